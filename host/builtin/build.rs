@@ -1,0 +1,44 @@
+//! Builds the built-in policies as components and compiles them to machine code for the baseline processor.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use gingham_engine::compile::Compiler;
+use gingham_engine::library::Digest;
+
+/// The names of the built-in policies: each is a crate in `policies/`.
+const POLICIES: [&str; 1] = ["host-local"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let manifest_dir = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let root = manifest_dir.ancestors().nth(2).ok_or("host/builtin is not two levels below the workspace")?;
+    let out_dir = PathBuf::from(env::var("OUT_DIR")?);
+    for watched in ["policies/host-local", "sdk/src", "sdk/config/src", "sdk/Cargo.toml", "sdk/config/Cargo.toml", "wit"] {
+        println!("cargo:rerun-if-changed={}", root.join(watched).display());
+    }
+    let compiler = Compiler::new()?;
+    let mut table = String::from("&[\n");
+    for name in POLICIES {
+        write!(table, "{}", built_in(&compiler, root, &out_dir, name)?)?;
+    }
+    table.push(']');
+    fs::write(out_dir.join("table.rs"), table)?;
+    Ok(())
+}
+
+fn built_in(compiler: &Compiler, root: &Path, out_dir: &Path, name: &str) -> Result<String, Box<dyn Error>> {
+    let component = gingham_build::build_policy(&root.join("policies").join(name))?;
+    let compiled = compiler.compile(&component.bytes)?;
+    let component_file = out_dir.join(format!("{name}.wasm"));
+    let artefact_file = out_dir.join(format!("{name}.cwasm"));
+    fs::write(&component_file, &component.bytes)?;
+    fs::write(&artefact_file, &compiled.artefact)?;
+    Ok(format!(
+        "BuiltIn {{ name: {name:?}, digest: {:?}, has_release: {}, component: include_bytes!({component_file:?}), \
+         artefact: include_bytes!({artefact_file:?}) }},\n",
+        Digest::of(&component.bytes).to_string(),
+        compiled.surface.has_release(),
+    ))
+}

@@ -1,0 +1,35 @@
+//! The policies that every Gingham binary carries: built as components and compiled when the binary is built.
+
+use gingham_engine::runtime::{LoadError, Policy, Runtime};
+
+/// A policy inside the binary.
+pub struct BuiltIn {
+    /// The name that selects it.
+    pub name: &'static str,
+    /// "sha256:HEX" of the component.
+    pub digest: &'static str,
+    /// Whether DEL calls it.
+    pub has_release: bool,
+    /// The component, for tools that inspect it.
+    pub component: &'static [u8],
+    artefact: &'static [u8],
+}
+
+/// All of them.
+pub static BUILT_IN: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/table.rs"));
+
+/// The built-in policy of this name.
+pub fn find(name: &str) -> Option<&'static BuiltIn> {
+    BUILT_IN.iter().find(|policy| policy.name == name)
+}
+
+impl BuiltIn {
+    /// Loads it.
+    ///
+    /// # Errors
+    /// [`LoadError::Runtime`] where the system does not let machine code be mapped.
+    pub fn load(&self, runtime: &Runtime) -> Result<Policy, LoadError> {
+        // SAFETY: the build script of this crate compiled these bytes with the engine's compiler.
+        unsafe { runtime.load_bytes(self.name, self.artefact) }
+    }
+}

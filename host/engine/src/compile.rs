@@ -1,0 +1,108 @@
+//! The compiler: from a component (or a core module that carries one) to the artefact the plugin loads.
+
+use wasmtime::Engine;
+use wit_component::ComponentEncoder;
+
+use crate::runtime::{ContractError, LoadError, Policy, Runtime, Surface, config};
+
+/// A component that cannot be compiled or is no policy.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// Not WebAssembly at all.
+    #[error("this is no WebAssembly file; a policy is a component, or the core module that wit-bindgen's macro makes")]
+    NotWasm,
+    /// A core module without the contract inside.
+    #[error(
+        "this is a plain WebAssembly module and no component ({reason}); build the policy with gingham-sdk, \
+         or turn the module into a component first"
+    )]
+    PlainModule {
+        /// The componentiser's words.
+        reason: String,
+    },
+    /// WebAssembly that the compiler refuses.
+    #[error("this component cannot be compiled: {reason}")]
+    Refused {
+        /// The compiler's words.
+        reason: String,
+    },
+    /// A component that is no policy for this host.
+    #[error("this is no policy this version can run: {0}")]
+    Contract(#[from] ContractError),
+    /// The compiled form does not load.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// A compiled policy with what is known of it.
+pub struct Compiled {
+    /// What the plugin loads.
+    pub artefact: Vec<u8>,
+    /// What the component imports and exports.
+    pub surface: Surface,
+}
+
+/// The compiler. It uses the runtime's configuration, so its artefacts load there.
+pub struct Compiler {
+    engine: Engine,
+}
+
+impl Compiler {
+    /// Starts the compiler.
+    ///
+    /// # Errors
+    /// [`LoadError::Runtime`] where the system refuses what wasmtime needs.
+    pub fn new() -> Result<Self, LoadError> {
+        let engine = config::base().and_then(|mut config| {
+            config.cranelift_nan_canonicalization(true);
+            Engine::new(&config)
+        });
+        match engine {
+            Ok(engine) => Ok(Self { engine }),
+            Err(error) => Err(LoadError::Runtime { reason: format!("{error:#}") }),
+        }
+    }
+
+    /// Compiles a component and checks it against the contract.
+    ///
+    /// # Errors
+    /// [`CompileError`]
+    pub fn compile(&self, component: &[u8]) -> Result<Compiled, CompileError> {
+        let refused = |error: wasmtime::Error| CompileError::Refused { reason: format!("{error:#}") };
+        let artefact = self.engine.precompile_component(component).map_err(refused)?;
+        // SAFETY: the line above made these bytes.
+        let loaded = unsafe { wasmtime::component::Component::deserialize(&self.engine, &artefact) }.map_err(refused)?;
+        let surface = Surface::of(&self.engine, &loaded);
+        surface.check()?;
+        Ok(Compiled { artefact, surface })
+    }
+
+    /// Compiles a component and loads it right away, for tests of policies.
+    ///
+    /// # Errors
+    /// [`CompileError`]
+    pub fn load(&self, name: &str, component: &[u8]) -> Result<Policy, CompileError> {
+        let compiled = self.compile(component)?;
+        // SAFETY: compiled by the line above.
+        Ok(unsafe { Runtime::with_engine(self.engine.clone()).load_bytes(name, &compiled.artefact) }?)
+    }
+}
+
+/// Makes a component of what an author's build left: a component stays as it is, a core module is wrapped.
+///
+/// # Errors
+/// [`CompileError::NotWasm`], [`CompileError::PlainModule`]
+pub fn componentise(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
+    const MAGIC: &[u8] = b"\0asm";
+    const COMPONENT_LAYER: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
+    const MODULE_LAYER: &[u8] = &[0x01, 0x00, 0x00, 0x00];
+    match (bytes.get(..4), bytes.get(4..8)) {
+        (Some(MAGIC), Some(COMPONENT_LAYER)) => Ok(bytes.to_vec()),
+        (Some(MAGIC), Some(MODULE_LAYER)) => ComponentEncoder::default()
+            .validate(true)
+            .module(bytes)
+            .and_then(|mut encoder| encoder.encode())
+            .map_err(|error| CompileError::PlainModule { reason: format!("{error:#}") }),
+        _ => Err(CompileError::NotWasm),
+    }
+}

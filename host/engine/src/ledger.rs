@@ -1,0 +1,90 @@
+//! The ledger: one network's attachments, leases, resting addresses and notes, inside one open transaction.
+//!
+//! Two ledgers exist: the durable one of [`crate::store`] and [`crate::memory_ledger`], for tests of policies. The
+//! rules of allocation are not here; a ledger records what it is told and answers questions about it.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::IpRange;
+use crate::attachment::{AttachmentKey, Pod};
+use crate::store::StoreError;
+
+/// What is kept of an attachment. Serialised as JSON: unknown fields are ignored and new ones need a default, so that
+/// two versions can work on one store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentRecord {
+    /// Its leases; empty where another plugin hands out the addresses.
+    pub addresses: Vec<IpAddr>,
+    /// When it came: milliseconds since the epoch.
+    pub since: u64,
+    /// The kernel's boot it came in (`/proc/sys/kernel/random/boot_id`).
+    pub boot: String,
+    /// Path of its network namespace; empty if unknown.
+    #[serde(default)]
+    pub netns: String,
+    /// Its pod.
+    #[serde(default)]
+    pub pod: Pod,
+}
+
+/// One network's state in one open transaction. Dropping a ledger without [`Ledger::commit`] undoes everything.
+///
+/// Lookups cost O(log n) unless said otherwise. Every method fails with [`StoreError`] only if the store itself does.
+pub trait Ledger {
+    /// The attachment, if it is recorded.
+    fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError>;
+
+    /// Who holds this address.
+    fn holder(&self, address: IpAddr) -> Result<Option<AttachmentKey>, StoreError>;
+
+    /// When this resting address was freed: milliseconds since the epoch. None if it does not rest.
+    fn resting_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError>;
+
+    /// The lowest address of the range that is neither leased nor resting.
+    fn next_unused(&self, within: IpRange) -> Result<Option<IpAddr>, StoreError>;
+
+    /// The maximal run of addresses in use (leased or resting) that holds the lowest used address at or above
+    /// `from`, in the family of `from`.
+    fn next_used_run(&self, from: IpAddr) -> Result<Option<IpRange>, StoreError>;
+
+    /// The resting address within the ranges that was freed first, and when. O(resting) in the worst case.
+    fn longest_resting(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError>;
+
+    /// How many addresses within the range rest. O(resting).
+    fn resting_count(&self, within: IpRange) -> Result<u64, StoreError>;
+
+    /// Frees addresses that were freed at or before `before`: at most `most` of them, the oldest first. Says how many.
+    fn end_rest(&mut self, before: u64, most: usize) -> Result<usize, StoreError>;
+
+    /// Records an attachment with its leases. The caller has checked that the key is new and that its addresses are
+    /// not leased; a resting address is taken out of rest.
+    fn attach(&mut self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), StoreError>;
+
+    /// Forgets an attachment; its addresses rest from `now` on. None if it was not recorded.
+    fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError>;
+
+    /// All attachments of the network, ordered by container and interface.
+    fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError>;
+
+    /// How many attachments. O(1) or O(log n).
+    fn attachment_count(&self) -> Result<u64, StoreError>;
+
+    /// A policy's note.
+    fn note(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Keys of notes that start with `prefix`, in byte order, strictly above `after`, at most `most`.
+    fn note_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError>;
+
+    /// Bytes of all notes' keys and values. O(1) or O(log n).
+    fn notes_size(&self) -> Result<u64, StoreError>;
+
+    /// Sets (`Some`) or forgets (`None`) a note. Sizes are the caller's business.
+    fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError>;
+
+    /// Makes everything durable.
+    fn commit(self) -> Result<(), StoreError>
+    where
+        Self: Sized;
+}

@@ -1,0 +1,26 @@
+//! Gingham's engine: allocation policies as WebAssembly components, and everything that keeps them honest.
+//!
+//! The policy proposes, the host disposes. [`ipam`] is the heart: it runs a policy ([`runtime`]) against one network's
+//! leases ([`ledger`], kept durable by [`store`]) and lets nothing through that the [`guard`] does not agree with.
+//! There is no kernel networking here and no CNI.
+
+pub mod address;
+pub mod attachment;
+#[cfg(feature = "compiler")]
+pub mod compile;
+pub mod guard;
+pub mod ipam;
+pub mod ledger;
+pub mod library;
+pub mod network_view;
+pub mod pool;
+pub mod ranges;
+pub mod runtime;
+pub mod settings;
+/// Stand-in until src/store exists.
+pub mod store {
+    /// Stand-in.
+    #[derive(Debug, thiserror::Error)]
+    #[error("stand-in")]
+    pub struct StoreError(#[from] std::io::Error);
+}

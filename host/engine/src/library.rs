@@ -1,0 +1,359 @@
+//! The library of installed policies: components by digest, their compiled forms by digest and compiler, names.
+//!
+//! ```text
+//! components/HEX.wasm            what was installed, kept so that an upgrade can compile it anew
+//! compiled/KEY/HEX.cwasm         machine code made from it; KEY tells compiler, version and processor
+//! names/NAME.json                which digest a name stands for
+//! ```
+//! Every file is written beside its place, synced and renamed, so a reader sees all of it or nothing.
+
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, DirBuilder, File, MetadataExt, OpenOptions};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::runtime::config::{ARTEFACT_KEY, TARGET};
+use crate::runtime::{LoadError, Policy, Runtime};
+
+/// Where policies are installed.
+pub const LIBRARY_DIR: &str = "/var/lib/gingham/policies";
+
+/// A component's digest: "sha256:" and 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Of a component's bytes.
+    pub fn of(component: &[u8]) -> Self {
+        let hex: String = Sha256::digest(component).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("sha256:{hex}"))
+    }
+
+    /// Reads "sha256:HEX".
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("sha256:")?;
+        let good = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        good.then(|| Self(text.to_owned()))
+    }
+
+    /// The digits.
+    pub fn hex(&self) -> &str {
+        self.0.trim_start_matches("sha256:")
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installed {
+    /// The component.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether DEL calls it.
+    pub has_release: bool,
+    /// When it was installed: milliseconds since the epoch.
+    pub installed_at: u64,
+}
+
+/// A library that cannot be used as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The file system refused.
+    #[error("cannot {operation} {path} in the policy library: {source}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what, relative to the library.
+        path: String,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// A name that cannot be a policy's.
+    #[error("{name:?} is no name for a policy: use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit")]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// A file that others than root can change holds code this process would run.
+    #[error("{path} in the policy library can be changed by others than its owner root; `chown root` and `chmod go-w` it, then install the policy again")]
+    Untrusted {
+        /// The file or directory.
+        path: String,
+    },
+    /// A name file that is no JSON of ours.
+    #[error("{path} in the policy library is damaged ({reason}); install the policy again with `ginghamctl policy add`")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// The parser's word.
+        reason: String,
+    },
+    /// The compiled form for this very version is missing.
+    #[error("policy {name} is installed but not compiled for this version ({key}); run `ginghamctl policy recompile`")]
+    NotCompiled {
+        /// The policy.
+        name: String,
+        /// What it must be compiled for.
+        key: String,
+    },
+    /// It does not load.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// The directory of installed policies. One that does not exist is an empty library until something is installed.
+pub struct Library {
+    path: PathBuf,
+    root: Option<Dir>,
+}
+
+impl Library {
+    /// Opens a library.
+    ///
+    /// # Errors
+    /// [`LibraryError::Io`] if it exists and cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, LibraryError> {
+        let root = match Dir::open_ambient_dir(path, ambient_authority()) {
+            Ok(root) => Some(root),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(io("open", &path.display().to_string(), source)),
+        };
+        Ok(Self { path: path.to_owned(), root })
+    }
+
+    /// What a name stands for, if it is installed.
+    ///
+    /// # Errors
+    /// [`LibraryError`]
+    pub fn find(&self, name: &str) -> Result<Option<Installed>, LibraryError> {
+        if !is_name(name) {
+            return Ok(None);
+        }
+        let path = name_path(name);
+        let Some(bytes) = self.read(&path)? else { return Ok(None) };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| LibraryError::Damaged { path, reason: error.to_string() })
+    }
+
+    /// All names, in order.
+    ///
+    /// # Errors
+    /// [`LibraryError`]
+    pub fn list(&self) -> Result<Vec<(String, Installed)>, LibraryError> {
+        let Some(root) = &self.root else { return Ok(Vec::new()) };
+        let entries = match root.read_dir("names") {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(io("list", "names", source)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let file = entry.map_err(|source| io("list", "names", source))?.file_name();
+            let Some(name) = file.to_str().and_then(|file| file.strip_suffix(".json")) else { continue };
+            if let Some(installed) = self.find(name)? {
+                names.push((name.to_owned(), installed));
+            }
+        }
+        names.sort_by(|one, other| one.0.cmp(&other.0));
+        Ok(names)
+    }
+
+    /// Loads the compiled form of an installed policy.
+    ///
+    /// # Errors
+    /// [`LibraryError::NotCompiled`] after an upgrade, [`LibraryError::Untrusted`], [`LibraryError::Load`].
+    pub fn load(&self, runtime: &Runtime, name: &str, installed: &Installed) -> Result<Policy, LibraryError> {
+        let path = compiled_path(&installed.digest);
+        let not_compiled = || LibraryError::NotCompiled { name: name.to_owned(), key: artefact_key() };
+        let root = self.root.as_ref().ok_or_else(not_compiled)?;
+        let file = match root.open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(not_compiled()),
+            Err(source) => return Err(io("open", &path, source)),
+        };
+        self.check_trust(&file, &path)?;
+        // Through the open file, so that what was checked is what is loaded.
+        let through = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        // SAFETY: only root could have written it, and this project's tool replaces files by renaming.
+        Ok(unsafe { runtime.load_file(name, &through) }?)
+    }
+
+    /// The component behind a digest.
+    ///
+    /// # Errors
+    /// [`LibraryError`]
+    pub fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LibraryError> {
+        self.read(&component_path(digest))
+    }
+
+    /// Whether the compiled form for this version is there.
+    pub fn is_compiled(&self, digest: &Digest) -> bool {
+        self.root.as_ref().is_some_and(|root| root.exists(compiled_path(digest)))
+    }
+
+    /// Installs a component with its compiled form under a name; a name in use changes its meaning at once.
+    ///
+    /// # Errors
+    /// [`LibraryError`]; the name still means what it meant.
+    pub fn install(
+        &mut self,
+        name: &str,
+        component: &[u8],
+        artefact: &[u8],
+        installed: &Installed,
+    ) -> Result<(), LibraryError> {
+        if !is_name(name) {
+            return Err(LibraryError::BadName { name: name.to_owned() });
+        }
+        self.create()?;
+        self.write(&component_path(&installed.digest), component)?;
+        self.store_compiled(&installed.digest, artefact)?;
+        let json = serde_json::to_vec_pretty(installed).map_err(|error| LibraryError::Damaged {
+            path: name_path(name),
+            reason: error.to_string(),
+        })?;
+        self.write(&name_path(name), &json)
+    }
+
+    /// Stores the compiled form of an installed component.
+    ///
+    /// # Errors
+    /// [`LibraryError`]
+    pub fn store_compiled(&mut self, digest: &Digest, artefact: &[u8]) -> Result<(), LibraryError> {
+        self.create()?;
+        self.write(&compiled_path(digest), artefact)
+    }
+
+    /// Forgets a name, and the files no other name needs. Says whether the name was there.
+    ///
+    /// # Errors
+    /// [`LibraryError`]
+    pub fn remove(&mut self, name: &str) -> Result<bool, LibraryError> {
+        let Some(installed) = self.find(name)? else { return Ok(false) };
+        self.unlink(&name_path(name))?;
+        let still_used = self.list()?.iter().any(|(_, other)| other.digest == installed.digest);
+        if !still_used {
+            self.unlink(&component_path(&installed.digest))?;
+            self.unlink(&compiled_path(&installed.digest))?;
+        }
+        Ok(true)
+    }
+
+    fn create(&mut self) -> Result<(), LibraryError> {
+        if self.root.is_none() {
+            let shown = self.path.display().to_string();
+            let authority = ambient_authority();
+            Dir::create_ambient_dir_all(&self.path, authority).map_err(|source| io("create", &shown, source))?;
+            self.root = Some(Dir::open_ambient_dir(&self.path, authority).map_err(|source| io("open", &shown, source))?);
+        }
+        let root = self.root()?;
+        for dir in ["components", "compiled", &format!("compiled/{}", artefact_key()), "names"] {
+            match root.create_dir_with(dir, &DirBuilder::new()) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(io("create", dir, error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn root(&self) -> Result<&Dir, LibraryError> {
+        let gone = || io("open", ".", std::io::ErrorKind::NotFound.into());
+        self.root.as_ref().ok_or_else(gone)
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LibraryError> {
+        let Some(root) = &self.root else { return Ok(None) };
+        let mut file = match root.open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(io("open", path, source)),
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|source| io("read", path, source))?;
+        Ok(Some(bytes))
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<(), LibraryError> {
+        let root = self.root()?;
+        let beside = format!("{path}.new-{}", std::process::id());
+        let written = (|| {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true);
+            let mut file = root.open_with(&beside, &options)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            root.rename(&beside, root, path)?;
+            let directory = path.rsplit_once('/').map_or(".", |(directory, _)| directory);
+            root.open_dir(directory)?.into_std_file().sync_all()
+        })();
+        written.map_err(|source| {
+            // Best effort: the error that matters is the one at hand.
+            drop(root.remove_file(&beside));
+            io("write", path, source)
+        })
+    }
+
+    fn unlink(&self, path: &str) -> Result<(), LibraryError> {
+        match self.root()?.remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Machine code must be root's, and so must the directories it is found through.
+    fn check_trust(&self, file: &File, path: &str) -> Result<(), LibraryError> {
+        let root = self.root()?;
+        let us = rustix::process::geteuid().as_raw();
+        let trusted = |uid: u32, mode: u32| (uid == 0 || uid == us) && mode & 0o022 == 0;
+        let meta = file.metadata().map_err(|source| io("inspect", path, source))?;
+        if !trusted(meta.uid(), meta.mode()) {
+            return Err(LibraryError::Untrusted { path: path.to_owned() });
+        }
+        let key_dir = format!("compiled/{}", artefact_key());
+        for dir in [".", "compiled", &key_dir, "names"] {
+            let meta = root.metadata(dir).map_err(|source| io("inspect", dir, source))?;
+            if !trusted(meta.uid(), meta.mode()) {
+                return Err(LibraryError::Untrusted { path: dir.to_owned() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What artefacts of this build are filed under.
+pub fn artefact_key() -> String {
+    format!("{ARTEFACT_KEY}-{}", TARGET.split('-').next().unwrap_or_default())
+}
+
+fn is_name(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    first && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+fn name_path(name: &str) -> String {
+    format!("names/{name}.json")
+}
+
+fn component_path(digest: &Digest) -> String {
+    format!("components/{}.wasm", digest.hex())
+}
+
+fn compiled_path(digest: &Digest) -> String {
+    format!("compiled/{}/{}.cwasm", artefact_key(), digest.hex())
+}
+
+fn io(operation: &'static str, path: &str, source: std::io::Error) -> LibraryError {
+    LibraryError::Io { operation, path: path.to_owned(), source }
+}

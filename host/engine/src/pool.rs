@@ -1,0 +1,189 @@
+//! Pools: where a network's addresses lie, as its policy declares them.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::address::{Family, IpRange};
+
+/// Whether the first and last address of a prefix may be handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edges {
+    /// Never (where the family and length have such addresses at all).
+    Reserved,
+    /// The configuration names them itself.
+    Allowed,
+}
+
+/// A run of addresses of one prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolRange {
+    /// The network's prefix, host bits zero.
+    pub prefix: IpNet,
+    /// What may be handed out of it; lies within the prefix.
+    pub range: IpRange,
+    /// Never handed out; may lie outside of the prefix.
+    pub gateway: Option<IpAddr>,
+    /// The prefix's own two addresses.
+    pub edges: Edges,
+}
+
+impl PoolRange {
+    /// The network and broadcast address, where they are reserved. IPv6 knows no broadcast; its network address is the
+    /// subnet-router anycast address (RFC 4291, 2.6.1). Prefixes of one or two addresses reserve none (RFC 3021, 6164).
+    pub fn reserved_edges(&self) -> Vec<IpAddr> {
+        let free_bits = self.prefix.max_prefix_len() - self.prefix.prefix_len();
+        if self.edges == Edges::Allowed || free_bits < 2 {
+            return Vec::new();
+        }
+        match self.prefix {
+            IpNet::V4(net) => vec![net.network().into(), net.broadcast().into()],
+            IpNet::V6(net) => vec![net.network().into()],
+        }
+    }
+}
+
+/// One set of ranges from which a container gets at most one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// For messages.
+    pub name: String,
+    /// In the policy's order.
+    pub ranges: Vec<PoolRange>,
+}
+
+/// A declaration of pools that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    /// No pool, or a pool without a range.
+    #[error("it declares {what}")]
+    Empty {
+        /// "no pool", or which pool is empty.
+        what: String,
+    },
+    /// A range that leaves its prefix.
+    #[error("its pool {pool} has the range {range}, which is not within {prefix}")]
+    OutsidePrefix {
+        /// The pool's name.
+        pool: String,
+        /// The range.
+        range: IpRange,
+        /// The prefix.
+        prefix: IpNet,
+    },
+    /// Two ranges with a common address.
+    #[error("its ranges {first} and {second} overlap")]
+    Overlap {
+        /// The lower one.
+        first: IpRange,
+        /// The upper one.
+        second: IpRange,
+    },
+    /// More ranges than any network needs.
+    #[error("it declares {count} ranges; {max} is the most")]
+    TooMany {
+        /// How many.
+        count: usize,
+        /// The bound.
+        max: usize,
+    },
+}
+
+/// The most ranges a policy may declare.
+pub const MAX_RANGES: usize = 4096;
+
+/// All pools of a network: checked, with fast lookup.
+#[derive(Debug, Clone)]
+pub struct Pools {
+    pools: Vec<Pool>,
+    /// (range, pool index, range index), in address order, disjoint.
+    sorted: Vec<(IpRange, usize, usize)>,
+    /// Network, broadcast and gateway addresses, in order.
+    reserved: Vec<IpAddr>,
+}
+
+impl Pools {
+    /// Checks a policy's declaration.
+    ///
+    /// # Errors
+    /// [`PoolError`] says what cannot be meant.
+    pub fn new(pools: Vec<Pool>) -> Result<Self, PoolError> {
+        if pools.is_empty() {
+            return Err(PoolError::Empty { what: "no pool".into() });
+        }
+        if let Some(pool) = pools.iter().find(|pool| pool.ranges.is_empty()) {
+            return Err(PoolError::Empty { what: format!("the pool {} without a range", pool.name) });
+        }
+        let count = pools.iter().map(|pool| pool.ranges.len()).sum();
+        if count > MAX_RANGES {
+            return Err(PoolError::TooMany { count, max: MAX_RANGES });
+        }
+        for pool in &pools {
+            for part in &pool.ranges {
+                if !IpRange::from(part.prefix).covers(&part.range) {
+                    return Err(PoolError::OutsidePrefix { pool: pool.name.clone(), range: part.range, prefix: part.prefix });
+                }
+            }
+        }
+        let sorted = sorted_disjoint(&pools)?;
+        let mut reserved: Vec<IpAddr> = pools
+            .iter()
+            .flat_map(|pool| &pool.ranges)
+            .flat_map(|part| part.reserved_edges().into_iter().chain(part.gateway))
+            .collect();
+        reserved.sort_unstable();
+        reserved.dedup();
+        Ok(Self { pools, sorted, reserved })
+    }
+
+    /// In the policy's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Pool> {
+        self.pools.iter()
+    }
+
+    /// The pool and range an address lies in.
+    pub fn locate(&self, address: IpAddr) -> Option<(&Pool, &PoolRange)> {
+        let after = self.sorted.partition_point(|(range, ..)| range.first() <= address);
+        let (range, pool, part) = self.sorted.get(after.checked_sub(1)?)?;
+        let pool = &self.pools[*pool];
+        range.contains(address).then(|| (pool, &pool.ranges[*part]))
+    }
+
+    /// Whether the address is a network, broadcast or gateway address of a pool.
+    pub fn is_reserved(&self, address: IpAddr) -> bool {
+        self.reserved.binary_search(&address).is_ok()
+    }
+
+    /// The pools' ranges in address order, disjoint.
+    pub fn ranges(&self) -> impl Iterator<Item = IpRange> {
+        self.sorted.iter().map(|(range, ..)| *range)
+    }
+
+    /// Reserved addresses within a range, in order.
+    pub fn reserved_within(&self, within: IpRange) -> &[IpAddr] {
+        let from = self.reserved.partition_point(|address| *address < within.first());
+        let to = self.reserved.partition_point(|address| *address <= within.last());
+        &self.reserved[from..to.max(from)]
+    }
+
+    /// The families of the pools, for messages.
+    pub fn families(&self) -> Vec<Family> {
+        let mut families: Vec<Family> = self.ranges().map(|range| range.family()).collect();
+        families.sort_unstable();
+        families.dedup();
+        families
+    }
+}
+
+fn sorted_disjoint(pools: &[Pool]) -> Result<Vec<(IpRange, usize, usize)>, PoolError> {
+    let mut sorted: Vec<_> = pools
+        .iter()
+        .enumerate()
+        .flat_map(|(p, pool)| pool.ranges.iter().enumerate().map(move |(r, part)| (part.range, p, r)))
+        .collect();
+    sorted.sort_unstable();
+    match sorted.windows(2).find(|pair| pair[0].0.intersection(&pair[1].0).is_some()) {
+        Some(pair) => Err(PoolError::Overlap { first: pair[0].0, second: pair[1].0 }),
+        None => Ok(sorted),
+    }
+}

@@ -1,0 +1,49 @@
+//! The one configuration of wasmtime. The compiler and the plugin must agree on every tunable, or a compiled policy
+//! does not load; so nothing here depends on the environment or on cargo features.
+
+use wasmtime::{Config, ModuleVersionStrategy, WasmBacktraceDetails, WasmFeatures};
+
+/// What a compiled artefact was made by and for: another key means it must be compiled anew. It holds the *exact*
+/// wasmtime version, because a security release may repair the machine code itself.
+pub const ARTEFACT_KEY: &str =
+    concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-1");
+
+/// The processor family artefacts are compiled for, without extensions: one artefact runs on every node of the family.
+pub const TARGET: &str = if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
+
+/// Bytes of native stack a policy may use.
+const STACK: usize = 256 << 10;
+
+/// Switches off what no policy needs: each of these had its own security advisories.
+const UNUSED_FEATURES: WasmFeatures = WasmFeatures::THREADS
+    .union(WasmFeatures::GC)
+    .union(WasmFeatures::FUNCTION_REFERENCES)
+    .union(WasmFeatures::EXCEPTIONS)
+    .union(WasmFeatures::RELAXED_SIMD)
+    .union(WasmFeatures::MEMORY64)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::TAIL_CALL);
+
+/// The configuration both sides start from.
+///
+/// # Errors
+/// Only if this file is wrong.
+pub(crate) fn base() -> wasmtime::Result<Config> {
+    let mut config = Config::new();
+    config
+        .target(TARGET)?
+        .wasm_component_model(true)
+        .concurrency_support(false)
+        .gc_support(false)
+        .wasm_features(UNUSED_FEATURES, false)
+        .consume_fuel(true)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .native_unwind_info(false)
+        // The reservation is address space, not memory. Small enough for `ulimit -v` and for boards with 39 bits.
+        .memory_reservation(128 << 20)
+        .memory_reservation_for_growth(0)
+        .memory_guard_size(64 << 10)
+        .max_wasm_stack(STACK)
+        .module_version(ModuleVersionStrategy::Custom(ARTEFACT_KEY.to_owned()))?;
+    Ok(config)
+}

@@ -1,0 +1,140 @@
+//! Which imports and exports a component may and must have: checked when it is installed and when it is loaded.
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// The package of the contract.
+pub const PACKAGE: &str = "gingham:ipam";
+
+/// The interfaces a policy may import, and the versions of the contract this host speaks.
+const INTERFACES: [&str; 5] = ["addresses", "leases", "memory", "log", "attachment"];
+const COMPATIBLE: &str = "0.1.";
+
+/// The export that makes DEL call the policy.
+pub(crate) const RELEASE: &str = "release";
+/// The exports every policy has.
+pub(crate) const CHECK_CONFIG: &str = "check-config";
+/// See [`CHECK_CONFIG`].
+pub(crate) const ALLOCATE: &str = "allocate";
+
+/// What a component asks of its host and offers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surface {
+    /// Names of the imports, in the component's order.
+    pub imports: Vec<String>,
+    /// Names of the exports.
+    pub exports: Vec<String>,
+}
+
+/// A component that is no policy for this host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContractError {
+    /// It wants more than a policy gets.
+    #[error(
+        "it imports {}, and a policy gets nothing but {PACKAGE}@0.1 (leases, memory, log, attachment); \
+         build it for wasm32-unknown-unknown, or with its language's option that leaves WASI out",
+        .imports.join(", ")
+    )]
+    ForeignImports {
+        /// The imports that are not the contract's.
+        imports: Vec<String>,
+    },
+    /// It was built for another contract.
+    #[error("it was built for {import}, and this host speaks {PACKAGE}@0.1; build it with the SDK of this version")]
+    OtherVersion {
+        /// The import that tells.
+        import: String,
+    },
+    /// It is a component, but no policy.
+    #[error("it exports no {}; a policy exports check-config and allocate, see the policy world in wit/", .missing.join(" and no "))]
+    MissingExports {
+        /// The missing ones.
+        missing: Vec<&'static str>,
+    },
+}
+
+impl Surface {
+    /// Reads a compiled component's surface.
+    pub fn of(engine: &Engine, component: &Component) -> Self {
+        let kind = component.component_type();
+        Self {
+            imports: kind.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+            exports: kind.exports(engine).map(|(name, _)| name.to_owned()).collect(),
+        }
+    }
+
+    /// Whether DEL calls the policy.
+    pub fn has_release(&self) -> bool {
+        self.exports.iter().any(|name| name == RELEASE)
+    }
+
+    /// Checks the surface against the contract.
+    ///
+    /// # Errors
+    /// [`ContractError`] lists everything that is too much, or missing.
+    pub fn check(&self) -> Result<(), ContractError> {
+        let foreign: Vec<String> = self.imports.iter().filter(|name| !is_ours(name)).cloned().collect();
+        if !foreign.is_empty() {
+            return Err(ContractError::ForeignImports { imports: foreign });
+        }
+        if let Some(import) = self.imports.iter().find(|name| !is_compatible(name)) {
+            return Err(ContractError::OtherVersion { import: import.clone() });
+        }
+        let missing: Vec<&'static str> =
+            [CHECK_CONFIG, ALLOCATE].into_iter().filter(|name| !self.exports.iter().any(|have| have == name)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(ContractError::MissingExports { missing }) }
+    }
+}
+
+fn interface_and_version(import: &str) -> Option<(&str, &str)> {
+    let (path, version) = import.split_once('@')?;
+    let (package, interface) = path.split_once('/')?;
+    (package == PACKAGE).then_some((interface, version))
+}
+
+fn is_ours(import: &str) -> bool {
+    interface_and_version(import).is_some_and(|(interface, _)| INTERFACES.contains(&interface))
+}
+
+fn is_compatible(import: &str) -> bool {
+    interface_and_version(import).is_some_and(|(_, version)| version.starts_with(COMPATIBLE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surface(imports: &[&str], exports: &[&str]) -> Surface {
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Surface { imports: own(imports), exports: own(exports) }
+    }
+
+    #[test]
+    fn a_policy_fits() {
+        let fits = surface(&["gingham:ipam/leases@0.1.0", "gingham:ipam/log@0.1.7"], &["check-config", "allocate"]);
+        assert_eq!(fits.check(), Ok(()));
+        assert!(!fits.has_release());
+    }
+
+    #[test]
+    fn every_foreign_import_is_named() {
+        let greedy = surface(
+            &["wasi:io/streams@0.2.0", "gingham:ipam/leases@0.1.0", "wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.1.0"],
+            &["check-config", "allocate"],
+        );
+        let Err(ContractError::ForeignImports { imports }) = greedy.check() else { panic!("accepted") };
+        assert_eq!(imports, ["wasi:io/streams@0.2.0", "wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.1.0"]);
+    }
+
+    #[test]
+    fn another_contract_version_is_refused() {
+        let later = surface(&["gingham:ipam/leases@0.2.0"], &["check-config", "allocate"]);
+        assert_eq!(later.check(), Err(ContractError::OtherVersion { import: "gingham:ipam/leases@0.2.0".into() }));
+    }
+
+    #[test]
+    fn missing_exports_are_named() {
+        let half = surface(&[], &["allocate"]);
+        assert_eq!(half.check(), Err(ContractError::MissingExports { missing: vec!["check-config"] }));
+    }
+}

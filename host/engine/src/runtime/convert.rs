@@ -1,0 +1,141 @@
+//! Between the contract's types and the engine's.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::bindings::gingham::ipam::{addresses as wit, attachment as wit_attachment};
+use crate::address::IpRange;
+use crate::attachment::{Assigned, Dns, Problem, Refusal, Route};
+use crate::pool::Edges;
+
+/// A value of a policy that stands for no address, prefix or range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadValue {
+    /// An IPv4-mapped IPv6 address.
+    #[error("it used {address}, an IPv4 address dressed up as IPv6")]
+    Mapped {
+        /// The address.
+        address: IpAddr,
+    },
+    /// A prefix longer than its address.
+    #[error("it used the prefix length {length} with {address}")]
+    PrefixLength {
+        /// The address.
+        address: IpAddr,
+        /// The length.
+        length: u8,
+    },
+    /// A range with mixed families or in the wrong order.
+    #[error("it used {first}-{last}, which is not a range")]
+    Range {
+        /// The range's first address.
+        first: IpAddr,
+        /// The range's last address.
+        last: IpAddr,
+    },
+}
+
+/// A pool as a policy builds it, call by call.
+#[derive(Debug, Default)]
+pub struct DeclaredPool {
+    pub(crate) name: String,
+    pub(crate) ranges: Vec<DeclaredRange>,
+}
+
+/// One `add-range` call. The prefix may have host bits: the engine refuses or masks later, with all values at hand.
+#[derive(Debug)]
+pub(crate) struct DeclaredRange {
+    pub(crate) prefix: IpNet,
+    pub(crate) range: IpRange,
+    pub(crate) gateway: Option<IpAddr>,
+    pub(crate) edges: Edges,
+}
+
+/// An answer as a policy builds it.
+#[derive(Debug, Default)]
+pub struct DeclaredAnswer {
+    pub(crate) addresses: Vec<Assigned>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) dns: Option<Dns>,
+}
+
+pub(crate) fn address_in(address: wit::IpAddress) -> Result<IpAddr, BadValue> {
+    match address {
+        wit::IpAddress::Ipv4((a, b, c, d)) => Ok(Ipv4Addr::new(a, b, c, d).into()),
+        wit::IpAddress::Ipv6((a, b, c, d, e, f, g, h)) => {
+            let v6 = Ipv6Addr::new(a, b, c, d, e, f, g, h);
+            match v6.to_ipv4_mapped() {
+                Some(_) => Err(BadValue::Mapped { address: v6.into() }),
+                None => Ok(v6.into()),
+            }
+        }
+    }
+}
+
+pub(crate) fn address_out(address: IpAddr) -> wit::IpAddress {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            wit::IpAddress::Ipv4((a, b, c, d))
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, e, f, g, h] = v6.segments();
+            wit::IpAddress::Ipv6((a, b, c, d, e, f, g, h))
+        }
+    }
+}
+
+pub(crate) fn prefix_in(prefix: wit::IpPrefix) -> Result<IpNet, BadValue> {
+    let address = address_in(prefix.address)?;
+    IpNet::new(address, prefix.length).map_err(|_| BadValue::PrefixLength { address, length: prefix.length })
+}
+
+pub(crate) fn range_in(range: wit::IpRange) -> Result<IpRange, BadValue> {
+    let (first, last) = (address_in(range.first)?, address_in(range.last)?);
+    IpRange::new(first, last).ok_or(BadValue::Range { first, last })
+}
+
+pub(crate) fn route_in(route: wit::Route) -> Result<Route, BadValue> {
+    Ok(Route {
+        destination: prefix_in(route.destination)?,
+        gateway: route.gateway.map(address_in).transpose()?,
+        mtu: route.mtu,
+        advmss: route.advmss,
+        priority: route.priority,
+        table: route.table,
+        scope: route.scope,
+    })
+}
+
+pub(crate) fn dns_in(dns: wit::Dns) -> Dns {
+    Dns { nameservers: dns.nameservers, domain: dns.domain, search: dns.search, options: dns.options }
+}
+
+pub(crate) fn dns_out(dns: &Dns) -> wit::Dns {
+    let Dns { nameservers, domain, search, options } = dns.clone();
+    wit::Dns { nameservers, domain, search, options }
+}
+
+pub(crate) fn edges_in(edges: wit_attachment::Edges) -> Edges {
+    match edges {
+        wit_attachment::Edges::Reserved => Edges::Reserved,
+        wit_attachment::Edges::Allowed => Edges::Allowed,
+    }
+}
+
+pub(crate) fn problem_in(problem: wit_attachment::Problem) -> Problem {
+    Problem { key: problem.key, message: problem.message }
+}
+
+pub(crate) fn refusal_in(refusal: wit_attachment::Refusal) -> Refusal {
+    use wit_attachment::Refusal as Wit;
+    match refusal {
+        Wit::Exhausted(text) => Refusal::Exhausted(text),
+        Wit::Unavailable(text) => Refusal::Unavailable(text),
+        Wit::TryAgain(text) => Refusal::TryAgain(text),
+        Wit::Denied(text) => Refusal::Denied(text),
+        Wit::InvalidConfig(problem) => Refusal::InvalidConfig(problem_in(problem)),
+        Wit::Other(text) => Refusal::Other(text),
+    }
+}

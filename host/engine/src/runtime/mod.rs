@@ -1,0 +1,136 @@
+//! The policy runtime: loads compiled policies and runs them within their limits. It holds no compiler.
+
+mod bindings;
+pub mod config;
+mod contract;
+pub(crate) mod convert;
+mod fault;
+mod limits;
+mod session;
+mod state;
+pub mod view;
+
+use std::path::Path;
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+pub use contract::{ContractError, PACKAGE, Surface};
+pub use fault::{CallError, PolicyFault};
+pub use limits::Limits;
+pub use session::{Session, Usage};
+pub use state::{LogLevel, LogLine};
+
+/// The runtime: one per process.
+#[derive(Clone)]
+pub struct Runtime {
+    engine: Engine,
+}
+
+/// A policy, loaded and checked against the contract, ready to run.
+#[derive(Clone)]
+pub struct Policy {
+    name: String,
+    engine: Engine,
+    component: Component,
+    has_release: bool,
+}
+
+/// A compiled policy that does not load.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The processor or the system does not let wasmtime work.
+    #[error("the policy runtime does not start here: {reason}")]
+    Runtime {
+        /// wasmtime's words.
+        reason: String,
+    },
+    /// Not a compiled policy of this very version.
+    #[error(
+        "the compiled form of policy {policy} cannot be used ({reason}); \
+         `ginghamctl policy recompile` makes it anew from the installed component"
+    )]
+    Artefact {
+        /// The policy's name.
+        policy: String,
+        /// wasmtime's words.
+        reason: String,
+    },
+    /// A component that is no policy for this host.
+    #[error("policy {policy} cannot be used: {source}")]
+    Contract {
+        /// The policy's name.
+        policy: String,
+        /// What does not fit.
+        source: ContractError,
+    },
+}
+
+impl Runtime {
+    /// Starts the runtime.
+    ///
+    /// # Errors
+    /// [`LoadError::Runtime`] where the system refuses what wasmtime needs.
+    pub fn new() -> Result<Self, LoadError> {
+        config::base()
+            .and_then(|config| Engine::new(&config))
+            .map(|engine| Self { engine })
+            .map_err(|error| LoadError::Runtime { reason: format!("{error:#}") })
+    }
+
+    #[cfg(feature = "compiler")]
+    pub(crate) fn with_engine(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    /// Loads a policy compiled by this very version, from a file that nobody may write while it is in use.
+    ///
+    /// # Safety
+    /// The file is machine code. It must come from this project's compiler and be writable by root alone.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub unsafe fn load_file(&self, name: &str, path: &Path) -> Result<Policy, LoadError> {
+        // SAFETY: the caller vouches for the file.
+        let component = unsafe { Component::deserialize_file(&self.engine, path) };
+        self.admit(name, component)
+    }
+
+    /// Loads a policy from memory: the built-in ones.
+    ///
+    /// # Safety
+    /// The bytes are machine code. They must come from this project's compiler.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub unsafe fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Policy, LoadError> {
+        // SAFETY: the caller vouches for the bytes.
+        let component = unsafe { Component::deserialize(&self.engine, bytes) };
+        self.admit(name, component)
+    }
+
+    fn admit(&self, name: &str, component: wasmtime::Result<Component>) -> Result<Policy, LoadError> {
+        let component = component
+            .map_err(|error| LoadError::Artefact { policy: name.to_owned(), reason: error.root_cause().to_string() })?;
+        let surface = Surface::of(&self.engine, &component);
+        surface.check().map_err(|source| LoadError::Contract { policy: name.to_owned(), source })?;
+        Ok(Policy { name: name.to_owned(), engine: self.engine.clone(), component, has_release: surface.has_release() })
+    }
+}
+
+impl Policy {
+    /// The name under which it was selected; all messages carry it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it wants to know when an attachment ends.
+    pub fn has_release(&self) -> bool {
+        self.has_release
+    }
+
+    /// What it imports and exports.
+    pub fn surface(&self) -> Surface {
+        Surface::of(&self.engine, &self.component)
+    }
+}

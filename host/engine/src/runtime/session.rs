@@ -1,0 +1,158 @@
+//! One request's run of a policy: a fresh instance, its limits, and the calls of the contract.
+
+use wasmtime::Store;
+use wasmtime::component::{ComponentNamedList, HasSelf, Instance, Lift, Linker, Lower, Resource};
+
+use super::Policy;
+use super::bindings::PolicyWithRelease;
+use super::bindings::gingham::ipam::attachment as wit;
+use super::contract::{ALLOCATE, CHECK_CONFIG, RELEASE};
+use super::convert::{self, DeclaredAnswer, DeclaredPool};
+use super::fault::{CallError, PolicyFault, diagnose};
+use super::limits::{HOST_CALL_BYTES, HOST_CALLS, Limits};
+use super::state::{HostState, LogLine};
+use super::view::LeaseView;
+use crate::attachment::{Answer, Ended, Problem, Refusal, Request};
+use crate::pool::{Pool, PoolRange};
+
+/// What a session has cost so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Fuel of all calls, instantiation apart.
+    pub fuel: u64,
+    /// Host calls.
+    pub host_calls: u64,
+    /// Bytes of linear memory at the end.
+    pub memory: usize,
+}
+
+/// A fresh instance of a policy. `V` shows it the leases once they are there to see.
+pub struct Session<V: 'static> {
+    store: Store<HostState<V>>,
+    instance: Instance,
+    limits: Limits,
+    fuel_used: u64,
+}
+
+impl<V: LeaseView + 'static> Session<V> {
+    /// Instantiates the policy.
+    ///
+    /// # Errors
+    /// [`CallError::Policy`] if it does not even start.
+    pub fn new(policy: &Policy, limits: Limits) -> Result<Self, CallError> {
+        let mut store = Store::new(&policy.engine, HostState::new(limits.memory));
+        store.limiter(|state| &mut state.meter);
+        store.set_hostcall_fuel(HOST_CALL_BYTES);
+        let misfit = |error: wasmtime::Error| PolicyFault::Misfit { reason: format!("{error:#}") };
+        let mut linker = Linker::new(&policy.engine);
+        PolicyWithRelease::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(misfit)?;
+        let pre = linker.instantiate_pre(&policy.component).map_err(misfit)?;
+        store.set_fuel(limits.fuel).map_err(misfit)?;
+        let instance = pre.instantiate(&mut store).map_err(|error| diagnose(error, limits, &store.data().lines))?;
+        Ok(Self { store, instance, limits, fuel_used: 0 })
+    }
+
+    /// Calls one export with the whole of the fuel.
+    fn call<P, R>(&mut self, export: &str, params: P) -> Result<R, CallError>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift + 'static,
+    {
+        let misfit = |error: wasmtime::Error| PolicyFault::Misfit { reason: format!("{error:#}") };
+        let function = self.instance.get_typed_func::<P, R>(&mut self.store, export).map_err(misfit)?;
+        self.store.set_fuel(self.limits.fuel).map_err(misfit)?;
+        let result = function.call(&mut self.store, params);
+        self.fuel_used += self.limits.fuel - self.store.get_fuel().unwrap_or(0);
+        result.map_err(|error| diagnose(error, self.limits, &self.store.data().lines))
+    }
+
+    /// `check-config`: the pools of this configuration, or everything that is wrong with it.
+    ///
+    /// # Errors
+    /// [`CallError`]; the inner result is the policy's word.
+    pub fn check_config(&mut self, config: &str) -> Result<Result<Vec<Pool>, Vec<Problem>>, CallError> {
+        type Declared = Result<Vec<Resource<DeclaredPool>>, Vec<wit::Problem>>;
+        let (declared,): (Declared,) = self.call(CHECK_CONFIG, (config,))?;
+        match declared {
+            Err(problems) => Ok(Err(problems.into_iter().map(convert::problem_in).collect())),
+            Ok(pools) => Ok(Ok(pools.into_iter().map(|pool| self.take_pool(pool)).collect::<Result<_, _>>()?)),
+        }
+    }
+
+    fn take_pool(&mut self, pool: Resource<DeclaredPool>) -> Result<Pool, CallError> {
+        let declared = self.store.data_mut().table.delete(pool).map_err(|error| self.misfit(&error))?;
+        let ranges = declared.ranges.into_iter().map(|part| PoolRange {
+            prefix: part.prefix,
+            range: part.range,
+            gateway: part.gateway,
+            edges: part.edges,
+        });
+        Ok(Pool { name: declared.name, ranges: ranges.collect() })
+    }
+
+    /// `allocate`, with the leases in sight.
+    ///
+    /// # Errors
+    /// [`CallError`]; the inner result is the policy's word. It is not checked here.
+    pub fn allocate(&mut self, config: &str, request: &Request) -> Result<Result<Answer, Refusal>, CallError> {
+        let lent = self.store.data_mut().table.push(request.clone()).map_err(|error| self.misfit(&error))?;
+        let borrowed = Resource::<Request>::new_borrow(lent.rep());
+        type Declared = Result<Resource<DeclaredAnswer>, wit::Refusal>;
+        let (declared,): (Declared,) = self.call(ALLOCATE, (config, borrowed))?;
+        match declared {
+            Err(refusal) => Ok(Err(convert::refusal_in(refusal))),
+            Ok(answer) => {
+                let declared = self.store.data_mut().table.delete(answer).map_err(|error| self.misfit(&error))?;
+                Ok(Ok(Answer { addresses: declared.addresses, routes: declared.routes, dns: declared.dns }))
+            }
+        }
+    }
+
+    /// `release`.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub fn release(&mut self, config: &str, ended: &Ended) -> Result<(), CallError> {
+        let ended = wit::Ended {
+            container_id: ended.key.container_id.clone(),
+            interface_name: ended.key.interface.clone(),
+            addresses: ended.addresses.iter().copied().map(convert::address_out).collect(),
+            pod_namespace: ended.pod.namespace.clone(),
+            pod_name: ended.pod.name.clone(),
+            now: ended.now,
+        };
+        self.call::<_, ()>(RELEASE, (config, ended))
+    }
+
+    fn misfit(&self, error: &dyn std::error::Error) -> CallError {
+        PolicyFault::Misfit { reason: error.to_string() }.into()
+    }
+
+    /// Shows the policy the leases from now on.
+    pub fn show(&mut self, view: V) {
+        self.store.data_mut().view = Some(view);
+    }
+
+    /// Takes the leases out of sight again.
+    pub fn hide(&mut self) -> Option<V> {
+        self.store.data_mut().view.take()
+    }
+
+    /// What the policy logged so far; the session forgets it. A last line tells of lines that were dropped.
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        let state = self.store.data_mut();
+        let mut lines = std::mem::take(&mut state.lines);
+        let dropped = std::mem::take(&mut state.lines_dropped);
+        if dropped > 0 {
+            let message = format!("{dropped} more lines were dropped");
+            lines.push(LogLine { level: super::LogLevel::Warn, message });
+        }
+        lines
+    }
+
+    /// What the session has cost so far.
+    pub fn usage(&self) -> Usage {
+        let state = self.store.data();
+        Usage { fuel: self.fuel_used, host_calls: HOST_CALLS - state.calls_left, memory: state.meter.used() }
+    }
+}

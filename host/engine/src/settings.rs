@@ -1,0 +1,155 @@
+//! The host's own keys of `ipam`, the same for every policy, and what is left of it for the policy.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::address::IpRange;
+use crate::ranges::RangeSet;
+use crate::runtime::Limits;
+
+/// Where leases are kept when the configuration does not say.
+pub const DATA_DIR: &str = "/var/lib/gingham";
+
+/// How long a freed address rests when the configuration does not say: longer than connection tracking waits for the
+/// answer to a SYN, so that no packet of the old holder's peers reaches the new one.
+pub const COOLDOWN: Duration = Duration::from_secs(120);
+
+/// The host's keys; they never reach a policy.
+const HOST_KEYS: [&str; 8] = ["type", "policy", "exclude", "cooldown", "dataDir", "limits", "cluster", "reach"];
+
+/// The settings of one network's address management.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the policy gets to see: a JSON object.
+    pub policy_config: String,
+    /// Never handed out.
+    pub exclude: RangeSet,
+    /// How long a freed address rests.
+    pub cooldown: Duration,
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// Bounds of the policy.
+    pub limits: Limits,
+}
+
+/// A host key with a value that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("ipam.{key}: {message}")]
+pub struct SettingsError {
+    /// Path below `ipam`.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Settings {
+    /// Splits the `ipam` object. Keys match whatever their case; `null` means the default.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the key.
+    pub fn parse(ipam: &Map<String, Value>) -> Result<Self, SettingsError> {
+        if let Some(key) = ["cluster", "reach"].into_iter().find(|key| get(ipam, key).is_some()) {
+            return Err(fault(key, "this version divides no range among nodes yet; remove the key"));
+        }
+        let own: Map<String, Value> = ipam.iter().filter(|(key, _)| !is_host_key(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        Ok(Self {
+            policy_config: Value::Object(own).to_string(),
+            exclude: get(ipam, "exclude").map_or(Ok(RangeSet::default()), exclude)?,
+            cooldown: get(ipam, "cooldown").map_or(Ok(COOLDOWN), cooldown)?,
+            data_dir: get(ipam, "dataDir").map_or(Ok(DATA_DIR.into()), data_dir)?,
+            limits: get(ipam, "limits").map_or(Ok(Limits::default()), limits)?,
+        })
+    }
+}
+
+fn is_host_key(key: &str) -> bool {
+    HOST_KEYS.iter().any(|host| host.eq_ignore_ascii_case(key))
+}
+
+/// The last of the keys that match, unless it is null: as Go's decoder has it.
+fn get<'a>(object: &'a Map<String, Value>, wanted: &str) -> Option<&'a Value> {
+    let exact = object.get(wanted);
+    let any = || object.iter().filter(|(key, _)| key.eq_ignore_ascii_case(wanted)).map(|(_, value)| value).next_back();
+    exact.or_else(any).filter(|value| !value.is_null())
+}
+
+fn fault(key: impl Into<String>, message: impl Into<String>) -> SettingsError {
+    SettingsError { key: key.into(), message: message.into() }
+}
+
+fn exclude(value: &Value) -> Result<RangeSet, SettingsError> {
+    let shape = "must be a list of addresses, ranges \"FIRST-LAST\" or prefixes, e.g. [\"10.1.0.0/28\", \"10.1.0.50-10.1.0.99\"]";
+    let list = value.as_array().ok_or_else(|| fault("exclude", shape))?;
+    let ranges = list.iter().enumerate().map(|(index, item)| {
+        let key = format!("exclude[{index}]");
+        let text = item.as_str().ok_or_else(|| fault(key.clone(), format!("{item} is no text; exclude {shape}")))?;
+        text.parse::<IpRange>().map_err(|error| fault(key, error.to_string()))
+    });
+    Ok(RangeSet::new(ranges.collect::<Result<_, _>>()?))
+}
+
+fn cooldown(value: &Value) -> Result<Duration, SettingsError> {
+    let message = || format!("{value} is no duration; write a number and a unit, e.g. \"120s\", \"2m\", \"500ms\", or \"0\" for none");
+    let text = value.as_str().ok_or_else(|| fault("cooldown", message()))?;
+    duration(text.trim()).ok_or_else(|| fault("cooldown", message()))
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().ok()?;
+    let millis = match text[digits..].trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "" if number == 0 => 0,
+        _ => return None,
+    };
+    number.checked_mul(millis).map(Duration::from_millis)
+}
+
+fn data_dir(value: &Value) -> Result<PathBuf, SettingsError> {
+    match value.as_str() {
+        Some("") => Ok(DATA_DIR.into()),
+        Some(path) if path.starts_with('/') => Ok(path.into()),
+        _ => Err(fault("dataDir", format!("{value} is no absolute path of a directory"))),
+    }
+}
+
+fn limits(value: &Value) -> Result<Limits, SettingsError> {
+    let object = value.as_object().ok_or_else(|| fault("limits", "must be an object {\"fuel\": …, \"memory\": …}"))?;
+    let default = Limits::default();
+    let fuel = match get(object, "fuel") {
+        None => default.fuel,
+        Some(value) => value.as_u64().filter(|fuel| *fuel > 0).ok_or_else(|| {
+            fault("limits.fuel", format!("{value} is no positive whole number (the default is {})", default.fuel))
+        })?,
+    };
+    let memory = match get(object, "memory") {
+        None => default.memory,
+        Some(value) => memory(value).ok_or_else(|| {
+            fault("limits.memory", format!("{value} is no size of 64KiB to 4GiB; write bytes or \"16MiB\""))
+        })?,
+    };
+    Ok(Limits { fuel, memory })
+}
+
+fn memory(value: &Value) -> Option<usize> {
+    let bytes = match value {
+        Value::String(text) => {
+            let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+            let unit = match text[digits..].trim() {
+                "" => 1,
+                "KiB" => 1 << 10,
+                "MiB" => 1 << 20,
+                "GiB" => 1 << 30,
+                _ => return None,
+            };
+            text[..digits].parse::<u64>().ok()?.checked_mul(unit)?
+        }
+        other => other.as_u64()?,
+    };
+    usize::try_from(bytes).ok().filter(|bytes| (64 << 10..=4 << 30).contains(bytes))
+}

@@ -1,0 +1,109 @@
+//! The data directory: opened once as a capability, and locked as long as anything in it is open.
+//!
+//! The lock is a `flock(2)` on the directory itself. There is no lock file that somebody could delete under a holder,
+//! none to create on a read-only disk, and the kernel releases it when the holder dies, in whatever way. Waiters sleep
+//! in the kernel. It closes LMDB's race between one process that opens an environment and another that closes it, makes
+//! reader slots and process ids irrelevant, and is why LMDB's own lock is left off.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use cap_std::fs::Dir;
+use rustix::fs::{FlockOperation, OFlags};
+
+use super::StoreError;
+
+/// Whether others may be in the directory at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// For writing: alone.
+    Exclusive,
+    /// For reading: with other readers.
+    Shared,
+}
+
+/// The open, locked directory. Dropping it unlocks.
+#[derive(Debug)]
+pub(super) struct Directory {
+    files: Dir,
+    path: PathBuf,
+}
+
+impl Directory {
+    /// Opens and locks the directory; waits for the lock. Makes it (mode 0700) and its parents (0755) if they are
+    /// missing.
+    pub(super) fn create(path: &Path, lock: Lock) -> Result<Self, StoreError> {
+        if let Some(found) = Self::find(path, lock)? {
+            return Ok(found);
+        }
+        let fault = |source| StoreError::io("create the data directory", path, source);
+        if let Some(parent) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(fault)?;
+        }
+        match DirBuilder::new().mode(0o700).create(path) {
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made.map_err(fault)?,
+        }
+        Self::find(path, lock)?.ok_or_else(|| fault(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Opens and locks the directory; waits for the lock. None if there is no such directory.
+    pub(super) fn find(path: &Path, lock: Lock) -> Result<Option<Self>, StoreError> {
+        let directory = match open_directory(path) {
+            Ok(directory) => directory,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io("open the data directory", path, error)),
+        };
+        let operation = match lock {
+            Lock::Exclusive => FlockOperation::LockExclusive,
+            Lock::Shared => FlockOperation::LockShared,
+        };
+        rustix::io::retry_on_intr(|| rustix::fs::flock(&directory, operation))
+            .map_err(|errno| StoreError::Lock { path: path.to_owned(), source: errno.into() })?;
+        Ok(Some(Self { files: Dir::from_std_file(directory), path: path.to_owned() }))
+    }
+
+    pub(super) fn files(&self) -> &Dir {
+        &self.files
+    }
+
+    /// The full path of a file here, for messages and for LMDB, which opens nothing but paths.
+    pub(super) fn path_of(&self, file: &str) -> PathBuf {
+        self.path.join(file)
+    }
+
+    /// Makes the names in the directory durable, and the directory's own name and those of its parents, which may be
+    /// as new. Stops at the mount point: that was not made here.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        let fault = |source| StoreError::io("make durable the data directory", &self.path, source);
+        sync_names(&self.files).map_err(fault)?;
+        let path = self.path.canonicalize().map_err(fault)?;
+        let device = self.files.dir_metadata().map_err(fault).map(|of| cap_std::fs::MetadataExt::dev(&of))?;
+        for parent in path.ancestors().skip(1) {
+            // A parent that may not be read was not made here either.
+            let Ok(parent) = open_directory(parent) else { break };
+            if parent.metadata().map_err(fault)?.dev() != device {
+                break;
+            }
+            sync_names(&parent).map_err(fault)?;
+        }
+        Ok(())
+    }
+}
+
+fn open_directory(path: &Path) -> io::Result<File> {
+    let flags = OFlags::DIRECTORY.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+fn sync_names(directory: impl AsFd) -> io::Result<()> {
+    match rustix::fs::fsync(directory) {
+        // Some file systems have nothing to sync for a directory and say so this way.
+        Err(rustix::io::Errno::INVAL) => Ok(()),
+        done => Ok(done?),
+    }
+}

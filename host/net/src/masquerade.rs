@@ -1,0 +1,207 @@
+//! Masquerade of a network: what its containers send outside leaves with the host's address.
+//!
+//! Each network has one table of its own, `inet gingham-NETWORK`, with one rule for each of its prefixes:
+//!
+//! ```text
+//! table inet gingham-mynet {
+//!     chain postrouting {
+//!         type nat hook postrouting priority srcnat; policy accept;
+//!         ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 ip daddr != 224.0.0.0/4 masquerade comment "10.244.0.0/16"
+//!     }
+//! }
+//! ```
+//!
+//! So the kernel's work per connection does not grow with the number of containers, and a container that comes or goes
+//! changes nothing here. Tables of others are neither read nor changed. What somebody flushed or deleted comes back
+//! with the next [`ensure`].
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use netlink_packet_netfilter::nftables::Operator;
+
+pub use self::error::{KernelPart, MasqueradeError};
+use crate::netlink::{ErrorKind, Netfilter, Socket};
+use crate::nftables::expression::{self, Side};
+use crate::nftables::rule::{InstalledRule, Rule};
+use crate::nftables::ruleset::{self, Refusal, Step, Transaction};
+
+const CHAIN: &str = "postrouting";
+const TABLE_PREFIX: &str = "gingham-";
+/// The kernel's `NFT_NAME_MAXLEN` less the NUL at the end.
+const LONGEST_TABLE_NAME: usize = 255;
+const MULTICAST_V4: IpNet = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4);
+const MULTICAST_V6: IpNet = IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8);
+/// The longest network name, in bytes, that can be masqueraded.
+pub const LONGEST_NETWORK_NAME: usize = LONGEST_TABLE_NAME - TABLE_PREFIX.len();
+/// Each lost attempt means that another transaction of this namespace went through in the tenth of a millisecond
+/// between our reading and our writing. A node that starts with a hundred networks loses a hundred at most.
+const ATTEMPTS: u32 = 1000;
+
+/// What [`ensure`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every prefix was masqueraded already.
+    AlreadyThere,
+    /// Something was missing and is there now.
+    Installed,
+}
+
+/// Opens the socket that the functions here take, in the calling thread's network namespace.
+///
+/// # Errors
+/// [`MasqueradeError`] in the network's name: the kernel has no netfilter, or no descriptor is free.
+pub fn open(network: &str) -> Result<Socket<Netfilter>, MasqueradeError> {
+    Socket::open().map_err(|error| error::explain("masquerade", network, Refusal { step: Step::Open, error }))
+}
+
+/// Sees to it that each of the prefixes is masqueraded: what its addresses send to addresses outside of that prefix,
+/// multicast excepted. Prefixes that earlier calls brought stay; host bits are ignored.
+///
+/// If all is there this is one question to the kernel. What is missing is added in one transaction, which the kernel
+/// carries out only if no other transaction came between the reading and the writing; else both are done again. So
+/// any number of processes may do this at once and each rule is there once.
+///
+/// # Errors
+/// [`MasqueradeError`]; nothing was changed then.
+pub fn ensure(socket: &mut Socket<Netfilter>, network: &str, prefixes: &[IpNet]) -> Result<Outcome, MasqueradeError> {
+    let table = table_of(network)?;
+    let failed = |refusal| error::explain("masquerade", network, refusal);
+    let wanted = wanted_rules(prefixes);
+    if wanted.is_empty() || Repair::of(ruleset::rules(socket, &table, CHAIN).map_err(failed)?, &wanted).is_empty() {
+        return Ok(Outcome::AlreadyThere);
+    }
+    for _ in 0..ATTEMPTS {
+        let generation = ruleset::generation(socket).map_err(failed)?;
+        let repair = Repair::of(ruleset::rules(socket, &table, CHAIN).map_err(failed)?, &wanted);
+        if repair.is_empty() {
+            return Ok(Outcome::AlreadyThere);
+        }
+        let mut transaction = Transaction::of_table(&table, Some(generation));
+        repair.write_to(&mut transaction);
+        match transaction.commit(socket) {
+            Ok(()) => return Ok(Outcome::Installed),
+            Err(Refusal { step: Step::Generation, .. }) => {}
+            Err(refusal) => return Err(failed(refusal)),
+        }
+    }
+    Err(MasqueradeError::RulesetsChanging { network: network.to_owned(), attempts: ATTEMPTS })
+}
+
+/// Ends the masquerade of a network, all its prefixes. Goes well if there is none.
+///
+/// # Errors
+/// [`MasqueradeError`]; nothing was changed then.
+pub fn remove(socket: &mut Socket<Netfilter>, network: &str) -> Result<(), MasqueradeError> {
+    let table = table_of(network)?;
+    let mut transaction = Transaction::of_table(&table, None);
+    transaction.delete_table();
+    match transaction.commit(socket) {
+        Ok(()) => Ok(()),
+        Err(Refusal { step: Step::DeleteTable, error }) if error.kind == ErrorKind::NotFound => Ok(()),
+        // A kernel without nf_tables has no table either.
+        Err(Refusal { step: Step::Transaction, error }) if error.kind == ErrorKind::Unsupported => Ok(()),
+        Err(refusal) => Err(error::explain("end the masquerade of", network, refusal)),
+    }
+}
+
+/// The prefixes of a network that are masqueraded now, in the rules' order; none if the network has no masquerade.
+///
+/// # Errors
+/// [`MasqueradeError`]
+pub fn list(socket: &mut Socket<Netfilter>, network: &str) -> Result<Vec<IpNet>, MasqueradeError> {
+    let table = table_of(network)?;
+    let rules = ruleset::rules(socket, &table, CHAIN)
+        .map_err(|refusal| error::explain("read the masquerade of", network, refusal))?;
+    Ok(rules.iter().filter_map(prefix_of).collect())
+}
+
+/// What lacks in a chain, and what is in its place.
+#[derive(Debug, Default)]
+struct Repair {
+    missing: Vec<Rule>,
+    /// Rules under the comment of a wanted one that do something else, or the same once more.
+    stray: Vec<InstalledRule>,
+}
+
+impl Repair {
+    fn of(installed: Vec<InstalledRule>, wanted: &[Rule]) -> Self {
+        let mut missing = wanted.to_vec();
+        let mut stray = Vec::new();
+        for rule in installed {
+            let Some(meant) = wanted.iter().find(|wanted| rule.comment.as_ref() == Some(&wanted.comment)) else {
+                continue;
+            };
+            match missing.iter().position(|missing| missing == meant) {
+                Some(at) if rule.does(meant) => drop(missing.remove(at)),
+                _ => stray.push(rule),
+            }
+        }
+        Self { missing, stray }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.stray.is_empty()
+    }
+
+    fn write_to(self, transaction: &mut Transaction<'_>) {
+        transaction.add_table();
+        transaction.add_source_nat_chain(CHAIN);
+        for rule in &self.stray {
+            transaction.delete_rule(CHAIN, rule);
+        }
+        for rule in self.missing {
+            transaction.add_rule(CHAIN, rule);
+        }
+    }
+}
+
+fn table_of(network: &str) -> Result<String, MasqueradeError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if !network.bytes().all(allowed) || !network.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        return Err(MasqueradeError::InvalidName { network: network.to_owned() });
+    }
+    if network.len() > LONGEST_NETWORK_NAME {
+        return Err(MasqueradeError::NameTooLong {
+            network: network.to_owned(),
+            length: network.len(),
+            longest: LONGEST_NETWORK_NAME,
+        });
+    }
+    Ok(format!("{TABLE_PREFIX}{network}"))
+}
+
+fn wanted_rules(prefixes: &[IpNet]) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::with_capacity(prefixes.len());
+    for prefix in prefixes {
+        let rule = rule_for(prefix.trunc());
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    rules
+}
+
+/// `ip saddr PREFIX ip daddr != PREFIX ip daddr != 224.0.0.0/4 masquerade comment "PREFIX"`, or the same of IPv6.
+fn rule_for(prefix: IpNet) -> Rule {
+    let multicast = match prefix {
+        IpNet::V4(_) => MULTICAST_V4,
+        IpNet::V6(_) => MULTICAST_V6,
+    };
+    let mut expressions = expression::of_family(&prefix);
+    expressions.extend(expression::address(Side::Source, Operator::Equal, &prefix));
+    expressions.extend(expression::address(Side::Destination, Operator::NotEqual, &prefix));
+    expressions.extend(expression::address(Side::Destination, Operator::NotEqual, &multicast));
+    expressions.push(expression::masquerade());
+    Rule { comment: prefix.to_string(), expressions }
+}
+
+/// The prefix a rule masquerades, if it does just that.
+fn prefix_of(rule: &InstalledRule) -> Option<IpNet> {
+    let prefix: IpNet = rule.comment.as_ref()?.parse().ok()?;
+    rule.does(&rule_for(prefix)).then_some(prefix)
+}

@@ -1,0 +1,143 @@
+//! What the runtime asks of a policy: addresses by name, ranges, labels.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::de::{Deserializer, Error};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::args::Arguments;
+use super::config::ConfigError;
+use super::requested;
+
+/// The runtime's wishes, from `CNI_ARGS`, `args.cni` and `runtimeConfig`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Addresses asked for by name, in that order of sources, without repetition.
+    pub addresses: Vec<IpAddr>,
+    /// `runtimeConfig.ipRanges`, for the policy to read.
+    pub ip_ranges: Option<Value>,
+    /// `args.cni.labels`, then the pod's annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Written {
+    args: WrittenArgs,
+    runtime_config: WrittenRuntime,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WrittenArgs {
+    cni: WrittenCni,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WrittenCni {
+    ips: Vec<Address>,
+    labels: Labels,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WrittenRuntime {
+    ips: Vec<Address>,
+    ip_ranges: Option<Value>,
+    /// What containerd sends for the capability of this name.
+    #[serde(rename = "io.kubernetes.cri.pod-annotations")]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Address(IpAddr);
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        requested::parse(&text).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// CNI's conventions write a list of `{key, value}`; some runtimes write an object.
+#[derive(Debug, Default)]
+struct Labels(BTreeMap<String, String>);
+
+#[derive(Deserialize)]
+struct Label {
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let labels = match value {
+            Value::Array(_) => gingham_config::from_value::<Vec<Label>>(&value)
+                .map(|labels| labels.into_iter().map(|label| (label.key, label.value)).collect()),
+            _ => gingham_config::from_value(&value),
+        };
+        labels.map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl Wishes {
+    /// Reads the keys of the network configuration and joins them with `CNI_ARGS`.
+    pub fn read(object: &Map<String, Value>, arguments: &Arguments) -> Result<Self, ConfigError> {
+        let Written { args: WrittenArgs { cni }, runtime_config } = gingham_config::from_map(object)?;
+        let named = arguments.addresses.iter().copied();
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        for address in named.chain(cni.ips.into_iter().chain(runtime_config.ips).map(|address| address.0)) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        let mut annotations = cni.labels.0;
+        annotations.extend(runtime_config.annotations);
+        Ok(Self { addresses, ip_ranges: runtime_config.ip_ranges, annotations })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, arguments: &str) -> Result<Wishes, ConfigError> {
+        Wishes::read(&serde_json::from_str(text).unwrap(), &Arguments::parse(arguments).unwrap())
+    }
+
+    #[test]
+    fn addresses_come_from_three_places_in_order_once_each() {
+        let text = r#"{"args":{"cni":{"ips":["10.0.0.2","10.0.0.1"]}},"runtimeConfig":{"ips":["10.0.0.3/24","10.0.0.2"]}}"#;
+        let wishes = read(text, "IP=10.0.0.1").unwrap();
+        let texts: Vec<String> = wishes.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+    }
+
+    #[test]
+    fn labels_come_in_two_shapes_and_annotations_beside_them() {
+        let list = r#"{"args":{"cni":{"labels":[{"key":"app","value":"web"}]}}}"#;
+        let object = r#"{"args":{"cni":{"labels":{"app":"web"}}}}"#;
+        assert_eq!(read(list, "").unwrap(), read(object, "").unwrap());
+        let text = r#"{"runtimeConfig":{"io.kubernetes.cri.pod-annotations":{"a/b":"c"}}}"#;
+        assert_eq!(read(text, "").unwrap().annotations["a/b"], "c");
+    }
+
+    #[test]
+    fn ranges_are_passed_on_unread() {
+        let wishes = read(r#"{"runtimeConfig":{"ipRanges":[[{"subnet":"10.0.0.0/24"}]]}}"#, "").unwrap();
+        assert_eq!(wishes.ip_ranges.unwrap().to_string(), r#"[[{"subnet":"10.0.0.0/24"}]]"#);
+    }
+
+    #[test]
+    fn faults_name_the_key() {
+        let fault = |text: &str| read(text, "").unwrap_err().to_string();
+        assert!(fault(r#"{"args":{"cni":{"ips":["x"]}}}"#).starts_with("args.cni.ips[0]: "));
+        assert!(fault(r#"{"runtimeConfig":{"ips":"10.0.0.1"}}"#).starts_with("runtimeConfig.ips: "));
+        assert!(fault(r#"{"args":{"cni":{"labels":7}}}"#).starts_with("args.cni.labels"));
+    }
+}

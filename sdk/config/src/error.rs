@@ -1,0 +1,179 @@
+//! Faults in a configuration.
+
+use std::fmt::{self, Display};
+
+use serde::de::{Error, Expected, Unexpected};
+
+/// A fault in a configuration, with the key at fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    key: String,
+    message: String,
+    /// The message tells what was found, or need not.
+    complete: bool,
+}
+
+impl ConfigError {
+    /// The path of the key as the document spells it: `ranges[0][1].rangeStart`. Empty for the document as a whole.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What was found and what is expected, without the key: one sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same fault for a document that is itself the value of `key` in a larger one.
+    #[must_use]
+    pub fn under(mut self, key: &str) -> Self {
+        let dot = if self.key.is_empty() || self.key.starts_with('[') { "" } else { "." };
+        self.key.insert_str(0, dot);
+        self.key.insert_str(0, key);
+        self
+    }
+
+    pub(crate) fn syntax(error: &impl Display) -> Self {
+        Self { key: String::new(), message: format!("this is not JSON: {error}"), complete: true }
+    }
+
+    pub(crate) fn under_index(mut self, index: usize) -> Self {
+        let dot = if self.key.is_empty() || self.key.starts_with('[') { "" } else { "." };
+        self.key.insert_str(0, &format!("[{index}]{dot}"));
+        self
+    }
+
+    /// Adds the value to a message that came from outside of serde's vocabulary, and what it was read as.
+    pub(crate) fn found(mut self, found: Unexpected<'_>, expected: Option<&str>) -> Self {
+        if !self.complete {
+            self.complete = true;
+            self.message = match expected {
+                Some(expected) => format!("found {}, expected {expected} ({})", Found(found), self.message),
+                None => format!("found {}: {}", Found(found), self.message),
+            };
+        }
+        self
+    }
+
+    fn mismatch(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let expected = in_words(&expected.to_string());
+        Self { key: String::new(), message: format!("found {}, expected {expected}", Found(found)), complete: true }
+    }
+
+    fn of_key(key: &str, message: String) -> Self {
+        Self { key: key.to_owned(), message, complete: true }
+    }
+}
+
+impl Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.key.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.key, self.message)
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Error for ConfigError {
+    fn custom<T: Display>(message: T) -> Self {
+        Self { key: String::new(), message: message.to_string(), complete: false }
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::mismatch(found, expected)
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::mismatch(found, expected)
+    }
+
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        let message = format!("found a list of {length}, expected {}", in_words(&expected.to_string()));
+        Self { key: String::new(), message, complete: true }
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        let message = format!("found {variant:?}, expected {}", one_of(expected));
+        Self { key: String::new(), message, complete: true }
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::of_key(field, format!("found an unknown key, expected {}", one_of(expected)))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::of_key(field, "found nothing, but this key is required".to_owned())
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::of_key(field, "found this key under two names, expected one".to_owned())
+    }
+}
+
+/// A value as a reader of the document sees it.
+struct Found<'a>(Unexpected<'a>);
+
+impl Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Unexpected::Bool(value) => write!(f, "{value}"),
+            Unexpected::Unsigned(value) => write!(f, "the number {value}"),
+            Unexpected::Signed(value) => write!(f, "the number {value}"),
+            Unexpected::Float(value) => write!(f, "the number {value}"),
+            Unexpected::Str(text) => write!(f, "{:?}", Shortened(text)),
+            Unexpected::Unit | Unexpected::Option => f.write_str("null"),
+            Unexpected::Seq => f.write_str("a list"),
+            Unexpected::Map => f.write_str("an object"),
+            ref other => write!(f, "{other}"),
+        }
+    }
+}
+
+/// A text of which a message shows no more than a line.
+struct Shortened<'a>(&'a str);
+
+impl fmt::Debug for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(100) {
+            Some((end, _)) => write!(f, "{:?}…", &self.0[..end]),
+            None => write!(f, "{:?}", self.0),
+        }
+    }
+}
+
+/// What a Rust type expects, in the words of JSON.
+fn in_words(expected: &str) -> String {
+    let (low, high) = match expected {
+        "i8" => (i64::from(i8::MIN), i8::MAX as u64),
+        "i16" => (i64::from(i16::MIN), i16::MAX as u64),
+        "i32" => (i64::from(i32::MIN), i32::MAX as u64),
+        "i64" | "isize" => (i64::MIN, i64::MAX as u64),
+        "u8" => (0, u64::from(u8::MAX)),
+        "u16" => (0, u64::from(u16::MAX)),
+        "u32" => (0, u64::from(u32::MAX)),
+        "u64" | "usize" => (0, u64::MAX),
+        "f32" | "f64" => return "a number".to_owned(),
+        "a boolean" => return "true or false".to_owned(),
+        "a sequence" => return "a list".to_owned(),
+        "a map" => return "an object".to_owned(),
+        "option" => return "a value or null".to_owned(),
+        _ if expected.starts_with("struct ") => return "an object".to_owned(),
+        _ if expected.starts_with("enum ") => return "a name or an object with one key".to_owned(),
+        _ => return expected.to_owned(),
+    };
+    format!("a whole number from {low} to {high}")
+}
+
+fn one_of(names: &[&str]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        [name] => format!("{name:?}"),
+        [names @ .., last] => {
+            let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+            format!("{} or {last:?}", names.join(", "))
+        }
+    }
+}
