@@ -1,9 +1,17 @@
 //! Kernel networking for Gingham, by synchronous netlink: network namespaces, bridges, veth pairs, addresses, routes,
 //! sysctls and masquerade.
 //!
+//! Every function takes the socket of the namespace that it works in, so a caller needs one socket a namespace.
 //! Nothing here knows of CNI, pools or policies, and nothing starts a process.
 
+mod error;
+pub mod link;
+mod link_message;
+mod mac;
 pub mod masquerade;
 pub mod netlink;
 pub mod netns;
 mod nftables;
+
+pub use error::NetError;
+pub use mac::Mac;

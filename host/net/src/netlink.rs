@@ -205,9 +205,9 @@ impl<P: Protocol> Socket<P> {
     /// # Errors
     /// The kernel has no such group.
     pub fn subscribe(&mut self, operation: &'static str, group: u32) -> Result<(), NetlinkError> {
-        self.kernel.add_membership(group).map_err(|error| {
-            NetlinkError::refused(operation, Errno::from_io_error(&error).unwrap_or(Errno::IO), None)
-        })
+        self.kernel
+            .add_membership(group)
+            .map_err(|error| NetlinkError::refused(operation, Errno::from_io_error(&error).unwrap_or(Errno::IO), None))
     }
 
     /// Sleeps until a subscribed group has news, which are dropped: look at the object itself. Returns whether there

@@ -25,7 +25,9 @@ pub enum NetnsError {
         path: PathBuf,
     },
     /// Something is at the path, but not a network namespace.
-    #[error("{path:?} is not a network namespace but {what}; a path like /run/netns/NAME or /proc/PID/ns/net is needed")]
+    #[error(
+        "{path:?} is not a network namespace but {what}; a path like /run/netns/NAME or /proc/PID/ns/net is needed"
+    )]
     NotANamespace {
         /// The path that was opened.
         path: PathBuf,

@@ -53,18 +53,21 @@ impl Directory {
 
     /// Opens and locks the directory; waits for the lock. None if there is no such directory.
     pub(super) fn find(path: &Path, lock: Lock) -> Result<Option<Self>, StoreError> {
-        let directory = match open_directory(path) {
-            Ok(directory) => directory,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StoreError::io("open the data directory", path, error)),
-        };
-        let operation = match lock {
-            Lock::Exclusive => FlockOperation::LockExclusive,
-            Lock::Shared => FlockOperation::LockShared,
-        };
-        rustix::io::retry_on_intr(|| rustix::fs::flock(&directory, operation))
-            .map_err(|errno| StoreError::Lock { path: path.to_owned(), source: errno.into() })?;
-        Ok(Some(Self { files: Dir::from_std_file(directory), path: path.to_owned() }))
+        let fault = |source| StoreError::io("open the data directory", path, source);
+        loop {
+            let directory = match open_directory(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                opened => opened.map_err(fault)?,
+            };
+            wait_for_lock(&directory, lock)
+                .map_err(|errno| StoreError::Lock { path: path.to_owned(), source: errno.into() })?;
+            // While this waited, somebody may have put another directory in its place.
+            let locked = directory.metadata().map_err(fault)?;
+            let named = std::fs::metadata(path);
+            if named.is_ok_and(|named| (named.dev(), named.ino()) == (locked.dev(), locked.ino())) {
+                return Ok(Some(Self { files: Dir::from_std_file(directory), path: path.to_owned() }));
+            }
+        }
     }
 
     pub(super) fn files(&self) -> &Dir {
@@ -98,6 +101,14 @@ impl Directory {
 fn open_directory(path: &Path) -> io::Result<File> {
     let flags = OFlags::DIRECTORY.bits().cast_signed();
     OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+fn wait_for_lock(directory: &File, lock: Lock) -> rustix::io::Result<()> {
+    let operation = match lock {
+        Lock::Exclusive => FlockOperation::LockExclusive,
+        Lock::Shared => FlockOperation::LockShared,
+    };
+    rustix::io::retry_on_intr(|| rustix::fs::flock(directory, operation))
 }
 
 fn sync_names(directory: impl AsFd) -> io::Result<()> {

@@ -59,7 +59,7 @@ pub enum MasqueradeError {
         /// What the kernel refused to do.
         tried: &'static str,
         /// What to do about it: empty or with its own punctuation.
-        hint: String,
+        hint: &'static str,
         /// What the kernel answered.
         source: NetlinkError,
     },
@@ -149,12 +149,11 @@ pub(super) fn explain(operation: &'static str, network: &str, refusal: Refusal) 
         return MasqueradeError::KernelLacks { operation, network, part, source: refusal.error };
     }
     let hint = match (refusal.step, refusal.error.kind) {
-        (_, ErrorKind::NotPermitted) => "; it takes CAP_NET_ADMIN in the network namespace, so run it as root".to_owned(),
+        (_, ErrorKind::NotPermitted) => "; it takes CAP_NET_ADMIN in the network namespace, so run it as root",
         (Step::AddChain, ErrorKind::AlreadyExists | ErrorKind::Busy) => {
-            let table = super::TABLE_PREFIX.to_owned() + &network;
-            format!("; a chain of another kind is in its place: `nft delete table inet {table}` makes room")
+            "; a chain of another kind is in its place: make room with `nft delete table inet gingham-NETWORK`"
         }
-        _ => String::new(),
+        _ => "",
     };
     MasqueradeError::Refused { operation, network, tried: tried(refusal.step), hint, source: refusal.error }
 }

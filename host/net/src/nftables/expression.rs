@@ -48,28 +48,27 @@ pub(crate) fn of_family(prefix: &IpNet) -> Vec<Expressions> {
 /// `ip saddr PREFIX` and its like: goes on with the rule if the address lies in the prefix (`Operator::Equal`) or does
 /// not (`Operator::NotEqual`). Must follow [`of_family`].
 pub(crate) fn address(side: Side, operator: Operator, prefix: &IpNet) -> Vec<Expressions> {
-    let network = octets(prefix.network());
-    let length = usize::from(prefix.prefix_len());
+    let bits = prefix.prefix_len();
     // Whole bytes need no mask: fewer instructions per packet, and what `nft` makes of the same text.
-    let whole_bytes = length > 0 && length.is_multiple_of(8);
-    let loaded = if whole_bytes { length / 8 } else { network.len() };
-    let size = loaded as u32;
+    let whole_bytes = bits > 0 && bits.is_multiple_of(8);
+    let loaded = if whole_bytes { bits / 8 } else { prefix.max_prefix_len() / 8 };
+    let network = octets(prefix.network())[..usize::from(loaded)].to_vec();
     let mut expressions = vec![Expressions::Payload(vec![
         Payload::DestinationRegister(Register::Reg1),
         Payload::Base(NETWORK_HEADER),
         Payload::Offset(side.offset(prefix)),
-        Payload::Len(size),
+        Payload::Len(loaded.into()),
     ])];
     if !whole_bytes {
         expressions.push(Expressions::Bitwise(vec![
             Bitwise::SourceRegister(Register::Reg1),
             Bitwise::DestinationRegister(Register::Reg1),
-            Bitwise::Length(size),
+            Bitwise::Length(loaded.into()),
             Bitwise::Mask(DataAttribute::Value(octets(prefix.netmask()))),
-            Bitwise::Xor(DataAttribute::Value(vec![0; loaded])),
+            Bitwise::Xor(DataAttribute::Value(vec![0; network.len()])),
         ]));
     }
-    expressions.push(compare(operator, network[..loaded].to_vec()));
+    expressions.push(compare(operator, network));
     expressions
 }
 

@@ -1,4 +1,4 @@
-//! The part of nf_tables that address translation needs, spoken over netlink as typed messages: tables, base chains,
+//! The part of nftables that address translation needs, spoken over netlink as typed messages: tables, base chains,
 //! rules with a comment, and batches that the kernel applies as a whole or not at all.
 //!
 //! The messages are laid out as `nft` lays them out, so that `nft list table` shows what an administrator would have

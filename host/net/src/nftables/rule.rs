@@ -59,13 +59,11 @@ impl InstalledRule {
     }
 }
 
-/// Entries of type, length and value, one byte each for the first two; a comment ends with a NUL.
+/// An entry's type and length, one byte each, and its value; a comment ends with a NUL. Cut to what the length can say.
 fn comment_to_user_data(comment: &str) -> Vec<u8> {
-    let length = comment.len().min(usize::from(u8::MAX) - 1);
-    let mut data = vec![COMMENT, length as u8 + 1];
-    data.extend_from_slice(&comment.as_bytes()[..length]);
-    data.push(0);
-    data
+    let text = &comment.as_bytes()[..comment.len().min(254)];
+    let length = u8::try_from(text.len() + 1).unwrap_or(u8::MAX);
+    [&[COMMENT, length], text, &[0]].concat()
 }
 
 fn comment_of_user_data(mut data: &[u8]) -> Option<String> {

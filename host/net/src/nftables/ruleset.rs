@@ -72,8 +72,7 @@ impl<'a> Transaction<'a> {
     /// A transaction that changes nothing yet. With a generation it fails if there have been others meanwhile.
     pub(crate) fn of_table(table: &'a str, only_in: Option<Generation>) -> Self {
         let generation = only_in.map(|Generation(id)| DefaultNla::new(BATCH_GENERATION, id.to_be_bytes().to_vec()));
-        let begin =
-            ControlMessage::Other { message_type: BATCH_BEGIN, attributes: generation.into_iter().collect() };
+        let begin = ControlMessage::Other { message_type: BATCH_BEGIN, attributes: generation.into_iter().collect() };
         Self { table, steps: vec![(Step::Transaction, control(begin))] }
     }
 
@@ -125,9 +124,8 @@ impl<'a> Transaction<'a> {
         const OPERATION: &str = "change an nftables table";
         self.steps.push((Step::Transaction, control(ControlMessage::BatchEnd)));
         let (steps, messages): (Vec<Step>, Vec<Message>) = self.steps.into_iter().unzip();
-        let outcomes = socket
-            .batch(OPERATION, &messages)
-            .map_err(|error| Refusal { step: Step::Transaction, error })?;
+        let outcomes =
+            socket.batch(OPERATION, &messages).map_err(|error| Refusal { step: Step::Transaction, error })?;
         for (step, outcome) in steps.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Refused(error) if error.errno == Some(Errno::RESTART) => {
@@ -170,22 +168,17 @@ pub(crate) fn generation(socket: &mut Socket<Netfilter>) -> Result<Generation, R
 }
 
 /// The rules of a chain, in the order of their execution; none if there is no such table or chain.
-pub(crate) fn rules(
-    socket: &mut Socket<Netfilter>,
-    table: &str,
-    chain: &str,
-) -> Result<Vec<InstalledRule>, Refusal> {
+pub(crate) fn rules(socket: &mut Socket<Netfilter>, table: &str, chain: &str) -> Result<Vec<InstalledRule>, Refusal> {
     const OPERATION: &str = "read the rules of an nftables table";
     // The kernel compares the names for us: it shows no table of others.
     let attributes = vec![RuleAttribute::Table(table.to_owned()), RuleAttribute::Chain(chain.to_owned())];
     let request = inet(NfTablesMessage::GetRule(RuleMessage { attributes }), 0);
-    let rules = socket.dump(OPERATION, &request, |answer_type, body| {
-        Ok(match read(OPERATION, answer_type, body)? {
-            NfTablesMessage::NewRule(rule) => Some(InstalledRule::read(rule)),
-            _ => None,
-        })
+    let rules = socket.dump(OPERATION, &request, |answer_type, body| match read(OPERATION, answer_type, body) {
+        Ok(NfTablesMessage::NewRule(rule)) => Some(Ok(InstalledRule::read(rule))),
+        Ok(_) => None,
+        Err(error) => Some(Err(error)),
     });
-    rules.map_err(unread)
+    rules.and_then(|rules| rules.into_iter().collect()).map_err(unread)
 }
 
 fn unread(error: NetlinkError) -> Refusal {

@@ -1,0 +1,185 @@
+//! Changes to one network, inside a write transaction. Every table that says the same thing is changed here, together.
+
+use std::net::IpAddr;
+
+use heed::{PutFlags, RwTxn};
+
+use super::environment::Tree;
+use super::key::{self, NetworkId, Table};
+use super::snapshot::{Network, Snapshot};
+use super::{Environment, StoreError};
+use crate::address::{IpRange, predecessor, successor};
+use crate::attachment::AttachmentKey;
+use crate::ledger::AttachmentRecord;
+
+/// A write transaction and the network it changes.
+pub(super) struct Writer<'w, 'e> {
+    pub(super) environment: &'e Environment,
+    pub(super) txn: &'w mut RwTxn<'e>,
+    pub(super) network: &'w mut Network,
+}
+
+impl Writer<'_, '_> {
+    pub(super) fn attach(&mut self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), StoreError> {
+        key::check_attachment(key)?;
+        let owner = key::owner(key);
+        for address in &record.addresses {
+            let lease = key::by_address(Table::Leases, self.id(), *address);
+            self.put_new(&lease, &owner, || format!("the lease of {address}"))?;
+            if !self.end_rest(*address)? {
+                self.use_address(*address)?;
+            }
+        }
+        let json = serde_json::to_vec(record).map_err(|error| {
+            StoreError::Io { operation: "record an attachment in", path: self.environment.path().into(), source: error.into() }
+        })?;
+        let attachment = key::attachment(self.id(), &owner);
+        self.put_new(&attachment, &json, || format!("the attachment {} {}", key.container_id, key.interface))?;
+        self.network.attachments += 1;
+        Ok(())
+    }
+
+    pub(super) fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError> {
+        let owner = key::owner(key);
+        if key::check_attachment(key).is_err() {
+            // What is too long to be recorded was not recorded.
+            return Ok(None);
+        }
+        let Some(record) = self.snapshot().attachment(self.id(), &owner)? else { return Ok(None) };
+        for address in &record.addresses {
+            self.delete(&key::by_address(Table::Leases, self.id(), *address))?;
+            self.rest(*address, now)?;
+        }
+        self.delete(&key::attachment(self.id(), &owner))?;
+        self.network.attachments = self.network.attachments.saturating_sub(1);
+        Ok(Some(record))
+    }
+
+    /// Frees addresses that rest since `before` or longer: at most `most`, the oldest first.
+    pub(super) fn end_rests(&mut self, before: u64, most: usize) -> Result<usize, StoreError> {
+        let over = self.snapshot().resting_between(self.id(), (0, before), most)?;
+        for (address, _) in &over {
+            self.end_rest(*address)?;
+            self.unuse_address(*address)?;
+        }
+        Ok(over.len())
+    }
+
+    /// Lets an address that nobody holds rest. It counts as used.
+    pub(super) fn rest(&mut self, address: IpAddr, freed_at: u64) -> Result<(), StoreError> {
+        self.end_rest(address)?;
+        self.put(&key::by_address(Table::Resting, self.id(), address), &freed_at.to_be_bytes())?;
+        self.put(&key::rest_order(self.id(), freed_at, address), &[])?;
+        self.use_address(address)
+    }
+
+    /// Addresses freed in what is now the future, because the clock was set back, rest from now on.
+    pub(super) fn bring_rests_to(&mut self, now: u64, later_than: u64) -> Result<(), StoreError> {
+        for (address, _) in self.snapshot().resting_between(self.id(), (later_than, u64::MAX), usize::MAX)? {
+            self.rest(address, now)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        key::check_note(key)?;
+        let size = |value: &[u8]| (key.len() + value.len()) as u64;
+        let before = self.snapshot().note(self.id(), key)?.map_or(0, size);
+        let place = key::note(self.id(), key);
+        match value {
+            Some(value) => self.put(&place, value)?,
+            None => self.delete(&place)?,
+        }
+        self.network.notes_size = self.network.notes_size.saturating_sub(before) + value.map_or(0, size);
+        Ok(())
+    }
+
+    /// Writes what is kept of the network itself.
+    pub(super) fn put_network(&mut self, name: &str) -> Result<(), StoreError> {
+        let record = self.network.to_bytes();
+        self.put(&key::network(name), &record)?;
+        if self.snapshot().next_network()? <= self.id() {
+            self.put(key::NEXT_NETWORK, &(self.id() + 1).to_be_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Takes an address out of rest and leaves it used. Says whether it rested.
+    fn end_rest(&mut self, address: IpAddr) -> Result<bool, StoreError> {
+        let Some(freed_at) = self.snapshot().resting_since(self.id(), address)? else { return Ok(false) };
+        self.delete(&key::by_address(Table::Resting, self.id(), address))?;
+        self.delete(&key::rest_order(self.id(), freed_at, address))?;
+        Ok(true)
+    }
+
+    /// Adds an address to the used runs, and joins the runs it touches.
+    fn use_address(&mut self, address: IpAddr) -> Result<(), StoreError> {
+        let below = self.snapshot().run_at_or_below(self.id(), address)?;
+        if below.is_some_and(|run| run.contains(address)) {
+            return Ok(());
+        }
+        let next = successor(address);
+        let above = match next {
+            Some(next) => self.snapshot().run_at_or_above(self.id(), next)?.filter(|run| run.first() == next),
+            None => None,
+        };
+        if let Some(above) = above {
+            self.delete(&key::by_address(Table::Runs, self.id(), above.first()))?;
+        }
+        let touching = below.filter(|run| successor(run.last()) == Some(address));
+        let first = touching.map_or(address, |run| run.first());
+        self.put_run(first, above.map_or(address, |run| run.last()))
+    }
+
+    /// Takes an address out of the used runs, and splits the run it is in.
+    fn unuse_address(&mut self, address: IpAddr) -> Result<(), StoreError> {
+        let Some(run) = self.snapshot().run_at_or_below(self.id(), address)?.filter(|run| run.contains(address)) else {
+            return Ok(());
+        };
+        self.delete(&key::by_address(Table::Runs, self.id(), run.first()))?;
+        for part in [
+            predecessor(address).and_then(|last| IpRange::new(run.first(), last)),
+            successor(address).and_then(|first| IpRange::new(first, run.last())),
+        ] {
+            if let Some(part) = part {
+                self.put_run(part.first(), part.last())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_run(&mut self, first: IpAddr, last: IpAddr) -> Result<(), StoreError> {
+        self.put(&key::by_address(Table::Runs, self.id(), first), &key::address(last))
+    }
+
+    pub(super) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.tree().put(self.txn, key, value).map_err(|error| self.fault(error))
+    }
+
+    fn put_new(&mut self, key: &[u8], value: &[u8], what: impl FnOnce() -> String) -> Result<(), StoreError> {
+        match self.tree().put_with_flags(self.txn, PutFlags::NO_OVERWRITE, key, value) {
+            Err(heed::Error::Mdb(heed::MdbError::KeyExist)) => Err(StoreError::Conflict { what: what() }),
+            done => done.map_err(|error| self.fault(error)),
+        }
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        self.tree().delete(self.txn, key).map(drop).map_err(|error| self.fault(error))
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot::new(self.environment, self.txn)
+    }
+
+    fn id(&self) -> NetworkId {
+        self.network.id
+    }
+
+    fn tree(&self) -> Tree {
+        self.environment.tree()
+    }
+
+    fn fault(&self, error: heed::Error) -> StoreError {
+        StoreError::lmdb("change the lease store", self.environment.path(), error)
+    }
+}

@@ -1,0 +1,141 @@
+//! What can go wrong between this crate and the kernel.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::link::OperationalState;
+use crate::netlink::{ErrorKind, NetlinkError};
+use crate::netns::NetnsError;
+
+/// A kernel networking operation that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetError {
+    /// The kernel refused a request.
+    #[error("cannot {} {object}: {}", source.operation, source.reason())]
+    Kernel {
+        /// What it was about: an interface, an address on an interface, a route.
+        object: String,
+        /// The refusal.
+        source: NetlinkError,
+    },
+    /// No interface has this name.
+    #[error("there is no interface {name:?}")]
+    NoSuchInterface {
+        /// The name that was looked for.
+        name: String,
+    },
+    /// The name cannot be an interface's.
+    #[error("{name:?} cannot be the name of an interface: it must have 1 to 15 bytes, no '/', ':' or white space, and not be \".\" or \"..\"")]
+    BadInterfaceName {
+        /// The name.
+        name: String,
+    },
+    /// An interface of the bridge's name is something else.
+    #[error("{name:?} already exists but is not a bridge; remove it or configure another bridge name")]
+    NotABridge {
+        /// The interface's name.
+        name: String,
+    },
+    /// The bridge has an address that excludes the wanted one.
+    #[error("{bridge:?} already has an IP address different from {wanted}: {present}; remove it or set forceAddress")]
+    AddressConflict {
+        /// The bridge's name.
+        bridge: String,
+        /// The address it should get.
+        wanted: IpNet,
+        /// The address it has.
+        present: IpNet,
+    },
+    /// The container has an interface of that name already.
+    #[error("the container already has an interface {name:?}")]
+    ContainerInterfaceExists {
+        /// The interface's name.
+        name: String,
+    },
+    /// The host has an interface of that name already.
+    #[error("the host already has an interface {name:?}")]
+    HostInterfaceExists {
+        /// The interface's name.
+        name: String,
+    },
+    /// Not an Ethernet address that an interface can have.
+    #[error("{mac:?} cannot be an interface's MAC address: six hexadecimal bytes like c2:11:22:33:44:55 are needed, not a multicast address and not all zero")]
+    BadMac {
+        /// The text or address.
+        mac: String,
+    },
+    /// An interface did not become operational.
+    #[error("the interface {name:?} is not up {} ms after both its ends were set up: its state is {state}", waited.as_millis())]
+    NotOperational {
+        /// The interface's name.
+        name: String,
+        /// The state it is in.
+        state: OperationalState,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// Another machine on the network has the address.
+    #[error("the address {address} of {interface:?} is used by another machine on the network (duplicate address detection)")]
+    DuplicateAddress {
+        /// The interface's name.
+        interface: String,
+        /// The address.
+        address: IpNet,
+    },
+    /// Duplicate address detection did not end.
+    #[error("duplicate address detection for {address} on {interface:?} did not end within {} ms", waited.as_millis())]
+    StillTentative {
+        /// The interface's name.
+        interface: String,
+        /// The address.
+        address: IpNet,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// A kernel setting could not be read or written.
+    #[error("cannot {operation} {path:?}: {source}")]
+    Sysctl {
+        /// "read" or "write".
+        operation: &'static str,
+        /// The setting's file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The kernel's random number generator failed.
+    #[error("cannot get random bytes for {purpose}: {source}")]
+    Randomness {
+        /// What they are for.
+        purpose: &'static str,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The network namespace could not be used.
+    #[error(transparent)]
+    Namespace(#[from] NetnsError),
+}
+
+impl NetError {
+    /// The kind of the kernel's refusal, if it was one.
+    pub fn kind(&self) -> Option<ErrorKind> {
+        match self {
+            Self::Kernel { source, .. } => Some(source.kind),
+            _ => None,
+        }
+    }
+}
+
+/// Adds the object to a refusal.
+pub(crate) trait About<T> {
+    fn about(self, object: impl FnOnce() -> String) -> Result<T, NetError>;
+}
+
+impl<T> About<T> for Result<T, NetlinkError> {
+    fn about(self, object: impl FnOnce() -> String) -> Result<T, NetError> {
+        self.map_err(|source| NetError::Kernel { object: object(), source })
+    }
+}

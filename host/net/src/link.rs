@@ -1,0 +1,279 @@
+//! Interfaces of any kind: looking at them, changing them, deleting them.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    InfoBridgePort, InfoPortData, InfoPortKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
+};
+
+use crate::error::About;
+use crate::link_message;
+use crate::netlink::{ErrorKind, Message, Route, Socket};
+use crate::{Mac, NetError};
+
+/// `RTNLGRP_LINK`.
+const LINK_GROUP: u32 = 1;
+
+/// An interface as the kernel describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its number, unique in its namespace.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its Ethernet address, if it is Ethernet.
+    pub mac: Option<Mac>,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// The kind of a virtual interface: `"bridge"`, `"veth"`, … A physical one has none.
+    pub kind: Option<String>,
+    /// Whether it is administratively up.
+    pub up: bool,
+    /// Whether someone set it promiscuous (not: whether a packet capture is running).
+    pub promiscuous: bool,
+    /// Whether packets pass.
+    pub state: OperationalState,
+    /// The index of the bridge or other interface that it is a port of.
+    pub master: Option<u32>,
+    /// The index of the interface it belongs to; for a veth its other end, which may be in another namespace.
+    pub peer: Option<u32>,
+    /// The number that this namespace has given to the peer's namespace, if it is another one.
+    pub peer_netns: Option<i32>,
+    /// Free text that was attached to it.
+    pub alias: Option<String>,
+    /// Its settings as a port, if it is a bridge's port.
+    pub port: Option<BridgePort>,
+}
+
+impl Link {
+    /// Whether it is a bridge.
+    pub fn is_bridge(&self) -> bool {
+        self.kind.as_deref() == Some("bridge")
+    }
+
+    /// Whether it is an end of a veth pair.
+    pub fn is_veth(&self) -> bool {
+        self.kind.as_deref() == Some("veth")
+    }
+}
+
+/// What a bridge does with one of its ports. The default is what the kernel gives a new port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BridgePort {
+    /// Whether frames may go back out of the port they came in by.
+    pub hairpin: bool,
+    /// Whether frames to and from other isolated ports are dropped.
+    pub isolated: bool,
+}
+
+/// An interface's operational state (RFC 2863).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OperationalState {
+    /// The driver does not say; the loopback interface is always so.
+    Unknown,
+    /// A part is missing.
+    NotPresent,
+    /// Down.
+    Down,
+    /// The other end or the interface below is down.
+    LowerLayerDown,
+    /// In a test.
+    Testing,
+    /// Waiting for something outside, like authentication.
+    Dormant,
+    /// Packets pass.
+    Up,
+}
+
+impl fmt::Display for OperationalState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "unknown",
+            Self::NotPresent => "notpresent",
+            Self::Down => "down",
+            Self::LowerLayerDown => "lowerlayerdown",
+            Self::Testing => "testing",
+            Self::Dormant => "dormant",
+            Self::Up => "up",
+        })
+    }
+}
+
+/// Which interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// The one with this index.
+    Index(u32),
+    /// The one with this name.
+    Name(&'a str),
+}
+
+impl Which<'_> {
+    fn address(self, message: &mut LinkMessage) {
+        match self {
+            Self::Index(index) => message.header.index = index,
+            Self::Name(name) => message.attributes.push(LinkAttribute::IfName(name.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Which<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "the interface with index {index}"),
+            Self::Name(name) => write!(f, "the interface {name:?}"),
+        }
+    }
+}
+
+/// What to change about an interface; all in one message, and what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct Change<'a> {
+    /// Set it up or down.
+    pub up: Option<bool>,
+    /// Set it promiscuous or not.
+    pub promiscuous: Option<bool>,
+    /// Its MTU in bytes.
+    pub mtu: Option<u32>,
+    /// Its Ethernet address. Setting the one it has announces its IPv4 addresses if `arp_notify` is on.
+    pub mac: Option<Mac>,
+    /// Make it a port of the interface with this index; 0 takes it out.
+    pub master: Option<u32>,
+    /// Free text, at most 255 bytes; empty takes it away.
+    pub alias: Option<&'a str>,
+    /// Its settings as a bridge's port. It must be one already: this takes effect before `master`.
+    pub port: Option<BridgePort>,
+}
+
+/// Looks for an interface; `None` if there is none.
+///
+/// # Errors
+/// The kernel refuses, for another reason than that there is no such interface.
+pub fn get(kernel: &mut Socket<Route>, which: Which<'_>) -> Result<Option<Link>, NetError> {
+    let mut message = LinkMessage::default();
+    which.address(&mut message);
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    match kernel.query("look up", &Message::of(&RouteNetlinkMessage::GetLink(message), 0)) {
+        Ok(answer) => Ok(answer.as_deref().and_then(link_message::read)),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(NetError::Kernel { object: which.to_string(), source }),
+    }
+}
+
+/// Looks for the interface called `name`; `None` if there is none.
+///
+/// # Errors
+/// As [`get`].
+pub fn by_name(kernel: &mut Socket<Route>, name: &str) -> Result<Option<Link>, NetError> {
+    get(kernel, Which::Name(name))
+}
+
+/// The ports of the bridge with this index.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn ports(kernel: &mut Socket<Route>, bridge: u32) -> Result<Vec<Link>, NetError> {
+    list(kernel, Some(bridge))
+}
+
+/// All interfaces of the namespace, or those that are ports of `master`.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn list(kernel: &mut Socket<Route>, master: Option<u32>) -> Result<Vec<Link>, NetError> {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    message.attributes.extend(master.map(LinkAttribute::Controller));
+    let message = Message::of(&RouteNetlinkMessage::GetLink(message), 0);
+    let found = kernel.dump("list", &message, |_, body| link_message::read(body)).about(|| "interfaces".to_owned())?;
+    Ok(found.into_iter().filter(|link| master.is_none() || link.master == master).collect())
+}
+
+/// Changes an interface.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn change(kernel: &mut Socket<Route>, which: Which<'_>, change: &Change<'_>) -> Result<(), NetError> {
+    let mut message = LinkMessage::default();
+    which.address(&mut message);
+    for (flag, wanted) in [(LinkFlags::Up, change.up), (LinkFlags::Promisc, change.promiscuous)] {
+        if let Some(wanted) = wanted {
+            message.header.change_mask |= flag;
+            message.header.flags.set(flag, wanted);
+        }
+    }
+    let attributes = &mut message.attributes;
+    attributes.extend(change.mtu.map(LinkAttribute::Mtu));
+    attributes.extend(change.mac.map(|mac| LinkAttribute::Address(mac.octets().to_vec())));
+    attributes.extend(change.master.map(LinkAttribute::Controller));
+    attributes.extend(change.alias.map(|alias| LinkAttribute::IfAlias(alias.to_owned())));
+    attributes.extend(change.port.map(port_settings));
+    // NEWLINK without CREATE changes what is there, and unlike SETLINK it takes a port's settings as well.
+    kernel.request("change", &Message::of(&RouteNetlinkMessage::NewLink(message), 0)).about(|| which.to_string())
+}
+
+fn port_settings(port: BridgePort) -> LinkAttribute {
+    LinkAttribute::LinkInfo(vec![
+        LinkInfo::PortKind(InfoPortKind::Bridge),
+        LinkInfo::PortData(InfoPortData::BridgePort(vec![
+            InfoBridgePort::HairpinMode(port.hairpin),
+            InfoBridgePort::Isolated(port.isolated),
+        ])),
+    ])
+}
+
+/// Deletes an interface; for a veth, both its ends. Returns whether it was there.
+///
+/// # Errors
+/// The kernel refuses, for another reason than that there is no such interface.
+pub fn delete(kernel: &mut Socket<Route>, which: Which<'_>) -> Result<bool, NetError> {
+    let mut message = LinkMessage::default();
+    which.address(&mut message);
+    match kernel.request("delete", &Message::of(&RouteNetlinkMessage::DelLink(message), 0)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(NetError::Kernel { object: which.to_string(), source }),
+    }
+}
+
+/// Waits until packets pass through the interface, at most `patience`. Call it after both ends are up: the kernel
+/// sees to the rest within a fraction of a millisecond, and this sleeps on the kernel's news about interfaces.
+///
+/// # Errors
+/// [`NetError::NotOperational`] when `patience` is over; [`NetError::NoSuchInterface`] if it goes away.
+pub fn wait_until_operational(kernel: &mut Socket<Route>, index: u32, patience: Duration) -> Result<Link, NetError> {
+    let deadline = Instant::now() + patience;
+    let gone = || NetError::NoSuchInterface { name: format!("with index {index}") };
+    let link = get(kernel, Which::Index(index))?.ok_or_else(gone)?;
+    if link.state == OperationalState::Up {
+        return Ok(link);
+    }
+    let mut news = Socket::<Route>::open().about(|| link.name.clone())?;
+    news.subscribe("subscribe to changes of", LINK_GROUP).about(|| link.name.clone())?;
+    loop {
+        // Looked at after the subscription, so that no change can fall between.
+        let link = get(kernel, Which::Index(index))?.ok_or_else(gone)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        if link.state == OperationalState::Up {
+            return Ok(link);
+        } else if left.is_zero() {
+            return Err(NetError::NotOperational { name: link.name, state: link.state, waited: patience });
+        }
+        news.wait("wait for changes of", left).about(|| link.name.clone())?;
+    }
+}
+
+/// Whether an interface can have this name.
+///
+/// # Errors
+/// [`NetError::BadInterfaceName`] if not.
+pub fn require_name(name: &str) -> Result<(), NetError> {
+    let forbidden = |c: char| matches!(c, '/' | ':' | '\0' | '%') || c.is_whitespace();
+    if name.is_empty() || name.len() > 15 || matches!(name, "." | "..") || name.contains(forbidden) {
+        return Err(NetError::BadInterfaceName { name: name.to_owned() });
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Ethernet addresses.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use crate::NetError;
+
+/// An Ethernet address that an interface can have: not multicast and not all zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mac([u8; 6]);
+
+impl Mac {
+    /// Takes the six bytes if an interface can have them as its address.
+    ///
+    /// # Errors
+    /// [`NetError::BadMac`] if they are a multicast address or all zero.
+    pub fn new(bytes: [u8; 6]) -> Result<Self, NetError> {
+        let mac = Self(bytes);
+        if bytes[0] & 1 == 1 || bytes == [0; 6] {
+            return Err(NetError::BadMac { mac: mac.to_string() });
+        }
+        Ok(mac)
+    }
+
+    /// A random unicast address of the locally administered kind, like the kernel makes them.
+    ///
+    /// # Errors
+    /// The kernel's random number generator does not answer.
+    pub fn random() -> Result<Self, NetError> {
+        let mut bytes = [0; 6];
+        fill(&mut bytes)
+            .map_err(|errno| NetError::Randomness { purpose: "an Ethernet address", source: errno.into() })?;
+        bytes[0] = bytes[0] & 0b1111_1100 | 0b10;
+        Ok(Self(bytes))
+    }
+
+    /// The six bytes.
+    pub fn octets(self) -> [u8; 6] {
+        self.0
+    }
+
+    pub(crate) fn from_attribute(value: &[u8]) -> Option<Self> {
+        value.try_into().ok().map(Self)
+    }
+}
+
+fn fill(bytes: &mut [u8; 6]) -> Result<(), Errno> {
+    // Requests of up to 256 bytes are filled whole.
+    rustix::io::retry_on_intr(|| getrandom(bytes.as_mut_slice(), GetRandomFlags::empty())).map(drop)
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl FromStr for Mac {
+    type Err = NetError;
+
+    /// Reads six hexadecimal bytes between colons, or all between dashes.
+    fn from_str(text: &str) -> Result<Self, NetError> {
+        let bad = || NetError::BadMac { mac: text.to_owned() };
+        let separator = if text.contains('-') { '-' } else { ':' };
+        let mut parts = text.split(separator);
+        let mut bytes = [0; 6];
+        for byte in &mut bytes {
+            let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()));
+            *byte = u8::from_str_radix(part.ok_or_else(bad)?, 16).map_err(|_| bad())?;
+        }
+        if parts.next().is_some() {
+            return Err(bad());
+        }
+        Self::new(bytes).map_err(|_| bad())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_prints() {
+        assert_eq!("C2:11:22:33:44:55".parse::<Mac>().unwrap().to_string(), "c2:11:22:33:44:55");
+        assert_eq!("c2-11-22-33-44-5f".parse::<Mac>().unwrap().octets(), [0xc2, 0x11, 0x22, 0x33, 0x44, 0x5f]);
+    }
+
+    #[test]
+    fn refuses_what_no_interface_can_have() {
+        let bad = ["", "c2:11:22:33:44", "c2:11:22:33:44:55:66", "01:00:5e:00:00:01", "00:00:00:00:00:00", "c2:+1:22:33:44:55"];
+        for text in bad {
+            let error = text.parse::<Mac>().expect_err(text);
+            assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn random_ones_are_local_unicast_and_differ() {
+        let (one, other) = (Mac::random().unwrap(), Mac::random().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one.octets()[0] & 0b11, 0b10);
+    }
+}
