@@ -71,7 +71,8 @@ impl Compiler {
         let refused = |error: wasmtime::Error| CompileError::Refused { reason: format!("{error:#}") };
         let artefact = self.engine.precompile_component(component).map_err(refused)?;
         // SAFETY: the line above made these bytes.
-        let loaded = unsafe { wasmtime::component::Component::deserialize(&self.engine, &artefact) }.map_err(refused)?;
+        let loaded =
+            unsafe { wasmtime::component::Component::deserialize(&self.engine, &artefact) }.map_err(refused)?;
         let surface = Surface::of(&self.engine, &loaded);
         surface.check()?;
         Ok(Compiled { artefact, surface })

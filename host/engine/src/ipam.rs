@@ -185,7 +185,9 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         request.requested.iter().for_each(|address| view.wake(*address));
         let (said, mut view) = self.ask(view, request, log)?;
         let (said, mut view) = match said {
-            Err(Refusal::Exhausted(_)) if self.wake_longest_resting(&mut view)? => self.ask_again(view, request, log)?,
+            Err(Refusal::Exhausted(_)) if self.wake_longest_resting(&mut view)? => {
+                self.ask_again(view, request, log)?
+            }
             said => (said, view),
         };
         let name = || self.policy.name().to_owned();
@@ -284,8 +286,8 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
             let mut room = PoolRoom { name: pool.name.clone(), free: 0, resting: 0, leased: 0 };
             for part in &pool.ranges {
                 view.start_over()?;
-                let free = self.counted(view.free_count(part.range))?;
-                let leased = self.counted(view.used_count(part.range))?;
+                let free = counted(view.free_count(part.range))?;
+                let leased = counted(view.used_count(part.range))?;
                 room.free = room.free.saturating_add(free);
                 room.leased = room.leased.saturating_add(leased);
                 room.resting = room.resting.saturating_add(view.ledger().resting_count(part.range)?);
@@ -294,14 +296,14 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         }
         Ok(rooms)
     }
+}
 
-    /// A count that would take too many steps is answered by "plenty": a network that fragmented is not full.
-    fn counted(&self, count: Result<u64, ViewError>) -> Result<u64, IpamError> {
-        match count {
-            Ok(count) => Ok(count),
-            Err(ViewError::Budget) => Ok(u64::MAX),
-            Err(ViewError::Store(store)) => Err(store.into()),
-        }
+/// A count that would take too many steps is answered by "plenty": a network that fragmented is not full.
+fn counted(count: Result<u64, ViewError>) -> Result<u64, IpamError> {
+    match count {
+        Ok(count) => Ok(count),
+        Err(ViewError::Budget) => Ok(u64::MAX),
+        Err(ViewError::Store(store)) => Err(store.into()),
     }
 }
 
@@ -337,8 +339,7 @@ pub fn release<L: Ledger + 'static>(
     let ledger = match told {
         None => ledger,
         Some((policy, settings)) => {
-            let ended =
-                Ended { key: key.clone(), addresses: record.addresses.clone(), pod: record.pod.clone(), now };
+            let ended = Ended { key: key.clone(), addresses: record.addresses.clone(), pod: record.pod.clone(), now };
             tell(ledger, policy, settings, &ended, log)?
         }
     };

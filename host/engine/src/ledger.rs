@@ -32,6 +32,7 @@ pub struct AttachmentRecord {
 /// One network's state in one open transaction. Dropping a ledger without [`Ledger::commit`] undoes everything.
 ///
 /// Lookups cost O(log n) unless said otherwise. Every method fails with [`StoreError`] only if the store itself does.
+#[allow(clippy::missing_errors_doc)] // Said once, above.
 pub trait Ledger {
     /// The attachment, if it is recorded.
     fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError>;

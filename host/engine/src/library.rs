@@ -30,8 +30,11 @@ pub struct Digest(String);
 impl Digest {
     /// Of a component's bytes.
     pub fn of(component: &[u8]) -> Self {
-        let hex: String = Sha256::digest(component).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("sha256:{hex}"))
+        let mut text = String::from("sha256:");
+        for byte in Sha256::digest(component) {
+            text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
+        }
+        Self(text)
     }
 
     /// Reads "sha256:HEX".
@@ -80,19 +83,25 @@ pub enum LibraryError {
         source: std::io::Error,
     },
     /// A name that cannot be a policy's.
-    #[error("{name:?} is no name for a policy: use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit")]
+    #[error(
+        "{name:?} is no name for a policy: use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"
+    )]
     BadName {
         /// The name.
         name: String,
     },
     /// A file that others than root can change holds code this process would run.
-    #[error("{path} in the policy library can be changed by others than its owner root; `chown root` and `chmod go-w` it, then install the policy again")]
+    #[error(
+        "{path} in the policy library can be changed by others than its owner root; `chown root` and `chmod go-w` it, then install the policy again"
+    )]
     Untrusted {
         /// The file or directory.
         path: String,
     },
     /// A name file that is no JSON of ours.
-    #[error("{path} in the policy library is damaged ({reason}); install the policy again with `ginghamctl policy add`")]
+    #[error(
+        "{path} in the policy library is damaged ({reason}); install the policy again with `ginghamctl policy add`"
+    )]
     Damaged {
         /// The file.
         path: String,
@@ -220,10 +229,8 @@ impl Library {
         self.create()?;
         self.write(&component_path(&installed.digest), component)?;
         self.store_compiled(&installed.digest, artefact)?;
-        let json = serde_json::to_vec_pretty(installed).map_err(|error| LibraryError::Damaged {
-            path: name_path(name),
-            reason: error.to_string(),
-        })?;
+        let json = serde_json::to_vec_pretty(installed)
+            .map_err(|error| LibraryError::Damaged { path: name_path(name), reason: error.to_string() })?;
         self.write(&name_path(name), &json)
     }
 
@@ -256,12 +263,15 @@ impl Library {
             let shown = self.path.display().to_string();
             let authority = ambient_authority();
             Dir::create_ambient_dir_all(&self.path, authority).map_err(|source| io("create", &shown, source))?;
-            self.root = Some(Dir::open_ambient_dir(&self.path, authority).map_err(|source| io("open", &shown, source))?);
+            self.root =
+                Some(Dir::open_ambient_dir(&self.path, authority).map_err(|source| io("open", &shown, source))?);
         }
         let root = self.root()?;
         for dir in ["components", "compiled", &format!("compiled/{}", artefact_key()), "names"] {
             match root.create_dir_with(dir, &DirBuilder::new()) {
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(io("create", dir, error)),
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(io("create", dir, error));
+                }
                 _ => {}
             }
         }

@@ -42,7 +42,15 @@ impl<L: Ledger> NetworkView<L> {
     /// If the store fails.
     pub fn new(ledger: L, pools: Pools, excluded: RangeSet) -> Result<Self, StoreError> {
         let notes_size = ledger.notes_size()?;
-        Ok(Self { ledger, pools, excluded, awake: BTreeSet::new(), slip: BTreeMap::new(), notes_size, steps_left: STEPS })
+        Ok(Self {
+            ledger,
+            pools,
+            excluded,
+            awake: BTreeSet::new(),
+            slip: BTreeMap::new(),
+            notes_size,
+            steps_left: STEPS,
+        })
     }
 
     /// Lets a resting address count as free.

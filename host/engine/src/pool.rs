@@ -95,7 +95,7 @@ pub const MAX_RANGES: usize = 4096;
 /// All pools of a network: checked, with fast lookup.
 #[derive(Debug, Clone)]
 pub struct Pools {
-    pools: Vec<Pool>,
+    in_order: Vec<Pool>,
     /// (range, pool index, range index), in address order, disjoint.
     sorted: Vec<(IpRange, usize, usize)>,
     /// Network, broadcast and gateway addresses, in order.
@@ -121,7 +121,11 @@ impl Pools {
         for pool in &pools {
             for part in &pool.ranges {
                 if !IpRange::from(part.prefix).covers(&part.range) {
-                    return Err(PoolError::OutsidePrefix { pool: pool.name.clone(), range: part.range, prefix: part.prefix });
+                    return Err(PoolError::OutsidePrefix {
+                        pool: pool.name.clone(),
+                        range: part.range,
+                        prefix: part.prefix,
+                    });
                 }
             }
         }
@@ -133,19 +137,19 @@ impl Pools {
             .collect();
         reserved.sort_unstable();
         reserved.dedup();
-        Ok(Self { pools, sorted, reserved })
+        Ok(Self { in_order: pools, sorted, reserved })
     }
 
     /// In the policy's order.
     pub fn iter(&self) -> impl Iterator<Item = &Pool> {
-        self.pools.iter()
+        self.in_order.iter()
     }
 
     /// The pool and range an address lies in.
     pub fn locate(&self, address: IpAddr) -> Option<(&Pool, &PoolRange)> {
         let after = self.sorted.partition_point(|(range, ..)| range.first() <= address);
         let (range, pool, part) = self.sorted.get(after.checked_sub(1)?)?;
-        let pool = &self.pools[*pool];
+        let pool = &self.in_order[*pool];
         range.contains(address).then(|| (pool, &pool.ranges[*part]))
     }
 

@@ -59,8 +59,7 @@ impl RangeSet {
 }
 
 fn touches(lower: &IpRange, upper: &IpRange) -> bool {
-    lower.family() == upper.family()
-        && successor(lower.last()).is_none_or(|next| upper.first() <= next)
+    lower.family() == upper.family() && successor(lower.last()).is_none_or(|next| upper.first() <= next)
 }
 
 #[cfg(test)]
@@ -97,7 +96,8 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_address_space_hold() {
-        let all = IpRange::new("::".parse().unwrap(), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap()).unwrap();
+        let all =
+            IpRange::new("::".parse().unwrap(), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap()).unwrap();
         let set = RangeSet::new(vec![IpRange::single(all.last()), IpRange::single(all.first())]);
         let left = set.without(all);
         assert_eq!(left.len(), 1);

@@ -14,7 +14,7 @@ pub const DATA_DIR: &str = "/var/lib/gingham";
 
 /// How long a freed address rests when the configuration does not say: longer than connection tracking waits for the
 /// answer to a SYN, so that no packet of the old holder's peers reaches the new one.
-pub const COOLDOWN: Duration = Duration::from_secs(120);
+pub const COOLDOWN: Duration = Duration::from_mins(2);
 
 /// The host's keys; they never reach a policy.
 const HOST_KEYS: [&str; 8] = ["type", "policy", "exclude", "cooldown", "dataDir", "limits", "cluster", "reach"];
@@ -53,7 +53,8 @@ impl Settings {
         if let Some(key) = ["cluster", "reach"].into_iter().find(|key| get(ipam, key).is_some()) {
             return Err(fault(key, "this version divides no range among nodes yet; remove the key"));
         }
-        let own: Map<String, Value> = ipam.iter().filter(|(key, _)| !is_host_key(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let own: Map<String, Value> =
+            ipam.iter().filter(|(key, _)| !is_host_key(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
         Ok(Self {
             policy_config: Value::Object(own).to_string(),
             exclude: get(ipam, "exclude").map_or(Ok(RangeSet::default()), exclude)?,
@@ -91,7 +92,11 @@ fn exclude(value: &Value) -> Result<RangeSet, SettingsError> {
 }
 
 fn cooldown(value: &Value) -> Result<Duration, SettingsError> {
-    let message = || format!("{value} is no duration; write a number and a unit, e.g. \"120s\", \"2m\", \"500ms\", or \"0\" for none");
+    let message = || {
+        format!(
+            "{value} is no duration; write a number and a unit, e.g. \"120s\", \"2m\", \"500ms\", or \"0\" for none"
+        )
+    };
     let text = value.as_str().ok_or_else(|| fault("cooldown", message()))?;
     duration(text.trim()).ok_or_else(|| fault("cooldown", message()))
 }

@@ -4,6 +4,9 @@
 //! Every function takes the socket of the namespace that it works in, so a caller needs one socket a namespace.
 //! Nothing here knows of CNI, pools or policies, and nothing starts a process.
 
+pub mod address;
+pub mod bridge;
+pub mod container;
 mod error;
 pub mod link;
 mod link_message;
@@ -12,6 +15,9 @@ pub mod masquerade;
 pub mod netlink;
 pub mod netns;
 mod nftables;
+pub mod route;
+pub mod sysctl;
+pub mod veth;
 
 pub use error::NetError;
 pub use mac::Mac;

@@ -42,6 +42,11 @@ impl Mac {
         self.0
     }
 
+    /// Whether it is no address at all: what the kernel reports for an interface that has none.
+    pub(crate) fn is_zero(self) -> bool {
+        self.0 == [0; 6]
+    }
+
     pub(crate) fn from_attribute(value: &[u8]) -> Option<Self> {
         value.try_into().ok().map(Self)
     }
@@ -54,8 +59,9 @@ fn fill(bytes: &mut [u8; 6]) -> Result<(), Errno> {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        let [first, rest @ ..] = self.0;
+        write!(f, "{first:02x}")?;
+        rest.iter().try_for_each(|byte| write!(f, ":{byte:02x}"))
     }
 }
 

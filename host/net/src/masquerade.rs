@@ -28,7 +28,7 @@ pub use self::error::{KernelPart, MasqueradeError};
 use crate::netlink::{ErrorKind, Netfilter, Socket};
 use crate::nftables::expression::{self, Side};
 use crate::nftables::rule::{InstalledRule, Rule};
-use crate::nftables::ruleset::{self, Refusal, Step, Transaction};
+use crate::nftables::ruleset::{self, Generation, Refusal, Step, Transaction};
 
 const CHAIN: &str = "postrouting";
 const TABLE_PREFIX: &str = "gingham-";
@@ -38,6 +38,8 @@ const MULTICAST_V4: IpNet = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(224, 0, 0
 const MULTICAST_V6: IpNet = IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8);
 /// The longest network name, in bytes, that can be masqueraded.
 pub const LONGEST_NETWORK_NAME: usize = LONGEST_TABLE_NAME - TABLE_PREFIX.len();
+/// A transaction is one datagram, and the kernel's default takes no more than some 200 kB; a rule is less than 1 kB.
+const RULES_AT_ONCE: usize = 64;
 /// Each lost attempt means that another transaction of this namespace went through in the tenth of a millisecond
 /// between our reading and our writing. A node that starts with a hundred networks loses a hundred at most.
 const ATTEMPTS: u32 = 1000;
@@ -62,30 +64,30 @@ pub fn open(network: &str) -> Result<Socket<Netfilter>, MasqueradeError> {
 /// Sees to it that each of the prefixes is masqueraded: what its addresses send to addresses outside of that prefix,
 /// multicast excepted. Prefixes that earlier calls brought stay; host bits are ignored.
 ///
-/// If all is there this is one question to the kernel. What is missing is added in one transaction, which the kernel
+/// If all is there this is one question to the kernel. What is missing is added in a transaction that the kernel
 /// carries out only if no other transaction came between the reading and the writing; else both are done again. So
-/// any number of processes may do this at once and each rule is there once.
+/// any number of processes may do this at once, and each rule is there once.
 ///
 /// # Errors
-/// [`MasqueradeError`]; nothing was changed then.
+/// [`MasqueradeError`]
 pub fn ensure(socket: &mut Socket<Netfilter>, network: &str, prefixes: &[IpNet]) -> Result<Outcome, MasqueradeError> {
     let table = table_of(network)?;
     let failed = |refusal| error::explain("masquerade", network, refusal);
-    let wanted = wanted_rules(prefixes);
+    let wanted = in_order(prefixes);
     if wanted.is_empty() || Repair::of(ruleset::rules(socket, &table, CHAIN).map_err(failed)?, &wanted).is_empty() {
         return Ok(Outcome::AlreadyThere);
     }
-    for _ in 0..ATTEMPTS {
+    let mut outcome = Outcome::AlreadyThere;
+    let mut lost = 0;
+    while lost < ATTEMPTS {
         let generation = ruleset::generation(socket).map_err(failed)?;
         let repair = Repair::of(ruleset::rules(socket, &table, CHAIN).map_err(failed)?, &wanted);
         if repair.is_empty() {
-            return Ok(Outcome::AlreadyThere);
+            return Ok(outcome);
         }
-        let mut transaction = Transaction::of_table(&table, Some(generation));
-        repair.write_to(&mut transaction);
-        match transaction.commit(socket) {
-            Ok(()) => return Ok(Outcome::Installed),
-            Err(Refusal { step: Step::Generation, .. }) => {}
+        match repair.transaction(&table, generation).commit(socket) {
+            Ok(()) => outcome = Outcome::Installed,
+            Err(Refusal { step: Step::Generation, .. }) => lost += 1,
             Err(refusal) => return Err(failed(refusal)),
         }
     }
@@ -120,27 +122,31 @@ pub fn list(socket: &mut Socket<Netfilter>, network: &str) -> Result<Vec<IpNet>,
     Ok(rules.iter().filter_map(prefix_of).collect())
 }
 
-/// What lacks in a chain, and what is in its place.
-#[derive(Debug, Default)]
+/// What a chain lacks, and what is there in its place.
+#[derive(Debug)]
 struct Repair {
-    missing: Vec<Rule>,
+    missing: Vec<IpNet>,
     /// Rules under the comment of a wanted one that do something else, or the same once more.
     stray: Vec<InstalledRule>,
 }
 
 impl Repair {
-    fn of(installed: Vec<InstalledRule>, wanted: &[Rule]) -> Self {
-        let mut missing = wanted.to_vec();
+    /// `wanted` is in order.
+    fn of(installed: Vec<InstalledRule>, wanted: &[IpNet]) -> Self {
+        let mut present = vec![false; wanted.len()];
         let mut stray = Vec::new();
         for rule in installed {
-            let Some(meant) = wanted.iter().find(|wanted| rule.comment.as_ref() == Some(&wanted.comment)) else {
+            let Some(index) = comment_of(&rule).and_then(|prefix| wanted.binary_search(&prefix).ok()) else {
                 continue;
             };
-            match missing.iter().position(|missing| missing == meant) {
-                Some(at) if rule.does(meant) => drop(missing.remove(at)),
-                _ => stray.push(rule),
+            if !present[index] && rule.does(&rule_for(wanted[index])) {
+                present[index] = true;
+            } else {
+                stray.push(rule);
             }
         }
+        let missing =
+            wanted.iter().zip(present).filter_map(|(prefix, present)| (!present).then_some(*prefix)).collect();
         Self { missing, stray }
     }
 
@@ -148,15 +154,18 @@ impl Repair {
         self.missing.is_empty() && self.stray.is_empty()
     }
 
-    fn write_to(self, transaction: &mut Transaction<'_>) {
+    /// As much of it as one transaction takes.
+    fn transaction<'a>(&self, table: &'a str, generation: Generation) -> Transaction<'a> {
+        let mut transaction = Transaction::of_table(table, Some(generation));
         transaction.add_table();
         transaction.add_source_nat_chain(CHAIN);
-        for rule in &self.stray {
+        for rule in self.stray.iter().take(RULES_AT_ONCE) {
             transaction.delete_rule(CHAIN, rule);
         }
-        for rule in self.missing {
-            transaction.add_rule(CHAIN, rule);
+        for prefix in self.missing.iter().take(RULES_AT_ONCE) {
+            transaction.add_rule(CHAIN, rule_for(*prefix));
         }
+        transaction
     }
 }
 
@@ -175,15 +184,11 @@ fn table_of(network: &str) -> Result<String, MasqueradeError> {
     Ok(format!("{TABLE_PREFIX}{network}"))
 }
 
-fn wanted_rules(prefixes: &[IpNet]) -> Vec<Rule> {
-    let mut rules: Vec<Rule> = Vec::with_capacity(prefixes.len());
-    for prefix in prefixes {
-        let rule = rule_for(prefix.trunc());
-        if !rules.contains(&rule) {
-            rules.push(rule);
-        }
-    }
-    rules
+fn in_order(prefixes: &[IpNet]) -> Vec<IpNet> {
+    let mut prefixes: Vec<IpNet> = prefixes.iter().map(IpNet::trunc).collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    prefixes
 }
 
 /// `ip saddr PREFIX ip daddr != PREFIX ip daddr != 224.0.0.0/4 masquerade comment "PREFIX"`, or the same of IPv6.
@@ -202,6 +207,9 @@ fn rule_for(prefix: IpNet) -> Rule {
 
 /// The prefix a rule masquerades, if it does just that.
 fn prefix_of(rule: &InstalledRule) -> Option<IpNet> {
-    let prefix: IpNet = rule.comment.as_ref()?.parse().ok()?;
-    rule.does(&rule_for(prefix)).then_some(prefix)
+    comment_of(rule).filter(|prefix| rule.does(&rule_for(*prefix)))
+}
+
+fn comment_of(rule: &InstalledRule) -> Option<IpNet> {
+    rule.comment.as_ref()?.parse().ok()
 }

@@ -1,1 +1,102 @@
-//! Placeholder.
+//! From a policy's crate to the component that Gingham runs: one cargo call for `wasm32-unknown-unknown`, one wrapping.
+//!
+//! The test runner, the build script of the built-in policies and `ginghamctl policy add DIRECTORY` all build policies
+//! here, so they get the same component.
+
+mod cargo;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use wit_component::ComponentEncoder;
+
+/// The target of policies: it knows no system, so nothing can be imported by accident.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+
+/// A policy, built.
+#[derive(Debug, Clone)]
+pub struct Component {
+    /// The component.
+    pub bytes: Vec<u8>,
+    /// The core module it was made from, in cargo's target directory.
+    pub module: PathBuf,
+    /// The package's name.
+    pub name: String,
+}
+
+/// A policy that could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Nothing to build there.
+    #[error("{path} holds no Cargo.toml; a policy is a crate, see \"Your own policy\" in the README")]
+    NoCrate {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// cargo did not start.
+    #[error("cannot run {program}: {source}")]
+    CargoMissing {
+        /// What was to be run.
+        program: String,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The compiler has no library for the target.
+    #[error("this Rust toolchain cannot compile for {TARGET}; `rustup target add {TARGET}` brings what is missing")]
+    TargetMissing,
+    /// The compiler found faults.
+    #[error("the policy in {path} does not compile:\n{output}")]
+    Compile {
+        /// The directory.
+        path: PathBuf,
+        /// What cargo said.
+        output: String,
+    },
+    /// A crate that makes no module.
+    #[error("{path} makes no WebAssembly module; its Cargo.toml needs `[lib] crate-type = [\"cdylib\", \"rlib\"]`")]
+    NotCdylib {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The module could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The module.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The module is no policy.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+/// A core module that cannot become a component.
+#[derive(Debug, thiserror::Error)]
+#[error("the module carries no policy ({reason}); does the crate say `gingham_sdk::policy!(…)`?")]
+pub struct EncodeError {
+    reason: String,
+}
+
+/// Builds the policy crate in `directory` with the optimisations a policy should have, whatever its own profile says.
+/// Quick when nothing has changed.
+///
+/// # Errors
+/// [`BuildError`]
+pub fn build_policy(directory: &Path) -> Result<Component, BuildError> {
+    let built = cargo::build(directory)?;
+    let bytes = std::fs::read(&built.module).map_err(|source| BuildError::Read { path: built.module.clone(), source })?;
+    Ok(Component { bytes: encode(&bytes)?, module: built.module, name: built.package })
+}
+
+/// Wraps the core module that the SDK's macro makes into a component, and validates it.
+///
+/// # Errors
+/// [`EncodeError`] if the module does not carry the contract.
+pub fn encode(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| EncodeError { reason: format!("{error:#}") })
+}

@@ -5,11 +5,11 @@ use wasmtime::{Config, ModuleVersionStrategy, WasmBacktraceDetails, WasmFeatures
 
 /// What a compiled artefact was made by and for: another key means it must be compiled anew. It holds the *exact*
 /// wasmtime version, because a security release may repair the machine code itself.
-pub const ARTEFACT_KEY: &str =
-    concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-1");
+pub const ARTEFACT_KEY: &str = concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-1");
 
 /// The processor family artefacts are compiled for, without extensions: one artefact runs on every node of the family.
-pub const TARGET: &str = if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
+pub const TARGET: &str =
+    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
 
 /// Bytes of native stack a policy may use.
 const STACK: usize = 256 << 10;

@@ -1,4 +1,5 @@
 //! Between the contract's types and the engine's.
+#![allow(unreachable_pub)] // The generated bindings re-export two of these.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +12,7 @@ use crate::pool::Edges;
 
 /// A value of a policy that stands for no address, prefix or range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadValue {
+pub(crate) enum BadValue {
     /// An IPv4-mapped IPv6 address.
     #[error("it used {address}, an IPv4 address dressed up as IPv6")]
     Mapped {
@@ -62,9 +63,9 @@ pub struct DeclaredAnswer {
 
 pub(crate) fn address_in(address: wit::IpAddress) -> Result<IpAddr, BadValue> {
     match address {
-        wit::IpAddress::Ipv4((a, b, c, d)) => Ok(Ipv4Addr::new(a, b, c, d).into()),
-        wit::IpAddress::Ipv6((a, b, c, d, e, f, g, h)) => {
-            let v6 = Ipv6Addr::new(a, b, c, d, e, f, g, h);
+        wit::IpAddress::Ipv4(bytes) => Ok(Ipv4Addr::from(<[u8; 4]>::from(bytes)).into()),
+        wit::IpAddress::Ipv6(groups) => {
+            let v6 = Ipv6Addr::from(<[u16; 8]>::from(groups));
             match v6.to_ipv4_mapped() {
                 Some(_) => Err(BadValue::Mapped { address: v6.into() }),
                 None => Ok(v6.into()),
@@ -75,14 +76,8 @@ pub(crate) fn address_in(address: wit::IpAddress) -> Result<IpAddr, BadValue> {
 
 pub(crate) fn address_out(address: IpAddr) -> wit::IpAddress {
     match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            wit::IpAddress::Ipv4((a, b, c, d))
-        }
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, e, f, g, h] = v6.segments();
-            wit::IpAddress::Ipv6((a, b, c, d, e, f, g, h))
-        }
+        IpAddr::V4(v4) => wit::IpAddress::Ipv4(v4.octets().into()),
+        IpAddr::V6(v6) => wit::IpAddress::Ipv6(v6.segments().into()),
     }
 }
 

@@ -15,6 +15,10 @@ use super::view::LeaseView;
 use crate::attachment::{Answer, Ended, Problem, Refusal, Request};
 use crate::pool::{Pool, PoolRange};
 
+/// The contract's results, as they come.
+type DeclaredPools = Result<Vec<Resource<DeclaredPool>>, Vec<wit::Problem>>;
+type SaidAnswer = Result<Resource<DeclaredAnswer>, wit::Refusal>;
+
 /// What a session has cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
@@ -71,8 +75,7 @@ impl<V: LeaseView + 'static> Session<V> {
     /// # Errors
     /// [`CallError`]; the inner result is the policy's word.
     pub fn check_config(&mut self, config: &str) -> Result<Result<Vec<Pool>, Vec<Problem>>, CallError> {
-        type Declared = Result<Vec<Resource<DeclaredPool>>, Vec<wit::Problem>>;
-        let (declared,): (Declared,) = self.call(CHECK_CONFIG, (config,))?;
+        let (declared,): (DeclaredPools,) = self.call(CHECK_CONFIG, (config,))?;
         match declared {
             Err(problems) => Ok(Err(problems.into_iter().map(convert::problem_in).collect())),
             Ok(pools) => Ok(Ok(pools.into_iter().map(|pool| self.take_pool(pool)).collect::<Result<_, _>>()?)),
@@ -80,7 +83,7 @@ impl<V: LeaseView + 'static> Session<V> {
     }
 
     fn take_pool(&mut self, pool: Resource<DeclaredPool>) -> Result<Pool, CallError> {
-        let declared = self.store.data_mut().table.delete(pool).map_err(|error| self.misfit(&error))?;
+        let declared = self.store.data_mut().table.delete(pool).map_err(|error| misfit(&error))?;
         let ranges = declared.ranges.into_iter().map(|part| PoolRange {
             prefix: part.prefix,
             range: part.range,
@@ -95,14 +98,13 @@ impl<V: LeaseView + 'static> Session<V> {
     /// # Errors
     /// [`CallError`]; the inner result is the policy's word. It is not checked here.
     pub fn allocate(&mut self, config: &str, request: &Request) -> Result<Result<Answer, Refusal>, CallError> {
-        let lent = self.store.data_mut().table.push(request.clone()).map_err(|error| self.misfit(&error))?;
+        let lent = self.store.data_mut().table.push(request.clone()).map_err(|error| misfit(&error))?;
         let borrowed = Resource::<Request>::new_borrow(lent.rep());
-        type Declared = Result<Resource<DeclaredAnswer>, wit::Refusal>;
-        let (declared,): (Declared,) = self.call(ALLOCATE, (config, borrowed))?;
+        let (declared,): (SaidAnswer,) = self.call(ALLOCATE, (config, borrowed))?;
         match declared {
             Err(refusal) => Ok(Err(convert::refusal_in(refusal))),
             Ok(answer) => {
-                let declared = self.store.data_mut().table.delete(answer).map_err(|error| self.misfit(&error))?;
+                let declared = self.store.data_mut().table.delete(answer).map_err(|error| misfit(&error))?;
                 Ok(Ok(Answer { addresses: declared.addresses, routes: declared.routes, dns: declared.dns }))
             }
         }
@@ -122,10 +124,6 @@ impl<V: LeaseView + 'static> Session<V> {
             now: ended.now,
         };
         self.call::<_, ()>(RELEASE, (config, ended))
-    }
-
-    fn misfit(&self, error: &dyn std::error::Error) -> CallError {
-        PolicyFault::Misfit { reason: error.to_string() }.into()
     }
 
     /// Shows the policy the leases from now on.
@@ -155,4 +153,9 @@ impl<V: LeaseView + 'static> Session<V> {
         let state = self.store.data();
         Usage { fuel: self.fuel_used, host_calls: HOST_CALLS - state.calls_left, memory: state.meter.used() }
     }
+}
+
+/// Handles that are not what they should be: the contract's types make it impossible.
+fn misfit(error: &dyn std::error::Error) -> CallError {
+    PolicyFault::Misfit { reason: error.to_string() }.into()
 }

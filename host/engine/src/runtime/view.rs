@@ -58,7 +58,9 @@ pub enum NoteError {
     TooLong,
 }
 
-/// Leases and notes of one network, as the policy may see them. See the contract for what each question means.
+/// Leases and notes of one network, as the policy may see them. See the contract for what each question means; each
+/// fails with [`ViewError`].
+#[allow(clippy::missing_errors_doc)] // Said once, above.
 pub trait LeaseView {
     /// `leases.next-free`.
     fn next_free(&mut self, within: IpRange, after: Option<IpAddr>) -> Result<Option<IpAddr>, ViewError>;

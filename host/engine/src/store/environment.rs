@@ -1,6 +1,7 @@
 //! The LMDB environment in a locked directory, and the checks a file has to pass before it is believed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::fs::MetadataExt as _;
 use heed::types::Bytes;
@@ -56,25 +57,16 @@ pub(super) struct Environment {
     env: Env<WithoutTls>,
     tree: Tree,
     path: PathBuf,
-    directory: Directory,
-}
-
-/// How far the opening of a store came.
-pub(super) enum Opened {
-    /// To a store.
-    Store(Environment, Meta),
-    /// There is none; here is the directory back.
-    Nothing(Directory),
-    /// Its last pages are not in the file, and only a writer can find out whether they matter.
-    Short,
+    directory: Arc<Directory>,
 }
 
 impl Environment {
-    /// Opens the store of a locked directory and checks it.
-    pub(super) fn open(directory: Directory, access: Access) -> Result<Opened, StoreError> {
+    /// Opens the store of a locked directory, if there is one. Nothing may be read before [`Self::settle`] (writers) or
+    /// [`Self::is_short`] (readers) said that the file is whole.
+    pub(super) fn open(directory: &Arc<Directory>, access: Access) -> Result<Option<Self>, StoreError> {
         let path = directory.path_of(FILE);
         let expected = match directory.files().symlink_metadata(FILE) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Opened::Nothing(directory)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             found => found.map_err(|source| StoreError::io("look at the lease store", &path, source))?,
         };
         if !expected.is_file() {
@@ -86,18 +78,11 @@ impl Environment {
         }
         let opened = Self::open_file(directory, FILE, access)?;
         opened.check_identity(expected.dev(), expected.ino())?;
-        if opened.missing_length()?.is_some() {
-            match access {
-                Access::Read => return Ok(Opened::Short),
-                Access::Write => opened.settle()?,
-            }
-        }
-        let meta = opened.meta()?;
-        Ok(Opened::Store(opened, meta))
+        Ok(Some(opened))
     }
 
     /// Makes a new, empty environment beside the store.
-    pub(super) fn create(directory: Directory) -> Result<Self, StoreError> {
+    pub(super) fn create(directory: &Arc<Directory>) -> Result<Self, StoreError> {
         match directory.files().remove_file(NEW_FILE) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(StoreError::io("remove the unfinished", &directory.path_of(NEW_FILE), error))
@@ -106,19 +91,14 @@ impl Environment {
         }
     }
 
-    /// Closes the environment and keeps the lock.
-    pub(super) fn close(self) -> Directory {
-        self.directory
-    }
-
-    fn open_file(directory: Directory, file: &str, access: Access) -> Result<Self, StoreError> {
+    fn open_file(directory: &Arc<Directory>, file: &str, access: Access) -> Result<Self, StoreError> {
         let path = directory.path_of(file);
         let env = open_lmdb(&path, access).map_err(|error| StoreError::lmdb("open the lease store", &path, error))?;
         let tree =
             open_tree(&env).map_err(|error| StoreError::lmdb("read the lease store", &path, error))?.ok_or_else(|| {
                 StoreError::damaged(&path, "it has no tables")
             })?;
-        Ok(Self { env, tree, path, directory })
+        Ok(Self { env, tree, path, directory: Arc::clone(directory) })
     }
 
     /// LMDB opens paths, not files in a directory somebody holds: make sure both are the same file.
@@ -130,6 +110,11 @@ impl Environment {
             return Ok(());
         }
         Err(fault(std::io::Error::other("it was replaced while it was being opened; try again")))
+    }
+
+    /// Whether pages are missing at the end of the file; see [`Self::settle`].
+    pub(super) fn is_short(&self) -> Result<bool, StoreError> {
+        Ok(self.missing_length()?.is_some())
     }
 
     /// The length the file should have, if it is shorter. Reading a mapped page beyond the end of a file kills the
@@ -149,7 +134,7 @@ impl Environment {
     /// not need them in the end: those it does not write. (The writer lengthens the file right afterwards, but it may
     /// have been killed.) To tell the two apart, lengthen the file, which makes missing pages read as zeros, and read
     /// everything: LMDB refuses a zeroed page.
-    fn settle(&self) -> Result<(), StoreError> {
+    pub(super) fn settle(&self) -> Result<(), StoreError> {
         let fault = |source| StoreError::io("lengthen the lease store", &self.path, source);
         let Some(needed) = self.missing_length()? else { return Ok(()) };
         let file =
@@ -171,7 +156,7 @@ impl Environment {
         Ok(())
     }
 
-    fn meta(&self) -> Result<Meta, StoreError> {
+    pub(super) fn meta(&self) -> Result<Meta, StoreError> {
         let txn = self.read()?;
         let bytes = self.tree.get(&txn, key::META).map_err(|e| StoreError::lmdb("read the lease store", &self.path, e))?;
         let bytes = bytes.ok_or_else(|| StoreError::damaged(&self.path, "it is another program's LMDB file"))?;
@@ -203,14 +188,11 @@ impl Environment {
         self.tree
     }
 
-    /// The file's full path, for messages.
+    /// The store's file, for messages.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn directory(&self) -> &Directory {
-        &self.directory
-    }
 }
 
 fn open_lmdb(path: &Path, access: Access) -> heed::Result<Env<WithoutTls>> {

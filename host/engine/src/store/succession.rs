@@ -8,34 +8,138 @@
 //! The new file names no boot until its directory entry is on disk. Whoever is killed in between leaves a store that
 //! does not name the current boot, and the next one repeats the succession.
 
+use std::sync::Arc;
+
 use heed::RwTxn;
 
 use super::directory::Directory;
-use super::environment::{Access, FILE, Meta, NEW_FILE, Opened, SCHEMA};
-use super::key::{self, Table};
+use super::environment::{Access, FILE, Meta, NEW_FILE, SCHEMA};
+use super::key::{self, NetworkId, Table};
 use super::snapshot::{Network, Snapshot};
 use super::writer::Writer;
 use super::{Environment, StoreError};
+use crate::attachment::AttachmentKey;
 use crate::ledger::AttachmentRecord;
 
 /// Opens the store of this boot for writing; makes it from the one of an earlier boot, or from nothing.
-pub(super) fn open_of_boot(directory: Directory, boot: &str, now: u64) -> Result<Environment, StoreError> {
-    let directory = match Environment::open(directory, Access::Write)? {
-        Opened::Store(environment, meta) if meta.boot == boot => return Ok(environment),
-        Opened::Store(old, meta) => {
-            // A second handle on the locked directory: the old store stays open while the new one is written.
-            let beside = old.directory().again()?;
-            write_successor(beside, Some(&old), boot, meta.created)?;
-            old.close()
+pub(super) fn open_of_boot(directory: &Arc<Directory>, boot: &str, now: u64) -> Result<Environment, StoreError> {
+    match Environment::open(directory, Access::Write)? {
+        Some(environment) => {
+            environment.settle()?;
+            let meta = environment.meta()?;
+            if meta.boot == boot {
+                return Ok(environment);
+            }
+            replace(directory, Some(&environment), boot, meta.created)?;
         }
-        Opened::Nothing(directory) => write_successor(directory, None, boot, now)?,
-        Opened::Short => return Err(StoreError::damaged(&directory_file(), "its length cannot be settled")),
-    };
+        None => replace(directory, None, boot, now)?,
+    }
     directory.sync()?;
-    let opened = Environment::open(directory, Access::Write)?;
-    let Opened::Store(environment, meta) = opened else {
-        return Err(StoreError::damaged(&directory_file(), "it vanished while it was being made"));
-    };
-    commit(&environment, |txn| put_meta(&environment, txn, &Meta { boot: boot.to_owned(), ..meta }))?;
+    let missing = || StoreError::damaged(&directory.path_of(FILE), "it vanished while it was being made");
+    let environment = Environment::open(directory, Access::Write)?.ok_or_else(missing)?;
+    let meta = Meta { boot: boot.to_owned(), ..environment.meta()? };
+    commit(&environment, |txn| put_meta(&environment, txn, &meta))?;
     Ok(environment)
+}
+
+/// Writes the successor and puts it in the store's place. If that fails, nothing of it stays.
+fn replace(
+    directory: &Arc<Directory>,
+    old: Option<&Environment>,
+    boot: &str,
+    created: u64,
+) -> Result<(), StoreError> {
+    let done = write_successor(directory, old, boot, created).and_then(|()| {
+        let fault = |source| StoreError::io("replace the lease store", &directory.path_of(FILE), source);
+        directory.files().rename(NEW_FILE, directory.files(), FILE).map_err(fault)
+    });
+    if done.is_err() {
+        let _ = directory.files().remove_file(NEW_FILE);
+    }
+    done
+}
+
+fn write_successor(
+    directory: &Arc<Directory>,
+    old: Option<&Environment>,
+    boot: &str,
+    created: u64,
+) -> Result<(), StoreError> {
+    let new = Environment::create(directory)?;
+    let meta = Meta { schema: SCHEMA, boot: String::new(), created };
+    commit(&new, |txn| {
+        put_meta(&new, txn, &meta)?;
+        old.map_or(Ok(()), |old| copy_survivors(old, &new, txn, boot))
+    })?;
+    new.lengthen();
+    Ok(())
+}
+
+/// Copies what outlives a boot, by the same verbs that wrote it first.
+fn copy_survivors<'e>(
+    old: &Environment,
+    new: &'e Environment,
+    txn: &mut RwTxn<'e>,
+    boot: &str,
+) -> Result<(), StoreError> {
+    let old_txn = old.read()?;
+    let old = Snapshot::new(old, &old_txn);
+    let mut id = 1;
+    for (name, network) in old.networks()? {
+        let mut successor = Network::unseen(id);
+        let mut writer = Writer { environment: new, txn, network: &mut successor };
+        if copy_network(&old, network.id, &mut writer, boot)? {
+            writer.put_network(&name)?;
+            id += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Says whether there was anything to copy.
+fn copy_network(old: &Snapshot, from: NetworkId, to: &mut Writer, boot: &str) -> Result<bool, StoreError> {
+    let mut any = false;
+    old.scan(&key::prefix(Table::Notes, from), |key, value| {
+        let key = std::str::from_utf8(&key[key::PREFIX..]).map_err(|_| old.broken("a note"))?;
+        any = true;
+        to.put_note(key, Some(value)).map(|()| true)
+    })?;
+    old.scan(&key::prefix(Table::Resting, from), |key, value| {
+        let address = key::read_address(&key[key::PREFIX..]).ok_or_else(|| old.broken("a resting address"))?;
+        any = true;
+        to.rest(address, old.time(value)?).map(|()| true)
+    })?;
+    for (key, record) in survivors(old, from, boot)? {
+        any = true;
+        to.attach(&key, &record)?;
+    }
+    Ok(any)
+}
+
+/// Attachments of this boot: none, unless the store was not settled when they came.
+///
+/// Leases that a node holds for itself will have to survive as well, once there are any.
+fn survivors(
+    old: &Snapshot,
+    network: NetworkId,
+    boot: &str,
+) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
+    let mut attachments = old.attachments(network)?;
+    attachments.retain(|(_, record)| record.boot == boot);
+    Ok(attachments)
+}
+
+fn put_meta(environment: &Environment, txn: &mut RwTxn, meta: &Meta) -> Result<(), StoreError> {
+    let fault = |error| StoreError::lmdb("describe the lease store", environment.path(), error);
+    let json = serde_json::to_vec(meta).map_err(|error| fault(heed::Error::Encoding(error.into())))?;
+    environment.tree().put(txn, key::META, &json).map_err(fault)
+}
+
+fn commit<'e>(
+    environment: &'e Environment,
+    change: impl FnOnce(&mut RwTxn<'e>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut txn = environment.write()?;
+    change(&mut txn)?;
+    txn.commit().map_err(|error| StoreError::lmdb("write the lease store", environment.path(), error))
 }

@@ -143,7 +143,8 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    fn push(&mut self, step: Step, message: NfTablesMessage, flags: u16) {
+    /// Appends a step; it is acknowledged whatever the flags.
+    pub(crate) fn push(&mut self, step: Step, message: NfTablesMessage, flags: u16) {
         self.steps.push((step, inet(message, flags | NLM_F_ACK)));
     }
 }

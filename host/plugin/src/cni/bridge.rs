@@ -1,12 +1,12 @@
 //! The keys of the configuration that tell how to build the bridge and the container's interface: those of the
 //! reference plugin `bridge`.
 
-use gingham_config::unless_blank;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::config::{ConfigError, read_tolerant};
 use super::env::IfName;
+use super::json::unless_blank;
 use super::mac::MacAddress;
 use super::result::Dns;
 

@@ -5,11 +5,11 @@ mod written;
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use gingham_config::unless_blank;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::json::unless_blank;
 use super::version::{SpecVersion, UnsupportedVersion};
 
 /// What an ADD made, free of versions.

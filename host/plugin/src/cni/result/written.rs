@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use gingham_config::{ConfigError as Fault, unless_blank};
+use gingham_config::ConfigError as Fault;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CniResult, Dns, Interface, IpConfig, ResultError, Route};
-use crate::cni::json;
+use crate::cni::json::{self, unless_blank};
 use crate::cni::version::{SpecVersion, UnsupportedVersion};
 
 /// 0.3.0 and later.

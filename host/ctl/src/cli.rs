@@ -1,0 +1,182 @@
+//! The command line: what can be said, and the help that explains it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use gingham_engine::library::LIBRARY_DIR;
+use gingham_engine::settings::DATA_DIR;
+
+/// Try Gingham, install address policies, look at leases.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(after_help = "Start with `ginghamctl try`: it shows the whole way of an address and touches nothing of this \
+                        machine.\nExit status: 0 done, 1 failed (standard error says why), 2 wrong usage.")]
+pub(crate) struct Cli {
+    /// The directory of installed policies
+    #[arg(long, global = true, value_name = "DIR", default_value = LIBRARY_DIR)]
+    pub(crate) library: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Let two containers join a network, in namespaces of their own, and watch
+    Try(TryArguments),
+    /// Install, list, inspect and remove address policies
+    #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Show which container holds which address
+    Leases(LeasesArguments),
+    /// Free the leases of containers whose network namespace is gone
+    Gc(GcArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Two containers (network namespaces) are made, the plugin is run for them as a container runtime runs it, they ping each
+other and the gateway, CHECK and DEL follow, and it is verified that nothing is left. All of it happens in user, network
+and mount namespaces that end with the command, with an empty /run and /var/lib: it touches nothing of this machine, its
+leases and its other networks, and it needs no root where user namespaces are allowed.
+
+Examples:
+  ginghamctl try                                     with a network of its own
+  ginghamctl try /etc/cni/net.d/10-mynet.conflist    with yours
+  ginghamctl try my.conf --pod-namespace red         as a pod of the Kubernetes namespace red
+  ginghamctl --library ./policies try my.conf        with a policy installed elsewhere")]
+pub(crate) struct TryArguments {
+    /// A network configuration: a .conf, or a .conflist of which the first plugin is used [default: one that comes with
+    /// ginghamctl]
+    #[arg(value_name = "CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The plugin's file [default: `gingham` beside ginghamctl]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) plugin: Option<PathBuf>,
+    /// The pod namespace of both containers, for policies that look at it
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) pod_namespace: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Check, compile and install a policy
+    Add(AddArguments),
+    /// List the policies that a configuration can name
+    List(ListArguments),
+    /// Show what a policy imports and exports, and whether it is ready
+    Inspect(InspectArguments),
+    /// Forget an installed policy
+    Remove(RemoveArguments),
+    /// Compile all installed policies for this version, as after an upgrade
+    Recompile,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+FILE is a component, the core module that `cargo build --release --target wasm32-unknown-unknown` leaves, or the
+directory of a policy's crate, which is built first. A policy that imports anything but gingham:ipam is refused. A name
+in use means the new policy from the next ADD on; running containers keep their addresses.
+
+Examples:
+  ginghamctl policy add target/wasm32-unknown-unknown/release/by_namespace.wasm
+  ginghamctl policy add ./policies/by-namespace --name teams")]
+pub(crate) struct AddArguments {
+    /// The policy: a .wasm file or the directory of its crate
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The name that selects it in a configuration [default: the file's name, with - for _]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: a list of objects with name, digest, size (bytes), builtIn, compiled (for this version), hasRelease (DEL
+calls the policy) and installedAt (UTC; null if built in).
+
+Examples:
+  ginghamctl policy list
+  ginghamctl policy list --json")]
+pub(crate) struct ListArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: an object with name, digest, size (bytes), builtIn, installed, compiled (for this version), contract (the
+version of gingham:ipam it was built for), imports, exports and hasRelease (DEL calls the policy).
+
+Examples:
+  ginghamctl policy inspect host-local
+  ginghamctl policy inspect ./by_namespace.wasm --json")]
+pub(crate) struct InspectArguments {
+    /// The name of a policy, or a .wasm file
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) policy: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Containers keep the addresses the policy gave them, and their DEL works without it. ADD fails for networks whose
+configuration still names it.
+
+Example:
+  ginghamctl policy remove by-namespace")]
+pub(crate) struct RemoveArguments {
+    /// The policy's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+STATE is `in use`, or `earlier boot` for a lease that a reboot ended and that the next ADD clears away. Addresses that
+were freed a short while ago rest before they are handed out again; they are counted below the table.
+
+With --json: an object with `leases`, a list of objects with network, addresses, containerId, interface, pod (namespace,
+name, uid), netns, since (UTC) and state (\"in-use\" or \"earlier-boot\"), and `resting`, a list of objects with network
+and count.
+
+Examples:
+  ginghamctl leases
+  ginghamctl leases --network mynet --json")]
+pub(crate) struct LeasesArguments {
+    /// Only this network's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) network: Option<String>,
+    /// The data directory: `ipam.dataDir` of the configuration
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A lease is freed if nothing is at the path of its container's network namespace any more, or if it is of an earlier
+boot. It is kept if the namespace is there, and if that cannot be told. Run this on the node itself, not in a container:
+the paths must mean what they mean to the runtime. Freed addresses rest before they are handed out again.
+
+Examples:
+  ginghamctl gc --dry-run
+  ginghamctl gc --network mynet")]
+pub(crate) struct GcArguments {
+    /// Only this network's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) network: Option<String>,
+    /// The data directory: `ipam.dataDir` of the configuration
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+    /// Say what would be freed, and free nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}

@@ -1,0 +1,92 @@
+//! Times as people read them. All times are milliseconds since the epoch, as in the store.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Now.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `2026-03-04T05:06:07Z`
+pub(crate) fn utc(millis: u64) -> String {
+    let seconds = millis / 1_000;
+    let (year, month, day) = civil(seconds / 86_400);
+    let of_day = seconds % 86_400;
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3_600, of_day / 60 % 60, of_day % 60)
+}
+
+/// `5 min ago`
+pub(crate) fn ago(millis: u64, now: u64) -> String {
+    let seconds = now.saturating_sub(millis) / 1_000;
+    match seconds {
+        0 => "just now".to_owned(),
+        1..120 => format!("{seconds} s ago"),
+        120..7_200 => format!("{} min ago", seconds / 60),
+        7_200..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// `3.1 ms`
+pub(crate) fn took(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    match micros {
+        0..1_000 => format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10),
+        1_000..10_000_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+        _ => format!("{} s", micros / 1_000_000),
+    }
+}
+
+/// Year, month and day of a number of days since the epoch. The year begins in March here, so that the leap day is its
+/// last, and 400 years are a cycle of 146,097 days.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (cycle, of_cycle) = (shifted / 146_097, shifted % 146_097);
+    let year = (of_cycle - of_cycle / 1_460 + of_cycle / 36_524 - of_cycle / 146_096) / 365;
+    let of_year = of_cycle - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (cycle * 400 + year + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn known_times() {
+        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(951_782_400_000), "2000-02-29T00:00:00Z");
+        assert_eq!(utc(1_709_251_199_999), "2024-02-29T23:59:59Z");
+        assert_eq!(utc(4_107_542_400_000), "2100-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn the_past_in_words() {
+        let words = [0, 59, 119, 120, 7_199, 7_200, 172_800].map(|seconds| ago(0, seconds * 1_000));
+        assert_eq!(words, ["just now", "59 s ago", "119 s ago", "2 min ago", "119 min ago", "2 h ago", "2 days ago"]);
+        assert_eq!(ago(5_000, 0), "just now", "a clock that was set back");
+    }
+
+    #[test]
+    fn durations_have_two_or_three_digits() {
+        let told = [420, 4_210, 42_100].map(|micros| took(Duration::from_micros(micros)));
+        assert_eq!(told, ["0.42 ms", "4.2 ms", "42.1 ms"]);
+        assert_eq!(took(Duration::from_secs(12)), "12 s");
+    }
+
+    proptest! {
+        #[test]
+        fn each_day_follows_the_one_before(days in 1_u64..2_000_000) {
+            let (before, after) = (civil(days - 1), civil(days));
+            let next_day = after == (before.0, before.1, before.2 + 1);
+            let next_month = after == (before.0, before.1 + 1, 1) && before.2 >= 28;
+            let next_year = after == (before.0 + 1, 1, 1) && (before.1, before.2) == (12, 31);
+            prop_assert!(next_day || next_month || next_year, "{before:?} {after:?}");
+        }
+    }
+}

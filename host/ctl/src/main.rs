@@ -1,0 +1,46 @@
+//! `ginghamctl`, the people's tool: try Gingham, install policies, look at leases and free those that were left.
+
+mod cli;
+mod clock;
+mod gc;
+mod leases;
+mod policy;
+mod table;
+mod trial;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = &mut io::stdout();
+    let done = run(&cli, out).and_then(|()| Ok(out.flush()?));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // Somebody who reads the first lines only, `ginghamctl leases | head`, has what he wants.
+        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ginghamctl: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+    match &cli.command {
+        Command::Try(arguments) => Ok(trial::run(arguments, &cli.library, out)?),
+        Command::Policy { command } => Ok(policy::run(command, &cli.library, out)?),
+        Command::Leases(arguments) => Ok(leases::run(arguments, out)?),
+        Command::Gc(arguments) => Ok(gc::run(arguments, out)?),
+    }
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    let links = std::iter::successors(Some(error), |error| error.source());
+    links.filter_map(|error| error.downcast_ref::<io::Error>()).any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

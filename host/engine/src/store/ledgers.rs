@@ -1,0 +1,208 @@
+//! The ledger of one network in the durable store: for writing, and for reading beside other readers.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use heed::{RoTxn, RwTxn, WithoutTls};
+use self_cell::self_cell;
+
+use super::key::{self, NetworkId};
+use super::snapshot::{Network, Snapshot};
+use super::writer::Writer;
+use super::{Environment, StoreError};
+use crate::address::IpRange;
+use crate::attachment::AttachmentKey;
+use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+
+type OpenTxn<'e> = Option<RwTxn<'e>>;
+
+self_cell!(
+    /// A write transaction and the environment it is open in. The transaction is there until it is committed.
+    struct Writing {
+        owner: Environment,
+        #[covariant]
+        dependent: OpenTxn,
+    }
+);
+
+/// One network, inside the store's one write transaction. Nobody else can open the store until this is committed or
+/// dropped; dropped, or killed, it has changed nothing.
+pub struct StoreLedger {
+    writing: Writing,
+    name: String,
+    network: Network,
+    changed: bool,
+}
+
+/// How far in the future a time may lie before the clock is taken to have been set back. Covers waiting for the lock.
+const CLOCK_SLACK: u64 = 60_000;
+
+impl StoreLedger {
+    pub(super) fn open(environment: Environment, name: &str, now: u64) -> Result<Self, StoreError> {
+        key::check_network(name)?;
+        let writing = Writing::try_new(environment, |environment| environment.write().map(Some))?;
+        let mut ledger = Self { writing, name: name.to_owned(), network: Network::unseen(0), changed: false };
+        ledger.network = match ledger.snapshot()?.network(name)? {
+            Some(network) => network,
+            None => Network::unseen(ledger.snapshot()?.next_network()?),
+        };
+        let latest = now.saturating_add(CLOCK_SLACK);
+        if ledger.snapshot()?.last_freed(ledger.network.id)?.is_some_and(|freed_at| freed_at > latest) {
+            ledger.change(|writer| writer.bring_rests_to(now, latest))?;
+        }
+        Ok(ledger)
+    }
+
+    fn change<T>(&mut self, change: impl FnOnce(&mut Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let network = &mut self.network;
+        self.changed = true;
+        self.writing.with_dependent_mut(|environment, txn| {
+            let txn = txn.as_mut().ok_or_else(|| over(environment))?;
+            change(&mut Writer { environment, txn, network })
+        })
+    }
+}
+
+impl Ledger for StoreLedger {
+    fn end_rest(&mut self, before: u64, most: usize) -> Result<usize, StoreError> {
+        self.change(|writer| writer.end_rests(before, most))
+    }
+
+    fn attach(&mut self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), StoreError> {
+        self.change(|writer| writer.attach(key, record))
+    }
+
+    fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError> {
+        self.change(|writer| writer.detach(key, now))
+    }
+
+    fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        self.change(|writer| writer.put_note(key, value))
+    }
+
+    fn commit(mut self) -> Result<(), StoreError> {
+        let before = self.snapshot()?.network(&self.name)?;
+        if self.changed && before.unwrap_or(Network::unseen(self.network.id)) != self.network {
+            let name = std::mem::take(&mut self.name);
+            self.change(|writer| writer.put_network(&name))?;
+        }
+        self.writing.with_dependent_mut(|environment, txn| {
+            let txn = txn.take().ok_or_else(|| over(environment))?;
+            txn.commit().map_err(|error| StoreError::lmdb("write the lease store", environment.path(), error))?;
+            environment.lengthen();
+            Ok(())
+        })
+    }
+}
+
+/// A transaction is used after its end: the types forbid it, since committing consumes the ledger.
+fn over(environment: &Environment) -> StoreError {
+    let source = std::io::Error::other("the transaction is over");
+    StoreError::io("use the lease store", environment.path(), source)
+}
+
+/// One network, for reading. Others may read at the same time; writers wait until it is dropped.
+pub struct ReadLedger {
+    // Before the environment: a transaction must end first.
+    txn: RoTxn<'static, WithoutTls>,
+    environment: Arc<Environment>,
+    network: Network,
+}
+
+impl ReadLedger {
+    pub(super) fn open(environment: &Arc<Environment>, name: &str) -> Result<Self, StoreError> {
+        let txn = environment.read()?;
+        // A network never seen has number 0, and nothing in it.
+        let network = Snapshot::new(environment, &txn).network(name)?.unwrap_or(Network::unseen(0));
+        Ok(Self { txn, environment: Arc::clone(environment), network })
+    }
+}
+
+/// What both have: a transaction to ask and a network to ask about.
+trait Open {
+    fn snapshot(&self) -> Result<Snapshot<'_>, StoreError>;
+    fn network(&self) -> &Network;
+
+    fn id(&self) -> NetworkId {
+        self.network().id
+    }
+}
+
+impl Open for StoreLedger {
+    fn snapshot(&self) -> Result<Snapshot<'_>, StoreError> {
+        let environment = self.writing.borrow_owner();
+        let txn = self.writing.borrow_dependent().as_ref().ok_or_else(|| over(environment))?;
+        Ok(Snapshot::new(environment, txn))
+    }
+
+    fn network(&self) -> &Network {
+        &self.network
+    }
+}
+
+impl Open for ReadLedger {
+    fn snapshot(&self) -> Result<Snapshot<'_>, StoreError> {
+        Ok(Snapshot::new(&self.environment, &self.txn))
+    }
+
+    fn network(&self) -> &Network {
+        &self.network
+    }
+}
+
+impl<L: Open> LedgerQueries for L {
+    fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError> {
+        if key::check_attachment(key).is_err() {
+            // What is too long to be recorded was not recorded.
+            return Ok(None);
+        }
+        self.snapshot()?.attachment(self.id(), &key::owner(key))
+    }
+
+    fn holder(&self, address: IpAddr) -> Result<Option<AttachmentKey>, StoreError> {
+        self.snapshot()?.holder(self.id(), address)
+    }
+
+    fn resting_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError> {
+        self.snapshot()?.resting_since(self.id(), address)
+    }
+
+    fn next_unused(&self, within: IpRange) -> Result<Option<IpAddr>, StoreError> {
+        self.snapshot()?.next_unused(self.id(), within)
+    }
+
+    fn next_used_run(&self, from: IpAddr) -> Result<Option<IpRange>, StoreError> {
+        self.snapshot()?.next_used_run(self.id(), from)
+    }
+
+    fn longest_resting(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError> {
+        self.snapshot()?.longest_resting(self.id(), within)
+    }
+
+    fn resting_count(&self, within: IpRange) -> Result<u64, StoreError> {
+        self.snapshot()?.resting_count(self.id(), within)
+    }
+
+    fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
+        self.snapshot()?.attachments(self.id())
+    }
+
+    fn attachment_count(&self) -> Result<u64, StoreError> {
+        Ok(self.network().attachments)
+    }
+
+    fn note(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if key::check_note(key).is_err() {
+            return Ok(None);
+        }
+        Ok(self.snapshot()?.note(self.id(), key)?.map(<[u8]>::to_vec))
+    }
+
+    fn note_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError> {
+        self.snapshot()?.note_keys(self.id(), prefix, after, most)
+    }
+
+    fn notes_size(&self) -> Result<u64, StoreError> {
+        Ok(self.network().notes_size)
+    }
+}

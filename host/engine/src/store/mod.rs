@@ -1,0 +1,155 @@
+//! The durable store: a directory with one LMDB file, in which a committed lease survives the loss of power.
+//!
+//! # What is in the directory
+//!
+//! - `leases.mdb`, the store, mode 0600. It is written into place whole and renamed, so it is never half a store.
+//! - `leases.new`, now and then: a store in the making, see [`succession`]. Left behind by a kill, it is removed.
+//!
+//! # Tables
+//!
+//! One tree; a key starts with its table's number (one byte). Numbers are big-endian, so that keys sort like what they
+//! stand for. `net` is the network's number (four bytes); an address is its family (4 or 6, one byte) and its octets.
+//!
+//! | table         | key                        | value                                                            |
+//! |---------------|----------------------------|------------------------------------------------------------------|
+//! | 0 meta        | 0                          | JSON: schema version, boot id, time of creation                  |
+//! |               | 1                          | the next network's number (u32)                                  |
+//! | 1 networks    | name                       | number (u32), attachments (u64), bytes of notes (u64)            |
+//! | 2 attachments | net, container NUL ifname  | JSON: [`AttachmentRecord`](crate::ledger::AttachmentRecord)      |
+//! | 3 leases      | net, address               | container NUL ifname                                             |
+//! | 4 runs        | net, first address         | last address; see below                                          |
+//! | 5 resting     | net, address               | when it was freed (u64, milliseconds since the epoch)            |
+//! | 6 rest order  | net, time freed, address   | nothing                                                          |
+//! | 7 notes       | net, key                   | the policy's bytes                                               |
+//!
+//! Runs are the maximal runs of addresses that are leased or rest: no two of them touch. So the next unused address is
+//! one step of a cursor, however many leases there are.
+//!
+//! # Time
+//!
+//! A clock that is set back must not keep addresses resting for ever: when a network is opened for writing, addresses
+//! freed more than a minute in the future rest from now on.
+
+mod directory;
+mod environment;
+mod error;
+pub(crate) mod key;
+mod ledgers;
+mod snapshot;
+mod succession;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use directory::{Directory, Lock};
+use environment::{Access, Environment};
+use snapshot::Snapshot;
+
+pub use error::StoreError;
+pub use ledgers::{ReadLedger, StoreLedger};
+
+/// The store, open for writing and locked: everybody else waits until it is closed. One at a time in a thread, or the
+/// thread waits for itself.
+#[derive(Debug)]
+pub struct Store {
+    environment: Environment,
+    now: u64,
+}
+
+impl Store {
+    /// Opens the store in a directory, and makes both if need be. Waits while others have it open.
+    ///
+    /// `boot` is the kernel's boot id: if it is not the one the store was last used in, the attachments of earlier
+    /// boots are forgotten and their addresses free at once. `now` is in milliseconds since the epoch.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; the store is then as it was.
+    pub fn open(directory: &Path, boot: &str, now: u64) -> Result<Self, StoreError> {
+        let directory = Arc::new(Directory::create(directory, Lock::Exclusive)?);
+        Ok(Self { environment: succession::open_of_boot(&directory, boot, now)?, now })
+    }
+
+    /// Opens the store for reading, beside other readers; waits for writers. None if there is no store. Makes and
+    /// changes nothing, and works on a read-only file system.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub fn open_read_only(directory: &Path) -> Result<Option<StoreReader>, StoreError> {
+        let Some(mut environment) = open_shared(directory)? else { return Ok(None) };
+        if environment.is_short()? {
+            // A writer was killed in the one moment that leaves this to the next writer: be that.
+            drop(environment);
+            let settled = settle(directory).and_then(|()| open_shared(directory))?;
+            let Some(again) = settled else { return Ok(None) };
+            environment = again;
+        }
+        environment.meta()?;
+        Ok(Some(StoreReader { environment: Arc::new(environment) }))
+    }
+
+    /// The networks that were ever used in this boot or left something from earlier ones, by name.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn networks(&self) -> Result<Vec<String>, StoreError> {
+        networks(&self.environment)
+    }
+
+    /// One network's ledger: the store's write transaction.
+    ///
+    /// # Errors
+    /// If the name is longer than 255 bytes or the store cannot be read.
+    pub fn into_ledger(self, network: &str) -> Result<StoreLedger, StoreError> {
+        StoreLedger::open(self.environment, network, self.now)
+    }
+}
+
+/// The store, open for reading. Writers wait until it and all its ledgers are dropped.
+#[derive(Debug)]
+pub struct StoreReader {
+    environment: Arc<Environment>,
+}
+
+impl StoreReader {
+    /// The networks that were ever used, by name.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn networks(&self) -> Result<Vec<String>, StoreError> {
+        networks(&self.environment)
+    }
+
+    /// The boot id of the last writer. Attachments are of that boot: after a reboot, until the first ADD or DEL, they
+    /// are gone although they are still recorded.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn boot(&self) -> Result<String, StoreError> {
+        self.environment.meta().map(|meta| meta.boot)
+    }
+
+    /// One network's ledger; empty if the network was never used.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn ledger(&self, network: &str) -> Result<ReadLedger, StoreError> {
+        ReadLedger::open(&self.environment, network)
+    }
+}
+
+fn open_shared(directory: &Path) -> Result<Option<Environment>, StoreError> {
+    let Some(directory) = Directory::find(directory, Lock::Shared)? else { return Ok(None) };
+    Environment::open(&Arc::new(directory), Access::Read)
+}
+
+fn settle(directory: &Path) -> Result<(), StoreError> {
+    let Some(directory) = Directory::find(directory, Lock::Exclusive)? else { return Ok(()) };
+    Environment::open(&Arc::new(directory), Access::Write)?.map_or(Ok(()), |environment| environment.settle())
+}
+
+fn networks(environment: &Environment) -> Result<Vec<String>, StoreError> {
+    let txn = environment.read()?;
+    let networks = Snapshot::new(environment, &txn).networks()?;
+    Ok(networks.into_iter().map(|(name, _)| name).collect())
+}

@@ -1,0 +1,128 @@
+//! Bridges: making one exactly once, and the host's address on it.
+
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+
+use crate::address::{self, DuplicateDetection};
+use crate::link::{self, Change, Link, Which};
+use crate::netlink::{ErrorKind, Message, Route, Socket};
+use crate::{Mac, NetError, sysctl};
+
+/// A bridge that is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its index.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its Ethernet address, which does not change when ports come and go.
+    pub mac: Mac,
+}
+
+/// The bridge `name`, made if it is not there and set up. `mtu` is for a new bridge only; `promiscuous` sets the bridge
+/// promiscuous if it is not, and `false` leaves it as it is. Any number of callers may do this at once.
+///
+/// # Errors
+/// [`NetError::NotABridge`] if something else has the name.
+pub fn ensure(
+    kernel: &mut Socket<Route>,
+    name: &str,
+    mtu: Option<u32>,
+    promiscuous: bool,
+) -> Result<Bridge, NetError> {
+    link::require_name(name)?;
+    let link = if let Some(link) = link::by_name(kernel, name)? {
+        link
+    } else {
+        create(kernel, name, mtu)?;
+        link::by_name(kernel, name)?.ok_or_else(|| NetError::NoSuchInterface { name: name.to_owned() })?
+    };
+    let Some(mac) = link.mac.filter(|_| link.is_bridge()) else {
+        return Err(NetError::NotABridge { name: name.to_owned() });
+    };
+    start(kernel, &link, promiscuous)?;
+    let mac = if mac.is_zero() { Mac::random()? } else { mac };
+    if link.mac != Some(mac) {
+        pin(kernel, link.index, mac)?;
+    }
+    Ok(Bridge { index: link.index, name: link.name, mac })
+}
+
+/// Gives the bridge an Ethernet address that stays. One that somebody made without has none while it has no ports.
+fn pin(kernel: &mut Socket<Route>, bridge: u32, mac: Mac) -> Result<(), NetError> {
+    link::change(kernel, Which::Index(bridge), &Change { mac: Some(mac), ..Change::default() })
+}
+
+/// Makes the bridge, or finds that another process has just done so.
+fn create(kernel: &mut Socket<Route>, name: &str, mtu: Option<u32>) -> Result<(), NetError> {
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(name.to_owned()),
+        // A bridge without an address of its own takes the lowest of its ports', anew with every port, and has none
+        // when the last port is gone. One that it is born with stays, and udev does not replace it either.
+        LinkAttribute::Address(Mac::random()?.octets().to_vec()),
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
+    ];
+    message.attributes.extend(mtu.map(LinkAttribute::Mtu));
+    let message = Message::of(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);
+    match kernel.request("create", &message) {
+        Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(NetError::Kernel { object: format!("the bridge {name:?}"), source }),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Sets the bridge up if it is not. That it is not says too that whoever made it may not have come this far.
+fn start(kernel: &mut Socket<Route>, bridge: &Link, promiscuous: bool) -> Result<(), NetError> {
+    if !bridge.up {
+        sysctl::refuse_router_advertisements(&bridge.name)?;
+    }
+    let up = (!bridge.up).then_some(true);
+    let promiscuous = (promiscuous && !bridge.promiscuous).then_some(true);
+    if up.is_none() && promiscuous.is_none() {
+        return Ok(());
+    }
+    link::change(kernel, Which::Index(bridge.index), &Change { up, promiscuous, ..Change::default() })
+}
+
+/// Gives the bridge the address `wanted`, once. An IPv6 address is usable at once.
+///
+/// Another IPv4 address on the bridge stands in the way, and so does an IPv6 address whose network overlaps; with
+/// `force` they are removed. Returns whether the address is new.
+///
+/// # Errors
+/// [`NetError::AddressConflict`] if another address stands in the way.
+pub fn ensure_address(
+    kernel: &mut Socket<Route>,
+    bridge: &Bridge,
+    wanted: IpNet,
+    force: bool,
+) -> Result<bool, NetError> {
+    let present = address::list_like(kernel, bridge.index, wanted)?;
+    if present.iter().any(|address| address.net == wanted) {
+        return Ok(false);
+    }
+    for address in present.iter().filter(|address| excludes(address.net, wanted)) {
+        if !force {
+            let (bridge, present) = (bridge.name.clone(), address.net);
+            return Err(NetError::AddressConflict { bridge, wanted, present });
+        }
+        address::delete(kernel, bridge.index, address.net)?;
+    }
+    // Whoever runs at the same time wants the same address, so that it is there now is no error.
+    let new = address::add(kernel, bridge.index, wanted, DuplicateDetection::Off)?;
+    if new {
+        // Containers will remember the gateway by this address. A bridge that `ensure` made has it pinned already.
+        pin(kernel, bridge.index, bridge.mac)?;
+    }
+    Ok(new)
+}
+
+fn excludes(present: IpNet, wanted: IpNet) -> bool {
+    match (present, wanted) {
+        (IpNet::V4(_), _) => true,
+        (IpNet::V6(_), _) => present.contains(&wanted.addr()) || wanted.contains(&present.addr()),
+    }
+}

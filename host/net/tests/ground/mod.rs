@@ -1,0 +1,126 @@
+//! What the tests stand on: hosts and containers that are nothing but fresh namespaces.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use gingham_net::address::DuplicateDetection;
+use gingham_net::bridge::{self, Bridge};
+use gingham_net::container::{self, Interface};
+use gingham_net::link::{self, BridgePort};
+use gingham_net::netlink::{Route as RouteProtocol, Socket};
+use gingham_net::netns::NetNs;
+use gingham_net::route::Route;
+use gingham_net::veth::{self, Pair, Veth};
+use ipnet::IpNet;
+
+/// Longer than anything here takes, so that running into it is a failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) type Kernel = Socket<RouteProtocol>;
+
+/// Runs `work` as on a machine of its own: in a fresh namespace, on a thread that is in it.
+pub(crate) fn on_a_fresh_host(work: impl FnOnce(&mut Kernel) + Send) {
+    let host = NetNs::create().expect("a new namespace");
+    host.enter(|| work(&mut Kernel::open().expect("a netlink socket"))).expect("entering a fresh namespace");
+}
+
+pub(crate) fn net(text: &str) -> IpNet {
+    text.parse().expect("an address with a prefix length")
+}
+
+pub(crate) fn default_route(gateway: &str) -> Route {
+    let gateway: IpAddr = gateway.parse().expect("an address");
+    let everything = if gateway.is_ipv4() { "0.0.0.0/0" } else { "::/0" };
+    Route { gateway: Some(gateway), ..Route::to(net(everything)) }
+}
+
+pub(crate) fn bridge(host: &mut Kernel, gateways: &[&str]) -> Bridge {
+    let bridge = bridge::ensure(host, "br0", None, false).expect("a bridge");
+    for gateway in gateways {
+        bridge::ensure_address(host, &bridge, net(gateway), false).expect("the gateway's address");
+    }
+    bridge
+}
+
+/// A container on a bridge.
+pub(crate) struct Container {
+    pub(crate) netns: NetNs,
+    pub(crate) veth: Veth,
+    pub(crate) host_name: String,
+}
+
+impl Container {
+    /// Joins a new container to the bridge the way a plugin does, with addresses and routes.
+    pub(crate) fn join(host: &mut Kernel, bridge: &Bridge, number: u8, addresses: &[&str], routes: &[Route]) -> Self {
+        Self::join_by(host, bridge, number, BridgePort::default(), addresses, routes)
+    }
+
+    pub(crate) fn join_by(
+        host: &mut Kernel,
+        bridge: &Bridge,
+        number: u8,
+        port: BridgePort,
+        addresses: &[&str],
+        routes: &[Route],
+    ) -> Self {
+        let netns = NetNs::create().expect("a new namespace");
+        let host_name = format!("veth{number}");
+        let pair = Pair { bridge: Some(bridge.index), port, ..pair(&host_name, &netns) };
+        let veth = veth::create(host, &pair).expect("a veth pair");
+        let container = Self { netns, veth, host_name };
+        container.configure(addresses, routes, DuplicateDetection::Off);
+        link::wait_until_operational(host, veth.host_index, PATIENCE).expect("a working link");
+        container
+    }
+
+    pub(crate) fn configure(&self, addresses: &[&str], routes: &[Route], detection: DuplicateDetection) {
+        let addresses: Vec<_> = addresses.iter().map(|address| net(address)).collect();
+        let interface =
+            Interface { index: self.veth.container_index, name: "eth0", addresses: &addresses, routes, detection };
+        self.inside(|kernel| container::configure(kernel, &interface).expect("a configured interface"));
+    }
+
+    /// Runs `work` in the container.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce(&mut Kernel) -> T + Send) -> T {
+        self.netns.enter(|| work(&mut Kernel::open().expect("a netlink socket"))).expect("entering the container")
+    }
+
+    /// A UDP socket in the container that gives up after [`PATIENCE`].
+    pub(crate) fn udp(&self, address: &str) -> UdpSocket {
+        self.inside(|_| udp(address))
+    }
+}
+
+/// A pair with nothing but names.
+pub(crate) fn pair<'a>(host_name: &'a str, container: &'a NetNs) -> Pair<'a> {
+    Pair {
+        host_name,
+        container_name: "eth0",
+        container,
+        mac: None,
+        mtu: None,
+        bridge: None,
+        port: BridgePort::default(),
+        alias: None,
+    }
+}
+
+/// A UDP socket of the current namespace that gives up after [`PATIENCE`].
+pub(crate) fn udp(address: &str) -> UdpSocket {
+    let address: IpAddr = address.parse().expect("an address");
+    let socket = UdpSocket::bind(SocketAddr::new(address, 0)).unwrap_or_else(|error| panic!("bind {address}: {error}"));
+    socket.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
+    socket
+}
+
+/// Sends a question and waits for it at the other side, which answers; both must arrive.
+pub(crate) fn converse(one: &UdpSocket, other: &UdpSocket) {
+    let mut buffer = [0; 16];
+    one.send_to(b"question", other.local_addr().unwrap()).expect("sending");
+    let (length, from) = other.recv_from(&mut buffer).expect("the question");
+    assert_eq!(&buffer[..length], b"question");
+    other.send_to(b"answer", from).expect("answering");
+    let (length, _) = one.recv_from(&mut buffer).expect("the answer");
+    assert_eq!(&buffer[..length], b"answer");
+}

@@ -1,0 +1,217 @@
+//! Errors as the runtime sees them: one JSON object on standard output, and exit code 1.
+//!
+//! # The table of codes
+//!
+//! | code | meaning | when |
+//! |---|---|---|
+//! | 1 | incompatible CNI version | `cniVersion` unknown, or too old for the verb; a delegated result of an unknown version |
+//! | 2 | unsupported field | a key of the reference `bridge` that is not served, with its value |
+//! | 3 | unknown container | CHECK of an attachment that was never made or is gone |
+//! | 4 | invalid environment | `CNI_*` variables, `CNI_ARGS` among them |
+//! | 5 | I/O failure | standard input, files, the lease store, the policy library |
+//! | 6 | undecodable | standard input or another plugin's answer is no JSON of the right shape |
+//! | 7 | invalid configuration | a key's value; a policy's complaint about its configuration |
+//! | 8 | invalid network namespace | missing, no namespace, or the plugin's own |
+//! | 11 | try again later | the policy says that the request may succeed later |
+//! | 50 | not available | STATUS: an ADD would fail |
+//! | 51 | not available, and existing containers may be affected | STATUS of delegated plugins only |
+//! | 100 | kernel | an operation on interfaces, addresses, routes, sysctls or nftables failed |
+//! | 101 | policy at fault | it crashed, ran too long, took too much memory, or gave an answer the host refuses |
+//! | 102 | denied | the policy refuses this request for good |
+//! | 103 | exhausted | no address is left, or a requested one cannot be had |
+//! | 104 | already allocated | the container's interface is attached already; the lease is untouched |
+//! | 999 | internal | a defect of this program |
+//!
+//! A delegated plugin's error passes through with its own code.
+
+use serde::{Deserialize, Serialize};
+
+use super::args::ArgsError;
+use super::config::ConfigError;
+use super::env::EnvError;
+use super::json;
+use super::result::ResultError;
+use super::version::{SpecVersion, UnsupportedVersion, supported_list};
+use crate::delegate::DelegateError;
+use crate::plan::PlanError;
+use crate::resolv_conf::ResolvConfError;
+
+/// A number of the table above, or a delegated plugin's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Code(pub u32);
+
+#[allow(missing_docs, reason = "the table of the module says what they mean")]
+impl Code {
+    pub const INCOMPATIBLE_VERSION: Self = Self(1);
+    pub const UNSUPPORTED_FIELD: Self = Self(2);
+    pub const UNKNOWN_CONTAINER: Self = Self(3);
+    pub const ENVIRONMENT: Self = Self(4);
+    pub const IO: Self = Self(5);
+    pub const DECODING: Self = Self(6);
+    pub const CONFIG: Self = Self(7);
+    pub const NETNS: Self = Self(8);
+    pub const TRY_AGAIN: Self = Self(11);
+    pub const NOT_AVAILABLE: Self = Self(50);
+    pub const KERNEL: Self = Self(100);
+    pub const POLICY_FAULT: Self = Self(101);
+    pub const DENIED: Self = Self(102);
+    pub const EXHAUSTED: Self = Self(103);
+    pub const ALREADY_ALLOCATED: Self = Self(104);
+    pub const INTERNAL: Self = Self(999);
+}
+
+/// An error for the runtime.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{msg}")]
+pub struct CniError {
+    /// For programs.
+    pub code: Code,
+    /// For people: what is wrong and what to do.
+    pub msg: String,
+    /// More of it; empty if there is none.
+    pub details: String,
+}
+
+impl CniError {
+    /// An error without details.
+    pub fn new(code: Code, msg: impl Into<String>) -> Self {
+        Self { code, msg: msg.into(), details: String::new() }
+    }
+
+    /// Adds to the details.
+    #[must_use]
+    pub fn and(mut self, detail: &str) -> Self {
+        if !detail.is_empty() {
+            let separator = if self.details.is_empty() { "" } else { "; " };
+            self.details = format!("{}{separator}{detail}", self.details);
+        }
+        self
+    }
+
+    /// Several errors as one: the first one's code and text, the others in the details. None of none.
+    pub fn join(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut errors = errors.into_iter();
+        let first = errors.next()?;
+        Some(errors.fold(first, |joined, error| joined.and(&error.msg).and(&error.details)))
+    }
+
+    /// The JSON object, without a line break at its end.
+    pub fn render(&self, version: SpecVersion) -> String {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Written<'a> {
+            cni_version: SpecVersion,
+            code: Code,
+            msg: &'a str,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            details: &'a str,
+        }
+        json::pretty(&Written { cni_version: version, code: self.code, msg: &self.msg, details: &self.details })
+    }
+}
+
+impl From<EnvError> for CniError {
+    fn from(error: EnvError) -> Self {
+        let details = match &error {
+            EnvError::ContainerId { value } => value.clone(),
+            EnvError::InterfaceTooLong => "interface name should be less than 16 characters".to_owned(),
+            _ => String::new(),
+        };
+        Self { code: Code::ENVIRONMENT, msg: error.to_string(), details }
+    }
+}
+
+impl From<ArgsError> for CniError {
+    fn from(error: ArgsError) -> Self {
+        Self::new(Code::ENVIRONMENT, error.to_string())
+    }
+}
+
+impl From<UnsupportedVersion> for CniError {
+    fn from(error: UnsupportedVersion) -> Self {
+        let details = format!("config is {:?}, plugin supports {}", error.found, supported_list());
+        Self { code: Code::INCOMPATIBLE_VERSION, msg: "incompatible CNI versions".to_owned(), details }
+    }
+}
+
+impl From<ConfigError> for CniError {
+    fn from(error: ConfigError) -> Self {
+        let code = match &error {
+            ConfigError::Version(unsupported) => return unsupported.clone().into(),
+            ConfigError::NameCharacters { name } => {
+                return Self { code: Code::CONFIG, msg: error.to_string(), details: name.clone() };
+            }
+            ConfigError::Undecodable { .. } => Code::DECODING,
+            ConfigError::VerbNotInVersion { .. } => Code::INCOMPATIBLE_VERSION,
+            ConfigError::Unsupported { .. } => Code::UNSUPPORTED_FIELD,
+            ConfigError::MissingName | ConfigError::NameTooLong { .. } | ConfigError::Value { .. } => Code::CONFIG,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ResultError> for CniError {
+    fn from(error: ResultError) -> Self {
+        let code = match &error {
+            ResultError::Malformed { .. } => Code::DECODING,
+            ResultError::Version { .. } => Code::INCOMPATIBLE_VERSION,
+            ResultError::NoAddress { .. } | ResultError::TooManyAddresses { .. } => Code::CONFIG,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<PlanError> for CniError {
+    fn from(error: PlanError) -> Self {
+        Self::new(Code::CONFIG, error.to_string())
+    }
+}
+
+impl From<ResolvConfError> for CniError {
+    fn from(error: ResolvConfError) -> Self {
+        Self::new(Code::IO, error.to_string())
+    }
+}
+
+impl From<DelegateError> for CniError {
+    fn from(error: DelegateError) -> Self {
+        let code = match error {
+            DelegateError::Refused { error, .. } => return error,
+            DelegateError::BadName { .. } | DelegateError::NotFound { .. } => Code::CONFIG,
+            DelegateError::Start { .. } => Code::IO,
+            DelegateError::Died { .. } => Code::INTERNAL,
+            DelegateError::NoAnswer { .. } => Code::DECODING,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_object_with_the_configurations_version() {
+        let error = CniError::new(Code::EXHAUSTED, "no IP addresses available in range set: 10.0.0.1-10.0.0.2");
+        assert_snapshot!(error.render(SpecVersion::V0_4_0));
+        assert_snapshot!(error.and("cannot \"undo\"").render(SpecVersion::V1_1_0));
+    }
+
+    #[test]
+    fn several_errors_become_one() {
+        let error = |text: &str| CniError::new(Code::KERNEL, text).and("why");
+        let joined = CniError::join([error("first"), error("second"), error("third")]).unwrap();
+        assert_eq!(joined.msg, "first");
+        assert_eq!(joined.details, "why; second; why; third; why");
+        assert_eq!(CniError::join([]), None);
+    }
+
+    #[test]
+    fn a_version_is_refused_in_the_references_words() {
+        let error = CniError::from(ConfigError::from(SpecVersion::read(Some("9.9.9")).unwrap_err()));
+        assert_snapshot!(error.render(SpecVersion::NEWEST));
+    }
+}

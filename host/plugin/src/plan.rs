@@ -1,0 +1,156 @@
+//! From the request to what will be done, without touching anything: which role the plugin plays, where addresses come
+//! from, and how things will be called.
+
+use sha2::{Digest, Sha256};
+
+use crate::cni::config::{Ipam, NetworkConfig, NetworkName};
+use crate::cni::env::{Attachment, EnvError, IfName};
+
+/// The name under which the plugin itself, and no policy, is `ipam.type`.
+pub const OWN_NAME: &str = "gingham";
+
+/// What the plugin is in this configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It makes the interface.
+    Main,
+    /// It hands out addresses for another main plugin.
+    Ipam,
+}
+
+/// Where a container's addresses come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressSource {
+    /// Nowhere: a network of layer 2.
+    None,
+    /// A policy.
+    Policy(PolicyChoice),
+    /// Another IPAM plugin on `CNI_PATH`, by its name.
+    Delegate(String),
+}
+
+/// A policy as the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyChoice {
+    /// Its name.
+    pub name: String,
+    /// The component's digest, if the configuration pins it: `sha256:` and 64 hexadecimal digits.
+    pub digest: Option<String>,
+}
+
+/// A configuration from which no plan can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The name the plugin runs under is in the configuration nowhere.
+    #[error(
+        "type: found {plugin:?}{}, but this plugin runs as {program:?}; \
+         give the configuration this type, or install the plugin under the type's name",
+        ipam.as_ref().map(|ipam| format!(" and ipam.type {ipam:?}")).unwrap_or_default()
+    )]
+    NotConcerned {
+        /// The name it runs under.
+        program: String,
+        /// The configuration's `type`.
+        plugin: String,
+        /// The configuration's `ipam.type`.
+        ipam: Option<String>,
+    },
+    /// The plugin's own name says nothing about a policy.
+    #[error("ipam.policy: found nothing, but ipam.type {plugin:?} needs the name of a policy, e.g. \"host-local\"")]
+    NoPolicy {
+        /// `ipam.type`.
+        plugin: String,
+    },
+    /// A digest that is none.
+    #[error("ipam.policy: found {policy:?}, expected NAME or NAME@sha256:HEX with 64 hexadecimal digits")]
+    BadPolicy {
+        /// The value.
+        policy: String,
+    },
+}
+
+/// The role: by the name the plugin runs under.
+pub fn role(program: &str, config: &NetworkConfig) -> Result<Role, PlanError> {
+    if config.plugin == program {
+        return Ok(Role::Main);
+    }
+    if config.ipam.as_ref().is_some_and(|ipam| ipam.plugin == program) {
+        return Ok(Role::Ipam);
+    }
+    Err(PlanError::NotConcerned {
+        program: program.to_owned(),
+        plugin: config.plugin.clone(),
+        ipam: config.ipam.as_ref().map(|ipam| ipam.plugin.clone()),
+    })
+}
+
+/// The source of addresses. `is_policy` knows the names of built-in and installed policies.
+pub fn address_source(
+    program: &str,
+    ipam: Option<&Ipam>,
+    is_policy: impl Fn(&str) -> bool,
+) -> Result<AddressSource, PlanError> {
+    let Some(ipam) = ipam else { return Ok(AddressSource::None) };
+    let ours = ipam.plugin == OWN_NAME || ipam.plugin == program;
+    if !ours && !is_policy(&ipam.plugin) {
+        return Ok(AddressSource::Delegate(ipam.plugin.clone()));
+    }
+    let choice = match &ipam.policy {
+        Some(policy) => PolicyChoice::parse(policy)?,
+        None if ipam.plugin == OWN_NAME || (ipam.plugin != program && !is_policy(&ipam.plugin)) => {
+            return Err(PlanError::NoPolicy { plugin: ipam.plugin.clone() });
+        }
+        None => PolicyChoice { name: ipam.plugin.clone(), digest: None },
+    };
+    Ok(AddressSource::Policy(choice))
+}
+
+impl PolicyChoice {
+    fn parse(policy: &str) -> Result<Self, PlanError> {
+        let fault = || PlanError::BadPolicy { policy: policy.to_owned() };
+        let Some((name, digest)) = policy.split_once('@') else {
+            return Ok(Self { name: policy.to_owned(), digest: None });
+        };
+        let digest = digest.to_ascii_lowercase();
+        let hex = digest.strip_prefix("sha256:").ok_or_else(fault)?;
+        let well_formed = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if name.is_empty() || !well_formed { Err(fault()) } else { Ok(Self { name: name.to_owned(), digest: Some(digest) }) }
+    }
+}
+
+/// The node's end of a container's link: known without asking anyone, so that it is found even when nothing else is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostEnd {
+    /// `veth` and the first 11 hexadecimal digits of a hash of network, container and interface.
+    pub name: IfName,
+    /// `gingham NETWORK CONTAINER INTERFACE`, cut at what the kernel keeps. By its beginning, GC knows what is ours.
+    pub alias: String,
+}
+
+/// Bytes the kernel keeps of an alias (`IFALIASZ` with its ending zero).
+const LONGEST_ALIAS: usize = 255;
+
+impl HostEnd {
+    /// Of an attachment.
+    pub fn of(network: &NetworkName, attachment: &Attachment) -> Result<Self, EnvError> {
+        Self::named(network, attachment.container.as_str(), attachment.interface.as_str())
+    }
+
+    /// Of an attachment that is known from elsewhere.
+    pub fn named(network: &NetworkName, container: &str, interface: &str) -> Result<Self, EnvError> {
+        // None of the three can hold a zero byte, so different attachments are different texts.
+        let hash = Sha256::digest(format!("{network}\0{container}\0{interface}"));
+        let hex: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let mut alias = format!("{}{container} {interface}", alias_prefix(network));
+        alias.truncate(alias.floor_char_boundary(LONGEST_ALIAS));
+        Ok(Self { name: IfName::new(&format!("veth{}", &hex[..11]))?, alias })
+    }
+}
+
+/// How the aliases of all of a network's links begin.
+pub fn alias_prefix(network: &NetworkName) -> String {
+    format!("gingham {network} ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! The cargo call, and what is read from its messages.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::{BuildError, TARGET};
+
+/// Names another cargo for policies, where rustup cannot bring the target; it builds the standard library itself, so it
+/// needs that library's source (Debian: rustc-web, cargo-web, rust-web-src). `RUSTC` is taken from beside it.
+const OTHER_CARGO: &str = "GINGHAM_GUEST_CARGO";
+
+/// A policy is small and starts for every container: size before speed, and a panic is a trap.
+const PROFILE: [&str; 6] = [
+    "profile.release.opt-level='s'",
+    "profile.release.lto='fat'",
+    "profile.release.codegen-units=1",
+    "profile.release.panic='abort'",
+    "profile.release.strip='debuginfo'",
+    "profile.release.debug=false",
+];
+
+pub(crate) struct Built {
+    pub(crate) module: PathBuf,
+    pub(crate) package: String,
+}
+
+pub(crate) fn build(directory: &Path) -> Result<Built, BuildError> {
+    let manifest = directory.join("Cargo.toml");
+    if !manifest.exists() {
+        return Err(BuildError::NoCrate { path: directory.to_owned() });
+    }
+    let mut command = command(&manifest);
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|source| BuildError::CargoMissing { program, source })?;
+    if !output.status.success() {
+        return Err(failure(directory, &output));
+    }
+    artefact(&output, &manifest).ok_or_else(|| BuildError::NotCdylib { path: directory.to_owned() })
+}
+
+#[allow(clippy::disallowed_methods)] // The one program this crate is there to run.
+fn command(manifest: &Path) -> Command {
+    let other = env::var_os(OTHER_CARGO).map(PathBuf::from);
+    let cargo = other.clone().or_else(|| env::var_os("CARGO").map(PathBuf::from)).unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(&cargo);
+    // The outer build's settings are for the host: its flags, wrappers and target directory must not leak in here.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        let foreign = name.starts_with("CARGO_") && name != "CARGO_HOME" && name != "CARGO_NET_OFFLINE";
+        if foreign || ["RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC", "TARGET"].contains(&&*name) {
+            command.env_remove(&*name);
+        }
+    }
+    command.args(["build", "--lib", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
+    command.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(target_dir(manifest));
+    for setting in PROFILE {
+        command.args(["--config", setting]);
+    }
+    if let Some(other) = other {
+        command.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", other.with_file_name("rustc"));
+        command.args(["-Zbuild-std=std,panic_abort"]);
+    }
+    command
+}
+
+/// Beside the outer build's files, in a directory of its own: the outer cargo holds a lock on the rest.
+fn target_dir(manifest: &Path) -> PathBuf {
+    let workspace = manifest.ancestors().skip(1).filter(|dir| dir.join("Cargo.lock").exists()).last();
+    let root = workspace.or_else(|| manifest.parent()).unwrap_or_else(|| Path::new("."));
+    root.join("target").join("policies")
+}
+
+fn failure(directory: &Path, output: &Output) -> BuildError {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    // rustc's E0463 for the target's library.
+    if text.contains("can't find crate for `core`") || text.contains("can't find crate for `std`") {
+        return BuildError::TargetMissing;
+    }
+    BuildError::Compile { path: directory.to_owned(), output: text }
+}
+
+/// The module of the package itself, among the messages on all that was built.
+fn artefact(output: &Output, manifest: &Path) -> Option<Built> {
+    let manifest = manifest.canonicalize().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    messages.filter(|message| message["reason"] == "compiler-artifact").find_map(|message| {
+        let of = Path::new(message["manifest_path"].as_str()?).canonicalize().ok()?;
+        let files = message["filenames"].as_array()?.iter().filter_map(Value::as_str);
+        let module = files.map(PathBuf::from).find(|file| file.extension().is_some_and(|ext| ext == "wasm"))?;
+        let package = of.parent()?.file_name()?.to_string_lossy().into_owned();
+        let name = message["target"]["name"].as_str().map_or(package, |name| name.replace('_', "-"));
+        (of == manifest).then_some(Built { module, package: name })
+    })
+}
