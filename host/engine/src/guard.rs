@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::address::Family;
 use crate::attachment::{Answer, Assigned, Dns, Request, Route};
-use crate::ledger::Ledger;
+use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
 use crate::runtime::view::{AddressState, LeaseView, ViewError};
 use crate::store::StoreError;
@@ -86,7 +86,11 @@ pub enum GuardError {
 ///
 /// # Errors
 /// [`GuardError`] names the first thing that is wrong.
-pub fn check<L: Ledger>(answer: &Answer, request: &Request, view: &mut NetworkView<L>) -> Result<(), GuardError> {
+pub fn check<L: LedgerQueries>(
+    answer: &Answer,
+    request: &Request,
+    view: &mut NetworkView<L>,
+) -> Result<(), GuardError> {
     bound("addresses", answer.addresses.len(), MOST_ADDRESSES)?;
     bound("routes", answer.routes.len(), MOST_ROUTES)?;
     if answer.addresses.is_empty() {
@@ -127,7 +131,7 @@ fn well_formed(assigned: &Assigned) -> Result<(), GuardError> {
     }
 }
 
-fn alone<L: Ledger>(address: IpAddr, before: &[Assigned], view: &NetworkView<L>) -> Result<(), GuardError> {
+fn alone<L: LedgerQueries>(address: IpAddr, before: &[Assigned], view: &NetworkView<L>) -> Result<(), GuardError> {
     let pool_of = |address| view.pools().locate(address).map(|(pool, _)| pool.name.as_str());
     for earlier in before.iter().map(|assigned| assigned.address.addr()) {
         if earlier == address {
@@ -143,7 +147,7 @@ fn alone<L: Ledger>(address: IpAddr, before: &[Assigned], view: &NetworkView<L>)
     Ok(())
 }
 
-fn free<L: Ledger>(address: IpAddr, view: &mut NetworkView<L>) -> Result<(), GuardError> {
+fn free<L: LedgerQueries>(address: IpAddr, view: &mut NetworkView<L>) -> Result<(), GuardError> {
     let why = match store_only(view.state(address))? {
         AddressState::Free => return Ok(()),
         AddressState::Leased => return Err(leased(address, view)?),
@@ -155,7 +159,7 @@ fn free<L: Ledger>(address: IpAddr, view: &mut NetworkView<L>) -> Result<(), Gua
     Err(GuardError::NotFree { address, why })
 }
 
-fn leased<L: Ledger>(address: IpAddr, view: &mut NetworkView<L>) -> Result<GuardError, StoreError> {
+fn leased<L: LedgerQueries>(address: IpAddr, view: &mut NetworkView<L>) -> Result<GuardError, StoreError> {
     let holder = view.ledger().holder(address)?;
     let (container, interface) = holder.map(|key| (key.container_id, key.interface)).unwrap_or_default();
     Ok(GuardError::Leased { address, container, interface })

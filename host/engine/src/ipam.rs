@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::attachment::{Answer, AttachmentKey, Ended, Problem, Refusal, Request};
 use crate::guard::{self, GuardError};
-use crate::ledger::{AttachmentRecord, Ledger};
+use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use crate::network_view::NetworkView;
 use crate::pool::{PoolError, Pools};
 use crate::runtime::view::{LeaseView, ViewError};
@@ -136,7 +136,7 @@ pub struct Prepared<'a, L: 'static> {
 ///
 /// # Errors
 /// [`IpamError::Problems`], [`IpamError::Pools`], [`IpamError::Fault`]. What the policy logged is in `log` all the same.
-pub fn prepare<'a, L: Ledger + 'static>(
+pub fn prepare<'a, L: LedgerQueries + 'static>(
     policy: &'a Policy,
     settings: &'a Settings,
     log: &mut Vec<LogLine>,
@@ -159,12 +159,36 @@ fn call_error(policy: &Policy, error: CallError) -> IpamError {
     }
 }
 
-impl<L: Ledger + 'static> Prepared<'_, L> {
+impl<L: LedgerQueries + 'static> Prepared<'_, L> {
     /// The pools of this configuration.
     pub fn pools(&self) -> &Pools {
         &self.pools
     }
 
+    /// How full the pools are.
+    ///
+    /// # Errors
+    /// [`IpamError::Store`]
+    pub fn room(&self, ledger: L) -> Result<Vec<PoolRoom>, IpamError> {
+        let mut view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
+        let mut rooms = Vec::new();
+        for pool in self.pools.iter() {
+            let mut room = PoolRoom { name: pool.name.clone(), free: 0, resting: 0, leased: 0 };
+            for part in &pool.ranges {
+                view.start_over()?;
+                let free = counted(view.free_count(part.range))?;
+                let leased = counted(view.used_count(part.range))?;
+                room.free = room.free.saturating_add(free);
+                room.leased = room.leased.saturating_add(leased);
+                room.resting = room.resting.saturating_add(view.ledger().resting_count(part.range)?);
+            }
+            rooms.push(room);
+        }
+        Ok(rooms)
+    }
+}
+
+impl<L: Ledger + 'static> Prepared<'_, L> {
     /// Lets the policy choose, checks its choice and commits it. After an error the ledger is as it was.
     ///
     /// # Errors
@@ -274,28 +298,6 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         }
         Ok(())
     }
-
-    /// How full the pools are.
-    ///
-    /// # Errors
-    /// [`IpamError::Store`]
-    pub fn room(&self, ledger: L) -> Result<Vec<PoolRoom>, IpamError> {
-        let mut view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
-        let mut rooms = Vec::new();
-        for pool in self.pools.iter() {
-            let mut room = PoolRoom { name: pool.name.clone(), free: 0, resting: 0, leased: 0 };
-            for part in &pool.ranges {
-                view.start_over()?;
-                let free = counted(view.free_count(part.range))?;
-                let leased = counted(view.used_count(part.range))?;
-                room.free = room.free.saturating_add(free);
-                room.leased = room.leased.saturating_add(leased);
-                room.resting = room.resting.saturating_add(view.ledger().resting_count(part.range)?);
-            }
-            rooms.push(room);
-        }
-        Ok(rooms)
-    }
 }
 
 /// A count that would take too many steps is answered by "plenty": a network that fragmented is not full.
@@ -365,8 +367,7 @@ fn tell<L: Ledger + 'static>(
     prepared.session.show(NetworkView::new(ledger, prepared.pools.clone(), settings.exclude.clone())?);
     let result = prepared.session.release(&settings.policy_config, ended);
     log.append(&mut prepared.session.take_log());
-    let lost = || StoreError::from(std::io::Error::other("the open transaction was lost while the policy ran"));
-    let view = prepared.session.hide().ok_or_else(lost)?;
+    let view = prepared.session.hide().ok_or(StoreError::Lost)?;
     match result {
         Ok(()) => view.into_ledger(),
         Err(CallError::Store(store)) => Err(store),

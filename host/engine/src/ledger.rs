@@ -29,11 +29,11 @@ pub struct AttachmentRecord {
     pub pod: Pod,
 }
 
-/// One network's state in one open transaction. Dropping a ledger without [`Ledger::commit`] undoes everything.
+/// Questions about one network's state, inside one open transaction.
 ///
 /// Lookups cost O(log n) unless said otherwise. Every method fails with [`StoreError`] only if the store itself does.
 #[allow(clippy::missing_errors_doc)] // Said once, above.
-pub trait Ledger {
+pub trait LedgerQueries {
     /// The attachment, if it is recorded.
     fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError>;
 
@@ -56,16 +56,6 @@ pub trait Ledger {
     /// How many addresses within the range rest. O(resting).
     fn resting_count(&self, within: IpRange) -> Result<u64, StoreError>;
 
-    /// Frees addresses that were freed at or before `before`: at most `most` of them, the oldest first. Says how many.
-    fn end_rest(&mut self, before: u64, most: usize) -> Result<usize, StoreError>;
-
-    /// Records an attachment with its leases. The caller has checked that the key is new and that its addresses are
-    /// not leased; a resting address is taken out of rest.
-    fn attach(&mut self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), StoreError>;
-
-    /// Forgets an attachment; its addresses rest from `now` on. None if it was not recorded.
-    fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError>;
-
     /// All attachments of the network, ordered by container and interface.
     fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError>;
 
@@ -80,6 +70,23 @@ pub trait Ledger {
 
     /// Bytes of all notes' keys and values. O(1) or O(log n).
     fn notes_size(&self) -> Result<u64, StoreError>;
+}
+
+/// One network's state in one open write transaction. Dropping a ledger without [`Ledger::commit`] undoes everything.
+///
+/// Every method fails with [`StoreError`] only if the store itself does, or refuses what cannot be recorded; the ledger
+/// is then only good for dropping.
+#[allow(clippy::missing_errors_doc)] // Said once, above.
+pub trait Ledger: LedgerQueries {
+    /// Frees addresses that were freed at or before `before`: at most `most` of them, the oldest first. Says how many.
+    fn end_rest(&mut self, before: u64, most: usize) -> Result<usize, StoreError>;
+
+    /// Records an attachment with its leases. The caller has checked that the key is new and that its addresses are
+    /// not leased (else [`StoreError::Conflict`]); a resting address is taken out of rest.
+    fn attach(&mut self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), StoreError>;
+
+    /// Forgets an attachment; its addresses rest from `now` on. None if it was not recorded.
+    fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError>;
 
     /// Sets (`Some`) or forgets (`None`) a note. Sizes are the caller's business.
     fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError>;

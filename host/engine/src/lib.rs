@@ -12,15 +12,10 @@ pub mod guard;
 pub mod ipam;
 pub mod ledger;
 pub mod library;
+pub mod memory_ledger;
 pub mod network_view;
 pub mod pool;
 pub mod ranges;
 pub mod runtime;
 pub mod settings;
-/// Stand-in until src/store exists.
-pub mod store {
-    /// Stand-in.
-    #[derive(Debug, thiserror::Error)]
-    #[error("stand-in")]
-    pub struct StoreError(#[from] std::io::Error);
-}
+pub mod store;

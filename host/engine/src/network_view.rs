@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::address::{IpRange, successor};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerQueries};
 use crate::pool::Pools;
 use crate::ranges::RangeSet;
 use crate::runtime::view::{AddressState, LeaseInfo, LeaseView, NoteError, ViewError};
@@ -35,7 +35,7 @@ pub struct NetworkView<L> {
     steps_left: u64,
 }
 
-impl<L: Ledger> NetworkView<L> {
+impl<L: LedgerQueries> NetworkView<L> {
     /// The view at the start of a request.
     ///
     /// # Errors
@@ -90,22 +90,6 @@ impl<L: Ledger> NetworkView<L> {
             .collect()
     }
 
-    /// Hands the ledger back with the policy's notes in it.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub fn into_ledger(mut self) -> Result<L, StoreError> {
-        for (key, value) in self.slip {
-            self.ledger.put_note(&key, value.as_deref())?;
-        }
-        Ok(self.ledger)
-    }
-
-    /// Hands the ledger back without the policy's notes.
-    pub fn into_ledger_without_notes(self) -> L {
-        self.ledger
-    }
-
     fn charge(&mut self, steps: u64) -> Result<(), ViewError> {
         self.steps_left = self.steps_left.checked_sub(steps.max(1)).ok_or(ViewError::Budget)?;
         Ok(())
@@ -158,11 +142,29 @@ impl<L: Ledger> NetworkView<L> {
     }
 }
 
+impl<L: Ledger> NetworkView<L> {
+    /// Hands the ledger back with the policy's notes in it.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn into_ledger(mut self) -> Result<L, StoreError> {
+        for (key, value) in self.slip {
+            self.ledger.put_note(&key, value.as_deref())?;
+        }
+        Ok(self.ledger)
+    }
+
+    /// Hands the ledger back without the policy's notes.
+    pub fn into_ledger_without_notes(self) -> L {
+        self.ledger
+    }
+}
+
 fn saturate(count: u128) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-impl<L: Ledger> LeaseView for NetworkView<L> {
+impl<L: LedgerQueries> LeaseView for NetworkView<L> {
     fn next_free(&mut self, within: IpRange, after: Option<IpAddr>) -> Result<Option<IpAddr>, ViewError> {
         let above = match after {
             Some(after) if after >= within.first() => successor(after),

@@ -158,3 +158,68 @@ fn memory(value: &Value) -> Option<usize> {
     };
     usize::try_from(bytes).ok().filter(|bytes| (64 << 10..=4 << 30).contains(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Settings, String> {
+        let value: Map<String, Value> = serde_json::from_str(json).unwrap();
+        Settings::parse(&value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_hosts_keys_are_the_hosts_and_the_rest_is_the_policys() {
+        let settings = parse(
+            r#"{"TYPE": "gingham", "policy": "p", "Exclude": ["10.0.0.1", "10.0.0.0/30"], "coolDown": "2m",
+                "datadir": "/x", "limits": {"Fuel": 5, "memory": "1MiB"}, "subnet": "10.0.0.0/8", "Own": null}"#,
+        )
+        .unwrap();
+        assert_eq!(settings.policy_config, r#"{"Own":null,"subnet":"10.0.0.0/8"}"#);
+        assert_eq!(settings.exclude.iter().map(|r| r.to_string()).collect::<Vec<_>>(), ["10.0.0.0-10.0.0.3"]);
+        assert_eq!(settings.cooldown, Duration::from_mins(2));
+        assert_eq!(settings.data_dir, PathBuf::from("/x"));
+        assert_eq!(settings.limits, Limits { fuel: 5, memory: 1 << 20 });
+    }
+
+    #[test]
+    fn null_and_absence_mean_the_default() {
+        let settings =
+            parse(r#"{"exclude": null, "cooldown": null, "dataDir": "", "limits": {"fuel": null}}"#).unwrap();
+        assert_eq!(settings.exclude, RangeSet::default());
+        assert_eq!(settings.cooldown, COOLDOWN);
+        assert_eq!(settings.data_dir, PathBuf::from(DATA_DIR));
+        assert_eq!(settings.limits, Limits::default());
+    }
+
+    #[test]
+    fn durations_have_units() {
+        let cooldown = |text: &str| parse(&format!(r#"{{"cooldown": "{text}"}}"#)).map(|settings| settings.cooldown);
+        assert_eq!(cooldown("0"), Ok(Duration::ZERO));
+        assert_eq!(cooldown("1500ms"), Ok(Duration::from_millis(1500)));
+        assert_eq!(cooldown("1h"), Ok(Duration::from_hours(1)));
+        for bad in ["5", "-1s", "s", "", "1.5s", "1d", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(cooldown(bad).unwrap_err().starts_with("ipam.cooldown: "), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bad_value_names_its_key() {
+        let cases = [
+            (r#"{"exclude": "10.0.0.1"}"#, "ipam.exclude: "),
+            (r#"{"exclude": ["10.0.0.1", "10.0.0.9-10.0.0.1"]}"#, "ipam.exclude[1]: "),
+            (r#"{"exclude": [7]}"#, "ipam.exclude[0]: "),
+            (r#"{"cooldown": 120}"#, "ipam.cooldown: "),
+            (r#"{"dataDir": "leases"}"#, "ipam.dataDir: "),
+            (r#"{"limits": 1}"#, "ipam.limits: "),
+            (r#"{"limits": {"fuel": 0}}"#, "ipam.limits.fuel: "),
+            (r#"{"limits": {"memory": "1kB"}}"#, "ipam.limits.memory: "),
+            (r#"{"limits": {"memory": "5GiB"}}"#, "ipam.limits.memory: "),
+            (r#"{"cluster": {}}"#, "ipam.cluster: "),
+        ];
+        for (json, begins) in cases {
+            let error = parse(json).unwrap_err();
+            assert!(error.starts_with(begins), "{json}: {error}");
+        }
+    }
+}

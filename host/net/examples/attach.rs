@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use gingham_net::address::DuplicateDetection;
 use gingham_net::container::{self, Interface};
-use gingham_net::link::{self, BridgePort, Which};
+use gingham_net::link::{self, BridgePort, OperationalState, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair};
 use gingham_net::{bridge, route, sysctl};
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 struct Times(Vec<(&'static str, Vec<Duration>)>);
@@ -40,14 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         let mut host = times.step("open host socket", Socket::<Route>::open)?;
         let name = format!("veth{number}");
-        let index = attach(&mut times, &mut host, &container, &name, number)?;
+        attach(&mut times, &mut host, &container, &name, number)?;
         times.record("= attach", start.elapsed());
-        let state = link::get(&mut host, Which::Index(index))?.map(|link| link.state);
-        times.record(
-            if state == Some(link::OperationalState::Up) { "up at once (count)" } else { "not up at once (count)" },
-            Duration::ZERO,
-        );
-        times.step("wait until operational", || link::wait_until_operational(&mut host, index, Duration::from_secs(3)))?;
         if number % 2 == 0 {
             times.step("= detach, host's end", || link::delete(&mut host, Which::Name(&name)))?;
         } else {
@@ -69,7 +65,7 @@ fn attach(
     container: &NetNs,
     name: &str,
     number: u32,
-) -> Result<u32, Box<dyn Error>> {
+) -> Result<(), Box<dyn Error>> {
     let gateway = "10.88.0.1/16".parse()?;
     let bridge = times.step("bridge", || bridge::ensure(host, "attach0", None, false))?;
     let veth = times.step("veth pair", || {
@@ -90,25 +86,22 @@ fn attach(
     let addresses = [format!("10.88.{}.{}/16", number / 250, number % 250 + 2).parse()?];
     let mut default = route::Route::to("0.0.0.0/0".parse()?);
     default.gateway = Some("10.88.0.1".parse()?);
-    let begun = Instant::now();
-    let configured = container.enter(|| {
-        let mut steps = Times::default();
-        let mut inside = steps.step("  open container socket", Socket::<Route>::open)?;
-        let interface = Interface {
-            index: veth.container_index,
-            name: "eth0",
-            addresses: &addresses,
-            routes: &[default],
-            detection: DuplicateDetection::Off,
-        };
-        steps.step("  configure", || container::configure(&mut inside, &interface))?;
-        Ok::<_, Box<dyn Error + Send + Sync>>(steps)
-    })?;
-    times.record("container, whole", begun.elapsed());
-    for (name, samples) in configured.map_err(|error| error.to_string())?.0 {
-        times.record(name, samples[0]);
-    }
+    let interface = Interface {
+        index: veth.container_index,
+        name: "eth0",
+        addresses: &addresses,
+        routes: &[default],
+        detection: DuplicateDetection::Off,
+    };
+    let mut inside = times.step("container", || container::configure(container, &interface))?;
     times.step("gateway address", || bridge::ensure_address(host, &bridge, gateway, false))?;
     times.step("forwarding", sysctl::forward_ipv4)?;
-    Ok(veth.host_index)
+    let state = link::get(host, Which::Index(veth.host_index))?.map(|link| link.state);
+    let late = state != Some(OperationalState::Up);
+    times.record(if late { "(operational late)" } else { "(operational at once)" }, Duration::ZERO);
+    times.step("wait until forwarding", || {
+        bridge::wait_until_forwarding(host, &bridge, veth.host_index, PATIENCE)
+    })?;
+    times.step("announce", || container::announce(&mut inside, veth.container_index, veth.container_mac))?;
+    Ok(())
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use rustix::io::Errno;
 
 use crate::NetError;
 use crate::error::About;
@@ -16,6 +18,11 @@ use crate::netlink::{ErrorKind, Message, Route, Socket};
 
 /// `RTNLGRP_IPV6_IFADDR`.
 const IPV6_ADDRESS_GROUP: u32 = 9;
+/// `RTNLGRP_IPV6_ROUTE`.
+const IPV6_ROUTE_GROUP: u32 = 11;
+/// Where a route message has its type, and the type of a route to the machine itself.
+const ROUTE_TYPE: usize = 7;
+const RTN_LOCAL: u8 = 2;
 
 const HEADER: usize = 8;
 const AF_INET: u8 = 2;
@@ -40,7 +47,7 @@ pub struct Address {
 /// Whether the network is asked for other users of an IPv6 address before it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DuplicateDetection {
-    /// The address is usable at once.
+    /// The network is not asked.
     Off,
     /// The address is usable after a second or two, if nobody has it.
     On,
@@ -117,32 +124,79 @@ fn list_family(
     Ok(found.into_iter().filter(|address| address.interface == interface).collect())
 }
 
-/// Waits until duplicate address detection has ended for all IPv6 addresses of an interface, at most `patience`.
-/// `name` is the interface's, for errors. Must be called in the namespace of `kernel`.
+/// Waits until the kernel takes packets to an interface's IPv6 addresses, at most `patience`. `name` is the
+/// interface's, for errors.
+///
+/// This is needed without duplicate address detection too. The kernel enters a new address into its table of local
+/// addresses from a work queue, and until then it drops what is sent there: also the answer to the first question for
+/// a neighbour, which is repeated only after a second. IPv4 addresses are usable at once.
+///
+/// Must be called in the namespace of `kernel`.
 ///
 /// # Errors
-/// [`NetError::DuplicateAddress`] if another machine has one; [`NetError::StillTentative`] when `patience` is over.
-pub fn settle(
+/// [`NetError::DuplicateAddress`] if another machine has one; [`NetError::AddressNotReady`] when `patience` is over.
+pub fn wait_until_usable(
     kernel: &mut Socket<Route>,
     interface: u32,
     name: &str,
+    addresses: &[IpNet],
     patience: Duration,
 ) -> Result<(), NetError> {
     let deadline = Instant::now() + patience;
-    let mut news = Socket::<Route>::open().about(|| name.to_owned())?;
-    news.subscribe("subscribe to address changes of", IPV6_ADDRESS_GROUP).about(|| name.to_owned())?;
+    let mut waiting: Vec<_> = addresses.iter().copied().filter(|net| matches!(net, IpNet::V6(_))).collect();
+    let mut news = None;
     loop {
-        let addresses = list_family(kernel, interface, AddressFamily::Inet6)?;
-        if let Some(taken) = addresses.iter().find(|address| address.duplicate) {
-            return Err(NetError::DuplicateAddress { interface: name.to_owned(), address: taken.net });
+        let mut unusable = None;
+        while let Some(net) = waiting.last() {
+            if !is_local(kernel, *net)? {
+                unusable = Some(*net);
+                break;
+            }
+            waiting.pop();
         }
-        let Some(tentative) = addresses.iter().find(|address| address.tentative) else { return Ok(()) };
+        let Some(address) = unusable else { return Ok(()) };
+        let Some(news) = &mut news else {
+            // Everything is looked at once more after the subscription, so that no change can fall between.
+            news = Some(subscribe(name)?);
+            continue;
+        };
+        refuse_duplicates(kernel, interface, name)?;
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            let address = tentative.net;
-            return Err(NetError::StillTentative { interface: name.to_owned(), address, waited: patience });
+            return Err(NetError::AddressNotReady { interface: name.to_owned(), address, waited: patience });
         }
         news.wait("wait for address changes of", left).about(|| name.to_owned())?;
+    }
+}
+
+fn subscribe(name: &str) -> Result<Socket<Route>, NetError> {
+    let mut news = Socket::<Route>::open().about(|| name.to_owned())?;
+    // A detected duplicate is announced in the first group, an entry in the table of local addresses in the second.
+    for group in [IPV6_ADDRESS_GROUP, IPV6_ROUTE_GROUP] {
+        news.subscribe("subscribe to address changes of", group).about(|| name.to_owned())?;
+    }
+    Ok(news)
+}
+
+fn refuse_duplicates(kernel: &mut Socket<Route>, interface: u32, name: &str) -> Result<(), NetError> {
+    let addresses = list_family(kernel, interface, AddressFamily::Inet6)?;
+    match addresses.iter().find(|address| address.duplicate) {
+        Some(taken) => Err(NetError::DuplicateAddress { interface: name.to_owned(), address: taken.net }),
+        None => Ok(()),
+    }
+}
+
+/// Whether the kernel takes packets to this address for itself.
+fn is_local(kernel: &mut Socket<Route>, net: IpNet) -> Result<bool, NetError> {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(net);
+    message.header.destination_prefix_length = net.max_prefix_len();
+    message.attributes = vec![RouteAttribute::Destination(net.addr().into())];
+    match kernel.query("look up", &Message::of(&RouteNetlinkMessage::GetRoute(message), 0)) {
+        Ok(answer) => Ok(answer.is_some_and(|route| route.get(ROUTE_TYPE) == Some(&RTN_LOCAL))),
+        // No route there at all; of the errors for that, some are meant for the sender of a packet.
+        Err(error) if matches!(error.errno, Some(Errno::NETUNREACH | Errno::HOSTUNREACH)) => Ok(false),
+        Err(source) => Err(NetError::Kernel { object: format!("the route to {}", net.addr()), source }),
     }
 }
 

@@ -1,14 +1,19 @@
 //! Bridges: making one exactly once, and the host's address on it.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 
-use crate::address::{self, DuplicateDetection};
+use crate::address::{self, Address, DuplicateDetection};
 use crate::link::{self, Change, Link, Which};
 use crate::netlink::{ErrorKind, Message, Route, Socket};
 use crate::{Mac, NetError, sysctl};
+
+/// The kernel makes an address usable at once, unless it is very busy.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A bridge that is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +92,25 @@ fn start(kernel: &mut Socket<Route>, bridge: &Link, promiscuous: bool) -> Result
     link::change(kernel, Which::Index(bridge.index), &Change { up, promiscuous, ..Change::default() })
 }
 
-/// Gives the bridge the address `wanted`, once. An IPv6 address is usable at once.
+/// Waits until packets pass between a port of the bridge and the host, at most `patience`. Call it when both ends of the
+/// port's link are up; the kernel needs a fraction of a millisecond from there. Must be called in the namespace of
+/// `kernel`.
+///
+/// # Errors
+/// [`NetError::NotOperational`] when `patience` is over.
+pub fn wait_until_forwarding(
+    kernel: &mut Socket<Route>,
+    bridge: &Bridge,
+    port: u32,
+    patience: Duration,
+) -> Result<(), NetError> {
+    link::wait_until_operational(kernel, port, patience)?;
+    // The first port takes the bridge with it, but a moment later; until then the host's answers are dropped.
+    link::wait_until_operational(kernel, bridge.index, patience).map(drop)
+}
+
+/// Gives the bridge the address `wanted`, once, and waits until it can be used, which takes no time as a rule. Must be
+/// called in the namespace of `kernel`.
 ///
 /// Another IPv4 address on the bridge stands in the way, and so does an IPv6 address whose network overlaps; with
 /// `force` they are removed. Returns whether the address is new.
@@ -101,9 +124,19 @@ pub fn ensure_address(
     force: bool,
 ) -> Result<bool, NetError> {
     let present = address::list_like(kernel, bridge.index, wanted)?;
-    if present.iter().any(|address| address.net == wanted) {
-        return Ok(false);
-    }
+    let new = !present.iter().any(|address| address.net == wanted) && add(kernel, bridge, wanted, force, &present)?;
+    // Not only if it is new: another process may have added it just now.
+    address::wait_until_usable(kernel, bridge.index, &bridge.name, &[wanted], ADDRESS_PATIENCE)?;
+    Ok(new)
+}
+
+fn add(
+    kernel: &mut Socket<Route>,
+    bridge: &Bridge,
+    wanted: IpNet,
+    force: bool,
+    present: &[Address],
+) -> Result<bool, NetError> {
     for address in present.iter().filter(|address| excludes(address.net, wanted)) {
         if !force {
             let (bridge, present) = (bridge.name.clone(), address.net);

@@ -5,13 +5,15 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::address::{self, DuplicateDetection};
+use crate::error::About;
 use crate::link::{self, Change, Which};
 use crate::netlink::{self, Socket};
+use crate::netns::NetNs;
 use crate::route::{self, Route};
-use crate::{NetError, sysctl};
+use crate::{Mac, NetError, sysctl};
 
-/// Duplicate address detection takes one to two seconds.
-const DETECTION_PATIENCE: Duration = Duration::from_secs(5);
+/// Duplicate address detection takes one to two seconds; without it the kernel is ready at once, unless very busy.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a container's interface is to be.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +22,7 @@ pub struct Interface<'a> {
     pub index: u32,
     /// Its name in the container.
     pub name: &'a str,
-    /// Its addresses with the prefix length of their network.
+    /// Its addresses with the prefix length of their network. None for a container that only gets a link.
     pub addresses: &'a [IpNet],
     /// Its routes. Networks of the addresses need none.
     pub routes: &'a [Route],
@@ -28,56 +30,69 @@ pub struct Interface<'a> {
     pub detection: DuplicateDetection,
 }
 
-/// Gives a container's interface its settings, addresses and routes and sets it up.
-///
-/// Must be called in the container's namespace: within [`NetNs::enter`](crate::netns::NetNs::enter), with a socket
-/// that was opened there.
+/// Gives a container's interface its settings and addresses, sets it up, and gives it its routes. Returns a socket of
+/// the container's namespace for what comes after.
 ///
 /// # Errors
 /// The kernel refuses a step; what was done before stays, and goes away with the interface.
-pub fn configure(kernel: &mut Socket<netlink::Route>, interface: &Interface<'_>) -> Result<(), NetError> {
-    // The kernel reads these when the interface comes up.
-    announce_itself(interface);
+pub fn configure(container: &NetNs, interface: &Interface<'_>) -> Result<Socket<netlink::Route>, NetError> {
+    container.enter(|| {
+        let mut kernel = Socket::open().about(|| format!("of the container at {}", container.path().display()))?;
+        configure_inside(&mut kernel, interface)?;
+        Ok(kernel)
+    })?
+}
+
+fn configure_inside(kernel: &mut Socket<netlink::Route>, interface: &Interface<'_>) -> Result<(), NetError> {
     let ipv6 = interface.addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
+    // The kernel reads the settings when the interface comes up.
+    make_neighbourly(interface, ipv6);
     if ipv6 {
         enable_ipv6(interface.name)?;
     }
     for net in interface.addresses {
         address::add(kernel, interface.index, *net, interface.detection)?;
     }
-    set_up(kernel, interface.index)?;
-    if ipv6 && interface.detection == DuplicateDetection::On {
-        // A route's gateway is looked for by an address, so none may be tentative.
-        address::settle(kernel, interface.index, interface.name, DETECTION_PATIENCE)?;
-    }
+    let up = Change { up: Some(true), ..Change::default() };
+    link::change(kernel, Which::Index(interface.index), &up)?;
+    // Before the routes: a gateway is looked for by an address, so none may be tentative.
+    address::wait_until_usable(kernel, interface.index, interface.name, interface.addresses, ADDRESS_PATIENCE)?;
     for route in interface.routes {
         route::add(kernel, interface.index, route)?;
     }
     Ok(())
 }
 
-/// Sets an interface up, for a container that gets no addresses.
+/// Tells the neighbours who has the interface's addresses now, so that those who knew an earlier holder of one do not
+/// send into the void until they ask again. `kernel` is the container's, `mac` the address that the interface has.
+///
+/// Call it when the other end is operational: what the kernel announces by itself when the interface comes up, a
+/// bridge drops, because its port is not forwarding yet.
 ///
 /// # Errors
 /// The kernel refuses.
-pub fn set_up(kernel: &mut Socket<netlink::Route>, interface: u32) -> Result<(), NetError> {
-    link::change(kernel, Which::Index(interface), &Change { up: Some(true), ..Change::default() })
+pub fn announce(kernel: &mut Socket<netlink::Route>, interface: u32, mac: Mac) -> Result<(), NetError> {
+    // The kernel announces whenever an Ethernet address is set, whether it is another one or not.
+    link::change(kernel, Which::Index(interface), &Change { mac: Some(mac), ..Change::default() })
 }
 
-/// Lets neighbours learn of the interface's addresses when it comes up, and asks for duplicates or not.
+/// Makes the kernel announce the interface's addresses, and ask for duplicates or not.
 ///
-/// All this is comfort: a kernel without IPv6 has not all of it, a read-only /proc/sys refuses it, and the container
+/// All this is comfort: a kernel without IPv6 has not all of it, a read-only `/proc/sys` refuses it, and the container
 /// works without.
-fn announce_itself(interface: &Interface<'_>) {
-    let name = interface.name;
-    let _ = sysctl::set(&format!("ipv4/conf/{name}/arp_notify"), "1");
+fn make_neighbourly(interface: &Interface<'_>, ipv6: bool) {
+    let set = |family: &str, setting: &str, value: &str| {
+        let _ = sysctl::set(&format!("{family}/conf/{}/{setting}", interface.name), value);
+    };
+    set("ipv4", "arp_notify", "1");
+    if ipv6 {
+        set("ipv6", "ndisc_notify", "1");
+    }
     match interface.detection {
-        DuplicateDetection::Off => {
-            let _ = sysctl::set(&format!("ipv6/conf/{name}/accept_dad"), "0");
-        }
+        DuplicateDetection::Off => set("ipv6", "accept_dad", "0"),
         DuplicateDetection::On => {
-            let _ = sysctl::set(&format!("ipv6/conf/{name}/enhanced_dad"), "1");
-            let _ = sysctl::set(&format!("ipv6/conf/{name}/accept_dad"), "1");
+            set("ipv6", "enhanced_dad", "1");
+            set("ipv6", "accept_dad", "1");
         }
     }
 }

@@ -86,9 +86,9 @@ pub enum NetError {
         /// The address.
         address: IpNet,
     },
-    /// Duplicate address detection did not end.
-    #[error("duplicate address detection for {address} on {interface:?} did not end within {} ms", waited.as_millis())]
-    StillTentative {
+    /// An IPv6 address did not become usable; with duplicate address detection, that did not end.
+    #[error("the address {address} of {interface:?} is not usable {} ms after it was added", waited.as_millis())]
+    AddressNotReady {
         /// The interface's name.
         interface: String,
         /// The address.

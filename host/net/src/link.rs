@@ -239,8 +239,11 @@ pub fn delete(kernel: &mut Socket<Route>, which: Which<'_>) -> Result<bool, NetE
     }
 }
 
-/// Waits until packets pass through the interface, at most `patience`. Call it after both ends are up: the kernel
-/// sees to the rest within a fraction of a millisecond, and this sleeps on the kernel's news about interfaces.
+/// Waits until packets pass through the interface, at most `patience`. Call it when both ends are up: the kernel sees
+/// to the rest within a fraction of a millisecond. Sleeps on the kernel's news about interfaces, and must be called in
+/// the namespace of `kernel`. For a bridge's port there is [`bridge::wait_until_forwarding`].
+///
+/// [`bridge::wait_until_forwarding`]: crate::bridge::wait_until_forwarding
 ///
 /// # Errors
 /// [`NetError::NotOperational`] when `patience` is over; [`NetError::NoSuchInterface`] if it goes away.

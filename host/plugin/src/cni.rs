@@ -8,7 +8,6 @@ pub mod config;
 pub mod env;
 pub mod error;
 mod json;
-pub mod mac;
 pub mod requested;
 pub mod result;
 pub mod version;

@@ -94,17 +94,17 @@ impl Environment {
     fn open_file(directory: &Arc<Directory>, file: &str, access: Access) -> Result<Self, StoreError> {
         let path = directory.path_of(file);
         let env = open_lmdb(&path, access).map_err(|error| StoreError::lmdb("open the lease store", &path, error))?;
-        let tree =
-            open_tree(&env).map_err(|error| StoreError::lmdb("read the lease store", &path, error))?.ok_or_else(|| {
-                StoreError::damaged(&path, "it has no tables")
-            })?;
+        let tree = open_tree(&env)
+            .map_err(|error| StoreError::lmdb("read the lease store", &path, error))?
+            .ok_or_else(|| StoreError::damaged(&path, "it has no tables"))?;
         Ok(Self { env, tree, path, directory: Arc::clone(directory) })
     }
 
     /// LMDB opens paths, not files in a directory somebody holds: make sure both are the same file.
     fn check_identity(&self, device: u64, inode: u64) -> Result<(), StoreError> {
         let fault = |source| StoreError::io("look at the lease store", &self.path, source);
-        let file = self.env.try_clone_inner_file().map_err(|e| StoreError::lmdb("read the lease store", &self.path, e))?;
+        let file =
+            self.env.try_clone_inner_file().map_err(|e| StoreError::lmdb("read the lease store", &self.path, e))?;
         let opened = fstat(&file).map_err(|errno| fault(errno.into()))?;
         if (opened.st_dev, opened.st_ino) == (device, inode) {
             return Ok(());
@@ -126,7 +126,8 @@ impl Environment {
         }
         let pages = u64::try_from(self.env.info().last_page_number).unwrap_or(u64::MAX).saturating_add(1);
         let needed = pages.saturating_mul(page);
-        let length = self.env.real_disk_size().map_err(|e| StoreError::lmdb("look at the lease store", &self.path, e))?;
+        let length =
+            self.env.real_disk_size().map_err(|e| StoreError::lmdb("look at the lease store", &self.path, e))?;
         Ok((length < needed).then_some(needed))
     }
 
@@ -158,10 +159,12 @@ impl Environment {
 
     pub(super) fn meta(&self) -> Result<Meta, StoreError> {
         let txn = self.read()?;
-        let bytes = self.tree.get(&txn, key::META).map_err(|e| StoreError::lmdb("read the lease store", &self.path, e))?;
+        let bytes =
+            self.tree.get(&txn, key::META).map_err(|e| StoreError::lmdb("read the lease store", &self.path, e))?;
         let bytes = bytes.ok_or_else(|| StoreError::damaged(&self.path, "it is another program's LMDB file"))?;
-        let meta: Meta = serde_json::from_slice(bytes)
-            .map_err(|error| StoreError::damaged(&self.path, format!("its description of itself is broken ({error})")))?;
+        let meta: Meta = serde_json::from_slice(bytes).map_err(|error| {
+            StoreError::damaged(&self.path, format!("its description of itself is broken ({error})"))
+        })?;
         if meta.schema > SCHEMA {
             return Err(StoreError::Newer { path: self.path.clone(), found: meta.schema, known: SCHEMA });
         }
@@ -192,7 +195,6 @@ impl Environment {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
-
 }
 
 fn open_lmdb(path: &Path, access: Access) -> heed::Result<Env<WithoutTls>> {

@@ -116,6 +116,9 @@ pub enum StoreError {
         /// The attachment or address.
         what: String,
     },
+    /// A transaction is used after its end. The types of the store forbid it; whoever lends a ledger away may meet it.
+    #[error("the open transaction was lost: a defect in Gingham, please report it; nothing was changed")]
+    Lost,
     /// Anything else the kernel or LMDB reports.
     #[error("cannot {operation} {path}: {source}")]
     Io {

@@ -57,7 +57,7 @@ impl StoreLedger {
         let network = &mut self.network;
         self.changed = true;
         self.writing.with_dependent_mut(|environment, txn| {
-            let txn = txn.as_mut().ok_or_else(|| over(environment))?;
+            let txn = txn.as_mut().ok_or(StoreError::Lost)?;
             change(&mut Writer { environment, txn, network })
         })
     }
@@ -87,18 +87,12 @@ impl Ledger for StoreLedger {
             self.change(|writer| writer.put_network(&name))?;
         }
         self.writing.with_dependent_mut(|environment, txn| {
-            let txn = txn.take().ok_or_else(|| over(environment))?;
+            let txn = txn.take().ok_or(StoreError::Lost)?;
             txn.commit().map_err(|error| StoreError::lmdb("write the lease store", environment.path(), error))?;
             environment.lengthen();
             Ok(())
         })
     }
-}
-
-/// A transaction is used after its end: the types forbid it, since committing consumes the ledger.
-fn over(environment: &Environment) -> StoreError {
-    let source = std::io::Error::other("the transaction is over");
-    StoreError::io("use the lease store", environment.path(), source)
 }
 
 /// One network, for reading. Others may read at the same time; writers wait until it is dropped.
@@ -131,7 +125,7 @@ trait Open {
 impl Open for StoreLedger {
     fn snapshot(&self) -> Result<Snapshot<'_>, StoreError> {
         let environment = self.writing.borrow_owner();
-        let txn = self.writing.borrow_dependent().as_ref().ok_or_else(|| over(environment))?;
+        let txn = self.writing.borrow_dependent().as_ref().ok_or(StoreError::Lost)?;
         Ok(Snapshot::new(environment, txn))
     }
 

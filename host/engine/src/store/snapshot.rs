@@ -63,7 +63,9 @@ impl<'t> Snapshot<'t> {
     }
 
     pub(super) fn network(&self, name: &str) -> Result<Option<Network>, StoreError> {
-        self.get(&key::network(name))?.map(|bytes| Network::read(bytes).ok_or_else(|| self.broken("a network"))).transpose()
+        self.get(&key::network(name))?
+            .map(|bytes| Network::read(bytes).ok_or_else(|| self.broken("a network")))
+            .transpose()
     }
 
     /// All networks, by name.
@@ -141,7 +143,12 @@ impl<'t> Snapshot<'t> {
     }
 
     /// An entry of the tree as a run, if it is one of this network and family.
-    fn run(&self, net: NetworkId, family: Family, entry: Option<(&[u8], &[u8])>) -> Result<Option<IpRange>, StoreError> {
+    fn run(
+        &self,
+        net: NetworkId,
+        family: Family,
+        entry: Option<(&[u8], &[u8])>,
+    ) -> Result<Option<IpRange>, StoreError> {
         let Some((key, value)) = entry else { return Ok(None) };
         if !key.starts_with(&key::by_family(Table::Runs, net, family)) {
             return Ok(None);
@@ -152,7 +159,11 @@ impl<'t> Snapshot<'t> {
     }
 
     /// The resting address within the ranges that was freed first.
-    pub(super) fn longest_resting(&self, net: NetworkId, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError> {
+    pub(super) fn longest_resting(
+        &self,
+        net: NetworkId,
+        within: &[IpRange],
+    ) -> Result<Option<(IpAddr, u64)>, StoreError> {
         let mut longest = None;
         self.scan(&key::prefix(Table::RestOrder, net), |key, _| {
             let (freed_at, address) = self.rest(key)?;

@@ -43,12 +43,7 @@ pub(super) fn open_of_boot(directory: &Arc<Directory>, boot: &str, now: u64) -> 
 }
 
 /// Writes the successor and puts it in the store's place. If that fails, nothing of it stays.
-fn replace(
-    directory: &Arc<Directory>,
-    old: Option<&Environment>,
-    boot: &str,
-    created: u64,
-) -> Result<(), StoreError> {
+fn replace(directory: &Arc<Directory>, old: Option<&Environment>, boot: &str, created: u64) -> Result<(), StoreError> {
     let done = write_successor(directory, old, boot, created).and_then(|()| {
         let fault = |source| StoreError::io("replace the lease store", &directory.path_of(FILE), source);
         directory.files().rename(NEW_FILE, directory.files(), FILE).map_err(fault)

@@ -30,8 +30,10 @@ impl Writer<'_, '_> {
                 self.use_address(*address)?;
             }
         }
-        let json = serde_json::to_vec(record).map_err(|error| {
-            StoreError::Io { operation: "record an attachment in", path: self.environment.path().into(), source: error.into() }
+        let json = serde_json::to_vec(record).map_err(|error| StoreError::Io {
+            operation: "record an attachment in",
+            path: self.environment.path().into(),
+            source: error.into(),
         })?;
         let attachment = key::attachment(self.id(), &owner);
         self.put_new(&attachment, &json, || format!("the attachment {} {}", key.container_id, key.interface))?;

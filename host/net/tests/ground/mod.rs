@@ -1,13 +1,14 @@
 //! What the tests stand on: hosts and containers that are nothing but fresh namespaces.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gingham_net::address::DuplicateDetection;
 use gingham_net::bridge::{self, Bridge};
 use gingham_net::container::{self, Interface};
-use gingham_net::link::{self, BridgePort};
+use gingham_net::link::BridgePort;
 use gingham_net::netlink::{Route as RouteProtocol, Socket};
 use gingham_net::netns::NetNs;
 use gingham_net::route::Route;
@@ -69,16 +70,17 @@ impl Container {
         let pair = Pair { bridge: Some(bridge.index), port, ..pair(&host_name, &netns) };
         let veth = veth::create(host, &pair).expect("a veth pair");
         let container = Self { netns, veth, host_name };
-        container.configure(addresses, routes, DuplicateDetection::Off);
-        link::wait_until_operational(host, veth.host_index, PATIENCE).expect("a working link");
+        let mut inside = container.configure(addresses, routes, DuplicateDetection::Off);
+        bridge::wait_until_forwarding(host, bridge, veth.host_index, PATIENCE).expect("a working link");
+        container::announce(&mut inside, veth.container_index, veth.container_mac).expect("an announcement");
         container
     }
 
-    pub(crate) fn configure(&self, addresses: &[&str], routes: &[Route], detection: DuplicateDetection) {
+    pub(crate) fn configure(&self, addresses: &[&str], routes: &[Route], detection: DuplicateDetection) -> Kernel {
         let addresses: Vec<_> = addresses.iter().map(|address| net(address)).collect();
         let interface =
             Interface { index: self.veth.container_index, name: "eth0", addresses: &addresses, routes, detection };
-        self.inside(|kernel| container::configure(kernel, &interface).expect("a configured interface"));
+        container::configure(&self.netns, &interface).expect("a configured interface")
     }
 
     /// Runs `work` in the container.
@@ -114,8 +116,10 @@ pub(crate) fn udp(address: &str) -> UdpSocket {
     socket
 }
 
-/// Sends a question and waits for it at the other side, which answers; both must arrive.
+/// Sends a question and waits for it at the other side, which answers. Both must arrive, and neither may have been lost
+/// before: a packet, or a question for a neighbour's Ethernet address, is repeated only after a second.
 pub(crate) fn converse(one: &UdpSocket, other: &UdpSocket) {
+    let start = Instant::now();
     let mut buffer = [0; 16];
     one.send_to(b"question", other.local_addr().unwrap()).expect("sending");
     let (length, from) = other.recv_from(&mut buffer).expect("the question");
@@ -123,4 +127,5 @@ pub(crate) fn converse(one: &UdpSocket, other: &UdpSocket) {
     other.send_to(b"answer", from).expect("answering");
     let (length, _) = one.recv_from(&mut buffer).expect("the answer");
     assert_eq!(&buffer[..length], b"answer");
+    assert!(start.elapsed() < Duration::from_millis(900), "{one:?} and {other:?} took {:?}", start.elapsed());
 }

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::mac::{MacAddress, ParseMacError};
+use gingham_net::Mac;
+
 use super::requested::{self, ParseAddressError};
 
 /// Refused arguments. CNI code 4: the fault is in an environment variable.
@@ -30,8 +31,11 @@ pub enum ArgsError {
     #[error("CNI_ARGS: IP: {0}")]
     Ip(ParseAddressError),
     /// `MAC` is no hardware address.
-    #[error("CNI_ARGS: MAC: {0}")]
-    Mac(ParseMacError),
+    #[error("CNI_ARGS: MAC: {reason}")]
+    Mac {
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// The arguments, read.
@@ -42,7 +46,7 @@ pub struct Arguments {
     /// `IP`: addresses asked for by name.
     pub addresses: Vec<IpAddr>,
     /// `MAC`: the hardware address asked for.
-    pub mac: Option<MacAddress>,
+    pub mac: Option<Mac>,
 }
 
 impl Arguments {
@@ -55,7 +59,7 @@ impl Arguments {
             match key.as_str() {
                 "IP" => arguments.addresses = requested::parse_list(value).map_err(ArgsError::Ip)?,
                 "MAC" if value.is_empty() => arguments.mac = None,
-                "MAC" => arguments.mac = Some(value.parse().map_err(ArgsError::Mac)?),
+                "MAC" => arguments.mac = Some(hardware_address(value)?),
                 "IgnoreUnknown" => ignore_unknown = boolean(value)?,
                 // Every Kubernetes runtime sends these, and policies read them.
                 known if known.starts_with("K8S_POD_") => {}
@@ -81,6 +85,10 @@ fn split(text: &str) -> Result<Vec<(String, String)>, ArgsError> {
         _ => Err(ArgsError::Pair { pair: pair.to_owned() }),
     };
     text.split(';').map(pair).collect()
+}
+
+fn hardware_address(value: &str) -> Result<Mac, ArgsError> {
+    value.parse::<Mac>().map_err(|error| ArgsError::Mac { reason: error.to_string() })
 }
 
 fn boolean(value: &str) -> Result<bool, ArgsError> {

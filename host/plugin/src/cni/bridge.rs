@@ -6,8 +6,6 @@ use serde_json::{Map, Value};
 
 use super::config::{ConfigError, read_tolerant};
 use super::env::IfName;
-use super::json::unless_blank;
-use super::mac::MacAddress;
 use super::result::Dns;
 
 /// What the configuration says about the bridge and the interface.
@@ -34,8 +32,6 @@ pub struct BridgeConfig {
     pub isolated: bool,
     /// `enabledad`: detect duplicate IPv6 addresses.
     pub detect_duplicates: bool,
-    /// The hardware address the configuration or the runtime asks for. `CNI_ARGS` is another source.
-    pub mac: Option<MacAddress>,
     /// `dns`; empty if it says nothing.
     pub dns: Dns,
 }
@@ -56,25 +52,10 @@ struct Written {
     port_isolation: bool,
     enabledad: bool,
     dns: Dns,
-    args: WrittenArgs,
-    runtime_config: WrittenMac,
     vlan: i64,
     vlan_trunk: Vec<Value>,
     macspoofchk: bool,
     disable_container_interface: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct WrittenArgs {
-    cni: WrittenMac,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct WrittenMac {
-    #[serde(deserialize_with = "unless_blank")]
-    mac: Option<MacAddress>,
 }
 
 impl BridgeConfig {
@@ -144,7 +125,6 @@ impl Written {
             promiscuous: self.promisc_mode,
             isolated: self.port_isolation,
             detect_duplicates: self.enabledad,
-            mac: self.runtime_config.mac.or(self.args.cni.mac),
             dns: self.dns,
         })
     }
@@ -179,16 +159,6 @@ mod tests {
     }
 
     #[test]
-    fn the_runtimes_hardware_address_wins_over_the_arguments() {
-        let config = read(
-            r#"{"args":{"cni":{"mac":"02:00:00:00:00:01"}},"RuntimeConfig":{"mac":"02:00:00:00:00:02"}}"#,
-        );
-        assert_eq!(config.unwrap().mac.unwrap().to_string(), "02:00:00:00:00:02");
-        let config = read(r#"{"args":{"cni":{"mac":"02:00:00:00:00:01"}},"runtimeConfig":{"mac":""}}"#);
-        assert_eq!(config.unwrap().mac.unwrap().to_string(), "02:00:00:00:00:01");
-    }
-
-    #[test]
     fn faults_name_the_key() {
         assert_eq!(fault(r#"{"portIsolation":"true"}"#), "portIsolation: found \"true\", expected true or false");
         assert!(fault(r#"{"mtu":67}"#).starts_with("mtu: found the number 67"));
@@ -196,7 +166,6 @@ mod tests {
         assert!(fault(r#"{"bridge":"0123456789abcdef"}"#).starts_with("bridge: "));
         assert!(fault(r#"{"hairpinMode":true,"promiscMode":true}"#).contains("cannot set hairpin mode and promiscuous"));
         assert!(fault(r#"{"ipMasqBackend":"pf"}"#).starts_with("ipMasqBackend: unknown ipmasq backend \"pf\""));
-        assert!(fault(r#"{"runtimeConfig":{"mac":"x"}}"#).starts_with("runtimeConfig.mac: "));
     }
 
     #[test]

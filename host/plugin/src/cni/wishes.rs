@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use gingham_net::Mac;
 use serde::de::{Deserializer, Error};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::args::Arguments;
 use super::config::ConfigError;
+use super::json::unless_blank;
 use super::requested;
 
 /// The runtime's wishes, from `CNI_ARGS`, `args.cni` and `runtimeConfig`.
@@ -102,6 +104,29 @@ impl Wishes {
     }
 }
 
+/// The hardware address asked for: `runtimeConfig.mac`, else `args.cni.mac`, else `MAC` of `CNI_ARGS`.
+pub fn hardware_address(object: &Map<String, Value>, arguments: &Arguments) -> Result<Option<Mac>, ConfigError> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Sources {
+        args: Args,
+        runtime_config: Source,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Args {
+        cni: Source,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Source {
+        #[serde(deserialize_with = "unless_blank")]
+        mac: Option<Mac>,
+    }
+    let sources: Sources = gingham_config::from_map(object)?;
+    Ok(sources.runtime_config.mac.or(sources.args.cni.mac).or(arguments.mac))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +164,21 @@ mod tests {
         assert!(fault(r#"{"args":{"cni":{"ips":["x"]}}}"#).starts_with("args.cni.ips[0]: "));
         assert!(fault(r#"{"runtimeConfig":{"ips":"10.0.0.1"}}"#).starts_with("runtimeConfig.ips: "));
         assert!(fault(r#"{"args":{"cni":{"labels":7}}}"#).starts_with("args.cni.labels"));
+    }
+
+    #[test]
+    fn the_runtimes_hardware_address_wins_over_the_arguments() {
+        let mac = |text: &str| {
+            let arguments = Arguments::parse("MAC=02:00:00:00:00:03").unwrap();
+            hardware_address(&serde_json::from_str(text).unwrap(), &arguments)
+                .map(|mac| mac.unwrap().to_string())
+                .map_err(|fault| fault.to_string())
+        };
+        let both = r#"{"args":{"cni":{"mac":"02:00:00:00:00:01"}},"RuntimeConfig":{"mac":"02:00:00:00:00:02"}}"#;
+        assert_eq!(mac(both).unwrap(), "02:00:00:00:00:02");
+        let blank = r#"{"args":{"cni":{"mac":"02:00:00:00:00:01"}},"runtimeConfig":{"mac":""}}"#;
+        assert_eq!(mac(blank).unwrap(), "02:00:00:00:00:01");
+        assert_eq!(mac("{}").unwrap(), "02:00:00:00:00:03");
+        assert!(mac(r#"{"runtimeConfig":{"mac":"x"}}"#).unwrap_err().starts_with("runtimeConfig.mac: "));
     }
 }

@@ -1,0 +1,231 @@
+//! A store in memory, for tests of policies: the same ledger as the durable one of [`crate::store`], without a disk.
+//!
+//! Written apart from it on purpose, with other data structures, so that each checks the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::address::{Family, IpRange, predecessor, successor};
+use crate::attachment::AttachmentKey;
+use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use crate::store::{StoreError, key};
+
+/// Networks in memory. Clones are handles on the same store.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    networks: Arc<Mutex<BTreeMap<String, Book>>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One network's ledger, with what was committed so far. The store itself changes when the ledger is committed.
+    ///
+    /// There is no lock as in the durable store: of two ledgers of one network that are open at once, the one that is
+    /// committed last is refused.
+    pub fn ledger(&self, network: &str) -> MemoryLedger {
+        let networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = networks.get(network).cloned().unwrap_or_default();
+        MemoryLedger { store: self.clone(), network: network.to_owned(), book }
+    }
+
+    /// The networks that were ever committed to, by name.
+    pub fn networks(&self) -> Vec<String> {
+        self.networks.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+}
+
+/// What is recorded of one network.
+#[derive(Debug, Clone, Default)]
+struct Book {
+    /// How often it was committed.
+    edition: u64,
+    attachments: BTreeMap<AttachmentKey, AttachmentRecord>,
+    leases: BTreeMap<IpAddr, AttachmentKey>,
+    /// Address to the time it was freed, and the other way round.
+    resting: BTreeMap<IpAddr, u64>,
+    rest_order: BTreeSet<(u64, IpAddr)>,
+    /// Maximal runs of used addresses: first to last. IPv4 sorts before IPv6.
+    runs: BTreeMap<IpAddr, IpAddr>,
+    notes: BTreeMap<String, Vec<u8>>,
+}
+
+/// One network of a [`MemoryStore`], in a transaction of its own. A clone is a branch of the transaction.
+#[derive(Debug, Clone)]
+pub struct MemoryLedger {
+    store: MemoryStore,
+    network: String,
+    book: Book,
+}
+
+impl Book {
+    fn run_at_or_below(&self, address: IpAddr) -> Option<IpRange> {
+        let (first, last) = self.runs.range(..=address).next_back()?;
+        IpRange::new(*first, *last).filter(|run| run.family() == Family::of(address))
+    }
+
+    fn is_used(&self, address: IpAddr) -> bool {
+        self.run_at_or_below(address).is_some_and(|run| run.contains(address))
+    }
+
+    fn use_address(&mut self, address: IpAddr) {
+        if self.is_used(address) {
+            return;
+        }
+        let last = successor(address).and_then(|next| self.runs.remove(&next)).unwrap_or(address);
+        let below =
+            predecessor(address).and_then(|previous| self.run_at_or_below(previous).filter(|r| r.contains(previous)));
+        self.runs.insert(below.map_or(address, |run| run.first()), last);
+    }
+
+    fn unuse_address(&mut self, address: IpAddr) {
+        let Some(run) = self.run_at_or_below(address).filter(|run| run.contains(address)) else { return };
+        self.runs.remove(&run.first());
+        if run.first() < address {
+            self.runs.extend(predecessor(address).map(|last| (run.first(), last)));
+        }
+        if address < run.last() {
+            self.runs.extend(successor(address).map(|first| (first, run.last())));
+        }
+    }
+
+    fn end_rest(&mut self, address: IpAddr) -> bool {
+        let Some(freed_at) = self.resting.remove(&address) else { return false };
+        self.rest_order.remove(&(freed_at, address));
+        true
+    }
+
+    fn rest(&mut self, address: IpAddr, now: u64) {
+        self.end_rest(address);
+        self.resting.insert(address, now);
+        self.rest_order.insert((now, address));
+    }
+}
+
+impl LedgerQueries for MemoryLedger {
+    fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError> {
+        Ok(self.book.attachments.get(key).cloned())
+    }
+
+    fn holder(&self, address: IpAddr) -> Result<Option<AttachmentKey>, StoreError> {
+        Ok(self.book.leases.get(&address).cloned())
+    }
+
+    fn resting_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError> {
+        Ok(self.book.resting.get(&address).copied())
+    }
+
+    fn next_unused(&self, within: IpRange) -> Result<Option<IpAddr>, StoreError> {
+        let first = within.first();
+        let run = self.book.run_at_or_below(first).filter(|run| run.contains(first));
+        let unused = run.map_or(Some(first), |run| successor(run.last()));
+        Ok(unused.filter(|address| within.contains(*address)))
+    }
+
+    fn next_used_run(&self, from: IpAddr) -> Result<Option<IpRange>, StoreError> {
+        if let Some(run) = self.book.run_at_or_below(from).filter(|run| run.contains(from)) {
+            return Ok(Some(run));
+        }
+        let above = self.book.runs.range(from..).next();
+        let above = above.and_then(|(first, last)| IpRange::new(*first, *last));
+        Ok(above.filter(|run| run.family() == Family::of(from)))
+    }
+
+    fn longest_resting(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError> {
+        let inside = |address: IpAddr| within.iter().any(|range| range.contains(address));
+        Ok(self
+            .book
+            .rest_order
+            .iter()
+            .find(|(_, address)| inside(*address))
+            .map(|(freed_at, address)| (*address, *freed_at)))
+    }
+
+    fn resting_count(&self, within: IpRange) -> Result<u64, StoreError> {
+        Ok(self.book.resting.range(within.first()..=within.last()).count() as u64)
+    }
+
+    fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
+        Ok(self.book.attachments.iter().map(|(key, record)| (key.clone(), record.clone())).collect())
+    }
+
+    fn attachment_count(&self) -> Result<u64, StoreError> {
+        Ok(self.book.attachments.len() as u64)
+    }
+
+    fn note(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.book.notes.get(key).cloned())
+    }
+
+    fn note_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError> {
+        let keys = self.book.notes.keys().filter(|key| key.starts_with(prefix));
+        Ok(keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(most).cloned().collect())
+    }
+
+    fn notes_size(&self) -> Result<u64, StoreError> {
+        Ok(self.book.notes.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum())
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn end_rest(&mut self, before: u64, most: usize) -> Result<usize, StoreError> {
+        let due = self.book.rest_order.iter().take_while(|(freed_at, _)| *freed_at <= before).take(most);
+        let over: Vec<IpAddr> = due.map(|(_, address)| *address).collect();
+        for address in &over {
+            self.book.end_rest(*address);
+            self.book.unuse_address(*address);
+        }
+        Ok(over.len())
+    }
+
+    fn attach(&mut self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), StoreError> {
+        key::check_attachment(key)?;
+        if self.book.attachments.contains_key(key) {
+            return Err(StoreError::Conflict {
+                what: format!("the attachment {} {}", key.container_id, key.interface),
+            });
+        }
+        for address in &record.addresses {
+            if self.book.leases.insert(*address, key.clone()).is_some() {
+                return Err(StoreError::Conflict { what: format!("the lease of {address}") });
+            }
+            self.book.end_rest(*address);
+            self.book.use_address(*address);
+        }
+        self.book.attachments.insert(key.clone(), record.clone());
+        Ok(())
+    }
+
+    fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError> {
+        let Some(record) = self.book.attachments.remove(key) else { return Ok(None) };
+        for address in &record.addresses {
+            self.book.leases.remove(address);
+            self.book.rest(*address, now);
+        }
+        Ok(Some(record))
+    }
+
+    fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        key::check_note(key)?;
+        match value {
+            Some(value) => self.book.notes.insert(key.to_owned(), value.to_vec()),
+            None => self.book.notes.remove(key),
+        };
+        Ok(())
+    }
+
+    fn commit(mut self) -> Result<(), StoreError> {
+        let mut networks = self.store.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = networks.get(&self.network).map_or(0, |book| book.edition);
+        if current != self.book.edition {
+            return Err(StoreError::Conflict { what: format!("another change of the network {}", self.network) });
+        }
+        self.book.edition += 1;
+        networks.insert(self.network, self.book);
+        Ok(())
+    }
+}

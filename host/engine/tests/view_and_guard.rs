@@ -1,0 +1,257 @@
+//! What a policy sees is what the guard agrees with: checked against a plain model of sets.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use gingham_engine::address::IpRange;
+use gingham_engine::attachment::{Answer, Assigned, AttachmentKey, Dns, Pod, Request, Route};
+use gingham_engine::guard::{self, GuardError};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
+use gingham_engine::network_view::{NOTES_BYTES, NetworkView};
+use gingham_engine::pool::{Edges, Pool, PoolRange, Pools};
+use gingham_engine::ranges::RangeSet;
+use gingham_engine::runtime::view::{AddressState, LeaseView, NoteError};
+use proptest::prelude::*;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn range(text: &str) -> IpRange {
+    text.parse().unwrap()
+}
+
+fn pool(name: &str, prefix: &str, gateway: &str) -> Pool {
+    let prefix: ipnet::IpNet = prefix.parse().unwrap();
+    let part = PoolRange { prefix, range: prefix.into(), gateway: Some(ip(gateway)), edges: Edges::Reserved };
+    Pool { name: name.into(), ranges: vec![part] }
+}
+
+/// A /28 and a small IPv6 pool.
+fn pools() -> Pools {
+    Pools::new(vec![pool("four", "10.0.0.0/28", "10.0.0.1"), pool("six", "fd00::/125", "fd00::1")]).unwrap()
+}
+
+fn key(container: &str) -> AttachmentKey {
+    AttachmentKey { container_id: container.into(), interface: "eth0".into() }
+}
+
+fn record(addresses: &[IpAddr]) -> AttachmentRecord {
+    AttachmentRecord {
+        addresses: addresses.to_vec(),
+        since: 5,
+        boot: "boot".into(),
+        netns: String::new(),
+        pod: Pod { namespace: Some("team".into()), ..Pod::default() },
+    }
+}
+
+fn ledger(leased: &[&str], resting: &[&str]) -> MemoryLedger {
+    let mut ledger = MemoryStore::new().ledger("net");
+    for (number, address) in leased.iter().enumerate() {
+        ledger.attach(&key(&format!("holder-{number}")), &record(&[ip(address)])).unwrap();
+    }
+    for address in resting {
+        ledger.attach(&key("gone"), &record(&[ip(address)])).unwrap();
+        ledger.detach(&key("gone"), 1_000).unwrap();
+    }
+    ledger
+}
+
+fn view(leased: &[&str], resting: &[&str], excluded: &[&str]) -> NetworkView<MemoryLedger> {
+    let excluded = RangeSet::new(excluded.iter().map(|text| range(text)).collect());
+    NetworkView::new(ledger(leased, resting), pools(), excluded).unwrap()
+}
+
+fn request(requested: &[&str]) -> Request {
+    Request {
+        network: "net".into(),
+        key: key("new"),
+        netns: String::new(),
+        pod: Pod::default(),
+        node: "node".into(),
+        arguments: Vec::new(),
+        annotations: BTreeMap::new(),
+        requested: requested.iter().map(|text| ip(text)).collect(),
+        mac: None,
+        resolv_conf: None,
+        now: 2_000,
+        seed: 7,
+    }
+}
+
+fn answer(addresses: &[&str]) -> Answer {
+    let assigned = |text: &&str| Assigned { address: text.parse().unwrap(), gateway: None };
+    Answer { addresses: addresses.iter().map(assigned).collect(), ..Answer::default() }
+}
+
+fn judged(answer: &Answer, requested: &[&str], view: &mut NetworkView<MemoryLedger>) -> String {
+    guard::check(answer, &request(requested), view).map_or_else(|error| error.to_string(), |()| "agreed".into())
+}
+
+#[test]
+fn the_guard_says_what_was_answered() {
+    let mut view = view(&["10.0.0.2"], &["10.0.0.3"], &["10.0.0.4-10.0.0.6"]);
+    let cases = [
+        ("10.0.0.7/28", "agreed"),
+        ("10.0.0.2/28", "it answered 10.0.0.2, which is leased to container holder-0, interface eth0"),
+        ("10.0.0.3/28", "it answered 10.0.0.3, which still rests after its last use (host key `cooldown`)"),
+        ("10.0.0.5/28", "it answered 10.0.0.5, which the configuration's `exclude` forbids"),
+        ("10.0.0.0/28", "it answered 10.0.0.0, which is a network, broadcast or gateway address"),
+        ("10.0.0.15/28", "it answered 10.0.0.15, which is a network, broadcast or gateway address"),
+        ("10.0.0.1/28", "it answered 10.0.0.1, which is a network, broadcast or gateway address"),
+        ("10.0.1.9/28", "it answered 10.0.1.9, which is in none of this network's pools"),
+        ("fd00::/125", "it answered fd00::, which is a network, broadcast or gateway address"),
+        ("fd00::7/125", "agreed"),
+    ];
+    for (address, said) in cases {
+        assert_eq!(judged(&answer(&[address]), &[], &mut view), said, "{address}");
+    }
+}
+
+#[test]
+fn the_wrong_family_is_called_by_name() {
+    let only_four = Pools::new(vec![pool("four", "10.0.0.0/28", "10.0.0.1")]).unwrap();
+    let mut view = NetworkView::new(ledger(&[], &[]), only_four, RangeSet::default()).unwrap();
+    let said = judged(&answer(&["fd00::2/64"]), &[], &mut view);
+    assert_eq!(said, "it answered fd00::2, an IPv6 address, and all pools of this network are IPv4");
+}
+
+#[test]
+fn an_answer_is_one_address_of_each_pool_and_all_that_was_asked_for() {
+    let mut view = view(&[], &[], &[]);
+    assert_eq!(judged(&answer(&["10.0.0.2/28", "fd00::2/125"]), &[], &mut view), "agreed");
+    assert_eq!(judged(&answer(&[]), &[], &mut view), "it answered without an address");
+    assert_eq!(judged(&answer(&["10.0.0.2/28", "10.0.0.2/28"]), &[], &mut view), "it answered 10.0.0.2 twice");
+    assert!(judged(&answer(&["10.0.0.2/28", "10.0.0.3/28"]), &[], &mut view).contains("one address of a pool"));
+    let said = judged(&answer(&["10.0.0.2/28"]), &["10.0.0.9"], &mut view);
+    assert!(said.starts_with("it ignored that the runtime asked for 10.0.0.9"), "{said}");
+    assert!(judged(&answer(&["10.0.0.2/0"]), &[], &mut view).contains("length 0"));
+    let many = vec!["10.0.0.2/28"; 33];
+    assert_eq!(judged(&answer(&many), &[], &mut view), "it answered 33 addresses; 32 is the most");
+}
+
+#[test]
+fn routes_and_names_that_the_container_would_choke_on_are_refused() {
+    let mut view = view(&[], &[], &[]);
+    let route = |destination: &str, gateway: &str| Route {
+        destination: destination.parse().unwrap(),
+        gateway: Some(ip(gateway)),
+        mtu: None,
+        advmss: None,
+        priority: None,
+        table: None,
+        scope: None,
+    };
+    let mut with = |routes: Vec<Route>, dns: Option<Dns>| {
+        judged(&Answer { routes, dns, ..answer(&["10.0.0.2/28"]) }, &[], &mut view)
+    };
+    assert_eq!(with(vec![route("0.0.0.0/0", "10.0.0.1")], None), "agreed");
+    assert_eq!(
+        with(vec![route("10.1.2.3/8", "10.0.0.1")], None),
+        "it answered the route 10.1.2.3/8, which has host bits set"
+    );
+    assert!(with(vec![route("10.0.0.0/8", "fd00::1")], None).contains("of two families"));
+    let smuggled = Dns { search: vec!["a\nnameserver 6.6.6.6".into()], ..Dns::default() };
+    assert!(with(Vec::new(), Some(smuggled)).contains("name resolution entry"));
+}
+
+#[test]
+fn a_woken_address_is_free_until_somebody_leases_it() {
+    let mut view = view(&["10.0.0.2"], &["10.0.0.3"], &["10.0.0.4-10.0.0.14"]);
+    assert_eq!(view.next_free(range("10.0.0.0/28"), None).unwrap(), None);
+    view.wake(ip("10.0.0.3"));
+    view.wake(ip("10.0.0.2"));
+    assert_eq!(view.next_free(range("10.0.0.0/28"), None).unwrap(), Some(ip("10.0.0.3")));
+    assert_eq!(view.state(ip("10.0.0.3")).unwrap(), AddressState::Free);
+    assert_eq!(view.state(ip("10.0.0.2")).unwrap(), AddressState::Leased);
+    assert_eq!(view.free_count(range("10.0.0.0/28")).unwrap(), 1);
+}
+
+#[test]
+fn notes_wait_on_a_slip_and_keep_their_bound() {
+    let mut view = view(&[], &[], &[]);
+    assert_eq!(view.set_note("", vec![1]).unwrap(), Err(NoteError::BadKey));
+    assert_eq!(view.set_note(&"k".repeat(257), vec![1]).unwrap(), Err(NoteError::BadKey));
+    assert_eq!(view.set_note("k", vec![0; (64 << 10) + 1]).unwrap(), Err(NoteError::TooLong));
+    let full = (0..).find(|n| view.set_note(&format!("n{n:03}"), vec![0; 64 << 10]).unwrap().is_err()).unwrap();
+    assert_eq!(full, NOTES_BYTES / ((64 << 10) + 4), "the bound counts keys and values");
+    assert_eq!(view.set_note("n000", vec![1]).unwrap(), Ok(()), "a shorter value fits where a longer one was");
+    view.delete_note("n001").unwrap();
+    assert_eq!(view.note_keys("n", Some("n000")).unwrap().first().map(String::as_str), Some("n002"));
+    view.start_over().unwrap();
+    assert_eq!(view.note_keys("", None).unwrap(), Vec::<String>::new());
+    view.set_note("kept", b"yes".to_vec()).unwrap().unwrap();
+    let ledger = view.into_ledger().unwrap();
+    assert_eq!(ledger.note("kept").unwrap().as_deref(), Some(b"yes".as_slice()));
+}
+
+#[test]
+fn pools_that_cannot_be_are_refused() {
+    let broken = |pools: Vec<Pool>| Pools::new(pools).unwrap_err().to_string();
+    assert_eq!(broken(Vec::new()), "it declares no pool");
+    let twice = vec![pool("a", "10.0.0.0/28", "10.0.0.1"), pool("b", "10.0.0.8/29", "10.0.0.9")];
+    assert_eq!(broken(twice), "its ranges 10.0.0.0-10.0.0.15 and 10.0.0.8-10.0.0.15 overlap");
+    let mut outside = pool("a", "10.0.0.0/28", "10.0.0.1");
+    outside.ranges[0].range = range("10.0.0.8-10.0.0.20");
+    assert!(broken(vec![outside]).contains("is not within 10.0.0.0/28"));
+}
+
+#[test]
+fn a_spent_budget_stops_the_policy_and_not_the_guard() {
+    let mut view = view(&[], &[], &[]);
+    let spent = (0..).find(|_| view.state(ip("10.0.0.2")).is_err()).unwrap();
+    assert!(spent > 100_000);
+    let verdict = guard::check(&answer(&["10.0.0.2/28"]), &request(&[]), &mut view);
+    assert!(matches!(verdict, Err(GuardError::Nonsense { .. })), "no answer passes unseen");
+}
+
+/// The last byte of an address of the /28.
+fn small() -> impl Strategy<Value = u8> {
+    0_u8..16
+}
+
+proptest! {
+    #[test]
+    fn next_free_and_counts_agree_with_the_state_of_each_address(
+        leased in prop::collection::btree_set(small(), 0..8),
+        resting in prop::collection::btree_set(small(), 0..6),
+        awake in prop::collection::btree_set(small(), 0..4),
+        holes in prop::collection::vec((small(), small()), 0..3),
+        (low, high) in (small(), small()),
+        after in prop::option::of(small()),
+    ) {
+        let at = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let span = |a: u8, b: u8| IpRange::new(at(a.min(b)), at(a.max(b))).unwrap();
+        let mut ledger = MemoryStore::new().ledger("net");
+        for last in &leased {
+            ledger.attach(&key(&format!("c{last}")), &record(&[at(*last)])).unwrap();
+        }
+        for last in resting.difference(&leased) {
+            ledger.attach(&key("gone"), &record(&[at(*last)])).unwrap();
+            ledger.detach(&key("gone"), 1_000).unwrap();
+        }
+        let excluded = RangeSet::new(holes.iter().map(|(a, b)| span(*a, *b)).collect());
+        let mut view = NetworkView::new(ledger, pools(), excluded).unwrap();
+        awake.iter().for_each(|last| view.wake(at(*last)));
+        let within = span(low, high);
+        let states: BTreeMap<IpAddr, AddressState> =
+            (0..16).map(|last| (at(last), view.state(at(last)).unwrap())).collect();
+        let free: Vec<IpAddr> = states
+            .iter()
+            .filter(|(address, state)| within.contains(**address) && **state == AddressState::Free)
+            .map(|(address, _)| *address)
+            .collect();
+        let expected = free.iter().copied().find(|address| after.is_none_or(|after| *address > at(after)));
+        prop_assert_eq!(view.next_free(within, after.map(at)).unwrap(), expected);
+        prop_assert_eq!(view.free_count(within).unwrap(), free.len() as u64);
+        let used = leased.iter().filter(|last| within.contains(at(**last))).count();
+        prop_assert_eq!(view.used_count(within).unwrap(), used as u64);
+        for (address, state) in states {
+            let said = guard::check(&answer(&[&format!("{address}/28")]), &request(&[]), &mut view);
+            prop_assert_eq!(said.is_ok(), state == AddressState::Free, "{}", address);
+        }
+    }
+}

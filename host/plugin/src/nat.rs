@@ -1,0 +1,44 @@
+//! The network's masquerade comes with its first container and goes with its last.
+//!
+//! A lock around both, and a count read under it, keep the last DEL and a new ADD from crossing: an ADD has recorded its
+//! attachment before it asks for the masquerade, so either the DEL counts it, or the ADD asks after the removal.
+
+use gingham_net::masquerade::{self, MasqueradeError};
+use ipnet::IpNet;
+
+use crate::cni::config::NetworkName;
+use crate::cni::error::CniError;
+use crate::failpoint;
+use crate::records::Records;
+
+/// Sees to it that the prefixes are masqueraded.
+pub(crate) fn ensure(network: &NetworkName, records: &Records<'_>, prefixes: &[IpNet]) -> Result<(), CniError> {
+    let _lock = records.lock_nat()?;
+    let mut kernel = masquerade::open(network.as_str())?;
+    masquerade::ensure(&mut kernel, network.as_str(), prefixes)?;
+    Ok(())
+}
+
+/// Lets `forget` end attachments, and ends the masquerade if nobody is attached after it.
+pub(crate) fn leave(
+    network: &NetworkName,
+    records: &Records<'_>,
+    forget: impl FnOnce() -> Result<(), CniError>,
+) -> Result<(), CniError> {
+    let lock = records.lock_nat()?;
+    forget()?;
+    failpoint::reach("del.forgotten")?;
+    if lock.is_some() && records.is_empty()? {
+        remove(network.as_str())?;
+    }
+    Ok(())
+}
+
+fn remove(network: &str) -> Result<(), MasqueradeError> {
+    let removed = masquerade::open(network).and_then(|mut kernel| masquerade::remove(&mut kernel, network));
+    match removed {
+        // Where there are no rulesets, none is left.
+        Err(MasqueradeError::KernelLacks { .. }) => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,164 @@
+//! One network's records on this node: who is attached, in the engine's store.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gingham_engine::attachment::{AttachmentKey, Pod};
+use gingham_engine::ipam;
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::runtime::Policy;
+use gingham_engine::settings::Settings;
+use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreReader};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+
+use crate::cni::config::NetworkName;
+use crate::journal;
+
+/// Why the records cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// The kernel does not say which boot this is. CNI code 5.
+    #[error("cannot read {BOOT_ID}: {source}; is /proc mounted?")]
+    BootId {
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The lock of the network's masquerade cannot be had. CNI code 5.
+    #[error("cannot lock {}: {source}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The attachment is there already. CNI code 104.
+    #[error(
+        "interface {} of container {} is attached to the network already, duplicate allocation is not allowed; DEL it first",
+        key.interface, key.container_id
+    )]
+    AlreadyAttached {
+        /// Which.
+        key: AttachmentKey,
+    },
+    /// The store failed. CNI code 5.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// One network's records.
+pub(crate) struct Records<'a> {
+    network: &'a NetworkName,
+    directory: &'a Path,
+    boot: String,
+    now: u64,
+}
+
+/// Held while the network's masquerade is made or taken away.
+pub(crate) struct NatLock {
+    _file: File,
+}
+
+impl<'a> Records<'a> {
+    /// Of a network, in a data directory. Opens nothing yet.
+    pub(crate) fn of(network: &'a NetworkName, directory: &'a Path) -> Result<Self, RecordsError> {
+        let boot = std::fs::read_to_string(BOOT_ID).map_err(|source| RecordsError::BootId { source })?;
+        Ok(Self { network, directory, boot: boot.trim().to_owned(), now: now() })
+    }
+
+    /// Milliseconds since the epoch, the same for everything this process does.
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Locks the store and begins the one transaction.
+    pub(crate) fn write(&self) -> Result<StoreLedger, RecordsError> {
+        Ok(Store::open(self.directory, &self.boot, self.now)?.into_ledger(self.network.as_str())?)
+    }
+
+    /// A look at the records; none if nothing was ever recorded here in this boot.
+    pub(crate) fn read(&self) -> Result<Option<ReadLedger>, RecordsError> {
+        match self.reader()? {
+            Some(store) => Ok(Some(store.ledger(self.network.as_str())?)),
+            None => Ok(None),
+        }
+    }
+
+    fn reader(&self) -> Result<Option<StoreReader>, RecordsError> {
+        let Some(store) = Store::open_read_only(self.directory)? else { return Ok(None) };
+        Ok((store.boot()? == self.boot).then_some(store))
+    }
+
+    /// What is known of an attachment before it has addresses.
+    pub(crate) fn fresh(&self, netns: &Path, pod: Pod) -> AttachmentRecord {
+        AttachmentRecord {
+            addresses: Vec::new(),
+            since: self.now,
+            boot: self.boot.clone(),
+            netns: netns.to_string_lossy().into_owned(),
+            pod,
+        }
+    }
+
+    /// Records an attachment whose addresses are another's business.
+    pub(crate) fn attach(&self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), RecordsError> {
+        let mut ledger = self.write()?;
+        if ledger.attachment(key)?.is_some() {
+            return Err(RecordsError::AlreadyAttached { key: key.clone() });
+        }
+        ledger.attach(key, record)?;
+        Ok(ledger.commit()?)
+    }
+
+    /// Forgets an attachment and tells the policy. One that was never recorded is no error.
+    pub(crate) fn forget(
+        &self,
+        key: &AttachmentKey,
+        policy: Option<(&Policy, &Settings)>,
+    ) -> Result<(), RecordsError> {
+        if !self.directory.exists() {
+            // To free nothing, no directory has to be made.
+            return Ok(());
+        }
+        let mut log = Vec::new();
+        let released = ipam::release(self.write()?, key, self.now, policy, &mut log);
+        if let Some((policy, _)) = policy {
+            journal::policy(policy.name(), &log);
+        }
+        Ok(released.map(drop)?)
+    }
+
+    /// All attachments.
+    pub(crate) fn attachments(&self) -> Result<Vec<AttachmentKey>, RecordsError> {
+        let Some(ledger) = self.read()? else { return Ok(Vec::new()) };
+        Ok(ledger.attachments()?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Whether nobody is attached.
+    pub(crate) fn is_empty(&self) -> Result<bool, RecordsError> {
+        self.read()?.map_or(Ok(true), |ledger| Ok(ledger.attachment_count()? == 0))
+    }
+
+    /// Waits for the masquerade's lock. It is taken before the store's, never while that is held. None if there is no
+    /// data directory: then nobody is attached, and nobody else is about to be.
+    pub(crate) fn lock_nat(&self) -> Result<Option<NatLock>, RecordsError> {
+        let path = self.directory.join("nat.lock");
+        let failed = |errno: rustix::io::Errno| RecordsError::Lock { path: path.clone(), source: errno.into() };
+        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC;
+        let file = match rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => File::from(file),
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(failed(errno)),
+        };
+        rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive)).map_err(failed)?;
+        Ok(Some(NatLock { _file: file }))
+    }
+}
+
+fn now() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,15 @@
+//! Answers an IPv4 address dressed up as IPv6.
+
+use hostile_guests::{Answer, IpAddress, Refusal, Request, Sinner, prefix};
+
+struct AnswersMappedAddress;
+
+impl Sinner for AnswersMappedAddress {
+    fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
+        let answer = Answer::new();
+        answer.add_address(prefix(IpAddress::Ipv6((0, 0, 0, 0, 0, 0xffff, 0x0a42, 2)), 120), None);
+        Ok(answer)
+    }
+}
+
+hostile_guests::policy!(AnswersMappedAddress);

@@ -1,0 +1,15 @@
+//! Declares an IPv4 prefix of 33 bits.
+
+use hostile_guests::{Edges, Pool, Problem, Sinner, prefix, range, sin};
+
+struct DeclaresOverlongPrefix;
+
+impl Sinner for DeclaresOverlongPrefix {
+    fn check_config(_config: &str) -> Result<Vec<Pool>, Vec<Problem>> {
+        let pool = Pool::new("sins");
+        pool.add_range(prefix(sin(0), 33), range(sin(10), sin(20)), None, Edges::Reserved);
+        Ok(vec![pool])
+    }
+}
+
+hostile_guests::policy!(DeclaresOverlongPrefix);

@@ -1,0 +1,13 @@
+//! Complains about ten thousand keys.
+
+use hostile_guests::{Pool, Problem, Sinner};
+
+struct FindsCountlessProblems;
+
+impl Sinner for FindsCountlessProblems {
+    fn check_config(_config: &str) -> Result<Vec<Pool>, Vec<Problem>> {
+        Err((0..10_000).map(|n| Problem { key: format!("key{n}"), message: "is wrong".to_owned() }).collect())
+    }
+}
+
+hostile_guests::policy!(FindsCountlessProblems);

@@ -1,0 +1,15 @@
+//! Notes down a word under a key of 100 MB.
+
+use hostile_guests::{Answer, Refusal, Request, Sinner, honest, hundred_megabytes, memory};
+
+struct NotesUnderAKeyOf100Megabytes;
+
+impl Sinner for NotesUnderAKeyOf100Megabytes {
+    fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
+        let taken = memory::set(&hundred_megabytes(), b"word");
+        taken.map_err(|error| Refusal::Other(format!("{error:?}")))?;
+        honest()
+    }
+}
+
+hostile_guests::policy!(NotesUnderAKeyOf100Megabytes);

@@ -1,0 +1,14 @@
+//! Panics when it hears that an attachment has ended.
+
+use hostile_guests::{Ended, Sinner, memory};
+
+struct PanicsInRelease;
+
+impl Sinner for PanicsInRelease {
+    fn release(_config: &str, _ended: Ended) {
+        drop(memory::set("note", b"never to be seen"));
+        panic!("no goodbyes");
+    }
+}
+
+hostile_guests::policy!(PanicsInRelease with release);

@@ -1,0 +1,13 @@
+//! Refuses, though it could answer: has its own reason.
+
+use hostile_guests::{Answer, Refusal, Request, Sinner};
+
+struct RefusesOtherwise;
+
+impl Sinner for RefusesOtherwise {
+    fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
+        Err(Refusal::Other("the stars are wrong".to_owned()))
+    }
+}
+
+hostile_guests::policy!(RefusesOtherwise);
