@@ -3,7 +3,9 @@
 mod cli;
 mod clock;
 mod gc;
+mod holdings;
 mod leases;
+mod node;
 mod policy;
 mod table;
 mod trial;

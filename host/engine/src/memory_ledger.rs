@@ -33,6 +33,13 @@ impl MemoryStore {
         MemoryLedger { store: self.clone(), network: network.to_owned(), book }
     }
 
+    /// A store of its own with the same content: what happens in one is not seen in the other.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { networks: Arc::new(Mutex::new(networks)) }
+    }
+
     /// The networks that were ever committed to, by name.
     pub fn networks(&self) -> Vec<String> {
         self.networks.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()

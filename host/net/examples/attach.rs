@@ -99,9 +99,7 @@ fn attach(
     let state = link::get(host, Which::Index(veth.host_index))?.map(|link| link.state);
     let late = state != Some(OperationalState::Up);
     times.record(if late { "(operational late)" } else { "(operational at once)" }, Duration::ZERO);
-    times.step("wait until forwarding", || {
-        bridge::wait_until_forwarding(host, &bridge, veth.host_index, PATIENCE)
-    })?;
+    times.step("wait until forwarding", || bridge::wait_until_forwarding(host, &bridge, veth.host_index, PATIENCE))?;
     times.step("announce", || container::announce(&mut inside, veth.container_index, veth.container_mac))?;
     Ok(())
 }

@@ -29,6 +29,7 @@ const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFA_BROADCAST: u16 = 4;
 const IFA_FLAGS: u16 = 8;
 
 /// An address that an interface has.
@@ -38,6 +39,8 @@ pub struct Address {
     pub interface: u32,
     /// The address and the length of its network's prefix.
     pub net: IpNet,
+    /// The broadcast address of its network, if it was given one.
+    pub broadcast: Option<IpAddr>,
     /// Not usable yet: duplicate address detection is running.
     pub tentative: bool,
     /// Not usable: another machine on the network has it.
@@ -108,11 +111,7 @@ pub(crate) fn list_like(kernel: &mut Socket<Route>, interface: u32, like: IpNet)
     list_family(kernel, interface, family(like))
 }
 
-fn list_family(
-    kernel: &mut Socket<Route>,
-    interface: u32,
-    family: AddressFamily,
-) -> Result<Vec<Address>, NetError> {
+fn list_family(kernel: &mut Socket<Route>, interface: u32, family: AddressFamily) -> Result<Vec<Address>, NetError> {
     let mut message = AddressMessage::default();
     message.header.family = family;
     message.header.index = interface;
@@ -224,11 +223,12 @@ fn describe(interface: u32, net: IpNet) -> String {
 fn read(body: &[u8]) -> Option<Address> {
     let header: &[u8; HEADER] = body.first_chunk()?;
     let [family, prefix_length, flags, _, index @ ..] = *header;
-    let (mut local, mut address, mut flags) = (None, None, u32::from(flags));
+    let (mut local, mut address, mut broadcast, mut flags) = (None, None, None, u32::from(flags));
     for (kind, value) in attributes_of(&body[HEADER..]) {
         match kind {
             IFA_LOCAL => local = ip(family, value),
             IFA_ADDRESS => address = ip(family, value),
+            IFA_BROADCAST => broadcast = ip(family, value),
             IFA_FLAGS => flags = number(value)?,
             _ => {}
         }
@@ -239,6 +239,7 @@ fn read(body: &[u8]) -> Option<Address> {
     Some(Address {
         interface: u32::from_ne_bytes(index),
         net,
+        broadcast,
         tentative: flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Optimistic),
         duplicate: flags.contains(AddressFlags::Dadfailed),
     })

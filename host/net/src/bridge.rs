@@ -31,12 +31,7 @@ pub struct Bridge {
 ///
 /// # Errors
 /// [`NetError::NotABridge`] if something else has the name.
-pub fn ensure(
-    kernel: &mut Socket<Route>,
-    name: &str,
-    mtu: Option<u32>,
-    promiscuous: bool,
-) -> Result<Bridge, NetError> {
+pub fn ensure(kernel: &mut Socket<Route>, name: &str, mtu: Option<u32>, promiscuous: bool) -> Result<Bridge, NetError> {
     link::require_name(name)?;
     let link = if let Some(link) = link::by_name(kernel, name)? {
         link
@@ -74,7 +69,10 @@ fn create(kernel: &mut Socket<Route>, name: &str, mtu: Option<u32>) -> Result<()
     let message = Message::of(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);
     match kernel.request("create", &message) {
         Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
-        Err(source) => Err(NetError::Kernel { object: format!("the bridge {name:?}"), source }),
+        Err(source) => {
+            let mtu = mtu.map(|mtu| format!(" with MTU {mtu}")).unwrap_or_default();
+            Err(NetError::Kernel { object: format!("the bridge {name:?}{mtu}"), source })
+        }
         Ok(()) => Ok(()),
     }
 }
@@ -157,5 +155,26 @@ fn excludes(present: IpNet, wanted: IpNet) -> bool {
     match (present, wanted) {
         (IpNet::V4(_), _) => true,
         (IpNet::V6(_), _) => present.contains(&wanted.addr()) || wanted.contains(&present.addr()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netns::NetNs;
+
+    #[test]
+    fn who_comes_second_takes_what_the_first_has_made() {
+        NetNs::create()
+            .unwrap()
+            .enter(|| {
+                let mut kernel = Socket::open().unwrap();
+                create(&mut kernel, "br0", None).unwrap();
+                let first = link::by_name(&mut kernel, "br0").unwrap();
+                // As if another process had made it after this one found none.
+                create(&mut kernel, "br0", Some(1400)).unwrap();
+                assert_eq!(link::by_name(&mut kernel, "br0").unwrap(), first);
+            })
+            .unwrap();
     }
 }

@@ -29,7 +29,9 @@ pub enum NetError {
         name: String,
     },
     /// The name cannot be an interface's.
-    #[error("{name:?} cannot be the name of an interface: it must have 1 to 15 bytes, no '/', ':' or white space, and not be \".\" or \"..\"")]
+    #[error(
+        "{name:?} cannot be the name of an interface: it must have 1 to 15 bytes, no '/', ':' or white space, and not be \".\" or \"..\""
+    )]
     BadInterfaceName {
         /// The name.
         name: String,
@@ -63,7 +65,9 @@ pub enum NetError {
         name: String,
     },
     /// Not an Ethernet address that an interface can have.
-    #[error("{mac:?} cannot be an interface's MAC address: six hexadecimal bytes like c2:11:22:33:44:55 are needed, not a multicast address and not all zero")]
+    #[error(
+        "{mac:?} cannot be an interface's MAC address: six hexadecimal bytes like c2:11:22:33:44:55 are needed, not a multicast address and not all zero"
+    )]
     BadMac {
         /// The text or address.
         mac: String,
@@ -79,7 +83,9 @@ pub enum NetError {
         waited: Duration,
     },
     /// Another machine on the network has the address.
-    #[error("the address {address} of {interface:?} is used by another machine on the network (duplicate address detection)")]
+    #[error(
+        "the address {address} of {interface:?} is used by another machine on the network (duplicate address detection)"
+    )]
     DuplicateAddress {
         /// The interface's name.
         interface: String,

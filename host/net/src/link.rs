@@ -10,7 +10,7 @@ use netlink_packet_route::link::{
 
 use crate::error::About;
 use crate::link_message;
-use crate::netlink::{ErrorKind, Message, Route, Socket};
+use crate::netlink::{ErrorKind, Message, NetlinkError, Route, Socket};
 use crate::{Mac, NetError};
 
 /// `RTNLGRP_LINK`.
@@ -157,7 +157,11 @@ pub fn get(kernel: &mut Socket<Route>, which: Which<'_>) -> Result<Option<Link>,
     which.address(&mut message);
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     match kernel.query("look up", &Message::of(&RouteNetlinkMessage::GetLink(message), 0)) {
-        Ok(answer) => Ok(answer.as_deref().and_then(link_message::read)),
+        Ok(answer) => match answer.as_deref().and_then(link_message::read) {
+            Some(link) => Ok(Some(link)),
+            None => Err(NetlinkError::bad_answer("look up", "the kernel's description of it is not understood"))
+                .about(|| which.to_string()),
+        },
         Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(NetError::Kernel { object: which.to_string(), source }),
     }

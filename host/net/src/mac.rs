@@ -97,7 +97,14 @@ mod tests {
 
     #[test]
     fn refuses_what_no_interface_can_have() {
-        let bad = ["", "c2:11:22:33:44", "c2:11:22:33:44:55:66", "01:00:5e:00:00:01", "00:00:00:00:00:00", "c2:+1:22:33:44:55"];
+        let bad = [
+            "",
+            "c2:11:22:33:44",
+            "c2:11:22:33:44:55:66",
+            "01:00:5e:00:00:01",
+            "00:00:00:00:00:00",
+            "c2:+1:22:33:44:55",
+        ];
         for text in bad {
             let error = text.parse::<Mac>().expect_err(text);
             assert!(error.to_string().contains(&format!("{text:?}")), "{error}");

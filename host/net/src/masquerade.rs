@@ -15,6 +15,8 @@
 //! changes nothing here. Tables of others are neither read nor changed. What somebody flushed or deleted comes back
 //! with the next [`ensure`].
 
+#[cfg(test)]
+mod at_once_tests;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -22,11 +24,10 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use netlink_packet_netfilter::nftables::Operator;
 
 pub use self::error::{KernelPart, MasqueradeError};
 use crate::netlink::{ErrorKind, Netfilter, Socket};
-use crate::nftables::expression::{self, Side};
+use crate::nftables::expression::{Expressions, Side, When};
 use crate::nftables::rule::{InstalledRule, Rule};
 use crate::nftables::ruleset::{self, Generation, Refusal, Step, Transaction};
 
@@ -38,11 +39,14 @@ const MULTICAST_V4: IpNet = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(224, 0, 0
 const MULTICAST_V6: IpNet = IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8);
 /// The longest network name, in bytes, that can be masqueraded.
 pub const LONGEST_NETWORK_NAME: usize = LONGEST_TABLE_NAME - TABLE_PREFIX.len();
-/// A transaction is one datagram, and the kernel's default takes no more than some 200 kB; a rule is less than 1 kB.
-const RULES_AT_ONCE: usize = 64;
-/// Each lost attempt means that another transaction of this namespace went through in the tenth of a millisecond
-/// between our reading and our writing. A node that starts with a hundred networks loses a hundred at most.
-const ATTEMPTS: u32 = 1000;
+/// A transaction is one datagram, and by default the kernel takes some 200 kB of it and queues some 250 answers. A rule
+/// has less than 1 kB.
+const RULES_AT_ONCE: usize = 100;
+/// Each of these that is lost means that somebody's transaction went through in the tenth of a millisecond between our
+/// reading and our writing.
+const GUARDED_ATTEMPTS: usize = 20;
+/// Each of these that is lost means that somebody changed this very table meanwhile.
+const UNGUARDED_ATTEMPTS: usize = 100;
 
 /// What [`ensure`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,43 +75,65 @@ pub fn open(network: &str) -> Result<Socket<Netfilter>, MasqueradeError> {
 /// # Errors
 /// [`MasqueradeError`]
 pub fn ensure(socket: &mut Socket<Netfilter>, network: &str, prefixes: &[IpNet]) -> Result<Outcome, MasqueradeError> {
+    ensure_guarded(socket, network, prefixes, GUARDED_ATTEMPTS)
+}
+
+/// The first `guarded` attempts insist on rulesets that nobody changed meanwhile. Where others change rulesets without
+/// a pause that would never end, so later attempts do without. Two processes may add the same rule then; but each reads
+/// again after it wrote, and whoever sees a rule twice removes the later one, so the end is the same.
+fn ensure_guarded(
+    socket: &mut Socket<Netfilter>,
+    network: &str,
+    prefixes: &[IpNet],
+    guarded: usize,
+) -> Result<Outcome, MasqueradeError> {
     let table = table_of(network)?;
     let failed = |refusal| error::explain("masquerade", network, refusal);
     let wanted = in_order(prefixes);
-    if wanted.is_empty() || Repair::of(ruleset::rules(socket, &table, CHAIN).map_err(failed)?, &wanted).is_empty() {
+    if wanted.is_empty() || Repair::needed(socket, &table, &wanted).map_err(failed)?.is_some_and(|it| it.is_empty()) {
         return Ok(Outcome::AlreadyThere);
     }
     let mut outcome = Outcome::AlreadyThere;
-    let mut lost = 0;
-    while lost < ATTEMPTS {
+    let attempts = guarded + UNGUARDED_ATTEMPTS + wanted.len() / RULES_AT_ONCE;
+    for attempt in 0..attempts {
         let generation = ruleset::generation(socket).map_err(failed)?;
-        let repair = Repair::of(ruleset::rules(socket, &table, CHAIN).map_err(failed)?, &wanted);
+        let Some(repair) = Repair::needed(socket, &table, &wanted).map_err(failed)? else {
+            continue;
+        };
         if repair.is_empty() {
             return Ok(outcome);
         }
-        match repair.transaction(&table, generation).commit(socket) {
+        let only_in = (attempt < guarded).then_some(generation);
+        match repair.transaction(&table, only_in).commit(socket) {
             Ok(()) => outcome = Outcome::Installed,
-            Err(Refusal { step: Step::Generation, .. }) => lost += 1,
+            Err(Refusal { step: Step::Generation, .. }) => {}
+            // Without the guard: another process removed it first.
+            Err(Refusal { step: Step::DeleteRule, error }) if error.kind == ErrorKind::NotFound => {}
             Err(refusal) => return Err(failed(refusal)),
         }
     }
-    Err(MasqueradeError::RulesetsChanging { network: network.to_owned(), attempts: ATTEMPTS })
+    Err(MasqueradeError::RulesetsChanging { network: network.to_owned(), attempts })
 }
 
 /// Ends the masquerade of a network, all its prefixes. Goes well if there is none.
 ///
 /// # Errors
-/// [`MasqueradeError`]; nothing was changed then.
+/// [`MasqueradeError`]
 pub fn remove(socket: &mut Socket<Netfilter>, network: &str) -> Result<(), MasqueradeError> {
     let table = table_of(network)?;
+    let failed = |refusal| error::explain("end the masquerade of", network, refusal);
+    match ruleset::table_exists(socket, &table) {
+        Ok(true) => {}
+        Ok(false) => return Ok(()),
+        // A kernel without nftables has no table either.
+        Err(refusal) if KernelPart::missed_by(&refusal).is_some() => return Ok(()),
+        Err(refusal) => return Err(failed(refusal)),
+    }
     let mut transaction = Transaction::of_table(&table, None);
     transaction.delete_table();
     match transaction.commit(socket) {
-        Ok(()) => Ok(()),
         Err(Refusal { step: Step::DeleteTable, error }) if error.kind == ErrorKind::NotFound => Ok(()),
-        // A kernel without nf_tables has no table either.
-        Err(Refusal { step: Step::Transaction, error }) if error.kind == ErrorKind::Unsupported => Ok(()),
-        Err(refusal) => Err(error::explain("end the masquerade of", network, refusal)),
+        done => done.map_err(failed),
     }
 }
 
@@ -131,6 +157,15 @@ struct Repair {
 }
 
 impl Repair {
+    /// What the kernel's rules need; `None` if rulesets changed each time that they were read.
+    fn needed(socket: &mut Socket<Netfilter>, table: &str, wanted: &[IpNet]) -> Result<Option<Self>, Refusal> {
+        match ruleset::rules(socket, table, CHAIN) {
+            Ok(installed) => Ok(Some(Self::of(installed, wanted))),
+            Err(refusal) if refusal.error.kind == ErrorKind::Changing => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     /// `wanted` is in order.
     fn of(installed: Vec<InstalledRule>, wanted: &[IpNet]) -> Self {
         let mut present = vec![false; wanted.len()];
@@ -155,15 +190,15 @@ impl Repair {
     }
 
     /// As much of it as one transaction takes.
-    fn transaction<'a>(&self, table: &'a str, generation: Generation) -> Transaction<'a> {
-        let mut transaction = Transaction::of_table(table, Some(generation));
+    fn transaction<'a>(&self, table: &'a str, only_in: Option<Generation>) -> Transaction<'a> {
+        let mut transaction = Transaction::of_table(table, only_in);
         transaction.add_table();
-        transaction.add_source_nat_chain(CHAIN);
+        transaction.add_postrouting_chain(CHAIN, "nat");
         for rule in self.stray.iter().take(RULES_AT_ONCE) {
             transaction.delete_rule(CHAIN, rule);
         }
         for prefix in self.missing.iter().take(RULES_AT_ONCE) {
-            transaction.add_rule(CHAIN, rule_for(*prefix));
+            transaction.add_rule(CHAIN, &rule_for(*prefix));
         }
         transaction
     }
@@ -197,11 +232,11 @@ fn rule_for(prefix: IpNet) -> Rule {
         IpNet::V4(_) => MULTICAST_V4,
         IpNet::V6(_) => MULTICAST_V6,
     };
-    let mut expressions = expression::of_family(&prefix);
-    expressions.extend(expression::address(Side::Source, Operator::Equal, &prefix));
-    expressions.extend(expression::address(Side::Destination, Operator::NotEqual, &prefix));
-    expressions.extend(expression::address(Side::Destination, Operator::NotEqual, &multicast));
-    expressions.push(expression::masquerade());
+    let expressions = Expressions::for_family_of(&prefix)
+        .then_address(Side::Source, When::Within, &prefix)
+        .then_address(Side::Destination, When::Outside, &prefix)
+        .then_address(Side::Destination, When::Outside, &multicast)
+        .then_masquerade();
     Rule { comment: prefix.to_string(), expressions }
 }
 

@@ -3,16 +3,19 @@
 //! Entering a namespace changes the calling *thread*. [`NetNs::enter`] therefore runs its closure on a thread of its
 //! own that ends afterwards; nothing is ever switched back, so nothing can be forgotten.
 
+use std::ffi::c_void;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
+use rustix::ioctl::{IoctlOutput, Opcode};
 use rustix::thread::LinkNameSpaceType;
 
 /// `NSFS_MAGIC`: the file system that namespace files live on.
 const NSFS_MAGIC: u64 = 0x6e73_6673;
+const CLONE_NEWNET: IoctlOutput = 0x4000_0000;
 
 /// Why a namespace could not be opened or entered.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +35,7 @@ pub enum NetnsError {
         /// The path that was opened.
         path: PathBuf,
         /// What it is instead.
-        what: String,
+        what: &'static str,
     },
     /// The path could not be opened or examined.
     #[error("cannot {operation} the network namespace {path:?}: {source}")]
@@ -154,14 +157,16 @@ impl NetNs {
 
     fn require_network_namespace(&self) -> Result<(), NetnsError> {
         let status = rustix::fs::fstatfs(&self.file).map_err(|errno| self.failed("examine", errno.into()))?;
-        let not = |what: String| Err(NetnsError::NotANamespace { path: self.path.clone(), what });
+        let not = |what| Err(NetnsError::NotANamespace { path: self.path.clone(), what });
         if u64::try_from(status.f_type).ok() != Some(NSFS_MAGIC) {
-            return not("an ordinary file or directory".to_owned());
+            return not("an ordinary file or directory");
         }
-        // The kernel names a namespace's file after its kind: "net:[4026531840]".
-        match std::fs::read_link(format!("/proc/self/fd/{}", self.file.as_raw_fd())) {
-            Ok(name) if !name.to_string_lossy().starts_with("net:") => not(format!("the namespace {}", name.display())),
-            _ => Ok(()),
+        // SAFETY: `KindOfNamespace` passes no pointer, so the kernel writes nothing.
+        match unsafe { rustix::ioctl::ioctl(&self.file, KindOfNamespace) } {
+            // A kernel before 4.11 does not know the question; there, entering will tell.
+            Ok(CLONE_NEWNET) | Err(Errno::NOTTY) => Ok(()),
+            Ok(_) => not("another kind of namespace"),
+            Err(errno) => Err(self.failed("examine", errno.into())),
         }
     }
 
@@ -173,6 +178,28 @@ impl NetNs {
 impl AsFd for NetNs {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+/// `NS_GET_NSTYPE`: the `CLONE_NEW*` flag that makes namespaces of the kind that an open one is of.
+struct KindOfNamespace;
+
+// SAFETY: the opcode takes no argument and answers with the return value alone.
+unsafe impl rustix::ioctl::Ioctl for KindOfNamespace {
+    type Output = IoctlOutput;
+
+    const IS_MUTATING: bool = false;
+
+    fn opcode(&self) -> Opcode {
+        rustix::ioctl::opcode::none(0xb7, 3)
+    }
+
+    fn as_ptr(&mut self) -> *mut c_void {
+        std::ptr::null_mut()
+    }
+
+    unsafe fn output_from_ptr(returned: IoctlOutput, _: *mut c_void) -> rustix::io::Result<IoctlOutput> {
+        Ok(returned)
     }
 }
 

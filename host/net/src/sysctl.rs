@@ -19,9 +19,11 @@ const FORWARDING_IPV6: &str = "ipv6/conf/all/forwarding";
 pub fn get(name: &str) -> Result<String, NetError> {
     let path = path(name);
     let mut value = String::with_capacity(16);
-    fs::File::open(&path)
-        .and_then(|mut file| file.read_to_string(&mut value))
-        .map_err(|source| NetError::Sysctl { operation: "read", path, source })?;
+    fs::File::open(&path).and_then(|mut file| file.read_to_string(&mut value)).map_err(|source| NetError::Sysctl {
+        operation: "read",
+        path,
+        source,
+    })?;
     value.truncate(value.trim_end().len());
     Ok(value)
 }

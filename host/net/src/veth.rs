@@ -89,12 +89,7 @@ fn end(name: &str, mac: Mac, mtu: Option<u32>) -> Vec<LinkAttribute> {
 }
 
 /// What the kernel does not take at creation, and the indices.
-fn finish(
-    kernel: &mut Socket<Route>,
-    pair: &Pair<'_>,
-    host_mac: Mac,
-    container_mac: Mac,
-) -> Result<Veth, NetError> {
+fn finish(kernel: &mut Socket<Route>, pair: &Pair<'_>, host_mac: Mac, container_mac: Mac) -> Result<Veth, NetError> {
     let port = pair.bridge.and(Some(pair.port)).filter(|port| *port != BridgePort::default());
     if pair.alias.is_some() || port.is_some() {
         let change = Change { alias: pair.alias, port, ..Change::default() };
@@ -118,6 +113,8 @@ fn explain(kernel: &mut Socket<Route>, pair: &Pair<'_>, error: NetlinkError) -> 
             _ => NetError::ContainerInterfaceExists { name: pair.container_name.to_owned() },
         };
     }
-    let object = format!("the veth pair {:?} (host) and {:?} (container)", pair.host_name, pair.container_name);
+    // About a bad MTU the kernel says no more than "Invalid argument".
+    let mtu = pair.mtu.map(|mtu| format!(" with MTU {mtu}")).unwrap_or_default();
+    let object = format!("the veth pair {:?} (host) and {:?} (container){mtu}", pair.host_name, pair.container_name);
     NetError::Kernel { object, source: error }
 }

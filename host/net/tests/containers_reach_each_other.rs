@@ -4,10 +4,16 @@
 
 mod ground;
 
+use std::net::Ipv6Addr;
 use std::os::fd::OwnedFd;
 
-use gingham_net::link::BridgePort;
-use ground::{Container, PATIENCE, bridge, converse, default_route, on_a_fresh_host, udp};
+use gingham_net::address::DuplicateDetection;
+use gingham_net::bridge::wait_until_forwarding;
+use gingham_net::link::{self, BridgePort, OperationalState, Which};
+use gingham_net::netns::NetNs;
+use gingham_net::veth::{self, Pair};
+use ground::{Container, PATIENCE, bridge, converse, default_route, on_a_fresh_host, pair, udp};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SocketFlags, SocketType};
 
 #[test]
@@ -50,6 +56,24 @@ fn the_first_packet_is_not_lost() {
 }
 
 #[test]
+fn the_first_port_waits_for_its_bridge() {
+    for _ in 0..30 {
+        on_a_fresh_host(|host| {
+            let bridge = bridge(host, &["10.1.0.1/24"]);
+            let netns = NetNs::create().unwrap();
+            let veth = veth::create(host, &Pair { bridge: Some(bridge.index), ..pair("veth1", &netns) }).unwrap();
+            let container = Container { netns, veth, host_name: "veth1".to_owned() };
+            container.configure(&["10.1.0.2/24"], &[], DuplicateDetection::Off);
+            wait_until_forwarding(host, &bridge, veth.host_index, PATIENCE).unwrap();
+            for index in [veth.host_index, bridge.index] {
+                let link = link::get(host, Which::Index(index)).unwrap().unwrap();
+                assert_eq!(link.state, OperationalState::Up, "{}", link.name);
+            }
+        });
+    }
+}
+
+#[test]
 fn an_isolated_port_reaches_the_host_only() {
     for isolated in [false, true] {
         on_a_fresh_host(|host| {
@@ -73,30 +97,38 @@ fn an_isolated_port_reaches_the_host_only() {
 
 #[test]
 fn neighbours_hear_of_a_new_holder_of_an_address() {
+    const ETHERTYPE_ARP: u16 = 0x0806;
+    const ETHERTYPE_IPV6: u16 = 0x86dd;
+    const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
     on_a_fresh_host(|host| {
-        let bridge = bridge(host, &["10.1.0.1/24"]);
-        let witness = Container::join(host, &bridge, 1, &["10.1.0.2/24"], &[]);
-        let ear = witness.inside(|_| arp_socket());
-        let newcomer = Container::join(host, &bridge, 2, &["10.1.0.3/24"], &[]);
-        let mut frame = [0; 128];
-        loop {
-            let (_, length) = rustix::net::recv(&ear, &mut frame[..], RecvFlags::empty()).expect("an ARP packet");
-            // Sender's hardware and protocol address of an Ethernet ARP packet.
-            let (mac, ip) = (&frame[22..28], &frame[28..32]);
-            if length >= 42 && ip == [10, 1, 0, 3] {
-                assert_eq!(mac, newcomer.veth.container_mac.octets());
-                break;
-            }
-        }
+        let bridge = bridge(host, &["10.1.0.1/24", "fd00:1::1/64"]);
+        let witness = Container::join(host, &bridge, 1, &["10.1.0.2/24", "fd00:1::2/64"], &[]);
+        let [arp, ipv6] = [ETHERTYPE_ARP, ETHERTYPE_IPV6].map(|ethertype| witness.inside(|_| ear(ethertype)));
+        let newcomer = Container::join(host, &bridge, 2, &["10.1.0.3/24", "fd00:1::3/64"], &[]);
+        let mac = newcomer.veth.container_mac.octets();
+        // Sender of an ARP packet over Ethernet.
+        hear(&arp, |frame| frame[22..28] == mac && frame[28..32] == [10, 1, 0, 3]);
+        let address: Ipv6Addr = "fd00:1::3".parse().unwrap();
+        hear(&ipv6, |frame| {
+            frame[6..12] == mac && frame[54] == NEIGHBOUR_ADVERTISEMENT && frame[62..78] == address.octets()
+        });
     });
 }
 
-/// Hears every ARP packet of the current namespace.
-fn arp_socket() -> OwnedFd {
-    const ETH_P_ARP: u32 = 0x0806_u16.to_be() as u32;
-    let protocol = Protocol::from_raw(ETH_P_ARP.try_into().unwrap());
-    let socket =
-        rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, Some(protocol)).unwrap();
-    rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Recv, Some(PATIENCE)).unwrap();
+/// Reads frames until one is as expected.
+fn hear(ear: &OwnedFd, expected: impl Fn(&[u8; 128]) -> bool) {
+    let mut frame = [0; 128];
+    while !expected(&frame) {
+        frame = [0; 128];
+        rustix::net::recv(ear, &mut frame[..], RecvFlags::empty()).expect("a frame");
+    }
+}
+
+/// Hears every frame of this kind in the current namespace.
+fn ear(ethertype: u16) -> OwnedFd {
+    let protocol = Protocol::from_raw(u32::from(ethertype.to_be()).try_into().unwrap());
+    let socket = rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, Some(protocol));
+    let socket = socket.unwrap();
+    set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE)).unwrap();
     socket
 }

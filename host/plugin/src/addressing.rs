@@ -10,33 +10,33 @@ use crate::cni::result::{Dns, IpConfig, Route};
 
 /// What an attachment was given, by a policy or another plugin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Allotment {
+pub(crate) struct Allotment {
     /// Addresses.
-    pub ips: Vec<IpConfig>,
+    pub(crate) ips: Vec<IpConfig>,
     /// Routes.
-    pub routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
     /// Name resolution.
-    pub dns: Dns,
+    pub(crate) dns: Dns,
     /// The networks the addresses lie in.
-    pub prefixes: Vec<IpNet>,
+    pub(crate) prefixes: Vec<IpNet>,
 }
 
 /// What is to be configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Addressing {
+pub(crate) struct Addressing {
     /// The container's addresses, each with its gateway.
-    pub ips: Vec<IpConfig>,
+    pub(crate) ips: Vec<IpConfig>,
     /// The container's routes, as the result tells them.
-    pub routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
     /// The bridge's addresses: the gateways. Empty if the bridge is no gateway.
-    pub gateways: Vec<IpNet>,
+    pub(crate) gateways: Vec<IpNet>,
     /// Name resolution.
-    pub dns: Dns,
+    pub(crate) dns: Dns,
 }
 
 /// An allotment that cannot be configured. CNI code 7.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AddressingError {
+pub(crate) enum AddressingError {
     /// Nothing to put on the bridge.
     #[error(
         "isGateway: the IPAM named no gateway for {address}, and its network leaves no address for one; \
@@ -57,11 +57,11 @@ pub enum AddressingError {
 }
 
 /// The container's interface is the third of the result: bridge, the node's end, the container's end.
-pub const CONTAINER_INTERFACE: usize = 2;
+pub(crate) const CONTAINER_INTERFACE: usize = 2;
 
 impl Addressing {
     /// Works it out.
-    pub fn of(allotment: &Allotment, bridge: &BridgeConfig) -> Result<Self, AddressingError> {
+    pub(crate) fn of(allotment: &Allotment, bridge: &BridgeConfig) -> Result<Self, AddressingError> {
         let mut ips = allotment.ips.clone();
         for ip in &mut ips {
             ip.interface = Some(CONTAINER_INTERFACE);
@@ -79,19 +79,19 @@ impl Addressing {
     }
 
     /// The container's addresses.
-    pub fn addresses(&self) -> Vec<IpNet> {
+    pub(crate) fn addresses(&self) -> Vec<IpNet> {
         self.ips.iter().map(|ip| ip.address).collect()
     }
 
     /// The routes as the kernel wants them: one without next hop leads through the family's first gateway.
-    pub fn kernel_routes(&self) -> Result<Vec<route::Route>, AddressingError> {
+    pub(crate) fn kernel_routes(&self) -> Result<Vec<route::Route>, AddressingError> {
         self.routes.iter().map(|route| self.kernel_route(route)).collect()
     }
 
     fn kernel_route(&self, route: &Route) -> Result<route::Route, AddressingError> {
-        let scope = route.scope.map(|scope| {
-            u8::try_from(scope).map_err(|_| AddressingError::Scope { destination: route.dst, scope })
-        });
+        let scope = route
+            .scope
+            .map(|scope| u8::try_from(scope).map_err(|_| AddressingError::Scope { destination: route.dst, scope }));
         Ok(route::Route {
             destination: route.dst.trunc(),
             gateway: route.gw.or_else(|| first_gateway(&self.ips, route.dst)),

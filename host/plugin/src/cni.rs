@@ -1,14 +1,14 @@
 //! What crosses the border to the runtime: environment, network configuration, results and errors. Every malformed
 //! input is refused in here, with its CNI code.
 
-pub mod args;
-pub mod attachments;
-pub mod bridge;
-pub mod config;
-pub mod env;
-pub mod error;
+pub(crate) mod args;
+pub(crate) mod attachments;
+pub(crate) mod bridge;
+pub(crate) mod config;
+pub(crate) mod env;
+pub(crate) mod error;
 mod json;
-pub mod requested;
-pub mod result;
-pub mod version;
-pub mod wishes;
+pub(crate) mod requested;
+pub(crate) mod result;
+pub(crate) mod version;
+pub(crate) mod wishes;

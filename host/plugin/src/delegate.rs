@@ -14,7 +14,7 @@ use crate::cni::error::{CniError, Code};
 
 /// A delegated plugin that did not do its work.
 #[derive(Debug, thiserror::Error)]
-pub enum DelegateError {
+pub(crate) enum DelegateError {
     /// A name that would leave the plugin directories. CNI code 7.
     #[error("ipam.type: invalid plugin name: {plugin:?}")]
     BadName {
@@ -56,6 +56,12 @@ pub enum DelegateError {
         /// What it wrote.
         last_words: String,
     },
+    /// It succeeded and gave no address. CNI code 6.
+    #[error("IPAM plugin {plugin:?} returned missing IP config: its answer has no address")]
+    NoAddress {
+        /// The name.
+        plugin: String,
+    },
     /// It succeeded and answered no JSON. CNI code 6.
     #[error("IPAM plugin {plugin:?} gave an answer that is no JSON: {message}")]
     NoAnswer {
@@ -68,13 +74,13 @@ pub enum DelegateError {
 
 /// How to run a delegated plugin.
 #[derive(Debug, Clone, Copy)]
-pub struct Delegate<'a> {
+pub(crate) struct Delegate<'a> {
     /// Its name.
-    pub plugin: &'a str,
+    pub(crate) plugin: &'a str,
     /// `CNI_PATH`.
-    pub path: &'a [PathBuf],
+    pub(crate) path: &'a [PathBuf],
     /// Standard input, to the byte.
-    pub input: &'a [u8],
+    pub(crate) input: &'a [u8],
 }
 
 /// A program that somebody else's `fork` still holds open for writing right after it was installed.
@@ -83,7 +89,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
 impl Delegate<'_> {
     /// The first regular file of this name in the directories of `CNI_PATH`.
-    pub fn find(&self) -> Result<PathBuf, DelegateError> {
+    pub(crate) fn find(&self) -> Result<PathBuf, DelegateError> {
         let plugin = self.plugin;
         if plugin.is_empty() || plugin.contains('/') || plugin == "." || plugin == ".." {
             return Err(DelegateError::BadName { plugin: plugin.to_owned() });
@@ -94,19 +100,17 @@ impl Delegate<'_> {
     }
 
     /// Runs it for ADD. An empty answer is an empty result.
-    pub fn add(&self) -> Result<Value, DelegateError> {
+    pub(crate) fn add(&self) -> Result<Value, DelegateError> {
         let output = self.run("ADD")?;
         if output.iter().all(u8::is_ascii_whitespace) {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&output).map_err(|error| DelegateError::NoAnswer {
-            plugin: self.plugin.to_owned(),
-            message: error.to_string(),
-        })
+        serde_json::from_slice(&output)
+            .map_err(|error| DelegateError::NoAnswer { plugin: self.plugin.to_owned(), message: error.to_string() })
     }
 
     /// Runs it for a verb without an answer: DEL, CHECK, GC or STATUS.
-    pub fn pass_on(&self, verb: &str) -> Result<(), DelegateError> {
+    pub(crate) fn pass_on(&self, verb: &str) -> Result<(), DelegateError> {
         self.run(verb).map(drop)
     }
 

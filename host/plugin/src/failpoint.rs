@@ -8,7 +8,7 @@ use crate::cni::error::CniError;
 
 /// A place with a name.
 #[cfg(any(test, feature = "failpoints"))]
-pub fn reach(name: &'static str) -> Result<(), CniError> {
+pub(crate) fn reach(name: &'static str) -> Result<(), CniError> {
     use rustix::process::{Signal, getpid, kill_process};
 
     use crate::cni::error::Code;

@@ -7,11 +7,11 @@ use crate::cni::config::{Ipam, NetworkConfig, NetworkName};
 use crate::cni::env::{Attachment, EnvError, IfName};
 
 /// The name under which the plugin itself, and no policy, is `ipam.type`.
-pub const OWN_NAME: &str = "gingham";
+pub(crate) const OWN_NAME: &str = "gingham";
 
 /// What the plugin is in this configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// It makes the interface.
     Main,
     /// It hands out addresses for another main plugin.
@@ -20,7 +20,7 @@ pub enum Role {
 
 /// Where a container's addresses come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AddressSource {
+pub(crate) enum AddressSource {
     /// Nowhere: a network of layer 2.
     None,
     /// A policy.
@@ -31,16 +31,16 @@ pub enum AddressSource {
 
 /// A policy as the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyChoice {
+pub(crate) struct PolicyChoice {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The component's digest, if the configuration pins it: `sha256:` and 64 hexadecimal digits.
-    pub digest: Option<String>,
+    pub(crate) digest: Option<String>,
 }
 
 /// A configuration from which no plan can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
+pub(crate) enum PlanError {
     /// The name the plugin runs under is in the configuration nowhere.
     #[error(
         "type: found {plugin:?}{}, but this plugin runs as {program:?}; \
@@ -70,7 +70,7 @@ pub enum PlanError {
 }
 
 /// The role: by the name the plugin runs under.
-pub fn role(program: &str, config: &NetworkConfig) -> Result<Role, PlanError> {
+pub(crate) fn role(program: &str, config: &NetworkConfig) -> Result<Role, PlanError> {
     if config.plugin == program {
         return Ok(Role::Main);
     }
@@ -85,7 +85,7 @@ pub fn role(program: &str, config: &NetworkConfig) -> Result<Role, PlanError> {
 }
 
 /// The source of addresses. `is_policy` knows the names of built-in and installed policies.
-pub fn address_source(
+pub(crate) fn address_source(
     program: &str,
     ipam: Option<&Ipam>,
     is_policy: impl Fn(&str) -> bool,
@@ -114,17 +114,21 @@ impl PolicyChoice {
         let digest = digest.to_ascii_lowercase();
         let hex = digest.strip_prefix("sha256:").ok_or_else(fault)?;
         let well_formed = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if name.is_empty() || !well_formed { Err(fault()) } else { Ok(Self { name: name.to_owned(), digest: Some(digest) }) }
+        if name.is_empty() || !well_formed {
+            Err(fault())
+        } else {
+            Ok(Self { name: name.to_owned(), digest: Some(digest) })
+        }
     }
 }
 
 /// The node's end of a container's link: known without asking anyone, so that it is found even when nothing else is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostEnd {
+pub(crate) struct HostEnd {
     /// `veth` and the first 11 hexadecimal digits of a hash of network, container and interface.
-    pub name: IfName,
+    pub(crate) name: IfName,
     /// `gingham NETWORK CONTAINER INTERFACE`, cut at what the kernel keeps. By its beginning, GC knows what is ours.
-    pub alias: String,
+    pub(crate) alias: String,
 }
 
 /// Bytes the kernel keeps of an alias (`IFALIASZ` with its ending zero).
@@ -132,23 +136,23 @@ const LONGEST_ALIAS: usize = 255;
 
 impl HostEnd {
     /// Of an attachment.
-    pub fn of(network: &NetworkName, attachment: &Attachment) -> Result<Self, EnvError> {
+    pub(crate) fn of(network: &NetworkName, attachment: &Attachment) -> Result<Self, EnvError> {
         Self::named(network, attachment.container.as_str(), attachment.interface.as_str())
     }
 
     /// Of an attachment that is known from elsewhere.
-    pub fn named(network: &NetworkName, container: &str, interface: &str) -> Result<Self, EnvError> {
+    pub(crate) fn named(network: &NetworkName, container: &str, interface: &str) -> Result<Self, EnvError> {
         // None of the three can hold a zero byte, so different attachments are different texts.
         let hash = Sha256::digest(format!("{network}\0{container}\0{interface}"));
-        let hex: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let bits = hash.iter().take(6).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte)) >> 4;
         let mut alias = format!("{}{container} {interface}", alias_prefix(network));
         alias.truncate(alias.floor_char_boundary(LONGEST_ALIAS));
-        Ok(Self { name: IfName::new(&format!("veth{}", &hex[..11]))?, alias })
+        Ok(Self { name: IfName::new(&format!("veth{bits:011x}"))?, alias })
     }
 }
 
 /// How the aliases of all of a network's links begin.
-pub fn alias_prefix(network: &NetworkName) -> String {
+pub(crate) fn alias_prefix(network: &NetworkName) -> String {
     format!("gingham {network} ")
 }
 

@@ -10,7 +10,7 @@ use crate::plan::PolicyChoice;
 
 /// A policy that cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum PolicyError {
+pub(crate) enum PolicyError {
     /// Nobody has heard of it. CNI code 7.
     #[error(
         "ipam: there is no policy {name:?} on this node; built in are {}, and `ginghamctl policy add` installs others",

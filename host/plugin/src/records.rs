@@ -18,7 +18,7 @@ use crate::journal;
 
 /// Why the records cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordsError {
+pub(crate) enum RecordsError {
     /// The kernel does not say which boot this is. CNI code 5.
     #[error("cannot read {BOOT_ID}: {source}; is /proc mounted?")]
     BootId {
@@ -114,11 +114,7 @@ impl<'a> Records<'a> {
     }
 
     /// Forgets an attachment and tells the policy. One that was never recorded is no error.
-    pub(crate) fn forget(
-        &self,
-        key: &AttachmentKey,
-        policy: Option<(&Policy, &Settings)>,
-    ) -> Result<(), RecordsError> {
+    pub(crate) fn forget(&self, key: &AttachmentKey, policy: Option<(&Policy, &Settings)>) -> Result<(), RecordsError> {
         if !self.directory.exists() {
             // To free nothing, no directory has to be made.
             return Ok(());
@@ -129,6 +125,17 @@ impl<'a> Records<'a> {
             journal::policy(policy.name(), &log);
         }
         Ok(released.map(drop)?)
+    }
+
+    /// Whether attachments are recorded whose addresses are another plugin's business.
+    pub(crate) fn has_addressless(&self) -> Result<bool, RecordsError> {
+        let Some(ledger) = self.read()? else { return Ok(false) };
+        Ok(ledger.attachments()?.iter().any(|(_, record)| record.addresses.is_empty()))
+    }
+
+    /// What is recorded of an attachment.
+    pub(crate) fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, RecordsError> {
+        self.read()?.map_or(Ok(None), |ledger| Ok(ledger.attachment(key)?))
     }
 
     /// All attachments.

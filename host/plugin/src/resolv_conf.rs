@@ -11,15 +11,15 @@ use crate::cni::result::Dns;
 /// A file that cannot be read. CNI code 5.
 #[derive(Debug, thiserror::Error)]
 #[error("ipam.resolvConf: cannot read {path}: {source}")]
-pub struct ResolvConfError {
+pub(crate) struct ResolvConfError {
     /// The file.
-    pub path: String,
+    pub(crate) path: String,
     /// The system's word.
-    pub source: io::Error,
+    pub(crate) source: io::Error,
 }
 
 /// The file's name, if the configuration has one.
-pub fn path(ipam: &Map<String, Value>) -> Result<Option<String>, ConfigError> {
+pub(crate) fn path(ipam: &Map<String, Value>) -> Result<Option<String>, ConfigError> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct Written {
@@ -30,7 +30,7 @@ pub fn path(ipam: &Map<String, Value>) -> Result<Option<String>, ConfigError> {
 }
 
 /// Reads a file of this kind.
-pub fn read(path: &str) -> Result<Dns, ResolvConfError> {
+pub(crate) fn read(path: &str) -> Result<Dns, ResolvConfError> {
     let bytes = std::fs::read(path).map_err(|source| ResolvConfError { path: path.to_owned(), source })?;
     Ok(parse(&String::from_utf8_lossy(&bytes)))
 }
@@ -62,7 +62,9 @@ mod tests {
 
     #[test]
     fn the_four_keywords_are_read_and_comments_are_not() {
-        let dns = parse("# c\n; c\nnameserver 10.0.0.1\n nameserver 10.0.0.2 x\ndomain a.b\ndomain c.d\nsearch a b\nsearch c\noptions ndots:5\nfoo bar\nsearch\n");
+        let dns = parse(
+            "# c\n; c\nnameserver 10.0.0.1\n nameserver 10.0.0.2 x\ndomain a.b\ndomain c.d\nsearch a b\nsearch c\noptions ndots:5\nfoo bar\nsearch\n",
+        );
         assert_eq!(dns.nameservers, ["10.0.0.1", "10.0.0.2"]);
         assert_eq!(dns.domain, "c.d");
         assert_eq!(dns.search, ["a", "b", "c"]);

@@ -3,29 +3,29 @@
 /// What has to be taken back if the work does not succeed, the newest last.
 #[derive(Debug)]
 #[must_use = "unwind it, or disarm it"]
-pub struct UndoStack<S> {
+pub(crate) struct UndoStack<S> {
     steps: Vec<S>,
 }
 
 impl<S> UndoStack<S> {
     /// Nothing was done yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { steps: Vec::new() }
     }
 
     /// Remembers how to take back what is about to be done. Pushed before the deed wherever taking back what was never
     /// done is harmless, so that a deed that failed half-way is covered.
-    pub fn push(&mut self, step: S) {
+    pub(crate) fn push(&mut self, step: S) {
         self.steps.push(step);
     }
 
     /// The work succeeded: nothing is to be taken back.
-    pub fn disarm(self) {
+    pub(crate) fn disarm(self) {
         drop(self);
     }
 
     /// Takes everything back, newest first. A step that fails does not stop the others; all errors are returned.
-    pub fn unwind<E>(self, mut take_back: impl FnMut(S) -> Result<(), E>) -> Vec<E> {
+    pub(crate) fn unwind<E>(self, mut take_back: impl FnMut(S) -> Result<(), E>) -> Vec<E> {
         self.steps.into_iter().rev().filter_map(|step| take_back(step).err()).collect()
     }
 }

@@ -18,7 +18,7 @@ const PROFILE: [&str; 6] = [
     "profile.release.lto='fat'",
     "profile.release.codegen-units=1",
     "profile.release.panic='abort'",
-    "profile.release.strip='debuginfo'",
+    "profile.release.strip='symbols'",
     "profile.release.debug=false",
 ];
 
@@ -50,7 +50,9 @@ fn command(manifest: &Path) -> Command {
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
         let foreign = name.starts_with("CARGO_") && name != "CARGO_HOME" && name != "CARGO_NET_OFFLINE";
-        if foreign || ["RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC", "TARGET"].contains(&&*name) {
+        if foreign
+            || ["RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC", "TARGET"].contains(&&*name)
+        {
             command.env_remove(&*name);
         }
     }

@@ -85,7 +85,8 @@ pub struct EncodeError {
 /// [`BuildError`]
 pub fn build_policy(directory: &Path) -> Result<Component, BuildError> {
     let built = cargo::build(directory)?;
-    let bytes = std::fs::read(&built.module).map_err(|source| BuildError::Read { path: built.module.clone(), source })?;
+    let bytes =
+        std::fs::read(&built.module).map_err(|source| BuildError::Read { path: built.module.clone(), source })?;
     Ok(Component { bytes: encode(&bytes)?, module: built.module, name: built.package })
 }
 

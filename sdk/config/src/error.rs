@@ -122,13 +122,34 @@ impl Display for Found<'_> {
             Unexpected::Bool(value) => write!(f, "{value}"),
             Unexpected::Unsigned(value) => write!(f, "the number {value}"),
             Unexpected::Signed(value) => write!(f, "the number {value}"),
-            Unexpected::Float(value) => write!(f, "the number {value}"),
+            Unexpected::Float(value) => write!(f, "the number {}", Decimal(value)),
             Unexpected::Str(text) => write!(f, "{:?}", Shortened(text)),
             Unexpected::Unit | Unexpected::Option => f.write_str("null"),
             Unexpected::Seq => f.write_str("a list"),
             Unexpected::Map => f.write_str("an object"),
-            ref other => write!(f, "{other}"),
+            _ => f.write_str("something else"),
         }
+    }
+}
+
+/// A fraction with up to six digits. Rust's own exact printing of floats would be a tenth of a policy's size.
+struct Decimal(f64);
+
+impl Display for Decimal {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Within the bounds that are checked first.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MILLION: u64 = 1_000_000;
+        let (sign, size) = (if self.0 < 0.0 { "-" } else { "" }, self.0.abs());
+        if size >= 1e12 {
+            return write!(f, "{sign}1000000000000 or beyond");
+        }
+        let millionths = (size * 1e6).round() as u64;
+        let fraction = format!("{:06}", millionths % MILLION);
+        let fraction = match fraction.trim_end_matches('0') {
+            "" => "0",
+            digits => digits,
+        };
+        write!(f, "{sign}{}.{fraction}", millionths / MILLION)
     }
 }
 

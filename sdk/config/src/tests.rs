@@ -133,6 +133,9 @@ fn a_fault_names_its_key_what_was_found_and_what_is_expected() {
             json!({"name": "n", "pools": {"a": {"size": 1.5}}}),
             "pools.a.size: found the number 1.5, expected a whole number from 0 to 255",
         ),
+        (json!({"name": -0.000_25}), "name: found the number -0.00025, expected a string"),
+        (json!({"name": 1e300}), "name: found the number 1000000000000 or beyond, expected a string"),
+        (json!({"name": 12.0}), "name: found the number 12.0, expected a string"),
         (
             json!({"name": "n", "reach": "none"}),
             "reach: found \"none\", expected \"route\", \"vxlan\" or \"through\"",

@@ -1,1 +1,59 @@
-//! Placeholder.
+//! Tests of allocation policies, from plain `cargo test`.
+//!
+//! The policy's crate is built to a component and run in the engine of the plugin: the same sandbox, the same limits,
+//! the same guard in front of every answer. Leases live in memory, and the time and the random seeds are the test's.
+//!
+//! ```no_run
+//! // tests/allocation.rs of the policy's crate, with gingham-testing and serde_json among its dev-dependencies
+//! use std::time::Duration;
+//!
+//! #[test]
+//! fn addresses_come_in_turn() {
+//!     let mut network = gingham_testing::network(serde_json::json!({"subnet": "10.1.0.0/24"}));
+//!     network.add("web-1").expect("10.1.0.2/24");
+//!     network.add("web-2").pod("team-a", "web-2").expect("10.1.0.3/24");
+//!     network.add("web-3").requested("10.1.0.2").expect_refused("not available");
+//!     network.del("web-1");
+//!     network.advance(Duration::from_secs(300));
+//!     network.add("web-3").expect("10.1.0.4/24");
+//!     assert_eq!(network.leases().len(), 2);
+//! }
+//! ```
+//!
+//! # What is checked without being asked for
+//!
+//! - **The guard.** An answer that a node would not accept (a leased, resting, excluded or reserved address, one outside
+//!   of the pools, a requested address left out) fails the test, whatever the test expects.
+//! - **Determinism.** Every request runs twice, in two fresh instances on equal leases. Another answer, another log line,
+//!   another amount of fuel, host calls or memory fails the test: such a policy cannot be replayed.
+//! - **Limits.** Fuel, memory and host calls are bounded as on a node; `"limits"` in the configuration changes them.
+//!
+//! # When a test fails
+//!
+//! The message has the request, the configuration, the answer or refusal, what the policy logged and what it cost.
+//!
+//! # What the configuration is
+//!
+//! The object under `ipam`, with the host's own keys (`exclude`, `cooldown`, `limits`), as in a CNI configuration. The
+//! default cooldown holds: a freed address rests for 120 s, so [`Network::advance`] the time before it is to come back,
+//! or set `"cooldown": "0"`.
+
+mod attachment;
+mod crate_under_test;
+mod network;
+mod report;
+
+pub use attachment::{Add, Grant};
+pub use crate_under_test::{component, policy_of};
+pub use gingham_engine::attachment::{Dns, Problem, Route};
+pub use gingham_engine::runtime::{LogLevel, LogLine, Policy, Usage};
+pub use network::Network;
+
+/// A network without leases, whose policy is the crate under test, with this object under `ipam`.
+///
+/// # Panics
+/// If the crate does not build, with the compiler's text; if a host key of the configuration is wrong.
+#[track_caller]
+pub fn network(ipam: serde_json::Value) -> Network {
+    Network::of(&policy_of(&crate_under_test::directory()), ipam)
+}

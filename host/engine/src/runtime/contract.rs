@@ -2,6 +2,7 @@
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 
 /// The package of the contract.
 pub const PACKAGE: &str = "gingham:ipam";
@@ -58,7 +59,12 @@ impl Surface {
     pub fn of(engine: &Engine, component: &Component) -> Self {
         let kind = component.component_type();
         Self {
-            imports: kind.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+            // A bare type is no request: it repeats a type of an interface that is imported as well.
+            imports: kind
+                .imports(engine)
+                .filter(|(_, import)| !matches!(import.ty, ComponentItem::Type(_) | ComponentItem::Resource(_)))
+                .map(|(name, _)| name.to_owned())
+                .collect(),
             exports: kind.exports(engine).map(|(name, _)| name.to_owned()).collect(),
         }
     }

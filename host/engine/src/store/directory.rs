@@ -12,7 +12,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
-use rustix::fs::{FlockOperation, OFlags};
+use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 
 use super::StoreError;
 
@@ -79,6 +80,19 @@ impl Directory {
         self.path.join(file)
     }
 
+    /// Whether the file system refuses to take any more for lack of space, and in which words.
+    pub(super) fn full(&self) -> Option<io::Error> {
+        const PROBE: u64 = 256 << 10;
+        // The file has no name and is gone when it is closed.
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let probe = rustix::fs::openat(&self.files, ".", flags, Mode::RUSR | Mode::WUSR);
+        let taken = probe.and_then(|probe| rustix::fs::fallocate(probe, FallocateFlags::empty(), 0, PROBE));
+        match taken {
+            Err(errno @ (Errno::NOSPC | Errno::DQUOT)) => Some(errno.into()),
+            _ => None,
+        }
+    }
+
     /// Makes the names in the directory durable, and the directory's own name and those of its parents, which may be
     /// as new. Stops at the mount point: that was not made here.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
@@ -114,7 +128,7 @@ fn wait_for_lock(directory: &File, lock: Lock) -> rustix::io::Result<()> {
 fn sync_names(directory: impl AsFd) -> io::Result<()> {
     match rustix::fs::fsync(directory) {
         // Some file systems have nothing to sync for a directory and say so this way.
-        Err(rustix::io::Errno::INVAL) => Ok(()),
+        Err(Errno::INVAL) => Ok(()),
         done => Ok(done?),
     }
 }

@@ -1,15 +1,17 @@
 //! The LMDB environment in a locked directory, and the checks a file has to pass before it is believed.
 
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cap_std::fs::MetadataExt as _;
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
-use rustix::fs::fstat;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
+use super::pages::{Doubt, Pages};
 use super::{StoreError, key};
 
 /// The store's file in the data directory.
@@ -18,8 +20,8 @@ pub(super) const FILE: &str = "leases.mdb";
 pub(super) const NEW_FILE: &str = "leases.new";
 
 /// How much address space the store is mapped into, and therefore the most it can grow to. It costs neither memory nor
-/// disk: pages are mapped when they are read, and the file has the size of what is in it. 16 GiB hold about forty
-/// million leases. (Half a gigabyte where addresses have 32 bits.)
+/// disk: pages are mapped when they are read, and the file has the size of what is in it. 16 GiB hold about
+/// twenty-five million leases. (Half a gigabyte where addresses have 32 bits.)
 #[cfg(target_pointer_width = "64")]
 pub(super) const MAP_SIZE: usize = 16 << 30;
 #[cfg(not(target_pointer_width = "64"))]
@@ -61,23 +63,24 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Opens the store of a locked directory, if there is one. Nothing may be read before [`Self::settle`] (writers) or
-    /// [`Self::is_short`] (readers) said that the file is whole.
+    /// Opens the store of a locked directory, if there is one. LMDB sees no file that is shorter than what is in it.
     pub(super) fn open(directory: &Arc<Directory>, access: Access) -> Result<Option<Self>, StoreError> {
         let path = directory.path_of(FILE);
-        let expected = match directory.files().symlink_metadata(FILE) {
+        let fault = |source| StoreError::io("open the lease store", &path, source);
+        match directory.files().symlink_metadata(FILE) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            found => found.map_err(|source| StoreError::io("look at the lease store", &path, source))?,
+            found if found.as_ref().is_ok_and(|found| !found.is_file()) => {
+                return Err(StoreError::damaged(&path, "it is no regular file"));
+            }
+            found => found.map_err(fault)?,
         };
-        if !expected.is_file() {
-            return Err(StoreError::damaged(&path, "it is no regular file"));
-        }
-        // LMDB takes an empty file for a new store; ours is never empty, so its leases are lost.
-        if expected.len() == 0 {
-            return Err(StoreError::damaged(&path, "it is empty"));
-        }
+        let file = directory.files().open(FILE).map_err(fault)?.into_std();
+        let pages = check(&file).map_err(|doubt| doubt.into_error(&path))?;
         let opened = Self::open_file(directory, FILE, access)?;
-        opened.check_identity(expected.dev(), expected.ino())?;
+        opened.check_identity(&file)?;
+        if access == Access::Write {
+            opened.lengthen(pages.full_length());
+        }
         Ok(Some(opened))
     }
 
@@ -101,60 +104,24 @@ impl Environment {
     }
 
     /// LMDB opens paths, not files in a directory somebody holds: make sure both are the same file.
-    fn check_identity(&self, device: u64, inode: u64) -> Result<(), StoreError> {
-        let fault = |source| StoreError::io("look at the lease store", &self.path, source);
+    fn check_identity(&self, expected: &File) -> Result<(), StoreError> {
+        let fault = |source| StoreError::io("open the lease store", &self.path, source);
+        let expected = expected.metadata().map_err(fault)?;
         let file =
-            self.env.try_clone_inner_file().map_err(|e| StoreError::lmdb("read the lease store", &self.path, e))?;
-        let opened = fstat(&file).map_err(|errno| fault(errno.into()))?;
-        if (opened.st_dev, opened.st_ino) == (device, inode) {
+            self.env.try_clone_inner_file().map_err(|e| StoreError::lmdb("open the lease store", &self.path, e))?;
+        let opened = file.metadata().map_err(fault)?;
+        if (opened.dev(), opened.ino()) == (expected.dev(), expected.ino()) {
             return Ok(());
         }
         Err(fault(std::io::Error::other("it was replaced while it was being opened; try again")))
     }
 
-    /// Whether pages are missing at the end of the file; see [`Self::settle`].
-    pub(super) fn is_short(&self) -> Result<bool, StoreError> {
-        Ok(self.missing_length()?.is_some())
-    }
-
-    /// The length the file should have, if it is shorter. Reading a mapped page beyond the end of a file kills the
-    /// process with SIGBUS, so nothing is read before this is settled.
-    fn missing_length(&self) -> Result<Option<u64>, StoreError> {
-        let page = u64::from(self.env.unnamed_database_stat().page_size);
-        if !page.is_power_of_two() || !(512..=65536).contains(&page) {
-            return Err(StoreError::damaged(&self.path, "its header is not LMDB's"));
-        }
-        let pages = u64::try_from(self.env.info().last_page_number).unwrap_or(u64::MAX).saturating_add(1);
-        let needed = pages.saturating_mul(page);
-        let length =
-            self.env.real_disk_size().map_err(|e| StoreError::lmdb("look at the lease store", &self.path, e))?;
-        Ok((length < needed).then_some(needed))
-    }
-
-    /// A file shorter than its pages is either cut off, or LMDB took pages at its end in the last transaction and did
-    /// not need them in the end: those it does not write. (The writer lengthens the file right afterwards, but it may
-    /// have been killed.) To tell the two apart, lengthen the file, which makes missing pages read as zeros, and read
-    /// everything: LMDB refuses a zeroed page.
-    pub(super) fn settle(&self) -> Result<(), StoreError> {
-        let fault = |source| StoreError::io("lengthen the lease store", &self.path, source);
-        let Some(needed) = self.missing_length()? else { return Ok(()) };
+    /// Reads every page of the file and checks that it is sound.
+    pub(super) fn check_all(&self) -> Result<(), StoreError> {
         let file =
-            self.directory.files().open_with(FILE, cap_std::fs::OpenOptions::new().write(true)).map_err(fault)?;
-        let length = file.metadata().map_err(fault)?.len();
-        file.set_len(needed).map_err(fault)?;
-        self.read_everything().map_err(|error| {
-            // The shorter length is the proof of what happened; without it the next one would have to guess.
-            let _ = file.set_len(length);
-            StoreError::damaged(&self.path, format!("it has {length} of at least {needed} bytes ({error})"))
-        })
-    }
-
-    fn read_everything(&self) -> heed::Result<()> {
-        let txn = self.env.read_txn()?;
-        for entry in self.tree.iter(&txn)? {
-            entry?;
-        }
-        Ok(())
+            self.env.try_clone_inner_file().map_err(|e| StoreError::lmdb("read the lease store", &self.path, e))?;
+        let checked = Pages::read(&file).and_then(|pages| pages.check_all(&file));
+        checked.map_err(|doubt| doubt.into_error(&self.path))
     }
 
     pub(super) fn meta(&self) -> Result<Meta, StoreError> {
@@ -171,11 +138,28 @@ impl Environment {
         Ok(meta)
     }
 
-    /// After a commit: keeps the promise of [`Self::settle`]. Failing is harmless, the next one to open it settles it.
-    pub(super) fn lengthen(&self) {
-        let Ok(Some(needed)) = self.missing_length() else { return };
-        if let Ok(file) = self.env.try_clone_inner_file() {
-            let _ = file.set_len(needed);
+    /// Makes a transaction durable.
+    pub(super) fn commit(&self, txn: RwTxn) -> Result<(), StoreError> {
+        let operation = "write the lease store";
+        match txn.commit() {
+            // LMDB's word for a disk that took a part of what it was given; a failing disk has the same.
+            Err(heed::Error::Io(error)) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+                return Err(StoreError::io(operation, &self.path, self.directory.full().unwrap_or(error)));
+            }
+            done => done.map_err(|error| StoreError::lmdb(operation, &self.path, error))?,
+        }
+        let last = self.env.info().last_page_number as u64;
+        self.lengthen((last + 1) * u64::from(self.env.unnamed_database_stat().page_size));
+        Ok(())
+    }
+
+    /// Makes the file as long as all its pages, should unused ones at its end be missing: then nobody has to find out
+    /// again that they are unused. Failing costs that, and nothing else.
+    fn lengthen(&self, length: u64) {
+        if let Ok(file) = self.env.try_clone_inner_file()
+            && file.metadata().is_ok_and(|now| now.len() < length)
+        {
+            let _ = file.set_len(length);
         }
     }
 
@@ -194,6 +178,32 @@ impl Environment {
     /// The store's file, for messages.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// The header and length of the file, and all its pages if it is shorter than they are.
+fn check(file: &File) -> Result<Pages, Doubt> {
+    let length = file.metadata()?.len();
+    if length == 0 {
+        // LMDB would take it for a new store; ours is never empty, so its leases are lost.
+        return Err(Doubt::Damaged("it is empty".into()));
+    }
+    let pages = Pages::read(file)?;
+    if length < pages.full_length() {
+        pages.check_all(file).map_err(|doubt| match doubt {
+            Doubt::Damaged(what) => Doubt::Damaged(format!("{what}; it has {length} bytes of {}", pages.full_length())),
+            io @ Doubt::Io(_) => io,
+        })?;
+    }
+    Ok(pages)
+}
+
+impl Doubt {
+    fn into_error(self, path: &Path) -> StoreError {
+        match self {
+            Self::Io(source) => StoreError::io("read the lease store", path, source),
+            Self::Damaged(what) => StoreError::damaged(path, what),
+        }
     }
 }
 

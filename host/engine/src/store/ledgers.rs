@@ -86,12 +86,7 @@ impl Ledger for StoreLedger {
             let name = std::mem::take(&mut self.name);
             self.change(|writer| writer.put_network(&name))?;
         }
-        self.writing.with_dependent_mut(|environment, txn| {
-            let txn = txn.take().ok_or(StoreError::Lost)?;
-            txn.commit().map_err(|error| StoreError::lmdb("write the lease store", environment.path(), error))?;
-            environment.lengthen();
-            Ok(())
-        })
+        self.writing.with_dependent_mut(|environment, txn| environment.commit(txn.take().ok_or(StoreError::Lost)?))
     }
 }
 

@@ -35,6 +35,7 @@ mod environment;
 mod error;
 pub(crate) mod key;
 mod ledgers;
+mod pages;
 mod snapshot;
 mod succession;
 mod writer;
@@ -76,14 +77,8 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`].
     pub fn open_read_only(directory: &Path) -> Result<Option<StoreReader>, StoreError> {
-        let Some(mut environment) = open_shared(directory)? else { return Ok(None) };
-        if environment.is_short()? {
-            // A writer was killed in the one moment that leaves this to the next writer: be that.
-            drop(environment);
-            let settled = settle(directory).and_then(|()| open_shared(directory))?;
-            let Some(again) = settled else { return Ok(None) };
-            environment = again;
-        }
+        let Some(directory) = Directory::find(directory, Lock::Shared)? else { return Ok(None) };
+        let Some(environment) = Environment::open(&Arc::new(directory), Access::Read)? else { return Ok(None) };
         environment.meta()?;
         Ok(Some(StoreReader { environment: Arc::new(environment) }))
     }
@@ -136,16 +131,6 @@ impl StoreReader {
     pub fn ledger(&self, network: &str) -> Result<ReadLedger, StoreError> {
         ReadLedger::open(&self.environment, network)
     }
-}
-
-fn open_shared(directory: &Path) -> Result<Option<Environment>, StoreError> {
-    let Some(directory) = Directory::find(directory, Lock::Shared)? else { return Ok(None) };
-    Environment::open(&Arc::new(directory), Access::Read)
-}
-
-fn settle(directory: &Path) -> Result<(), StoreError> {
-    let Some(directory) = Directory::find(directory, Lock::Exclusive)? else { return Ok(()) };
-    Environment::open(&Arc::new(directory), Access::Write)?.map_or(Ok(()), |environment| environment.settle())
 }
 
 fn networks(environment: &Environment) -> Result<Vec<String>, StoreError> {

@@ -1,10 +1,12 @@
 //! Questions about one network, asked of a transaction.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Bound;
 use std::path::Path;
 
 use heed::RoTxn;
+use serde::Deserialize;
 
 use super::environment::Tree;
 use super::key::{self, NetworkId, Table};
@@ -96,6 +98,28 @@ impl<'t> Snapshot<'t> {
         self.scan(&key::prefix(Table::Attachments, net), |key, value| {
             let owner = key::read_owner(&key[key::PREFIX..]).ok_or_else(|| self.broken("an attachment"))?;
             attachments.push((owner, self.record(value)?));
+            Ok(true)
+        })?;
+        Ok(attachments)
+    }
+
+    /// The attachments of one boot. Reads no more than the boot of the others.
+    pub(super) fn attachments_of(
+        &self,
+        net: NetworkId,
+        boot: &str,
+    ) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
+        #[derive(Deserialize)]
+        struct Boot<'a> {
+            #[serde(borrow)]
+            boot: Cow<'a, str>,
+        }
+        let mut attachments = Vec::new();
+        self.scan(&key::prefix(Table::Attachments, net), |key, value| {
+            if self.json::<Boot>(value)?.boot == boot {
+                let owner = key::read_owner(&key[key::PREFIX..]).ok_or_else(|| self.broken("an attachment"))?;
+                attachments.push((owner, self.record(value)?));
+            }
             Ok(true)
         })?;
         Ok(attachments)
@@ -267,6 +291,10 @@ impl<'t> Snapshot<'t> {
     }
 
     fn record(&self, bytes: &[u8]) -> Result<AttachmentRecord, StoreError> {
+        self.json(bytes)
+    }
+
+    fn json<'b, T: Deserialize<'b>>(&self, bytes: &'b [u8]) -> Result<T, StoreError> {
         serde_json::from_slice(bytes)
             .map_err(|error| StoreError::damaged(self.path, format!("an attachment cannot be read ({error})")))
     }

@@ -18,18 +18,17 @@ use super::key::{self, NetworkId, Table};
 use super::snapshot::{Network, Snapshot};
 use super::writer::Writer;
 use super::{Environment, StoreError};
-use crate::attachment::AttachmentKey;
-use crate::ledger::AttachmentRecord;
 
 /// Opens the store of this boot for writing; makes it from the one of an earlier boot, or from nothing.
 pub(super) fn open_of_boot(directory: &Arc<Directory>, boot: &str, now: u64) -> Result<Environment, StoreError> {
     match Environment::open(directory, Access::Write)? {
         Some(environment) => {
-            environment.settle()?;
             let meta = environment.meta()?;
             if meta.boot == boot {
                 return Ok(environment);
             }
+            // The machine may have lost power.
+            environment.check_all()?;
             replace(directory, Some(&environment), boot, meta.created)?;
         }
         None => replace(directory, None, boot, now)?,
@@ -65,9 +64,7 @@ fn write_successor(
     commit(&new, |txn| {
         put_meta(&new, txn, &meta)?;
         old.map_or(Ok(()), |old| copy_survivors(old, &new, txn, boot))
-    })?;
-    new.lengthen();
-    Ok(())
+    })
 }
 
 /// Copies what outlives a boot, by the same verbs that wrote it first.
@@ -104,24 +101,13 @@ fn copy_network(old: &Snapshot, from: NetworkId, to: &mut Writer, boot: &str) ->
         any = true;
         to.rest(address, old.time(value)?).map(|()| true)
     })?;
-    for (key, record) in survivors(old, from, boot)? {
+    // None, unless the store was not settled when they came. Leases that a node holds for itself will have to survive
+    // as well, once there are any.
+    for (key, record) in old.attachments_of(from, boot)? {
         any = true;
         to.attach(&key, &record)?;
     }
     Ok(any)
-}
-
-/// Attachments of this boot: none, unless the store was not settled when they came.
-///
-/// Leases that a node holds for itself will have to survive as well, once there are any.
-fn survivors(
-    old: &Snapshot,
-    network: NetworkId,
-    boot: &str,
-) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
-    let mut attachments = old.attachments(network)?;
-    attachments.retain(|(_, record)| record.boot == boot);
-    Ok(attachments)
 }
 
 fn put_meta(environment: &Environment, txn: &mut RwTxn, meta: &Meta) -> Result<(), StoreError> {
@@ -136,5 +122,5 @@ fn commit<'e>(
 ) -> Result<(), StoreError> {
     let mut txn = environment.write()?;
     change(&mut txn)?;
-    txn.commit().map_err(|error| StoreError::lmdb("write the lease store", environment.path(), error))
+    environment.commit(txn)
 }

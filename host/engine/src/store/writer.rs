@@ -139,13 +139,10 @@ impl Writer<'_, '_> {
             return Ok(());
         };
         self.delete(&key::by_address(Table::Runs, self.id(), run.first()))?;
-        for part in [
-            predecessor(address).and_then(|last| IpRange::new(run.first(), last)),
-            successor(address).and_then(|first| IpRange::new(first, run.last())),
-        ] {
-            if let Some(part) = part {
-                self.put_run(part.first(), part.last())?;
-            }
+        let below = predecessor(address).and_then(|last| IpRange::new(run.first(), last));
+        let above = successor(address).and_then(|first| IpRange::new(first, run.last()));
+        for part in below.into_iter().chain(above) {
+            self.put_run(part.first(), part.last())?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use crate::netlink::{ErrorKind, NetlinkError};
 use crate::nftables::ruleset::{Refusal, Step};
 
-/// Why a network's masquerade could not be seen to. Nothing was changed then.
+/// Why a network's masquerade could not be seen to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MasqueradeError {
@@ -72,7 +72,7 @@ pub enum MasqueradeError {
         /// The network's name.
         network: String,
         /// How often it was tried.
-        attempts: u32,
+        attempts: usize,
     },
 }
 
@@ -115,7 +115,7 @@ impl KernelPart {
     }
 
     /// Which part a refusal shows to be missing, if any. The kernel tries to load the module itself before it refuses.
-    fn missed_by(refusal: &Refusal) -> Option<Self> {
+    pub(super) fn missed_by(refusal: &Refusal) -> Option<Self> {
         match (refusal.step, refusal.error.errno?) {
             (Step::Open, Errno::PROTONOSUPPORT) => Some(Self::Nfnetlink),
             // A question to a subsystem that is not there is "invalid", a transaction is "not supported".
@@ -123,7 +123,7 @@ impl KernelPart {
                 Some(Self::NfTables)
             }
             (Step::AddTable, Errno::AFNOSUPPORT | Errno::OPNOTSUPP) => Some(Self::InetFamily),
-            (Step::AddChain, Errno::NOENT | Errno::OPNOTSUPP) => Some(Self::NatChain),
+            (Step::AddChain, Errno::NOENT) => Some(Self::NatChain),
             (Step::AddRule, Errno::NOENT | Errno::OPNOTSUPP) => Some(Self::Masquerade),
             _ => None,
         }
@@ -150,7 +150,7 @@ pub(super) fn explain(operation: &'static str, network: &str, refusal: Refusal) 
     }
     let hint = match (refusal.step, refusal.error.kind) {
         (_, ErrorKind::NotPermitted) => "; it takes CAP_NET_ADMIN in the network namespace, so run it as root",
-        (Step::AddChain, ErrorKind::AlreadyExists | ErrorKind::Busy) => {
+        (Step::AddChain, ErrorKind::AlreadyExists | ErrorKind::Busy | ErrorKind::Unsupported) => {
             "; a chain of another kind is in its place: make room with `nft delete table inet gingham-NETWORK`"
         }
         _ => "",
@@ -169,5 +169,42 @@ fn tried(step: Step) -> &'static str {
         Step::AddChain => "add the chain postrouting to the nftables table",
         Step::AddRule => "add a rule to the nftables table",
         Step::DeleteRule => "delete a rule of the nftables table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(step: Step, errno: Errno) -> String {
+        explain("masquerade", "mynet", Refusal { step, error: NetlinkError::refused("", errno, None) }).to_string()
+    }
+
+    #[test]
+    fn each_missing_part_of_the_kernel_is_named_with_its_module() {
+        for (step, errno, module) in [
+            (Step::Open, Errno::PROTONOSUPPORT, "nfnetlink"),
+            (Step::Read, Errno::INVAL, "nf_tables"),
+            (Step::Transaction, Errno::OPNOTSUPP, "nf_tables"),
+            (Step::AddTable, Errno::AFNOSUPPORT, "nf_tables"),
+            (Step::AddChain, Errno::NOENT, "nft_chain_nat"),
+            (Step::AddRule, Errno::NOENT, "nft_masq"),
+        ] {
+            let text = text(step, errno);
+            assert!(text.contains(&format!("`modprobe {module}`")), "{step:?}, {errno:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn any_other_refusal_is_told_in_the_kernels_words() {
+        assert_eq!(
+            text(Step::Transaction, Errno::NOMEM),
+            "cannot masquerade the network \"mynet\": the kernel refused to change nftables: Cannot allocate memory"
+        );
+        assert_eq!(
+            text(Step::Read, Errno::PERM),
+            "cannot masquerade the network \"mynet\": the kernel refused to show nftables rules: Operation not permitted; \
+             it takes CAP_NET_ADMIN in the network namespace, so run it as root"
+        );
     }
 }

@@ -108,7 +108,12 @@ pub(super) struct Status<'a> {
 impl<'a> Status<'a> {
     fn parse(body: &'a [u8], attributes: impl FnOnce(&'a [u8]) -> &'a [u8]) -> Option<Self> {
         let code = i32::from_ne_bytes(body.get(..4)?.try_into().ok()?);
-        let errno = (code < 0).then(|| Errno::from_raw_os_error(code.wrapping_neg()));
+        let errno = match code {
+            0.. => None,
+            // The kernel has no other error numbers, and rustix accepts none.
+            -4095..0 => Some(Errno::from_raw_os_error(-code)),
+            _ => return None,
+        };
         Some(Self { errno, sentence: sentence(attributes(body)) })
     }
 }

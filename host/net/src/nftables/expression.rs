@@ -3,14 +3,36 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netlink_packet_netfilter::NetfilterProtoFamily;
-use netlink_packet_netfilter::nftables::{
-    Bitwise, Cmp, DataAttribute, ExpressionAttribute, Expressions, ListAttribute, Meta, MetaKey, Operator, Payload,
-    Register,
-};
 
-/// `NFT_PAYLOAD_NETWORK_HEADER`: offsets count from the IP header.
-const NETWORK_HEADER: u32 = 1;
+use super::attribute::{self, Attributes};
+use crate::netlink::message::{attributes_of, text};
+
+const NFTA_LIST_ELEM: u16 = 1;
+const NFTA_EXPR_NAME: u16 = 1;
+const NFTA_EXPR_DATA: u16 = 2;
+const NFTA_DATA_VALUE: u16 = 1;
+const NFTA_META_DREG: u16 = 1;
+const NFTA_META_KEY: u16 = 2;
+const NFTA_PAYLOAD_DREG: u16 = 1;
+const NFTA_PAYLOAD_BASE: u16 = 2;
+const NFTA_PAYLOAD_OFFSET: u16 = 3;
+const NFTA_PAYLOAD_LEN: u16 = 4;
+const NFTA_BITWISE_SREG: u16 = 1;
+const NFTA_BITWISE_DREG: u16 = 2;
+const NFTA_BITWISE_LEN: u16 = 3;
+const NFTA_BITWISE_MASK: u16 = 4;
+const NFTA_BITWISE_XOR: u16 = 5;
+const NFTA_CMP_SREG: u16 = 1;
+const NFTA_CMP_OP: u16 = 2;
+const NFTA_CMP_DATA: u16 = 3;
+
+/// The one register that is used: `NFT_REG_1`, 16 bytes.
+const REGISTER: u32 = 1;
+const NFT_META_NFPROTO: u32 = 15;
+const NFPROTO_IPV4: u8 = 2;
+const NFPROTO_IPV6: u8 = 10;
+/// Offsets count from the IP header.
+const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
 
 /// Which of a packet's two addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,96 +55,156 @@ impl Side {
     }
 }
 
-/// `meta nfproto ipv4` or `ipv6`: a table of family inet sees both, and the address offsets differ.
-pub(crate) fn of_family(prefix: &IpNet) -> Vec<Expressions> {
-    let protocol = match prefix {
-        IpNet::V4(_) => NetfilterProtoFamily::IPv4,
-        IpNet::V6(_) => NetfilterProtoFamily::IPv6,
-    };
-    vec![
-        Expressions::Meta(vec![Meta::Key(MetaKey::Nfproto), Meta::DestinationRegister(Register::Reg1)]),
-        compare(Operator::Equal, vec![protocol.into()]),
-    ]
+/// When a rule goes on to its next instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// The address lies in the prefix.
+    Within,
+    /// It does not: `!=`.
+    Outside,
 }
 
-/// `ip saddr PREFIX` and its like: goes on with the rule if the address lies in the prefix (`Operator::Equal`) or does
-/// not (`Operator::NotEqual`). Must follow [`of_family`].
-pub(crate) fn address(side: Side, operator: Operator, prefix: &IpNet) -> Vec<Expressions> {
-    let bits = prefix.prefix_len();
-    // Whole bytes need no mask: fewer instructions per packet, and what `nft` makes of the same text.
-    let whole_bytes = bits > 0 && bits.is_multiple_of(8);
-    let loaded = if whole_bytes { bits / 8 } else { prefix.max_prefix_len() / 8 };
-    let network = octets(prefix.network())[..usize::from(loaded)].to_vec();
-    let mut expressions = vec![Expressions::Payload(vec![
-        Payload::DestinationRegister(Register::Reg1),
-        Payload::Base(NETWORK_HEADER),
-        Payload::Offset(side.offset(prefix)),
-        Payload::Len(loaded.into()),
-    ])];
-    if !whole_bytes {
-        expressions.push(Expressions::Bitwise(vec![
-            Bitwise::SourceRegister(Register::Reg1),
-            Bitwise::DestinationRegister(Register::Reg1),
-            Bitwise::Length(loaded.into()),
-            Bitwise::Mask(DataAttribute::Value(octets(prefix.netmask()))),
-            Bitwise::Xor(DataAttribute::Value(vec![0; network.len()])),
-        ]));
-    }
-    expressions.push(compare(operator, network));
-    expressions
-}
-
-/// `masquerade`: the packet leaves with an address of the interface it leaves by.
-pub(crate) fn masquerade() -> Expressions {
-    Expressions::Other { expression_type: "masq".to_owned(), attributes: Vec::new() }
-}
-
-/// The instructions as the list a rule carries.
-pub(crate) fn into_list(expressions: Vec<Expressions>) -> Vec<ListAttribute<ExpressionAttribute>> {
-    expressions.into_iter().map(ListAttribute::from).collect()
-}
-
-/// Whether a rule's list, as the kernel shows it, holds just these instructions. The kernel may show attributes we
-/// left to their defaults; a newer one may know more of them. Hence each wanted attribute must be there, not vice versa.
-pub(crate) fn list_is(list: &[ListAttribute<ExpressionAttribute>], wanted: &[Expressions]) -> bool {
-    list.len() == wanted.len()
-        && list.iter().zip(wanted).all(|(element, wanted)| match element {
-            ListAttribute::Element(attributes) => attributes
-                .iter()
-                .any(|attribute| matches!(attribute, ExpressionAttribute::Data(shown) if includes(shown, wanted))),
-            _ => false,
-        })
-}
-
-fn includes(shown: &Expressions, wanted: &Expressions) -> bool {
-    match (shown, wanted) {
-        (Expressions::Meta(shown), Expressions::Meta(wanted)) => all_in(wanted, shown),
-        (Expressions::Cmp(shown), Expressions::Cmp(wanted)) => all_in(wanted, shown),
-        (Expressions::Payload(shown), Expressions::Payload(wanted)) => all_in(wanted, shown),
-        (Expressions::Bitwise(shown), Expressions::Bitwise(wanted)) => all_in(wanted, shown),
-        (
-            Expressions::Other { expression_type: shown_type, attributes: shown },
-            Expressions::Other { expression_type: wanted_type, attributes: wanted },
-        ) => shown_type == wanted_type && all_in(wanted, shown),
-        _ => false,
+impl When {
+    /// `NFT_CMP_EQ` and `NFT_CMP_NEQ`.
+    fn operator(self) -> u32 {
+        match self {
+            Self::Within => 0,
+            Self::Outside => 1,
+        }
     }
 }
 
-fn all_in<T: PartialEq>(wanted: &[T], shown: &[T]) -> bool {
-    wanted.iter().all(|attribute| shown.contains(attribute))
+/// Instructions in the order of their execution.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Expressions(Attributes);
+
+impl Expressions {
+    /// Begins with `meta nfproto ipv4` or `ipv6`: a table of family inet sees both, and the addresses lie elsewhere.
+    pub(crate) fn for_family_of(prefix: &IpNet) -> Self {
+        let protocol = match prefix {
+            IpNet::V4(_) => NFPROTO_IPV4,
+            IpNet::V6(_) => NFPROTO_IPV6,
+        };
+        let load = Attributes::new().number(NFTA_META_KEY, NFT_META_NFPROTO).number(NFTA_META_DREG, REGISTER);
+        Self::default().then("meta", &load).then_compare(When::Within, &[protocol])
+    }
+
+    /// `ip saddr PREFIX`, `ip daddr != PREFIX` and their like of IPv6, the family being that of the beginning.
+    pub(crate) fn then_address(self, side: Side, when: When, prefix: &IpNet) -> Self {
+        let bits = prefix.prefix_len();
+        // Whole bytes need no mask: fewer instructions per packet, and what `nft` makes of the same text.
+        let whole_bytes = bits > 0 && bits.is_multiple_of(8);
+        let loaded = if whole_bytes { bits / 8 } else { prefix.max_prefix_len() / 8 };
+        let network = &octets(prefix.network())[..usize::from(loaded)];
+        let load = Attributes::new()
+            .number(NFTA_PAYLOAD_DREG, REGISTER)
+            .number(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER)
+            .number(NFTA_PAYLOAD_OFFSET, side.offset(prefix))
+            .number(NFTA_PAYLOAD_LEN, loaded.into());
+        let loaded_address = self.then("payload", &load);
+        if whole_bytes {
+            return loaded_address.then_compare(when, network);
+        }
+        let mask = Attributes::new()
+            .number(NFTA_BITWISE_SREG, REGISTER)
+            .number(NFTA_BITWISE_DREG, REGISTER)
+            .number(NFTA_BITWISE_LEN, loaded.into())
+            .nest(NFTA_BITWISE_MASK, &value(&octets(prefix.netmask())))
+            .nest(NFTA_BITWISE_XOR, &value(&vec![0; network.len()]));
+        loaded_address.then("bitwise", &mask).then_compare(when, network)
+    }
+
+    /// `masquerade`: the packet leaves with an address of the interface by which it leaves.
+    pub(crate) fn then_masquerade(self) -> Self {
+        self.then("masq", &Attributes::new())
+    }
+
+    /// Adds an instruction.
+    pub(crate) fn then(self, name: &str, data: &Attributes) -> Self {
+        let expression = Attributes::new().text(NFTA_EXPR_NAME, name).nest(NFTA_EXPR_DATA, data);
+        Self(self.0.nest(NFTA_LIST_ELEM, &expression))
+    }
+
+    fn then_compare(self, when: When, with: &[u8]) -> Self {
+        let comparison = Attributes::new()
+            .number(NFTA_CMP_SREG, REGISTER)
+            .number(NFTA_CMP_OP, when.operator())
+            .nest(NFTA_CMP_DATA, &value(with));
+        self.then("cmp", &comparison)
+    }
+
+    /// As a list's attributes.
+    pub(crate) fn list(&self) -> &Attributes {
+        &self.0
+    }
+
+    /// Whether a list, as the kernel shows it, holds just these instructions. The kernel shows attributes that were left
+    /// to their defaults, and a newer one may know more of them: each wanted one must be there, not vice versa.
+    pub(crate) fn are(&self, list: &[u8]) -> bool {
+        let (mut shown, mut wanted) = (attributes_of(list), attributes_of(self.0.as_bytes()));
+        loop {
+            match (shown.next(), wanted.next()) {
+                (None, None) => return true,
+                (Some((_, shown)), Some((_, wanted))) if same_instruction(shown, wanted) => {}
+                _ => return false,
+            }
+        }
+    }
 }
 
-fn compare(operator: Operator, value: Vec<u8>) -> Expressions {
-    Expressions::Cmp(vec![
-        Cmp::SourceRegister(Register::Reg1),
-        Cmp::Op(operator),
-        Cmp::Data(DataAttribute::Value(value)),
-    ])
+fn same_instruction(shown: &[u8], wanted: &[u8]) -> bool {
+    let name = |expression| attribute::value_of(expression, NFTA_EXPR_NAME).and_then(text);
+    let data = |expression| attribute::value_of(expression, NFTA_EXPR_DATA).unwrap_or_default();
+    name(shown).is_some() && name(shown) == name(wanted) && attribute::includes(data(shown), data(wanted))
+}
+
+fn value(bytes: &[u8]) -> Attributes {
+    Attributes::new().bytes(NFTA_DATA_VALUE, bytes)
 }
 
 fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(prefix: &str) -> Expressions {
+        let prefix = prefix.parse().unwrap();
+        Expressions::for_family_of(&prefix).then_address(Side::Source, When::Within, &prefix)
+    }
+
+    fn shown(expressions: &Expressions) -> &[u8] {
+        expressions.list().as_bytes()
+    }
+
+    #[test]
+    fn instructions_are_what_they_are() {
+        for prefix in ["10.0.0.0/8", "10.0.0.0/9", "fd00::/8", "fd00::/9", "0.0.0.0/0", "::/0"] {
+            let rule = from(prefix).then_masquerade();
+            assert!(rule.are(shown(&rule)), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn one_more_one_less_or_another_is_a_difference() {
+        let rule = from("10.0.0.0/8").then_masquerade();
+        assert!(!rule.are(shown(&from("10.0.0.0/8"))));
+        assert!(!from("10.0.0.0/8").are(shown(&rule)));
+        assert!(!rule.are(shown(&from("10.0.0.0/8").then("redir", &Attributes::new()))));
+        assert!(!rule.are(shown(&from("11.0.0.0/8").then_masquerade())));
+        assert!(!from("10.0.0.0/9").are(shown(&from("10.0.0.0/10"))));
+        assert!(!rule.are(&[]));
+    }
+
+    #[test]
+    fn attributes_that_a_kernel_adds_are_no_difference() {
+        let wanted = Expressions::default().then_masquerade();
+        let more = Expressions::default().then("masq", &Attributes::new().number(1, 0));
+        assert!(wanted.are(shown(&more)));
     }
 }

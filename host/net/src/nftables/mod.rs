@@ -1,9 +1,10 @@
-//! The part of nftables that address translation needs, spoken over netlink as typed messages: tables, base chains,
-//! rules with a comment, and batches that the kernel applies as a whole or not at all.
+//! The part of nftables that address translation needs, spoken over netlink: tables, base chains, rules with a comment,
+//! and transactions, which the kernel carries out as a whole or not at all.
 //!
 //! The messages are laid out as `nft` lays them out, so that `nft list table` shows what an administrator would have
 //! written by hand.
 
+pub(crate) mod attribute;
 pub(crate) mod expression;
 pub(crate) mod rule;
 pub(crate) mod ruleset;

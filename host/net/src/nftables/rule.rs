@@ -1,9 +1,16 @@
 //! A rule: its instructions, and the comment it is known by.
 
-use netlink_packet_netfilter::nftables::{ExpressionAttribute, Expressions, ListAttribute, RuleAttribute, RuleMessage};
+use super::attribute::{Attributes, value_of};
+use super::expression::Expressions;
 
-use super::expression;
-
+/// The table of a rule's message.
+pub(super) const NFTA_RULE_TABLE: u16 = 1;
+/// The chain of a rule's message.
+pub(super) const NFTA_RULE_CHAIN: u16 = 2;
+/// The handle of a rule's message.
+pub(super) const NFTA_RULE_HANDLE: u16 = 3;
+const NFTA_RULE_EXPRESSIONS: u16 = 4;
+const NFTA_RULE_USERDATA: u16 = 7;
 /// `NFTNL_UDATA_RULE_COMMENT`: the entry of a rule's user data that `nft` shows as `comment "…"`.
 const COMMENT: u8 = 0;
 
@@ -12,50 +19,42 @@ const COMMENT: u8 = 0;
 pub(crate) struct Rule {
     /// Shown by `nft` behind the rule; at most 128 bytes, as `nft` would have it.
     pub(crate) comment: String,
-    /// In the order of their execution.
-    pub(crate) expressions: Vec<Expressions>,
+    /// What the rule does.
+    pub(crate) expressions: Expressions,
 }
 
 impl Rule {
-    /// The attributes of the message that appends this rule to a chain.
-    pub(crate) fn into_attributes(self, table: &str, chain: &str) -> Vec<RuleAttribute> {
-        vec![
-            RuleAttribute::Table(table.to_owned()),
-            RuleAttribute::Chain(chain.to_owned()),
-            RuleAttribute::Expressions(expression::into_list(self.expressions)),
-            RuleAttribute::UserData(comment_to_user_data(&self.comment)),
-        ]
+    /// Adds the rule to the attributes of a message that says where it is to be.
+    pub(crate) fn describe(&self, place: Attributes) -> Attributes {
+        place
+            .nest(NFTA_RULE_EXPRESSIONS, self.expressions.list())
+            .bytes(NFTA_RULE_USERDATA, &comment_to_user_data(&self.comment))
     }
 }
 
 /// A rule as the kernel shows it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InstalledRule {
     /// What the kernel knows the rule by; unique within its table.
     pub(crate) handle: u64,
     /// Its comment, if it has one.
     pub(crate) comment: Option<String>,
-    expressions: Vec<ListAttribute<ExpressionAttribute>>,
+    /// The list of its instructions.
+    expressions: Vec<u8>,
 }
 
 impl InstalledRule {
-    /// Reads the rule of a dump.
-    pub(crate) fn read(message: RuleMessage) -> Self {
-        let mut rule = Self::default();
-        for attribute in message.attributes {
-            match attribute {
-                RuleAttribute::Handle(handle) => rule.handle = handle,
-                RuleAttribute::UserData(data) => rule.comment = comment_of_user_data(&data),
-                RuleAttribute::Expressions(expressions) => rule.expressions = expressions,
-                _ => {}
-            }
-        }
-        rule
+    /// Reads the attributes of a rule; none if it has no handle.
+    pub(crate) fn read(attributes: &[u8]) -> Option<Self> {
+        let handle = value_of(attributes, NFTA_RULE_HANDLE)?.try_into().ok().map(u64::from_be_bytes)?;
+        let comment = value_of(attributes, NFTA_RULE_USERDATA).and_then(comment_of_user_data);
+        let expressions = value_of(attributes, NFTA_RULE_EXPRESSIONS).unwrap_or_default().to_vec();
+        Some(Self { handle, comment, expressions })
     }
 
     /// Whether the kernel executes what `rule` says.
     pub(crate) fn does(&self, rule: &Rule) -> bool {
-        expression::list_is(&self.expressions, &rule.expressions)
+        rule.expressions.are(&self.expressions)
     }
 }
 
@@ -80,7 +79,19 @@ fn comment_of_user_data(mut data: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_fail(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+            let wanted = Rule { comment: String::new(), expressions: Expressions::default().then_masquerade() };
+            let rule = InstalledRule { handle: 0, comment: comment_of_user_data(&bytes), expressions: bytes.clone() };
+            prop_assert!(!rule.does(&wanted) || !bytes.is_empty());
+            InstalledRule::read(&bytes);
+        }
+    }
 
     #[test]
     fn a_comment_is_laid_out_as_nft_does() {

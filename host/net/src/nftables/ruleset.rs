@@ -1,29 +1,43 @@
 //! What is done with the kernel's rulesets: reading a chain's rules, and changing a table by a transaction.
 
-use netlink_packet_core::{DefaultNla, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, ParseableParametrized};
-use netlink_packet_netfilter::nftables::{
-    ChainAttribute, ChainMessage, GenAttribute, GenMessage, Hook, InetHookNumber, NfTablesMessage, RuleAttribute,
-    RuleMessage, TableAttribute, TableMessage,
-};
-use netlink_packet_netfilter::none::ControlMessage;
-use netlink_packet_netfilter::{
-    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily, NetfilterSubsystem,
-};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE};
 use rustix::io::Errno;
 
-use super::rule::{InstalledRule, Rule};
-use crate::netlink::{Message, Netfilter, NetlinkError, Outcome, Socket};
+use super::attribute::{Attributes, value_of};
+use super::rule::{InstalledRule, NFTA_RULE_CHAIN, NFTA_RULE_HANDLE, NFTA_RULE_TABLE, Rule};
+use crate::netlink::{ErrorKind, Message, Netfilter, NetlinkError, Outcome, Socket};
 
-/// `NFNL_MSG_BATCH_BEGIN`, here with an attribute, which the typed message has no room for.
-const BATCH_BEGIN: u8 = 16;
-/// `NFNL_BATCH_GENID`
-const BATCH_GENERATION: u16 = 1;
-/// `NFT_MSG_NEWGEN` of the subsystem `NFNL_SUBSYS_NFTABLES`: the answer to the question for the generation.
-const NEW_GENERATION: u16 = 10 << 8 | 15;
-/// `NF_ACCEPT`
-const ACCEPT: u32 = 1;
-/// `NF_IP_PRI_NAT_SRC`, which `nft` calls `srcnat`.
-const SOURCE_NAT_PRIORITY: u32 = 100;
+const NFNL_SUBSYS_NFTABLES: u16 = 10;
+const NFNL_MSG_BATCH_BEGIN: u16 = 16;
+const NFNL_MSG_BATCH_END: u16 = 17;
+const NFNL_BATCH_GENID: u16 = 1;
+const NFT_MSG_NEWTABLE: u16 = 0;
+const NFT_MSG_GETTABLE: u16 = 1;
+const NFT_MSG_DELTABLE: u16 = 2;
+const NFT_MSG_NEWCHAIN: u16 = 3;
+const NFT_MSG_NEWRULE: u16 = 6;
+const NFT_MSG_GETRULE: u16 = 7;
+const NFT_MSG_DELRULE: u16 = 8;
+const NFT_MSG_GETGEN: u16 = 16;
+const NFTA_TABLE_NAME: u16 = 1;
+const NFTA_CHAIN_TABLE: u16 = 1;
+const NFTA_CHAIN_NAME: u16 = 3;
+const NFTA_CHAIN_HOOK: u16 = 4;
+const NFTA_CHAIN_POLICY: u16 = 5;
+const NFTA_CHAIN_TYPE: u16 = 7;
+const NFTA_HOOK_HOOKNUM: u16 = 1;
+const NFTA_HOOK_PRIORITY: u16 = 2;
+const NFTA_GEN_ID: u16 = 1;
+
+const NFPROTO_UNSPEC: u8 = 0;
+const NFPROTO_INET: u8 = 1;
+const NF_INET_POST_ROUTING: u32 = 4;
+/// What `nft` calls srcnat.
+const NF_IP_PRI_NAT_SRC: u32 = 100;
+const NF_ACCEPT: u32 = 1;
+
+/// A message's own header, `nfgenmsg`.
+const HEADER: usize = 4;
 
 /// A state of all rulesets of a network namespace; every transaction of anybody makes a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,58 +85,53 @@ pub(crate) struct Transaction<'a> {
 impl<'a> Transaction<'a> {
     /// A transaction that changes nothing yet. With a generation it fails if there have been others meanwhile.
     pub(crate) fn of_table(table: &'a str, only_in: Option<Generation>) -> Self {
-        let generation = only_in.map(|Generation(id)| DefaultNla::new(BATCH_GENERATION, id.to_be_bytes().to_vec()));
-        let begin = ControlMessage::Other { message_type: BATCH_BEGIN, attributes: generation.into_iter().collect() };
-        Self { table, steps: vec![(Step::Transaction, control(begin))] }
+        let attributes =
+            only_in.map_or_else(Attributes::new, |Generation(id)| Attributes::new().number(NFNL_BATCH_GENID, id));
+        Self { table, steps: vec![(Step::Transaction, frame(NFNL_MSG_BATCH_BEGIN, &attributes))] }
     }
 
     /// Makes the table; goes well if it is there.
     pub(crate) fn add_table(&mut self) {
-        let message = TableMessage { attributes: vec![TableAttribute::Name(self.table.to_owned())] };
-        self.push(Step::AddTable, NfTablesMessage::NewTable(message), NLM_F_CREATE);
+        let name = Attributes::new().text(NFTA_TABLE_NAME, self.table);
+        self.push(Step::AddTable, NFT_MSG_NEWTABLE, NLM_F_CREATE, &name);
     }
 
     /// Removes the table with all that is in it; refused with `NotFound` if it is not there.
     pub(crate) fn delete_table(&mut self) {
-        let message = TableMessage { attributes: vec![TableAttribute::Name(self.table.to_owned())] };
-        self.push(Step::DeleteTable, NfTablesMessage::DeleteTable(message), 0);
+        let name = Attributes::new().text(NFTA_TABLE_NAME, self.table);
+        self.push(Step::DeleteTable, NFT_MSG_DELTABLE, 0, &name);
     }
 
-    /// Makes the base chain `{ type nat hook postrouting priority srcnat; policy accept; }`; goes well if it is there.
-    pub(crate) fn add_source_nat_chain(&mut self, chain: &str) {
-        let attributes = vec![
-            ChainAttribute::Table(self.table.to_owned()),
-            ChainAttribute::Name(chain.to_owned()),
-            ChainAttribute::Policy(ACCEPT),
-            ChainAttribute::Type("nat".to_owned()),
-            ChainAttribute::Hook(vec![
-                Hook::Number(InetHookNumber::PostRouting.into()),
-                Hook::Priority(SOURCE_NAT_PRIORITY),
-            ]),
-        ];
-        self.push(Step::AddChain, NfTablesMessage::NewChain(ChainMessage { attributes }), NLM_F_CREATE);
+    /// Makes the base chain `{ type KIND hook postrouting priority srcnat; policy accept; }`; goes well if it is there.
+    pub(crate) fn add_postrouting_chain(&mut self, chain: &str, kind: &str) {
+        let hook = Attributes::new()
+            .number(NFTA_HOOK_HOOKNUM, NF_INET_POST_ROUTING)
+            .number(NFTA_HOOK_PRIORITY, NF_IP_PRI_NAT_SRC);
+        let base_chain = Attributes::new()
+            .text(NFTA_CHAIN_TABLE, self.table)
+            .text(NFTA_CHAIN_NAME, chain)
+            .number(NFTA_CHAIN_POLICY, NF_ACCEPT)
+            .text(NFTA_CHAIN_TYPE, kind)
+            .nest(NFTA_CHAIN_HOOK, &hook);
+        self.push(Step::AddChain, NFT_MSG_NEWCHAIN, NLM_F_CREATE, &base_chain);
     }
 
     /// Appends a rule to a chain.
-    pub(crate) fn add_rule(&mut self, chain: &str, rule: Rule) {
-        let message = RuleMessage { attributes: rule.into_attributes(self.table, chain) };
-        self.push(Step::AddRule, NfTablesMessage::NewRule(message), NLM_F_CREATE | NLM_F_APPEND);
+    pub(crate) fn add_rule(&mut self, chain: &str, rule: &Rule) {
+        let rule = rule.describe(rules_of(self.table, chain));
+        self.push(Step::AddRule, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, &rule);
     }
 
     /// Removes a rule from a chain.
     pub(crate) fn delete_rule(&mut self, chain: &str, rule: &InstalledRule) {
-        let attributes = vec![
-            RuleAttribute::Table(self.table.to_owned()),
-            RuleAttribute::Chain(chain.to_owned()),
-            RuleAttribute::Handle(rule.handle),
-        ];
-        self.push(Step::DeleteRule, NfTablesMessage::DeleteRule(RuleMessage { attributes }), 0);
+        let rule = rules_of(self.table, chain).handle(NFTA_RULE_HANDLE, rule.handle);
+        self.push(Step::DeleteRule, NFT_MSG_DELRULE, 0, &rule);
     }
 
     /// Has the kernel do it.
     pub(crate) fn commit(mut self, socket: &mut Socket<Netfilter>) -> Result<(), Refusal> {
         const OPERATION: &str = "change an nftables table";
-        self.steps.push((Step::Transaction, control(ControlMessage::BatchEnd)));
+        self.steps.push((Step::Transaction, frame(NFNL_MSG_BATCH_END, &Attributes::new())));
         let (steps, messages): (Vec<Step>, Vec<Message>) = self.steps.into_iter().unzip();
         let outcomes =
             socket.batch(OPERATION, &messages).map_err(|error| Refusal { step: Step::Transaction, error })?;
@@ -144,64 +153,62 @@ impl<'a> Transaction<'a> {
     }
 
     /// Appends a step; it is acknowledged whatever the flags.
-    pub(crate) fn push(&mut self, step: Step, message: NfTablesMessage, flags: u16) {
-        self.steps.push((step, inet(message, flags | NLM_F_ACK)));
+    pub(crate) fn push(&mut self, step: Step, message_type: u16, flags: u16, attributes: &Attributes) {
+        self.steps.push((step, inet(message_type, flags | NLM_F_ACK, attributes)));
     }
 }
 
 /// The present generation of the namespace's rulesets.
 pub(crate) fn generation(socket: &mut Socket<Netfilter>) -> Result<Generation, Refusal> {
     const OPERATION: &str = "read the generation of the nftables rulesets";
-    let request = inet(NfTablesMessage::GetGen(GenMessage { attributes: Vec::new() }), 0);
-    let answer = socket.query(OPERATION, &request).map_err(unread)?;
-    let unusable = || unread(NetlinkError::bad_answer(OPERATION, "the kernel told none"));
-    match read(OPERATION, NEW_GENERATION, &answer.ok_or_else(unusable)?).map_err(unread)? {
-        NfTablesMessage::NewGen(answer) => answer
-            .attributes
-            .into_iter()
-            .find_map(|attribute| match attribute {
-                GenAttribute::Id(id) => Some(Generation(id)),
-                _ => None,
-            })
-            .ok_or_else(unusable),
-        _ => Err(unusable()),
+    let answer = socket.query(OPERATION, &inet(NFT_MSG_GETGEN, 0, &Attributes::new())).map_err(unread)?;
+    let id = answer.as_deref().and_then(|body| value_of(attributes(body), NFTA_GEN_ID)?.try_into().ok());
+    let id = id.ok_or_else(|| unread(NetlinkError::bad_answer(OPERATION, "the kernel told none")))?;
+    Ok(Generation(u32::from_be_bytes(id)))
+}
+
+/// Whether there is such a table of family inet. Much cheaper than a transaction that fails: to undo that one, the kernel
+/// waits for all processors, some 10 ms.
+pub(crate) fn table_exists(socket: &mut Socket<Netfilter>, table: &str) -> Result<bool, Refusal> {
+    let request = inet(NFT_MSG_GETTABLE, 0, &Attributes::new().text(NFTA_TABLE_NAME, table));
+    match socket.query("look for an nftables table", &request) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unread(error)),
     }
 }
 
 /// The rules of a chain, in the order of their execution; none if there is no such table or chain.
 pub(crate) fn rules(socket: &mut Socket<Netfilter>, table: &str, chain: &str) -> Result<Vec<InstalledRule>, Refusal> {
-    const OPERATION: &str = "read the rules of an nftables table";
     // The kernel compares the names for us: it shows no table of others.
-    let attributes = vec![RuleAttribute::Table(table.to_owned()), RuleAttribute::Chain(chain.to_owned())];
-    let request = inet(NfTablesMessage::GetRule(RuleMessage { attributes }), 0);
-    let rules = socket.dump(OPERATION, &request, |answer_type, body| match read(OPERATION, answer_type, body) {
-        Ok(NfTablesMessage::NewRule(rule)) => Some(Ok(InstalledRule::read(rule))),
-        Ok(_) => None,
-        Err(error) => Some(Err(error)),
-    });
-    rules.and_then(|rules| rules.into_iter().collect()).map_err(unread)
+    let request = inet(NFT_MSG_GETRULE, 0, &rules_of(table, chain));
+    socket
+        .dump("read the rules of an nftables table", &request, |_, body| InstalledRule::read(attributes(body)))
+        .map_err(unread)
+}
+
+fn rules_of(table: &str, chain: &str) -> Attributes {
+    Attributes::new().text(NFTA_RULE_TABLE, table).text(NFTA_RULE_CHAIN, chain)
 }
 
 fn unread(error: NetlinkError) -> Refusal {
     Refusal { step: Step::Read, error }
 }
 
-fn read(operation: &'static str, message_type: u16, body: &[u8]) -> Result<NfTablesMessage, NetlinkError> {
-    let message = NetfilterMessage::parse_with_param(body, message_type)
-        .map_err(|error| NetlinkError::bad_answer(operation, error.to_string()))?;
-    match message.inner {
-        NetfilterMessageInner::NfTables(message) => Ok(message),
-        _ => Err(NetlinkError::bad_answer(operation, "the kernel's answer is not of nf_tables")),
-    }
+fn attributes(body: &[u8]) -> &[u8] {
+    body.get(HEADER..).unwrap_or_default()
 }
 
-fn inet(message: NfTablesMessage, flags: u16) -> Message {
-    let header = NetfilterHeader::new(NetfilterProtoFamily::Inet, 0, 0);
-    Message::of(&NetfilterMessage::new(header, message), flags)
+/// A message about tables of family inet.
+fn inet(message_type: u16, flags: u16, attributes: &Attributes) -> Message {
+    let header = [NFPROTO_INET, 0, 0, 0];
+    let message_type = NFNL_SUBSYS_NFTABLES << 8 | message_type;
+    Message { message_type, flags, body: [&header, attributes.as_bytes()].concat() }
 }
 
-fn control(message: ControlMessage) -> Message {
-    let subsystem = u16::from(u8::from(NetfilterSubsystem::NfTables));
-    let header = NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, subsystem);
-    Message::of(&NetfilterMessage::new(header, message), 0)
+/// The beginning or the end of a transaction.
+fn frame(message_type: u16, attributes: &Attributes) -> Message {
+    let [high, low] = NFNL_SUBSYS_NFTABLES.to_be_bytes();
+    let header = [NFPROTO_UNSPEC, 0, high, low];
+    Message { message_type, flags: 0, body: [&header, attributes.as_bytes()].concat() }
 }

@@ -8,7 +8,7 @@ use super::requested::{self, ParseAddressError};
 
 /// Refused arguments. CNI code 4: the fault is in an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ArgsError {
+pub(crate) enum ArgsError {
     /// Not exactly one `=`. A semicolon at the end makes an empty pair, too.
     #[error("CNI_ARGS: invalid pair {pair:?}")]
     Pair {
@@ -40,18 +40,18 @@ pub enum ArgsError {
 
 /// The arguments, read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// All pairs, in the order given.
-    pub pairs: Vec<(String, String)>,
+    pub(crate) pairs: Vec<(String, String)>,
     /// `IP`: addresses asked for by name.
-    pub addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// `MAC`: the hardware address asked for.
-    pub mac: Option<Mac>,
+    pub(crate) mac: Option<Mac>,
 }
 
 impl Arguments {
     /// Reads the value of `CNI_ARGS`.
-    pub fn parse(text: &str) -> Result<Self, ArgsError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ArgsError> {
         let mut arguments = Self { pairs: split(text)?, ..Self::default() };
         let mut ignore_unknown = false;
         let mut unknown = Vec::new();
@@ -70,7 +70,7 @@ impl Arguments {
     }
 
     /// The last value of a key, unless it is empty.
-    pub fn value(&self, key: &str) -> Option<&str> {
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
         let (_, value) = self.pairs.iter().rev().find(|(name, _)| name == key)?;
         (!value.is_empty()).then_some(value)
     }
@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn what_container_runtimes_send_is_read() {
-        let text = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_INFRA_CONTAINER_ID=ab;K8S_POD_UID=u";
+        let text =
+            "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_INFRA_CONTAINER_ID=ab;K8S_POD_UID=u";
         let arguments = Arguments::parse(text).unwrap();
         assert_eq!(arguments.pairs.len(), 5);
         assert_eq!(arguments.value("K8S_POD_NAMESPACE"), Some("shop"));

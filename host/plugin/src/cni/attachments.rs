@@ -7,12 +7,12 @@ use super::config::ConfigError;
 
 /// A container's interface that must stay.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub struct ValidAttachment {
+pub(crate) struct ValidAttachment {
     /// The container's identity.
     #[serde(rename = "containerID")]
-    pub container_id: String,
+    pub(crate) container_id: String,
     /// The interface's name.
-    pub ifname: String,
+    pub(crate) ifname: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -26,7 +26,7 @@ struct Written {
 }
 
 /// Reads the list. Without a list, nothing is valid: that is how runtimes ask to take everything away.
-pub fn read(object: &Map<String, Value>) -> Result<Vec<ValidAttachment>, ConfigError> {
+pub(crate) fn read(object: &Map<String, Value>) -> Result<Vec<ValidAttachment>, ConfigError> {
     let written: Written = gingham_config::from_map(object)?;
     Ok(written.valid.or(written.early).unwrap_or_default())
 }
@@ -43,7 +43,10 @@ mod tests {
     fn both_names_of_the_key_are_read() {
         assert_eq!(count(r#"{"cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]}"#), Ok(1));
         assert_eq!(count(r#"{"cni.dev/attachments":[{"containerID":"a","ifname":"eth0"}]}"#), Ok(1));
-        assert_eq!(count(r#"{"cni.dev/valid-attachments":[],"cni.dev/attachments":[{"containerID":"a","ifname":"b"}]}"#), Ok(0));
+        assert_eq!(
+            count(r#"{"cni.dev/valid-attachments":[],"cni.dev/attachments":[{"containerID":"a","ifname":"b"}]}"#),
+            Ok(0)
+        );
     }
 
     #[test]

@@ -8,32 +8,35 @@ use super::config::{ConfigError, read_tolerant};
 use super::env::IfName;
 use super::result::Dns;
 
+/// The bridge's name where the configuration has none.
+const DEFAULT_BRIDGE: &str = "cni0";
+
 /// What the configuration says about the bridge and the interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the configuration's switches, independent of each other")]
-pub struct BridgeConfig {
+pub(crate) struct BridgeConfig {
     /// `bridge`.
-    pub name: IfName,
+    pub(crate) name: IfName,
     /// `isGateway`, or implied by `isDefaultGateway`.
-    pub is_gateway: bool,
+    pub(crate) is_gateway: bool,
     /// `isDefaultGateway`.
-    pub is_default_gateway: bool,
+    pub(crate) is_default_gateway: bool,
     /// `forceAddress`: replace a conflicting address of the bridge.
-    pub force_address: bool,
+    pub(crate) force_address: bool,
     /// `ipMasq`.
-    pub ip_masq: bool,
+    pub(crate) ip_masq: bool,
     /// `mtu` in bytes; none is the kernel's default.
-    pub mtu: Option<u32>,
+    pub(crate) mtu: Option<u32>,
     /// `hairpinMode`.
-    pub hairpin: bool,
+    pub(crate) hairpin: bool,
     /// `promiscMode`.
-    pub promiscuous: bool,
+    pub(crate) promiscuous: bool,
     /// `portIsolation`.
-    pub isolated: bool,
+    pub(crate) isolated: bool,
     /// `enabledad`: detect duplicate IPv6 addresses.
-    pub detect_duplicates: bool,
+    pub(crate) detect_duplicates: bool,
     /// `dns`; empty if it says nothing.
-    pub dns: Dns,
+    pub(crate) dns: Dns,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -60,15 +63,27 @@ struct Written {
 
 impl BridgeConfig {
     /// Reads the keys of the network configuration.
-    pub fn read(object: &Map<String, Value>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(object: &Map<String, Value>) -> Result<Self, ConfigError> {
         let written: Written = gingham_config::from_map(object)?;
         written.refuse_unserved()?;
         written.check()
     }
 
+    /// The bridge's name, if that much can be read, else the default: for DEL.
+    pub(crate) fn bridge_name(object: &Map<String, Value>) -> String {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Name {
+            bridge: String,
+        }
+        let read: Result<Name, _> = read_tolerant(&mut object.clone(), |_| ());
+        let name = read.map(|read| read.bridge).unwrap_or_default();
+        if name.is_empty() { DEFAULT_BRIDGE.to_owned() } else { name }
+    }
+
     /// Whether the configuration asks for masquerade, if that much can be read: for DEL, which must work with what it
     /// gets. A value at fault counts as yes, so that nothing is left behind.
-    pub fn asks_for_masquerade(object: &Map<String, Value>) -> bool {
+    pub(crate) fn asks_for_masquerade(object: &Map<String, Value>) -> bool {
         #[derive(Default, Deserialize)]
         #[serde(default, rename_all = "camelCase")]
         struct Masquerade {
@@ -101,13 +116,14 @@ impl Written {
 
     fn check(self) -> Result<BridgeConfig, ConfigError> {
         let fault = |key: &str, message: String| ConfigError::Value { key: key.to_owned(), message };
-        let name = if self.bridge.is_empty() { "cni0" } else { &self.bridge };
+        let name = if self.bridge.is_empty() { DEFAULT_BRIDGE } else { &self.bridge };
         if self.hairpin_mode && self.promisc_mode {
             let message = "cannot set hairpin mode and promiscuous mode at the same time; choose one";
             return Err(fault("hairpinMode", message.to_owned()));
         }
         if !["", "iptables", "nftables"].contains(&self.ip_masq_backend.as_str()) {
-            let message = format!("unknown ipmasq backend {:?}; masquerade is done with nftables", self.ip_masq_backend);
+            let message =
+                format!("unknown ipmasq backend {:?}; masquerade is done with nftables", self.ip_masq_backend);
             return Err(fault("ipMasqBackend", message));
         }
         if self.mtu != 0 && !(68..=65_535).contains(&self.mtu) {
@@ -164,15 +180,20 @@ mod tests {
         assert!(fault(r#"{"mtu":67}"#).starts_with("mtu: found the number 67"));
         assert!(fault(r#"{"mtu":-1}"#).starts_with("mtu: found the number -1"));
         assert!(fault(r#"{"bridge":"0123456789abcdef"}"#).starts_with("bridge: "));
-        assert!(fault(r#"{"hairpinMode":true,"promiscMode":true}"#).contains("cannot set hairpin mode and promiscuous"));
+        assert!(
+            fault(r#"{"hairpinMode":true,"promiscMode":true}"#).contains("cannot set hairpin mode and promiscuous")
+        );
         assert!(fault(r#"{"ipMasqBackend":"pf"}"#).starts_with("ipMasqBackend: unknown ipmasq backend \"pf\""));
     }
 
     #[test]
     fn keys_of_the_reference_that_are_not_served_are_refused_with_their_value() {
-        for (key, value) in
-            [("vlan", "100"), ("vlanTrunk", r#"[{"id":101}]"#), ("macspoofchk", "true"), ("disableContainerInterface", "true")]
-        {
+        for (key, value) in [
+            ("vlan", "100"),
+            ("vlanTrunk", r#"[{"id":101}]"#),
+            ("macspoofchk", "true"),
+            ("disableContainerInterface", "true"),
+        ] {
             let text = fault(&format!("{{{key:?}:{value}}}"));
             assert!(text.contains(key) && text.contains(value), "{text}");
         }

@@ -14,7 +14,7 @@ use super::version::{SpecVersion, UnsupportedVersion};
 
 /// A refused configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// Standard input could not be decoded. CNI code 6.
     #[error("error unmarshall network config: {message}")]
     Undecodable {
@@ -71,14 +71,14 @@ impl From<Fault> for ConfigError {
 
 /// A network's name: as the specification wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkName(String);
+pub(crate) struct NetworkName(String);
 
 impl NetworkName {
     /// Bytes. An interface's alias (255 bytes) names the network and must tell it from others.
-    pub const LONGEST: usize = 200;
+    pub(crate) const LONGEST: usize = 200;
 
     /// Checks the characters.
-    pub fn new(name: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn new(name: &str) -> Result<Self, ConfigError> {
         match name {
             "" => Err(ConfigError::MissingName),
             _ if !is_identity(name) => Err(ConfigError::NameCharacters { name: name.to_owned() }),
@@ -88,7 +88,7 @@ impl NetworkName {
     }
 
     /// The text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -101,30 +101,30 @@ impl fmt::Display for NetworkName {
 
 /// The network configuration.
 #[derive(Debug, Clone)]
-pub struct NetworkConfig {
+pub(crate) struct NetworkConfig {
     /// `name`.
-    pub name: NetworkName,
+    pub(crate) name: NetworkName,
     /// `type`: the main plugin's name.
-    pub plugin: String,
+    pub(crate) plugin: String,
     /// `ipam`, with its `type`; none for a network of layer 2.
-    pub ipam: Option<Ipam>,
+    pub(crate) ipam: Option<Ipam>,
     /// `prevResult`, unread.
-    pub prev_result: Option<Value>,
+    pub(crate) prev_result: Option<Value>,
     /// The whole object.
-    pub object: Map<String, Value>,
+    pub(crate) object: Map<String, Value>,
     /// `cniVersion`, read by [`NetworkConfig::version`] only: an unknown verb is reported before an unknown version.
     cni_version: String,
 }
 
 /// The `ipam` object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ipam {
+pub(crate) struct Ipam {
     /// `type`: a policy's or another IPAM plugin's name.
-    pub plugin: String,
+    pub(crate) plugin: String,
     /// `policy`: a policy's name, perhaps with a digest.
-    pub policy: Option<String>,
+    pub(crate) policy: Option<String>,
     /// The whole object.
-    pub object: Map<String, Value>,
+    pub(crate) object: Map<String, Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -146,7 +146,7 @@ struct WrittenIpam {
 
 impl NetworkConfig {
     /// Reads standard input.
-    pub fn parse(input: &[u8]) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(input: &[u8]) -> Result<Self, ConfigError> {
         let object = decode(input)?;
         let written = gingham_config::from_map(&object).map_err(decoding_fault)?;
         let ipam = |ipam: Map<String, Value>| read_ipam(ipam);
@@ -155,7 +155,7 @@ impl NetworkConfig {
 
     /// Reads standard input for a verb that must work with what it gets: a key at fault counts as absent and its fault
     /// is handed to `report`. The network's name has to be there.
-    pub fn parse_tolerant(input: &[u8], mut report: impl FnMut(&ConfigError)) -> Result<Self, ConfigError> {
+    pub(crate) fn parse_tolerant(input: &[u8], mut report: impl FnMut(&ConfigError)) -> Result<Self, ConfigError> {
         let mut object = decode(input)?;
         let written = read_tolerant(&mut object, &mut report)?;
         let ipam = |ipam: Map<String, Value>| {
@@ -183,12 +183,12 @@ impl NetworkConfig {
     }
 
     /// `cniVersion`, provided that this plugin speaks it.
-    pub fn version(&self) -> Result<SpecVersion, ConfigError> {
+    pub(crate) fn version(&self) -> Result<SpecVersion, ConfigError> {
         Ok(SpecVersion::read(Some(&self.cni_version))?)
     }
 
     /// The version of a verb that came with `since`.
-    pub fn version_for(&self, verb: &'static str, since: SpecVersion) -> Result<SpecVersion, ConfigError> {
+    pub(crate) fn version_for(&self, verb: &'static str, since: SpecVersion) -> Result<SpecVersion, ConfigError> {
         let version = self.version()?;
         if version < since { Err(ConfigError::VerbNotInVersion { verb }) } else { Ok(version) }
     }
@@ -214,7 +214,8 @@ fn read_ipam(object: Map<String, Value>) -> Result<Option<Ipam>, ConfigError> {
     if written.r#type.is_empty() {
         return Err(ConfigError::Value {
             key: "ipam.type".to_owned(),
-            message: "found nothing; name a policy or an IPAM plugin, or remove ipam for a network of layer 2".to_owned(),
+            message: "found nothing; name a policy or an IPAM plugin, or remove ipam for a network of layer 2"
+                .to_owned(),
         });
     }
     let policy = written.policy.filter(|policy| !policy.is_empty());
@@ -222,7 +223,7 @@ fn read_ipam(object: Map<String, Value>) -> Result<Option<Ipam>, ConfigError> {
 }
 
 /// Reads keys into a `T`; those at fault are reported, taken out of the object, and left at their default.
-pub fn read_tolerant<T: serde::de::DeserializeOwned>(
+pub(crate) fn read_tolerant<T: serde::de::DeserializeOwned>(
     object: &mut Map<String, Value>,
     mut report: impl FnMut(&ConfigError),
 ) -> Result<T, ConfigError> {
@@ -257,7 +258,8 @@ mod tests {
 
     #[test]
     fn keys_match_in_any_case_and_null_is_the_default() {
-        let input = br#"{"CNIVERSION":"1.0.0","Name":"n","TYPE":"gingham","IPAM":{"Type":"host-local"},"prevResult":null}"#;
+        let input =
+            br#"{"CNIVERSION":"1.0.0","Name":"n","TYPE":"gingham","IPAM":{"Type":"host-local"},"prevResult":null}"#;
         let config = NetworkConfig::parse(input).unwrap();
         assert_eq!(config.version(), Ok(SpecVersion::V1_0_0));
         assert_eq!(config.ipam.unwrap().plugin, "host-local");

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// A refused environment. CNI code 4.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EnvError {
+pub(crate) enum EnvError {
     /// Variables the verb needs are not set.
     #[error("required env variables [{}] missing", names.join(","))]
     Missing {
@@ -45,18 +45,18 @@ pub enum EnvError {
 }
 
 /// Whether a text is made as the specification wants identities made: a letter or digit, then also `_`, `.`, `-`.
-pub(super) fn is_identity(text: &str) -> bool {
+pub(crate) fn is_identity(text: &str) -> bool {
     text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }
 
 /// A container's identity, as the runtime names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerId(String);
+pub(crate) struct ContainerId(String);
 
 impl ContainerId {
     /// Checks the characters.
-    pub fn new(text: &str) -> Result<Self, EnvError> {
+    pub(crate) fn new(text: &str) -> Result<Self, EnvError> {
         if is_identity(text) {
             return Ok(Self(text.to_owned()));
         }
@@ -64,7 +64,7 @@ impl ContainerId {
     }
 
     /// The text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -77,11 +77,11 @@ impl fmt::Display for ContainerId {
 
 /// The name of a network interface: 1 to 15 bytes that the kernel accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IfName(String);
+pub(crate) struct IfName(String);
 
 impl IfName {
     /// Checks length and characters.
-    pub fn new(text: &str) -> Result<Self, EnvError> {
+    pub(crate) fn new(text: &str) -> Result<Self, EnvError> {
         match text {
             "" => Err(EnvError::Missing { names: vec!["CNI_IFNAME"] }),
             _ if text.len() > 15 => Err(EnvError::InterfaceTooLong),
@@ -94,7 +94,7 @@ impl IfName {
     }
 
     /// The text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -107,16 +107,16 @@ impl fmt::Display for IfName {
 
 /// A container's interface, as the runtime names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attachment {
+pub(crate) struct Attachment {
     /// `CNI_CONTAINERID`.
-    pub container: ContainerId,
+    pub(crate) container: ContainerId,
     /// `CNI_IFNAME`.
-    pub interface: IfName,
+    pub(crate) interface: IfName,
 }
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// Attach a container to the network.
     Add {
         /// Which interface of which container.
@@ -148,20 +148,20 @@ pub enum Verb {
 
 /// The environment, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// What to do. An unknown verb is reported only after the configuration was found readable, as the reference does.
-    pub verb: Result<Verb, EnvError>,
+    pub(crate) verb: Result<Verb, EnvError>,
     /// `CNI_ARGS`, unread; empty if absent.
-    pub arguments: String,
+    pub(crate) arguments: String,
     /// `CNI_PATH`: directories of plugins, in order.
-    pub path: Vec<PathBuf>,
+    pub(crate) path: Vec<PathBuf>,
     /// `CNI_NETNS_OVERRIDE`: the container may share the plugin's own network namespace.
-    pub netns_override: bool,
+    pub(crate) netns_override: bool,
 }
 
 impl Environment {
     /// Reads the environment through `variable`. None: `CNI_COMMAND` is not set, a person started the plugin.
-    pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Self>, EnvError> {
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Self>, EnvError> {
         let text = |name: &'static str| match variable(name).map(OsString::into_string) {
             None => Ok(String::new()),
             Some(Ok(text)) => Ok(text),
@@ -275,8 +275,7 @@ mod tests {
 
     #[test]
     fn del_needs_no_netns() {
-        let pairs =
-            [("CNI_COMMAND", "DEL"), ("CNI_CONTAINERID", "c1"), ("CNI_IFNAME", "eth0"), ("CNI_PATH", "/a:/b")];
+        let pairs = [("CNI_COMMAND", "DEL"), ("CNI_CONTAINERID", "c1"), ("CNI_IFNAME", "eth0"), ("CNI_PATH", "/a:/b")];
         let environment = read(&pairs).unwrap().unwrap();
         assert!(matches!(environment.verb, Ok(Verb::Del { netns: None, .. })));
         assert_eq!(environment.path, [PathBuf::from("/a"), PathBuf::from("/b")]);

@@ -24,6 +24,15 @@
 //!
 //! A delegated plugin's error passes through with its own code.
 
+use gingham_engine::attachment::Refusal;
+use gingham_engine::ipam::IpamError;
+use gingham_engine::runtime::LoadError;
+use gingham_engine::settings::SettingsError;
+use gingham_engine::store::StoreError;
+use gingham_net::NetError;
+use gingham_net::masquerade::MasqueradeError;
+use gingham_net::netlink::NetlinkError;
+use gingham_net::netns::NetnsError;
 use serde::{Deserialize, Serialize};
 
 use super::args::ArgsError;
@@ -32,56 +41,59 @@ use super::env::EnvError;
 use super::json;
 use super::result::ResultError;
 use super::version::{SpecVersion, UnsupportedVersion, supported_list};
+use crate::addressing::AddressingError;
 use crate::delegate::DelegateError;
 use crate::plan::PlanError;
+use crate::policies::PolicyError;
+use crate::records::RecordsError;
 use crate::resolv_conf::ResolvConfError;
 
 /// A number of the table above, or a delegated plugin's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Code(pub u32);
+pub(crate) struct Code(pub(crate) u32);
 
 #[allow(missing_docs, reason = "the table of the module says what they mean")]
 impl Code {
-    pub const INCOMPATIBLE_VERSION: Self = Self(1);
-    pub const UNSUPPORTED_FIELD: Self = Self(2);
-    pub const UNKNOWN_CONTAINER: Self = Self(3);
-    pub const ENVIRONMENT: Self = Self(4);
-    pub const IO: Self = Self(5);
-    pub const DECODING: Self = Self(6);
-    pub const CONFIG: Self = Self(7);
-    pub const NETNS: Self = Self(8);
-    pub const TRY_AGAIN: Self = Self(11);
-    pub const NOT_AVAILABLE: Self = Self(50);
-    pub const KERNEL: Self = Self(100);
-    pub const POLICY_FAULT: Self = Self(101);
-    pub const DENIED: Self = Self(102);
-    pub const EXHAUSTED: Self = Self(103);
-    pub const ALREADY_ALLOCATED: Self = Self(104);
-    pub const INTERNAL: Self = Self(999);
+    pub(crate) const INCOMPATIBLE_VERSION: Self = Self(1);
+    pub(crate) const UNSUPPORTED_FIELD: Self = Self(2);
+    pub(crate) const UNKNOWN_CONTAINER: Self = Self(3);
+    pub(crate) const ENVIRONMENT: Self = Self(4);
+    pub(crate) const IO: Self = Self(5);
+    pub(crate) const DECODING: Self = Self(6);
+    pub(crate) const CONFIG: Self = Self(7);
+    pub(crate) const NETNS: Self = Self(8);
+    pub(crate) const TRY_AGAIN: Self = Self(11);
+    pub(crate) const NOT_AVAILABLE: Self = Self(50);
+    pub(crate) const KERNEL: Self = Self(100);
+    pub(crate) const POLICY_FAULT: Self = Self(101);
+    pub(crate) const DENIED: Self = Self(102);
+    pub(crate) const EXHAUSTED: Self = Self(103);
+    pub(crate) const ALREADY_ALLOCATED: Self = Self(104);
+    pub(crate) const INTERNAL: Self = Self(999);
 }
 
 /// An error for the runtime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{msg}")]
-pub struct CniError {
+pub(crate) struct CniError {
     /// For programs.
-    pub code: Code,
+    pub(crate) code: Code,
     /// For people: what is wrong and what to do.
-    pub msg: String,
+    pub(crate) msg: String,
     /// More of it; empty if there is none.
-    pub details: String,
+    pub(crate) details: String,
 }
 
 impl CniError {
     /// An error without details.
-    pub fn new(code: Code, msg: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, msg: impl Into<String>) -> Self {
         Self { code, msg: msg.into(), details: String::new() }
     }
 
     /// Adds to the details.
     #[must_use]
-    pub fn and(mut self, detail: &str) -> Self {
+    pub(crate) fn and(mut self, detail: &str) -> Self {
         if !detail.is_empty() {
             let separator = if self.details.is_empty() { "" } else { "; " };
             self.details = format!("{}{separator}{detail}", self.details);
@@ -90,14 +102,14 @@ impl CniError {
     }
 
     /// Several errors as one: the first one's code and text, the others in the details. None of none.
-    pub fn join(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+    pub(crate) fn join(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
         let mut errors = errors.into_iter();
         let first = errors.next()?;
         Some(errors.fold(first, |joined, error| joined.and(&error.msg).and(&error.details)))
     }
 
     /// The JSON object, without a line break at its end.
-    pub fn render(&self, version: SpecVersion) -> String {
+    pub(crate) fn render(&self, version: SpecVersion) -> String {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Written<'a> {
@@ -181,9 +193,97 @@ impl From<DelegateError> for CniError {
             DelegateError::BadName { .. } | DelegateError::NotFound { .. } => Code::CONFIG,
             DelegateError::Start { .. } => Code::IO,
             DelegateError::Died { .. } => Code::INTERNAL,
-            DelegateError::NoAnswer { .. } => Code::DECODING,
+            DelegateError::NoAnswer { .. } | DelegateError::NoAddress { .. } => Code::DECODING,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<AddressingError> for CniError {
+    fn from(error: AddressingError) -> Self {
+        Self::new(Code::CONFIG, error.to_string())
+    }
+}
+
+impl From<SettingsError> for CniError {
+    fn from(error: SettingsError) -> Self {
+        Self::new(Code::CONFIG, error.to_string())
+    }
+}
+
+impl From<PolicyError> for CniError {
+    fn from(error: PolicyError) -> Self {
+        let code = match &error {
+            PolicyError::Unknown { .. } | PolicyError::OtherDigest { .. } => Code::CONFIG,
+            PolicyError::Load(LoadError::Contract { .. }) => Code::POLICY_FAULT,
+            PolicyError::Library(_) | PolicyError::Load(_) => Code::IO,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+fn code_of_store(error: &StoreError) -> Code {
+    match error {
+        // The runtime's identities do not fit.
+        StoreError::TooLong { .. } | StoreError::Nul { .. } => Code::ENVIRONMENT,
+        StoreError::Conflict { .. } | StoreError::Lost { .. } => Code::INTERNAL,
+        _ => Code::IO,
+    }
+}
+
+impl From<RecordsError> for CniError {
+    fn from(error: RecordsError) -> Self {
+        let code = match &error {
+            RecordsError::AlreadyAttached { .. } => Code::ALREADY_ALLOCATED,
+            RecordsError::BootId { .. } | RecordsError::Lock { .. } => Code::IO,
+            RecordsError::Store(error) => code_of_store(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<IpamError> for CniError {
+    fn from(error: IpamError) -> Self {
+        let code = match &error {
+            IpamError::AlreadyAttached { .. } => Code::ALREADY_ALLOCATED,
+            IpamError::Refused { refusal, .. } => match refusal {
+                Refusal::Exhausted(_) | Refusal::Unavailable(_) => Code::EXHAUSTED,
+                Refusal::TryAgain(_) => Code::TRY_AGAIN,
+                Refusal::Denied(_) | Refusal::Other(_) => Code::DENIED,
+                Refusal::InvalidConfig(_) => Code::CONFIG,
+            },
+            IpamError::Problems { .. } => Code::CONFIG,
+            IpamError::Fault { .. } | IpamError::Pools { .. } | IpamError::Guard { .. } => Code::POLICY_FAULT,
+            IpamError::Store(error) => code_of_store(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<NetnsError> for CniError {
+    fn from(error: NetnsError) -> Self {
+        Self::new(Code::NETNS, error.to_string())
+    }
+}
+
+impl From<NetError> for CniError {
+    fn from(error: NetError) -> Self {
+        match error {
+            NetError::Namespace(error) => error.into(),
+            error => Self::new(Code::KERNEL, error.to_string()),
+        }
+    }
+}
+
+impl From<NetlinkError> for CniError {
+    fn from(error: NetlinkError) -> Self {
+        Self::new(Code::KERNEL, error.to_string())
+    }
+}
+
+impl From<MasqueradeError> for CniError {
+    fn from(error: MasqueradeError) -> Self {
+        Self::new(Code::KERNEL, error.to_string())
     }
 }
 

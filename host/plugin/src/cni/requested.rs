@@ -6,13 +6,13 @@ use std::net::IpAddr;
 /// A text that is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot understand ip: {text:?}; write ADDRESS or ADDRESS/LENGTH")]
-pub struct ParseAddressError {
+pub(crate) struct ParseAddressError {
     /// The text at fault.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// Reads one address. An IPv4 address in IPv6 clothes is taken as IPv4.
-pub fn parse(text: &str) -> Result<IpAddr, ParseAddressError> {
+pub(crate) fn parse(text: &str) -> Result<IpAddr, ParseAddressError> {
     let fault = || ParseAddressError { text: text.to_owned() };
     let address = match text.split_once('/') {
         Some(_) => text.parse::<ipnet::IpNet>().map_err(|_| fault())?.addr(),
@@ -22,7 +22,7 @@ pub fn parse(text: &str) -> Result<IpAddr, ParseAddressError> {
 }
 
 /// Reads addresses between commas; nothing is an empty list.
-pub fn parse_list(text: &str) -> Result<Vec<IpAddr>, ParseAddressError> {
+pub(crate) fn parse_list(text: &str) -> Result<Vec<IpAddr>, ParseAddressError> {
     if text.is_empty() {
         return Ok(Vec::new());
     }

@@ -14,38 +14,38 @@ use super::version::{SpecVersion, UnsupportedVersion};
 
 /// What an ADD made, free of versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CniResult {
+pub(crate) struct CniResult {
     /// Interfaces in the node and in the container.
-    pub interfaces: Vec<Interface>,
+    pub(crate) interfaces: Vec<Interface>,
     /// The container's addresses.
-    pub ips: Vec<IpConfig>,
+    pub(crate) ips: Vec<IpConfig>,
     /// The container's routes.
-    pub routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
     /// Name resolution.
-    pub dns: Dns,
+    pub(crate) dns: Dns,
 }
 
 /// A network interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Interface {
+pub(crate) struct Interface {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its hardware address.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub mac: String,
+    pub(crate) mac: String,
     /// Bytes; 0 if not told.
     #[serde(skip_serializing_if = "is_zero")]
-    pub mtu: u32,
+    pub(crate) mtu: u32,
     /// The container's network namespace; empty for the node's own.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub sandbox: String,
+    pub(crate) sandbox: String,
     /// Path of a socket that belongs to the interface.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub socket_path: String,
+    pub(crate) socket_path: String,
     /// Address on the PCI bus.
     #[serde(rename = "pciID", skip_serializing_if = "String::is_empty")]
-    pub pci_id: String,
+    pub(crate) pci_id: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -55,68 +55,68 @@ fn is_zero(number: &u32) -> bool {
 
 /// An address of the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IpConfig {
+pub(crate) struct IpConfig {
     /// Index into [`CniResult::interfaces`].
-    pub interface: Option<usize>,
+    pub(crate) interface: Option<usize>,
     /// With the prefix length the container sees.
-    pub address: IpNet,
+    pub(crate) address: IpNet,
     /// The network's gateway.
-    pub gateway: Option<IpAddr>,
+    pub(crate) gateway: Option<IpAddr>,
 }
 
 /// A route of the container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Route {
+pub(crate) struct Route {
     /// Where it leads.
-    pub dst: IpNet,
+    pub(crate) dst: IpNet,
     /// Next hop; none means the first gateway of the family.
     #[serde(default, deserialize_with = "unless_blank", skip_serializing_if = "Option::is_none")]
-    pub gw: Option<IpAddr>,
+    pub(crate) gw: Option<IpAddr>,
     /// Bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mtu: Option<u32>,
+    pub(crate) mtu: Option<u32>,
     /// Bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub advmss: Option<u32>,
+    pub(crate) advmss: Option<u32>,
     /// Metric.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub priority: Option<u32>,
+    pub(crate) priority: Option<u32>,
     /// Table number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub table: Option<u32>,
+    pub(crate) table: Option<u32>,
     /// The kernel's scope number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope: Option<u32>,
+    pub(crate) scope: Option<u32>,
 }
 
 /// Name resolution.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Dns {
+pub(crate) struct Dns {
     /// Addresses of name servers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub nameservers: Vec<String>,
+    pub(crate) nameservers: Vec<String>,
     /// Local domain.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub domain: String,
+    pub(crate) domain: String,
     /// Search list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub search: Vec<String>,
+    pub(crate) search: Vec<String>,
     /// Options.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
 }
 
 impl Dns {
     /// Whether nothing is said.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.nameservers.is_empty() && self.domain.is_empty() && self.search.is_empty() && self.options.is_empty()
     }
 }
 
 /// A result that cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ResultError {
+pub(crate) enum ResultError {
     /// It is not what its version says.
     #[error("{origin}: {message}")]
     Malformed {
@@ -134,7 +134,9 @@ pub enum ResultError {
         source: UnsupportedVersion,
     },
     /// The oldest versions have to name an address.
-    #[error("cannot convert: no valid IP addresses: a result of CNI version {version} needs one; set cniVersion to 0.3.0 or later")]
+    #[error(
+        "cannot convert: no valid IP addresses: a result of CNI version {version} needs one; set cniVersion to 0.3.0 or later"
+    )]
     NoAddress {
         /// The version asked for.
         version: SpecVersion,
@@ -150,7 +152,7 @@ pub enum ResultError {
 impl CniResult {
     /// Whether the version can carry a result with these addresses. Asked before anything is configured: a result
     /// that cannot be told must not be made.
-    pub fn fits<'a>(
+    pub(crate) fn fits<'a>(
         version: SpecVersion,
         addresses: impl IntoIterator<Item = &'a IpNet>,
     ) -> Result<(), ResultError> {
@@ -167,13 +169,13 @@ impl CniResult {
     }
 
     /// The result as JSON text in the version's shape, without a line break at its end.
-    pub fn render(&self, version: SpecVersion) -> Result<String, ResultError> {
+    pub(crate) fn render(&self, version: SpecVersion) -> Result<String, ResultError> {
         Self::fits(version, self.ips.iter().map(|ip| &ip.address))?;
         Ok(written::render(self, version))
     }
 
     /// Reads a result. Without a version of its own it has the configuration's. `null` is an empty result.
-    pub fn read(origin: &str, value: &Value, config_version: SpecVersion) -> Result<Self, ResultError> {
+    pub(crate) fn read(origin: &str, value: &Value, config_version: SpecVersion) -> Result<Self, ResultError> {
         written::read(value, config_version).map_err(|fault| fault.of(origin))
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// A version of the specification. They compare in the order they were published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SpecVersion {
+pub(crate) enum SpecVersion {
     /// 0.1.0: one address per family, no interfaces.
     V0_1_0,
     /// 0.2.0: the VERSION verb.
@@ -26,21 +26,21 @@ pub enum SpecVersion {
 /// A version this plugin does not speak.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("incompatible CNI versions: config is {found:?}, plugin supports {}", supported_list())]
-pub struct UnsupportedVersion {
+pub(crate) struct UnsupportedVersion {
     /// What the configuration or the result says.
-    pub found: String,
+    pub(crate) found: String,
 }
 
 impl SpecVersion {
     /// All of them, oldest first.
-    pub const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::V0_1_0, Self::V0_2_0, Self::V0_3_0, Self::V0_3_1, Self::V0_4_0, Self::V1_0_0, Self::V1_1_0];
 
     /// The newest one.
-    pub const NEWEST: Self = Self::V1_1_0;
+    pub(crate) const NEWEST: Self = Self::V1_1_0;
 
     /// As it is written in `cniVersion`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::V0_1_0 => "0.1.0",
             Self::V0_2_0 => "0.2.0",
@@ -53,7 +53,7 @@ impl SpecVersion {
     }
 
     /// Reads `cniVersion`. An absent or empty one means 0.1.0, as the specification says.
-    pub fn read(text: Option<&str>) -> Result<Self, UnsupportedVersion> {
+    pub(crate) fn read(text: Option<&str>) -> Result<Self, UnsupportedVersion> {
         let text = match text {
             None | Some("") => return Ok(Self::V0_1_0),
             Some(text) => text,
@@ -78,18 +78,18 @@ impl Serialize for SpecVersion {
 }
 
 /// `["0.1.0" "0.2.0" …]`, the form people search for.
-pub fn supported_list() -> String {
+pub(crate) fn supported_list() -> String {
     format!("[{}]", SpecVersion::ALL.map(|version| format!("{:?}", version.as_str())).join(" "))
 }
 
 /// The answer to VERSION: one line.
-pub fn report() -> String {
+pub(crate) fn report() -> String {
     let supported = SpecVersion::ALL.map(|version| format!("{:?}", version.as_str())).join(",");
     format!("{{\"cniVersion\":\"{}\",\"supportedVersions\":[{supported}]}}\n", SpecVersion::NEWEST)
 }
 
 /// What a person sees who starts the plugin by hand.
-pub fn about(program: &str) -> String {
+pub(crate) fn about(program: &str) -> String {
     let supported = SpecVersion::ALL.map(SpecVersion::as_str).join(", ");
     format!(
         "CNI {program} plugin (gingham v{})\nCNI protocol versions supported: {supported}\n",

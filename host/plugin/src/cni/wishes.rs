@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use gingham_net::Mac;
-use serde::de::{Deserializer, Error};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 use serde_json::{Map, Value};
 
 use super::args::Arguments;
@@ -15,13 +15,13 @@ use super::requested;
 
 /// The runtime's wishes, from `CNI_ARGS`, `args.cni` and `runtimeConfig`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub(crate) struct Wishes {
     /// Addresses asked for by name, in that order of sources, without repetition.
-    pub addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     /// `runtimeConfig.ipRanges`, for the policy to read.
-    pub ip_ranges: Option<Value>,
+    pub(crate) ip_ranges: Option<Value>,
     /// `args.cni.labels`, then the pod's annotations.
-    pub annotations: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -89,7 +89,7 @@ impl<'de> Deserialize<'de> for Labels {
 
 impl Wishes {
     /// Reads the keys of the network configuration and joins them with `CNI_ARGS`.
-    pub fn read(object: &Map<String, Value>, arguments: &Arguments) -> Result<Self, ConfigError> {
+    pub(crate) fn read(object: &Map<String, Value>, arguments: &Arguments) -> Result<Self, ConfigError> {
         let Written { args: WrittenArgs { cni }, runtime_config } = gingham_config::from_map(object)?;
         let named = arguments.addresses.iter().copied();
         let mut addresses: Vec<IpAddr> = Vec::new();
@@ -105,7 +105,7 @@ impl Wishes {
 }
 
 /// The hardware address asked for: `runtimeConfig.mac`, else `args.cni.mac`, else `MAC` of `CNI_ARGS`.
-pub fn hardware_address(object: &Map<String, Value>, arguments: &Arguments) -> Result<Option<Mac>, ConfigError> {
+pub(crate) fn hardware_address(object: &Map<String, Value>, arguments: &Arguments) -> Result<Option<Mac>, ConfigError> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct Sources {
@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn addresses_come_from_three_places_in_order_once_each() {
-        let text = r#"{"args":{"cni":{"ips":["10.0.0.2","10.0.0.1"]}},"runtimeConfig":{"ips":["10.0.0.3/24","10.0.0.2"]}}"#;
+        let text =
+            r#"{"args":{"cni":{"ips":["10.0.0.2","10.0.0.1"]}},"runtimeConfig":{"ips":["10.0.0.3/24","10.0.0.2"]}}"#;
         let wishes = read(text, "IP=10.0.0.1").unwrap();
         let texts: Vec<String> = wishes.addresses.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);

@@ -35,13 +35,17 @@ fn the_verb_is_in_the_environment_and_the_input_arrives_to_the_byte() {
 
 #[test]
 fn a_large_input_and_a_large_answer_do_not_block_each_other() {
-    let plugins = Plugins::with("echo", r#"printf '{"a":"'; head -c 300000 /dev/zero | tr '\0' a; printf '"}'; cat >/dev/null"#);
+    let plugins =
+        Plugins::with("echo", r#"printf '{"a":"'; head -c 300000 /dev/zero | tr '\0' a; printf '"}'; cat >/dev/null"#);
     assert!(add(&plugins, "echo", &vec![b' '; 300_000]).is_ok());
 }
 
 #[test]
 fn an_error_passes_through_with_its_code_even_after_a_result() {
-    let plugins = Plugins::with("static", r#"cat >/dev/null; echo '{"ips":[]}'; echo '{"code":11,"msg":"later","details":"d"}'; exit 1"#);
+    let plugins = Plugins::with(
+        "static",
+        r#"cat >/dev/null; echo '{"ips":[]}'; echo '{"code":11,"msg":"later","details":"d"}'; exit 1"#,
+    );
     let error = CniError::from(add(&plugins, "static", b"{}").unwrap_err());
     assert_eq!((error.code, error.msg.as_str(), error.details.as_str()), (Code::TRY_AGAIN, "later", "d"));
 }

@@ -21,7 +21,10 @@ fn the_role_follows_the_name_it_runs_under() {
     assert_eq!(role("net-script", &main), Ok(Role::Main));
     assert_eq!(role("host-local", &main), Ok(Role::Ipam));
     let text = role("gingham", &main).unwrap_err().to_string();
-    assert!(text.contains("\"net-script\"") && text.contains("\"host-local\"") && text.contains("\"gingham\""), "{text}");
+    assert!(
+        text.contains("\"net-script\"") && text.contains("\"host-local\"") && text.contains("\"gingham\""),
+        "{text}"
+    );
     let both = config(r#"{"name":"n","type":"gingham","ipam":{"type":"gingham","policy":"x"}}"#);
     assert_eq!(role("gingham", &both), Ok(Role::Main));
 }

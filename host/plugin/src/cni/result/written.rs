@@ -63,13 +63,13 @@ struct FamilyIp {
 }
 
 /// Why a result cannot be read.
-pub(super) enum ReadFault {
+pub(crate) enum ReadFault {
     Shape(Fault),
     Version(UnsupportedVersion),
 }
 
 impl ReadFault {
-    pub(super) fn of(self, origin: &str) -> ResultError {
+    pub(crate) fn of(self, origin: &str) -> ResultError {
         let origin = origin.to_owned();
         match self {
             Self::Shape(fault) => ResultError::Malformed { origin, message: fault.to_string() },
@@ -78,7 +78,7 @@ impl ReadFault {
     }
 }
 
-pub(super) fn render(result: &CniResult, version: SpecVersion) -> String {
+pub(crate) fn render(result: &CniResult, version: SpecVersion) -> String {
     if version < SpecVersion::V0_3_0 {
         return json::pretty(&Families {
             cni_version: version.as_str(),
@@ -109,12 +109,19 @@ fn listed(ip: &IpConfig, version: SpecVersion) -> ListedIp {
 fn family(result: &CniResult, v4: bool) -> Option<FamilyIp> {
     let ip = result.ips.iter().find(|ip| ip.address.addr().is_ipv4() == v4)?;
     let routes = result.routes.iter().filter(|route| route.dst.addr().is_ipv4() == v4);
-    let plain =
-        |route: &Route| Route { dst: route.dst, gw: route.gw, mtu: None, advmss: None, priority: None, table: None, scope: None };
+    let plain = |route: &Route| Route {
+        dst: route.dst,
+        gw: route.gw,
+        mtu: None,
+        advmss: None,
+        priority: None,
+        table: None,
+        scope: None,
+    };
     Some(FamilyIp { ip: ip.address, gateway: ip.gateway, routes: routes.map(plain).collect() })
 }
 
-pub(super) fn read(value: &Value, config_version: SpecVersion) -> Result<CniResult, ReadFault> {
+pub(crate) fn read(value: &Value, config_version: SpecVersion) -> Result<CniResult, ReadFault> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
     struct Head {

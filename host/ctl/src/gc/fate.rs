@@ -1,0 +1,103 @@
+//! Whether a container is still there, judged by its network namespace. In doubt it is.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use gingham_net::link::{self, Link};
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::netns::{NetNs, NetnsError};
+
+use super::{GcError, Judged};
+use crate::holdings::Held;
+
+/// What became of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Its namespace is there.
+    There,
+    /// Its namespace is gone, and why one knows.
+    Gone(String),
+    /// It cannot be told, and why not.
+    Unknown(String),
+}
+
+impl Fate {
+    /// Of the container whose namespace was at this path when it came. An ADD under way is safe: its namespace is made
+    /// before it starts.
+    pub(super) fn of(netns: &str) -> Self {
+        if netns.is_empty() {
+            return Self::Unknown("no namespace is recorded".to_owned());
+        }
+        match NetNs::open(netns) {
+            Ok(_) => Self::There,
+            Err(NetnsError::Missing { .. }) if !is_known_place(netns) => {
+                Self::Unknown(format!("{netns} lies in no directory of this machine"))
+            }
+            Err(NetnsError::Missing { .. }) => Self::Gone(format!("nothing is at {netns}")),
+            Err(NetnsError::NotANamespace { what, .. }) => Self::Gone(format!("at {netns} is {what}")),
+            Err(error) => Self::Unknown(error.to_string()),
+        }
+    }
+}
+
+/// A container that looks from inside at the node's leases sees no namespaces at all; it shall not take them for gone.
+/// Below `/proc` directories go together with their process.
+fn is_known_place(netns: &str) -> bool {
+    netns.starts_with("/proc/") || Path::new(netns).parent().is_some_and(Path::is_dir)
+}
+
+/// Takes those out of `gone` that still have an interface on this node: something may still live in a namespace that
+/// has no name any more. Waits a little for the kernel, which takes interfaces away later than their namespace.
+pub(super) fn take_linked(gone: &mut Vec<Judged>, patience: Duration) -> Result<Vec<Judged>, GcError> {
+    if gone.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut kernel = Socket::<Route>::open()?;
+    let deadline = Instant::now() + patience;
+    loop {
+        let links = link::list(&mut kernel, None)?;
+        let linked = |held: &Held| links.iter().find(|link| belongs_to(link, held));
+        let any = gone.iter().any(|(held, _)| linked(held).is_some());
+        if !any || Instant::now() > deadline {
+            let taken = gone.extract_if(.., |(held, _)| linked(held).is_some());
+            let why = |held: &Held| linked(held).map(|link| format!("its interface {} is still here", link.name));
+            return Ok(taken.map(|(held, _)| (held.clone(), why(&held).unwrap_or_default())).collect());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The plugin writes on its end of a container's link whose it is, and the kernel keeps 255 bytes of it.
+fn belongs_to(link: &Link, held: &Held) -> bool {
+    let mut whose = format!("gingham {} {} {}", held.network, held.key.container_id, held.key.interface);
+    whose.truncate(whose.floor_char_boundary(255));
+    link.alias.as_ref() == Some(&whose)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_there() {
+        assert_eq!(Fate::of("/proc/self/ns/net"), Fate::There);
+    }
+
+    #[test]
+    fn nothing_or_something_else_at_the_path_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cni-1");
+        let netns = path.to_str().unwrap();
+        assert_eq!(Fate::of(netns), Fate::Gone(format!("nothing is at {netns}")));
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(Fate::of(netns), Fate::Gone(_)));
+        assert!(matches!(Fate::of("/proc/0/ns/net"), Fate::Gone(_)), "a process that has ended");
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_kept() {
+        for netns in ["", "/nowhere/netns/cni-1"] {
+            assert!(matches!(Fate::of(netns), Fate::Unknown(_)), "{netns:?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `ginghamctl leases`
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use gingham_engine::attachment::Pod;
+use gingham_engine::store::StoreError;
+use serde::Serialize;
+
+use crate::cli::LeasesArguments;
+use crate::clock;
+use crate::holdings::{Held, Holdings};
+use crate::node::{self, NoBootId};
+use crate::table::Table;
+
+/// Why leases cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LeasesError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Boot(#[from] NoBootId),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    leases: Vec<Lease<'a>>,
+    resting: Vec<Resting<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Lease<'a> {
+    network: &'a str,
+    addresses: &'a [IpAddr],
+    container_id: &'a str,
+    interface: &'a str,
+    pod: &'a Pod,
+    netns: &'a str,
+    since: String,
+    state: State,
+}
+
+#[derive(Serialize)]
+struct Resting<'a> {
+    network: &'a str,
+    count: u64,
+}
+
+/// What became of a lease.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    InUse,
+    EarlierBoot,
+}
+
+pub(crate) fn run(arguments: &LeasesArguments, out: &mut dyn Write) -> Result<(), LeasesError> {
+    let holdings = Holdings::read(&arguments.data_dir, arguments.network.as_deref())?;
+    let state = if holdings.boot == node::boot_id()? { State::InUse } else { State::EarlierBoot };
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut *out, &json(&holdings, state))?;
+        return Ok(writeln!(out)?);
+    }
+    match (&arguments.network, holdings.attachments.as_slice()) {
+        (None, []) => writeln!(out, "no leases")?,
+        (Some(network), []) => writeln!(out, "no leases of network {network}")?,
+        (_, held) => write!(out, "{}", table(held, state, clock::now()))?,
+    }
+    for (network, count) in &holdings.resting {
+        writeln!(out, "{network}: {count} freed addresses rest before they are handed out again")?;
+    }
+    Ok(())
+}
+
+fn json(holdings: &Holdings, state: State) -> Shown<'_> {
+    let lease = |held| {
+        let Held { network, key, record } = held;
+        Lease {
+            network,
+            addresses: &record.addresses,
+            container_id: &key.container_id,
+            interface: &key.interface,
+            pod: &record.pod,
+            netns: &record.netns,
+            since: clock::utc(record.since),
+            state,
+        }
+    };
+    Shown {
+        leases: holdings.attachments.iter().map(lease).collect(),
+        resting: holdings.resting.iter().map(|(network, count)| Resting { network, count: *count }).collect(),
+    }
+}
+
+/// The leases for people.
+pub(crate) fn table(attachments: &[Held], state: State, now: u64) -> Table<7> {
+    let state = match state {
+        State::InUse => "in use",
+        State::EarlierBoot => "earlier boot",
+    };
+    let mut table = Table::new(["NETWORK", "ADDRESS", "CONTAINER", "INTERFACE", "POD", "SINCE", "STATE"]);
+    for held in attachments {
+        let since = format!("{} ({})", clock::ago(held.record.since, now), clock::utc(held.record.since));
+        for [network, address, container, interface, pod] in held.cells() {
+            table.row([network, address, container, interface, pod, since.clone(), state.to_owned()]);
+        }
+    }
+    table
+}

@@ -1,0 +1,104 @@
+//! `ginghamctl policy add`
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use gingham_engine::compile::{CompileError, Compiled, Compiler};
+use gingham_engine::library::{Digest, Installed, Library, LibraryError};
+use gingham_engine::runtime::{LoadError, Surface};
+
+use super::source::{Source, SourceError};
+use crate::cli::AddArguments;
+use crate::clock;
+use crate::table::size;
+
+/// Why a policy was not installed. The library is as it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AddError {
+    #[error(
+        "{name} is built into the plugin, and an installed policy of that name would hide it from every network; choose \
+         another name with --name"
+    )]
+    BuiltIn { name: String },
+    #[error("gingham is the plugin's own name in a configuration; choose another name with --name")]
+    OwnName,
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("{path}: {source}")]
+    Compile { path: PathBuf, source: CompileError },
+    #[error(transparent)]
+    Compiler(#[from] LoadError),
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+pub(super) fn run(
+    arguments: &AddArguments,
+    library: &mut Library,
+    library_dir: &Path,
+    out: &mut dyn Write,
+) -> Result<(), AddError> {
+    arguments.name.as_deref().map_or(Ok(()), refuse_reserved)?;
+    let source = Source::read(&arguments.file)?;
+    let name = arguments.name.clone().unwrap_or(source.name);
+    refuse_reserved(&name)?;
+    let digest = Digest::of(&source.component);
+    let before = library.find(&name)?;
+    if before.as_ref().is_some_and(|before| before.digest == digest) && library.is_compiled(&digest) {
+        writeln!(out, "Policy {name} is already installed: {digest}")?;
+        return Ok(());
+    }
+    let (compiled, took) = compile(&source.component, &arguments.file)?;
+    let installed = Installed {
+        digest,
+        size: source.component.len() as u64,
+        has_release: compiled.surface.has_release(),
+        installed_at: clock::now(),
+    };
+    library.install(&name, &source.component, &compiled.artefact, &installed)?;
+    writeln!(out, "Installed policy {name}, compiled in {}", clock::took(took))?;
+    if let Some(before) = before.filter(|before| before.digest != installed.digest) {
+        writeln!(out, "  instead  {}", before.digest)?;
+    }
+    describe(&name, &installed, &compiled, library_dir, out)
+}
+
+fn refuse_reserved(name: &str) -> Result<(), AddError> {
+    match name {
+        "gingham" => Err(AddError::OwnName),
+        _ if gingham_builtin::find(name).is_some() => Err(AddError::BuiltIn { name: name.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+fn compile(component: &[u8], path: &Path) -> Result<(Compiled, Duration), AddError> {
+    let start = Instant::now();
+    let compiled = Compiler::new()?
+        .compile(component)
+        .map_err(|source| AddError::Compile { path: path.to_owned(), source })?;
+    Ok((compiled, start.elapsed()))
+}
+
+fn describe(
+    name: &str,
+    installed: &Installed,
+    compiled: &Compiled,
+    library_dir: &Path,
+    out: &mut dyn Write,
+) -> Result<(), AddError> {
+    let at = library_dir.join("components").join(format!("{}.wasm", installed.digest.hex()));
+    writeln!(out, "  digest   {}", installed.digest)?;
+    writeln!(out, "  exports  {}", compiled.surface.exports.join(", "))?;
+    writeln!(out, "  imports  {}", imports(&compiled.surface))?;
+    writeln!(out, "  at       {} ({})", at.display(), size(installed.size))?;
+    writeln!(out, "Select it in a network's configuration:")?;
+    writeln!(out, "  \"ipam\": {{\"type\": \"gingham\", \"policy\": \"{name}\", ...}}")?;
+    Ok(())
+}
+
+fn imports(surface: &Surface) -> String {
+    if surface.imports.is_empty() { "nothing".to_owned() } else { surface.imports.join(", ") }
+}

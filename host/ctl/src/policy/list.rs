@@ -1,0 +1,92 @@
+//! `ginghamctl policy list`
+
+use std::io::{self, Write};
+
+use gingham_builtin::{BUILT_IN, BuiltIn};
+use gingham_engine::library::{Digest, Installed, Library, LibraryError};
+use serde::Serialize;
+
+use crate::cli::ListArguments;
+use crate::clock;
+use crate::table::{Table, size};
+
+/// Why there is no list.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListError {
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    name: String,
+    digest: String,
+    size: u64,
+    built_in: bool,
+    compiled: bool,
+    has_release: bool,
+    installed_at: Option<String>,
+}
+
+pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut dyn Write) -> Result<(), ListError> {
+    let installed = library.list()?.into_iter().map(|(name, installed)| of_installed(name, &installed, library));
+    let rows: Vec<Row> = BUILT_IN.iter().map(of_built_in).chain(installed).collect();
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut *out, &rows)?;
+        return Ok(writeln!(out)?);
+    }
+    let mut table = Table::new(["NAME", "DIGEST", "SIZE", "COMPILED", "RELEASE", "SOURCE"]);
+    for row in &rows {
+        table.row([
+            row.name.clone(),
+            short_digest(&row.digest),
+            size(row.size),
+            yes_no(row.compiled),
+            yes_no(row.has_release),
+            if row.built_in { "built in" } else { "installed" }.to_owned(),
+        ]);
+    }
+    write!(out, "{table}")?;
+    if rows.iter().any(|row| !row.compiled) {
+        writeln!(out, "Not compiled for this version: run `ginghamctl policy recompile`")?;
+    }
+    Ok(())
+}
+
+fn of_built_in(policy: &BuiltIn) -> Row {
+    Row {
+        name: policy.name.to_owned(),
+        digest: policy.digest.to_owned(),
+        size: policy.component.len() as u64,
+        built_in: true,
+        compiled: true,
+        has_release: policy.has_release,
+        installed_at: None,
+    }
+}
+
+fn of_installed(name: String, installed: &Installed, library: &Library) -> Row {
+    Row {
+        name,
+        digest: installed.digest.to_string(),
+        size: installed.size,
+        built_in: false,
+        compiled: library.is_compiled(&installed.digest),
+        has_release: installed.has_release,
+        installed_at: Some(clock::utc(installed.installed_at)),
+    }
+}
+
+/// The digest's first twelve digits.
+pub(crate) fn short_digest(digest: &str) -> String {
+    Digest::parse(digest).map_or_else(|| digest.to_owned(), |digest| format!("sha256:{}", &digest.hex()[..12]))
+}
+
+pub(super) fn yes_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}

@@ -1,0 +1,30 @@
+//! `ginghamctl policy`: the library of installed policies.
+
+mod add;
+mod inspect;
+mod list;
+mod recompile;
+mod remove;
+mod source;
+
+use std::error::Error;
+use std::io::Write;
+use std::path::Path;
+
+use gingham_engine::library::Library;
+
+use crate::cli::PolicyCommand;
+
+pub(crate) use list::short_digest;
+
+/// Runs a subcommand on the library in a directory.
+pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+    let mut library = Library::open(library_dir)?;
+    match command {
+        PolicyCommand::Add(arguments) => Ok(add::run(arguments, &mut library, library_dir, out)?),
+        PolicyCommand::List(arguments) => Ok(list::run(arguments, &library, out)?),
+        PolicyCommand::Inspect(arguments) => Ok(inspect::run(arguments, &library, out)?),
+        PolicyCommand::Remove(arguments) => Ok(remove::run(arguments, &mut library, library_dir, out)?),
+        PolicyCommand::Recompile => Ok(recompile::run(&mut library, out)?),
+    }
+}

@@ -1,0 +1,60 @@
+//! What somebody hands over as a policy: a component, a core module, or the directory of a crate.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use gingham_build::BuildError;
+use gingham_engine::compile::{CompileError, componentise};
+
+/// The largest file that is read, in bytes: five times a policy with a JavaScript engine inside.
+const LARGEST: u64 = 64 << 20;
+
+/// A component and the name it would have.
+pub(super) struct Source {
+    pub(super) component: Vec<u8>,
+    /// The file's or package's name, with `-` for `_`.
+    pub(super) name: String,
+}
+
+/// Why there is no component.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is larger than {} MiB; is it a policy?", LARGEST >> 20)]
+    TooLarge { path: PathBuf },
+    #[error("{path}: {source}")]
+    NoComponent { path: PathBuf, source: CompileError },
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+impl Source {
+    /// Reads a file, or builds a crate.
+    pub(super) fn read(path: &Path) -> Result<Self, SourceError> {
+        if path.is_dir() {
+            let built = gingham_build::build_policy(path)?;
+            return Ok(Self { component: built.bytes, name: policy_name(&built.name) });
+        }
+        let bytes = read_bounded(path)?;
+        let component =
+            componentise(&bytes).map_err(|source| SourceError::NoComponent { path: path.to_owned(), source })?;
+        Ok(Self { component, name: policy_name(&path.file_stem().unwrap_or_default().to_string_lossy()) })
+    }
+}
+
+fn policy_name(written: &str) -> String {
+    written.replace('_', "-")
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .map_err(|source| SourceError::Read { path: path.to_owned(), source })?;
+    match u64::try_from(bytes.len()) {
+        Ok(0..=LARGEST) => Ok(bytes),
+        _ => Err(SourceError::TooLarge { path: path.to_owned() }),
+    }
+}

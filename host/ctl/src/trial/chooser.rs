@@ -1,0 +1,91 @@
+//! Who chooses the addresses of a network: found the way the plugin finds it.
+
+use std::path::{Path, PathBuf};
+
+use gingham_engine::library::{Installed, Library, LibraryError, artefact_key};
+use gingham_engine::runtime::{LoadError, Runtime};
+
+use super::config::TrialConfig;
+
+/// The plugin's own name in a configuration, whatever name it runs under.
+const OWN_NAME: &str = "gingham";
+
+/// Who chooses.
+pub(super) enum Chooser {
+    /// Nobody: the network is one of layer 2.
+    Nobody,
+    /// A policy inside the plugin.
+    BuiltIn { name: String, digest: String },
+    /// A policy of this machine's library.
+    Installed(Box<InstalledPolicy>),
+    /// A policy that is not there, or none: the plugin will say what is wrong.
+    Unknown { name: String },
+    /// Another IPAM plugin.
+    Other { plugin: String },
+}
+
+/// An installed policy with its files.
+pub(super) struct InstalledPolicy {
+    pub(super) name: String,
+    pub(super) installed: Installed,
+    pub(super) component: Vec<u8>,
+    pub(super) artefact: Vec<u8>,
+}
+
+/// An installed policy that cannot be taken along.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChooserError {
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    #[error(transparent)]
+    Runtime(#[from] LoadError),
+    #[error("cannot read {path}: {source}; install the policy again with `ginghamctl policy add`")]
+    Read { path: PathBuf, source: std::io::Error },
+}
+
+impl Chooser {
+    /// Of a configuration.
+    pub(super) fn of(config: &TrialConfig, library_dir: &Path) -> Result<Self, ChooserError> {
+        let Some(plugin) = config.ipam_text("type") else { return Ok(Self::Nobody) };
+        let is_own = plugin == OWN_NAME || plugin == config.kind;
+        let is_policy = |name: &str| -> Result<bool, ChooserError> {
+            Ok(gingham_builtin::find(name).is_some() || Library::open(library_dir)?.find(name)?.is_some())
+        };
+        if !is_own && !is_policy(plugin)? {
+            return Ok(Self::Other { plugin: plugin.to_owned() });
+        }
+        let named = config.ipam_text("policy").unwrap_or(plugin);
+        let name = named.split_once('@').map_or(named, |(name, _)| name);
+        Self::policy(name, library_dir)
+    }
+
+    fn policy(name: &str, library_dir: &Path) -> Result<Self, ChooserError> {
+        let library = Library::open(library_dir)?;
+        if let Some(installed) = library.find(name)? {
+            return Ok(Self::Installed(Box::new(InstalledPolicy::read(name, installed, &library, library_dir)?)));
+        }
+        Ok(match gingham_builtin::find(name) {
+            Some(policy) => Self::BuiltIn { name: name.to_owned(), digest: policy.digest.to_owned() },
+            None => Self::Unknown { name: name.to_owned() },
+        })
+    }
+}
+
+impl InstalledPolicy {
+    fn read(
+        name: &str,
+        installed: Installed,
+        library: &Library,
+        library_dir: &Path,
+    ) -> Result<Self, ChooserError> {
+        // Loading checks whose the files are and what they were compiled for: what a node would not run is not tried.
+        library.load(&Runtime::new()?, name, &installed)?;
+        let read = |directory: &str, extension: &str| {
+            let path = library_dir.join(directory).join(format!("{}.{extension}", installed.digest.hex()));
+            std::fs::read(&path).map_err(|source| ChooserError::Read { path, source })
+        };
+        let component = read("components", "wasm")?;
+        let artefact = read(&format!("compiled/{}", artefact_key()), "cwasm")?;
+        Ok(Self { name: name.to_owned(), installed, component, artefact })
+    }
+}

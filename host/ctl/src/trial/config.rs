@@ -1,0 +1,236 @@
+//! The network configuration to be tried.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gingham_engine::settings::DATA_DIR;
+use serde_json::{Map, Value};
+
+/// The configuration that comes with ginghamctl.
+const BUILT_IN: &str = r#"{"cniVersion":"0.2.0","name":"mynet","type":"net-script","bridge":"cni0","isGateway":true,"ipMasq":true,
+ "ipam":{"type":"host-local","subnet":"10.244.0.0/16","routes":[{"dst":"0.0.0.0/0"}]}}"#;
+
+/// The version whose CHECK is used for configurations that are older than CHECK.
+const CHECKABLE: &str = "1.0.0";
+
+/// A configuration that cannot be tried.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is no network configuration: {reason}")]
+    NoObject { path: PathBuf, reason: String },
+    #[error("{path}: \"plugins\" must be a list with at least one plugin's configuration")]
+    NoPlugin { path: PathBuf },
+    #[error("{path}: \"{key}\" is missing; a network configuration needs cniVersion, name and type")]
+    Missing { path: PathBuf, key: &'static str },
+    #[error("{path}: \"type\" must be the name of a plugin's file, {kind:?} is not")]
+    BadType { path: PathBuf, kind: String },
+}
+
+/// A configuration as one plugin gets it.
+#[derive(Debug, Clone)]
+pub(super) struct TrialConfig {
+    /// What it is called in the story.
+    pub(super) title: String,
+    /// `name`
+    pub(super) network: String,
+    /// `type`: the name the plugin runs under.
+    pub(super) kind: String,
+    /// `cniVersion`
+    pub(super) version: String,
+    /// What had to be changed to try it.
+    pub(super) notes: Vec<String>,
+    object: Map<String, Value>,
+}
+
+impl TrialConfig {
+    /// Reads a .conf or a .conflist, or takes the built-in configuration.
+    pub(super) fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else {
+            return Self::parse(BUILT_IN, Path::new("the built-in configuration"), "comes with ginghamctl".to_owned());
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path, path.display().to_string())
+    }
+
+    fn parse(text: &str, path: &Path, title: String) -> Result<Self, ConfigError> {
+        let no_object = |reason: String| ConfigError::NoObject { path: path.to_owned(), reason };
+        let whole: Map<String, Value> = serde_json::from_str(text).map_err(|error| no_object(error.to_string()))?;
+        let (object, mut notes) = one_plugin(whole).ok_or_else(|| ConfigError::NoPlugin { path: path.to_owned() })?;
+        let text = |key: &'static str| match get(&object, key) {
+            Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+            _ => Err(ConfigError::Missing { path: path.to_owned(), key }),
+        };
+        let (network, kind, version) = (text("name")?, text("type")?, text("cniVersion")?);
+        if kind.contains('/') || kind.starts_with('.') {
+            return Err(ConfigError::BadType { path: path.to_owned(), kind });
+        }
+        let object = in_private_directory(object, &mut notes);
+        Ok(Self { title, network, kind, version, notes, object })
+    }
+
+    /// The `ipam` object, unless it is empty: then the network is one of layer 2.
+    pub(super) fn ipam(&self) -> Option<&Map<String, Value>> {
+        get(&self.object, "ipam").and_then(Value::as_object).filter(|ipam| !ipam.is_empty())
+    }
+
+    /// A text of `ipam`.
+    pub(super) fn ipam_text(&self, key: &str) -> Option<&str> {
+        self.ipam().and_then(|ipam| get(ipam, key)).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// The file that `ipam.resolvConf` names.
+    pub(super) fn resolv_conf(&self) -> Option<&Path> {
+        self.ipam_text("resolvConf").map(Path::new)
+    }
+
+    /// Where the leases are.
+    pub(super) fn data_dir(&self) -> &Path {
+        Path::new(self.ipam_text("dataDir").unwrap_or(DATA_DIR))
+    }
+
+    /// The bridge's name.
+    pub(super) fn bridge(&self) -> &str {
+        get(&self.object, "bridge").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or("cni0")
+    }
+
+    /// Whether the gateway's address is on the bridge.
+    pub(super) fn is_gateway(&self) -> bool {
+        self.switch("isGateway") || self.switch("isDefaultGateway")
+    }
+
+    /// Whether the network is masqueraded.
+    pub(super) fn is_masqueraded(&self) -> bool {
+        self.switch("ipMasq")
+    }
+
+    /// Whether containers are kept apart.
+    pub(super) fn is_isolated(&self) -> bool {
+        self.switch("portIsolation")
+    }
+
+    fn switch(&self, key: &str) -> bool {
+        get(&self.object, key) == Some(&Value::Bool(true))
+    }
+
+    /// What the plugin reads for ADD and DEL.
+    pub(super) fn input(&self) -> String {
+        Value::Object(self.object.clone()).to_string()
+    }
+
+    /// The version that CHECK is asked at: the configuration's own, unless that has no CHECK.
+    pub(super) fn check_version(&self) -> &str {
+        let mut numbers = self.version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
+        let version = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+        if version < (0, 4) { CHECKABLE } else { &self.version }
+    }
+
+    /// What the plugin reads for CHECK.
+    pub(super) fn check_input(&self, previous: Value) -> String {
+        let mut object = without(self.object.clone(), "cniVersion");
+        object.insert("cniVersion".to_owned(), self.check_version().into());
+        object.insert("prevResult".to_owned(), previous);
+        Value::Object(object).to_string()
+    }
+}
+
+/// The first plugin's configuration, completed from the list as a runtime does.
+fn one_plugin(whole: Map<String, Value>) -> Option<(Map<String, Value>, Vec<String>)> {
+    let Some(plugins) = get(&whole, "plugins") else { return Some((whole, Vec::new())) };
+    let plugins = plugins.as_array()?;
+    let mut object = plugins.first()?.as_object()?.clone();
+    for key in ["name", "cniVersion"] {
+        if let Some(value) = get(&whole, key) {
+            object = without(object, key);
+            object.insert(key.to_owned(), value.clone());
+        }
+    }
+    let kinds = plugins.iter().skip(1).filter_map(|plugin| get(plugin.as_object()?, "type")?.as_str());
+    let others = kinds.collect::<Vec<_>>().join(", ");
+    let note = format!("of the list only the first plugin is tried, without {others}");
+    Some((object, if others.is_empty() { Vec::new() } else { vec![note] }))
+}
+
+/// Leases of the trial shall lie nowhere else than in directories that end with it.
+fn in_private_directory(mut object: Map<String, Value>, notes: &mut Vec<String>) -> Map<String, Value> {
+    let Some(Value::Object(ipam)) = get(&object, "ipam") else { return object };
+    let is_private = |path: &str| ["/run/", "/var/run/", "/var/lib/"].iter().any(|private| path.starts_with(private));
+    match get(ipam, "dataDir").and_then(Value::as_str) {
+        Some(path) if path.starts_with('/') && (!is_private(path) || path.contains("..")) => {
+            notes.push(format!("leases are kept in a private {DATA_DIR} instead of {path}"));
+            let ipam = without(ipam.clone(), "dataDir");
+            object = without(object, "ipam");
+            object.insert("ipam".to_owned(), Value::Object(ipam));
+            object
+        }
+        _ => object,
+    }
+}
+
+/// Keys match whatever their case.
+fn get<'a>(object: &'a Map<String, Value>, wanted: &str) -> Option<&'a Value> {
+    let any = || object.iter().filter(|(key, _)| key.eq_ignore_ascii_case(wanted)).map(|(_, value)| value).next_back();
+    object.get(wanted).or_else(any).filter(|value| !value.is_null())
+}
+
+fn without(mut object: Map<String, Value>, unwanted: &str) -> Map<String, Value> {
+    object.retain(|key, _| !key.eq_ignore_ascii_case(unwanted));
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<TrialConfig, ConfigError> {
+        TrialConfig::parse(text, Path::new("x.conf"), "x.conf".to_owned())
+    }
+
+    #[test]
+    fn the_built_in_configuration_is_one() {
+        let config = TrialConfig::read(None).unwrap();
+        assert_eq!((config.network.as_str(), config.kind.as_str(), config.bridge()), ("mynet", "net-script", "cni0"));
+        assert!(config.is_gateway() && config.is_masqueraded() && !config.is_isolated());
+        assert_eq!(config.check_version(), "1.0.0");
+        assert_eq!(config.data_dir(), Path::new("/var/lib/gingham"));
+    }
+
+    #[test]
+    fn of_a_list_the_first_plugin_is_taken_with_the_lists_name() {
+        let list = r#"{"cniVersion":"1.1.0","name":"n","plugins":[{"type":"a","NAME":"x"},{"type":"portmap"},{"type":"tuning"}]}"#;
+        let config = parse(list).unwrap();
+        assert_eq!((config.network.as_str(), config.kind.as_str(), config.check_version()), ("n", "a", "1.1.0"));
+        assert_eq!(config.notes, ["of the list only the first plugin is tried, without portmap, tuning"]);
+        assert!(matches!(parse(r#"{"plugins":[]}"#), Err(ConfigError::NoPlugin { .. })));
+        assert!(matches!(parse(r#"{"plugins":{}}"#), Err(ConfigError::NoPlugin { .. })));
+    }
+
+    #[test]
+    fn leases_never_go_to_the_machines_directories() {
+        let config = |dir: &str| parse(&format!(r#"{{"cniVersion":"1.0.0","name":"n","type":"a","IPAM":{{"type":"p","datadir":"{dir}"}}}}"#)).unwrap();
+        for dir in ["/srv/leases", "/run/../srv", "/var/library"] {
+            assert_eq!(config(dir).data_dir(), Path::new(DATA_DIR), "{dir}");
+            assert_eq!(config(dir).notes.len(), 1, "{dir}");
+        }
+        assert_eq!(config("/run/leases").data_dir(), Path::new("/run/leases"));
+        assert_eq!(config("/srv").ipam_text("type"), Some("p"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let text = |text: &str| parse(text).unwrap_err().to_string();
+        assert!(text("{}").contains("\"name\" is missing"));
+        assert!(text(r#"{"cniVersion":"1.0.0","name":"n","type":"../x"}"#).contains("\"type\""));
+        assert!(text("[]").contains("x.conf is no network configuration"));
+    }
+
+    #[test]
+    fn check_gets_the_result_of_add() {
+        let config = parse(r#"{"CNIVERSION":"0.3.1","name":"n","type":"a"}"#).unwrap();
+        let input: Map<String, Value> = serde_json::from_str(&config.check_input(Value::Bool(true))).unwrap();
+        assert_eq!(get(&input, "cniVersion"), Some(&Value::from("1.0.0")));
+        assert_eq!((input.get("prevResult"), input.len()), (Some(&Value::Bool(true)), 4));
+    }
+}

@@ -1,0 +1,40 @@
+//! `ginghamctl try`: two containers join a network and leave it, in namespaces of their own.
+
+mod answer;
+mod chooser;
+mod config;
+mod container;
+mod icmp;
+mod json;
+mod plugin;
+mod sandbox;
+mod steps;
+mod story;
+
+use std::error::Error;
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::cli::TryArguments;
+use chooser::Chooser;
+use config::TrialConfig;
+use plugin::PluginFile;
+use sandbox::{CarriedOver, Sandbox};
+use story::Story;
+
+/// Tries a network. Everything that is needed of this machine is read first; then the machine is out of sight.
+pub(crate) fn run(arguments: &TryArguments, library_dir: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    let config = TrialConfig::read(arguments.config.as_deref())?;
+    let plugin = PluginFile::find(arguments.plugin.as_deref())?;
+    let chooser = Chooser::of(&config, library_dir)?;
+    let carried = CarriedOver::pack(&chooser, config.resolv_conf())?;
+    let sandbox = Sandbox::enter()?;
+    carried.unpack()?;
+    let plugin = plugin.install(&config)?;
+    let mut story = Story::new(out);
+    story.begin(&config, &chooser, sandbox.has_user_namespace())?;
+    steps::walk(&config, &chooser, &plugin, &arguments.pod_namespace, &mut story)?;
+    Ok(story.end(start.elapsed())?)
+}

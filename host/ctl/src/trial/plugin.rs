@@ -1,0 +1,173 @@
+//! The plugin, run as a container runtime runs it: environment and standard input in, standard output out.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use super::config::TrialConfig;
+use super::container::{Container, INTERFACE};
+use super::json;
+
+/// Where the plugin is put: in the sandbox's own `/run`.
+const DIRECTORY: &str = "/run/gingham-try";
+
+/// Where other plugins are, for configurations that need one.
+const OTHERS: &str = "/opt/cni/bin:/usr/lib/cni";
+
+/// What went wrong with the plugin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PluginError {
+    #[error("cannot open the plugin {path}: {source}; build it with `cargo build`, or name its file with --plugin")]
+    Missing { path: PathBuf, source: io::Error },
+    #[error("cannot find the plugin: {source}; name its file with --plugin")]
+    Nowhere { source: io::Error },
+    #[error("cannot {operation} {path}: {source}")]
+    Io { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error("{verb} of container {container} failed after {took}; the plugin says:\n{said}")]
+    Failed { verb: Verb, container: &'static str, took: String, said: String },
+}
+
+/// What the plugin is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Add,
+    Check,
+    Del,
+}
+
+impl Verb {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "ADD",
+            Self::Check => "CHECK",
+            Self::Del => "DEL",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The plugin's file, open: it may lie in a directory that the sandbox hides.
+pub(super) struct PluginFile {
+    file: File,
+    path: PathBuf,
+}
+
+/// The plugin, ready to run.
+pub(super) struct Plugin {
+    /// Its file, under the name that the configuration gives it.
+    path: PathBuf,
+}
+
+/// An answer.
+pub(super) struct Answered {
+    /// Standard output.
+    pub(super) said: String,
+    /// Lines of standard error: runtimes put them into their logs.
+    pub(super) logged: Vec<String>,
+    pub(super) took: Duration,
+}
+
+impl PluginFile {
+    /// Finds the plugin: where it is said to be, or beside this program.
+    pub(super) fn find(named: Option<&Path>) -> Result<Self, PluginError> {
+        let path = match named {
+            Some(path) => path.to_owned(),
+            None => std::env::current_exe()
+                .map_err(|source| PluginError::Nowhere { source })?
+                .with_file_name("gingham"),
+        };
+        match File::open(&path).and_then(|file| Ok((file.metadata()?.is_file(), file))) {
+            Ok((true, file)) => Ok(Self { file, path }),
+            Ok((false, _)) => Err(PluginError::Missing { path, source: io::Error::other("it is no regular file") }),
+            Err(source) => Err(PluginError::Missing { path, source }),
+        }
+    }
+
+    /// Puts it, inside the sandbox, under the name the configuration gives it.
+    pub(super) fn install(mut self, config: &TrialConfig) -> Result<Plugin, PluginError> {
+        let path = Path::new(DIRECTORY).join("bin").join(&config.kind);
+        let fault = |operation| {
+            let path = path.clone();
+            move |source| PluginError::Io { operation, path, source }
+        };
+        fs::create_dir_all(Path::new(DIRECTORY).join("bin")).map_err(fault("make the directory of"))?;
+        let mut copy = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(&path)
+            .map_err(fault("make a copy of the plugin at"))?;
+        io::copy(&mut self.file, &mut copy)
+            .map_err(|source| PluginError::Io { operation: "copy the plugin", path: self.path, source })?;
+        Ok(Plugin { path })
+    }
+}
+
+impl Plugin {
+    /// Asks for something for a container, with a configuration on standard input.
+    pub(super) fn call(&self, verb: Verb, container: &Container, arguments: &str, input: &str) -> Result<Answered, PluginError> {
+        let stdin = file_with(input).map_err(|source| PluginError::Io {
+            operation: "write the configuration to",
+            path: DIRECTORY.into(),
+            source,
+        })?;
+        let mut command = self.command();
+        command
+            .env("CNI_COMMAND", verb.as_str())
+            .env("CNI_CONTAINERID", container.id)
+            .env("CNI_NETNS", &container.path)
+            .env("CNI_IFNAME", INTERFACE)
+            .env("CNI_ARGS", arguments)
+            .stdin(stdin);
+        let start = Instant::now();
+        let output = command.output().map_err(|source| PluginError::Io {
+            operation: "run the plugin",
+            path: self.path.clone(),
+            source,
+        })?;
+        answered(verb, container, &output, start.elapsed())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CNI_")) {
+            command.env_remove(name);
+        }
+        let own = self.path.parent().unwrap_or(Path::new(DIRECTORY)).display().to_string();
+        let others = std::env::var("CNI_PATH").unwrap_or_else(|_| OTHERS.to_owned());
+        command.env("CNI_PATH", format!("{own}:{others}"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+fn file_with(input: &str) -> io::Result<File> {
+    let mut file = tempfile::tempfile_in(DIRECTORY)?;
+    file.write_all(input.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn answered(verb: Verb, container: &Container, output: &Output, took: Duration) -> Result<Answered, PluginError> {
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let logged = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() {
+        return Ok(Answered { said, logged: logged.lines().map(str::to_owned).collect(), took });
+    }
+    let mut all = vec![json::fold(said.trim_end()), logged.trim_end().to_owned()];
+    if output.status.code() != Some(1) {
+        all.push(format!("(it ended with {})", output.status));
+    }
+    all.retain(|part| !part.is_empty());
+    let took = crate::clock::took(took);
+    Err(PluginError::Failed { verb, container: container.id, took, said: all.join("\n") })
+}

@@ -1,0 +1,138 @@
+//! The steps of a trial: two containers join, are looked at, reach each other, are checked, and leave.
+
+mod leave;
+mod look;
+mod reach;
+
+use std::io;
+
+use gingham_engine::store::StoreError;
+use gingham_net::NetError;
+use gingham_net::masquerade::MasqueradeError;
+use gingham_net::netlink::NetlinkError;
+use gingham_net::netns::NetnsError;
+
+use super::answer::{Answer, AnswerError};
+use super::chooser::Chooser;
+use super::config::TrialConfig;
+use super::container::{Container, ContainerError};
+use super::icmp::PingError;
+use super::json;
+use super::plugin::{Answered, Plugin, PluginError, Verb};
+use super::story::Story;
+use crate::clock::took;
+
+/// A step that failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    #[error("ADD of container {container}: {source}")]
+    Answer { container: &'static str, source: AnswerError },
+    #[error("ADD answered {address} for container {container}, but no such lease is in the store")]
+    NoLease { container: &'static str, address: String },
+    #[error("ipMasq is set, but {address} of container {container} is not masqueraded after ADD")]
+    NotMasqueraded { container: &'static str, address: String },
+    #[error("container {from} does not reach {to}: {source}")]
+    Ping { from: &'static str, to: String, source: PingError },
+    #[error("portIsolation is set, but container {from} reaches {to}")]
+    NotIsolated { from: &'static str, to: String },
+    #[error("DEL left behind {what}")]
+    LeftBehind { what: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot look at the trial's interfaces: {0}")]
+    Netlink(#[from] NetlinkError),
+    #[error("cannot look at the trial's interfaces: {0}")]
+    Links(#[from] NetError),
+    #[error(transparent)]
+    Namespace(#[from] NetnsError),
+    #[error(transparent)]
+    Masquerade(#[from] MasqueradeError),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// What all steps need.
+struct Trial<'a> {
+    config: &'a TrialConfig,
+    chooser: &'a Chooser,
+    plugin: &'a Plugin,
+    pod_namespace: &'a str,
+}
+
+/// A container that has joined.
+struct Member {
+    container: Container,
+    answer: Answer,
+}
+
+/// Goes through all steps.
+pub(super) fn walk(
+    config: &TrialConfig,
+    chooser: &Chooser,
+    plugin: &Plugin,
+    pod_namespace: &str,
+    story: &mut Story<'_>,
+) -> Result<(), StepError> {
+    let trial = Trial { config, chooser, plugin, pod_namespace };
+    let one = trial.join("try-1", story)?;
+    let other = trial.join("try-2", story)?;
+    let members = [one, other];
+    trial.leases(&members, story)?;
+    trial.masquerade(&members, story)?;
+    trial.reach(&members, story)?;
+    trial.check(&members, story)?;
+    trial.leave(&members, story)
+}
+
+impl Trial<'_> {
+    fn join(&self, id: &'static str, story: &mut Story<'_>) -> Result<Member, StepError> {
+        let container = Container::create(id)?;
+        let answered = self.call(Verb::Add, &container, &self.config.input(), story)?;
+        let answer = Answer::read(answered.said).map_err(|source| StepError::Answer { container: id, source })?;
+        let time = took(answered.took);
+        if id == "try-1" {
+            story.tell("ADD", format!("{id} joined in {time}, the plugin answered\n{}", json::fold(&answer.text)))?;
+        } else {
+            story.tell("ADD", format!("{id} joined in {time} with {}", answer.addresses()))?;
+        }
+        Ok(Member { container, answer })
+    }
+
+    fn check(&self, members: &[Member; 2], story: &mut Story<'_>) -> Result<(), StepError> {
+        let version = self.config.check_version();
+        let mut times = Vec::new();
+        for Member { container, answer } in members {
+            let input = self.config.check_input(answer.previous(container, version));
+            times.push(took(self.call(Verb::Check, container, &input, story)?.took));
+        }
+        let times = times.join(" and ");
+        let why = match self.config.version.as_str() {
+            own if own == version => String::new(),
+            own => format!("; asked as of CNI {version}, for {own} knows no CHECK"),
+        };
+        Ok(story.tell("CHECK", format!("both are as ADD made them ({times}){why}"))?)
+    }
+
+    fn call(
+        &self,
+        verb: Verb,
+        container: &Container,
+        input: &str,
+        story: &mut Story<'_>,
+    ) -> Result<Answered, StepError> {
+        let Container { id, .. } = container;
+        let arguments = format!(
+            "IgnoreUnknown=1;K8S_POD_NAMESPACE={};K8S_POD_NAME={id};K8S_POD_INFRA_CONTAINER_ID={id}",
+            self.pod_namespace
+        );
+        let answered = self.plugin.call(verb, container, &arguments, input)?;
+        for line in &answered.logged {
+            story.tell("log", line)?;
+        }
+        Ok(answered)
+    }
+}

@@ -1,0 +1,73 @@
+//! DEL, and what it must not leave.
+
+use gingham_net::link::{self, Link, Which};
+use gingham_net::masquerade::{self, MasqueradeError};
+use gingham_net::netlink::{Route, Socket};
+
+use super::{Member, StepError, Trial};
+use crate::clock::took;
+use crate::trial::container::INTERFACE;
+use crate::trial::plugin::Verb;
+use crate::trial::story::Story;
+
+impl Trial<'_> {
+    /// Both leave, and it is verified that nothing is left.
+    pub(super) fn leave(&self, members: &[Member; 2], story: &mut Story<'_>) -> Result<(), StepError> {
+        let mut times = Vec::new();
+        for Member { container, .. } in members {
+            times.push(took(self.call(Verb::Del, container, &self.config.input(), story)?.took));
+        }
+        self.no_lease()?;
+        no_interface_inside(members)?;
+        let bridge = self.no_interface_outside()?;
+        self.no_masquerade()?;
+        let bridge = match bridge {
+            Some(bridge) => format!("; bridge {} stays for the next container", bridge.name),
+            None => String::new(),
+        };
+        let times = times.join(" and ");
+        Ok(story.tell("DEL", format!("both left ({times}); no lease, no interface, no NAT is left{bridge}"))?)
+    }
+
+    fn no_lease(&self) -> Result<(), StepError> {
+        match self.held()?.first() {
+            None => Ok(()),
+            Some(held) => left(format!("the lease of container {}", held.key.container_id)),
+        }
+    }
+
+    /// Of the links that the plugin makes only the bridge stays.
+    fn no_interface_outside(&self) -> Result<Option<Link>, StepError> {
+        let links = link::list(&mut Socket::<Route>::open()?, None)?;
+        if let Some(veth) = links.iter().find(|link| link.is_veth()) {
+            return left(format!("the interface {}", veth.name));
+        }
+        Ok(links.into_iter().find(|link| link.is_bridge() && link.name == self.config.bridge()))
+    }
+
+    fn no_masquerade(&self) -> Result<(), StepError> {
+        let network = self.config.network.as_str();
+        let listed = masquerade::open(network).and_then(|mut kernel| masquerade::list(&mut kernel, network));
+        match listed {
+            Ok(prefixes) if prefixes.is_empty() => Ok(()),
+            // Where there is no NAT, none is left.
+            Err(MasqueradeError::KernelLacks { .. }) => Ok(()),
+            Ok(prefixes) => left(format!("the masquerade of {} prefixes", prefixes.len())),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn no_interface_inside(members: &[Member; 2]) -> Result<(), StepError> {
+    for Member { container, .. } in members {
+        let mut kernel = container.namespace.enter(Socket::<Route>::open)??;
+        if link::get(&mut kernel, Which::Name(INTERFACE))?.is_some() {
+            return left(format!("{INTERFACE} in container {}", container.id));
+        }
+    }
+    Ok(())
+}
+
+fn left<T>(what: String) -> Result<T, StepError> {
+    Err(StepError::LeftBehind { what })
+}

@@ -1,0 +1,50 @@
+//! Looking at what ADD left: leases in the store, masquerade in the kernel.
+
+use gingham_net::masquerade;
+
+use super::{Member, StepError, Trial};
+use crate::clock;
+use crate::holdings::{Held, Holdings};
+use crate::leases::{self, State};
+use crate::trial::chooser::Chooser;
+use crate::trial::story::Story;
+
+impl Trial<'_> {
+    /// Shows the leases; each address of each answer has to be among them.
+    pub(super) fn leases(&self, members: &[Member; 2], story: &mut Story<'_>) -> Result<(), StepError> {
+        let held = self.held()?;
+        if matches!(self.chooser, Chooser::BuiltIn { .. } | Chooser::Installed(_)) {
+            for Member { container, answer } in members {
+                let is_leased = |address| {
+                    held.iter().any(|held| held.key.container_id == container.id && held.record.addresses.contains(&address))
+                };
+                if let Some(ip) = answer.ips.iter().find(|ip| !is_leased(ip.address.addr())) {
+                    return Err(StepError::NoLease { container: container.id, address: ip.address.to_string() });
+                }
+            }
+        }
+        Ok(story.tell("leases", leases::table(&held, State::InUse, clock::now()))?)
+    }
+
+    /// Who is attached to the network.
+    pub(super) fn held(&self) -> Result<Vec<Held>, StepError> {
+        Ok(Holdings::read(self.config.data_dir(), Some(&self.config.network))?.attachments)
+    }
+
+    /// Shows what is masqueraded; each address has to be, if the configuration says so.
+    pub(super) fn masquerade(&self, members: &[Member; 2], story: &mut Story<'_>) -> Result<(), StepError> {
+        if !self.config.is_masqueraded() || members.iter().all(|member| member.answer.ips.is_empty()) {
+            return Ok(());
+        }
+        let network = self.config.network.as_str();
+        let prefixes = masquerade::list(&mut masquerade::open(network)?, network)?;
+        for Member { container, answer } in members {
+            let is_masqueraded = |address| prefixes.iter().any(|prefix| prefix.contains(&address));
+            if let Some(ip) = answer.ips.iter().find(|ip| !is_masqueraded(ip.address.addr())) {
+                return Err(StepError::NotMasqueraded { container: container.id, address: ip.address.to_string() });
+            }
+        }
+        let prefixes = prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        Ok(story.tell("NAT", format!("what {prefixes} sends elsewhere leaves with the node's own address"))?)
+    }
+}

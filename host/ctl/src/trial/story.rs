@@ -1,0 +1,60 @@
+//! What is told of a trial: a word in front, the rest beside it.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::chooser::Chooser;
+use super::config::TrialConfig;
+use crate::clock::took;
+use crate::policy::short_digest;
+
+/// The story so far.
+pub(super) struct Story<'a> {
+    out: &'a mut dyn Write,
+}
+
+impl<'a> Story<'a> {
+    pub(super) fn new(out: &'a mut dyn Write) -> Self {
+        Self { out }
+    }
+
+    /// Tells something; further lines stand below the first.
+    pub(super) fn tell(&mut self, word: &str, text: impl Display) -> io::Result<()> {
+        let text = text.to_string();
+        for (index, line) in text.lines().enumerate() {
+            let word = if index == 0 { word } else { "" };
+            writeln!(self.out, "{}", format!("{word:<8} {line}").trim_end())?;
+        }
+        // Steps may take long; what was done is seen before the next one.
+        self.out.flush()
+    }
+
+    pub(super) fn begin(&mut self, config: &TrialConfig, chooser: &Chooser, user_namespace: bool) -> io::Result<()> {
+        let TrialConfig { network, title, version, kind, .. } = config;
+        self.tell("network", format!("{network} ({title}), CNI {version}, with the plugin as {kind}"))?;
+        for note in &config.notes {
+            self.tell("", note)?;
+        }
+        self.tell("policy", chosen_by(chooser))?;
+        let user = if user_namespace { "user, " } else { "" };
+        self.tell("place", format!("{user}network and mount namespaces of its own, with an empty /run and /var/lib"))
+    }
+
+    pub(super) fn end(&mut self, whole: Duration) -> io::Result<()> {
+        self.tell("worked", format!("in {}, and this machine is as it was", took(whole)))
+    }
+}
+
+fn chosen_by(chooser: &Chooser) -> String {
+    let wasm = |name: &str, digest: &str, source: &str| {
+        format!("{name} {} ({source}): this WebAssembly component chooses the addresses", short_digest(digest))
+    };
+    match chooser {
+        Chooser::Nobody => "none: a network of layer 2, without addresses".to_owned(),
+        Chooser::BuiltIn { name, digest } => wasm(name, digest, "built in"),
+        Chooser::Installed(policy) => wasm(&policy.name, &policy.installed.digest.to_string(), "installed"),
+        Chooser::Unknown { name } => format!("{name}, which is neither built in nor installed"),
+        Chooser::Other { plugin } => format!("none: the IPAM plugin {plugin} on CNI_PATH hands out the addresses"),
+    }
+}

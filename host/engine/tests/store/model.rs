@@ -1,0 +1,314 @@
+//! The durable ledger, the one in memory and a naive model answer alike, whatever is done to them; a commit keeps what
+//! was done and a drop undoes it, across reopening.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
+
+use gingham_engine::address::{Family, IpRange, number, successor};
+use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::memory_ledger::MemoryStore;
+use gingham_engine::store::Store;
+use proptest::prelude::*;
+
+use crate::ground::{BOOT, NOW, Tmpfs, check_invariants, container, ip, record};
+
+/// Few addresses, so that runs meet: both ends of both families, and a stretch in the middle.
+fn addresses() -> Vec<IpAddr> {
+    let stretch = |first: &str, count: u128| {
+        let first = ip(first);
+        (0..count).map(move |n| Family::of(first).address(number(first) + n).unwrap()).collect::<Vec<_>>()
+    };
+    let last_v6 = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffb";
+    [
+        stretch("0.0.0.0", 4),
+        stretch("10.0.0.254", 6),
+        stretch("255.255.255.252", 4),
+        stretch("::", 4),
+        stretch("fd00::fffe", 6),
+        stretch(last_v6, 5),
+    ]
+    .concat()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Attach { who: u8, wanted: Vec<prop::sample::Index> },
+    Detach { who: u8 },
+    EndRest { ago: u64, most: usize },
+    Note { key: u8, value: Option<Vec<u8>> },
+    Commit,
+    Drop,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let wanted = prop::collection::vec(any::<prop::sample::Index>(), 0..4);
+    prop_oneof![
+        6 => (0u8..12, wanted).prop_map(|(who, wanted)| Step::Attach { who, wanted }),
+        4 => (0u8..12).prop_map(|who| Step::Detach { who }),
+        2 => (0u64..30, 0usize..5).prop_map(|(ago, most)| Step::EndRest { ago, most }),
+        2 => (0u8..4, prop::option::of(prop::collection::vec(any::<u8>(), 0..9)))
+            .prop_map(|(key, value)| Step::Note { key, value }),
+        2 => Just(Step::Commit),
+        1 => Just(Step::Drop),
+    ]
+}
+
+/// What a ledger should know, in the plainest words.
+#[derive(Debug, Clone, Default)]
+struct Model {
+    attachments: BTreeMap<AttachmentKey, AttachmentRecord>,
+    resting: BTreeMap<IpAddr, u64>,
+    notes: BTreeMap<String, Vec<u8>>,
+}
+
+impl Model {
+    fn holder(&self, address: IpAddr) -> Option<AttachmentKey> {
+        self.attachments.iter().find(|(_, record)| record.addresses.contains(&address)).map(|(key, _)| key.clone())
+    }
+
+    fn used(&self) -> BTreeSet<IpAddr> {
+        let leased = self.attachments.values().flat_map(|record| record.addresses.iter().copied());
+        leased.chain(self.resting.keys().copied()).collect()
+    }
+
+    fn next_unused(&self, within: IpRange) -> Option<IpAddr> {
+        let used = self.used();
+        let candidates = std::iter::once(within.first()).chain(used.iter().copied().filter_map(successor));
+        candidates.filter(|address| within.contains(*address) && !used.contains(address)).min()
+    }
+
+    fn next_used_run(&self, from: IpAddr) -> Option<IpRange> {
+        let used = self.used();
+        let first = *used.range(from..).find(|address| Family::of(**address) == Family::of(from))?;
+        let mut run = IpRange::single(first);
+        while let Some(below) = gingham_engine::address::predecessor(run.first()).filter(|below| used.contains(below)) {
+            run = IpRange::new(below, run.last()).unwrap();
+        }
+        while let Some(above) = successor(run.last()).filter(|above| used.contains(above)) {
+            run = IpRange::new(run.first(), above).unwrap();
+        }
+        Some(run)
+    }
+
+    fn rest_order(&self) -> BTreeSet<(u64, IpAddr)> {
+        self.resting.iter().map(|(address, freed_at)| (*freed_at, *address)).collect()
+    }
+
+    fn take(&mut self, step: &Step, now: u64) {
+        match step {
+            Step::Attach { who, .. } => {
+                if let Some(new) = self.attachment_for(step) {
+                    self.resting.retain(|address, _| !new.addresses.contains(address));
+                    self.attachments.insert(container(who), new);
+                }
+            }
+            Step::Detach { who } => {
+                let gone = self.attachments.remove(&container(who));
+                self.resting.extend(gone.into_iter().flat_map(|gone| gone.addresses).map(|address| (address, now)));
+            }
+            Step::EndRest { ago, most } => {
+                let due = self.rest_order().into_iter().filter(|(freed_at, _)| *freed_at <= now - ago).take(*most);
+                for (_, address) in due {
+                    self.resting.remove(&address);
+                }
+            }
+            Step::Note { key, value: Some(value) } => drop(self.notes.insert(note(*key), value.clone())),
+            Step::Note { key, value: None } => drop(self.notes.remove(&note(*key))),
+            Step::Commit | Step::Drop => {}
+        }
+    }
+
+    /// What a step would attach: a new container, addresses nobody holds.
+    fn attachment_for(&self, step: &Step) -> Option<AttachmentRecord> {
+        let Step::Attach { who, wanted } = step else { return None };
+        if self.attachments.contains_key(&container(who)) {
+            return None;
+        }
+        let all = addresses();
+        let mut wanted: Vec<IpAddr> = wanted.iter().map(|index| all[index.index(all.len())]).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.retain(|address| self.holder(*address).is_none());
+        Some(record(&wanted))
+    }
+}
+
+fn note(key: u8) -> String {
+    ["", "a", "ab", "b"][usize::from(key)].to_owned()
+}
+
+/// Does to a ledger what the model did, and checks what it says about it.
+fn take(ledger: &mut impl Ledger, before: &Model, after: &Model, step: &Step, now: u64) {
+    match step {
+        Step::Attach { who, .. } => {
+            if let Some(new) = before.attachment_for(step) {
+                ledger.attach(&container(who), &new).unwrap();
+            }
+        }
+        Step::Detach { who } => {
+            let gone = ledger.detach(&container(who), now).unwrap();
+            assert_eq!(gone.as_ref(), before.attachments.get(&container(who)));
+        }
+        Step::EndRest { ago, most } => {
+            assert_eq!(ledger.end_rest(now - ago, *most).unwrap(), before.resting.len() - after.resting.len());
+        }
+        Step::Note { key, value } => ledger.put_note(&note(*key), value.as_deref()).unwrap(),
+        Step::Commit | Step::Drop => {}
+    }
+}
+
+fn compare(ledger: &impl LedgerQueries, model: &Model) {
+    check_invariants(ledger);
+    let known: Vec<_> = model.attachments.clone().into_iter().collect();
+    assert_eq!(ledger.attachments().unwrap(), known);
+    let all = addresses();
+    for address in &all {
+        assert_eq!(ledger.holder(*address).unwrap(), model.holder(*address), "holder of {address}");
+        assert_eq!(ledger.resting_since(*address).unwrap(), model.resting.get(address).copied(), "rest of {address}");
+        assert_eq!(ledger.next_used_run(*address).unwrap(), model.next_used_run(*address), "run from {address}");
+    }
+    let ranges = all.iter().flat_map(|first| all.iter().filter_map(|last| IpRange::new(*first, *last)));
+    for range in ranges {
+        assert_eq!(ledger.next_unused(range).unwrap(), model.next_unused(range), "unused within {range}");
+        let resting: BTreeSet<_> = model.rest_order().into_iter().filter(|(_, a)| range.contains(*a)).collect();
+        assert_eq!(ledger.resting_count(range).unwrap(), resting.len() as u64, "resting within {range}");
+        let longest = resting.first().map(|(freed_at, address)| (*address, *freed_at));
+        assert_eq!(ledger.longest_resting(&[range]).unwrap(), longest, "longest resting within {range}");
+    }
+    compare_notes(ledger, model);
+}
+
+fn compare_notes(ledger: &impl LedgerQueries, model: &Model) {
+    for prefix in ["", "a", "b", "c"] {
+        for after in [None, Some(""), Some("a"), Some("ab"), Some("zz")] {
+            let keys = model.notes.keys().filter(|key| key.starts_with(prefix));
+            let keys: Vec<_> =
+                keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(2).cloned().collect();
+            assert_eq!(ledger.note_keys(prefix, after, 2).unwrap(), keys, "notes {prefix:?} after {after:?}");
+        }
+    }
+    for key in 0..4 {
+        assert_eq!(ledger.note(&note(key)).unwrap().as_ref(), model.notes.get(&note(key)));
+    }
+}
+
+fn play(directory: &Path, steps: &[Step]) {
+    let memory = MemoryStore::new();
+    let mut committed = Model::default();
+    let mut model = committed.clone();
+    let mut now = NOW;
+    let open = |now| Store::open(directory, BOOT, now).unwrap().into_ledger("net").unwrap();
+    let mut ledgers = (open(now), memory.ledger("net"));
+    for step in steps {
+        now += 7;
+        let before = model.clone();
+        model.take(step, now);
+        take(&mut ledgers.0, &before, &model, step, now);
+        take(&mut ledgers.1, &before, &model, step, now);
+        match step {
+            Step::Commit => {
+                ledgers.0.commit().unwrap();
+                ledgers.1.commit().unwrap();
+                committed = model.clone();
+                ledgers = (open(now), memory.ledger("net"));
+            }
+            Step::Drop => {
+                drop(ledgers);
+                model = committed.clone();
+                ledgers = (open(now), memory.ledger("net"));
+            }
+            _ => {}
+        }
+        compare(&ledgers.0, &model);
+        compare(&ledgers.1, &model);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_ledgers_do_what_the_model_does(steps in prop::collection::vec(step(), 1..40)) {
+        let disk = Tmpfs::of("8m");
+        play(&disk.store(), &steps);
+    }
+}
+
+#[test]
+fn networks_do_not_see_each_other() {
+    let disk = Tmpfs::of("8m");
+    for (network, id) in [("a", "one"), ("b", "two")] {
+        let mut ledger = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger(network).unwrap();
+        ledger.attach(&container(id), &record(&[ip("10.0.0.2"), ip("fd00::2")])).unwrap();
+        ledger.put_note("k", Some(id.as_bytes())).unwrap();
+        ledger.commit().unwrap();
+    }
+    let reader = Store::open_read_only(&disk.store()).unwrap().unwrap();
+    assert_eq!(reader.networks().unwrap(), ["a", "b"]);
+    for (network, id) in [("a", "one"), ("b", "two")] {
+        let ledger = reader.ledger(network).unwrap();
+        assert_eq!(ledger.holder(ip("10.0.0.2")).unwrap(), Some(container(id)));
+        assert_eq!(ledger.note("k").unwrap().unwrap(), id.as_bytes());
+        assert_eq!(check_invariants(&ledger).len(), 2);
+    }
+    assert_eq!(reader.ledger("c").unwrap().attachment_count().unwrap(), 0);
+}
+
+#[test]
+fn a_ledger_that_changed_nothing_leaves_no_network_behind() {
+    let disk = Tmpfs::of("8m");
+    let mut ledger = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger("never-added").unwrap();
+    assert_eq!(ledger.detach(&container("x"), NOW).unwrap(), None);
+    ledger.commit().unwrap();
+    assert_eq!(Store::open(&disk.store(), BOOT, NOW).unwrap().networks().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_second_lease_of_an_address_is_refused() {
+    let disk = Tmpfs::of("8m");
+    let refused = |ledger: &mut dyn FnMut(&AttachmentKey, &AttachmentRecord) -> String| {
+        assert!(ledger(&container("b"), &record(&[ip("10.0.0.2")])).contains("10.0.0.2 is recorded already"));
+    };
+    let mut durable = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger("net").unwrap();
+    durable.attach(&container("a"), &record(&[ip("10.0.0.2")])).unwrap();
+    refused(&mut |key, record| durable.attach(key, record).unwrap_err().to_string());
+    assert!(durable.attach(&container("a"), &record(&[])).unwrap_err().to_string().contains("the attachment a eth0"));
+    let mut memory = MemoryStore::new().ledger("net");
+    memory.attach(&container("a"), &record(&[ip("10.0.0.2")])).unwrap();
+    refused(&mut |key, record| memory.attach(key, record).unwrap_err().to_string());
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name_and_never_found() {
+    let disk = Tmpfs::of("8m");
+    let long = container("x".repeat(256));
+    let mut ledger = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger(&"n".repeat(255)).unwrap();
+    assert_eq!(ledger.attachment(&long).unwrap(), None);
+    assert_eq!(ledger.detach(&long, NOW).unwrap(), None);
+    let refusal = ledger.attach(&long, &record(&[])).unwrap_err().to_string();
+    assert_eq!(refusal, "the container id is 256 bytes long; the store keeps at most 255");
+    assert!(ledger.attach(&container("a\0b"), &record(&[])).unwrap_err().to_string().contains("NUL"));
+    ledger.attach(&container("x".repeat(255)), &record(&[ip("::1")])).unwrap();
+    ledger.put_note(&"k".repeat(256), Some(&vec![7; 64 << 10])).unwrap();
+    ledger.commit().unwrap();
+    let ledger = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger(&"n".repeat(255)).unwrap();
+    assert_eq!(ledger.holder(ip("::1")).unwrap(), Some(container("x".repeat(255))));
+    assert_eq!(ledger.note(&"k".repeat(256)).unwrap().unwrap().len(), 64 << 10);
+    drop(ledger);
+    assert!(Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger(&"n".repeat(256)).is_err());
+}
+
+#[test]
+fn in_memory_a_branch_is_undone_alone_and_a_lost_update_is_refused() {
+    let store = MemoryStore::new();
+    let mut first = store.ledger("net");
+    let mut branch = first.clone();
+    branch.attach(&container("b"), &record(&[ip("10.0.0.2")])).unwrap();
+    first.attach(&container("a"), &record(&[ip("10.0.0.2")])).unwrap();
+    assert_eq!(store.networks(), Vec::<String>::new());
+    first.commit().unwrap();
+    assert!(branch.commit().is_err(), "it does not know of the first");
+    assert_eq!(store.ledger("net").holder(ip("10.0.0.2")).unwrap(), Some(container("a")));
+}

@@ -1,0 +1,247 @@
+//! ADD: a container joins the network.
+//!
+//! Everything that can be refused is refused before the kernel is touched; what was done is taken back if a later step
+//! fails. The record is durable before any interface exists.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gingham_net::address::DuplicateDetection;
+use gingham_net::link::BridgePort;
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::netns::NetNs;
+use gingham_net::veth::{self, Pair, Veth};
+use gingham_net::{bridge, container, sysctl};
+use ipnet::IpNet;
+
+use crate::addressing::{Addressing, Allotment};
+use crate::call::Call;
+use crate::cni::bridge::BridgeConfig;
+use crate::cni::env::Attachment;
+use crate::cni::error::CniError;
+use crate::cni::result::{CniResult, Interface};
+use crate::cni::version::SpecVersion;
+use crate::cni::wishes::{self, Wishes};
+use crate::failpoint;
+use crate::ipam::{AddressManagement, Applicant, key_of};
+use crate::links;
+use crate::nat;
+use crate::plan::{AddressSource, HostEnd, Role};
+use crate::records::Records;
+use crate::sandbox;
+use crate::undo::UndoStack;
+
+/// How long a new interface may take until packets pass.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// One ADD, decided.
+struct Add<'a> {
+    call: &'a Call,
+    version: SpecVersion,
+    applicant: Applicant<'a>,
+    management: &'a AddressManagement<'a>,
+    records: &'a Records<'a>,
+    /// None as IPAM plugin of another main plugin.
+    link: Option<LinkPlan>,
+}
+
+/// The container's link, decided.
+struct LinkPlan {
+    bridge: BridgeConfig,
+    host_end: HostEnd,
+    container: NetNs,
+}
+
+/// What an ADD has done.
+enum Done {
+    /// The attachment is recorded, with its leases if it has any.
+    Recorded,
+    /// Another plugin was asked for addresses.
+    Delegated(String),
+    /// The container has its interface.
+    Linked(HostEnd),
+}
+
+/// Serves ADD: the result, for standard output.
+pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path) -> Result<String, CniError> {
+    let version = call.config.version()?;
+    let role = call.role()?;
+    let arguments = call.arguments()?;
+    let mac = wishes::hardware_address(&call.config.object, &arguments)?;
+    let applicant = Applicant { attachment, netns, arguments: &arguments, mac };
+    let (management, wishes) = AddressManagement::of(call, &arguments)?;
+    if management.source == AddressSource::None {
+        // A version that must name an address has no words for a network of layer 2.
+        CniResult::fits(version, &[])?;
+    }
+    let link = plan_link(call, role, attachment, netns)?;
+    let records = management.records()?;
+    failpoint::reach("add.planned")?;
+    let add = Add { call, version, applicant, management: &management, records: &records, link };
+    let mut undo = UndoStack::new();
+    match add.run(wishes, &mut undo) {
+        Ok(result) => {
+            undo.disarm();
+            Ok(result)
+        }
+        Err(error) => {
+            let faults = undo.unwind(|done| add.take_back(done));
+            Err(faults.into_iter().fold(error, |error, fault| error.and(&format!("while undoing: {fault}"))))
+        }
+    }
+}
+
+fn plan_link(call: &Call, role: Role, attachment: &Attachment, netns: &Path) -> Result<Option<LinkPlan>, CniError> {
+    if role == Role::Ipam {
+        sandbox::refuse_own_path(call, netns)?;
+        return Ok(None);
+    }
+    let bridge = BridgeConfig::read(&call.config.object)?;
+    let host_end = HostEnd::of(&call.config.name, attachment)?;
+    let container = sandbox::open(call, netns)?;
+    Ok(Some(LinkPlan { bridge, host_end, container }))
+}
+
+impl Add<'_> {
+    fn run(&self, wishes: Wishes, undo: &mut UndoStack<Done>) -> Result<String, CniError> {
+        let allotment = self.obtain(wishes, undo)?;
+        CniResult::fits(self.version, allotment.ips.iter().map(|ip| &ip.address))?;
+        let result = match &self.link {
+            None => {
+                CniResult { interfaces: Vec::new(), ips: allotment.ips, routes: allotment.routes, dns: allotment.dns }
+            }
+            Some(link) => self.connect(link, &allotment, undo)?,
+        };
+        failpoint::reach("add.done")?;
+        Ok(result.render(self.version)?)
+    }
+
+    /// Addresses, and the record of the attachment.
+    fn obtain(&self, wishes: Wishes, undo: &mut UndoStack<Done>) -> Result<Allotment, CniError> {
+        let allotment = match &self.management.source {
+            AddressSource::Policy(choice) => {
+                let allotment = self.management.allocate(choice, &self.applicant, wishes, self.records)?;
+                undo.push(Done::Recorded);
+                allotment
+            }
+            AddressSource::Delegate(plugin) => {
+                // A second ADD for the same attachment ends here, so that the DEL that follows a failed delegation
+                // never takes the first one's addresses away.
+                self.applicant.record(self.records)?;
+                undo.push(Done::Recorded);
+                failpoint::reach("add.recorded")?;
+                undo.push(Done::Delegated(plugin.clone()));
+                self.management.delegate(plugin)?
+            }
+            AddressSource::None => {
+                self.applicant.record(self.records)?;
+                undo.push(Done::Recorded);
+                Allotment::default()
+            }
+        };
+        failpoint::reach("add.allotted")?;
+        Ok(allotment)
+    }
+
+    /// The container's link with its addresses, and the network's masquerade.
+    fn connect(
+        &self,
+        link: &LinkPlan,
+        allotment: &Allotment,
+        undo: &mut UndoStack<Done>,
+    ) -> Result<CniResult, CniError> {
+        let addressing = Addressing::of(allotment, &link.bridge)?;
+        let routes = addressing.kernel_routes()?;
+        let mut host = Socket::<Route>::open()?;
+        let bridge = bridge::ensure(&mut host, link.bridge.name.as_str(), link.bridge.mtu, link.bridge.promiscuous)?;
+        failpoint::reach("add.bridge")?;
+        let veth = veth::create(&mut host, &self.pair(link, bridge.index))?;
+        undo.push(Done::Linked(link.host_end.clone()));
+        failpoint::reach("add.veth")?;
+        for gateway in &addressing.gateways {
+            bridge::ensure_address(&mut host, &bridge, *gateway, link.bridge.force_address)?;
+        }
+        failpoint::reach("add.gateway")?;
+        let mut inside = self.configure(link, &veth, &addressing.addresses(), &routes)?;
+        forward(&addressing.gateways)?;
+        bridge::wait_until_forwarding(&mut host, &bridge, veth.host_index, PATIENCE)?;
+        if !addressing.ips.is_empty() {
+            // Only now: what is announced before the bridge forwards is heard by nobody.
+            container::announce(&mut inside, veth.container_index, veth.container_mac)?;
+        }
+        failpoint::reach("add.configured")?;
+        if link.bridge.ip_masq && !allotment.prefixes.is_empty() {
+            nat::ensure(&self.call.config.name, self.records, &allotment.prefixes)?;
+        }
+        failpoint::reach("add.masqueraded")?;
+        let interfaces = self.interfaces(link, &bridge, &veth);
+        Ok(CniResult { interfaces, ips: addressing.ips, routes: addressing.routes, dns: addressing.dns })
+    }
+
+    fn pair<'b>(&'b self, link: &'b LinkPlan, bridge: u32) -> Pair<'b> {
+        Pair {
+            host_name: link.host_end.name.as_str(),
+            container_name: self.applicant.attachment.interface.as_str(),
+            container: &link.container,
+            mac: self.applicant.mac,
+            mtu: link.bridge.mtu,
+            bridge: Some(bridge),
+            port: BridgePort { hairpin: link.bridge.hairpin, isolated: link.bridge.isolated },
+            alias: Some(&link.host_end.alias),
+        }
+    }
+
+    /// The container's end. Gives back a socket inside for what is left to do there.
+    fn configure(
+        &self,
+        link: &LinkPlan,
+        veth: &Veth,
+        addresses: &[IpNet],
+        routes: &[gingham_net::route::Route],
+    ) -> Result<Socket<Route>, CniError> {
+        let detection = if link.bridge.detect_duplicates { DuplicateDetection::On } else { DuplicateDetection::Off };
+        let name = self.applicant.attachment.interface.as_str();
+        let interface = container::Interface { index: veth.container_index, name, addresses, routes, detection };
+        Ok(container::configure(&link.container, &interface)?)
+    }
+
+    fn interfaces(&self, link: &LinkPlan, bridge: &bridge::Bridge, veth: &Veth) -> Vec<Interface> {
+        let named = |name: &str, mac: gingham_net::Mac| Interface {
+            name: name.to_owned(),
+            mac: mac.to_string(),
+            ..Interface::default()
+        };
+        let sandbox = self.applicant.netns.to_string_lossy().into_owned();
+        let inside = named(self.applicant.attachment.interface.as_str(), veth.container_mac);
+        vec![
+            named(&bridge.name, bridge.mac),
+            named(link.host_end.name.as_str(), veth.host_mac),
+            Interface { sandbox, ..inside },
+        ]
+    }
+
+    fn take_back(&self, done: Done) -> Result<(), CniError> {
+        match done {
+            Done::Linked(host_end) => links::delete(&host_end).map(drop),
+            Done::Delegated(plugin) => self.management.take_back(&plugin),
+            Done::Recorded => {
+                let forget = || self.management.forget([&key_of(self.applicant.attachment)], self.records);
+                match &self.link {
+                    Some(link) if link.bridge.ip_masq => nat::leave(&self.call.config.name, self.records, forget),
+                    _ => forget(),
+                }
+            }
+        }
+    }
+}
+
+/// The node forwards for the families whose gateway it is.
+fn forward(gateways: &[IpNet]) -> Result<(), CniError> {
+    if gateways.iter().any(|gateway| gateway.addr().is_ipv4()) {
+        sysctl::forward_ipv4()?;
+    }
+    if gateways.iter().any(|gateway| gateway.addr().is_ipv6()) {
+        sysctl::forward_ipv6()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! CHECK: whether an attachment is as its ADD made it.
+//!
+//! The record is compared with `prevResult`, then the kernel with both. Everything found is told at once.
+
+use std::path::Path;
+
+use gingham_engine::ledger::AttachmentRecord;
+
+use crate::call::Call;
+use crate::cni::bridge::BridgeConfig;
+use crate::cni::config::ConfigError;
+use crate::cni::env::Attachment;
+use crate::cni::error::{CniError, Code};
+use crate::cni::result::{CniResult, IpConfig};
+use crate::cni::version::SpecVersion;
+use crate::inspection::Inspection;
+use crate::ipam::{AddressManagement, key_of};
+use crate::plan::{AddressSource, HostEnd, Role};
+use crate::sandbox;
+
+/// Serves CHECK.
+pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Result<(), CniError> {
+    let version = call.config.version_for("CHECK", SpecVersion::V0_4_0)?;
+    let (management, _) = AddressManagement::of(call, &call.arguments()?)?;
+    let role = call.role()?;
+    let previous = match &call.config.prev_result {
+        Some(result) => Some(CniResult::read("prevResult", result, version)?),
+        None => None,
+    };
+    if let AddressSource::Delegate(plugin) = &management.source {
+        call.delegate(plugin).pass_on("CHECK")?;
+    }
+    let record = recorded(&management, attachment)?;
+    match (role, previous) {
+        (Role::Ipam, None) => Ok(()),
+        (Role::Ipam, Some(previous)) => told(&record, &previous.ips, attachment),
+        (Role::Main, None) => Err(missing_result()),
+        (Role::Main, Some(previous)) => {
+            let ours = addresses_of(&previous, attachment);
+            if let AddressSource::Policy(_) = &management.source {
+                told(&record, &ours, attachment)?;
+                leased(&record, &ours, attachment)?;
+            }
+            inspect(call, attachment, netns, &previous, &ours)
+        }
+    }
+}
+
+fn missing_result() -> CniError {
+    let message = "Required prevResult missing: CHECK compares with what ADD answered";
+    ConfigError::Value { key: "prevResult".to_owned(), message: message.to_owned() }.into()
+}
+
+fn recorded(management: &AddressManagement<'_>, attachment: &Attachment) -> Result<AttachmentRecord, CniError> {
+    let unknown = || {
+        let Attachment { container, interface } = attachment;
+        let text = format!(
+            "Failed to find address added by container {container}: its interface {interface} is not attached to this network"
+        );
+        CniError::new(Code::UNKNOWN_CONTAINER, text)
+    };
+    management.records()?.attachment(&key_of(attachment))?.ok_or_else(unknown)
+}
+
+/// The result's addresses on the container's interface. Plugins later in the chain may have added others.
+fn addresses_of(previous: &CniResult, attachment: &Attachment) -> Vec<IpConfig> {
+    let is_ours = |index: usize| {
+        let interface = previous.interfaces.get(index);
+        interface.is_some_and(|found| found.name == attachment.interface.as_str() && !found.sandbox.is_empty())
+    };
+    previous.ips.iter().filter(|ip| ip.interface.is_none_or(is_ours)).cloned().collect()
+}
+
+/// Every lease is in the result.
+fn told(record: &AttachmentRecord, ips: &[IpConfig], attachment: &Attachment) -> Result<(), CniError> {
+    match record.addresses.iter().find(|lease| !ips.iter().any(|ip| ip.address.addr() == **lease)) {
+        None => Ok(()),
+        Some(lease) => {
+            let container = &attachment.container;
+            let text = format!("{lease} is leased to container {container}, but prevResult does not name it");
+            Err(CniError::new(Code::UNKNOWN_CONTAINER, text))
+        }
+    }
+}
+
+/// Every address of the result is leased.
+fn leased(record: &AttachmentRecord, ips: &[IpConfig], attachment: &Attachment) -> Result<(), CniError> {
+    match ips.iter().map(|ip| ip.address.addr()).find(|address| !record.addresses.contains(address)) {
+        None => Ok(()),
+        Some(address) => {
+            let container = &attachment.container;
+            let text = format!("prevResult names {address}, but it is not leased to container {container}");
+            Err(CniError::new(Code::UNKNOWN_CONTAINER, text))
+        }
+    }
+}
+
+fn inspect(
+    call: &Call,
+    attachment: &Attachment,
+    netns: &Path,
+    previous: &CniResult,
+    ips: &[IpConfig],
+) -> Result<(), CniError> {
+    let config = BridgeConfig::read(&call.config.object)?;
+    let container = sandbox::open(call, netns)?;
+    let host_end = HostEnd::of(&call.config.name, attachment)?;
+    let mut inspection = Inspection::new(&config, previous)?;
+    inspection.bridge()?;
+    inspection.container(&container, netns, attachment.interface.as_str())?;
+    inspection.host_end(host_end.name.as_str())?;
+    inspection.addresses(ips);
+    inspection.routes();
+    inspection.gateways(ips)?;
+    inspection.masquerade(&call.config.name, ips)?;
+    inspection.verdict()
+}

@@ -1,0 +1,68 @@
+//! DEL: a container leaves the network.
+//!
+//! Needs neither the namespace, the bridge, the policy nor a valid rest of the configuration. Every step is tried, and
+//! what fails is reported together. Only one step waits for another: an address is not freed while an interface may
+//! still have it.
+
+use std::path::Path;
+
+use gingham_net::netns::{NetNs, NetnsError};
+
+use crate::call::Call;
+use crate::cni::bridge::BridgeConfig;
+use crate::cni::env::Attachment;
+use crate::cni::error::CniError;
+use crate::failpoint;
+use crate::ipam::{AddressManagement, key_of};
+use crate::links;
+use crate::nat;
+use crate::plan::{AddressSource, HostEnd, Role};
+use crate::sandbox;
+
+/// Serves DEL.
+pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) -> Result<(), CniError> {
+    let role = call.role()?;
+    let mut errors = Vec::new();
+    if role == Role::Main {
+        // The link first, and nothing after it if that fails.
+        let host_end = HostEnd::of(&call.config.name, attachment)?;
+        let there = links::delete(&host_end)?;
+        failpoint::reach("del.unlinked")?;
+        if !there {
+            errors.extend(netns.and_then(|netns| unlink_inherited(call, attachment, netns).err()));
+        }
+    }
+    errors.extend(forget(call, attachment, role).err());
+    CniError::join(errors).map_or(Ok(()), Err)
+}
+
+/// No link of ours: perhaps one that another plugin made.
+fn unlink_inherited(call: &Call, attachment: &Attachment, netns: &Path) -> Result<(), CniError> {
+    let container = match NetNs::open(netns) {
+        Ok(container) => container,
+        Err(NetnsError::Missing { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    sandbox::refuse_own(call, &container)?;
+    let bridge = BridgeConfig::bridge_name(&call.config.object);
+    links::delete_inherited(&container, attachment.interface.as_str(), &bridge)
+}
+
+/// The addresses, the record, and with the last record the masquerade.
+fn forget(call: &Call, attachment: &Attachment, role: Role) -> Result<(), CniError> {
+    let management = AddressManagement::of_tolerant(call)?;
+    let records = management.records()?;
+    let key = key_of(attachment);
+    if let AddressSource::Delegate(plugin) = &management.source {
+        // As long as the other plugin has not taken its addresses back, the record stays, and another DEL tries again.
+        management.take_back(plugin)?;
+        failpoint::reach("del.delegated")?;
+    }
+    let forget = || management.forget([&key], &records);
+    if role == Role::Main && BridgeConfig::asks_for_masquerade(&call.config.object) {
+        nat::leave(&call.config.name, &records, forget)
+    } else {
+        forget()
+    }?;
+    failpoint::reach("del.done")
+}

@@ -1,0 +1,265 @@
+//! Addresses for a container, wherever they come from: a policy, another plugin, or nowhere.
+
+use std::path::Path;
+
+use gingham_engine::attachment::{self, AttachmentKey, Pod, Request};
+use gingham_engine::ipam::{self, Granted};
+use gingham_engine::runtime::Policy;
+use gingham_engine::settings::Settings;
+use gingham_engine::store::StoreLedger;
+use gingham_net::Mac;
+use rustix::rand::{GetRandomFlags, getrandom};
+use serde_json::{Map, Value};
+
+use crate::addressing::Allotment;
+use crate::call::Call;
+use crate::cni::args::Arguments;
+use crate::cni::config::Ipam;
+use crate::cni::env::Attachment;
+use crate::cni::error::{CniError, Code};
+use crate::cni::result::{CniResult, Dns, IpConfig, Route};
+use crate::cni::wishes::Wishes;
+use crate::delegate::DelegateError;
+use crate::journal;
+use crate::plan::{self, AddressSource, PolicyChoice};
+use crate::policies::Policies;
+use crate::records::Records;
+use crate::resolv_conf;
+
+/// A network's source of addresses, ready to be asked.
+pub(crate) struct AddressManagement<'a> {
+    call: &'a Call,
+    policies: Policies,
+    /// Where addresses come from.
+    pub(crate) source: AddressSource,
+    /// The host's keys of `ipam`; defaults where they are another plugin's business.
+    pub(crate) settings: Settings,
+}
+
+/// Who asks, and what was said about it.
+pub(crate) struct Applicant<'a> {
+    pub(crate) attachment: &'a Attachment,
+    pub(crate) netns: &'a Path,
+    pub(crate) arguments: &'a Arguments,
+    pub(crate) mac: Option<Mac>,
+}
+
+impl Applicant<'_> {
+    /// Records the attachment alone: its addresses are no policy's business.
+    pub(crate) fn record(&self, records: &Records<'_>) -> Result<(), CniError> {
+        Ok(records.attach(&key_of(self.attachment), &records.fresh(self.netns, self.pod()))?)
+    }
+
+    fn pod(&self) -> Pod {
+        let value = |key| self.arguments.value(key).map(str::to_owned);
+        Pod { namespace: value("K8S_POD_NAMESPACE"), name: value("K8S_POD_NAME"), uid: value("K8S_POD_UID") }
+    }
+}
+
+/// How the engine names an attachment.
+pub(crate) fn key_of(attachment: &Attachment) -> AttachmentKey {
+    AttachmentKey {
+        container_id: attachment.container.as_str().to_owned(),
+        interface: attachment.interface.as_str().to_owned(),
+    }
+}
+
+impl<'a> AddressManagement<'a> {
+    /// Of the call's configuration.
+    pub(crate) fn of(call: &'a Call, arguments: &Arguments) -> Result<(Self, Wishes), CniError> {
+        let policies = Policies::open()?;
+        let ipam = call.config.ipam.as_ref();
+        let source = plan::address_source(&call.program, ipam, |name| policies.contains(name))?;
+        let (settings, wishes) = match (&source, ipam) {
+            (AddressSource::Policy(_), Some(ipam)) => {
+                let wishes = Wishes::read(&call.config.object, arguments)?;
+                (Settings::parse(&policy_object(ipam, &wishes))?, wishes)
+            }
+            _ => (Settings::parse(&Map::new())?, Wishes::default()),
+        };
+        Ok((Self { call, policies, source, settings }, wishes))
+    }
+
+    /// The same for a verb that must work with what it gets. What is at fault is reported and counts as absent.
+    pub(crate) fn of_tolerant(call: &'a Call) -> Result<Self, CniError> {
+        let policies = Policies::open()?;
+        let ipam = call.config.ipam.as_ref();
+        let source =
+            plan::address_source(&call.program, ipam, |name| policies.contains(name)).unwrap_or_else(|fault| {
+                journal::warn(fault);
+                AddressSource::None
+            });
+        let mut management = Self { call, policies, source, settings: Settings::parse(&Map::new())? };
+        management.recognise_removed_policy()?;
+        if let (AddressSource::Policy(_) | AddressSource::None, Some(ipam)) = (&management.source, ipam) {
+            management.settings = tolerant_settings(&ipam.object)?;
+        }
+        Ok(management)
+    }
+
+    /// A name that is neither a policy's nor a plugin's, in a network where nothing was ever delegated, was a policy's
+    /// that was removed since. Its leases are ours to free.
+    fn recognise_removed_policy(&mut self) -> Result<(), CniError> {
+        let AddressSource::Delegate(plugin) = &self.source else { return Ok(()) };
+        let is_missing = matches!(self.call.delegate(plugin).find(), Err(DelegateError::NotFound { .. }));
+        if is_missing && !self.records()?.has_addressless()? {
+            self.source = AddressSource::Policy(PolicyChoice { name: plugin.clone(), digest: None });
+        }
+        Ok(())
+    }
+
+    /// The network's records.
+    pub(crate) fn records(&self) -> Result<Records<'_>, CniError> {
+        Ok(Records::of(&self.call.config.name, &self.settings.data_dir)?)
+    }
+
+    /// Loads the policy that addresses come from.
+    pub(crate) fn load(&self, choice: &PolicyChoice) -> Result<Policy, CniError> {
+        Ok(self.policies.load(choice)?)
+    }
+
+    /// Lets a policy give addresses and commits them.
+    pub(crate) fn allocate(
+        &self,
+        choice: &PolicyChoice,
+        applicant: &Applicant<'_>,
+        wishes: Wishes,
+        records: &Records<'_>,
+    ) -> Result<Allotment, CniError> {
+        let request = self.request(applicant, wishes, records)?;
+        let record = records.fresh(applicant.netns, applicant.pod());
+        let policy = self.policies.load(choice)?;
+        let mut log = Vec::new();
+        // No lock is held while the policy checks its configuration.
+        let granted = ipam::prepare::<StoreLedger>(&policy, &self.settings, &mut log)
+            .map_err(CniError::from)
+            .and_then(|prepared| Ok(prepared.allocate(records.write()?, &request, &record, &mut log)?));
+        journal::policy(policy.name(), &log);
+        Ok(allotment(granted?))
+    }
+
+    /// Lets another plugin give addresses.
+    pub(crate) fn delegate(&self, plugin: &str) -> Result<Allotment, CniError> {
+        let answer = self.call.delegate(plugin).add()?;
+        let result = CniResult::read(plugin, &answer, self.call.config.version()?)?;
+        if result.ips.is_empty() {
+            return Err(DelegateError::NoAddress { plugin: plugin.to_owned() }.into());
+        }
+        let prefixes = result.ips.iter().map(|ip| ip.address.trunc()).collect();
+        Ok(Allotment { ips: result.ips, routes: result.routes, dns: result.dns, prefixes })
+    }
+
+    /// Lets another plugin take back what it gave.
+    pub(crate) fn take_back(&self, plugin: &str) -> Result<(), CniError> {
+        Ok(self.call.delegate(plugin).pass_on("DEL")?)
+    }
+
+    /// Forgets attachments and tells the policy, if it wants to know and can be had.
+    pub(crate) fn forget<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k AttachmentKey>,
+        records: &Records<'_>,
+    ) -> Result<(), CniError> {
+        let policy = match &self.source {
+            AddressSource::Policy(choice) => self.policies.load_for_release(choice).unwrap_or_else(|error| {
+                journal::warn(format!("the policy is not told that the attachment has ended: {error}"));
+                None
+            }),
+            AddressSource::None | AddressSource::Delegate(_) => None,
+        };
+        let told = policy.as_ref().map(|policy| (policy, &self.settings));
+        let errors = keys.into_iter().filter_map(|key| records.forget(key, told).err().map(CniError::from));
+        CniError::join(errors).map_or(Ok(()), Err)
+    }
+
+    fn request(&self, applicant: &Applicant<'_>, wishes: Wishes, records: &Records<'_>) -> Result<Request, CniError> {
+        Ok(Request {
+            network: self.call.config.name.as_str().to_owned(),
+            key: key_of(applicant.attachment),
+            netns: applicant.netns.to_string_lossy().into_owned(),
+            pod: applicant.pod(),
+            node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            arguments: applicant.arguments.pairs.clone(),
+            annotations: wishes.annotations,
+            requested: wishes.addresses,
+            mac: applicant.mac.map(Mac::octets),
+            resolv_conf: self.resolv_conf()?.map(engine_dns),
+            now: records.now(),
+            seed: seed()?,
+        })
+    }
+
+    fn resolv_conf(&self) -> Result<Option<Dns>, CniError> {
+        let Some(ipam) = &self.call.config.ipam else { return Ok(None) };
+        let Some(path) = resolv_conf::path(&ipam.object)? else { return Ok(None) };
+        Ok(Some(resolv_conf::read(&path)?))
+    }
+}
+
+/// What a policy's configuration is made of: `ipam`, and the ranges the runtime sent.
+fn policy_object(ipam: &Ipam, wishes: &Wishes) -> Map<String, Value> {
+    let mut object = ipam.object.clone();
+    if let Some(ranges) = &wishes.ip_ranges {
+        object.insert("ipRanges".to_owned(), ranges.clone());
+    }
+    object
+}
+
+/// Takes keys at fault out until the rest can be read.
+fn tolerant_settings(ipam: &Map<String, Value>) -> Result<Settings, CniError> {
+    let mut object = ipam.clone();
+    loop {
+        let fault = match Settings::parse(&object) {
+            Ok(settings) => return Ok(settings),
+            Err(fault) => fault,
+        };
+        let key = fault.key.split(['.', '[']).next().unwrap_or_default();
+        let before = object.len();
+        object.retain(|name, _| !name.eq_ignore_ascii_case(key));
+        if object.len() == before {
+            return Err(fault.into());
+        }
+        journal::warn(fault);
+    }
+}
+
+fn seed() -> Result<u64, CniError> {
+    let mut bytes = [0; 8];
+    getrandom(&mut bytes, GetRandomFlags::empty())
+        .map_err(|errno| CniError::new(Code::IO, format!("cannot draw a random number for the policy: {errno}")))?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+fn allotment(granted: Granted) -> Allotment {
+    let answer = granted.answer;
+    let ip = |assigned: attachment::Assigned| IpConfig {
+        interface: None,
+        address: assigned.address,
+        gateway: assigned.gateway,
+    };
+    let route = |route: attachment::Route| Route {
+        dst: route.destination,
+        gw: route.gateway,
+        mtu: route.mtu,
+        advmss: route.advmss,
+        priority: route.priority,
+        table: route.table,
+        scope: route.scope,
+    };
+    Allotment {
+        ips: answer.addresses.into_iter().map(ip).collect(),
+        routes: answer.routes.into_iter().map(route).collect(),
+        dns: answer.dns.map(cni_dns).unwrap_or_default(),
+        prefixes: granted.prefixes,
+    }
+}
+
+fn cni_dns(dns: attachment::Dns) -> Dns {
+    let attachment::Dns { nameservers, domain, search, options } = dns;
+    Dns { nameservers, domain: domain.unwrap_or_default(), search, options }
+}
+
+fn engine_dns(dns: Dns) -> attachment::Dns {
+    let Dns { nameservers, domain, search, options } = dns;
+    attachment::Dns { nameservers, domain: (!domain.is_empty()).then_some(domain), search, options }
+}

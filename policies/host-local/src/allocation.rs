@@ -1,0 +1,63 @@
+//! One address of each range set, in turn.
+
+use std::net::IpAddr;
+
+use gingham_sdk::leases::{self, State};
+use gingham_sdk::{Assigned, Pool, Refusal, Request, log, memory};
+
+use crate::ranges::shown;
+
+/// One address of each pool; of a pool that holds a requested address, that one.
+pub(crate) fn one_of_each(pools: &[Pool], request: &Request) -> Result<Vec<Assigned>, Refusal> {
+    let mut wanted = request.requested_addresses();
+    let mut assigned = Vec::new();
+    for (index, pool) in pools.iter().enumerate() {
+        let asked = wanted.iter().position(|address| pool.find(*address).is_some()).map(|at| wanted.remove(at));
+        let address = match asked {
+            Some(address) => available(index, pool, address)?,
+            None => next(index, pool)?,
+        };
+        assigned.extend(pool.assign(address));
+        remember(index, address);
+    }
+    Ok(assigned)
+}
+
+fn available(index: usize, pool: &Pool, address: IpAddr) -> Result<IpAddr, Refusal> {
+    if pool.find(address).is_some_and(|range| range.gateway == Some(address)) {
+        let message = format!("failed to allocate for range {index}: requested ip {address} is subnet's gateway");
+        return Err(Refusal::Unavailable(message));
+    }
+    match leases::state(address) {
+        State::Free => Ok(address),
+        state => Err(Refusal::Unavailable(format!(
+            "failed to allocate for range {index}: requested IP address {address} is not available in range set {}: it is {state}",
+            set(pool)
+        ))),
+    }
+}
+
+fn next(index: usize, pool: &Pool) -> Result<IpAddr, Refusal> {
+    let last = memory::get_bytes(&key(index)).and_then(|text| String::from_utf8(text).ok()?.parse().ok());
+    pool.next_free_after(last).ok_or_else(|| {
+        let set = set(pool);
+        Refusal::Exhausted(format!(
+            "failed to allocate for range {index}: no IP addresses available in range set: {set}"
+        ))
+    })
+}
+
+/// Where the next search begins. Without it addresses are reused early, which is no reason to refuse one.
+fn remember(index: usize, address: IpAddr) {
+    if let Err(error) = memory::set_bytes(&key(index), address.to_string().as_bytes()) {
+        log::warn(&format!("the last address of range set {index} is not remembered: {error}"));
+    }
+}
+
+fn key(index: usize) -> String {
+    format!("last/{index}")
+}
+
+fn set(pool: &Pool) -> String {
+    pool.ranges.iter().map(shown).collect::<Vec<_>>().join(",")
+}

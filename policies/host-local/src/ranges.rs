@@ -1,0 +1,156 @@
+//! From the written ranges to pools. The sentences are those of the reference where people search for them.
+
+use std::net::IpAddr;
+
+use gingham_sdk::{IpNet, Pool, Problem, Range};
+
+use crate::config::{Config, RangeConfig};
+
+/// The pools of a configuration: one for each range set.
+pub(crate) fn pools(config: &Config) -> Result<Vec<Pool>, Vec<Problem>> {
+    let sets = config.range_sets();
+    if sets.is_empty() {
+        return Err(vec![Problem::new(
+            "",
+            "no IP ranges specified: `subnet` or `ranges` says which addresses to hand out",
+        )]);
+    }
+    let mut pools: Vec<Pool> = Vec::new();
+    let mut problems = Vec::new();
+    for (index, (key, set)) in sets.iter().enumerate() {
+        match pool(index, key, set) {
+            Ok(pool) => pools.push(pool),
+            Err(mut found) => problems.append(&mut found),
+        }
+    }
+    if problems.is_empty() {
+        problems.extend(overlapping_sets(&pools, &sets));
+    }
+    problems.append(&mut config.route_problems());
+    if problems.is_empty() { Ok(pools) } else { Err(problems) }
+}
+
+fn pool(index: usize, key: &str, set: &[RangeConfig]) -> Result<Pool, Vec<Problem>> {
+    let fault = |message: String| vec![Problem::new(key, format!("invalid range set {index}: {message}"))];
+    if set.is_empty() {
+        return Err(fault("empty range set".to_owned()));
+    }
+    let mut problems = Vec::new();
+    let mut pool = Pool::new(format!("range set {index}"));
+    for (number, written) in set.iter().enumerate() {
+        let key = if key.is_empty() { String::new() } else { format!("{key}[{number}].") };
+        match range(written) {
+            Ok(range) => pool.ranges.push(range),
+            Err((name, message)) => problems.push(Problem::new(format!("{key}{name}"), message)),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let first = pool.ranges[0].first.is_ipv4();
+    if pool.ranges.iter().any(|range| range.first.is_ipv4() != first) {
+        return Err(fault("mixed address families".to_owned()));
+    }
+    match overlap(&pool.ranges) {
+        Some((one, other)) => Err(fault(format!("subnets {} and {} overlap", shown(one), shown(other)))),
+        None => Ok(pool),
+    }
+}
+
+/// A fault is the key's name and the sentence.
+fn range(written: &RangeConfig) -> Result<Range, (&'static str, String)> {
+    let prefix = subnet(written.subnet.as_deref().unwrap_or_default()).map_err(|message| ("subnet", message))?;
+    let (start, end) = (address("rangeStart", &written.range_start)?, address("rangeEnd", &written.range_end)?);
+    let mut range = Range::of(prefix);
+    range.first = start.unwrap_or_else(|| step(prefix.network(), 1));
+    range.last =
+        end.unwrap_or(if prefix.network().is_ipv4() { step(prefix.broadcast(), -1) } else { prefix.broadcast() });
+    for (key, name, bound) in [("rangeStart", "RangeStart", range.first), ("rangeEnd", "RangeEnd", range.last)] {
+        if !prefix.contains(&bound) {
+            return Err((key, format!("{name} {bound} not in network {prefix}")));
+        }
+    }
+    if range.first > range.last {
+        return Err((
+            "rangeStart",
+            format!("RangeStart {} not in network {prefix}: it lies behind rangeEnd {}", range.first, range.last),
+        ));
+    }
+    range.gateway = gateway(prefix, written)?.or(range.gateway);
+    // Whoever names the network's or the broadcast address as a bound wants it handed out.
+    range.with_edges = start == Some(prefix.network()) || end == Some(prefix.broadcast());
+    Ok(range)
+}
+
+fn subnet(text: &str) -> Result<IpNet, String> {
+    if text.is_empty() {
+        return Err("is missing: every range needs its network, e.g. \"10.1.0.0/16\"".to_owned());
+    }
+    let prefix: IpNet = text.parse().map_err(|_| format!("invalid CIDR address: {text}"))?;
+    if prefix.max_prefix_len() - prefix.prefix_len() < 2 {
+        return Err(format!("Network {prefix} too small to allocate from"));
+    }
+    if prefix.addr() != prefix.network() {
+        let (length, network) = (prefix.prefix_len(), prefix.network());
+        return Err(format!(
+            "Network has host bits set. For a subnet mask of length {length} the network address is {network}"
+        ));
+    }
+    Ok(prefix)
+}
+
+fn address(key: &'static str, text: &Option<String>) -> Result<Option<IpAddr>, (&'static str, String)> {
+    match text.as_deref() {
+        None | Some("") => Ok(None),
+        // As Go has it, an IPv4 address in IPv6 clothes is an IPv4 address.
+        Some(text) => match text.parse::<IpAddr>() {
+            Ok(address) => Ok(Some(address.to_canonical())),
+            Err(_) => Err((key, format!("invalid IP address {text}"))),
+        },
+    }
+}
+
+/// It may lie outside of the network, as with the reference, but not in the other family.
+fn gateway(prefix: IpNet, written: &RangeConfig) -> Result<Option<IpAddr>, (&'static str, String)> {
+    match address("gateway", &written.gateway)? {
+        Some(gateway) if gateway.is_ipv4() != prefix.addr().is_ipv4() => {
+            Err(("gateway", format!("{gateway} is of another family than {prefix}")))
+        }
+        gateway => Ok(gateway),
+    }
+}
+
+/// The address one above or below; only called within a network of four addresses or more.
+fn step(address: IpAddr, by: i8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => IpAddr::V4(u32::from(v4).wrapping_add_signed(by.into()).into()),
+        IpAddr::V6(v6) => IpAddr::V6(u128::from(v6).wrapping_add_signed(by.into()).into()),
+    }
+}
+
+fn touch(one: &Range, other: &Range) -> bool {
+    one.first.is_ipv4() == other.first.is_ipv4() && one.first <= other.last && other.first <= one.last
+}
+
+fn overlap(ranges: &[Range]) -> Option<(&Range, &Range)> {
+    let pairs =
+        ranges.iter().enumerate().flat_map(|(index, one)| ranges[index + 1..].iter().map(move |other| (one, other)));
+    pairs.into_iter().find(|(one, other)| touch(one, other))
+}
+
+fn overlapping_sets(pools: &[Pool], sets: &[(String, Vec<RangeConfig>)]) -> Option<Problem> {
+    for (index, one) in pools.iter().enumerate() {
+        for (after, other) in pools.iter().enumerate().skip(index + 1) {
+            let common = one.ranges.iter().any(|range| other.ranges.iter().any(|second| touch(range, second)));
+            if common {
+                return Some(Problem::new(&sets[after].0, format!("range set {index} overlaps with {after}")));
+            }
+        }
+    }
+    None
+}
+
+/// A range as the reference writes it in messages.
+pub(crate) fn shown(range: &Range) -> String {
+    format!("{}-{}", range.first, range.last)
+}

@@ -1,0 +1,143 @@
+//! Pools: sets of ranges from which a container gets at most one address.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use crate::leases::{self, State};
+use crate::{Assigned, Refusal, Request};
+
+/// A run of addresses within a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// The network.
+    pub prefix: IpNet,
+    /// The first address that may be handed out.
+    pub first: IpAddr,
+    /// The last one.
+    pub last: IpAddr,
+    /// The gateway: never handed out, and told to containers.
+    pub gateway: Option<IpAddr>,
+    /// Whether the network and broadcast address of the prefix may be handed out, because the configuration names them.
+    pub with_edges: bool,
+}
+
+impl Range {
+    /// A whole network: all but its network and broadcast address; the gateway is the first of them.
+    pub fn of(prefix: IpNet) -> Self {
+        let prefix = prefix.trunc();
+        let (first, last) = (prefix.network(), prefix.broadcast());
+        // Prefixes of one or two addresses have none to spare for a gateway.
+        let gateway = if prefix.max_prefix_len() - prefix.prefix_len() < 2 { None } else { above(first) };
+        Self { prefix, first, last, gateway, with_edges: false }
+    }
+
+    /// Whether the address lies in the range.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        address.is_ipv4() == self.first.is_ipv4() && self.first <= address && address <= self.last
+    }
+}
+
+fn above(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(v4) => u32::from(v4).checked_add(1).map(|next| Ipv4Addr::from(next).into()),
+        IpAddr::V6(v6) => u128::from(v6).checked_add(1).map(|next| Ipv6Addr::from(next).into()),
+    }
+}
+
+/// A set of ranges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// For messages.
+    pub name: String,
+    /// In the order of allocation.
+    pub ranges: Vec<Range>,
+}
+
+impl Pool {
+    /// An empty pool; the name is for messages.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ranges: Vec::new() }
+    }
+
+    /// Adds a whole network.
+    #[must_use]
+    pub fn subnet(self, prefix: IpNet) -> Self {
+        self.range(Range::of(prefix))
+    }
+
+    /// Adds a range.
+    #[must_use]
+    pub fn range(mut self, range: Range) -> Self {
+        self.ranges.push(range);
+        self
+    }
+
+    /// The range an address lies in.
+    pub fn find(&self, address: IpAddr) -> Option<&Range> {
+        self.ranges.iter().find(|range| range.contains(address))
+    }
+
+    /// The lowest free address of the first range that has one.
+    pub fn first_free(&self) -> Option<IpAddr> {
+        self.ranges.iter().find_map(|range| leases::next_free(range.first, range.last, None))
+    }
+
+    /// The first free address after `last` in the pool's order, from the start again behind its end; `last` itself is
+    /// tried at the very end. Without `last`, or when it is not in the pool, the first free one.
+    pub fn next_free_after(&self, last: Option<IpAddr>) -> Option<IpAddr> {
+        let at = last.and_then(|last| self.ranges.iter().position(|range| range.contains(last)));
+        let (Some(last), Some(at)) = (last, at) else { return self.first_free() };
+        let here = &self.ranges[at];
+        let rest = || self.ranges[at + 1..].iter().chain(&self.ranges[..at]);
+        leases::next_free(here.first, here.last, Some(last))
+            .or_else(|| rest().find_map(|range| leases::next_free(range.first, range.last, None)))
+            .or_else(|| leases::next_free(here.first, last, None))
+    }
+
+    /// The free addresses in the pool's order, found one by one.
+    pub fn free(&self) -> impl Iterator<Item = IpAddr> {
+        self.ranges.iter().flat_map(|range| leases::free(range.first, range.last))
+    }
+
+    /// An answer with this address, with the prefix length and gateway of its range. None if it is not in the pool.
+    pub fn assign(&self, address: IpAddr) -> Option<Assigned> {
+        let range = self.find(address)?;
+        let address = IpNet::new(address, range.prefix.prefix_len()).ok()?;
+        Some(Assigned { address, gateway: range.gateway })
+    }
+
+    /// The address of this pool that the runtime asked for by name; without one, the lowest free address.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] if the requested address is not free, [`Refusal::Exhausted`] if none is.
+    pub fn take(&self, request: &Request) -> Result<Assigned, Refusal> {
+        let chosen = match self.requested(request)? {
+            Some(address) => Some(address),
+            None => self.first_free(),
+        };
+        chosen.and_then(|address| self.assign(address)).ok_or_else(|| self.exhausted())
+    }
+
+    /// The first address of this pool that the runtime asked for by name, if it is free.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] if it is not.
+    pub fn requested(&self, request: &Request) -> Result<Option<IpAddr>, Refusal> {
+        let mut wanted = request.requested_addresses().into_iter();
+        let Some(address) = wanted.find(|address| self.find(*address).is_some()) else { return Ok(None) };
+        match leases::state(address) {
+            State::Free => Ok(Some(address)),
+            state => {
+                Err(Refusal::Unavailable(format!("requested IP address {address} is not available: it is {state}")))
+            }
+        }
+    }
+
+    /// The refusal for an empty pool.
+    pub fn exhausted(&self) -> Refusal {
+        let range = |range: &Range| format!("{}-{}", range.first, range.last);
+        let ranges: Vec<String> = self.ranges.iter().map(range).collect();
+        Refusal::Exhausted(format!("no IP addresses available in pool {}: {}", self.name, ranges.join(",")))
+    }
+}

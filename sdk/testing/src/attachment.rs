@@ -1,0 +1,253 @@
+//! A container that asks for addresses, and what is expected of it.
+
+use std::net::IpAddr;
+
+use gingham_engine::attachment::{Answer, AttachmentKey, Dns, Pod, Request};
+use gingham_engine::ipam::{self, Granted, IpamError};
+use gingham_engine::ledger::AttachmentRecord;
+use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
+use gingham_engine::runtime::{LogLine, Usage};
+use ipnet::IpNet;
+
+use crate::Network;
+use crate::report::Report;
+
+/// A wish for addresses in the making: say who asks and for what, then what is expected.
+#[must_use = "nothing is asked until an `expect` method, or `outcome`, is called"]
+pub struct Add<'a> {
+    network: &'a mut Network,
+    request: Request,
+}
+
+/// A request that was granted.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// What the container gets.
+    pub answer: Answer,
+    /// What it cost.
+    pub usage: Usage,
+    /// What was logged meanwhile.
+    pub log: Vec<LogLine>,
+}
+
+impl Grant {
+    /// The first address.
+    ///
+    /// # Panics
+    /// Never: the guard lets no answer through that has none.
+    pub fn address(&self) -> IpAddr {
+        self.answer.addresses[0].address.addr()
+    }
+
+    /// All addresses, each with its prefix length, in the order of the answer.
+    pub fn addresses(&self) -> Vec<IpNet> {
+        self.answer.addresses.iter().map(|assigned| assigned.address).collect()
+    }
+
+    /// The gateway of the first address.
+    pub fn gateway(&self) -> Option<IpAddr> {
+        self.answer.addresses.first().and_then(|assigned| assigned.gateway)
+    }
+}
+
+impl<'a> Add<'a> {
+    pub(crate) fn new(network: &'a mut Network, name: &str, container: &str) -> Self {
+        let request = Request {
+            network: name.to_owned(),
+            key: AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() },
+            netns: format!("/run/netns/{container}"),
+            pod: Pod::default(),
+            node: "node-1".to_owned(),
+            arguments: Vec::new(),
+            annotations: Default::default(),
+            requested: Vec::new(),
+            mac: None,
+            resolv_conf: None,
+            now: network.now,
+            seed: network.seed,
+        };
+        Self { network, request }
+    }
+
+    /// On another interface than `eth0`.
+    pub fn interface(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.request.key.interface);
+        self
+    }
+
+    /// From this pod, as Kubernetes' runtimes tell it: among the arguments as well.
+    pub fn pod(mut self, namespace: &str, name: &str) -> Self {
+        self.request.pod.namespace = Some(namespace.to_owned());
+        self.request.pod.name = Some(name.to_owned());
+        self.args([("K8S_POD_NAMESPACE", namespace), ("K8S_POD_NAME", name)])
+    }
+
+    /// With this identity of the pod.
+    pub fn pod_uid(mut self, uid: &str) -> Self {
+        self.request.pod.uid = Some(uid.to_owned());
+        self.args([("K8S_POD_UID", uid)])
+    }
+
+    /// On this node; `node-1` otherwise.
+    pub fn node(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.request.node);
+        self
+    }
+
+    /// With these `CNI_ARGS`.
+    pub fn args<'s>(mut self, args: impl IntoIterator<Item = (&'s str, &'s str)>) -> Self {
+        self.request.arguments.extend(args.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
+        self
+    }
+
+    /// With this label or annotation.
+    pub fn annotation(mut self, key: &str, value: &str) -> Self {
+        self.request.annotations.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Asking for this address by name; several calls ask for several.
+    ///
+    /// # Panics
+    /// If the text is no address.
+    #[track_caller]
+    pub fn requested(mut self, address: &str) -> Self {
+        match address.parse() {
+            Ok(address) => self.request.requested.push(address),
+            Err(_) => panic!("requested: {address:?} is no address"),
+        }
+        self
+    }
+
+    /// With this hardware address.
+    pub fn mac(mut self, mac: [u8; 6]) -> Self {
+        self.request.mac = Some(mac);
+        self
+    }
+
+    /// With this name resolution, read by the host from the file of `resolvConf`.
+    pub fn resolv_conf(mut self, dns: Dns) -> Self {
+        self.request.resolv_conf = Some(dns);
+        self
+    }
+
+    /// With this seed.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.request.seed = seed;
+        self
+    }
+
+    /// Expects exactly this address with its prefix length, `"10.1.0.2/24"`; several, separated by blanks, in order.
+    ///
+    /// # Panics
+    /// If another answer comes, or a refusal, or the policy misbehaves.
+    #[track_caller]
+    pub fn expect(self, addresses: &str) -> Grant {
+        let mut wanted = Vec::new();
+        for text in addresses.split_whitespace() {
+            match text.parse::<IpNet>() {
+                Ok(address) => wanted.push(address),
+                Err(_) => panic!("expect: {text:?} is no address with a prefix length, e.g. 10.1.0.2/24"),
+            }
+        }
+        let expected = format!("expected {addresses}");
+        let (grant, report) = self.run();
+        match grant {
+            Ok(grant) if grant.addresses() == wanted => grant,
+            Ok(_) | Err(_) => report.fail(&expected),
+        }
+    }
+
+    /// Expects addresses, whichever.
+    ///
+    /// # Panics
+    /// If a refusal comes, or the policy misbehaves.
+    #[track_caller]
+    pub fn granted(self) -> Grant {
+        let (grant, report) = self.run();
+        match grant {
+            Ok(grant) => grant,
+            Err(_) => report.fail("expected an address"),
+        }
+    }
+
+    /// Expects a refusal whose text contains `part`: by the policy, for its configuration too, or because the
+    /// attachment has addresses already. A crash is no refusal. Returns the whole text.
+    ///
+    /// # Panics
+    /// If an answer comes, or another text, or the policy misbehaves.
+    #[track_caller]
+    pub fn expect_refused(self, part: &str) -> String {
+        let (grant, report) = self.run();
+        match grant {
+            Err(
+                error @ (IpamError::Refused { .. } | IpamError::Problems { .. } | IpamError::AlreadyAttached { .. }),
+            ) if error.to_string().contains(part) => error.to_string(),
+            Ok(_) | Err(_) => report.fail(&format!("expected a refusal with {part:?}")),
+        }
+    }
+
+    /// What comes of it, whatever it is.
+    ///
+    /// # Errors
+    /// What the plugin would report.
+    ///
+    /// # Panics
+    /// If the policy is not deterministic.
+    #[track_caller]
+    pub fn outcome(self) -> Result<Grant, IpamError> {
+        self.run().0
+    }
+
+    #[track_caller]
+    fn run(self) -> (Result<Grant, IpamError>, Report) {
+        let Self { network, request } = self;
+        let rehearsal = Run::of(network, &request, &network.store.copy());
+        let run = Run::of(network, &request, &network.store.clone());
+        let difference = rehearsal.difference(&run);
+        let report = Report::new(network, &request, &run.result, &run.log);
+        network.note_log(run.log.clone());
+        if let Some(difference) = difference {
+            report.fail(&format!("expected the same from a second, fresh instance, but {difference}"));
+        }
+        let grant = run.result.map(|granted| Grant { answer: granted.answer, usage: granted.usage, log: run.log });
+        (grant, report)
+    }
+}
+
+/// One run of a request, as on a node.
+struct Run {
+    result: Result<Granted, IpamError>,
+    log: Vec<LogLine>,
+}
+
+impl Run {
+    fn of(network: &Network, request: &Request, store: &MemoryStore) -> Self {
+        let mut log = Vec::new();
+        let record = AttachmentRecord {
+            addresses: Vec::new(),
+            since: request.now,
+            boot: "test".to_owned(),
+            netns: request.netns.clone(),
+            pod: request.pod.clone(),
+        };
+        let ledger = store.ledger(&request.network);
+        let result = ipam::prepare::<MemoryLedger>(&network.policy, &network.settings, &mut log)
+            .and_then(|prepared| prepared.allocate(ledger, request, &record, &mut log));
+        Self { result, log }
+    }
+
+    fn difference(&self, other: &Self) -> Option<String> {
+        let differs = |what: &str, one: &dyn std::fmt::Debug, two: &dyn std::fmt::Debug| {
+            let (one, two) = (format!("{one:?}"), format!("{two:?}"));
+            (one != two).then(|| format!("{what} differs: first {one}, then {two}"))
+        };
+        let outcome = match (&self.result, &other.result) {
+            (Ok(one), Ok(two)) => differs("the answer", &one.answer, &two.answer)
+                .or_else(|| differs("the cost", &one.usage, &two.usage)),
+            (Err(one), Err(two)) => differs("the error", one, two),
+            (one, two) => differs("the outcome", one, two),
+        };
+        outcome.or_else(|| differs("the log", &self.log, &other.log))
+    }
+}

@@ -1,0 +1,13 @@
+//! No sin, but of use: refuses and says what it was told.
+
+use hostile_guests::{Answer, Refusal, Request, Sinner};
+
+struct RepeatsItsConfiguration;
+
+impl Sinner for RepeatsItsConfiguration {
+    fn allocate(config: &str, _request: &Request) -> Result<Answer, Refusal> {
+        Err(Refusal::Other(config.to_owned()))
+    }
+}
+
+hostile_guests::policy!(RepeatsItsConfiguration);

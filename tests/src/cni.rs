@@ -1,0 +1,279 @@
+//! Calls of a plugin, as a runtime makes them.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::node::{Container, PLUGIN_NAMES, PLUGINS, PLUGINS_WITH_FAILPOINTS};
+
+/// Longer than any call takes on a loaded machine; one that lasts longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One call, described.
+#[derive(Debug, Clone)]
+pub struct Cni {
+    verb: &'static str,
+    program: Option<String>,
+    directories: Vec<PathBuf>,
+    network: Value,
+    variables: Vec<(String, OsString)>,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    status: ExitStatus,
+    stdout: String,
+    /// What the plugin told the operator.
+    pub stderr: String,
+}
+
+/// The error a plugin reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// CNI's code.
+    pub code: u64,
+    /// The text for people.
+    pub msg: String,
+    /// More of it, or nothing.
+    pub details: String,
+}
+
+/// A call that is still under way.
+pub struct Running {
+    child: Child,
+}
+
+impl Cni {
+    /// ADD.
+    pub fn add(network: &Value, container: &Container) -> Self {
+        Self::of("ADD", network).attachment(container)
+    }
+
+    /// DEL.
+    pub fn del(network: &Value, container: &Container) -> Self {
+        Self::of("DEL", network).attachment(container)
+    }
+
+    /// CHECK, with what ADD answered.
+    pub fn check(network: &Value, container: &Container, result: &Value) -> Self {
+        let mut network = network.clone();
+        network["prevResult"] = result.clone();
+        Self::of("CHECK", &network).attachment(container)
+    }
+
+    /// GC, with the attachments the runtime still knows: container and interface.
+    pub fn gc(network: &Value, valid: &[(&str, &str)]) -> Self {
+        let mut network = network.clone();
+        let valid = valid.iter().map(|(id, name)| serde_json::json!({"containerID": id, "ifname": name}));
+        network["cni.dev/valid-attachments"] = valid.collect();
+        Self::of("GC", &network)
+    }
+
+    /// STATUS.
+    pub fn status(network: &Value) -> Self {
+        Self::of("STATUS", network)
+    }
+
+    /// Any verb, without an attachment.
+    pub fn of(verb: &'static str, network: &Value) -> Self {
+        let directories = vec![PLUGINS.into()];
+        Self { verb, program: None, directories, network: network.clone(), variables: Vec::new() }
+    }
+
+    fn attachment(self, container: &Container) -> Self {
+        self.variable("CNI_CONTAINERID", &container.id).netns(&container.netns).interface("eth0")
+    }
+
+    /// The namespace's path, instead of the container's own.
+    #[must_use]
+    pub fn netns(self, netns: impl AsRef<Path>) -> Self {
+        self.variable("CNI_NETNS", netns.as_ref())
+    }
+
+    /// Without a namespace, as after the container's death.
+    #[must_use]
+    pub fn without_netns(mut self) -> Self {
+        self.variables.retain(|(name, _)| name != "CNI_NETNS");
+        self
+    }
+
+    /// The interface, instead of eth0.
+    #[must_use]
+    pub fn interface(self, name: &str) -> Self {
+        self.variable("CNI_IFNAME", name)
+    }
+
+    /// `CNI_ARGS`.
+    #[must_use]
+    pub fn args(self, args: &str) -> Self {
+        self.variable("CNI_ARGS", args)
+    }
+
+    /// An environment variable.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Another program than the one the configuration asks for.
+    #[must_use]
+    pub fn program(self, name: &str) -> Self {
+        Self { program: Some(name.to_owned()), ..self }
+    }
+
+    /// Another plugin directory, searched after the others.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directories.push(directory.into());
+        self
+    }
+
+    /// `GINGHAM_FAILPOINT`, in the plugin that has them.
+    #[must_use]
+    pub fn failpoint(self, place_and_deed: &str) -> Self {
+        let directories = vec![PLUGINS_WITH_FAILPOINTS.into()];
+        Self { directories, ..self }.variable("GINGHAM_FAILPOINT", place_and_deed)
+    }
+
+    /// Starts the call.
+    pub fn start(&self) -> Running {
+        let mut command = Command::new(self.find());
+        command.env_clear().env("CNI_COMMAND", self.verb).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("CNI_PATH", std::env::join_paths(&self.directories).unwrap());
+        command.envs(self.variables.iter().cloned());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        // A plugin that ends before it has read its input says why on standard output.
+        let _ = child.stdin.take().unwrap().write_all(self.network.to_string().as_bytes());
+        Running { child }
+    }
+
+    /// Runs the call to its end.
+    pub fn run(&self) -> Outcome {
+        self.start().end()
+    }
+
+    /// The plugin of the configuration's `type`; if that is another's, that of `ipam.type`.
+    fn find(&self) -> PathBuf {
+        let main = self.network["type"].as_str().unwrap_or_default();
+        let ipam = self.network["ipam"]["type"].as_str().unwrap_or_default();
+        let ours = if PLUGIN_NAMES.contains(&main) || ipam.is_empty() { main } else { ipam };
+        let name = self.program.as_deref().unwrap_or(ours);
+        let candidates = self.directories.iter().map(|directory| directory.join(name));
+        candidates.into_iter().find(|file| file.exists()).unwrap_or_else(|| panic!("no plugin {name}"))
+    }
+}
+
+impl Running {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Outcome {
+        let stdout = read_aside(self.child.stdout.take().unwrap());
+        let stderr = read_aside(self.child.stderr.take().unwrap());
+        let status = self.wait();
+        Outcome { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        let pidfd = rustix::process::pidfd_open(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::PidfdFlags::empty(),
+        )
+        .unwrap();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut events = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
+        let timeout = rustix::event::Timespec::try_from(left).unwrap();
+        if rustix::event::poll(&mut events, Some(&timeout)).unwrap() == 0 {
+            self.child.kill().unwrap();
+            panic!("the plugin hangs: killed after {PATIENCE:?}");
+        }
+        self.child.wait().unwrap()
+    }
+}
+
+fn read_aside(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+impl Outcome {
+    /// The result: the call succeeded and printed one JSON object and nothing else.
+    #[track_caller]
+    pub fn result(&self) -> Value {
+        assert!(self.status.success(), "the call failed ({}): {}{}", self.status, self.stdout, self.stderr);
+        self.json()
+    }
+
+    /// The call succeeded and printed nothing.
+    #[track_caller]
+    pub fn succeeds(&self) {
+        assert!(self.status.success(), "the call failed ({}): {}{}", self.status, self.stdout, self.stderr);
+        assert_eq!(self.stdout, "", "the verb has no answer");
+    }
+
+    /// The error: the call failed with exit code 1 and printed one error object and nothing else.
+    #[track_caller]
+    pub fn fault(&self) -> Fault {
+        assert_eq!(self.status.code(), Some(1), "expected an error: {:?} {}{}", self.status, self.stdout, self.stderr);
+        let json = self.json();
+        let text = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
+        let code = json["code"].as_u64().unwrap_or_else(|| panic!("no code: {json}"));
+        assert!(!text("msg").is_empty(), "no msg: {json}");
+        Fault { code, msg: text("msg"), details: text("details") }
+    }
+
+    /// It was killed.
+    #[track_caller]
+    pub fn was_killed(&self) {
+        assert_eq!(self.status.signal(), Some(9), "{:?}: {}{}", self.status, self.stdout, self.stderr);
+    }
+
+    /// Whether it ended by itself and with success.
+    pub fn is_success(&self) -> bool {
+        self.status.success()
+    }
+
+    #[track_caller]
+    fn json(&self) -> Value {
+        let json: Value = serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("standard output is not one JSON object ({error}): {:?}", self.stdout));
+        assert!(json.is_object(), "{json}");
+        json
+    }
+}
+
+/// The addresses of a result, of any version, without their prefix lengths.
+pub fn addresses(result: &Value) -> Vec<std::net::IpAddr> {
+    let of_old = ["ip4", "ip6"].into_iter().filter_map(|family| result[family]["ip"].as_str());
+    let of_new = result["ips"].as_array().into_iter().flatten().filter_map(|ip| ip["address"].as_str());
+    of_old.chain(of_new).map(|net| net.parse::<ipnet::IpNet>().unwrap().addr()).collect()
+}
+
+/// The one address of a result.
+#[track_caller]
+pub fn address(result: &Value) -> String {
+    let addresses = addresses(result);
+    assert_eq!(addresses.len(), 1, "{result}");
+    addresses[0].to_string()
+}

@@ -1,0 +1,122 @@
+//! A network without a kernel: the durable store in a directory of its own, and the way of a request through the engine.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use gingham_engine::attachment::{AttachmentKey, Pod, Request};
+use gingham_engine::ipam::{self, Granted, IpamError};
+use gingham_engine::ledger::{AttachmentRecord, LedgerQueries};
+use gingham_engine::runtime::{LogLine, Policy};
+use gingham_engine::settings::Settings;
+use gingham_engine::store::{ReadLedger, Store, StoreLedger};
+use gingham_tests::guests::Guest;
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+const NETWORK: &str = "sins";
+const BOOT: &str = "00000000-0000-4000-8000-000000000000";
+const NOW: u64 = 1_700_000_000_000;
+
+/// The network.
+pub struct Network {
+    directory: TempDir,
+    ipam: Map<String, Value>,
+}
+
+/// What came of a request.
+pub struct Outcome {
+    pub answer: Result<Granted, IpamError>,
+    pub log: Vec<LogLine>,
+}
+
+impl Network {
+    /// An empty one; `ipam` holds the keys beside the policy's name.
+    pub fn new(ipam: &Value) -> Self {
+        Self { directory: TempDir::new().unwrap(), ipam: ipam.as_object().unwrap().clone() }
+    }
+
+    pub fn add(&self, guest: &Guest, container: &str, requested: &[IpAddr]) -> Outcome {
+        let settings = Settings::parse(&self.ipam).unwrap();
+        let mut log = Vec::new();
+        let answer = self.allocate(&guest.policy(), &settings, &request(container, requested), &mut log);
+        Outcome { answer, log }
+    }
+
+    fn allocate(
+        &self,
+        policy: &Policy,
+        settings: &Settings,
+        request: &Request,
+        log: &mut Vec<LogLine>,
+    ) -> Result<Granted, IpamError> {
+        let prepared = ipam::prepare::<StoreLedger>(policy, settings, log)?;
+        let record = AttachmentRecord {
+            addresses: Vec::new(),
+            since: NOW,
+            boot: BOOT.to_owned(),
+            netns: String::new(),
+            pod: Pod::default(),
+        };
+        prepared.allocate(self.ledger()?, request, &record, log)
+    }
+
+    /// Ends an attachment; the policy, if any, is told. Says what was logged.
+    pub fn delete(&self, guest: Option<&Guest>, container: &str) -> Vec<LogLine> {
+        let settings = Settings::parse(&self.ipam).unwrap();
+        let policy = guest.map(Guest::policy);
+        let mut log = Vec::new();
+        let told = policy.as_ref().map(|policy| (policy, &settings));
+        let ended = ipam::release(self.ledger().unwrap(), &key(container), NOW, told, &mut log).unwrap();
+        assert!(ended.is_some(), "container {container} was not there");
+        log
+    }
+
+    /// Everything the network's ledger holds, as text.
+    pub fn state(&self) -> String {
+        let Some(reader) = Store::open_read_only(self.path()).unwrap() else { return String::new() };
+        describe(&reader.ledger(NETWORK).unwrap())
+    }
+
+    fn ledger(&self) -> Result<StoreLedger, IpamError> {
+        Ok(Store::open(self.path(), BOOT, NOW)?.into_ledger(NETWORK)?)
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+fn describe(ledger: &ReadLedger) -> String {
+    let mut text = String::new();
+    for (key, record) in ledger.attachments().unwrap() {
+        text += &format!("{} {} {:?}\n", key.container_id, key.interface, record.addresses);
+    }
+    for net in ["10.66.0.0-10.66.0.255", "0.0.0.0-255.255.255.255"] {
+        text += &format!("resting in {net}: {}\n", ledger.resting_count(net.parse().unwrap()).unwrap());
+    }
+    for key in ledger.note_keys("", None, 10_000).unwrap() {
+        text += &format!("note {key:?}: {} bytes\n", ledger.note(&key).unwrap().unwrap().len());
+    }
+    text
+}
+
+fn key(container: &str) -> AttachmentKey {
+    AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() }
+}
+
+fn request(container: &str, requested: &[IpAddr]) -> Request {
+    Request {
+        network: NETWORK.to_owned(),
+        key: key(container),
+        netns: String::new(),
+        pod: Pod::default(),
+        node: "node-1".to_owned(),
+        arguments: vec![("IgnoreUnknown".to_owned(), "1".to_owned()), ("FILL".to_owned(), "x".repeat(100_000))],
+        annotations: std::collections::BTreeMap::new(),
+        requested: requested.to_vec(),
+        mac: None,
+        resolv_conf: None,
+        now: NOW,
+        seed: 7,
+    }
+}

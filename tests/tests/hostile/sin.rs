@@ -1,0 +1,99 @@
+//! One sin as data, and what every sin must lead to.
+
+use std::net::IpAddr;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use gingham_tests::guests::{Guest, guest};
+use serde_json::{Value, json};
+
+use crate::engine::Network;
+
+/// Longer than any bound of a policy takes on a loaded machine; a sin that lasts longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What happened on the network before.
+#[derive(Clone, Copy)]
+pub enum Before {
+    Nothing,
+    /// Another container got the sinner's address.
+    Leased,
+    /// Another container had it until a moment ago.
+    Resting,
+}
+
+/// A guest, and the circumstances under which it sins.
+pub struct Sin {
+    guest: &'static str,
+    ipam: Value,
+    requested: Vec<IpAddr>,
+    before: Before,
+}
+
+pub fn sin(guest: &'static str) -> Sin {
+    Sin { guest, ipam: json!({}), requested: Vec::new(), before: Before::Nothing }
+}
+
+impl Sin {
+    /// With these host keys beside the policy's name.
+    pub fn with(self, ipam: Value) -> Self {
+        Self { ipam, ..self }
+    }
+
+    /// With bounds that let a hundred megabytes come into being.
+    pub fn with_room(self) -> Self {
+        self.with(json!({"limits": {"memory": "512MiB", "fuel": 2_000_000_000_u64}}))
+    }
+
+    pub fn when(self, before: Before) -> Self {
+        Self { before, ..self }
+    }
+
+    pub fn asked_for(self, address: &str) -> Self {
+        Self { requested: vec![address.parse().unwrap()], ..self }
+    }
+
+    /// It gets an error and nothing else: in the engine, and through the plugin.
+    pub fn fails(self, name: &str, code: u32) {
+        let said = within(PATIENCE, move || self.in_engine());
+        insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "said" }, {
+            insta::assert_snapshot!(name, format!("CNI error {code}\n{said}"));
+        });
+    }
+
+    fn in_engine(&self) -> String {
+        let network = Network::new(&self.ipam);
+        self.prelude(&network);
+        let before = network.state();
+        let outcome = network.add(&guest(self.guest), "victim", &self.requested);
+        let error = outcome.answer.map(|granted| granted.answer).expect_err("the sin was rewarded");
+        assert_eq!(network.state(), before, "the sin left traces");
+        let next = network.add(&guest("honest"), "next", &[]);
+        next.answer.expect("a well-behaved policy suffers from another's sin");
+        error.to_string()
+    }
+
+    fn prelude(&self, network: &Network) {
+        if matches!(self.before, Before::Leased | Before::Resting) {
+            let first = network.add(&guest("answers_always_the_same"), "first", &[]);
+            first.answer.expect("the address is free at first");
+        }
+        if matches!(self.before, Before::Resting) {
+            network.delete(None, "first");
+        }
+    }
+}
+
+/// Runs it on a thread of its own and fails if it takes too long.
+fn within<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    let worker = std::thread::spawn(move || sender.send(work()));
+    match receiver.recv_timeout(patience) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("still running after {patience:?}"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => match worker.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(_) => unreachable!("it ends by sending or by panicking"),
+        },
+    }
+}

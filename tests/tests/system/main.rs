@@ -1,0 +1,19 @@
+//! The whole system, through the plugin's binary, on a node that belongs to each test alone. Files are named after the
+//! property they hold.
+
+mod a_hundred_adds_at_once;
+mod addresses_asked_for_by_name;
+mod attachments_end_cleanly;
+mod bad_values_name_their_key;
+mod bridge_options_reach_the_kernel;
+mod broken_states_are_noticed;
+mod config_is_read_leniently;
+mod cooldown_and_exclude;
+mod installed_policies;
+mod killed_at_any_moment;
+mod masquerade_is_one_for_all;
+mod one_network_many_ranges;
+mod roles_by_name;
+mod seed_config;
+mod survives_a_reboot;
+mod wrong_files;
