@@ -1,5 +1,5 @@
 //! What `wit/` becomes on the guest's side, generated. Nothing of it is visible to authors.
-#![allow(missing_docs, clippy::pedantic, unreachable_pub, unused_qualifications)]
+#![allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]
 
 /// The world `policy`.
 pub mod plain {

@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::Value;
 
 use crate::node::{Container, PLUGIN_NAMES, PLUGINS, PLUGINS_WITH_FAILPOINTS};
@@ -192,20 +194,16 @@ impl Running {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        let pidfd = rustix::process::pidfd_open(
-            rustix::process::Pid::from_child(&self.child),
-            rustix::process::PidfdFlags::empty(),
-        )
-        .unwrap();
-        let left = deadline.saturating_duration_since(Instant::now());
-        let mut events = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
-        let timeout = rustix::event::Timespec::try_from(left).unwrap();
-        if rustix::event::poll(&mut events, Some(&timeout)).unwrap() == 0 {
-            self.child.kill().unwrap();
-            panic!("the plugin hangs: killed after {PATIENCE:?}");
-        }
-        self.child.wait().unwrap()
+        let process = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap();
+        let (ended, is_over) = mpsc::channel::<()>();
+        let watch = std::thread::spawn(move || {
+            let hangs = is_over.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+            hangs.then(|| pidfd_send_signal(&process, Signal::KILL))
+        });
+        let status = self.child.wait().unwrap();
+        drop(ended);
+        assert!(watch.join().unwrap().is_none(), "the plugin hangs: killed after {PATIENCE:?}");
+        status
     }
 }
 

@@ -78,9 +78,16 @@ pub(crate) fn run(arguments: &LeasesArguments, out: &mut dyn Write) -> Result<()
 }
 
 fn json(holdings: &Holdings, state: State) -> Shown<'_> {
-    let lease = |held| {
+    Shown {
+        leases: holdings.attachments.iter().map(|held| Lease::of(held, state)).collect(),
+        resting: holdings.resting.iter().map(|(network, count)| Resting { network, count: *count }).collect(),
+    }
+}
+
+impl<'a> Lease<'a> {
+    fn of(held: &'a Held, state: State) -> Self {
         let Held { network, key, record } = held;
-        Lease {
+        Self {
             network,
             addresses: &record.addresses,
             container_id: &key.container_id,
@@ -90,10 +97,6 @@ fn json(holdings: &Holdings, state: State) -> Shown<'_> {
             since: clock::utc(record.since),
             state,
         }
-    };
-    Shown {
-        leases: holdings.attachments.iter().map(lease).collect(),
-        resting: holdings.resting.iter().map(|(network, count)| Resting { network, count: *count }).collect(),
     }
 }
 

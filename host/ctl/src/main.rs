@@ -43,6 +43,6 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
 }
 
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    let links = std::iter::successors(Some(error), |error| error.source());
-    links.filter_map(|error| error.downcast_ref::<io::Error>()).any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    let is_it = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.downcast_ref().is_some_and(is_it) || error.source().is_some_and(is_broken_pipe)
 }

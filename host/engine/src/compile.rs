@@ -54,7 +54,8 @@ impl Compiler {
     /// [`LoadError::Runtime`] where the system refuses what wasmtime needs.
     pub fn new() -> Result<Self, LoadError> {
         let engine = config::base().and_then(|mut config| {
-            config.cranelift_nan_canonicalization(true);
+            // Addresses of instructions are for backtraces, which nobody is shown; without them artefacts are much smaller.
+            config.cranelift_nan_canonicalization(true).generate_address_map(false);
             Engine::new(&config)
         });
         match engine {

@@ -77,6 +77,10 @@ impl<'a> AddressManagement<'a> {
             }
             _ => (Settings::parse(&Map::new())?, Wishes::default()),
         };
+        if let AddressSource::Delegate(plugin) = &source {
+            // Before anything is recorded for it.
+            call.delegate(plugin).find()?;
+        }
         Ok((Self { call, policies, source, settings }, wishes))
     }
 

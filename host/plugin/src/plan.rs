@@ -7,7 +7,7 @@ use crate::cni::config::{Ipam, NetworkConfig, NetworkName};
 use crate::cni::env::{Attachment, EnvError, IfName};
 
 /// The name under which the plugin itself, and no policy, is `ipam.type`.
-pub(crate) const OWN_NAME: &str = "gingham";
+pub const OWN_NAME: &str = "gingham";
 
 /// What the plugin is in this configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

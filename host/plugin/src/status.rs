@@ -20,9 +20,17 @@ pub(crate) fn status(call: &Call) -> Result<(), CniError> {
     if call.role()? == Role::Main {
         BridgeConfig::read(&call.config.object)?;
     }
-    let (management, _) = AddressManagement::of(call, &Arguments::default())?;
+    match call.config.ipam {
+        Some(_) => addresses(call),
+        None => Ok(()),
+    }
+}
+
+fn addresses(call: &Call) -> Result<(), CniError> {
+    let (management, _) = AddressManagement::of(call, &Arguments::default()).map_err(not_available)?;
     match &management.source {
         AddressSource::None => Ok(()),
+        // Its own word, with its own code: it knows whether it is 50 or 51.
         AddressSource::Delegate(plugin) => Ok(call.delegate(plugin).pass_on("STATUS")?),
         AddressSource::Policy(choice) => policy_status(&management, choice).map_err(not_available),
     }

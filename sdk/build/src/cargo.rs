@@ -27,12 +27,12 @@ pub(crate) struct Built {
     pub(crate) package: String,
 }
 
-pub(crate) fn build(directory: &Path) -> Result<Built, BuildError> {
+pub(crate) fn build(directory: &Path, target_dir: &Path) -> Result<Built, BuildError> {
     let manifest = directory.join("Cargo.toml");
     if !manifest.exists() {
         return Err(BuildError::NoCrate { path: directory.to_owned() });
     }
-    let mut command = command(&manifest);
+    let mut command = command(&manifest, target_dir);
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|source| BuildError::CargoMissing { program, source })?;
     if !output.status.success() {
@@ -42,7 +42,7 @@ pub(crate) fn build(directory: &Path) -> Result<Built, BuildError> {
 }
 
 #[allow(clippy::disallowed_methods)] // The one program this crate is there to run.
-fn command(manifest: &Path) -> Command {
+fn command(manifest: &Path, target_dir: &Path) -> Command {
     let other = env::var_os(OTHER_CARGO).map(PathBuf::from);
     let cargo = other.clone().or_else(|| env::var_os("CARGO").map(PathBuf::from)).unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
@@ -57,7 +57,7 @@ fn command(manifest: &Path) -> Command {
         }
     }
     command.args(["build", "--lib", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
-    command.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(target_dir(manifest));
+    command.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(target_dir);
     for setting in PROFILE {
         command.args(["--config", setting]);
     }
@@ -69,7 +69,7 @@ fn command(manifest: &Path) -> Command {
 }
 
 /// Beside the outer build's files, in a directory of its own: the outer cargo holds a lock on the rest.
-fn target_dir(manifest: &Path) -> PathBuf {
+pub(crate) fn target_dir(manifest: &Path) -> PathBuf {
     let workspace = manifest.ancestors().skip(1).filter(|dir| dir.join("Cargo.lock").exists()).last();
     let root = workspace.or_else(|| manifest.parent()).unwrap_or_else(|| Path::new("."));
     root.join("target").join("policies")

@@ -84,7 +84,16 @@ pub struct EncodeError {
 /// # Errors
 /// [`BuildError`]
 pub fn build_policy(directory: &Path) -> Result<Component, BuildError> {
-    let built = cargo::build(directory)?;
+    build_policy_in(directory, &cargo::target_dir(&directory.join("Cargo.toml")))
+}
+
+/// As [`build_policy`], with this directory for what cargo leaves behind. Policies that share one share the dependencies
+/// that are built in it.
+///
+/// # Errors
+/// [`BuildError`]
+pub fn build_policy_in(directory: &Path, target_dir: &Path) -> Result<Component, BuildError> {
+    let built = cargo::build(directory, target_dir)?;
     let bytes =
         std::fs::read(&built.module).map_err(|source| BuildError::Read { path: built.module.clone(), source })?;
     Ok(Component { bytes: encode(&bytes)?, module: built.module, name: built.package })

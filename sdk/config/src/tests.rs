@@ -1,3 +1,5 @@
+#![allow(clippy::needless_pass_by_value, reason = "the tests pass literals")]
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -9,6 +11,7 @@ use super::*;
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[allow(clippy::struct_field_names, reason = "CNI's name")]
 struct Range {
     subnet: String,
     range_start: Option<IpAddr>,

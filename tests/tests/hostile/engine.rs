@@ -18,24 +18,24 @@ const BOOT: &str = "00000000-0000-4000-8000-000000000000";
 const NOW: u64 = 1_700_000_000_000;
 
 /// The network.
-pub struct Network {
+pub(crate) struct Network {
     directory: TempDir,
     ipam: Map<String, Value>,
 }
 
 /// What came of a request.
-pub struct Outcome {
-    pub answer: Result<Granted, IpamError>,
-    pub log: Vec<LogLine>,
+pub(crate) struct Outcome {
+    pub(crate) answer: Result<Granted, IpamError>,
+    pub(crate) log: Vec<LogLine>,
 }
 
 impl Network {
     /// An empty one; `ipam` holds the keys beside the policy's name.
-    pub fn new(ipam: &Value) -> Self {
+    pub(crate) fn new(ipam: &Value) -> Self {
         Self { directory: TempDir::new().unwrap(), ipam: ipam.as_object().unwrap().clone() }
     }
 
-    pub fn add(&self, guest: &Guest, container: &str, requested: &[IpAddr]) -> Outcome {
+    pub(crate) fn add(&self, guest: &Guest, container: &str, requested: &[IpAddr]) -> Outcome {
         let settings = Settings::parse(&self.ipam).unwrap();
         let mut log = Vec::new();
         let answer = self.allocate(&guest.policy(), &settings, &request(container, requested), &mut log);
@@ -61,7 +61,7 @@ impl Network {
     }
 
     /// Ends an attachment; the policy, if any, is told. Says what was logged.
-    pub fn delete(&self, guest: Option<&Guest>, container: &str) -> Vec<LogLine> {
+    pub(crate) fn delete(&self, guest: Option<&Guest>, container: &str) -> Vec<LogLine> {
         let settings = Settings::parse(&self.ipam).unwrap();
         let policy = guest.map(Guest::policy);
         let mut log = Vec::new();
@@ -72,7 +72,7 @@ impl Network {
     }
 
     /// Everything the network's ledger holds, as text.
-    pub fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         let Some(reader) = Store::open_read_only(self.path()).unwrap() else { return String::new() };
         describe(&reader.ledger(NETWORK).unwrap())
     }

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What happened on the network before.
 #[derive(Clone, Copy)]
-pub enum Before {
+pub(crate) enum Before {
     Nothing,
     /// Another container got the sinner's address.
     Leased,
@@ -23,38 +23,38 @@ pub enum Before {
 }
 
 /// A guest, and the circumstances under which it sins.
-pub struct Sin {
+pub(crate) struct Sin {
     guest: &'static str,
     ipam: Value,
     requested: Vec<IpAddr>,
     before: Before,
 }
 
-pub fn sin(guest: &'static str) -> Sin {
+pub(crate) fn sin(guest: &'static str) -> Sin {
     Sin { guest, ipam: json!({}), requested: Vec::new(), before: Before::Nothing }
 }
 
 impl Sin {
     /// With these host keys beside the policy's name.
-    pub fn with(self, ipam: Value) -> Self {
+    pub(crate) fn with(self, ipam: Value) -> Self {
         Self { ipam, ..self }
     }
 
     /// With bounds that let a hundred megabytes come into being.
-    pub fn with_room(self) -> Self {
+    pub(crate) fn with_room(self) -> Self {
         self.with(json!({"limits": {"memory": "512MiB", "fuel": 2_000_000_000_u64}}))
     }
 
-    pub fn when(self, before: Before) -> Self {
+    pub(crate) fn when(self, before: Before) -> Self {
         Self { before, ..self }
     }
 
-    pub fn asked_for(self, address: &str) -> Self {
+    pub(crate) fn asked_for(self, address: &str) -> Self {
         Self { requested: vec![address.parse().unwrap()], ..self }
     }
 
     /// It gets an error and nothing else: in the engine, and through the plugin.
-    pub fn fails(self, name: &str, code: u32) {
+    pub(crate) fn fails(self, name: &str, code: u32) {
         let said = within(PATIENCE, move || self.in_engine());
         insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "said" }, {
             insta::assert_snapshot!(name, format!("CNI error {code}\n{said}"));

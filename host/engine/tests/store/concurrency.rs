@@ -110,7 +110,16 @@ fn readers_do_not_wait_for_each_other() {
     let disk = Tmpfs::of("8m");
     add(&disk.store(), "a", "10.0.0.2");
     let _mine = reader(&disk.store());
-    let said = start("read -", &disk.store()).wait_with_output().unwrap();
+    let mut other = start("read -", &disk.store());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while other.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            other.kill().unwrap();
+            panic!("a reader waits for another");
+        }
+        std::thread::yield_now();
+    }
+    let said = other.wait_with_output().unwrap();
     assert!(String::from_utf8(said.stdout).unwrap().contains("read 1\n"));
 }
 
