@@ -3,7 +3,9 @@
 use wasmtime::Engine;
 use wit_component::ComponentEncoder;
 
-use crate::runtime::{ContractError, LoadError, Policy, Runtime, Surface, config};
+use crate::memory_ledger::MemoryLedger;
+use crate::network_view::NetworkView;
+use crate::runtime::{CallError, ContractError, Limits, LoadError, Policy, Runtime, Session, Surface, config};
 
 /// A component that cannot be compiled or is no policy.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,9 @@ pub enum CompileError {
     /// A component that is no policy for this host.
     #[error("this is no policy this version can run: {0}")]
     Contract(#[from] ContractError),
+    /// A component whose functions have other types than the contract's, or that does not start.
+    #[error("this is no policy this version can run: {0}")]
+    Run(#[from] CallError),
     /// The compiled form does not load.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -71,12 +76,10 @@ impl Compiler {
     pub fn compile(&self, component: &[u8]) -> Result<Compiled, CompileError> {
         let refused = |error: wasmtime::Error| CompileError::Refused { reason: format!("{error:#}") };
         let artefact = self.engine.precompile_component(component).map_err(refused)?;
-        // SAFETY: the line above made these bytes.
-        let loaded =
-            unsafe { wasmtime::component::Component::deserialize(&self.engine, &artefact) }.map_err(refused)?;
-        let surface = Surface::of(&self.engine, &loaded);
-        surface.check()?;
-        Ok(Compiled { artefact, surface })
+        let policy = self.load_compiled("under inspection", &artefact)?;
+        let mut session = Session::<NetworkView<MemoryLedger>>::new(&policy, Limits::default())?;
+        session.check_types(policy.has_release())?;
+        Ok(Compiled { artefact, surface: policy.surface() })
     }
 
     /// Compiles a component and loads it right away, for tests of policies.
@@ -85,8 +88,16 @@ impl Compiler {
     /// [`CompileError`]
     pub fn load(&self, name: &str, component: &[u8]) -> Result<Policy, CompileError> {
         let compiled = self.compile(component)?;
-        // SAFETY: compiled by the line above.
-        Ok(unsafe { Runtime::with_engine(self.engine.clone()).load_bytes(name, &compiled.artefact) }?)
+        self.load_compiled(name, &compiled.artefact)
+    }
+
+    fn load_compiled(&self, name: &str, artefact: &[u8]) -> Result<Policy, CompileError> {
+        // SAFETY: private, and called with nothing but what this compiler made.
+        let loaded = unsafe { Runtime::with_engine(self.engine.clone()).load_bytes(name, artefact) };
+        loaded.map_err(|error| match error {
+            LoadError::Contract { source, .. } => source.into(),
+            other => other.into(),
+        })
     }
 }
 

@@ -18,6 +18,9 @@ use crate::store::StoreError;
 /// Addresses whose rest may end within one request; more wait for the next one.
 const RESTS_ENDED: usize = 256;
 
+/// Problems of a configuration in one message.
+const PROBLEMS_SHOWN: usize = 10;
+
 /// Why no address was given.
 #[derive(Debug, thiserror::Error)]
 pub enum IpamError {
@@ -97,7 +100,11 @@ fn problems_text(problems: &[Problem]) -> String {
         "" => problem.message.clone(),
         key => format!("ipam.{key}: {}", problem.message),
     };
-    problems.iter().map(one).collect::<Vec<_>>().join("; ")
+    let mut texts: Vec<String> = problems.iter().take(PROBLEMS_SHOWN).map(one).collect();
+    if problems.len() > PROBLEMS_SHOWN {
+        texts.push(format!("and {} more", problems.len() - PROBLEMS_SHOWN));
+    }
+    texts.join("; ")
 }
 
 /// A request granted and durable.

@@ -306,7 +306,8 @@ impl Library {
             file.sync_all()?;
             root.rename(&beside, root, path)?;
             let directory = path.rsplit_once('/').map_or(".", |(directory, _)| directory);
-            root.open_dir(directory)?.into_std_file().sync_all()
+            // A directory opened as such is a capability only, and cannot be synced.
+            root.open(directory)?.sync_all()
         })();
         written.map_err(|source| {
             // Best effort: the error that matters is the one at hand.

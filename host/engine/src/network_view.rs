@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Bound;
 
 use crate::address::{IpRange, successor};
 use crate::ledger::{Ledger, LedgerQueries};
@@ -264,18 +265,20 @@ impl<L: LedgerQueries> LeaseView for NetworkView<L> {
             return Ok(Vec::new());
         }
         let after = after.map(|after| &after[..after.floor_char_boundary(KEY_BYTES)]);
-        // As many more as the slip may hide.
-        let most = KEYS_LISTED + self.slip.len();
-        let mut keys: BTreeSet<String> = self.ledger.note_keys(prefix, after, most)?.into_iter().collect();
-        self.charge(keys.len() as u64)?;
-        for (key, value) in &self.slip {
-            let listed = key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after);
-            if listed && value.is_some() {
-                keys.insert(key.clone());
-            } else if value.is_none() {
-                keys.remove(key);
-            }
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let of_prefix = self.slip.range::<str, _>(from).take_while(|(key, _)| key.starts_with(prefix));
+        let (mut written, mut forgotten, mut steps) = (BTreeSet::new(), BTreeSet::new(), 0);
+        for (key, value) in of_prefix {
+            steps += 1;
+            let kind = if value.is_some() { &mut written } else { &mut forgotten };
+            kind.insert(key.clone());
         }
+        written.retain(|key| after.is_none_or(|after| key.as_str() > after));
+        // As many more as the slip hides.
+        let listed = self.ledger.note_keys(prefix, after, KEYS_LISTED + forgotten.len())?;
+        self.charge(steps + listed.len() as u64)?;
+        let mut keys = written;
+        keys.extend(listed.into_iter().filter(|key| !forgotten.contains(key)));
         Ok(keys.into_iter().take(KEYS_LISTED).collect())
     }
 }

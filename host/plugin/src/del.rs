@@ -14,6 +14,7 @@ use crate::cni::env::Attachment;
 use crate::cni::error::CniError;
 use crate::failpoint;
 use crate::ipam::{AddressManagement, key_of};
+use crate::journal;
 use crate::links;
 use crate::nat;
 use crate::plan::{AddressSource, HostEnd, Role};
@@ -41,6 +42,11 @@ fn unlink_inherited(call: &Call, attachment: &Attachment, netns: &Path) -> Resul
     let container = match NetNs::open(netns) {
         Ok(container) => container,
         Err(NetnsError::Missing { .. }) => return Ok(()),
+        // After a reboot an ordinary file may be where the namespace was mounted.
+        Err(error @ NetnsError::NotANamespace { .. }) => {
+            journal::warn(error);
+            return Ok(());
+        }
         Err(error) => return Err(error.into()),
     };
     sandbox::refuse_own(call, &container)?;

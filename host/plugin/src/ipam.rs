@@ -86,7 +86,10 @@ impl<'a> AddressManagement<'a> {
 
     /// The same for a verb that must work with what it gets. What is at fault is reported and counts as absent.
     pub(crate) fn of_tolerant(call: &'a Call) -> Result<Self, CniError> {
-        let policies = Policies::open()?;
+        let policies = Policies::open().unwrap_or_else(|error| {
+            journal::warn(error);
+            Policies::built_in()
+        });
         let ipam = call.config.ipam.as_ref();
         let source =
             plan::address_source(&call.program, ipam, |name| policies.contains(name)).unwrap_or_else(|fault| {

@@ -50,12 +50,17 @@ enum Found {
 
 /// The policies of this node.
 pub(crate) struct Policies {
-    library: Library,
+    library: Option<Library>,
 }
 
 impl Policies {
     pub(crate) fn open() -> Result<Self, PolicyError> {
-        Ok(Self { library: Library::open(Path::new(LIBRARY_DIR))? })
+        Ok(Self { library: Some(Library::open(Path::new(LIBRARY_DIR))?) })
+    }
+
+    /// Those inside the binary alone, where the library cannot be opened and the work must go on.
+    pub(crate) fn built_in() -> Self {
+        Self { library: None }
     }
 
     /// Whether the name is a policy's. One whose installation is damaged is one, too: to look for a plugin of that name
@@ -72,9 +77,10 @@ impl Policies {
             return Err(PolicyError::OtherDigest { name: name.clone(), found: found.digest(), wanted: wanted.clone() });
         }
         let runtime = Runtime::new()?;
-        match found {
-            Found::Installed(installed) => Ok(self.library.load(&runtime, name, &installed)?),
-            Found::BuiltIn(policy) => Ok(policy.load(&runtime)?),
+        match (found, &self.library) {
+            (Found::Installed(installed), Some(library)) => Ok(library.load(&runtime, name, &installed)?),
+            (Found::BuiltIn(policy), _) => Ok(policy.load(&runtime)?),
+            (Found::Installed(_), None) => Err(PolicyError::Unknown { name: name.clone() }),
         }
     }
 
@@ -87,7 +93,10 @@ impl Policies {
     }
 
     fn find(&self, name: &str) -> Result<Option<Found>, LibraryError> {
-        let installed = self.library.find(name)?.map(Found::Installed);
+        let installed = match &self.library {
+            Some(library) => library.find(name)?.map(Found::Installed),
+            None => None,
+        };
         Ok(installed.or_else(|| gingham_builtin::find(name).map(Found::BuiltIn)))
     }
 }

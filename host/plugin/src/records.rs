@@ -119,8 +119,13 @@ impl<'a> Records<'a> {
             // To free nothing, no directory has to be made.
             return Ok(());
         }
+        let ledger = match self.write() {
+            // A store that cannot be written stands in nobody's way who is not in it.
+            Err(_) if matches!(self.attachment(key), Ok(None)) => return Ok(()),
+            opened => opened?,
+        };
         let mut log = Vec::new();
-        let released = ipam::release(self.write()?, key, self.now, policy, &mut log);
+        let released = ipam::release(ledger, key, self.now, policy, &mut log);
         if let Some((policy, _)) = policy {
             journal::policy(policy.name(), &log);
         }
@@ -150,14 +155,14 @@ impl<'a> Records<'a> {
     }
 
     /// Waits for the masquerade's lock. It is taken before the store's, never while that is held. None if there is no
-    /// data directory: then nobody is attached, and nobody else is about to be.
+    /// lock and none can be made: without a writable data directory nobody is attached, and nobody is about to be.
     pub(crate) fn lock_nat(&self) -> Result<Option<NatLock>, RecordsError> {
         let path = self.directory.join("nat.lock");
         let failed = |errno: rustix::io::Errno| RecordsError::Lock { path: path.clone(), source: errno.into() };
-        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC;
+        let flags = OFlags::CREATE | OFlags::RDONLY | OFlags::CLOEXEC;
         let file = match rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
             Ok(file) => File::from(file),
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::ROFS) => return Ok(None),
             Err(errno) => return Err(failed(errno)),
         };
         rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive)).map_err(failed)?;

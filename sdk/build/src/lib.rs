@@ -8,7 +8,7 @@ mod cargo;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use wit_component::ComponentEncoder;
+use wit_component::{ComponentEncoder, DecodedWasm};
 
 /// The target of policies: it knows no system, so nothing can be imported by accident.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -73,7 +73,7 @@ pub enum BuildError {
 
 /// A core module that cannot become a component.
 #[derive(Debug, thiserror::Error)]
-#[error("the module carries no policy ({reason}); does the crate say `gingham_sdk::policy!(…)`?")]
+#[error("this is no module of a policy ({reason}); does the crate say `gingham_sdk::policy!(…)`?")]
 pub struct EncodeError {
     reason: String,
 }
@@ -104,9 +104,18 @@ pub fn build_policy_in(directory: &Path, target_dir: &Path) -> Result<Component,
 /// # Errors
 /// [`EncodeError`] if the module does not carry the contract.
 pub fn encode(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
-    ComponentEncoder::default()
+    let fault = |error: &dyn std::fmt::Display| EncodeError { reason: format!("{error:#}") };
+    let component = ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| EncodeError { reason: format!("{error:#}") })
+        .map_err(|error| fault(&error))?;
+    // A module without the SDK's description of itself becomes a component too: an empty one.
+    let described = wit_component::decode(&component).map_err(|error| fault(&error))?;
+    let DecodedWasm::Component(resolve, world) = described else { return Err(fault(&"it is a package of interfaces")) };
+    let exports: Vec<String> = resolve.worlds[world].exports.keys().map(|key| resolve.name_world_key(key)).collect();
+    match ["check-config", "allocate"].into_iter().find(|name| !exports.iter().any(|export| export == name)) {
+        Some(missing) => Err(fault(&format!("it exports no {missing}"))),
+        None => Ok(component),
+    }
 }

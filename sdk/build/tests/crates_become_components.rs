@@ -12,11 +12,11 @@ fn workspace() -> &'static Path {
 }
 
 /// A crate with this library, on the SDK of this workspace and the versions of its lock file.
-fn author(library: &str, source: &str) -> TempDir {
+fn author(name: &str, library: &str, source: &str) -> TempDir {
     let directory = TempDir::new().unwrap();
-    let sdk = workspace().join("sdk");
+    let sdk = workspace().join("sdk").display().to_string();
     let manifest = format!(
-        "[package]\nname = \"first-policy\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n[lib]\n{library}\n\n\
+        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n[lib]\n{library}\n\n\
          [dependencies]\ngingham-sdk = {{ path = {sdk:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n"
     );
     fs::write(directory.path().join("Cargo.toml"), manifest).unwrap();
@@ -47,7 +47,7 @@ fn the_documented_first_policy_is_a_component_of_fifteen_lines() {
     let written = source.lines().filter(|line| !line.is_empty()).count();
     assert!((10..=17).contains(&written), "{written} lines:\n{source}");
 
-    let directory = author(CDYLIB, &source);
+    let directory = author("first-policy", CDYLIB, &source);
     let component = build(&directory).unwrap();
     assert_eq!(component.name, "first-policy");
     assert_eq!(component.bytes[..8], *b"\0asm\x0d\0\x01\0", "a component's first bytes");
@@ -63,7 +63,7 @@ fn the_documented_first_policy_is_a_component_of_fifteen_lines() {
 
 #[test]
 fn a_fault_in_the_source_is_told_in_the_compilers_words() {
-    let error = build(&author(CDYLIB, "pub fn nothing() -> u8 { \"text\" }\n")).unwrap_err();
+    let error = build(&author("faulty", CDYLIB, "pub fn nothing() -> u8 { \"text\" }\n")).unwrap_err();
     assert!(matches!(error, BuildError::Compile { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("does not compile") && text.contains("mismatched types"), "{text}");
@@ -72,14 +72,15 @@ fn a_fault_in_the_source_is_told_in_the_compilers_words() {
 
 #[test]
 fn a_crate_that_makes_no_module_hears_of_cdylib() {
-    let error = build(&author("", "")).unwrap_err();
+    let error = build(&author("plain-library", "", "")).unwrap_err();
     assert!(matches!(error, BuildError::NotCdylib { .. }), "{error:?}");
     assert!(error.to_string().contains("crate-type = [\"cdylib\", \"rlib\"]"), "{error}");
 }
 
 #[test]
 fn a_module_without_a_policy_hears_of_the_macro() {
-    let error = build(&author(CDYLIB, "#[unsafe(no_mangle)] pub extern \"C\" fn allocate() {}\n")).unwrap_err();
+    let source = "#[unsafe(no_mangle)] pub extern \"C\" fn allocate() {}\n";
+    let error = build(&author("no-policy", CDYLIB, source)).unwrap_err();
     assert!(matches!(error, BuildError::Encode(_)), "{error:?}");
     assert!(error.to_string().contains("gingham_sdk::policy!"), "{error}");
 }

@@ -119,18 +119,32 @@ pub(crate) fn edges_in(edges: wit_attachment::Edges) -> Edges {
     }
 }
 
+/// Bytes kept of what a policy tells people.
+const MESSAGE_BYTES: usize = 1024;
+
+/// A policy's text as people may see it: one line without terminal commands, cut at `most` bytes.
+pub(crate) fn one_line(text: &str, most: usize) -> String {
+    let kept = &text[..text.floor_char_boundary(most)];
+    let mut line: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if kept.len() < text.len() {
+        line.push('…');
+    }
+    line
+}
+
 pub(crate) fn problem_in(problem: wit_attachment::Problem) -> Problem {
-    Problem { key: problem.key, message: problem.message }
+    Problem { key: one_line(&problem.key, MESSAGE_BYTES), message: one_line(&problem.message, MESSAGE_BYTES) }
 }
 
 pub(crate) fn refusal_in(refusal: wit_attachment::Refusal) -> Refusal {
     use wit_attachment::Refusal as Wit;
+    let told = |text: String| one_line(&text, MESSAGE_BYTES);
     match refusal {
-        Wit::Exhausted(text) => Refusal::Exhausted(text),
-        Wit::Unavailable(text) => Refusal::Unavailable(text),
-        Wit::TryAgain(text) => Refusal::TryAgain(text),
-        Wit::Denied(text) => Refusal::Denied(text),
+        Wit::Exhausted(text) => Refusal::Exhausted(told(text)),
+        Wit::Unavailable(text) => Refusal::Unavailable(told(text)),
+        Wit::TryAgain(text) => Refusal::TryAgain(told(text)),
+        Wit::Denied(text) => Refusal::Denied(told(text)),
         Wit::InvalidConfig(problem) => Refusal::InvalidConfig(problem_in(problem)),
-        Wit::Other(text) => Refusal::Other(text),
+        Wit::Other(text) => Refusal::Other(told(text)),
     }
 }

@@ -1,7 +1,7 @@
 //! One request's run of a policy: a fresh instance, its limits, and the calls of the contract.
 
 use wasmtime::Store;
-use wasmtime::component::{ComponentNamedList, HasSelf, Instance, Lift, Linker, Lower, Resource};
+use wasmtime::component::{ComponentNamedList, HasSelf, Instance, Lift, Linker, Lower, Resource, TypedFunc};
 
 use super::Policy;
 use super::bindings::PolicyWithRelease;
@@ -63,11 +63,34 @@ impl<V: LeaseView + 'static> Session<V> {
         R: ComponentNamedList + Lift + 'static,
     {
         let misfit = |error: wasmtime::Error| PolicyFault::Misfit { reason: format!("{error:#}") };
-        let function = self.instance.get_typed_func::<P, R>(&mut self.store, export).map_err(misfit)?;
+        let function = self.typed::<P, R>(export)?;
         self.store.set_fuel(self.limits.fuel).map_err(misfit)?;
         let result = function.call(&mut self.store, params);
         self.fuel_used += self.limits.fuel - self.store.get_fuel().unwrap_or(0);
         result.map_err(|error| diagnose(error, self.limits, &self.store.data().lines))
+    }
+
+    fn typed<P, R>(&mut self, export: &str) -> Result<TypedFunc<P, R>, CallError>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift + 'static,
+    {
+        let misfit = |error| PolicyFault::Misfit { reason: format!("{export}: {error:#}") };
+        Ok(self.instance.get_typed_func::<P, R>(&mut self.store, export).map_err(misfit)?)
+    }
+
+    /// Checks, without calling anything, that the exports have the contract's types: once, when a policy is compiled.
+    ///
+    /// # Errors
+    /// [`PolicyFault::Misfit`] names the export.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn check_types(&mut self, has_release: bool) -> Result<(), CallError> {
+        self.typed::<(&str,), (DeclaredPools,)>(CHECK_CONFIG)?;
+        self.typed::<(&str, Resource<Request>), (SaidAnswer,)>(ALLOCATE)?;
+        if has_release {
+            self.typed::<(&str, wit::Ended), ()>(RELEASE)?;
+        }
+        Ok(())
     }
 
     /// `check-config`: the pools of this configuration, or everything that is wrong with it.

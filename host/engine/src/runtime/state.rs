@@ -37,6 +37,13 @@ pub struct LogLine {
 const LOG_LINES: usize = 64;
 const LOG_LINE_BYTES: usize = 1024;
 
+/// Bytes kept of a pool's name: it is there for messages.
+const POOL_NAME_BYTES: usize = 256;
+
+/// Bytes in or out of a call that cost as much as the call itself. Without this a policy could make the host copy, or
+/// keep, many gigabytes within its budget of calls.
+const BYTES_PER_CALL: usize = 64;
+
 /// The state of one session. `V` is none while the configuration is checked: then there are no leases to see.
 pub(crate) struct HostState<V> {
     pub(crate) table: ResourceTable,
@@ -61,16 +68,77 @@ impl<V: LeaseView + 'static> HostState<V> {
 
     /// Each question to the host costs a piece of the budget, however small.
     fn charge(&mut self) -> Result<(), ViewError> {
-        self.calls_left = self.calls_left.checked_sub(1).ok_or(ViewError::Budget)?;
+        self.charge_for(0)
+    }
+
+    /// The same for a call that carries texts or lists.
+    fn charge_for(&mut self, bytes: usize) -> Result<(), ViewError> {
+        let cost = 1 + (bytes / BYTES_PER_CALL) as u64;
+        self.calls_left = self.calls_left.checked_sub(cost).ok_or(ViewError::Budget)?;
         Ok(())
     }
 
-    fn request(&self, request: &Resource<Request>) -> wasmtime::Result<&Request> {
-        Ok(self.table.get(request)?)
+    /// Answers a getter of the request, at the price of what it gives.
+    fn tell<T: Weight>(
+        &mut self,
+        request: &Resource<Request>,
+        get: impl FnOnce(&Request) -> T,
+    ) -> wasmtime::Result<T> {
+        let told = get(self.table.get(request)?);
+        self.charge_for(told.bytes())?;
+        Ok(told)
     }
 
-    fn lease(&self, lease: &Resource<LeaseInfo>) -> wasmtime::Result<&LeaseInfo> {
-        Ok(self.table.get(lease)?)
+    /// The same of a lease.
+    fn tell_of<T: Weight>(
+        &mut self,
+        lease: &Resource<LeaseInfo>,
+        get: impl FnOnce(&LeaseInfo) -> T,
+    ) -> wasmtime::Result<T> {
+        let told = get(self.table.get(lease)?);
+        self.charge_for(told.bytes())?;
+        Ok(told)
+    }
+}
+
+/// How many bytes of text a value carries, roughly.
+trait Weight {
+    fn bytes(&self) -> usize {
+        0
+    }
+}
+
+impl Weight for u64 {}
+impl Weight for wit::IpAddress {}
+impl Weight for (u8, u8, u8, u8, u8, u8) {}
+
+impl Weight for String {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<T: Weight> Weight for Option<T> {
+    fn bytes(&self) -> usize {
+        self.as_ref().map_or(0, Weight::bytes)
+    }
+}
+
+impl<T: Weight> Weight for Vec<T> {
+    fn bytes(&self) -> usize {
+        self.iter().map(|item| item.bytes() + size_of::<T>()).sum()
+    }
+}
+
+impl Weight for (String, String) {
+    fn bytes(&self) -> usize {
+        self.0.len() + self.1.len()
+    }
+}
+
+impl Weight for wit::Dns {
+    fn bytes(&self) -> usize {
+        self.nameservers.bytes() + self.domain.bytes() + self.search.bytes() + self.options.bytes()
     }
 }
 
@@ -128,27 +196,27 @@ impl<V: LeaseView + 'static> leases::Host for HostState<V> {
 
 impl<V: LeaseView + 'static> leases::HostLease for HostState<V> {
     fn address(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<wit::IpAddress> {
-        Ok(convert::address_out(self.lease(&lease)?.address))
+        self.tell_of(&lease, |lease| convert::address_out(lease.address))
     }
 
     fn container_id(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<String> {
-        Ok(self.lease(&lease)?.key.container_id.clone())
+        self.tell_of(&lease, |lease| lease.key.container_id.clone())
     }
 
     fn interface_name(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<String> {
-        Ok(self.lease(&lease)?.key.interface.clone())
+        self.tell_of(&lease, |lease| lease.key.interface.clone())
     }
 
     fn since(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<u64> {
-        Ok(self.lease(&lease)?.since)
+        self.tell_of(&lease, |lease| lease.since)
     }
 
     fn pod_namespace(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<Option<String>> {
-        Ok(self.lease(&lease)?.pod.namespace.clone())
+        self.tell_of(&lease, |lease| lease.pod.namespace.clone())
     }
 
     fn pod_name(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<Option<String>> {
-        Ok(self.lease(&lease)?.pod.name.clone())
+        self.tell_of(&lease, |lease| lease.pod.name.clone())
     }
 
     fn drop(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<()> {
@@ -159,12 +227,15 @@ impl<V: LeaseView + 'static> leases::HostLease for HostState<V> {
 
 impl<V: LeaseView + 'static> memory::Host for HostState<V> {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
-        self.charge()?;
-        self.view.as_mut().map_or(Ok(None), |view| Ok(view.note(&key)?))
+        self.charge_for(key.len())?;
+        let Some(view) = &mut self.view else { return Ok(None) };
+        let note = view.note(&key)?;
+        self.charge_for(note.as_ref().map_or(0, Vec::len))?;
+        Ok(note)
     }
 
     fn set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), memory::MemoryError>> {
-        self.charge()?;
+        self.charge_for(key.len() + value.len())?;
         let Some(view) = &mut self.view else { return Ok(Ok(())) };
         Ok(view.set_note(&key, value)?.map_err(|error| match error {
             NoteError::Full => memory::MemoryError::Full,
@@ -174,31 +245,33 @@ impl<V: LeaseView + 'static> memory::Host for HostState<V> {
     }
 
     fn delete(&mut self, key: String) -> wasmtime::Result<()> {
-        self.charge()?;
+        self.charge_for(key.len())?;
         self.view.as_mut().map_or(Ok(()), |view| Ok(view.delete_note(&key)?))
     }
 
     fn keys(&mut self, prefix: String, after: Option<String>) -> wasmtime::Result<Vec<String>> {
-        self.charge()?;
-        self.view.as_mut().map_or(Ok(Vec::new()), |view| Ok(view.note_keys(&prefix, after.as_deref())?))
+        self.charge_for(prefix.len())?;
+        let Some(view) = &mut self.view else { return Ok(Vec::new()) };
+        let keys = view.note_keys(&prefix, after.as_deref())?;
+        self.charge_for(keys.bytes())?;
+        Ok(keys)
     }
 }
 
 impl<V: LeaseView + 'static> log::Host for HostState<V> {
-    fn log(&mut self, level: log::Level, mut message: String) -> wasmtime::Result<()> {
-        self.charge()?;
+    fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        self.charge_for(message.len())?;
         if self.lines.len() >= LOG_LINES {
             self.lines_dropped += 1;
             return Ok(());
         }
-        message.truncate(message.floor_char_boundary(LOG_LINE_BYTES));
         let level = match level {
             log::Level::Debug => LogLevel::Debug,
             log::Level::Info => LogLevel::Info,
             log::Level::Warn => LogLevel::Warn,
             log::Level::Error => LogLevel::Error,
         };
-        self.lines.push(LogLine { level, message });
+        self.lines.push(LogLine { level, message: convert::one_line(&message, LOG_LINE_BYTES) });
         Ok(())
     }
 }
@@ -207,69 +280,72 @@ impl<V: LeaseView + 'static> wit_attachment::Host for HostState<V> {}
 
 impl<V: LeaseView + 'static> wit_attachment::HostRequest for HostState<V> {
     fn network(&mut self, request: Resource<Request>) -> wasmtime::Result<String> {
-        Ok(self.request(&request)?.network.clone())
+        self.tell(&request, |request| request.network.clone())
     }
 
     fn container_id(&mut self, request: Resource<Request>) -> wasmtime::Result<String> {
-        Ok(self.request(&request)?.key.container_id.clone())
+        self.tell(&request, |request| request.key.container_id.clone())
     }
 
     fn interface_name(&mut self, request: Resource<Request>) -> wasmtime::Result<String> {
-        Ok(self.request(&request)?.key.interface.clone())
+        self.tell(&request, |request| request.key.interface.clone())
     }
 
     fn pod_namespace(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<String>> {
-        Ok(self.request(&request)?.pod.namespace.clone())
+        self.tell(&request, |request| request.pod.namespace.clone())
     }
 
     fn pod_name(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<String>> {
-        Ok(self.request(&request)?.pod.name.clone())
+        self.tell(&request, |request| request.pod.name.clone())
     }
 
     fn pod_uid(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<String>> {
-        Ok(self.request(&request)?.pod.uid.clone())
+        self.tell(&request, |request| request.pod.uid.clone())
     }
 
     fn node_name(&mut self, request: Resource<Request>) -> wasmtime::Result<String> {
-        Ok(self.request(&request)?.node.clone())
+        self.tell(&request, |request| request.node.clone())
     }
 
     fn argument(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<Option<String>> {
-        let arguments = &self.request(&request)?.arguments;
-        Ok(arguments.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone()))
+        self.tell(&request, |request| {
+            let mut arguments = request.arguments.iter();
+            arguments.find(|(name, _)| *name == key).map(|(_, value)| value.clone())
+        })
     }
 
     fn arguments(&mut self, request: Resource<Request>) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(self.request(&request)?.arguments.clone())
+        self.tell(&request, |request| request.arguments.clone())
     }
 
     fn annotation(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.request(&request)?.annotations.get(&key).cloned())
+        self.tell(&request, |request| request.annotations.get(&key).cloned())
     }
 
     fn annotations(&mut self, request: Resource<Request>) -> wasmtime::Result<Vec<(String, String)>> {
-        let annotations = &self.request(&request)?.annotations;
-        Ok(annotations.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
+        self.tell(&request, |request| {
+            request.annotations.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
+        })
     }
 
     fn requested_addresses(&mut self, request: Resource<Request>) -> wasmtime::Result<Vec<wit::IpAddress>> {
-        Ok(self.request(&request)?.requested.iter().copied().map(convert::address_out).collect())
+        self.tell(&request, |request| request.requested.iter().copied().map(convert::address_out).collect::<Vec<_>>())
     }
 
     fn mac(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<(u8, u8, u8, u8, u8, u8)>> {
-        Ok(self.request(&request)?.mac.map(|[a, b, c, d, e, f]| (a, b, c, d, e, f)))
+        self.tell(&request, |request| request.mac.map(|[a, b, c, d, e, f]| (a, b, c, d, e, f)))
     }
 
     fn resolv_conf(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<wit::Dns>> {
-        Ok(self.request(&request)?.resolv_conf.as_ref().map(convert::dns_out))
+        self.tell(&request, |request| request.resolv_conf.as_ref().map(convert::dns_out))
     }
 
     fn now(&mut self, request: Resource<Request>) -> wasmtime::Result<u64> {
-        Ok(self.request(&request)?.now)
+        self.tell(&request, |request| request.now)
     }
 
     fn seed(&mut self, request: Resource<Request>) -> wasmtime::Result<u64> {
-        Ok(self.request(&request)?.seed)
+        self.tell(&request, |request| request.seed)
     }
 
     fn drop(&mut self, request: Resource<Request>) -> wasmtime::Result<()> {
@@ -280,7 +356,8 @@ impl<V: LeaseView + 'static> wit_attachment::HostRequest for HostState<V> {
 
 impl<V: LeaseView + 'static> wit_attachment::HostPool for HostState<V> {
     fn new(&mut self, name: String) -> wasmtime::Result<Resource<DeclaredPool>> {
-        self.charge()?;
+        self.charge_for(name.len())?;
+        let name = convert::one_line(&name, POOL_NAME_BYTES);
         Ok(self.table.push(DeclaredPool { name, ranges: Vec::new() })?)
     }
 
@@ -336,7 +413,7 @@ impl<V: LeaseView + 'static> wit_attachment::HostAnswer for HostState<V> {
     }
 
     fn set_dns(&mut self, answer: Resource<DeclaredAnswer>, dns: wit::Dns) -> wasmtime::Result<()> {
-        self.charge()?;
+        self.charge_for(dns.bytes())?;
         self.table.get_mut(&answer)?.dns = Some(convert::dns_in(dns));
         Ok(())
     }

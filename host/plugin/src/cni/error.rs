@@ -226,7 +226,7 @@ fn code_of_store(error: &StoreError) -> Code {
     match error {
         // The runtime's identities do not fit.
         StoreError::TooLong { .. } | StoreError::Nul { .. } => Code::ENVIRONMENT,
-        StoreError::Conflict { .. } | StoreError::Lost { .. } => Code::INTERNAL,
+        StoreError::Conflict { .. } | StoreError::Lost => Code::INTERNAL,
         _ => Code::IO,
     }
 }
