@@ -25,9 +25,9 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // Somebody who reads the first lines only, `ginghamctl leases | head`, has what he wants.
-        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) if is_io(error.as_ref(), io::ErrorKind::BrokenPipe) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ginghamctl: {error}");
+            eprintln!("ginghamctl: {error}{}", advice(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -42,7 +42,13 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    let is_it = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    error.downcast_ref().is_some_and(is_it) || error.source().is_some_and(is_broken_pipe)
+/// The library's and the store's files are root's.
+fn advice(error: &(dyn Error + 'static)) -> &'static str {
+    let refused = is_io(error, io::ErrorKind::PermissionDenied) && !rustix::process::geteuid().is_root();
+    if refused && !error.to_string().contains("root") { "; run this as root" } else { "" }
+}
+
+fn is_io(error: &(dyn Error + 'static), kind: io::ErrorKind) -> bool {
+    let is_it = |error: &io::Error| error.kind() == kind;
+    error.downcast_ref().is_some_and(is_it) || error.source().is_some_and(|error| is_io(error, kind))
 }

@@ -7,6 +7,9 @@ use crate::memory_ledger::MemoryLedger;
 use crate::network_view::NetworkView;
 use crate::runtime::{CallError, ContractError, Limits, LoadError, Policy, Runtime, Session, Surface, config};
 
+/// Bytes of memory that a policy may start with while it is inspected. A network's configuration decides what it gets.
+const MOST_MEMORY: usize = 1 << 30;
+
 /// A component that cannot be compiled or is no policy.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
@@ -77,7 +80,8 @@ impl Compiler {
         let refused = |error: wasmtime::Error| CompileError::Refused { reason: format!("{error:#}") };
         let artefact = self.engine.precompile_component(component).map_err(refused)?;
         let policy = self.load_compiled("under inspection", &artefact)?;
-        let mut session = Session::<NetworkView<MemoryLedger>>::new(&policy, Limits::default())?;
+        let limits = Limits { memory: MOST_MEMORY, ..Limits::default() };
+        let mut session = Session::<NetworkView<MemoryLedger>>::new(&policy, limits)?;
         session.check_types(policy.has_release())?;
         Ok(Compiled { artefact, surface: policy.surface() })
     }

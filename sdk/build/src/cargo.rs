@@ -12,9 +12,10 @@ use crate::{BuildError, TARGET};
 /// needs that library's source (Debian: rustc-web, cargo-web, rust-web-src). `RUSTC` is taken from beside it.
 const OTHER_CARGO: &str = "GINGHAM_GUEST_CARGO";
 
-/// A policy is small and starts for every container: size before speed, and a panic is a trap.
+/// A policy is small and starts for every container: size counts, and a panic is a trap. Level 2 came out smaller than
+/// 's' (the default policy: 179 kB against 196) and needs less fuel.
 const PROFILE: [&str; 6] = [
-    "profile.release.opt-level='s'",
+    "profile.release.opt-level=2",
     "profile.release.lto='fat'",
     "profile.release.codegen-units=1",
     "profile.release.panic='abort'",

@@ -7,11 +7,7 @@ struct NotesGarbage;
 impl Sinner for NotesGarbage {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
         let long = vec![0xff; (64 << 10) + 1];
-        let said = [
-            memory::set("", b"x"),
-            memory::set(&"k".repeat(257), b"x"),
-            memory::set("too long", &long),
-        ];
+        let said = [memory::set("", b"x"), memory::set(&"k".repeat(257), b"x"), memory::set("too long", &long)];
         let full = (0..100).map(|n| memory::set(&format!("garbage \u{0} {n}"), &long[1..])).find(Result::is_err);
         let kept = memory::keys("", None).len();
         log::log(log::Level::Info, &format!("refused {said:?}, then {full:?} with {kept} notes kept"));

@@ -2,8 +2,10 @@
 //! One guest a sin (`tests/hostile/sins`), each in the engine and through the plugin.
 
 mod engine;
+mod plugin;
 mod sin;
 
+use gingham_tests::guests::{Guest, guest};
 use serde_json::json;
 use sin::{Before, sin};
 
@@ -95,3 +97,71 @@ sins! {
     notes_and_refuses: sin("notes_and_refuses") => 102;
     notes_and_answers_gateway: sin("notes_and_answers_gateway") => 101;
 }
+
+/// As the main plugin: neither bridge nor link nor masquerade comes of a sin.
+#[test]
+fn no_sin_touches_the_kernel() {
+    ["panics", "loops_in_check_config", "eats_memory", "answers_gateway", "refuses_for_good"]
+        .map(plugin::leaves_no_link);
+}
+
+/// What is bounded and not forbidden: the notes stay within their bound, and are kept.
+#[test]
+fn garbage_in_the_notes_is_bounded_and_kept() {
+    let network = engine::Network::new(&json!({}));
+    let outcome = network.add(&guest("notes_garbage"), "c1", &[]);
+    outcome.answer.expect("bounded notes are no fault");
+    let told: Vec<&str> = outcome.log.iter().map(|line| line.message.as_str()).collect();
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "said", omit_expression => true }, {
+        insta::assert_snapshot!("notes_garbage", format!("{}\n{}", told.join("\n"), network.state()));
+    });
+    network.add(&guest("honest"), "c2", &[]).answer.expect("the store works with full notes");
+}
+
+#[test]
+fn chatter_is_cut() {
+    let network = engine::Network::new(&json!({}));
+    let outcome = network.add(&guest("chatters"), "c1", &[]);
+    outcome.answer.expect("talking is no fault");
+    assert_eq!(outcome.log.len(), 65);
+    assert_eq!(outcome.log[64].message, "936 more lines were dropped");
+}
+
+#[test]
+fn a_release_that_fails_frees_the_address_and_writes_no_note() {
+    for name in ["panics_in_release", "loops_in_release"] {
+        let network = engine::Network::new(&json!({"cooldown": "0"}));
+        let sinner = guest(name);
+        network.add(&sinner, "c1", &[]).answer.expect("it allocates honestly");
+        let log = network.delete(Some(&sinner), "c1");
+        let told = log.last().map(|line| line.message.as_str()).unwrap_or_default();
+        assert!(
+            told.starts_with(&format!("the address is free, but the policy was not told: policy {name}: ")),
+            "{told}"
+        );
+        assert_eq!(network.state(), "one rests\n", "no lease, no note");
+    }
+}
+
+/// An endless loop before any function is called: in the start function of a component made by hand.
+#[test]
+fn loops_at_start() {
+    let component = wat::parse_str(LOOPS_AT_START).unwrap();
+    let sinner = Guest::of_component("loops_at_start", component);
+    let network = engine::Network::new(&json!({}));
+    let error = network.add(&sinner, "c1", &[]).answer.map(|granted| granted.answer).expect_err("it never starts");
+    assert_eq!(
+        error.to_string(),
+        "policy loops_at_start: it ran longer than its bound of 50000000 fuel (host key `limits.fuel`) and was stopped"
+    );
+}
+
+const LOOPS_AT_START: &str = r#"(component
+    (core module $m
+        (func $spin (loop (br 0)))
+        (start $spin)
+        (func (export "f")))
+    (core instance $i (instantiate $m))
+    (func $f (canon lift (core func $i "f")))
+    (export "check-config" (func $f))
+    (export "allocate" (func $f)))"#;

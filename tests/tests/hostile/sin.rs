@@ -1,13 +1,14 @@
 //! One sin as data, and what every sin must lead to.
 
 use std::net::IpAddr;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use gingham_tests::guests::{Guest, guest};
+use gingham_tests::guests::guest;
 use serde_json::{Value, json};
 
 use crate::engine::Network;
+use crate::plugin;
 
 /// Longer than any bound of a policy takes on a loaded machine; a sin that lasts longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,10 +25,10 @@ pub(crate) enum Before {
 
 /// A guest, and the circumstances under which it sins.
 pub(crate) struct Sin {
-    guest: &'static str,
-    ipam: Value,
-    requested: Vec<IpAddr>,
-    before: Before,
+    pub(crate) guest: &'static str,
+    pub(crate) ipam: Value,
+    pub(crate) requested: Vec<IpAddr>,
+    pub(crate) before: Before,
 }
 
 pub(crate) fn sin(guest: &'static str) -> Sin {
@@ -54,10 +55,17 @@ impl Sin {
     }
 
     /// It gets an error and nothing else: in the engine, and through the plugin.
-    pub(crate) fn fails(self, name: &str, code: u32) {
-        let said = within(PATIENCE, move || self.in_engine());
-        insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "said" }, {
-            insta::assert_snapshot!(name, format!("CNI error {code}\n{said}"));
+    pub(crate) fn fails(self, name: &str, code: u64) {
+        let sin = Arc::new(self);
+        let engine = within(PATIENCE, {
+            let sin = Arc::clone(&sin);
+            move || sin.in_engine()
+        });
+        let fault = within(PATIENCE, move || plugin::run(&sin));
+        assert_eq!(fault.msg, engine, "the plugin passes on what the engine found");
+        assert_eq!(fault.code, code, "{fault:?}");
+        insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "said", omit_expression => true }, {
+            insta::assert_snapshot!(name, format!("CNI error {code}\n{}", fault.msg));
         });
     }
 

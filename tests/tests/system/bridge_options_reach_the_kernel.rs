@@ -115,7 +115,11 @@ fn a_bridge_that_is_there_is_used_as_it_is() {
     let c2 = node.container("c2");
     Cni::add(&bridged_with(json!({"mtu": 1300})), &c2).run().result();
     let after = kernel::link("cni0").unwrap();
-    assert_eq!((before.index, before.mac), (after.index, after.mac), "its hardware address does not change with its ports");
+    assert_eq!(
+        (before.index, before.mac),
+        (after.index, after.mac),
+        "its hardware address does not change with its ports"
+    );
     Cni::del(&bridged(), &c1).run().succeeds();
     assert_eq!(kernel::link("cni0").unwrap().mac, before.mac);
 }
@@ -134,7 +138,9 @@ fn an_interface_of_the_bridges_name_that_is_no_bridge_is_refused() {
 fn dns_of_the_configuration_replaces_that_of_the_ipam() {
     let node = Node::new();
     std::fs::write("/run/resolv.conf", "nameserver 10.0.0.53\nsearch a.example b.example\noptions ndots:5\n").unwrap();
-    let network = |more: Value| bridged_with(gingham_tests::networks::with(json!({"ipam": {"resolvConf": "/run/resolv.conf"}}), more));
+    let network = |more: Value| {
+        bridged_with(gingham_tests::networks::with(json!({"ipam": {"resolvConf": "/run/resolv.conf"}}), more))
+    };
     let of_ipam = Cni::add(&network(json!({})), &node.container("c1")).run().result();
     let expected = json!({"nameservers": ["10.0.0.53"], "search": ["a.example", "b.example"], "options": ["ndots:5"]});
     assert_eq!(of_ipam["dns"], expected);

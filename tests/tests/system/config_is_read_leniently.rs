@@ -27,10 +27,14 @@ fn keys_in_any_case() {
 fn null_is_the_default() {
     let node = Node::new();
     let mut network = bridged_with(json!({}));
-    for key in ["bridge", "mtu", "ipMasq", "hairpinMode", "promiscMode", "dns", "runtimeConfig", "args", "vlan", "prevResult"] {
+    for key in
+        ["bridge", "mtu", "ipMasq", "hairpinMode", "promiscMode", "dns", "runtimeConfig", "args", "vlan", "prevResult"]
+    {
         network[key] = Value::Null;
     }
-    for key in ["policy", "exclude", "cooldown", "dataDir", "limits", "routes", "ranges", "gateway", "resolvConf", "rangeEnd"] {
+    for key in
+        ["policy", "exclude", "cooldown", "dataDir", "limits", "routes", "ranges", "gateway", "resolvConf", "rangeEnd"]
+    {
         network["ipam"][key] = Value::Null;
     }
     let c1 = node.container("c1");

@@ -51,7 +51,9 @@ fn a_built_in_policy_is_pinned_too() {
     let list: Value = serde_json::from_str(&ctl(&["policy", "list", "--json"]).done()).unwrap();
     let entry = list.as_array().unwrap().iter().find(|entry| entry["name"] == "host-local").unwrap();
     let digest = entry["digest"].as_str().unwrap();
-    let pinned = |digest: &str| addresses_only_with(json!({"ipam": {"type": "gingham", "policy": format!("host-local@{digest}")}}));
+    let pinned = |digest: &str| {
+        addresses_only_with(json!({"ipam": {"type": "gingham", "policy": format!("host-local@{digest}")}}))
+    };
     Cni::add(&pinned(digest), &node.container("c1")).run().result();
     let wrong = pinned(&format!("sha256:{}", "a".repeat(64)));
     assert_eq!(Cni::add(&wrong, &node.container("c2")).run().fault().code, 7);

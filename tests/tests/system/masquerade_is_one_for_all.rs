@@ -73,10 +73,7 @@ fn without_ip_masq_there_is_none() {
 #[test]
 fn each_network_has_its_own() {
     let node = Node::new();
-    let other = with(
-        seed(),
-        json!({"name": "another", "bridge": "cni1", "ipam": {"subnet": "10.245.0.0/16"}}),
-    );
+    let other = with(seed(), json!({"name": "another", "bridge": "cni1", "ipam": {"subnet": "10.245.0.0/16"}}));
     let (c1, c2) = (node.container("c1"), node.container("c2"));
     Cni::add(&seed(), &c1).run().result();
     Cni::add(&other, &c2).run().result();

@@ -57,13 +57,17 @@ fn the_ranges_of_a_set_are_used_one_after_the_other() {
     assert_eq!(got, ["10.7.0.250", "10.7.0.251", "10.7.0.252", "10.7.0.253", "10.7.0.254", "10.8.0.11"]);
     let fault = Cni::add(&network, &node.container("late")).run().fault();
     assert_eq!(fault.code, 103);
-    assert!(fault.msg.contains("no IP addresses available in range set: 10.7.0.250-10.7.0.254,10.8.0.10-10.8.0.11"), "{fault:?}");
+    assert!(
+        fault.msg.contains("no IP addresses available in range set: 10.7.0.250-10.7.0.254,10.8.0.10-10.8.0.11"),
+        "{fault:?}"
+    );
 }
 
 #[test]
 fn round_robin_goes_on_from_the_last_one_and_comes_round() {
     let node = Node::new();
-    let network = addresses_only_with(json!({"ipam": {"rangeStart": "10.7.0.5", "rangeEnd": "10.7.0.7", "cooldown": "0"}}));
+    let network =
+        addresses_only_with(json!({"ipam": {"rangeStart": "10.7.0.5", "rangeEnd": "10.7.0.7", "cooldown": "0"}}));
     let mut got = Vec::new();
     for number in 0..5 {
         let container = node.container(&format!("c{number}"));

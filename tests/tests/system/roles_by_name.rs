@@ -56,7 +56,8 @@ fn diary() -> Vec<String> {
 
 fn delegated() -> (Node, Value, Container) {
     let node = Node::new();
-    let network = bridged_with(json!({"ipMasq": true, "ipam": {"type": "other-ipam", "subnet": null, "flavour": "vanilla"}}));
+    let network =
+        bridged_with(json!({"ipMasq": true, "ipam": {"type": "other-ipam", "subnet": null, "flavour": "vanilla"}}));
     let c1 = node.container("c1");
     (node, network, c1)
 }
@@ -88,7 +89,9 @@ fn another_ipam_plugin_is_asked_and_asked_to_take_back() {
 #[test]
 fn its_error_passes_through_and_it_is_asked_to_take_back() {
     let (_node, network, c1) = delegated();
-    other_ipam(r#"[ "$CNI_COMMAND" = ADD ] || exit 0; echo '{"code":11,"msg":"the lake is frozen","details":"until May"}'; exit 1"#);
+    other_ipam(
+        r#"[ "$CNI_COMMAND" = ADD ] || exit 0; echo '{"code":11,"msg":"the lake is frozen","details":"until May"}'; exit 1"#,
+    );
     let fault = Cni::add(&network, &c1).run().fault();
     assert_eq!((fault.code, fault.msg.as_str()), (11, "the lake is frozen"));
     assert!(fault.details.contains("until May"), "{fault:?}");

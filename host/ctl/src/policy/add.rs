@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gingham_engine::compile::{CompileError, Compiled, Compiler};
 use gingham_engine::library::{Digest, Installed, Library, LibraryError};
-use gingham_engine::runtime::{LoadError, Surface};
+use gingham_engine::runtime::{LoadError, Runtime, Surface};
 
 use super::source::{Source, SourceError};
 use crate::cli::AddArguments;
@@ -46,8 +46,9 @@ pub(super) fn run(
     let name = arguments.name.clone().unwrap_or(source.name);
     refuse_reserved(&name)?;
     let digest = Digest::of(&source.component);
-    let before = library.find(&name)?;
-    if before.as_ref().is_some_and(|before| before.digest == digest) && library.is_compiled(&digest) {
+    // A damaged entry is what this call repairs.
+    let before = library.find(&name).ok().flatten();
+    if before.as_ref().is_some_and(|before| before.digest == digest && is_ready(library, &name, before)) {
         writeln!(out, "Policy {name} is already installed: {digest}")?;
         return Ok(());
     }
@@ -64,6 +65,10 @@ pub(super) fn run(
         writeln!(out, "  instead  {}", before.digest)?;
     }
     describe(&name, &installed, &compiled, library_dir, out)
+}
+
+fn is_ready(library: &Library, name: &str, installed: &Installed) -> bool {
+    Runtime::new().is_ok_and(|runtime| library.load(&runtime, name, installed).is_ok())
 }
 
 fn refuse_reserved(name: &str) -> Result<(), AddError> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gingham_builtin::BuiltIn;
 use gingham_engine::library::{Installed, Library, LibraryError, artefact_key};
 use gingham_engine::runtime::{LoadError, Runtime};
 
@@ -47,27 +48,36 @@ impl Chooser {
     /// Of a configuration.
     pub(super) fn of(config: &TrialConfig, library_dir: &Path) -> Result<Self, ChooserError> {
         let Some(plugin) = config.ipam_text("type") else { return Ok(Self::Nobody) };
-        let is_own = plugin == OWN_NAME || plugin == config.kind;
-        let is_policy = |name: &str| -> Result<bool, ChooserError> {
-            Ok(gingham_builtin::find(name).is_some() || Library::open(library_dir)?.find(name)?.is_some())
-        };
-        if !is_own && !is_policy(plugin)? {
-            return Ok(Self::Other { plugin: plugin.to_owned() });
-        }
         let named = config.ipam_text("policy").unwrap_or(plugin);
         let name = named.split_once('@').map_or(named, |(name, _)| name);
-        Self::policy(name, library_dir)
+        let is_own = plugin == OWN_NAME || plugin == config.kind;
+        match Self::policy(if is_own { name } else { plugin }, library_dir)? {
+            Self::Unknown { .. } if !is_own => Ok(Self::Other { plugin: plugin.to_owned() }),
+            _ if !is_own && name != plugin => Self::policy(name, library_dir),
+            found => Ok(found),
+        }
     }
 
     fn policy(name: &str, library_dir: &Path) -> Result<Self, ChooserError> {
-        let library = Library::open(library_dir)?;
-        if let Some(installed) = library.find(name)? {
-            return Ok(Self::Installed(Box::new(InstalledPolicy::read(name, installed, &library, library_dir)?)));
-        }
-        Ok(match gingham_builtin::find(name) {
-            Some(policy) => Self::BuiltIn { name: name.to_owned(), digest: policy.digest.to_owned() },
-            None => Self::Unknown { name: name.to_owned() },
+        let built_in = gingham_builtin::find(name);
+        let found = Library::open(library_dir).and_then(|library| Ok((library.find(name)?, library)));
+        let (installed, library) = match found {
+            Ok(found) => found,
+            // An ordinary user tries a built-in policy where the library is root's alone.
+            Err(_) if let Some(policy) = built_in => return Ok(Self::of_built_in(policy)),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(match (installed, built_in) {
+            (Some(installed), _) => {
+                Self::Installed(Box::new(InstalledPolicy::read(name, installed, &library, library_dir)?))
+            }
+            (None, Some(policy)) => Self::of_built_in(policy),
+            (None, None) => Self::Unknown { name: name.to_owned() },
         })
+    }
+
+    fn of_built_in(policy: &BuiltIn) -> Self {
+        Self::BuiltIn { name: policy.name.to_owned(), digest: policy.digest.to_owned() }
     }
 }
 

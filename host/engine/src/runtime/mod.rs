@@ -9,6 +9,7 @@ mod limits;
 mod session;
 mod state;
 pub mod view;
+mod weight;
 
 use std::path::Path;
 

@@ -9,6 +9,7 @@ use super::bindings::gingham::ipam::{addresses as wit, attachment as wit_attachm
 use super::convert::{self, BadValue, DeclaredAnswer, DeclaredPool, DeclaredRange};
 use super::limits::{HOST_CALLS, Meter};
 use super::view::{AddressState, LeaseInfo, LeaseView, NoteError, ViewError};
+use super::weight::Weight;
 use crate::attachment::Request;
 
 /// How much the operator should care about a line of a policy.
@@ -79,11 +80,7 @@ impl<V: LeaseView + 'static> HostState<V> {
     }
 
     /// Answers a getter of the request, at the price of what it gives.
-    fn tell<T: Weight>(
-        &mut self,
-        request: &Resource<Request>,
-        get: impl FnOnce(&Request) -> T,
-    ) -> wasmtime::Result<T> {
+    fn tell<T: Weight>(&mut self, request: &Resource<Request>, get: impl FnOnce(&Request) -> T) -> wasmtime::Result<T> {
         let told = get(self.table.get(request)?);
         self.charge_for(told.bytes())?;
         Ok(told)
@@ -98,47 +95,6 @@ impl<V: LeaseView + 'static> HostState<V> {
         let told = get(self.table.get(lease)?);
         self.charge_for(told.bytes())?;
         Ok(told)
-    }
-}
-
-/// How many bytes of text a value carries, roughly.
-trait Weight {
-    fn bytes(&self) -> usize {
-        0
-    }
-}
-
-impl Weight for u64 {}
-impl Weight for wit::IpAddress {}
-impl Weight for (u8, u8, u8, u8, u8, u8) {}
-
-impl Weight for String {
-    fn bytes(&self) -> usize {
-        self.len()
-    }
-}
-
-impl<T: Weight> Weight for Option<T> {
-    fn bytes(&self) -> usize {
-        self.as_ref().map_or(0, Weight::bytes)
-    }
-}
-
-impl<T: Weight> Weight for Vec<T> {
-    fn bytes(&self) -> usize {
-        self.iter().map(|item| item.bytes() + size_of::<T>()).sum()
-    }
-}
-
-impl Weight for (String, String) {
-    fn bytes(&self) -> usize {
-        self.0.len() + self.1.len()
-    }
-}
-
-impl Weight for wit::Dns {
-    fn bytes(&self) -> usize {
-        self.nameservers.bytes() + self.domain.bytes() + self.search.bytes() + self.options.bytes()
     }
 }
 

@@ -55,10 +55,10 @@ impl StoreLedger {
 
     fn change<T>(&mut self, change: impl FnOnce(&mut Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let network = &mut self.network;
-        self.changed = true;
+        let changed = &mut self.changed;
         self.writing.with_dependent_mut(|environment, txn| {
             let txn = txn.as_mut().ok_or(StoreError::Lost)?;
-            change(&mut Writer { environment, txn, network })
+            change(&mut Writer { environment, txn, network, changed })
         })
     }
 }
@@ -81,8 +81,7 @@ impl Ledger for StoreLedger {
     }
 
     fn commit(mut self) -> Result<(), StoreError> {
-        let before = self.snapshot()?.network(&self.name)?;
-        if self.changed && before.unwrap_or(Network::unseen(self.network.id)) != self.network {
+        if self.changed && self.snapshot()?.network(&self.name)? != Some(self.network) {
             let name = std::mem::take(&mut self.name);
             self.change(|writer| writer.put_network(&name))?;
         }

@@ -1,7 +1,7 @@
 //! A new store file takes the place of the old one: when there is none yet, and after every boot of the machine.
 //!
 //! A network namespace cannot outlive the kernel it was made in, so after a boot the attachments of earlier ones are
-//! gone, whatever is recorded. What outlives a boot (notes, resting addresses) is written to a new file beside the old
+//! gone, whatever is recorded. What outlives a boot (notes, resting addresses) is changed to a new file beside the old
 //! one, which is then renamed over it: killed or out of space at any moment, there is the old store or the new one. The
 //! file shrinks to what is in it, and no list of a million freed pages is carried along by every later commit.
 //!
@@ -79,8 +79,10 @@ fn copy_survivors<'e>(
     let mut id = 1;
     for (name, network) in old.networks()? {
         let mut successor = Network::unseen(id);
-        let mut writer = Writer { environment: new, txn, network: &mut successor };
-        if copy_network(&old, network.id, &mut writer, boot)? {
+        let mut changed = false;
+        let mut writer = Writer { environment: new, txn, network: &mut successor, changed: &mut changed };
+        copy_network(&old, network.id, &mut writer, boot)?;
+        if *writer.changed {
             writer.put_network(&name)?;
             id += 1;
         }
@@ -88,26 +90,21 @@ fn copy_survivors<'e>(
     Ok(())
 }
 
-/// Says whether there was anything to copy.
-fn copy_network(old: &Snapshot, from: NetworkId, to: &mut Writer, boot: &str) -> Result<bool, StoreError> {
-    let mut any = false;
+fn copy_network(old: &Snapshot, from: NetworkId, to: &mut Writer, boot: &str) -> Result<(), StoreError> {
     old.scan(&key::prefix(Table::Notes, from), |key, value| {
         let key = std::str::from_utf8(&key[key::PREFIX..]).map_err(|_| old.broken("a note"))?;
-        any = true;
         to.put_note(key, Some(value)).map(|()| true)
     })?;
     old.scan(&key::prefix(Table::Resting, from), |key, value| {
         let address = key::read_address(&key[key::PREFIX..]).ok_or_else(|| old.broken("a resting address"))?;
-        any = true;
         to.rest(address, old.time(value)?).map(|()| true)
     })?;
     // None, unless the store was not settled when they came. Leases that a node holds for itself will have to survive
     // as well, once there are any.
     for (key, record) in old.attachments_of(from, boot)? {
-        any = true;
         to.attach(&key, &record)?;
     }
-    Ok(any)
+    Ok(())
 }
 
 fn put_meta(environment: &Environment, txn: &mut RwTxn, meta: &Meta) -> Result<(), StoreError> {

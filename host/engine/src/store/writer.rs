@@ -17,6 +17,8 @@ pub(super) struct Writer<'w, 'e> {
     pub(super) environment: &'e Environment,
     pub(super) txn: &'w mut RwTxn<'e>,
     pub(super) network: &'w mut Network,
+    /// Set as soon as anything in the store is another than before.
+    pub(super) changed: &'w mut bool,
 }
 
 impl Writer<'_, '_> {
@@ -152,10 +154,12 @@ impl Writer<'_, '_> {
     }
 
     pub(super) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        *self.changed = true;
         self.tree().put(self.txn, key, value).map_err(|error| self.fault(error))
     }
 
     fn put_new(&mut self, key: &[u8], value: &[u8], what: impl FnOnce() -> String) -> Result<(), StoreError> {
+        *self.changed = true;
         match self.tree().put_with_flags(self.txn, PutFlags::NO_OVERWRITE, key, value) {
             Err(heed::Error::Mdb(heed::MdbError::KeyExist)) => Err(StoreError::Conflict { what: what() }),
             done => done.map_err(|error| self.fault(error)),
@@ -163,7 +167,8 @@ impl Writer<'_, '_> {
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<(), StoreError> {
-        self.tree().delete(self.txn, key).map(drop).map_err(|error| self.fault(error))
+        *self.changed |= self.tree().delete(self.txn, key).map_err(|error| self.fault(error))?;
+        Ok(())
     }
 
     pub(super) fn snapshot(&self) -> Snapshot<'_> {

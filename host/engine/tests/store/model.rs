@@ -266,6 +266,17 @@ fn a_ledger_that_changed_nothing_leaves_no_network_behind() {
 }
 
 #[test]
+fn what_came_and_went_in_one_transaction_rests_all_the_same() {
+    let disk = Tmpfs::of("8m");
+    let mut ledger = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger("net").unwrap();
+    ledger.attach(&container("a"), &record(&[ip("10.0.0.2")])).unwrap();
+    ledger.detach(&container("a"), NOW).unwrap();
+    ledger.commit().unwrap();
+    let ledger = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger("net").unwrap();
+    assert_eq!(ledger.resting_since(ip("10.0.0.2")).unwrap(), Some(NOW));
+}
+
+#[test]
 fn a_second_lease_of_an_address_is_refused() {
     let disk = Tmpfs::of("8m");
     let refused = |ledger: &mut dyn FnMut(&AttachmentKey, &AttachmentRecord) -> String| {
