@@ -9,8 +9,10 @@ use gingham_engine::settings::DATA_DIR;
 /// Try Gingham, install address policies, look at leases.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, disable_help_subcommand = true)]
-#[command(after_help = "Start with `ginghamctl try`: it shows the whole way of an address and touches nothing of this \
-                        machine.\nExit status: 0 done, 1 failed (standard error says why), 2 wrong usage.")]
+#[command(
+    after_help = "Start with `ginghamctl try`: it shows the whole way of an address and touches nothing of this \
+                        machine.\nExit status: 0 done, 1 failed (standard error says why), 2 wrong usage."
+)]
 pub(crate) struct Cli {
     /// The directory of installed policies
     #[arg(long, global = true, value_name = "DIR", default_value = LIBRARY_DIR)]
@@ -71,6 +73,12 @@ pub(crate) enum PolicyCommand {
     /// Forget an installed policy
     Remove(RemoveArguments),
     /// Compile all installed policies for this version, as after an upgrade
+    #[command(after_help = "\
+Machine code is good for the version that made it. Until it is made anew, ADD fails for networks whose configuration names
+an installed policy. Built-in policies need none of this.
+
+Example:
+  ginghamctl policy recompile")]
     Recompile,
 }
 

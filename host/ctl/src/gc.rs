@@ -65,8 +65,7 @@ fn end_earlier_boot(
         drop(Store::open(&arguments.data_dir, boot, clock::now())?);
     }
     let count = attachments.len();
-    let freed: Vec<Judged> =
-        attachments.into_iter().map(|held| (held, "of an earlier boot".to_owned())).collect();
+    let freed: Vec<Judged> = attachments.into_iter().map(|held| (held, "of an earlier boot".to_owned())).collect();
     report(arguments, &freed, &[], count, out)
 }
 

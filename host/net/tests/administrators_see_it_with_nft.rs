@@ -1,39 +1,23 @@
 //! The `nft` tool shows a network's masquerade as one would have written it, and makes the same instructions of that
-//! text. Needs `nft`, Debian's package nftables; where it is not to be had, `GINGHAM_WITHOUT_NFT=1` leaves these out.
+//! text. Needs `nft`, Debian's package nftables.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use gingham_net::masquerade::{self, Outcome};
 use gingham_net::netns::NetNs;
 use ipnet::IpNet;
 
-fn command() -> Command {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new("nft");
-    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
-    command
-}
+const NFT: &str = "/usr/sbin/nft";
 
-/// Whether to go on. A machine without `nft` fails unless it was told not to.
-fn nft_is_here(test: &str) -> bool {
-    match command().arg("--version").output() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            assert!(
-                std::env::var_os("GINGHAM_WITHOUT_NFT").is_some_and(|value| value == "1"),
-                "{test} needs the program nft: install the package nftables, or set GINGHAM_WITHOUT_NFT=1 to leave it out"
-            );
-            eprintln!("NOT RUN: {test}, which needs the program nft of the package nftables");
-            false
-        }
-        version => version.is_ok(),
-    }
+fn nft_is_here() -> bool {
+    what_did_not_run::has(NFT, "nftables")
 }
 
 fn nft(arguments: &[&str], input: &str) -> String {
-    let mut command = command();
+    let mut command = Command::new(NFT);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
@@ -73,7 +57,7 @@ fn as_written(prefixes: &[IpNet]) -> String {
 
 #[test]
 fn nft_lists_it_as_one_would_write_it() {
-    if !nft_is_here("nft_lists_it_as_one_would_write_it") {
+    if !nft_is_here() {
         return;
     }
     let prefixes = nets(&["10.244.0.0/16", "192.168.64.0/18", "2001:db8::/61", "fd00:1::/64"]);
@@ -86,7 +70,7 @@ fn nft_lists_it_as_one_would_write_it() {
 
 #[test]
 fn nft_makes_the_same_instructions_of_that_text() {
-    if !nft_is_here("nft_makes_the_same_instructions_of_that_text") {
+    if !nft_is_here() {
         return;
     }
     let prefixes = nets(&[
@@ -118,7 +102,7 @@ fn nft_makes_the_same_instructions_of_that_text() {
 /// Read back from a saved file, the rules are ours: nothing is missing, nothing is installed twice.
 #[test]
 fn a_ruleset_that_nft_saved_and_restored_is_recognised() {
-    if !nft_is_here("a_ruleset_that_nft_saved_and_restored_is_recognised") {
+    if !nft_is_here() {
         return;
     }
     let prefixes = nets(&["10.244.0.0/16", "10.245.16.0/20", "2001:db8::/61", "fd00:1::/64"]);
@@ -153,7 +137,7 @@ table ip gingham-mynet {
 \t}
 }
 ";
-    if !nft_is_here("a_foreign_ruleset_is_left_alone") {
+    if !nft_is_here() {
         return;
     }
     on_a_fresh_host(|| {
@@ -169,7 +153,7 @@ table ip gingham-mynet {
 
 #[test]
 fn what_nft_flushed_or_deleted_comes_back() {
-    if !nft_is_here("what_nft_flushed_or_deleted_comes_back") {
+    if !nft_is_here() {
         return;
     }
     let prefixes = nets(&["10.244.0.0/16", "fd00:1::/64"]);

@@ -23,12 +23,13 @@ fn a_freed_address_comes_back_when_its_turn_does() {
     network.add("b").expect("10.1.0.3/29");
     assert_eq!(network.del("a"), ["10.1.0.2".parse::<std::net::IpAddr>().unwrap()]);
     network.advance(AFTER_THE_REST);
-    for (container, address) in [("c", "10.1.0.4/29"), ("d", "10.1.0.5/29"), ("e", "10.1.0.6/29"), ("f", "10.1.0.2/29")] {
+    for (container, address) in [("c", "10.1.0.4/29"), ("d", "10.1.0.5/29"), ("e", "10.1.0.6/29"), ("f", "10.1.0.2/29")]
+    {
         network.add(container).expect(address);
     }
-    network.add("g").expect_refused(
-        "failed to allocate for range 0: no IP addresses available in range set: 10.1.0.1-10.1.0.6",
-    );
+    network
+        .add("g")
+        .expect_refused("failed to allocate for range 0: no IP addresses available in range set: 10.1.0.1-10.1.0.6");
 }
 
 #[test]
@@ -37,7 +38,8 @@ fn the_last_one_handed_out_is_tried_last() {
     network.add("a").expect("10.1.0.2/29");
     network.del("a");
     network.add("b").expect("10.1.0.3/29");
-    for (container, address) in [("c", "10.1.0.4/29"), ("d", "10.1.0.5/29"), ("e", "10.1.0.6/29"), ("f", "10.1.0.2/29")] {
+    for (container, address) in [("c", "10.1.0.4/29"), ("d", "10.1.0.5/29"), ("e", "10.1.0.6/29"), ("f", "10.1.0.2/29")]
+    {
         network.add(container).expect(address);
     }
     network.del("f");

@@ -59,7 +59,8 @@ fn keys_match_in_any_case_null_and_blank_mean_the_default_unknown_keys_mean_noth
 
 #[test]
 fn edges_are_handed_out_where_they_are_named() {
-    let ipam = json!({"subnet": "10.1.0.0/30", "rangeStart": "10.1.0.0", "rangeEnd": "10.1.0.3", "gateway": "10.1.0.1"});
+    let ipam =
+        json!({"subnet": "10.1.0.0/30", "rangeStart": "10.1.0.0", "rangeEnd": "10.1.0.3", "gateway": "10.1.0.1"});
     let mut network = network(ipam);
     network.add("a").expect("10.1.0.0/30");
     network.add("b").expect("10.1.0.2/30");
@@ -70,7 +71,9 @@ fn edges_are_handed_out_where_they_are_named() {
 #[test]
 fn nothing_to_hand_out() {
     let expected = "no IP ranges specified: `subnet` or `ranges` says which addresses to hand out";
-    for ipam in [json!({}), json!({"gateway": "10.1.0.1"}), json!({"ranges": []}), json!({"ranges": null, "subnet": ""})] {
+    for ipam in
+        [json!({}), json!({"gateway": "10.1.0.1"}), json!({"ranges": []}), json!({"ranges": null, "subnet": ""})]
+    {
         assert_eq!(problems(ipam.clone()), [expected], "{ipam}");
     }
 }
@@ -103,7 +106,10 @@ fn a_bad_range_names_its_key() {
             "rangeStart: RangeStart 10.1.0.255 not in network 10.1.0.0/24: it lies behind rangeEnd 10.1.0.254",
         ),
         (json!({"subnet": "10.1.0.0/24", "gateway": "10.1.0"}), "gateway: invalid IP address 10.1.0"),
-        (json!({"subnet": "10.1.0.0/24", "gateway": "fd00::1"}), "gateway: fd00::1 is of another family than 10.1.0.0/24"),
+        (
+            json!({"subnet": "10.1.0.0/24", "gateway": "fd00::1"}),
+            "gateway: fd00::1 is of another family than 10.1.0.0/24",
+        ),
         (json!({"subnet": 7}), "subnet: found the number 7, expected a string"),
         (json!({"ranges": {}}), "ranges: found an object, expected a list"),
         (json!({"ranges": [[{"Subnet": true}]]}), "ranges[0][0].Subnet: found true, expected a string"),

@@ -139,10 +139,7 @@ fn a_fault_names_its_key_what_was_found_and_what_is_expected() {
         (json!({"name": -0.000_25}), "name: found the number -0.00025, expected a string"),
         (json!({"name": 1e300}), "name: found the number 1000000000000 or beyond, expected a string"),
         (json!({"name": 12.0}), "name: found the number 12.0, expected a string"),
-        (
-            json!({"name": "n", "reach": "none"}),
-            "reach: found \"none\", expected \"route\", \"vxlan\" or \"through\"",
-        ),
+        (json!({"name": "n", "reach": "none"}), "reach: found \"none\", expected \"route\", \"vxlan\" or \"through\""),
         (
             json!({"name": "n", "reach": {"vxlan": {"port": "x"}}}),
             "reach.vxlan.port: found \"x\", expected a whole number from 0 to 65535",
@@ -222,8 +219,20 @@ fn any_json() -> impl Strategy<Value = Value> {
     ];
     let key = prop_oneof![
         prop::sample::select(vec![
-            "name", "NAME", "ranges", "Ranges", "subnet", "rangeStart", "size", "pools", "reach", "vxlan", "through",
-            "port", "masquerade", "rest",
+            "name",
+            "NAME",
+            "ranges",
+            "Ranges",
+            "subnet",
+            "rangeStart",
+            "size",
+            "pools",
+            "reach",
+            "vxlan",
+            "through",
+            "port",
+            "masquerade",
+            "rest",
         ])
         .prop_map(str::to_owned),
         ".{0,3}",

@@ -1,5 +1,6 @@
 //! A container that asks for addresses, and what is expected of it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use gingham_engine::attachment::{Answer, AttachmentKey, Dns, Pod, Request};
@@ -59,7 +60,7 @@ impl<'a> Add<'a> {
             pod: Pod::default(),
             node: "node-1".to_owned(),
             arguments: Vec::new(),
-            annotations: Default::default(),
+            annotations: BTreeMap::new(),
             requested: Vec::new(),
             mac: None,
             resolv_conf: None,
@@ -243,11 +244,37 @@ impl Run {
             (one != two).then(|| format!("{what} differs: first {one}, then {two}"))
         };
         let outcome = match (&self.result, &other.result) {
-            (Ok(one), Ok(two)) => differs("the answer", &one.answer, &two.answer)
-                .or_else(|| differs("the cost", &one.usage, &two.usage)),
+            (Ok(one), Ok(two)) => {
+                differs("the answer", &one.answer, &two.answer).or_else(|| differs("the cost", &one.usage, &two.usage))
+            }
             (Err(one), Err(two)) => differs("the error", one, two),
             (one, two) => differs("the outcome", one, two),
         };
         outcome.or_else(|| differs("the log", &self.log, &other.log))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gingham_engine::runtime::LogLevel;
+
+    use super::*;
+
+    fn run(fuel: u64, message: &str) -> Run {
+        let usage = Usage { fuel, ..Usage::default() };
+        let granted = Granted { answer: Answer::default(), prefixes: Vec::new(), usage };
+        Run { result: Ok(granted), log: vec![LogLine { level: LogLevel::Info, message: message.to_owned() }] }
+    }
+
+    #[test]
+    fn two_runs_differ_in_answer_cost_or_log() {
+        assert_eq!(run(7, "x").difference(&run(7, "x")), None);
+        assert!(run(7, "x").difference(&run(8, "x")).unwrap().starts_with("the cost differs: first Usage { fuel: 7"));
+        assert!(run(7, "x").difference(&run(7, "y")).unwrap().starts_with("the log differs"));
+        let mut other = run(7, "x");
+        other.result.as_mut().unwrap().answer.dns = Some(Dns::default());
+        assert!(run(7, "x").difference(&other).unwrap().starts_with("the answer differs"));
+        let refused = Run { result: Err(IpamError::Store(gingham_engine::store::StoreError::Lost)), log: Vec::new() };
+        assert!(refused.difference(&run(7, "x")).unwrap().starts_with("the outcome differs"));
     }
 }

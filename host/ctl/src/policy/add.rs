@@ -81,9 +81,8 @@ fn refuse_reserved(name: &str) -> Result<(), AddError> {
 
 fn compile(component: &[u8], path: &Path) -> Result<(Compiled, Duration), AddError> {
     let start = Instant::now();
-    let compiled = Compiler::new()?
-        .compile(component)
-        .map_err(|source| AddError::Compile { path: path.to_owned(), source })?;
+    let compiled =
+        Compiler::new()?.compile(component).map_err(|source| AddError::Compile { path: path.to_owned(), source })?;
     Ok((compiled, start.elapsed()))
 }
 

@@ -21,7 +21,9 @@ pub(crate) enum InspectError {
          file's name has to be its path"
     )]
     Unknown { policy: String },
-    #[error("the component of policy {name} is missing from the library; install it again with `ginghamctl policy add`")]
+    #[error(
+        "the component of policy {name} is missing from the library; install it again with `ginghamctl policy add`"
+    )]
     NoComponent { name: String },
     #[error(transparent)]
     Source(#[from] SourceError),

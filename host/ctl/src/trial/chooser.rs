@@ -82,12 +82,7 @@ impl Chooser {
 }
 
 impl InstalledPolicy {
-    fn read(
-        name: &str,
-        installed: Installed,
-        library: &Library,
-        library_dir: &Path,
-    ) -> Result<Self, ChooserError> {
+    fn read(name: &str, installed: Installed, library: &Library, library_dir: &Path) -> Result<Self, ChooserError> {
         // Loading checks whose the files are and what they were compiled for: what a node would not run is not tried.
         library.load(&Runtime::new()?, name, &installed)?;
         let read = |directory: &str, extension: &str| {

@@ -50,8 +50,8 @@ impl TrialConfig {
         let Some(path) = path else {
             return Self::parse(BUILT_IN, Path::new("the built-in configuration"), "comes with ginghamctl".to_owned());
         };
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path, path.display().to_string())
     }
 
@@ -209,7 +209,10 @@ mod tests {
 
     #[test]
     fn leases_never_go_to_the_machines_directories() {
-        let config = |dir: &str| parse(&format!(r#"{{"cniVersion":"1.0.0","name":"n","type":"a","IPAM":{{"type":"p","datadir":"{dir}"}}}}"#)).unwrap();
+        let config = |dir: &str| {
+            parse(&format!(r#"{{"cniVersion":"1.0.0","name":"n","type":"a","IPAM":{{"type":"p","datadir":"{dir}"}}}}"#))
+                .unwrap()
+        };
         for dir in ["/srv/leases", "/run/../srv", "/var/library"] {
             assert_eq!(config(dir).data_dir(), Path::new(DATA_DIR), "{dir}");
             assert_eq!(config(dir).notes.len(), 1, "{dir}");

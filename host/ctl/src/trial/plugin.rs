@@ -81,9 +81,9 @@ impl PluginFile {
     pub(super) fn find(named: Option<&Path>) -> Result<Self, PluginError> {
         let path = match named {
             Some(path) => path.to_owned(),
-            None => std::env::current_exe()
-                .map_err(|source| PluginError::Nowhere { source })?
-                .with_file_name("gingham"),
+            None => {
+                std::env::current_exe().map_err(|source| PluginError::Nowhere { source })?.with_file_name("gingham")
+            }
         };
         match File::open(&path).and_then(|file| Ok((file.metadata()?.is_file(), file))) {
             Ok((true, file)) => Ok(Self { file, path }),
@@ -106,15 +106,24 @@ impl PluginFile {
             .mode(0o755)
             .open(&path)
             .map_err(fault("make a copy of the plugin at"))?;
-        io::copy(&mut self.file, &mut copy)
-            .map_err(|source| PluginError::Io { operation: "copy the plugin", path: self.path, source })?;
+        io::copy(&mut self.file, &mut copy).map_err(|source| PluginError::Io {
+            operation: "copy the plugin",
+            path: self.path,
+            source,
+        })?;
         Ok(Plugin { path })
     }
 }
 
 impl Plugin {
     /// Asks for something for a container, with a configuration on standard input.
-    pub(super) fn call(&self, verb: Verb, container: &Container, arguments: &str, input: &str) -> Result<Answered, PluginError> {
+    pub(super) fn call(
+        &self,
+        verb: Verb,
+        container: &Container,
+        arguments: &str,
+        input: &str,
+    ) -> Result<Answered, PluginError> {
         let stdin = file_with(input).map_err(|source| PluginError::Io {
             operation: "write the configuration to",
             path: DIRECTORY.into(),

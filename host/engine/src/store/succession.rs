@@ -1,7 +1,7 @@
 //! A new store file takes the place of the old one: when there is none yet, and after every boot of the machine.
 //!
 //! A network namespace cannot outlive the kernel it was made in, so after a boot the attachments of earlier ones are
-//! gone, whatever is recorded. What outlives a boot (notes, resting addresses) is changed to a new file beside the old
+//! gone, whatever is recorded. What outlives a boot (notes, resting addresses) is written to a new file beside the old
 //! one, which is then renamed over it: killed or out of space at any moment, there is the old store or the new one. The
 //! file shrinks to what is in it, and no list of a million freed pages is carried along by every later commit.
 //!

@@ -96,7 +96,7 @@ fn what_was_freed_in_a_future_that_never_came_rests_from_now() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     /// Whatever rests, rests on after a reboot; whatever was leased is free; the runs fit.
     #[test]

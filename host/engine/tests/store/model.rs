@@ -227,7 +227,7 @@ fn play(directory: &Path, steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn both_ledgers_do_what_the_model_does(steps in prop::collection::vec(step(), 1..40)) {

@@ -11,9 +11,8 @@ const SETTINGS: [(&str, &str, &str); 3] = [
 
 /// Looks for what forbids them, below `/proc/sys`.
 pub(super) fn advice(settings: &Path) -> String {
-    let is_set = |path: &str, value: &str| {
-        std::fs::read_to_string(settings.join(path)).is_ok_and(|found| found.trim() == value)
-    };
+    let is_set =
+        |path: &str, value: &str| std::fs::read_to_string(settings.join(path)).is_ok_and(|found| found.trim() == value);
     let commands: Vec<&str> =
         SETTINGS.iter().filter(|(path, value, _)| is_set(path, value)).map(|(_, _, command)| *command).collect();
     if commands.is_empty() {

@@ -16,7 +16,8 @@ impl Trial<'_> {
         if matches!(self.chooser, Chooser::BuiltIn { .. } | Chooser::Installed(_)) {
             for Member { container, answer } in members {
                 let is_leased = |address| {
-                    held.iter().any(|held| held.key.container_id == container.id && held.record.addresses.contains(&address))
+                    held.iter()
+                        .any(|held| held.key.container_id == container.id && held.record.addresses.contains(&address))
                 };
                 if let Some(ip) = answer.ips.iter().find(|ip| !is_leased(ip.address.addr())) {
                     return Err(StepError::NoLease { container: container.id, address: ip.address.to_string() });

@@ -1,0 +1,133 @@
+//! `leases` reads the store as it is, and changes and makes nothing.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gingham_engine::attachment::{AttachmentKey, Pod};
+use gingham_engine::ledger::{AttachmentRecord, Ledger};
+use gingham_engine::store::Store;
+use serde_json::{Value, json};
+
+use crate::program::{ctl, scrubbed};
+
+pub(crate) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned()
+}
+
+pub(crate) fn key(container: &str) -> AttachmentKey {
+    AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() }
+}
+
+/// Records an attachment that came at a time, in milliseconds since the epoch.
+pub(crate) fn attach(dir: &Path, network: &str, container: &str, addresses: &[&str], netns: &str, since: u64) {
+    let boot = boot_id();
+    let mut ledger = Store::open(dir, &boot, now()).unwrap().into_ledger(network).unwrap();
+    let pod = Pod { namespace: Some("shop".to_owned()), name: Some(format!("pod-{network}")), uid: None };
+    let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    ledger.attach(&key(container), &AttachmentRecord { addresses, since, boot, netns: netns.to_owned(), pod }).unwrap();
+    ledger.commit().unwrap();
+}
+
+pub(crate) fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
+}
+
+fn leases(dir: &Path, more: &[&str]) -> String {
+    let arguments = ["leases", "--data-dir", dir.to_str().unwrap()];
+    ctl(arguments.iter().chain(more)).done()
+}
+
+fn json(dir: &Path, more: &[&str]) -> Value {
+    serde_json::from_str(&leases(dir, &[&["--json"], more].concat())).unwrap()
+}
+
+#[test]
+fn an_empty_machine_has_none_and_stays_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("gingham");
+    assert_eq!(leases(&data, &[]), "no leases\n");
+    assert_eq!(leases(&data, &["--network", "mynet"]), "no leases of network mynet\n");
+    assert_eq!(json(&data, &[]), json!({"leases": [], "resting": []}));
+    assert!(!data.exists());
+}
+
+#[test]
+fn every_address_has_a_row() {
+    let dir = tempfile::tempdir().unwrap();
+    attach(dir.path(), "blue", &"abcdef012345".repeat(5), &["10.1.0.2", "fd00::2"], "/run/netns/a", 1_700_000_000_000);
+    attach(dir.path(), "blue", "short", &[], "", 1_700_000_000_000);
+    attach(dir.path(), "red", "c1", &["10.2.0.2"], "/run/netns/b", now());
+    let table = leases(dir.path(), &[]);
+    let days = (now() - 1_700_000_000_000) / 86_400_000;
+    insta::assert_snapshot!(scrubbed(&table.replace(&format!("{days} days ago"), "N days ago")));
+    let red = leases(dir.path(), &["--network", "red"]);
+    assert!(red.contains("10.2.0.2") && !red.contains("blue"), "{red}");
+}
+
+#[test]
+fn json_has_everything_in_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let container = "abcdef012345".repeat(5);
+    attach(dir.path(), "blue", &container, &["10.1.0.2", "fd00::2"], "/run/netns/a", 1_700_000_000_000);
+    let expected = json!({
+        "leases": [{
+            "network": "blue", "addresses": ["10.1.0.2", "fd00::2"], "containerId": container, "interface": "eth0",
+            "pod": {"namespace": "shop", "name": "pod-blue"}, "netns": "/run/netns/a",
+            "since": "2023-11-14T22:13:20Z", "state": "in-use",
+        }],
+        "resting": [],
+    });
+    assert_eq!(json(dir.path(), &[]), expected);
+}
+
+#[test]
+fn freed_addresses_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    attach(dir.path(), "blue", "c1", &["10.1.0.2", "fd00::2"], "", now());
+    let mut ledger = Store::open(dir.path(), &boot_id(), now()).unwrap().into_ledger("blue").unwrap();
+    ledger.detach(&key("c1"), now()).unwrap();
+    ledger.commit().unwrap();
+    let text = leases(dir.path(), &[]);
+    assert_eq!(text, "no leases\nblue: 2 freed addresses rest before they are handed out again\n");
+    assert_eq!(json(dir.path(), &[])["resting"], json!([{"network": "blue", "count": 2}]));
+}
+
+#[test]
+fn after_a_reboot_leases_are_told_to_be_of_an_earlier_boot() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Store::open(dir.path(), "an-earlier-boot", 1).unwrap().into_ledger("blue").unwrap();
+    let record = AttachmentRecord {
+        addresses: vec!["10.1.0.2".parse().unwrap()],
+        since: 1,
+        boot: "an-earlier-boot".to_owned(),
+        netns: String::new(),
+        pod: Pod::default(),
+    };
+    ledger.attach(&key("c1"), &record).unwrap();
+    ledger.commit().unwrap();
+    assert_eq!(json(dir.path(), &[])["leases"][0]["state"], "earlier-boot");
+    assert!(leases(dir.path(), &[]).trim_end().ends_with("earlier boot"));
+}
+
+#[test]
+fn others_may_write_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    attach(dir.path(), "blue", "first", &["10.1.0.1"], "", now());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in (0..250).cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
+                let mut ledger = Store::open(dir.path(), &boot_id(), now()).unwrap().into_ledger("blue").unwrap();
+                ledger.detach(&key(&format!("c{number}")), now()).unwrap();
+                ledger.commit().unwrap();
+                attach(dir.path(), "blue", &format!("c{number}"), &[&format!("10.1.1.{number}")], "", now());
+            }
+        });
+        for _ in 0..10 {
+            let shown = json(dir.path(), &[]);
+            assert!(!shown["leases"].as_array().unwrap().is_empty());
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}

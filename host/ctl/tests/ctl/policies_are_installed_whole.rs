@@ -1,0 +1,216 @@
+//! A policy is installed checked, compiled and whole, or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gingham_builtin::BUILT_IN;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::{Said, ctl, scrubbed};
+
+/// A library and a place for files, both empty.
+struct Bench {
+    dir: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn library(&self) -> PathBuf {
+        self.dir.path().join("library")
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// A real policy in a file.
+    fn policy(&self) -> PathBuf {
+        self.file("mine_too.wasm", BUILT_IN[0].component)
+    }
+
+    fn policy_command(&self, arguments: &[&str]) -> Said {
+        let library = self.library();
+        ctl(["--library", library.to_str().unwrap(), "policy"].iter().chain(arguments))
+    }
+
+    fn add(&self, file: &Path, more: &[&str]) -> Said {
+        self.policy_command(&[&["add", file.to_str().unwrap()], more].concat())
+    }
+
+    fn installed(&self) -> Vec<String> {
+        let list: Value = serde_json::from_str(&self.policy_command(&["list", "--json"]).done()).unwrap();
+        let rows = list.as_array().unwrap().iter().filter(|row| row["builtIn"] == false);
+        rows.map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        fn below(dir: &Path, files: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(dir).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { below(&path, files) } else { files.push(path) }
+            }
+        }
+        let mut files = Vec::new();
+        below(&self.library(), &mut files);
+        files
+    }
+
+    /// The one compiled policy.
+    fn compiled(&self) -> PathBuf {
+        self.files().into_iter().find(|path| path.extension().is_some_and(|found| found == "cwasm")).unwrap()
+    }
+
+    #[track_caller]
+    fn refuses(&self, name: &str, bytes: &[u8], words: &[&str]) {
+        let said = self.add(&self.file(name, bytes), &[]).failed();
+        for word in words {
+            assert!(said.contains(word), "{said}");
+        }
+        assert_eq!(self.files(), [""; 0].map(PathBuf::from), "{name}");
+    }
+}
+
+#[test]
+fn is_added_listed_inspected_and_removed() {
+    let bench = Bench::new();
+    let said = bench.add(&bench.policy(), &[]).done();
+    insta::assert_snapshot!(
+        "added",
+        scrubbed(&said.replace(bench.dir.path().to_str().unwrap(), "DIR")).replace(&BUILT_IN[0].digest[7..], "HEX")
+    );
+    assert_eq!(bench.installed(), ["mine-too"]);
+    insta::assert_snapshot!("listed", scrubbed(&bench.policy_command(&["list"]).done()));
+    insta::assert_snapshot!("inspected", scrubbed(&bench.policy_command(&["inspect", "mine-too"]).done()));
+    let inspected: Value =
+        serde_json::from_str(&bench.policy_command(&["inspect", "mine-too", "--json"]).done()).unwrap();
+    assert_eq!((inspected["digest"].as_str(), inspected["compiled"].as_bool()), (Some(BUILT_IN[0].digest), Some(true)));
+    bench.policy_command(&["remove", "mine-too"]).done();
+    assert_eq!(bench.installed(), [""; 0]);
+    assert_eq!(bench.files(), [""; 0].map(PathBuf::from));
+    assert!(bench.policy_command(&["remove", "mine-too"]).failed().contains("no policy mine-too is installed"));
+}
+
+#[test]
+fn the_same_again_is_fine() {
+    let bench = Bench::new();
+    bench.add(&bench.policy(), &[]).done();
+    let files = bench.files();
+    assert!(bench.add(&bench.policy(), &[]).done().contains("already installed"));
+    bench.add(&bench.policy(), &["--name", "other"]).done();
+    assert_eq!(bench.installed(), ["mine-too", "other"]);
+    bench.policy_command(&["remove", "other"]).done();
+    assert_eq!(bench.files(), files, "what another name needs stays");
+}
+
+#[test]
+fn what_was_built_in_can_be_inspected_but_neither_replaced_nor_removed() {
+    let bench = Bench::new();
+    assert!(bench.add(&bench.policy(), &["--name", "host-local"]).failed().contains("built into the plugin"));
+    assert!(bench.add(&bench.policy(), &["--name", "gingham"]).failed().contains("own name"));
+    assert!(bench.policy_command(&["remove", "host-local"]).failed().contains("built into the plugin"));
+    assert!(bench.policy_command(&["inspect", "host-local"]).done().contains("(built in)"));
+    assert!(bench.policy_command(&["inspect", "nobody"]).failed().contains("ginghamctl policy list"));
+}
+
+#[test]
+fn a_file_can_be_inspected_before_it_is_installed() {
+    let bench = Bench::new();
+    let file = bench.policy();
+    let said = bench.policy_command(&["inspect", file.to_str().unwrap()]).done();
+    assert!(said.starts_with("Policy mine-too (a file, not installed)\n") && said.contains("compiled  no"), "{said}");
+    assert_eq!(bench.files(), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn what_is_no_policy_is_refused_and_leaves_nothing() {
+    let bench = Bench::new();
+    let wat = |text: &str| wat::parse_str(text).unwrap();
+    bench.refuses("text.wasm", b"this is no policy", &["text.wasm", "no WebAssembly"]);
+    bench.refuses("plain.wasm", &wat("(module)"), &["plain.wasm", "gingham-sdk"]);
+    bench.refuses("empty.wasm", &wat("(component)"), &["check-config", "allocate"]);
+    let greedy =
+        r#"(component (import "wasi:cli/exit@0.2.0" (instance)) (import "gingham:ipam/disk@0.1.0" (instance)))"#;
+    bench.refuses("greedy.wasm", &wat(greedy), &["wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.1.0"]);
+    let torn = &BUILT_IN[0].component[..BUILT_IN[0].component.len() / 2];
+    bench.refuses("torn.wasm", torn, &["torn.wasm"]);
+    assert!(bench.add(Path::new("/nowhere/x.wasm"), &[]).failed().contains("/nowhere/x.wasm"));
+    assert!(bench.add(bench.dir.path(), &[]).failed().contains("Cargo.toml"));
+}
+
+#[test]
+fn functions_must_have_the_contracts_types() {
+    let component = r#"(component
+        (core module $m (func (export "f")))
+        (core instance $i (instantiate $m))
+        (func $f (canon lift (core func $i "f")))
+        (export "check-config" (func $f))
+        (export "allocate" (func $f)))"#;
+    Bench::new().refuses("typed.wasm", &wat::parse_str(component).unwrap(), &["typed.wasm", "check-config"]);
+}
+
+#[test]
+fn a_file_without_end_is_not_read_to_its_end() {
+    let bench = Bench::new();
+    let file = bench.file("large.wasm", b"");
+    fs::File::options().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
+    assert!(bench.add(&file, &[]).failed().contains("larger than 64 MiB"));
+    assert!(bench.add(Path::new("/dev/zero"), &["--name", "zero"]).failed().contains("larger than 64 MiB"));
+}
+
+#[test]
+fn bad_names_are_refused() {
+    let bench = Bench::new();
+    for name in ["", "..", "a/b", "-x", &"n".repeat(65)] {
+        let said = bench.add(&bench.policy(), &[&format!("--name={name}")]).failed();
+        assert!(said.contains("is no name for a policy"), "{name:?}: {said}");
+    }
+    assert_eq!(bench.installed(), [""; 0]);
+}
+
+#[test]
+fn machine_code_of_another_version_is_made_anew() {
+    let bench = Bench::new();
+    bench.add(&bench.policy(), &[]).done();
+    let directory = bench.compiled().parent().unwrap().to_owned();
+    fs::rename(&directory, directory.with_file_name("another-version")).unwrap();
+    let list = bench.policy_command(&["list"]).done();
+    assert!(list.contains("ginghamctl policy recompile"), "{list}");
+    assert!(bench.policy_command(&["inspect", "mine-too"]).done().contains("compiled  no"));
+    let said = bench.policy_command(&["recompile"]).done();
+    assert!(said.starts_with("mine-too: compiled in "), "{said}");
+    assert!(bench.policy_command(&["inspect", "mine-too"]).done().contains("compiled  yes"));
+}
+
+#[test]
+fn what_is_damaged_is_repaired() {
+    let bench = Bench::new();
+    bench.add(&bench.policy(), &[]).done();
+    fs::write(bench.compiled(), b"torn").unwrap();
+    assert!(bench.add(&bench.policy(), &[]).done().starts_with("Installed policy mine-too"));
+    fs::write(bench.library().join("names/mine-too.json"), b"{").unwrap();
+    assert!(bench.policy_command(&["list"]).failed().contains("ginghamctl policy add"));
+    assert!(bench.add(&bench.policy(), &[]).done().starts_with("Installed policy mine-too"));
+    assert_eq!(bench.installed(), ["mine-too"]);
+}
+
+#[test]
+fn a_component_that_is_not_what_it_was_is_not_compiled() {
+    let bench = Bench::new();
+    bench.add(&bench.policy(), &[]).done();
+    let component = bench.files().into_iter().find(|path| path.extension().is_some_and(|found| found == "wasm"));
+    fs::write(component.unwrap(), wat::parse_str("(component)").unwrap()).unwrap();
+    let said = bench.policy_command(&["recompile"]);
+    assert!(said.out.contains("mine-too: NOT compiled: its component in the library is damaged"), "{}", said.out);
+    assert!(said.failed().contains("1 of 1"));
+}
+
+#[test]
+fn without_policies_there_is_nothing_to_recompile() {
+    assert!(Bench::new().policy_command(&["recompile"]).done().starts_with("No policies are installed"));
+}
