@@ -45,13 +45,12 @@ and mount namespaces that end with the command, with an empty /run and /var/lib:
 leases and its other networks, and it needs no root where user namespaces are allowed.
 
 Examples:
-  ginghamctl try                                     with a network of its own
+  ginghamctl try                                     with a network that comes with ginghamctl
   ginghamctl try /etc/cni/net.d/10-mynet.conflist    with yours
   ginghamctl try my.conf --pod-namespace red         as a pod of the Kubernetes namespace red
   ginghamctl --library ./policies try my.conf        with a policy installed elsewhere")]
 pub(crate) struct TryArguments {
-    /// A network configuration: a .conf, or a .conflist of which the first plugin is used [default: one that comes with
-    /// ginghamctl]
+    /// A network configuration: .conf, or .conflist, of which the first plugin is tried [default: a built-in one]
     #[arg(value_name = "CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// The plugin's file [default: `gingham` beside ginghamctl]

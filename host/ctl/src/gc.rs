@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &GcArguments, out: &mut dyn Write) -> Result<(), Gc
     let count = looked_at.len();
     let (mut gone, mut kept) = judge(looked_at);
     kept.extend(fate::take_linked(&mut gone, PATIENCE)?);
-    let freed = if arguments.dry_run { gone } else { free(&arguments.data_dir, &boot, gone)? };
+    let freed = if arguments.dry_run { gone } else { free(&arguments.data_dir, &boot, &gone)? };
     report(arguments, &freed, &kept, count, out)
 }
 
@@ -84,7 +84,7 @@ fn judge(attachments: Vec<Held>) -> (Vec<Judged>, Vec<Judged>) {
 
 /// Frees them in one transaction for each network, if they still are what they were when they were judged: the
 /// container may have left in between, and another have come.
-fn free(data_dir: &Path, boot: &str, gone: Vec<Judged>) -> Result<Vec<Judged>, GcError> {
+fn free(data_dir: &Path, boot: &str, gone: &[Judged]) -> Result<Vec<Judged>, GcError> {
     let mut freed = Vec::new();
     for of_network in gone.chunk_by(|(one, _), (other, _)| one.network == other.network) {
         let Some((first, _)) = of_network.first() else { continue };
@@ -135,4 +135,40 @@ fn table(judged: &[Judged]) -> Table<6> {
         }
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use gingham_engine::attachment::{AttachmentKey, Pod};
+    use gingham_engine::ledger::AttachmentRecord;
+
+    use super::*;
+
+    /// Between the look at a container and its end, it may have left and come again.
+    #[test]
+    fn who_came_again_in_the_meantime_is_not_freed() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = |container: &str| AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
+        let record = |address: &str, since: u64| AttachmentRecord {
+            addresses: vec![address.parse().unwrap()],
+            since,
+            boot: "boot".to_owned(),
+            netns: "/run/netns/gone".to_owned(),
+            pod: Pod::default(),
+        };
+        let mut ledger = Store::open(dir.path(), "boot", 10).unwrap().into_ledger("n").unwrap();
+        ledger.attach(&key("again"), &record("10.1.0.2", 10)).unwrap();
+        ledger.attach(&key("dead"), &record("10.1.0.3", 10)).unwrap();
+        ledger.commit().unwrap();
+        let seen = Holdings::read(dir.path(), None).unwrap().attachments;
+        let mut ledger = Store::open(dir.path(), "boot", 20).unwrap().into_ledger("n").unwrap();
+        ledger.detach(&key("again"), 20).unwrap();
+        ledger.attach(&key("again"), &record("10.1.0.2", 20)).unwrap();
+        ledger.commit().unwrap();
+        let gone: Vec<Judged> = seen.into_iter().map(|held| (held, String::new())).collect();
+        let freed = free(dir.path(), "boot", &gone).unwrap();
+        assert_eq!(freed.len(), 1);
+        let left = Holdings::read(dir.path(), None).unwrap().attachments;
+        assert_eq!(left.iter().map(|held| held.key.container_id.as_str()).collect::<Vec<_>>(), ["again"]);
+    }
 }

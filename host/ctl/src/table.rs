@@ -24,8 +24,8 @@ impl<const COLUMNS: usize> fmt::Display for Table<COLUMNS> {
         let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: [usize; COLUMNS] = std::array::from_fn(width);
         for row in &self.rows {
-            let padded: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect();
-            writeln!(f, "{}", padded.trim_end())?;
+            let padded: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            writeln!(f, "{}", padded.join("  ").trim_end())?;
         }
         Ok(())
     }

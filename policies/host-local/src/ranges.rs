@@ -60,7 +60,8 @@ fn pool(index: usize, key: &str, set: &[RangeConfig]) -> Result<Pool, Vec<Proble
 /// A fault is the key's name and the sentence.
 fn range(written: &RangeConfig) -> Result<Range, (&'static str, String)> {
     let prefix = subnet(written.subnet.as_deref().unwrap_or_default()).map_err(|message| ("subnet", message))?;
-    let (start, end) = (address("rangeStart", &written.range_start)?, address("rangeEnd", &written.range_end)?);
+    let (start, end) =
+        (address("rangeStart", written.range_start.as_deref())?, address("rangeEnd", written.range_end.as_deref())?);
     let mut range = Range::of(prefix);
     range.first = start.unwrap_or_else(|| step(prefix.network(), 1));
     range.last =
@@ -99,8 +100,8 @@ fn subnet(text: &str) -> Result<IpNet, String> {
     Ok(prefix)
 }
 
-fn address(key: &'static str, text: &Option<String>) -> Result<Option<IpAddr>, (&'static str, String)> {
-    match text.as_deref() {
+fn address(key: &'static str, text: Option<&str>) -> Result<Option<IpAddr>, (&'static str, String)> {
+    match text {
         None | Some("") => Ok(None),
         // As Go has it, an IPv4 address in IPv6 clothes is an IPv4 address.
         Some(text) => match text.parse::<IpAddr>() {
@@ -112,7 +113,7 @@ fn address(key: &'static str, text: &Option<String>) -> Result<Option<IpAddr>, (
 
 /// It may lie outside of the network, as with the reference, but not in the other family.
 fn gateway(prefix: IpNet, written: &RangeConfig) -> Result<Option<IpAddr>, (&'static str, String)> {
-    match address("gateway", &written.gateway)? {
+    match address("gateway", written.gateway.as_deref())? {
         Some(gateway) if gateway.is_ipv4() != prefix.addr().is_ipv4() => {
             Err(("gateway", format!("{gateway} is of another family than {prefix}")))
         }

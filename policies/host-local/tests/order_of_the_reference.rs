@@ -94,11 +94,11 @@ enum Step {
     Del(usize),
 }
 
-fn range(index: usize) -> impl Strategy<Value = Range> {
+fn range(index: u8) -> impl Strategy<Value = Range> {
     (28u8..=30, any::<[Option<u32>; 3]>()).prop_map(move |(length, offsets)| {
         let size = 1 << (32 - length);
         let [start, end, gateway] = offsets.map(|offset| offset.map(|offset| offset % size));
-        let network = u32::from(Ipv4Addr::new(10, 0, u8::try_from(index).unwrap(), 0));
+        let network = u32::from(Ipv4Addr::new(10, 0, index, 0));
         let mut range = Range { network, length, start, end, gateway };
         if range.start() > range.end() {
             (range.start, range.end) = (None, None);
@@ -108,7 +108,7 @@ fn range(index: usize) -> impl Strategy<Value = Range> {
 }
 
 fn set() -> impl Strategy<Value = Vec<Range>> {
-    (1usize..=3).prop_flat_map(|count| (0..count).map(range).collect::<Vec<_>>())
+    (1u8..=3).prop_flat_map(|count| (0..count).map(range).collect::<Vec<_>>())
 }
 
 fn step() -> impl Strategy<Value = Step> {

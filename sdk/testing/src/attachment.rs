@@ -113,10 +113,8 @@ impl<'a> Add<'a> {
     /// If the text is no address.
     #[track_caller]
     pub fn requested(mut self, address: &str) -> Self {
-        match address.parse() {
-            Ok(address) => self.request.requested.push(address),
-            Err(_) => panic!("requested: {address:?} is no address"),
-        }
+        let Ok(address) = address.parse() else { panic!("requested: {address:?} is no address") };
+        self.request.requested.push(address);
         self
     }
 
@@ -146,10 +144,10 @@ impl<'a> Add<'a> {
     pub fn expect(self, addresses: &str) -> Grant {
         let mut wanted = Vec::new();
         for text in addresses.split_whitespace() {
-            match text.parse::<IpNet>() {
-                Ok(address) => wanted.push(address),
-                Err(_) => panic!("expect: {text:?} is no address with a prefix length, e.g. 10.1.0.2/24"),
-            }
+            let Ok(address) = text.parse::<IpNet>() else {
+                panic!("expect: {text:?} is no address with a prefix length, e.g. 10.1.0.2/24")
+            };
+            wanted.push(address);
         }
         let expected = format!("expected {addresses}");
         let (grant, report) = self.run();

@@ -149,7 +149,8 @@ fn a_release_that_fails_frees_the_address_and_writes_no_note() {
 #[test]
 fn loops_at_start() {
     let component = wat::parse_str(LOOPS_AT_START).unwrap();
-    let error = Compiler::new().unwrap().compile(&component).map(|compiled| compiled.surface).expect_err("it never starts");
+    let error =
+        Compiler::new().unwrap().compile(&component).map(|compiled| compiled.surface).expect_err("it never starts");
     assert_eq!(
         error.to_string(),
         "this is no policy this version can run: it ran longer than its bound of 50000000 fuel (host key `limits.fuel`) and was stopped"

@@ -1,12 +1,13 @@
 //! Two rules of the host, for every policy: excluded addresses are never given, and a freed one rests.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use gingham_tests::cni::{Cni, Outcome, address};
 use gingham_tests::guests::guest;
 use gingham_tests::kernel;
 use gingham_tests::networks::{addresses_only_with, with};
-use gingham_tests::node::Node;
+use gingham_tests::node::{Container, Node};
 use serde_json::{Value, json};
 
 fn range(first: &str, last: &str, more: Value) -> Value {
@@ -17,10 +18,8 @@ fn add(node: &Node, network: &Value, id: &str) -> Outcome {
     Cni::add(network, &node.container(id)).run()
 }
 
-fn del(node: &Node, network: &Value, id: &str) {
-    // DEL needs no namespace, but a name for it.
-    let _ = node;
-    let container = gingham_tests::node::Container { id: id.to_owned(), netns: "/nowhere".into() };
+fn del(network: &Value, id: &str) {
+    let container = Container { id: id.to_owned(), netns: PathBuf::new() };
     Cni::del(network, &container).without_netns().run().succeeds();
 }
 
@@ -42,7 +41,7 @@ fn a_policy_of_ones_own_is_bound_by_them_too() {
     let own = json!({"ipam": {"type": "gingham", "policy": "honest", "subnet": null, "exclude": ["10.66.0.0/28"]}});
     let network = addresses_only_with(own);
     assert_eq!(address(&add(&node, &network, "c1").result()), "10.66.0.16");
-    del(&node, &network, "c1");
+    del(&network, "c1");
     assert_eq!(address(&add(&node, &network, "c2").result()), "10.66.0.17", "the first free one still rests");
 }
 
@@ -50,9 +49,9 @@ fn a_policy_of_ones_own_is_bound_by_them_too() {
 fn a_freed_address_rests_by_default() {
     let node = Node::new();
     guest("honest").install();
-    let network = addresses_only_with(json!({"ipam": {"type": "honest", "subnet": null}}));
+    let network = addresses_only_with(json!({"ipam": {"type": "gingham", "policy": "honest", "subnet": null}}));
     assert_eq!(address(&add(&node, &network, "c1").result()), "10.66.0.2");
-    del(&node, &network, "c1");
+    del(&network, "c1");
     assert_eq!(address(&add(&node, &network, "c2").result()), "10.66.0.3");
 }
 
@@ -60,12 +59,13 @@ fn a_freed_address_rests_by_default() {
 fn without_a_cooldown_nothing_rests() {
     let node = Node::new();
     guest("honest").install();
-    let network = addresses_only_with(json!({"ipam": {"type": "honest", "subnet": null, "cooldown": "0"}}));
+    let network =
+        addresses_only_with(json!({"ipam": {"type": "gingham", "policy": "honest", "subnet": null, "cooldown": "0"}}));
     for id in ["c1", "c2"] {
         let outcome = add(&node, &network, id);
         assert_eq!(address(&outcome.result()), "10.66.0.2");
         assert_eq!(outcome.stderr, "");
-        del(&node, &network, id);
+        del(&network, id);
     }
 }
 
@@ -77,7 +77,7 @@ fn when_nothing_else_is_free_the_longest_rested_is_used_and_a_line_says_so() {
         assert_eq!(address(&add(&node, &network, id).result()), format!("10.7.0.{}", &id[1..]));
     }
     for id in ["c6", "c7"] {
-        del(&node, &network, id);
+        del(&network, id);
     }
     let outcome = add(&node, &network, "late");
     assert_eq!(address(&outcome.result()), "10.7.0.6", "freed before 10.7.0.7");
@@ -103,7 +103,7 @@ fn a_rest_ends() {
             return;
         }
         assert!(Instant::now() < deadline, "the address rests for ever: {}", outcome.stderr);
-        del(&node, &network, &id);
+        del(&network, &id);
         let freed = Instant::now();
         // The later the turn, the longer the address is left alone.
         while freed.elapsed() < Duration::from_millis(20 * turn) {
@@ -117,8 +117,10 @@ fn networks_share_no_rest_and_no_lease() {
     let node = Node::new();
     let one = range("10.7.0.5", "10.7.0.5", json!({}));
     let other = with(one.clone(), json!({"name": "another"}));
-    assert_eq!(address(&add(&node, &one, "c1").result()), "10.7.0.5");
-    assert_eq!(address(&add(&node, &other, "c1").result()), "10.7.0.5");
-    del(&node, &one, "c1");
+    let c1 = node.container("c1");
+    for network in [&one, &other] {
+        assert_eq!(address(&Cni::add(network, &c1).run().result()), "10.7.0.5");
+    }
+    del(&one, "c1");
     assert_eq!(kernel::leases("another"), ["c1 eth0 10.7.0.5"]);
 }

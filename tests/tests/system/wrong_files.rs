@@ -28,7 +28,7 @@ fn refused(node: &Node, network: &Value, words: &[&str]) -> Fault {
 }
 
 fn honest() -> Value {
-    addresses_only_with(json!({"ipam": {"type": "honest", "subnet": null}}))
+    addresses_only_with(json!({"ipam": {"type": "gingham", "policy": "honest", "subnet": null}}))
 }
 
 /// The one file that is the compiled form of the one installed policy.

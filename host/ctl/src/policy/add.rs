@@ -103,6 +103,18 @@ fn describe(
     Ok(())
 }
 
+/// All of them are the contract's: its name once is enough.
 fn imports(surface: &Surface) -> String {
-    if surface.imports.is_empty() { "nothing".to_owned() } else { surface.imports.join(", ") }
+    let parts = |import: &str| {
+        let (path, version) = import.split_once('@')?;
+        let (package, interface) = path.split_once('/')?;
+        Some((format!("{package}@{version}"), interface.to_owned()))
+    };
+    let parted: Vec<(String, String)> = surface.imports.iter().filter_map(|import| parts(import)).collect();
+    let of_package = |group: &[(String, String)]| {
+        let interfaces: Vec<&str> = group.iter().map(|(_, interface)| interface.as_str()).collect();
+        group.first().map(|(package, _)| format!("{package} ({})", interfaces.join(", "))).unwrap_or_default()
+    };
+    let groups: Vec<String> = parted.chunk_by(|(one, _), (other, _)| one == other).map(of_package).collect();
+    if groups.is_empty() { "nothing".to_owned() } else { groups.join(", ") }
 }

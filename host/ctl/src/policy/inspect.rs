@@ -41,6 +41,7 @@ pub(crate) enum InspectError {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "it is the JSON that is printed")]
 struct Inspected {
     name: String,
     digest: String,

@@ -69,6 +69,6 @@ fn recompile(compiler: &Compiler, library: &mut Library, digest: &Digest) -> Res
     if Digest::of(&component) != *digest {
         return Err(OneError::Damaged);
     }
-    let compiled = compiler.compile(&component)?;
-    Ok(library.store_compiled(digest, &compiled.artefact)?)
+    let artefact = compiler.compile(&component)?.artefact;
+    Ok(library.store_compiled(digest, &artefact)?)
 }

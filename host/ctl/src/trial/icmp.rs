@@ -60,7 +60,7 @@ fn open(target: IpAddr) -> Result<OwnedFd, PingError> {
     Ok(socket)
 }
 
-/// Type, code, checksum, identity, sequence number. The kernel fills in the checksum of ICMPv6.
+/// Type, code, checksum, identity, sequence number. The kernel fills in the checksum of `ICMPv6`.
 fn request(target: IpAddr, sequence: u16) -> [u8; 8] {
     let kind = if target.is_ipv4() { 8 } else { 128 };
     let [sequence_high, sequence_low] = sequence.to_be_bytes();

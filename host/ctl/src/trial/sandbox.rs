@@ -97,7 +97,6 @@ fn hide_machine() -> Result<(), SandboxError> {
 }
 
 /// What of the machine's hidden directories the trial needs.
-#[derive(Default)]
 pub(super) struct CarriedOver<'a> {
     policy: Option<&'a InstalledPolicy>,
     /// Where a file really is, and what is in it.
@@ -106,14 +105,14 @@ pub(super) struct CarriedOver<'a> {
 
 impl<'a> CarriedOver<'a> {
     /// Packs.
-    pub(super) fn pack(chooser: &'a Chooser, resolv_conf: Option<&Path>) -> Result<Self, SandboxError> {
+    pub(super) fn pack(chooser: &'a Chooser, resolv_conf: Option<&Path>) -> Self {
         let policy = match chooser {
             Chooser::Installed(policy) => Some(&**policy),
             _ => None,
         };
         // If it cannot be read here the plugin will say so; a link may lead into /run.
         let file = resolv_conf.and_then(|path| Some((path.canonicalize().ok()?, fs::read(path).ok()?)));
-        Ok(Self { policy, file })
+        Self { policy, file }
     }
 
     /// Unpacks, inside the sandbox, what is out of sight there.

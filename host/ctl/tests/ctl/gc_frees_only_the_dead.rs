@@ -113,7 +113,7 @@ fn what_still_has_an_interface_is_kept() {
     }
     let mut kernel = Socket::<Route>::open().unwrap();
     bridge::ensure(&mut kernel, "gc-linked", None, false).unwrap();
-    let change = Change { alias: Some("gingham gc-linked linked eth0".to_owned()), ..Change::default() };
+    let change = Change { alias: Some("gingham gc-linked linked eth0"), ..Change::default() };
     link::change(&mut kernel, Which::Name("gc-linked"), &change).unwrap();
     let said = gc(dir.path(), &[]).done();
     assert_eq!(attached(dir.path(), "gc-linked"), ["linked"], "{said}");

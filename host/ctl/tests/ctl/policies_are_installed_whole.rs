@@ -132,7 +132,11 @@ fn what_is_no_policy_is_refused_and_leaves_nothing() {
     let bench = Bench::new();
     let wat = |text: &str| wat::parse_str(text).unwrap();
     bench.refuses("text.wasm", b"this is no policy", &["text.wasm", "no WebAssembly"]);
-    bench.refuses("plain.wasm", &wat("(module)"), &["plain.wasm", "gingham-sdk"]);
+    bench.refuses(
+        "plain.wasm",
+        &wat(r#"(module (func (export "allocate")))"#),
+        &["plain.wasm", "component", "gingham-sdk"],
+    );
     bench.refuses("empty.wasm", &wat("(component)"), &["check-config", "allocate"]);
     let greedy =
         r#"(component (import "wasi:cli/exit@0.2.0" (instance)) (import "gingham:ipam/disk@0.1.0" (instance)))"#;

@@ -3,7 +3,7 @@
 //! # What is in the directory
 //!
 //! - `leases.mdb`, the store, mode 0600. It is written into place whole and renamed, so it is never half a store.
-//! - `leases.new`, now and then: a store in the making, see [`succession`]. Left behind by a kill, it is removed.
+//! - `leases.new`, now and then: a store in the making (see `succession.rs`). Left behind by a kill, it is removed.
 //!
 //! # Tables
 //!

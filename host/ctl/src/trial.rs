@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &TryArguments, library_dir: &Path, out: &mut dyn Wr
     let config = TrialConfig::read(arguments.config.as_deref())?;
     let plugin = PluginFile::find(arguments.plugin.as_deref())?;
     let chooser = Chooser::of(&config, library_dir)?;
-    let carried = CarriedOver::pack(&chooser, config.resolv_conf())?;
+    let carried = CarriedOver::pack(&chooser, config.resolv_conf());
     let sandbox = Sandbox::enter()?;
     carried.unpack()?;
     let plugin = plugin.install(&config)?;
