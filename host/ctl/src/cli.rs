@@ -73,8 +73,8 @@ pub(crate) enum PolicyCommand {
     Remove(RemoveArguments),
     /// Compile all installed policies for this version, as after an upgrade
     #[command(after_help = "\
-Machine code is good for the version that made it. Until it is made anew, ADD fails for networks whose configuration names
-an installed policy. Built-in policies need none of this.
+Machine code is good for the version that made it. Until it is made anew, ADD fails for networks whose configuration
+names an installed policy. Built-in policies need none of this.
 
 Example:
   ginghamctl policy recompile")]

@@ -1,6 +1,6 @@
 //! The compiler: from a component (or a core module that carries one) to the artefact the plugin loads.
 
-use wasmtime::Engine;
+use wasmtime::{Engine, Module};
 use wit_component::ComponentEncoder;
 
 use crate::memory_ledger::MemoryLedger;
@@ -16,6 +16,12 @@ pub enum CompileError {
     /// Not WebAssembly at all.
     #[error("this is no WebAssembly file; a policy is a component, or the core module that wit-bindgen's macro makes")]
     NotWasm,
+    /// A core module that is not whole.
+    #[error("this WebAssembly module is damaged: {reason}")]
+    Damaged {
+        /// The validator's words.
+        reason: String,
+    },
     /// A core module without the contract inside.
     #[error(
         "this is a plain WebAssembly module and no component ({reason}); build the policy with gingham-sdk, \
@@ -108,18 +114,28 @@ impl Compiler {
 /// Makes a component of what an author's build left: a component stays as it is, a core module is wrapped.
 ///
 /// # Errors
-/// [`CompileError::NotWasm`], [`CompileError::PlainModule`]
+/// [`CompileError::NotWasm`], [`CompileError::Damaged`], [`CompileError::PlainModule`]
 pub fn componentise(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
     const MAGIC: &[u8] = b"\0asm";
     const COMPONENT_LAYER: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
     const MODULE_LAYER: &[u8] = &[0x01, 0x00, 0x00, 0x00];
+    // How the names of the sections begin in which wit-bindgen writes down what the module is made for. Without one the
+    // encoder would make a component that has nothing.
+    const CONTRACT: &[u8] = b"component-type:";
     match (bytes.get(..4), bytes.get(4..8)) {
         (Some(MAGIC), Some(COMPONENT_LAYER)) => Ok(bytes.to_vec()),
-        (Some(MAGIC), Some(MODULE_LAYER)) => ComponentEncoder::default()
-            .validate(true)
-            .module(bytes)
-            .and_then(|mut encoder| encoder.encode())
-            .map_err(|error| CompileError::PlainModule { reason: format!("{error:#}") }),
+        (Some(MAGIC), Some(MODULE_LAYER)) => wrap(bytes),
         _ => Err(CompileError::NotWasm),
     }
+}
+
+fn wrap(module: &[u8]) -> Result<Vec<u8>, CompileError> {
+    // The componentiser takes a module for whole and panics on one that is not.
+    Module::validate(&Engine::default(), module)
+        .map_err(|error| CompileError::Damaged { reason: format!("{error:#}") })?;
+    ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| CompileError::PlainModule { reason: format!("{error:#}") })
 }

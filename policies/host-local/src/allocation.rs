@@ -9,12 +9,11 @@ use crate::ranges::shown;
 
 /// One address of each pool; of a pool that holds a requested address, that one.
 pub(crate) fn one_of_each(pools: &[Pool], request: &Request) -> Result<Vec<Assigned>, Refusal> {
-    let mut wanted = request.requested_addresses();
+    let wanted = request.requested_addresses();
     let mut assigned = Vec::new();
     for (index, pool) in pools.iter().enumerate() {
-        let asked = wanted.iter().position(|address| pool.find(*address).is_some()).map(|at| wanted.remove(at));
-        let address = match asked {
-            Some(address) => available(index, pool, address)?,
+        let address = match wanted.iter().find(|address| pool.find(**address).is_some()) {
+            Some(address) => available(index, pool, *address)?,
             None => next(index, pool)?,
         };
         assigned.extend(pool.assign(address));

@@ -70,6 +70,15 @@ fn one_address_of_each_set() {
 }
 
 #[test]
+fn each_set_has_a_turn_of_its_own() {
+    let ipam = json!({"ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "10.2.0.0/24"}]], "cooldown": "0"});
+    let mut network = network(ipam);
+    network.add("a").requested("10.2.0.9").expect("10.1.0.2/24 10.2.0.9/24");
+    network.del("a");
+    network.add("b").expect("10.1.0.3/24 10.2.0.10/24");
+}
+
+#[test]
 fn a_set_that_is_full_refuses_all() {
     let mut network = network(json!({"ranges": [
         [{"subnet": "10.1.0.0/24"}], [{"subnet": "10.2.0.0/24", "rangeStart": "10.2.0.9", "rangeEnd": "10.2.0.9"}],

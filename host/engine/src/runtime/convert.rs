@@ -132,7 +132,7 @@ pub(crate) fn one_line(text: &str, most: usize) -> String {
     line
 }
 
-pub(crate) fn problem_in(problem: wit_attachment::Problem) -> Problem {
+pub(crate) fn problem_in(problem: &wit_attachment::Problem) -> Problem {
     Problem { key: one_line(&problem.key, MESSAGE_BYTES), message: one_line(&problem.message, MESSAGE_BYTES) }
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn refusal_in(refusal: wit_attachment::Refusal) -> Refusal {
         Wit::Unavailable(text) => Refusal::Unavailable(told(text)),
         Wit::TryAgain(text) => Refusal::TryAgain(told(text)),
         Wit::Denied(text) => Refusal::Denied(told(text)),
-        Wit::InvalidConfig(problem) => Refusal::InvalidConfig(problem_in(problem)),
+        Wit::InvalidConfig(problem) => Refusal::InvalidConfig(problem_in(&problem)),
         Wit::Other(text) => Refusal::Other(told(text)),
     }
 }

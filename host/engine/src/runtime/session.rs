@@ -100,7 +100,7 @@ impl<V: LeaseView + 'static> Session<V> {
     pub fn check_config(&mut self, config: &str) -> Result<Result<Vec<Pool>, Vec<Problem>>, CallError> {
         let (declared,): (DeclaredPools,) = self.call(CHECK_CONFIG, (config,))?;
         match declared {
-            Err(problems) => Ok(Err(problems.into_iter().map(convert::problem_in).collect())),
+            Err(problems) => Ok(Err(problems.iter().map(convert::problem_in).collect())),
             Ok(pools) => Ok(Ok(pools.into_iter().map(|pool| self.take_pool(pool)).collect::<Result<_, _>>()?)),
         }
     }
