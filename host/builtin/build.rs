@@ -37,8 +37,9 @@ fn built_in(compiler: &Compiler, root: &Path, out_dir: &Path, name: &str) -> Res
     fs::write(&artefact_file, &compiled.artefact)?;
     Ok(format!(
         "BuiltIn {{ name: {name:?}, digest: {:?}, has_release: {}, component: include_bytes!({component_file:?}), \
-         artefact: include_bytes!({artefact_file:?}) }},\n",
+         artefact: {{ static CODE: Pages<{}> = Pages(*include_bytes!({artefact_file:?})); &CODE.0 }} }},\n",
         Digest::of(&component.bytes).to_string(),
         compiled.surface.has_release(),
+        compiled.artefact.len(),
     ))
 }

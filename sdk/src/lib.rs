@@ -32,6 +32,8 @@
 //! - Everything that varies comes in with the [`Request`]: the time, a seed, identities. Draw randomness from
 //!   [`Request::random`], and the same request gives the same answer.
 //! - Globals do not outlive a request. What must be kept goes into [`memory`], and is committed with the lease.
+//! - [`leases`], [`memory`], [`log`] and the methods that use them need the host: they work in the component, where
+//!   `gingham-testing` runs it, and panic in a native unit test.
 //! - A panic ends the request with an error that shows the panic's message; nothing is committed.
 
 extern crate self as gingham_sdk;

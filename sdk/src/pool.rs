@@ -141,3 +141,36 @@ impl Pool {
         Refusal::Exhausted(format!("no IP addresses available in pool {}: {}", self.name, ranges.join(",")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(prefix: &str) -> (String, String, Option<String>) {
+        let range = Range::of(prefix.parse().unwrap());
+        (range.first.to_string(), range.last.to_string(), range.gateway.map(|gateway| gateway.to_string()))
+    }
+
+    #[test]
+    fn the_gateway_is_the_first_address_where_there_is_room_for_one() {
+        let texts =
+            |first: &str, last: &str, gateway: Option<&str>| (first.into(), last.into(), gateway.map(Into::into));
+        assert_eq!(of("10.1.0.0/24"), texts("10.1.0.0", "10.1.0.255", Some("10.1.0.1")));
+        assert_eq!(of("10.1.0.77/24"), of("10.1.0.0/24"), "host bits mean nothing");
+        assert_eq!(of("10.1.0.0/30"), texts("10.1.0.0", "10.1.0.3", Some("10.1.0.1")));
+        assert_eq!(of("10.1.0.0/31"), texts("10.1.0.0", "10.1.0.1", None));
+        assert_eq!(of("10.1.0.7/32"), texts("10.1.0.7", "10.1.0.7", None));
+        assert_eq!(of("fd00::/64"), texts("fd00::", "fd00::ffff:ffff:ffff:ffff", Some("fd00::1")));
+        assert_eq!(of("::/0").2.as_deref(), Some("::1"));
+    }
+
+    #[test]
+    fn an_address_is_assigned_with_its_own_ranges_prefix_and_gateway() {
+        let pool = Pool::new("p").subnet("10.1.0.0/24".parse().unwrap()).subnet("10.2.0.0/16".parse().unwrap());
+        let assigned = pool.assign("10.2.3.4".parse().unwrap()).unwrap();
+        assert_eq!(assigned.address.to_string(), "10.2.3.4/16");
+        assert_eq!(assigned.gateway, Some("10.2.0.1".parse().unwrap()));
+        assert_eq!(pool.assign("10.3.0.1".parse().unwrap()), None);
+        assert_eq!(pool.assign("::1".parse().unwrap()), None);
+    }
+}

@@ -11,7 +11,7 @@ use gingham_net::link::{self, BridgePort, Change, Link, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair};
-use gingham_net::{masquerade, route};
+use gingham_net::{bridge, masquerade, route};
 
 use crate::node::{Container, DATA};
 
@@ -146,13 +146,13 @@ impl Beyond {
             alias: None,
         };
         let made = veth::create(&mut Socket::<Route>::open().unwrap(), &pair).unwrap();
-        set_up(made.host_index, node);
-        namespace.enter(|| set_up(made.container_index, address)).unwrap();
+        give(made.host_index, node);
+        namespace.enter(|| give(made.container_index, address)).unwrap();
         Self { namespace, address: address.addr(), node: node.addr() }
     }
 }
 
-fn set_up(index: u32, net: ipnet::IpNet) {
+fn give(index: u32, net: ipnet::IpNet) {
     let mut kernel = Socket::<Route>::open().unwrap();
     link::change(&mut kernel, Which::Index(index), &Change { up: Some(true), ..Change::default() }).unwrap();
     address::add(&mut kernel, index, net, DuplicateDetection::Off).unwrap();
@@ -181,4 +181,17 @@ pub fn add_veth(container: &Container, inside: &str, outside: &str) {
         alias: None,
     };
     veth::create(&mut Socket::<Route>::open().unwrap(), &pair).unwrap();
+}
+
+/// Sets an interface up.
+pub fn set_up(name: &str) {
+    let change = Change { up: Some(true), ..Change::default() };
+    link::change(&mut Socket::<Route>::open().unwrap(), Which::Name(name), &change).unwrap();
+}
+
+/// Makes a bridge with an address, as somebody else might.
+pub fn add_bridge(name: &str, net: &str) {
+    let mut kernel = Socket::<Route>::open().unwrap();
+    let made = bridge::ensure(&mut kernel, name, None, false).unwrap();
+    address::add(&mut kernel, made.index, net.parse().unwrap(), DuplicateDetection::Off).unwrap();
 }

@@ -15,6 +15,10 @@ pub struct BuiltIn {
     artefact: &'static [u8],
 }
 
+/// Machine code in pages of its own, so that it can run where it lies.
+#[repr(C, align(4096))]
+struct Pages<const N: usize>([u8; N]);
+
 /// All of them.
 pub static BUILT_IN: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/table.rs"));
 
@@ -29,7 +33,8 @@ impl BuiltIn {
     /// # Errors
     /// [`LoadError::Runtime`] where the system does not let machine code be mapped.
     pub fn load(&self, runtime: &Runtime) -> Result<Policy, LoadError> {
-        // SAFETY: the build script of this crate compiled these bytes with the engine's compiler.
-        unsafe { runtime.load_bytes(self.name, self.artefact) }
+        // SAFETY: the build script of this crate compiled these bytes with the engine's compiler, and they have pages of
+        // their own.
+        unsafe { runtime.load_static(self.name, self.artefact) }
     }
 }

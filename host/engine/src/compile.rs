@@ -119,9 +119,6 @@ pub fn componentise(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
     const MAGIC: &[u8] = b"\0asm";
     const COMPONENT_LAYER: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
     const MODULE_LAYER: &[u8] = &[0x01, 0x00, 0x00, 0x00];
-    // How the names of the sections begin in which wit-bindgen writes down what the module is made for. Without one the
-    // encoder would make a component that has nothing.
-    const CONTRACT: &[u8] = b"component-type:";
     match (bytes.get(..4), bytes.get(4..8)) {
         (Some(MAGIC), Some(COMPONENT_LAYER)) => Ok(bytes.to_vec()),
         (Some(MAGIC), Some(MODULE_LAYER)) => wrap(bytes),
@@ -130,9 +127,15 @@ pub fn componentise(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
 }
 
 fn wrap(module: &[u8]) -> Result<Vec<u8>, CompileError> {
+    // How the names of the sections begin in which wit-bindgen writes down what the module is made for. Without one the
+    // encoder would make a component that has nothing.
+    const CONTRACT: &[u8] = b"component-type:";
     // The componentiser takes a module for whole and panics on one that is not.
     Module::validate(&Engine::default(), module)
         .map_err(|error| CompileError::Damaged { reason: format!("{error:#}") })?;
+    if !module.windows(CONTRACT.len()).any(|bytes| bytes == CONTRACT) {
+        return Err(CompileError::PlainModule { reason: "it carries no contract".to_owned() });
+    }
     ComponentEncoder::default()
         .validate(true)
         .module(module)

@@ -12,6 +12,9 @@ use crate::{BuildError, TARGET};
 /// needs that library's source (Debian: rustc-web, cargo-web, rust-web-src). `RUSTC` is taken from beside it.
 const OTHER_CARGO: &str = "GINGHAM_GUEST_CARGO";
 
+/// What the user sets for policies alone: `CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER`.
+const TARGETS_OWN: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_";
+
 /// A policy is small and starts for every container: size counts, and a panic is a trap. Level 2 came out smaller than
 /// 's' (the default policy: 179 kB against 196) and needs less fuel.
 const PROFILE: [&str; 6] = [
@@ -50,7 +53,8 @@ fn command(manifest: &Path, target_dir: &Path) -> Command {
     // The outer build's settings are for the host: its flags, wrappers and target directory must not leak in here.
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
-        let foreign = name.starts_with("CARGO_") && name != "CARGO_HOME" && name != "CARGO_NET_OFFLINE";
+        let ours = ["CARGO_HOME", "CARGO_NET_OFFLINE"].contains(&&*name) || name.starts_with(TARGETS_OWN);
+        let foreign = name.starts_with("CARGO_") && !ours;
         if foreign
             || ["RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC", "TARGET"].contains(&&*name)
         {

@@ -2,6 +2,13 @@
 //!
 //! The test runner, the build script of the built-in policies and `ginghamctl policy add DIRECTORY` all build policies
 //! here, so they get the same component.
+//!
+//! # Where rustup cannot bring the target
+//!
+//! `GINGHAM_GUEST_CARGO=/usr/bin/cargo` names another cargo for policies alone, with its `rustc` beside it. It builds the
+//! standard library itself, so it needs that library's source; Debian has all three as `cargo-web`, `rustc-web` and
+//! `rust-web-src`. `CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER` names a linker where that cargo finds none, for example
+//! the `rust-lld` of another toolchain. Otherwise the environment of the outer build does not reach the policy's.
 
 mod cargo;
 

@@ -168,7 +168,11 @@ fn a_reader_of_its_own_gets_the_value_into_its_complaint() {
     struct Texts {
         #[expect(dead_code)]
         all: Vec<Even>,
+        #[expect(dead_code)]
+        one: Option<Even>,
     }
+    let single = from_str::<Texts>(r#"{"all": [], "one": "odd"}"#).unwrap_err();
+    assert_eq!(single.to_string(), "one: found \"odd\": its length is odd");
     let fault = from_str::<Texts>(r#"{"all": ["ok", "odd"]}"#).unwrap_err();
     assert_eq!(fault.key(), "all[1]");
     assert_eq!(fault.message(), "found \"odd\": its length is odd");

@@ -210,3 +210,22 @@ fn root_can_do_without_a_user_namespace() {
     let said = Said::by(&mut command).done();
     assert!(said.contains("place    network and mount namespaces of its own"), "{said}");
 }
+
+/// On many systems /etc/resolv.conf is a link into /run.
+#[test]
+fn a_file_of_name_servers_in_run_is_not_lost() {
+    let files = Files::new();
+    let config = r#"{"cniVersion":"1.0.0","name":"n","type":"b",
+        "ipam":{"type":"host-local","subnet":"10.7.0.0/24","resolvConf":"/run/stub/resolv.conf"}}"#;
+    let config = files.write("net.conf", config);
+    let script = format!(
+        "mount -t tmpfs none /run && mkdir /run/stub && echo nameserver 192.0.2.53 > /run/stub/resolv.conf && \
+         exec {CTL} try {} --plugin {}",
+        config.display(),
+        plugin().display()
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
+    let said = Said::by(&mut command).done();
+    assert!(said.contains(r#""dns": {"nameservers": ["192.0.2.53"]}"#), "{said}");
+}

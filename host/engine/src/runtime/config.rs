@@ -1,7 +1,11 @@
 //! The one configuration of wasmtime. The compiler and the plugin must agree on every tunable, or a compiled policy
 //! does not load; so nothing here depends on the environment or on cargo features.
 
+use std::sync::Arc;
+
 use wasmtime::{Config, ModuleVersionStrategy, WasmBacktraceDetails, WasmFeatures};
+
+use super::code::InPlace;
 
 /// What a compiled artefact was made by and for: another key means it must be compiled anew. It holds the *exact*
 /// wasmtime version, because a security release may repair the machine code itself.
@@ -44,6 +48,7 @@ pub(crate) fn base() -> wasmtime::Result<Config> {
         .memory_reservation_for_growth(0)
         .memory_guard_size(64 << 10)
         .max_wasm_stack(STACK)
+        .with_custom_code_memory(Some(Arc::new(InPlace)))
         .module_version(ModuleVersionStrategy::Custom(ARTEFACT_KEY.to_owned()))?;
     Ok(config)
 }

@@ -1,6 +1,7 @@
 //! The policy runtime: loads compiled policies and runs them within their limits. It holds no compiler.
 
 mod bindings;
+mod code;
 pub mod config;
 mod contract;
 pub(crate) mod convert;
@@ -12,6 +13,7 @@ pub mod view;
 mod weight;
 
 use std::path::Path;
+use std::ptr::NonNull;
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -97,7 +99,24 @@ impl Runtime {
         self.admit(name, component)
     }
 
-    /// Loads a policy from memory: the built-in ones.
+    /// Loads a policy that is part of the program, and runs it where it lies if it begins and ends with a page.
+    ///
+    /// # Safety
+    /// The bytes are machine code. They must come from this project's compiler, and share no page with anything else.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub unsafe fn load_static(&self, name: &str, bytes: &'static [u8]) -> Result<Policy, LoadError> {
+        if bytes.as_ptr().addr() % rustix::param::page_size() != 0 {
+            // SAFETY: as the caller vouches.
+            return unsafe { self.load_bytes(name, bytes) };
+        }
+        // SAFETY: the caller vouches for the bytes, and they outlive everything.
+        let component = unsafe { Component::deserialize_raw(&self.engine, NonNull::from(bytes)) };
+        self.admit(name, component)
+    }
+
+    /// Loads a policy from memory, by copying it.
     ///
     /// # Safety
     /// The bytes are machine code. They must come from this project's compiler.
