@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let manifest_dir = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let root = manifest_dir.ancestors().nth(2).ok_or("host/builtin is not two levels below the workspace")?;
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
-    for watched in ["policies/host-local", "sdk/src", "sdk/config/src", "sdk/Cargo.toml", "sdk/config/Cargo.toml", "wit"] {
+    for watched in
+        ["policies/host-local", "sdk/src", "sdk/config/src", "sdk/Cargo.toml", "sdk/config/Cargo.toml", "wit"]
+    {
         println!("cargo:rerun-if-changed={}", root.join(watched).display());
     }
     let compiler = Compiler::new()?;
@@ -30,16 +32,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn built_in(compiler: &Compiler, root: &Path, out_dir: &Path, name: &str) -> Result<String, Box<dyn Error>> {
     let component = gingham_build::build_policy(&root.join("policies").join(name))?;
-    let compiled = compiler.compile(&component.bytes)?;
-    let component_file = out_dir.join(format!("{name}.wasm"));
-    let artefact_file = out_dir.join(format!("{name}.cwasm"));
-    fs::write(&component_file, &component.bytes)?;
-    fs::write(&artefact_file, &compiled.artefact)?;
+    let built = compiler.compile(&component.bytes)?;
+    fs::write(out_dir.join(format!("{name}.wasm")), &component.bytes)?;
+    fs::write(out_dir.join(format!("{name}.cwasm")), &built.artefact)?;
     Ok(format!(
-        "BuiltIn {{ name: {name:?}, digest: {:?}, has_release: {}, component: include_bytes!({component_file:?}), \
-         artefact: {{ static CODE: Pages<{}> = Pages(*include_bytes!({artefact_file:?})); &CODE.0 }} }},\n",
-        Digest::of(&component.bytes).to_string(),
-        compiled.surface.has_release(),
-        compiled.artefact.len(),
+        r#"BuiltIn {{
+            name: "{name}",
+            digest: "{}",
+            has_release: {},
+            component: include_bytes!(concat!(env!("OUT_DIR"), "/{name}.wasm")),
+            artefact: {{
+                const FILE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/{name}.cwasm"));
+                static CODE: Pages<{{ FILE.len() }}> = Pages(*include_bytes!(concat!(env!("OUT_DIR"), "/{name}.cwasm")));
+                &CODE.0
+            }},
+        }},
+        "#,
+        Digest::of(&component.bytes),
+        built.surface.has_release(),
     ))
 }

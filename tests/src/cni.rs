@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::node::{Container, PLUGIN_NAMES, PLUGINS, PLUGINS_WITH_FAILPOINTS};
 
 /// Longer than any call takes on a loaded machine; one that lasts longer hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One call, described.
 #[derive(Debug, Clone)]

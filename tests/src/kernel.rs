@@ -128,7 +128,7 @@ impl Beyond {
         Self::at("uplink", "192.0.2.1/24".parse().unwrap(), "192.0.2.2/24".parse().unwrap())
     }
 
-    /// 2001:db8:ffff::2, with the node at ::1.
+    /// `2001:db8:ffff::2`, with the node at `2001:db8:ffff::1`.
     pub fn v6() -> Self {
         Self::at("uplink6", "2001:db8:ffff::1/64".parse().unwrap(), "2001:db8:ffff::2/64".parse().unwrap())
     }

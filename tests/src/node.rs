@@ -104,7 +104,9 @@ fn install(program: &Path, directory: &str) {
     let directory = Path::new(directory);
     fs::create_dir(directory).unwrap();
     bind(program, &directory.join("the-plugin"));
-    PLUGIN_NAMES.iter().for_each(|name| symlink("the-plugin", directory.join(name)).unwrap());
+    for name in PLUGIN_NAMES {
+        symlink("the-plugin", directory.join(name)).unwrap();
+    }
 }
 
 /// Shows a program at another place. Bound and not linked: it stays there when directories above it are hidden.

@@ -1,5 +1,6 @@
 //! Beside the reference plugins, Debian's package `containernetworking-plugins`: as IPAM of `bridge` and `macvlan`, and
 //! with the reference `host-local` and `static` as IPAM.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::os::unix::fs::symlink;
 

@@ -66,7 +66,8 @@ fn ipam_only(options: &Options) -> Result<Vec<Row>, Box<dyn Error>> {
 fn with_leases(options: &Options) -> Result<Vec<Row>, Box<dyn Error>> {
     let ours = Plugin::ours(&options.plugin);
     let reference = options.reference("host-local").map(|path| Plugin::reference(&path));
-    let places = options.leases.iter().map(|count| Place::with_leases(options, *count)).collect::<Result<Vec<_>, _>>()?;
+    let places =
+        options.leases.iter().map(|count| Place::with_leases(options, *count)).collect::<Result<Vec<_>, _>>()?;
     let mut samples = vec![Samples::new(); places.len()];
     let mut theirs = vec![Samples::new(); places.len()];
     for round in 0..options.rounds {

@@ -44,7 +44,10 @@ impl Options {
             return Err(format!("{} is missing; `cargo ship` builds it", options.plugin.display()));
         }
         if options.reference("host-local").is_none() || options.reference("bridge").is_none() {
-            eprintln!("no reference plugins in {}: Debian's containernetworking-plugins has them", options.reference.display());
+            eprintln!(
+                "no reference plugins in {}: Debian's containernetworking-plugins has them",
+                options.reference.display()
+            );
         }
         Ok(options)
     }

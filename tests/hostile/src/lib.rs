@@ -1,6 +1,10 @@
 //! What the hostile guests share: the bare contract, without the SDK, so that a guest can sin where the SDK would not
 //! let it; and the honest behaviour of which each guest breaks one piece.
-#![allow(missing_docs, clippy::missing_errors_doc, reason = "guests for tests: the contract's documentation is in wit/")]
+#![allow(
+    missing_docs,
+    clippy::missing_errors_doc,
+    reason = "guests for tests: the contract's documentation is in wit/"
+)]
 
 /// The contract as wit-bindgen has it.
 #[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]

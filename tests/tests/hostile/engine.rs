@@ -1,5 +1,6 @@
 //! A network without a kernel: the durable store in a directory of its own, and the way of a request through the engine.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -89,12 +90,12 @@ impl Network {
 fn describe(ledger: &ReadLedger) -> String {
     let mut text = String::new();
     for (key, record) in ledger.attachments().unwrap() {
-        text += &format!("{} {} {:?}\n", key.container_id, key.interface, record.addresses);
+        writeln!(text, "{} {} {:?}", key.container_id, key.interface, record.addresses).unwrap();
     }
     let resting = ledger.resting_count("0.0.0.0-255.255.255.255".parse().unwrap()).unwrap();
     text += &"one rests\n".repeat(usize::try_from(resting).unwrap());
     for key in ledger.note_keys("", None, 10_000).unwrap() {
-        text += &format!("note {key:?}: {} bytes\n", ledger.note(&key).unwrap().unwrap().len());
+        writeln!(text, "note {key:?}: {} bytes", ledger.note(&key).unwrap().unwrap().len()).unwrap();
     }
     text
 }

@@ -11,7 +11,7 @@ use crate::engine::Network;
 use crate::plugin;
 
 /// Longer than any bound of a policy takes on a loaded machine; a sin that lasts longer hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What happened on the network before.
 #[derive(Clone, Copy)]

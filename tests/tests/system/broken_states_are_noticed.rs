@@ -152,7 +152,9 @@ fn gc_takes_away_what_is_not_listed_and_nothing_else() {
     let node = Node::new();
     let other = bridged_with(json!({"name": "another", "bridge": "cni1", "ipam": {"subnet": "10.8.0.0/24"}}));
     let containers = ["c1", "c2", "c3"].map(|id| node.container(id));
-    containers.iter().for_each(|container| drop(Cni::add(&network(), container).run().result()));
+    for container in &containers {
+        Cni::add(&network(), container).run().result();
+    }
     Cni::add(&other, &containers[2]).interface("eth1").run().result();
     containers[1].vanish();
     Cni::gc(&network(), &[("c1", "eth0"), ("c3", "eth1")]).run().succeeds();

@@ -10,7 +10,7 @@ use gingham_tests::networks::{addresses_only_with, with};
 use gingham_tests::node::{Container, Node};
 use serde_json::{Value, json};
 
-fn range(first: &str, last: &str, more: Value) -> Value {
+fn range(first: &str, last: &str, more: &Value) -> Value {
     with(addresses_only_with(json!({"ipam": {"rangeStart": first, "rangeEnd": last}})), json!({"ipam": more}))
 }
 
@@ -27,7 +27,7 @@ fn del(network: &Value, id: &str) {
 fn excluded_addresses_prefixes_and_ranges_are_skipped() {
     let node = Node::new();
     let exclude = json!({"exclude": ["10.7.0.2", "10.7.0.4/31", "10.7.0.7-10.7.0.9"]});
-    let network = range("10.7.0.1", "10.7.0.10", exclude);
+    let network = range("10.7.0.1", "10.7.0.10", &exclude);
     let got: Vec<String> = (0..3).map(|n| address(&add(&node, &network, &format!("c{n}")).result())).collect();
     assert_eq!(got, ["10.7.0.3", "10.7.0.6", "10.7.0.10"]);
     let fault = add(&node, &network, "late").fault();
@@ -72,7 +72,7 @@ fn without_a_cooldown_nothing_rests() {
 #[test]
 fn when_nothing_else_is_free_the_longest_rested_is_used_and_a_line_says_so() {
     let node = Node::new();
-    let network = range("10.7.0.5", "10.7.0.7", json!({}));
+    let network = range("10.7.0.5", "10.7.0.7", &json!({}));
     for id in ["c5", "c6", "c7"] {
         assert_eq!(address(&add(&node, &network, id).result()), format!("10.7.0.{}", &id[1..]));
     }
@@ -93,7 +93,7 @@ fn when_nothing_else_is_free_the_longest_rested_is_used_and_a_line_says_so() {
 #[test]
 fn a_rest_ends() {
     let node = Node::new();
-    let network = range("10.7.0.5", "10.7.0.5", json!({"cooldown": "50ms"}));
+    let network = range("10.7.0.5", "10.7.0.5", &json!({"cooldown": "50ms"}));
     let deadline = Instant::now() + Duration::from_secs(20);
     for turn in 0.. {
         let id = format!("c{turn}");
@@ -115,7 +115,7 @@ fn a_rest_ends() {
 #[test]
 fn networks_share_no_rest_and_no_lease() {
     let node = Node::new();
-    let one = range("10.7.0.5", "10.7.0.5", json!({}));
+    let one = range("10.7.0.5", "10.7.0.5", &json!({}));
     let other = with(one.clone(), json!({"name": "another"}));
     let c1 = node.container("c1");
     for network in [&one, &other] {

@@ -1,5 +1,6 @@
 //! The whole system, through the plugin's binary, on a node that belongs to each test alone. Files are named after the
 //! property they hold.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod a_hundred_adds_at_once;
 mod addresses_asked_for_by_name;

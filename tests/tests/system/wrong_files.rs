@@ -119,7 +119,9 @@ fn a_store_from_the_future() {
     let needle = b"\"schema\":1";
     let places: Vec<usize> = (0..bytes.len() - needle.len()).filter(|at| bytes[*at..].starts_with(needle)).collect();
     assert!(!places.is_empty(), "the schema is in the store");
-    places.iter().for_each(|at| bytes[at + needle.len() - 1] = b'9');
+    for at in places {
+        bytes[at + needle.len() - 1] = b'9';
+    }
     fs::write(store(), &bytes).unwrap();
     refused(&node, &bridged(), &["leases.mdb", "schema 9", "Install the version that wrote it"]);
     assert_eq!(fs::read(store()).unwrap(), bytes, "not a byte was changed");
@@ -165,7 +167,7 @@ fn a_data_directory_that_is_a_file() {
 #[test]
 fn a_data_directory_that_cannot_be_read() {
     let node = with_a_store();
-    fs::set_permissions(DATA, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(DATA, fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything, unless this is taken from it and its children.
     for capability in [CapabilitySet::DAC_OVERRIDE, CapabilitySet::DAC_READ_SEARCH] {
         remove_capability_from_bounding_set(capability).unwrap();

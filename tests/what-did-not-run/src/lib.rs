@@ -21,7 +21,8 @@ pub fn has(program: &str, package: &str) -> bool {
     let test = current.name().unwrap_or("a test");
     assert!(env::var_os(REQUIRE).is_none(), "{test} wants {program}: install the package {package}");
     let line = format!("{test} wants {program} of the package {package}\n");
-    let noted = OpenOptions::new().create(true).append(true).open(notes()).and_then(|mut file| file.write_all(line.as_bytes()));
+    let noted =
+        OpenOptions::new().create(true).append(true).open(notes()).and_then(|mut file| file.write_all(line.as_bytes()));
     assert!(noted.is_ok(), "{test} cannot note down that it did not run: {noted:?}");
     false
 }

@@ -7,7 +7,9 @@ fn main() -> std::io::Result<()> {
         return Ok(());
     }
     println!("\n{} tests did NOT run:", missing.len());
-    missing.iter().for_each(|line| println!("  {line}"));
+    for line in &missing {
+        println!("  {line}");
+    }
     println!("install the packages to run them; with {}=1 they fail instead\n", what_did_not_run::REQUIRE);
     Ok(())
 }

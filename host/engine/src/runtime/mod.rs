@@ -107,7 +107,7 @@ impl Runtime {
     /// # Errors
     /// [`LoadError`]
     pub unsafe fn load_static(&self, name: &str, bytes: &'static [u8]) -> Result<Policy, LoadError> {
-        if bytes.as_ptr().addr() % rustix::param::page_size() != 0 {
+        if !bytes.as_ptr().addr().is_multiple_of(rustix::param::page_size()) {
             // SAFETY: as the caller vouches.
             return unsafe { self.load_bytes(name, bytes) };
         }
