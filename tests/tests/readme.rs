@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,20 +27,32 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
     text.split(&fence).skip(1).map(|block| block.split("\n```").next().unwrap().to_owned()).collect()
 }
 
-/// The workspace without what was built, but with its target directory, so that only what is new is built.
-fn copy_of_the_workspace(to: &Path) {
-    let from = workspace();
-    for entry in fs::read_dir(&from).unwrap() {
-        let name = entry.unwrap().file_name();
-        if name == ".git" || name == "target" {
-            continue;
-        }
-        let status = Command::new("cp").arg("-r").arg(from.join(&name)).arg(to).status().unwrap();
-        assert!(status.success(), "cp -r {}", name.display());
-    }
+/// The workspace with what was built of other people's crates, so that only ours are built again. It lies within the
+/// target directory, because only there are links possible for sure; the settings of `.cargo` reach it from above.
+fn copy_of_the_workspace() -> tempfile::TempDir {
     let own = std::env::current_exe().unwrap();
-    let target = own.ancestors().nth(3).expect("cargo puts tests into target/PROFILE/deps");
-    symlink(target, to.join("target")).unwrap();
+    let profile = own.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps");
+    let copy = tempfile::tempdir_in(profile.parent().unwrap()).unwrap();
+    for entry in fs::read_dir(workspace()).unwrap() {
+        let name = entry.unwrap().file_name();
+        if ![".git", ".cargo", "target"].iter().any(|left| name == *left) {
+            shell(&format!("cp -r {} {}", workspace().join(&name).display(), copy.path().display()), copy.path());
+        }
+    }
+    let to = copy.path().join("target").join(profile.file_name().unwrap());
+    fs::create_dir_all(&to).unwrap();
+    shell(&format!("cd {} && cp -al deps build .fingerprint ginghamctl {}", profile.display(), to.display()), &to);
+    // Cargo gives a crate of ours the same file names in every copy of the workspace: what is linked must not be written.
+    let ours = "gingham* libgingham* by[-_]namespace* libby_namespace* host[-_]local* libhost_local* hostile* what[-_]did*";
+    for directory in ["deps", "build", ".fingerprint"] {
+        shell(&format!("cd {directory} && rm -rf {ours}"), &to);
+    }
+    copy
+}
+
+fn shell(command: &str, directory: &Path) {
+    let output = Command::new("sh").args(["-c", command]).current_dir(directory).output().unwrap();
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn run(command: &str, directory: &Path) {
@@ -63,8 +74,7 @@ fn run(command: &str, directory: &Path) {
 #[test]
 fn a_policy_of_ones_own_hands_out_an_address() {
     let node = Node::new();
-    let copy = tempfile::tempdir().unwrap();
-    copy_of_the_workspace(copy.path());
+    let copy = copy_of_the_workspace();
     let text = chapter("Your own policy");
     for command in blocks(&text, "sh") {
         run(&command, copy.path());
