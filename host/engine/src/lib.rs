@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod library;
 pub mod memory_ledger;
 pub mod network_view;
+pub mod ownership;
 pub mod pool;
 pub mod ranges;
 pub mod runtime;
