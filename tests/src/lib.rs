@@ -11,3 +11,4 @@ pub mod guests;
 pub mod kernel;
 pub mod networks;
 pub mod node;
+pub mod site;
