@@ -15,7 +15,7 @@ use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
 use crate::ownership::grid::{Grid, Picture};
 use crate::pool::{Pool, Pools};
-use crate::runtime::{CallError, LogLine, Policy, Session};
+use crate::runtime::{CallError, LogLine, Policy, Session, Usage};
 use crate::settings::Settings;
 
 /// Grids a network may have.
@@ -92,6 +92,15 @@ pub enum ClusterFault {
     },
 }
 
+/// A block that a policy would claim, and that may be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proposal {
+    /// The block.
+    pub block: IpNet,
+    /// What the policy cost.
+    pub usage: Usage,
+}
+
 /// A cluster policy with a configuration that was found good. `L` is the ledger that [`ipam::prepare`] is used with.
 /// Nothing here looks into a ledger: every question is put to a fresh instance that sees an empty network.
 pub struct ClusterPolicy<'a, L> {
@@ -148,24 +157,30 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
     }
 
     /// The block that the policy would claim next for a grid (counted from 0): on the grid, and held by nobody in the
-    /// picture.
+    /// picture. If another member turns out to hold it, enter that in the picture and ask again.
     ///
     /// # Errors
     /// [`IpamError`]; `Refused` with `Exhausted` if no block is left. Anything that cannot be claimed is
     /// [`IpamError::Cluster`].
-    pub fn next_block(&self, grid: usize, picture: &Arc<Picture>, log: &mut Vec<LogLine>) -> Result<IpNet, IpamError> {
+    pub fn next_block(
+        &self,
+        grid: usize,
+        picture: &Arc<Picture>,
+        log: &mut Vec<LogLine>,
+    ) -> Result<Proposal, IpamError> {
         let no_such = || self.fault(ClusterFault::NoSuchGrid { grid, count: self.grids.len() });
         let (Some(known), Ok(number)) = (self.grids.get(grid), u32::try_from(grid)) else { return Err(no_such()) };
-        let said = self.ask(log, |session| {
+        let (said, usage) = self.ask(log, |session| {
             session.show_cluster(Arc::clone(picture));
-            session.next_block(&self.settings.policy_config, number)
+            let said = session.next_block(&self.settings.policy_config, number)?;
+            Ok((said, session.usage()))
         })?;
         let block = said.map_err(|refusal| self.refused(refusal))?;
         if known.index(block).is_none() {
             return Err(self.fault(ClusterFault::BlockOffGrid { block, grid: *known }));
         }
         match picture.holder(block) {
-            None => Ok(block),
+            None => Ok(Proposal { block, usage }),
             Some(holder) => Err(self.fault(ClusterFault::BlockHeld { block, holder: holder.to_owned() })),
         }
     }
