@@ -8,8 +8,10 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoBridge, InfoData, InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 
 use crate::address::{self, Address, DuplicateDetection};
+use crate::error::About;
 use crate::link::{self, Change, Link, Which};
 use crate::netlink::{ErrorKind, Message, NetlinkError, Route, Socket};
+use crate::netns::NetNs;
 use crate::{Mac, NetError, sysctl};
 
 /// The kernel makes an address usable at once, unless it is very busy.
@@ -77,7 +79,7 @@ fn find_or_make(
         return Err(NetError::NotABridge { name: name.to_owned() });
     };
     if vlans == Vlans::Filtered {
-        require_filtering(&link)?;
+        require_filtering_of(&link)?;
     }
     start(kernel, &link, promiscuous)?;
     let mac = if mac.is_zero() { Mac::random()? } else { mac };
@@ -88,7 +90,23 @@ fn find_or_make(
     Ok(Bridge { index: link.index, name: link.name, mac, default_vlan })
 }
 
-fn require_filtering(bridge: &Link) -> Result<(), NetError> {
+/// Whether [`ensure_filtering`] would find or make a bridge that filters VLANs. Makes nothing that stays: where there is
+/// no such bridge yet, it is tried in a namespace that is gone at once.
+///
+/// # Errors
+/// As [`ensure_filtering`].
+pub fn require_filtering(kernel: &mut Socket<Route>, name: &str) -> Result<(), NetError> {
+    match link::by_name(kernel, name)? {
+        Some(link) if link.is_bridge() => require_filtering_of(&link),
+        Some(_) => Err(NetError::NotABridge { name: name.to_owned() }),
+        None => NetNs::create()?.enter(|| {
+            let mut kernel = Socket::open().about(|| "of a namespace to try bridges in".to_owned())?;
+            ensure_filtering(&mut kernel, name, None, false).map(drop)
+        })?,
+    }
+}
+
+fn require_filtering_of(bridge: &Link) -> Result<(), NetError> {
     match bridge.vlans {
         Some(vlans) if vlans.on => Ok(()),
         Some(_) => Err(NetError::VlansNotFiltered { bridge: bridge.name.clone() }),
@@ -239,7 +257,6 @@ fn excludes(present: IpNet, wanted: IpNet) -> bool {
 mod tests {
     use super::*;
     use crate::netlink::message::attribute;
-    use crate::netns::NetNs;
 
     #[test]
     fn who_comes_second_takes_what_the_first_has_made() {

@@ -112,6 +112,17 @@ pub fn is_installed(socket: &mut Socket<Netfilter>, network: &str, guard: &Guard
     Ok(installed.iter().any(|found| port_of(found) == Some(guard.port) && found.does(&rule)))
 }
 
+/// The ports of a network that are guarded, in the rules' order. Whether they are guarded well, [`is_installed`] says.
+///
+/// # Errors
+/// [`SpoofingError`]
+pub fn ports(socket: &mut Socket<Netfilter>, network: &str) -> Result<Vec<String>, SpoofingError> {
+    let name = table_of(network)?;
+    let installed = ruleset::rules(socket, Table::of_bridges(&name), CHAIN);
+    let installed = installed.map_err(|refusal| error::explain(network, refusal))?;
+    Ok(installed.iter().filter_map(port_of).map(str::to_owned).collect())
+}
+
 /// Removes the guards of those ports of a network that `is_meant` says, and with the last guard the network's table.
 /// Goes well if there are none.
 ///
