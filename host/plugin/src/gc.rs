@@ -9,6 +9,7 @@ use crate::cni::attachments::{self, ValidAttachment};
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::error::CniError;
 use crate::cni::version::SpecVersion;
+use crate::guards;
 use crate::ipam::AddressManagement;
 use crate::links;
 use crate::nat;
@@ -20,12 +21,23 @@ pub(crate) fn gc(call: &Call) -> Result<(), CniError> {
     // The one key that must be right: a list that was misread would take living containers away.
     let valid = attachments::read(&call.config.object)?;
     let role = call.role()?;
+    let mut unguarded = Ok(());
     if role == Role::Main {
         // An address is not freed while an interface may still have it.
-        let errors = links::delete_stale(&call.config.name, &host_ends(call, &valid)?);
+        let valid = host_ends(call, &valid)?;
+        let errors = links::delete_stale(&call.config.name, &valid);
         CniError::join(errors).map_or(Ok(()), Err)?;
+        unguarded = remove_stale_guards(call, &valid);
     }
-    forget_stale(call, &valid, role)
+    let errors = [unguarded.err(), forget_stale(call, &valid, role).err()];
+    CniError::join(errors.into_iter().flatten()).map_or(Ok(()), Err)
+}
+
+fn remove_stale_guards(call: &Call, valid: &HashSet<String>) -> Result<(), CniError> {
+    if !BridgeConfig::asks_for_guard(&call.config.object) {
+        return Ok(());
+    }
+    guards::remove_stale(&call.config.name, |port| valid.contains(port))
 }
 
 fn host_ends(call: &Call, valid: &[ValidAttachment]) -> Result<HashSet<String>, CniError> {

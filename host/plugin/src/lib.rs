@@ -13,6 +13,8 @@ mod del;
 mod delegate;
 mod failpoint;
 mod gc;
+mod guards;
+mod host_side;
 mod inspection;
 mod ipam;
 mod journal;

@@ -53,14 +53,6 @@ pub(crate) enum ConfigError {
         /// What was found and what is expected.
         message: String,
     },
-    /// A key of the reference plugin that this plugin does not serve. CNI code 2.
-    #[error("unsupported field {key} with value {value}: this version does not serve it; remove the key")]
-    Unsupported {
-        /// The key.
-        key: &'static str,
-        /// Its value as JSON.
-        value: String,
-    },
 }
 
 impl From<Fault> for ConfigError {
