@@ -56,10 +56,18 @@ impl Config {
         listed("ipRanges", &self.ip_ranges).chain(single).chain(listed("ranges", &self.ranges)).collect()
     }
 
+    /// The routes, as the kernel takes them.
+    pub(crate) fn routes(&self) -> Vec<Route> {
+        self.routes.iter().flatten().map(|route| Route { dst: route.dst.trunc(), ..route.clone() }).collect()
+    }
+
     /// What no kernel would take as a route.
     pub(crate) fn route_problems(&self) -> Vec<Problem> {
         let fault = |route: &Route| match route.gw {
-            _ if route.dst != route.dst.trunc() => Some(("dst", format!("{} has host bits set", route.dst))),
+            // Of an IPv6 route the kernel takes the prefix, an IPv4 one it refuses.
+            _ if route.dst.addr().is_ipv4() && route.dst != route.dst.trunc() => {
+                Some(("dst", format!("{} has host bits set", route.dst)))
+            }
             Some(gateway) if gateway.is_ipv4() != route.dst.addr().is_ipv4() => {
                 Some(("gw", format!("{gateway} is of another family than {}", route.dst)))
             }

@@ -23,7 +23,7 @@ impl Policy for HostLocal {
 
     fn allocate(config: &Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal> {
         let addresses = allocation::one_of_each(pools, request)?;
-        Ok(Answer { addresses, routes: config.routes.clone().unwrap_or_default(), dns: request.resolv_conf() })
+        Ok(Answer { addresses, routes: config.routes(), dns: request.resolv_conf() })
     }
 }
 

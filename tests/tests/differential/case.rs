@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use gingham_tests::networks::with;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -85,6 +86,14 @@ impl Case {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// The configuration of one step.
+    pub(crate) fn network_of(&self, step: &Step) -> Value {
+        match &step.change {
+            Value::Null => self.network.clone(),
+            change => with(self.network.clone(), change.clone()),
+        }
     }
 
     /// The bridge's name.

@@ -4,6 +4,7 @@
 //!
 //! - `GINGHAM_DIFFERENTIAL_SEED`: the seed of a run that was seen elsewhere. Without it every run has another one.
 //! - `GINGHAM_DIFFERENTIAL_CASES`: how many cases; 2200 without it. One of sixteen is of `bridge`.
+//! - `GINGHAM_DIFFERENTIAL_SHOWN`: how many of the cases that failed are printed whole; 4 without it.
 //! - `GINGHAM_DIFFERENTIAL_CASE`: a case as a failed run printed it, or the name of a file with one; it runs alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -36,7 +37,7 @@ const CASES: usize = 2200;
 const NODES: usize = 2;
 
 /// Failed cases that are printed whole.
-const SHOWN: usize = 4;
+const SHOWN: u64 = 4;
 
 fn are_installed() -> bool {
     what_did_not_run::has(&format!("{REFERENCE}/bridge"), "containernetworking-plugins")
@@ -97,7 +98,16 @@ fn judge(cases: &[Case], what: &str) {
     }
     let uses: Vec<String> = used.iter().map(|(heading, count)| format!("{heading}: {count}")).collect();
     tell(&format!("{what}: {} cases, {} not as explained; explained: {}", cases.len(), failed.len(), uses.join(", ")));
-    for (case, fact) in failed.iter().take(SHOWN) {
+    let shown = usize::try_from(number("GINGHAM_DIFFERENTIAL_SHOWN", || SHOWN)).unwrap();
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, fact) in &failed {
+        *kinds.entry(&fact.kind).or_default() += 1;
+    }
+    for (kind, count) in kinds {
+        tell(&format!("{count} x {kind}"));
+    }
+    for (case, fact) in failed.iter().take(shown) {
+        let fact = &fact.text;
         tell(&format!("{fact}\nto run it alone: GINGHAM_DIFFERENTIAL_CASE='{}'\n", serde_json::to_string(case).unwrap()));
     }
     assert!(failed.is_empty(), "{what}: {} of {} cases differ in a way that is not explained", failed.len(), cases.len());

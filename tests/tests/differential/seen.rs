@@ -14,6 +14,8 @@ pub(crate) struct Seen {
     pub(crate) answer: Answer,
     /// "10.1.0.2 c1 eth0"
     pub(crate) leases: Vec<String>,
+    /// "0: 10.1.0.2": the last address that was handed out, by range set.
+    pub(crate) turn: Vec<String>,
     /// Links, addresses, routes; `null` where no kernel is involved.
     pub(crate) state: Value,
     /// For people.

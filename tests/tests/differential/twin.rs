@@ -5,11 +5,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use gingham_engine::ledger::LedgerQueries;
+use gingham_engine::store::Store;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 use gingham_tests::cni::Cni;
 use gingham_tests::kernel;
-use gingham_tests::networks::with;
 use gingham_tests::node::{Container, DATA, Node, PLUGINS};
 use serde_json::Value;
 
@@ -83,18 +84,19 @@ impl Twin {
         }
     }
 
-    /// "10.1.0.2 c1 eth0", in the order of their texts.
-    fn leases(&self, network: &Value) -> Vec<String> {
+    /// "10.1.0.2 c1 eth0", and "0: 10.1.0.2" for the search for the next one.
+    fn records(&self, network: &Value) -> (Vec<String>, Vec<String>) {
         let Some(name) = network["name"].as_str().filter(|name| !name.is_empty() && !name.contains('/')) else {
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         };
         let directory = network["ipam"]["dataDir"].as_str();
-        let mut leases = match self.side {
-            Side::Reference => leases_of_files(&Path::new(directory.unwrap_or("/var/lib/cni/networks")).join(name)),
-            Side::Gingham => leases_of_store(Path::new(directory.unwrap_or(DATA)), name),
+        let (mut leases, mut turn) = match self.side {
+            Side::Reference => in_files(&Path::new(directory.unwrap_or("/var/lib/cni/networks")).join(name)),
+            Side::Gingham => in_store(Path::new(directory.unwrap_or(DATA)), name),
         };
         leases.sort();
-        leases
+        turn.sort();
+        (leases, turn)
     }
 }
 
@@ -126,10 +128,7 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, step: &Step) -> Seen {
         let attachment = (step.container.clone(), step.interface.clone());
-        let mut network = self.case.network.clone();
-        if !step.change.is_null() {
-            network = with(network, step.change.clone());
-        }
+        let mut network = self.case.network_of(step);
         if let Some(result) = self.results.get(&attachment).filter(|_| step.verb == "CHECK") {
             network["prevResult"] = result.clone();
         }
@@ -142,7 +141,8 @@ impl<'a> Run<'a> {
             "bridge" => state_of(self.case.bridge(), &self.containers),
             _ => Value::Null,
         };
-        Seen { answer, leases: self.twin.leases(&network), state, stderr: outcome.stderr }
+        let (leases, turn) = self.twin.records(&network);
+        Seen { answer, leases, turn, state, stderr: outcome.stderr }
     }
 
     fn call(&self, step: &Step, network: &Value) -> Cni {
@@ -163,23 +163,32 @@ impl<'a> Run<'a> {
     }
 }
 
-/// One file for each address, with the container and the interface in it.
-fn leases_of_files(directory: &Path) -> Vec<String> {
-    let Ok(files) = fs::read_dir(directory) else { return Vec::new() };
-    let lease = |path: PathBuf| {
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        name.parse::<std::net::IpAddr>().ok()?;
-        Some(format!("{name} {}", fs::read_to_string(path).unwrap().replace("\r\n", " ")))
-    };
-    files.filter_map(|file| lease(file.unwrap().path())).collect()
+/// One file for each address, with the container and the interface in it, and one for the last address of each set.
+fn in_files(directory: &Path) -> (Vec<String>, Vec<String>) {
+    let (mut leases, mut turn) = (Vec::new(), Vec::new());
+    for file in fs::read_dir(directory).into_iter().flatten().map(Result::unwrap) {
+        let name = file.file_name().into_string().unwrap();
+        let content = || fs::read_to_string(file.path()).unwrap().replace("\r\n", " ");
+        if name.parse::<std::net::IpAddr>().is_ok() {
+            leases.push(format!("{name} {}", content()));
+        } else if let Some(index) = name.strip_prefix("last_reserved_ip.") {
+            turn.push(format!("{index}: {}", content()));
+        }
+    }
+    (leases, turn)
 }
 
-fn leases_of_store(directory: &Path, network: &str) -> Vec<String> {
-    let mut leases = Vec::new();
-    for lease in kernel::leases_in(directory, network) {
-        let mut words = lease.split_whitespace();
-        let (container, interface) = (words.next().unwrap(), words.next().unwrap());
-        leases.extend(words.map(|address| format!("{address} {container} {interface}")));
+fn in_store(directory: &Path, network: &str) -> (Vec<String>, Vec<String>) {
+    let Some(store) = Store::open_read_only(directory).unwrap() else { return (Vec::new(), Vec::new()) };
+    let ledger = store.ledger(network).unwrap();
+    let (mut leases, mut turn) = (Vec::new(), Vec::new());
+    for (key, record) in ledger.attachments().unwrap() {
+        let lease = |address| format!("{address} {} {}", key.container_id, key.interface);
+        leases.extend(record.addresses.iter().map(lease));
     }
-    leases
+    for key in ledger.note_keys("last/", None, 100).unwrap() {
+        let last = String::from_utf8(ledger.note(&key).unwrap().unwrap()).unwrap();
+        turn.push(format!("{}: {last}", key.trim_start_matches("last/")));
+    }
+    (leases, turn)
 }
