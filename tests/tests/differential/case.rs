@@ -10,6 +10,9 @@ use serde_json::Value;
 /// Where the resolver's file lies that configurations name.
 pub(crate) const RESOLV_CONF: &str = "/run/resolv.conf";
 
+/// The hardware address that some calls ask for.
+pub(crate) const ASKED_FOR: &str = "02:11:22:33:44:55";
+
 /// One case.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Case {

@@ -96,7 +96,15 @@ pub(crate) fn case(case: &Case, reference: &[Seen], gingham: &[Seen], used: &mut
         let mut ends = false;
         for (place, their, our) in differences(step, &network, theirs, ours) {
             let fact = Fact {
-                number, step, case, network: &network, place, theirs: their, ours: our, reference: theirs, gingham: ours,
+                number,
+                step,
+                case,
+                network: &network,
+                place,
+                theirs: their,
+                ours: our,
+                reference: theirs,
+                gingham: ours,
             };
             match tolerated::find(&fact) {
                 Some(Tolerance { heading, ends: stops, .. }) => {

@@ -36,7 +36,7 @@ pub(crate) fn in_bridge(dice: &mut Dice, case: &mut Case, sets: &[Vec<Range>]) {
         10 => in_network(dice, case),
         11 => in_environment(dice, case),
         12 => in_wishes(dice, case),
-        _ if case.network["ipam"].is_object() && !sets.is_empty() => one_range(dice, case, sets),
+        _ if case.network["ipam"].get("type").is_some() => one_range(dice, case, sets),
         _ => bridge_key(dice, case),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use gingham_tests::networks::with;
 
-use crate::case::{Bridge, Case, Ground, RESOLV_CONF, Step};
+use crate::case::{ASKED_FOR, Bridge, Case, Ground, RESOLV_CONF, Step};
 use crate::dice::Dice;
 use crate::faults;
 use crate::ranges::{Range, Ranges};
@@ -66,8 +66,9 @@ fn version_for(dice: &mut Dice, sets: &[Vec<Range>]) -> String {
 }
 
 fn ipam(dice: &mut Dice, sets: &[Vec<Range>]) -> Value {
-    // What is freed is had again at once, as with the reference; what happens otherwise has tests of its own.
-    let mut ipam = json!({"type": "host-local", "cooldown": "0"});
+    // Where nothing rests, the order of addresses is the reference's in every detail.
+    let rests = dice.percent(15);
+    let mut ipam = if rests { json!({"type": "host-local"}) } else { json!({"type": "host-local", "cooldown": "0"}) };
     let written = |set: &Vec<Range>| set.iter().map(|range| range.written.clone()).collect::<Value>();
     if sets[0].len() == 1 && dice.percent(60) {
         ipam = with(ipam, sets[0][0].written.clone());
@@ -172,6 +173,7 @@ fn bridge_keys(dice: &mut Dice, network: &mut Value) {
     flag(dice, "ipMasq", 8);
     flag(dice, "forceAddress", 15);
     flag(dice, "hairpinMode", 20);
+    flag(dice, "portIsolation", 8);
     if dice.percent(40) {
         network["mtu"] = json!(dice.pick(&[0, 1280, 1400, 1500, 9000]));
     }
@@ -203,13 +205,14 @@ fn hardware_address(dice: &mut Dice, case: &mut Case) {
     if dice.percent(80) {
         return;
     }
-    let mac = "02:11:22:33:44:55";
+    let mac = ASKED_FOR;
     match dice.below(4) {
         0 => case.steps[0].args = Some(format!("IgnoreUnknown=1;MAC={mac}")),
         1 => case.steps[0].change = json!({"runtimeConfig": {"mac": mac}}),
         2 => case.steps[0].change = json!({"args": {"cni": {"mac": mac}}}),
         _ => {
-            case.steps[0].change = json!({"runtimeConfig": {"mac": mac}, "args": {"cni": {"mac": "02:00:00:00:00:01"}}});
+            case.steps[0].change =
+                json!({"runtimeConfig": {"mac": mac}, "args": {"cni": {"mac": "02:00:00:00:00:01"}}});
         }
     }
 }

@@ -68,7 +68,9 @@ fn run_on(side: Side, cases: &[Case]) -> Vec<Vec<Seen>> {
         for _ in 0..NODES.min(cases.len()) {
             scope.spawn(|| {
                 let twin = Twin::new(side);
-                while let Some((index, case)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, cases.get(i)?))) {
+                while let Some((index, case)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, cases.get(i)?)))
+                {
                     let seen = twin.run(case);
                     done.lock().unwrap().insert(index, seen);
                 }
@@ -108,9 +110,17 @@ fn judge(cases: &[Case], what: &str) {
     }
     for (case, fact) in failed.iter().take(shown) {
         let fact = &fact.text;
-        tell(&format!("{fact}\nto run it alone: GINGHAM_DIFFERENTIAL_CASE='{}'\n", serde_json::to_string(case).unwrap()));
+        tell(&format!(
+            "{fact}\nto run it alone: GINGHAM_DIFFERENTIAL_CASE='{}'\n",
+            serde_json::to_string(case).unwrap()
+        ));
     }
-    assert!(failed.is_empty(), "{what}: {} of {} cases differ in a way that is not explained", failed.len(), cases.len());
+    assert!(
+        failed.is_empty(),
+        "{what}: {} of {} cases differ in a way that is not explained",
+        failed.len(),
+        cases.len()
+    );
 }
 
 #[test]
@@ -129,4 +139,18 @@ fn the_reference_and_we_do_the_same() {
     tell(&what);
     let cases: Vec<Case> = (0..count).map(|index| generated(seed, index)).collect();
     judge(&cases, &what);
+}
+
+#[test]
+fn each_tolerated_difference_is_explained() {
+    let explained = include_str!("../../../docs/differences.md");
+    let headings: Vec<&str> = explained.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    for tolerance in tolerated::TOLERATED {
+        assert!(headings.contains(&tolerance.heading), "docs/differences.md has no heading {:?}", tolerance.heading);
+    }
+    let (seen, _) = explained.split_once("## By design").expect("the document's second part");
+    for heading in seen.lines().filter_map(|line| line.strip_prefix("### ")) {
+        let known = tolerated::TOLERATED.iter().any(|tolerance| tolerance.heading == heading);
+        assert!(known, "nothing in the test is tolerated under {heading:?}");
+    }
 }

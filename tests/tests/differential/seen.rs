@@ -7,6 +7,8 @@ use gingham_tests::kernel;
 use gingham_tests::node::Container;
 use serde_json::{Value, json};
 
+use crate::case::ASKED_FOR;
+
 /// What was seen after one step.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
@@ -119,7 +121,7 @@ fn inside() -> Value {
     let links = link::list(&mut kernel, None).unwrap();
     let describe = |link: &Link| {
         let mut kernel = Socket::<Route>::open().unwrap();
-        let mac = link.mac.map(|mac| mac.to_string()).filter(|mac| mac == "02:11:22:33:44:55");
+        let mac = link.mac.map(|mac| mac.to_string()).filter(|mac| mac == ASKED_FOR);
         let state = json!({"mtu": link.mtu, "up": link.up, "asked_for_mac": mac,
             "addresses": addresses(&mut kernel, link.index), "routes": routes(&link.name)});
         (link.name.clone(), state)

@@ -62,13 +62,18 @@ const SENTENCES: &[Sentence] = &[
     kept("no valid IP addresses", 7),
     kept("invalid IP address", 7),
     kept("invalid IP address", 4),
-    kept("unknown FS magic", 8),
     changed("json: cannot unmarshal", "found ", 7),
     changed("json: cannot unmarshal", "dataDir: 7 is no absolute path", 7),
     changed("json: cannot unmarshal", "expected ", 7),
     changed("invalid CIDR address", "expected IPv4 or IPv6 network address", 7),
     changed("invalid IP address", "this is no IP address", 7),
     changed("failed to add route", "the route to", 100),
+    changed("failed to Statfs", "does not exist", 8),
+    changed("unknown FS magic", "network namespace", 8),
+    changed("numerical result out of range", "interface name is too long", 7),
+    changed("invalid MAC address", "cannot be an interface's MAC address", 7),
+    changed("cannot assign requested address", "cannot be an interface's MAC address", 7),
+    changed("plugin version does not allow CHECK", "incompatible CNI versions", 1),
     changed("IP <nil> not v4 nor v6", "subnet: is missing", 7),
     changed("boolean unmarshal error", "invalid boolean", 4),
     changed("already exists", "already has an interface", 100),
@@ -76,15 +81,15 @@ const SENTENCES: &[Sentence] = &[
 ];
 
 /// Two faults in one call: which of them the reference tells, and which we do. Everything that can be known beforehand
-/// is looked at before the kernel is touched, and what is recorded before what is asked for.
+/// is looked at before the kernel is touched, what is recorded before what is asked for, and whether an answer fits into
+/// the version when there is one.
 const TOLD_FIRST: &[(&str, &str)] = &[
     ("already exists", "duplicate allocation is not allowed"),
     ("is not available in range set", "duplicate allocation is not allowed"),
     ("is subnet's gateway", "duplicate allocation is not allowed"),
     ("failed to allocate all requested IPs", "duplicate allocation is not allowed"),
-    ("does not support more than 1 address per family", "duplicate allocation is not allowed"),
-    ("does not support more than 1 address per family", "overlap"),
-    ("does not support more than 1 address per family", "is subnet's gateway"),
+    ("does not support more than 1 address per family", ""),
+    ("config version does not allow CHECK", "ipam: found "),
     ("failed to add route", "already has an IP address different from"),
 ];
 
