@@ -45,7 +45,11 @@ pub(crate) enum PlanError {
     #[error(
         "type: found {plugin:?}{}, but this plugin runs as {program:?}; \
          give the configuration this type, or install the plugin under the type's name",
-        ipam.as_ref().map(|ipam| format!(" and ipam.type {ipam:?}")).unwrap_or_default()
+        match ipam {
+            Some(ipam) => format!(" and ipam.type {ipam:?}"),
+            // As IPAM plugin it is called with an `ipam`; the words are the reference's.
+            None => " (IPAM config missing 'ipam' key)".to_owned(),
+        }
     )]
     NotConcerned {
         /// The name it runs under.
