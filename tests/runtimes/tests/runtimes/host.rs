@@ -73,9 +73,11 @@ pub(crate) fn host() -> Node {
 /// Writes the node's one network: a list of plugins called "mynet".
 pub(crate) fn configure(plugins: &[Value]) {
     let list = json!({"cniVersion": "1.0.0", "name": "mynet", "plugins": plugins});
-    // Renamed, so that a runtime that watches the directory never reads half of it.
-    fs::write("/etc/cni/new", list.to_string()).unwrap();
-    fs::rename("/etc/cni/new", Path::new(NETWORKS).join("10-mynet.conflist")).unwrap();
+    // Renamed, so that a runtime that watches the directory never reads half of it; and within the directory, because
+    // containerd does not notice a file that comes from elsewhere.
+    let [new, final_name] = ["10-mynet.new", "10-mynet.conflist"].map(|name| Path::new(NETWORKS).join(name));
+    fs::write(&new, list.to_string()).unwrap();
+    fs::rename(&new, &final_name).unwrap();
 }
 
 /// Gingham, or the reference bridge, with 10.7.0.0/24.
