@@ -156,6 +156,11 @@ impl Beyond {
         namespace.enter(|| give(made.container_index, address)).unwrap();
         Self { namespace, address: address.addr(), node: node.addr() }
     }
+
+    /// Does something on that host.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.namespace.enter(work).unwrap()
+    }
 }
 
 fn give(index: u32, net: ipnet::IpNet) {
