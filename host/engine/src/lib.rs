@@ -16,6 +16,7 @@ pub mod memory_ledger;
 pub mod network_view;
 pub mod pool;
 pub mod ranges;
+pub mod reference_leases;
 pub mod runtime;
 pub mod settings;
 pub mod store;
