@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::attachment::{Answer, AttachmentKey, Ended, Problem, Refusal, Request};
 use crate::cluster_policy::ClusterFault;
 use crate::guard::{self, GuardError};
-use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, recorded};
 use crate::network_view::NetworkView;
 use crate::ownership::grid::Picture;
 use crate::pool::{PoolError, Pools};
@@ -238,7 +238,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         record: &AttachmentRecord,
         log: &mut Vec<LogLine>,
     ) -> Result<Granted, IpamError> {
-        if let Some(known) = ledger.attachment(&request.key)? {
+        if let Some((_, known)) = recorded(&ledger, &request.key)? {
             return Err(IpamError::AlreadyAttached { key: request.key.clone(), addresses: known.addresses });
         }
         let rested = request.now.saturating_sub(millis(self.settings));
@@ -375,7 +375,8 @@ pub fn release<L: Ledger + 'static>(
     policy: Option<(&Policy, &Settings)>,
     log: &mut Vec<LogLine>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
-    let Some(record) = ledger.detach(key, now)? else { return Ok(None) };
+    let Some((known_as, _)) = recorded(&ledger, key)? else { return Ok(None) };
+    let Some(record) = ledger.detach(&known_as, now)? else { return Ok(None) };
     let told = policy.filter(|(policy, _)| policy.has_release());
     let ledger = match told {
         None => ledger,

@@ -57,7 +57,14 @@ fn forget_stale(call: &Call, valid: &[ValidAttachment], role: Role) -> Result<()
     }
     let valid: HashSet<(&str, &str)> =
         valid.iter().map(|valid| (valid.container_id.as_str(), valid.ifname.as_str())).collect();
-    let is_stale = |key: &AttachmentKey| !valid.contains(&(key.container_id.as_str(), key.interface.as_str()));
+    let is_stale = |key: &AttachmentKey| {
+        // Adopted from a reference that wrote down no interface, it is its container's alone.
+        let by_container =
+            key.interface.is_empty() && valid.iter().any(|(container, _)| *container == key.container_id);
+        let is_valid = valid.contains(&(key.container_id.as_str(), key.interface.as_str())) || by_container;
+        // What no runtime knows of, none can call stale.
+        key.is_of_container() && !is_valid
+    };
     let stale: Vec<AttachmentKey> = records.attachments()?.into_iter().filter(is_stale).collect();
     let forget = || management.forget(&stale, &records);
     if role == Role::Main && BridgeConfig::asks_for_masquerade(&call.config.object) {

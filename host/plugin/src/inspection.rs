@@ -24,6 +24,8 @@ pub(crate) struct Inspection<'a> {
     host: Socket<netlink::Route>,
     bridge: Option<Link>,
     inside: Option<Inside>,
+    /// Another bridge plugin made the link, before the network was taken over.
+    inherited: bool,
     findings: Vec<String>,
 }
 
@@ -38,7 +40,7 @@ impl<'a> Inspection<'a> {
     /// Nothing was looked at yet.
     pub(crate) fn new(config: &'a BridgeConfig, previous: &'a CniResult) -> Result<Self, CniError> {
         let host = Socket::<netlink::Route>::open()?;
-        Ok(Self { config, previous, host, bridge: None, inside: None, findings: Vec::new() })
+        Ok(Self { config, previous, host, bridge: None, inside: None, inherited: false, findings: Vec::new() })
     }
 
     /// What was found, as one error.
@@ -109,10 +111,15 @@ impl<'a> Inspection<'a> {
 
     /// The node's end is there, leads to the container, and is a port of the bridge.
     pub(crate) fn host_end(&mut self, name: &str) -> Result<(), CniError> {
-        let Some(link) = link::by_name(&mut self.host, name)? else {
+        let found = match link::by_name(&mut self.host, name)? {
+            None => self.inherited_end()?,
+            found => found,
+        };
+        let Some(link) = found else {
             self.findings.push(format!("interface {name}, the node's end of the link, is missing"));
             return Ok(());
         };
+        let name = link.name.as_str();
         let leads_inside = self
             .inside
             .as_ref()
@@ -167,6 +174,17 @@ impl<'a> Inspection<'a> {
             )
         });
         Ok(())
+    }
+
+    /// The node's end as the result names it, where another plugin made it and gave it a name of its own.
+    fn inherited_end(&mut self) -> Result<Option<Link>, CniError> {
+        let is_end = |told: &&Interface| told.sandbox.is_empty() && told.name != self.config.name.as_str();
+        let Some(told) = self.previous.interfaces.iter().find(is_end) else { return Ok(None) };
+        let found = link::by_name(&mut self.host, &told.name)?;
+        let is_ours = |link: &Link| link.alias.as_ref().is_some_and(|alias| alias.starts_with("gingham "));
+        let inherited = found.filter(|link| !is_ours(link));
+        self.inherited = inherited.is_some();
+        Ok(inherited)
     }
 
     /// The container's interface has its addresses.
@@ -225,7 +243,8 @@ impl<'a> Inspection<'a> {
 
     /// The addresses are masqueraded.
     pub(crate) fn masquerade(&mut self, network: &NetworkName, ips: &[IpConfig]) -> Result<(), CniError> {
-        if !self.config.ip_masq || ips.is_empty() {
+        // Whoever made the link masquerades it, too.
+        if !self.config.ip_masq || ips.is_empty() || self.inherited {
             return Ok(());
         }
         let mut kernel = masquerade::open(network.as_str())?;

@@ -6,6 +6,7 @@
 
 mod add;
 mod addressing;
+pub mod adoption;
 mod call;
 mod check;
 mod cni;
@@ -20,6 +21,7 @@ mod ipam;
 mod journal;
 mod links;
 mod nat;
+pub mod network;
 mod plan;
 mod policies;
 mod records;

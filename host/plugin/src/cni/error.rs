@@ -42,6 +42,7 @@ use super::json;
 use super::result::ResultError;
 use super::version::{SpecVersion, UnsupportedVersion, supported_list};
 use crate::addressing::AddressingError;
+use crate::adoption::AdoptionError;
 use crate::delegate::DelegateError;
 use crate::plan::PlanError;
 use crate::policies::PolicyError;
@@ -234,7 +235,8 @@ impl From<RecordsError> for CniError {
         let code = match &error {
             RecordsError::AlreadyAttached { .. } => Code::ALREADY_ALLOCATED,
             RecordsError::BootId { .. } | RecordsError::Lock { .. } => Code::IO,
-            RecordsError::Store(error) => code_of_store(error),
+            RecordsError::Adoption(AdoptionError::Reference(_)) => Code::IO,
+            RecordsError::Adoption(AdoptionError::Store(error)) | RecordsError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())
     }
