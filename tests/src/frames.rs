@@ -12,7 +12,7 @@ use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
 };
 
-/// The EtherType that IEEE keeps for experiments: no kernel has a protocol for it.
+/// The number that IEEE keeps for experiments: no kernel has a protocol for it.
 const EXPERIMENT: u16 = 0x88b5;
 const BROADCAST: [u8; 6] = [0xff; 6];
 const HEADER: usize = 14;

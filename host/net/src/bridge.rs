@@ -273,7 +273,7 @@ mod tests {
             .unwrap();
     }
 
-    /// The numbers are those of the kernel's headers rtnetlink.h and if_link.h.
+    /// The numbers are those of the kernel's headers `rtnetlink.h` and `if_link.h`.
     #[test]
     fn a_bridge_that_filters_vlans_is_asked_for_in_these_bytes() {
         let mac: Mac = "c2:00:00:00:00:01".parse().unwrap();

@@ -89,7 +89,9 @@ pub fn ensure(socket: &mut Socket<Netfilter>, network: &str, guard: &Guard<'_>) 
         let mut transaction = Transaction::of_table(table, None);
         transaction.add_table();
         transaction.add_bridge_prerouting_chain(CHAIN);
-        same_port.iter().for_each(|stale| transaction.delete_rule(CHAIN, stale));
+        for stale in &same_port {
+            transaction.delete_rule(CHAIN, stale);
+        }
         transaction.add_rule(CHAIN, &rule);
         match transaction.commit(socket) {
             // Somebody removed it first.
@@ -183,7 +185,9 @@ fn removal<'a>(
         return Some((transaction, true));
     }
     let mut transaction = Transaction::of_table(table, None);
-    meant.iter().take(RULES_AT_ONCE).for_each(|rule| transaction.delete_rule(CHAIN, rule));
+    for rule in meant.iter().take(RULES_AT_ONCE) {
+        transaction.delete_rule(CHAIN, rule);
+    }
     (!meant.is_empty()).then_some((transaction, meant.len() <= RULES_AT_ONCE))
 }
 

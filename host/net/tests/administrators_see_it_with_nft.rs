@@ -199,7 +199,9 @@ fn guards() -> [Guard<'static>; 2] {
 
 fn install(guards: &[Guard<'_>]) {
     let mut socket = spoofing::open("mynet").unwrap();
-    guards.iter().for_each(|guard| spoofing::ensure(&mut socket, "mynet", guard).unwrap());
+    for guard in guards {
+        spoofing::ensure(&mut socket, "mynet", guard).unwrap();
+    }
 }
 
 #[test]

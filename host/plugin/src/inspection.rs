@@ -147,9 +147,8 @@ impl<'a> Inspection<'a> {
         let filtering = bridge.vlans.filter(|vlans| vlans.on);
         let present = vlan::of_port(&mut self.host, port.index)?;
         let default_vlan = filtering.and_then(|vlans| vlans.default_vlan);
-        let mut findings = wanted.port.differences(&present, default_vlan);
-        findings.iter_mut().for_each(|finding| *finding = format!("bridge port {}: {finding}", port.name));
-        self.findings.extend(findings);
+        let differences = wanted.port.differences(&present, default_vlan);
+        self.findings.extend(differences.iter().map(|found| format!("bridge port {}: {found}", port.name)));
         self.expect(filtering.is_some(), || format!("bridge {} does not filter VLANs", self.config.name));
         Ok(())
     }

@@ -180,4 +180,14 @@ fn of_the_namespace() {
     }
     let own = Container { id: "c2".to_owned(), netns: "/proc/thread-self/ns/net".into() };
     assert!(Cni::add(&bridged(), &own).run().fault().msg.contains("netns"));
+    assert_eq!(kernel::links(), [""; 0], "it is refused before anything is touched");
+    // Who insists gets it, and can get rid of it again.
+    for insisted in ["1", "True"] {
+        let insist = |call: Cni| call.variable("CNI_NETNS_OVERRIDE", insisted).run();
+        let result = insist(Cni::add(&bridged(), &own)).result();
+        assert_eq!(kernel::addresses("eth0").len(), 1);
+        insist(Cni::check(&bridged(), &own, &result)).succeeds();
+        insist(Cni::del(&bridged(), &own)).succeeds();
+        assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);
+    }
 }

@@ -77,10 +77,13 @@ fn check_sees_that_a_guard_is_gone_or_for_another() {
     assert!(format!("{fault:?}").contains("macspoofchk"), "{fault:?}");
 }
 
+/// What is done to a DEL and its container before it runs.
+type Preparation = fn(Cni, &Container) -> Cni;
+
 #[test]
 fn del_takes_the_guard_away_however_little_is_left() {
     let node = Node::new();
-    let deletions: [(&str, fn(Cni, &Container) -> Cni); 3] = [
+    let deletions: [(&str, Preparation); 3] = [
         ("with the namespace", |del, _| del),
         ("without CNI_NETNS", |del, _| del.without_netns()),
         ("after the namespace has gone", |del, container| {

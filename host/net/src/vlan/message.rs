@@ -35,11 +35,11 @@ impl Membership {
         Self { first: *first, last: *last, native: false, untagged: false }
     }
 
-    pub(super) fn contains(&self, vlan: u16) -> bool {
+    pub(super) fn contains(self, vlan: u16) -> bool {
         (self.first..=self.last).contains(&vlan)
     }
 
-    fn said(&self) -> Vec<AfSpecBridge> {
+    fn said(self) -> Vec<AfSpecBridge> {
         let mut flags = Flags::empty();
         flags.set(Flags::Pvid, self.native);
         flags.set(Flags::Untagged, self.untagged);
@@ -57,7 +57,7 @@ pub(super) fn about(port: u32, memberships: &[Membership]) -> LinkMessage {
     message.header.interface_family = AddressFamily::Bridge;
     message.header.index = port;
     let mut said = vec![AfSpecBridge::Flags(BridgeFlag::Controller)];
-    said.extend(memberships.iter().flat_map(Membership::said));
+    said.extend(memberships.iter().copied().flat_map(Membership::said));
     message.attributes = vec![LinkAttribute::AfSpecBridge(said)];
     message
 }

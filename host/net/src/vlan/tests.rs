@@ -1,5 +1,5 @@
 //! What is said to the kernel, byte for byte: most kernels that tests run on filter VLANs, but not all, and this is to
-//! be right on each. The numbers are those of the kernel's headers rtnetlink.h, if_link.h and if_bridge.h.
+//! be right on each. The numbers are those of the kernel's headers `rtnetlink.h`, `if_link.h` and `if_bridge.h`.
 
 use proptest::prelude::*;
 
