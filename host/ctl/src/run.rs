@@ -84,7 +84,7 @@ fn attached(arguments: &RunArguments) -> Result<u8, RunError> {
     if arguments.json {
         let _ = writeln!(io::stderr(), "{result}");
     }
-    let ended = signals.is_told_to_end().map_or_else(|| command(arguments, &namespace, &signals), |code| Ok(code));
+    let ended = signals.is_told_to_end().map_or_else(|| command(arguments, &namespace, &signals), Ok);
     let cleaned = chain.del(Some(&result));
     match (ended, cleaned) {
         (Ok(code), Ok(())) => Ok(code),

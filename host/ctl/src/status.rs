@@ -148,13 +148,13 @@ impl Status {
         if holdings.boot != node::boot_id()? {
             let count = self.attachments;
             self.problems
-                .push(format!("{count} attachments are of an earlier boot; the next ADD or `ginghamctl gc` ends them"));
+                .push(format!("attachments of an earlier boot: {count}; the next ADD or `ginghamctl gc` ends them"));
             return Ok(());
         }
         let gone = holdings.attachments.iter().filter(|held| matches!(Fate::of(held), Fate::Gone(_))).count();
         if gone > 0 {
             self.problems
-                .push(format!("the containers of {gone} attachments are gone; `ginghamctl gc` frees their addresses"));
+                .push(format!("attachments whose container is gone: {gone}; `ginghamctl gc` frees their addresses"));
         }
         Ok(())
     }
@@ -199,8 +199,9 @@ fn note_overlaps(networks: &mut [Status]) {
         }
     }
     for (network, problem) in found {
-        let status = networks.iter_mut().find(|status| status.network == network);
-        status.into_iter().for_each(|status| status.problems.push(problem.clone()));
+        if let Some(status) = networks.iter_mut().find(|status| status.network == network) {
+            status.problems.push(problem);
+        }
     }
 }
 
@@ -209,7 +210,9 @@ fn show(networks: &[Status], problems: &[String], config_dir: &Path, out: &mut d
         writeln!(out, "no networks of Gingham in {}", config_dir.display())?;
     } else {
         let mut table = Table::new(["NETWORK", "POLICY", "ATTACHED", "POOL", "FREE", "RESTING", "LEASED"]);
-        networks.iter().for_each(|status| status.rows(&mut table));
+        for status in networks {
+            status.rows(&mut table);
+        }
         write!(out, "{table}")?;
     }
     for status in networks {

@@ -105,7 +105,10 @@ fn there_and_back_and_there_again() {
         return;
     }
     let node = Node::new();
-    let (theirs, ours) = (theirs(), ours(&theirs()));
+    // DEL of the reference 1.1.1 fails for containers whose iptables rules are missing, whoever removed or never made
+    // them; the lease and the link are gone all the same.
+    let theirs = with(theirs(), json!({"ipMasq": false}));
+    let ours = ours(&theirs);
     let [c1, c2, c3, c4] = ["c1", "c2", "c3", "c4"].map(|id| node.container(id));
     reference(Cni::add(&theirs, &c1), "bridge").run().result();
     Cni::add(&ours, &c2).run().result();

@@ -61,6 +61,8 @@ impl PoolFacts {
 fn count(addresses: u64) -> String {
     match addresses {
         u64::MAX => "2^64 addresses or more".to_owned(),
+        // Nobody reads twenty digits.
+        1_000_000_000_000.. => format!("about 2^{} addresses", (u128::from(addresses) * 3 / 2).ilog2()),
         1 => "1 address".to_owned(),
         addresses => format!("{addresses} addresses"),
     }

@@ -13,10 +13,10 @@ const CONFIG_DIR: &str = "/etc/cni/net.d";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A network is Gingham's if one of its plugins is `gingham` or a link to it (CNI_PATH says where plugins are). FREE, RESTING
-and LEASED count the addresses of each pool; resting ones were freed a short while ago and are handed out when nothing
-else is free. Below the table stands what is wrong: a configuration that ADD would refuse, a full pool, networks that
-share addresses, containers that are gone.
+A network is Gingham's if one of its plugins is `gingham` or a link to it (CNI_PATH says where plugins are). FREE,
+RESTING and LEASED count the addresses of each pool; resting ones were freed a short while ago and are handed out when
+nothing else is free. Below the table stands what is wrong: a configuration that ADD would refuse, a full pool, networks
+that share addresses, containers that are gone.
 
 With --json: an object with `networks`, a list of objects with network, file, policy, attachments, pools (name, free,
 resting, leased) and problems (sentences), and `problems` of files that are no networks.
@@ -40,13 +40,13 @@ pub(crate) struct StatusArguments {
 #[command(after_help = "\
 Tells which plugin of the configuration is Gingham, which policy chooses addresses, what its pools are and how many
 addresses they have, what the first three containers would get on an empty node, and what else on this node has the same
-addresses: its routes and the other networks of --config-dir. A configuration of the reference `bridge` is explained as if
-its type were `gingham`. Nothing is allocated and nothing is changed. A configuration that ADD would refuse fails here,
-with the words of ADD.
+addresses: its routes and the other networks of --config-dir. A configuration of the reference `bridge` is explained as
+if its type were `gingham`. Nothing is allocated and nothing is changed. A configuration that ADD would refuse fails
+here, with the words of ADD.
 
-With --json: an object with network, file, plugins, gingham (the name it runs under), isGingham, bridge (name, isGateway,
-ipMasq), policy, ipamPlugin, dataDir, pools (name, ranges, addresses), exclude, first (a list of addresses for each
-container), firstRefused, overlaps and notes (sentences).
+With --json: an object with network, file, plugins, gingham (the name it runs under), isGingham, bridge (name,
+isGateway, ipMasq), policy, ipamPlugin, dataDir, pools (name, ranges, addresses), exclude, first (a list of addresses
+for each container), firstRefused, overlaps and notes (sentences).
 
 Examples:
   ginghamctl check-config /etc/cni/net.d/10-mynet.conflist
@@ -161,10 +161,10 @@ pub(crate) enum ImportCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The plugin does this by itself when it first uses a network. Do it by hand to see what it finds, or after the reference
-served the network again in between. All leases of a network are adopted in one transaction, with their containers; their
-addresses are handed to nobody else, and DEL frees them. Adopting again adds what is new. The reference's directory stays
-as it is; a lease that ends here later takes its file with it. Leases from before this boot are left alone, unless their
-container is known to live.
+served the network again in between. All leases of a network are adopted in one transaction, with their containers:
+their addresses are handed to nobody else, and DEL frees them. Adopting again adds what is new. The reference's
+directory stays as it is; a lease that ends here later takes its file with it. Leases from before this boot are left
+alone, unless their container is known to live.
 
 With --json: a list of objects with network, imported, known (here already), ofEarlierBoot (each a list of objects with
 address, containerId and interface), conflicts (address, containerHere, containerThere) and leftOut (sentences).
@@ -200,10 +200,11 @@ pub(crate) enum ExportCommand {
 #[command(after_help = "\
 The way back to the reference: writes its files, then forgets the leases here, so that one side alone gives out the
 addresses. Export and change the configuration's type while no container is started or stopped: should Gingham be used
-once more, it adopts the leases again. Masquerading rules of running containers stay until the node is restarted.
+once more, it adopts the leases again. Masquerading rules of running containers stay until the node is restarted, and
+the reference complains on DEL if it did not make them (ipMasq; seen with 1.1.1): stop those containers before.
 
-With --json: an object with network, directory, exported, known (there already) and kept (holders that are no containers),
-each a list of objects with address, containerId and interface.
+With --json: an object with network, directory, and three lists of objects with address, containerId and interface:
+exported, known (there already) and kept (their holders are no containers).
 
 Example:
   ginghamctl export host-local --network mynet")]

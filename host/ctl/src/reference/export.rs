@@ -37,7 +37,7 @@ pub(crate) enum ExportError {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Exported {
+struct Outcome {
     network: String,
     directory: String,
     exported: Vec<Shown>,
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> Result<()
         serde_json::to_writer_pretty(&mut *out, &exported)?;
         return Ok(writeln!(out)?);
     }
-    let Exported { network, directory, exported, known, kept } = &exported;
+    let Outcome { network, directory, exported, known, kept } = &exported;
     writeln!(out, "{network}: {} exported to {directory}, {} there already", leases(exported.len()), known.len())?;
     if !kept.is_empty() {
         writeln!(out, "{network}: {} not exported, for their holders are no containers", leases(kept.len()))?;
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> Result<()
 
 /// The store's lock is held throughout: no ADD or DEL comes in between. The files are durable before the store forgets;
 /// after a crash in between, doing it again does the rest.
-fn export(arguments: &ExportArguments) -> Result<Exported, ExportError> {
+fn export(arguments: &ExportArguments) -> Result<Outcome, ExportError> {
     let network = &arguments.network;
     if !arguments.data_dir.exists() {
         return Err(ExportError::NoStore { path: arguments.data_dir.clone() });
@@ -83,7 +83,7 @@ fn export(arguments: &ExportArguments) -> Result<Exported, ExportError> {
     // The truth is there now: should the network be used here again, it is adopted again.
     ledger.put_adoption(None)?;
     ledger.commit()?;
-    Ok(Exported {
+    Ok(Outcome {
         network: network.clone(),
         directory: directory.display().to_string(),
         exported: shown(&written),

@@ -36,7 +36,7 @@ pub(crate) enum ImportError {
 /// What became of one network.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Imported {
+struct Outcome {
     network: String,
     imported: Vec<Shown>,
     /// Were here already.
@@ -95,7 +95,7 @@ fn networks(arguments: &ImportArguments) -> Result<Vec<String>, ImportError> {
 }
 
 /// In one transaction: all of the network's leases, or none.
-fn import(arguments: &ImportArguments, network: String) -> Result<Imported, ImportError> {
+fn import(arguments: &ImportArguments, network: String) -> Result<Outcome, ImportError> {
     let (boot, now) = (node::boot_id()?, clock::now());
     let directories = vec![arguments.from.join(&network)];
     let inheritance = Inheritance { network: network.clone(), directories, host_local: true };
@@ -108,7 +108,7 @@ fn import(arguments: &ImportArguments, network: String) -> Result<Imported, Impo
         ledger.commit()?;
         taken
     };
-    Ok(Imported::of(network, taken))
+    Ok(Outcome::of(network, taken))
 }
 
 /// The same without the commit.
@@ -127,7 +127,7 @@ fn rehearse(inheritance: &Inheritance, data_dir: &Path, boot: &str, now: u64) ->
         .map_err(|source| ImportError::Adoption { network: inheritance.network.clone(), source })
 }
 
-impl Imported {
+impl Outcome {
     fn of(network: String, taken: TakenOver) -> Self {
         let adopted = taken.adopted.into_iter().next().map(|(_, adopted)| adopted).unwrap_or_default();
         let Adopted { leases, known, of_earlier_boot, conflicts } = adopted;
@@ -147,7 +147,7 @@ impl Imported {
     }
 }
 
-fn show(imported: &Imported, dry_run: bool, out: &mut dyn Write) -> io::Result<()> {
+fn show(imported: &Outcome, dry_run: bool, out: &mut dyn Write) -> io::Result<()> {
     let network = &imported.network;
     let verb = if dry_run { "would be imported" } else { "imported" };
     writeln!(out, "{network}: {} {verb}, {} here already", leases(imported.imported.len()), imported.known.len())?;
