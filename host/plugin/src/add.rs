@@ -83,6 +83,8 @@ pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path) -> Result<
     }
     let link = plan_link(call, role, attachment, netns)?;
     let records = management.records()?;
+    // To the end: from the record to the link, and back to nothing if something fails.
+    let _without_gc = link.as_ref().map(|_| records.keep_gc_out()).transpose()?;
     failpoint::reach("add.planned")?;
     let add = Add { call, version, applicant, management: &management, records: &records, link };
     let mut undo = UndoStack::new();

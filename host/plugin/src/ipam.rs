@@ -241,9 +241,11 @@ impl<'a> AddressManagement<'a> {
     }
 }
 
-/// What a policy's configuration is made of: `ipam`, and the ranges the runtime sent.
+/// What a policy's configuration is made of: `ipam`, and the ranges the runtime sent. That key is the runtime's alone:
+/// whoever wrote it into the file wrote a key that nobody knows.
 fn policy_object(ipam: &Ipam, wishes: &Wishes) -> Map<String, Value> {
     let mut object = ipam.object.clone();
+    object.retain(|key, _| !key.eq_ignore_ascii_case("ipRanges"));
     if let Some(ranges) = &wishes.ip_ranges {
         object.insert("ipRanges".to_owned(), ranges.clone());
     }

@@ -27,7 +27,7 @@ pub(crate) enum RecordsError {
         /// The system's word.
         source: io::Error,
     },
-    /// The lock of the network's masquerade cannot be had. CNI code 5.
+    /// A lock cannot be had. CNI code 5.
     #[error("cannot lock {}: {source}", path.display())]
     Lock {
         /// The file.
@@ -52,6 +52,9 @@ pub(crate) enum RecordsError {
     Store(#[from] StoreError),
 }
 
+/// The file whose lock ADDs share and GC has alone.
+const ATTACHING: &str = "attaching.lock";
+
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// One network's records.
@@ -64,8 +67,8 @@ pub(crate) struct Records<'a> {
     inheritance: Option<Inheritance>,
 }
 
-/// Held while the network's masquerade is made or taken away.
-pub(crate) struct NatLock {
+/// Held as long as it lives. Locks are taken in this order: of attachments, of the masquerade, of the store.
+pub(crate) struct Lock {
     _file: File,
 }
 
@@ -195,9 +198,8 @@ impl<'a> Records<'a> {
     }
 
     /// All attachments.
-    pub(crate) fn attachments(&self) -> Result<Vec<AttachmentKey>, RecordsError> {
-        let Some(ledger) = self.read()? else { return Ok(Vec::new()) };
-        Ok(ledger.attachments()?.into_iter().map(|(key, _)| key).collect())
+    pub(crate) fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, RecordsError> {
+        self.read()?.map_or(Ok(Vec::new()), |ledger| Ok(ledger.attachments()?))
     }
 
     /// Whether nobody is attached.
@@ -205,10 +207,32 @@ impl<'a> Records<'a> {
         self.read()?.map_or(Ok(true), |ledger| Ok(ledger.attachment_count()? == 0))
     }
 
-    /// Waits for the masquerade's lock. It is taken before the store's, never while that is held. None if there is no
-    /// lock and none can be made: without a writable data directory nobody is attached, and nobody is about to be.
-    pub(crate) fn lock_nat(&self) -> Result<Option<NatLock>, RecordsError> {
-        let path = self.directory.join("nat.lock");
+    /// Waits for the masquerade's lock: held while it is made or taken away. It is taken before the store's, never while
+    /// that is held. None if there is no lock and none can be made: without a writable data directory nobody is
+    /// attached, and nobody is about to be.
+    pub(crate) fn lock_nat(&self) -> Result<Option<Lock>, RecordsError> {
+        self.lock("nat.lock", FlockOperation::LockExclusive)
+    }
+
+    /// Keeps GC out: between the record of an attachment and its link, GC would free an address that is about to be used.
+    /// Any number of ADDs at once.
+    pub(crate) fn keep_gc_out(&self) -> Result<Option<Lock>, RecordsError> {
+        match self.lock(ATTACHING, FlockOperation::LockShared)? {
+            Some(lock) => Ok(Some(lock)),
+            // The first ADD of all.
+            None if Store::make_directory(self.directory).is_ok() => self.lock(ATTACHING, FlockOperation::LockShared),
+            // The store has the better words for it.
+            None => Ok(None),
+        }
+    }
+
+    /// Waits until no ADD is under way, and keeps new ones waiting.
+    pub(crate) fn keep_adds_out(&self) -> Result<Option<Lock>, RecordsError> {
+        self.lock(ATTACHING, FlockOperation::LockExclusive)
+    }
+
+    fn lock(&self, name: &str, operation: FlockOperation) -> Result<Option<Lock>, RecordsError> {
+        let path = self.directory.join(name);
         let failed = |errno: rustix::io::Errno| RecordsError::Lock { path: path.clone(), source: errno.into() };
         let flags = OFlags::CREATE | OFlags::RDONLY | OFlags::CLOEXEC;
         let file = match rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
@@ -216,8 +240,8 @@ impl<'a> Records<'a> {
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::ROFS) => return Ok(None),
             Err(errno) => return Err(failed(errno)),
         };
-        rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive)).map_err(failed)?;
-        Ok(Some(NatLock { _file: file }))
+        rustix::io::retry_on_intr(|| rustix::fs::flock(&file, operation)).map_err(failed)?;
+        Ok(Some(Lock { _file: file }))
     }
 }
 

@@ -145,6 +145,12 @@ fn steps(dice: &mut Dice, sets: &[Vec<Range>], version: &str) -> Vec<Step> {
 
 fn add(dice: &mut Dice, sets: &[Vec<Range>], container: &str) -> Step {
     let mut step = Step::of("ADD", container, "eth0");
+    if dice.percent(3) {
+        // A plugin before us in a chain; neither side has to do with it.
+        step.change =
+            json!({"prevResult": {"cniVersion": "0.4.0", "ips": [{"version": "4", "address": "10.250.0.9/24"}]}});
+        return step;
+    }
     if sets.is_empty() || dice.percent(70) {
         return step;
     }
@@ -239,5 +245,9 @@ fn spell(dice: &mut Dice, network: &mut Value) {
     }
     if dice.percent(10) {
         ipam.insert("Unheard".to_owned(), json!([1, {"of": null}]));
+    }
+    if dice.percent(4) {
+        // The runtime's, and only in `runtimeConfig`.
+        ipam.insert("ipRanges".to_owned(), json!([[{"subnet": "10.201.0.0/24"}]]));
     }
 }

@@ -85,6 +85,7 @@ const SENTENCES: &[Sentence] = &[
 /// the version when there is one.
 const TOLD_FIRST: &[(&str, &str)] = &[
     ("already exists", "duplicate allocation is not allowed"),
+    ("already exists", "policy host-local: failed to allocate"),
     ("is not available in range set", "duplicate allocation is not allowed"),
     ("is subnet's gateway", "duplicate allocation is not allowed"),
     ("failed to allocate all requested IPs", "duplicate allocation is not allowed"),

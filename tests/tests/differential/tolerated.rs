@@ -31,6 +31,8 @@ pub(crate) const TOLERATED: &[Tolerance] = &[
     ends("DEL works with what it gets", del_goes_on),
     goes_on("CHECK looks at what was made", check_looks),
     goes_on("CHECK of a network without addresses", check_of_layer_2),
+    goes_on("The bridge's hardware address", address_of_bridge),
+    ends("What others have made stays", stays),
     goes_on("Routes have all their attributes", route_attributes),
     goes_on("A route of IPv6 is told as the kernel has it", route_prefix),
     ends("More is accepted", more_is_accepted),
@@ -128,6 +130,18 @@ fn check_looks(fact: &Fact<'_>) -> bool {
 
 fn check_of_layer_2(fact: &Fact<'_>) -> bool {
     fact.step.verb == "CHECK" && fact.place == Place::Outcome && their_error(fact) == "no plugin name provided"
+}
+
+fn address_of_bridge(fact: &Fact<'_>) -> bool {
+    let theirs = their_error(fact);
+    fact.step.verb == "CHECK" && theirs.contains("Bridge interface") && theirs.contains("Mac doesn't match")
+}
+
+/// The reference's DEL deletes whatever has the interface's name.
+fn stays(fact: &Fact<'_>) -> bool {
+    let Place::State(path) = &fact.place else { return false };
+    let anothers = fact.case.ground.occupied.as_ref() == Some(&fact.step.container);
+    fact.step.verb == "DEL" && anothers && (path.starts_with("containers.") || path == "ports")
 }
 
 /// The plugins compared with know a route's `dst` and `gw`; newer ones pass on the rest, and serve a part of it.

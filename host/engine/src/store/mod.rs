@@ -72,6 +72,14 @@ impl Store {
         Ok(Self { environment: succession::open_of_boot(&directory, boot, now)?, now })
     }
 
+    /// Makes the directory for a store, for those who keep a file of their own beside it. One that is there is no error.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]
+    pub fn make_directory(directory: &Path) -> Result<(), StoreError> {
+        directory::make(directory)
+    }
+
     /// Opens the store for reading, beside other readers; waits for writers. None if there is no store. Makes and
     /// changes nothing, and works on a read-only file system.
     ///
