@@ -105,7 +105,8 @@ fn pods_keep_their_addresses_when_containerd_is_killed() {
     let after = kubelet.run_at_once(&pods("after", 10)).into_iter().map(Result::unwrap).collect::<Vec<String>>();
     every_pod_has_its_address(&kubelet);
 
-    // What containerd was killed over before it had written it down, no runtime will ever take away: GC does.
+    // A sandbox that containerd was killed over before it had written it down is taken away by no runtime. GC would do
+    // that, and spares the others.
     let known = [kubelet.sandboxes(true), kubelet.sandboxes(false)].concat();
     assert!(after.iter().chain(steady).all(|id| known.contains(id)));
     let valid: Vec<(&str, &str)> = known.iter().map(|id| (id.as_str(), "eth0")).collect();
