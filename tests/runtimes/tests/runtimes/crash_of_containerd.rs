@@ -41,10 +41,10 @@ fn addresses_in_use() -> Vec<String> {
 /// No lease is lost: whatever address is in use is leased, and each pod that runs has its own. None is doubled.
 fn every_pod_has_its_address(kubelet: &Kubelet) {
     let leases = leases();
-    let leased: BTreeSet<&String> = leases.iter().map(|(_, address)| address).collect();
-    assert_eq!(leased.len(), leases.len(), "an address is leased twice: {leases:?}");
+    let held: BTreeSet<&String> = leases.iter().map(|(_, address)| address).collect();
+    assert_eq!(held.len(), leases.len(), "an address is leased twice: {leases:?}");
     let in_use = addresses_in_use();
-    assert!(in_use.iter().all(|address| leased.contains(address)), "{in_use:?} are in use, but leased are {leased:?}");
+    assert!(in_use.iter().all(|address| held.contains(address)), "{in_use:?} are in use, but leased are {held:?}");
     assert_eq!(in_use.iter().collect::<BTreeSet<_>>().len(), in_use.len(), "an address is used twice: {in_use:?}");
     for id in kubelet.sandboxes(true) {
         let running = kubelet.running(&id);

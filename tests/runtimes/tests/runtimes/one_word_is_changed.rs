@@ -53,7 +53,9 @@ fn with_running_containers_of_podman() {
     podman::run("old-1", &["--publish=8080:80"]).done();
     podman::run("old-2", &[]).done();
     let old = ["old-1", "old-2"].map(member);
-    old.iter().for_each(|(_, address)| was_handed_out_by_the_reference(address));
+    for (_, address) in &old {
+        was_handed_out_by_the_reference(address);
+    }
     reach::serve(&old[0].0, 80);
 
     host::configure(&[host::bridge("gingham"), host::portmap()]);
@@ -89,7 +91,9 @@ fn with_running_pods_of_containerd() {
     let with_port = Pod { ports: vec![(8080, 80)], ..Pod::new("default", "old-1") };
     let mut ids = [with_port, Pod::new("default", "old-2")].map(|pod| kubelet.run(&pod).unwrap()).to_vec();
     let old = [&ids[0], &ids[1]].map(member);
-    old.iter().for_each(|(_, address)| was_handed_out_by_the_reference(address));
+    for (_, address) in &old {
+        was_handed_out_by_the_reference(address);
+    }
     reach::serve(&old[0].0, 80);
 
     host::configure(&[host::bridge("gingham"), host::portmap()]);
