@@ -135,6 +135,19 @@ impl Network {
         let log = log.into_iter().map(|line| line.message).collect();
         Ok(Some(Addresses { network: self, management, choice, wishes, pools, log }))
     }
+
+    /// Takes an owner's addresses back, as DEL does: whatever is wrong with `ipam`, and without the policy if it is gone.
+    /// None were held: nothing happens.
+    ///
+    /// # Errors
+    /// What a runtime would hear.
+    pub fn release(&self, owner: &AttachmentKey) -> Result<Vec<IpAddr>, NetworkError> {
+        let management = AddressManagement::of_tolerant(&self.call)?;
+        let records = management.records()?;
+        let held = records.attachment(owner).map_err(CniError::from)?;
+        management.forget([owner], &records)?;
+        Ok(held.map(|record| record.addresses).unwrap_or_default())
+    }
 }
 
 impl Addresses<'_> {
@@ -183,11 +196,11 @@ impl Addresses<'_> {
 
     /// What the first containers would get if nobody had an address yet: one list of addresses for each, and at the end
     /// perhaps why there are no more.
-    pub fn first(&self, count: usize) -> (Vec<Vec<IpNet>>, Option<NetworkError>) {
+    pub fn first(&self, count: usize, pod: &Pod) -> (Vec<Vec<IpNet>>, Option<NetworkError>) {
         let store = MemoryStore::new();
         let mut first = Vec::new();
         for number in 1..=count {
-            match self.try_one(&store, &format!("container-{number}")) {
+            match self.try_one(&store, &format!("container-{number}"), pod) {
                 Ok(addresses) => first.push(addresses),
                 Err(error) => return (first, Some(error)),
             }
@@ -195,13 +208,13 @@ impl Addresses<'_> {
         (first, None)
     }
 
-    fn try_one(&self, store: &MemoryStore, container: &str) -> Result<Vec<IpNet>, NetworkError> {
+    fn try_one(&self, store: &MemoryStore, container: &str, pod: &Pod) -> Result<Vec<IpNet>, NetworkError> {
         let records = self.management.records()?;
         let policy = self.management.load(&self.choice)?;
         let key = AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
-        let asking = Asking { key, netns: Path::new(""), pod: Pod::default(), arguments: &[], mac: None };
+        let asking = Asking { key, netns: Path::new(""), pod: pod.clone(), arguments: &[], mac: None };
         let request = self.management.request(&asking, self.wishes.clone(), &records)?;
-        let record = records.fresh(Path::new(""), Pod::default());
+        let record = records.fresh(Path::new(""), pod.clone());
         let mut log = Vec::new();
         let ledger = store.ledger(self.network.name());
         let granted = ipam::prepare::<MemoryLedger>(&policy, &self.management.settings, &mut log)
@@ -242,17 +255,6 @@ impl Addresses<'_> {
             Asking { key: owner.clone(), netns: Path::new(""), pod: Pod::default(), arguments: &[], mac: None };
         let allotment = self.management.grant(&self.choice, &asking, wishes, &records)?;
         Ok(allotment.ips.iter().map(|ip| ip.address).collect())
-    }
-
-    /// Takes an owner's addresses back. None were held: nothing happens.
-    ///
-    /// # Errors
-    /// What a runtime would hear.
-    pub fn release(&self, owner: &AttachmentKey) -> Result<Vec<IpAddr>, NetworkError> {
-        let records = self.management.records()?;
-        let held = self.held_by(owner)?;
-        self.management.forget([owner], &records)?;
-        Ok(held)
     }
 }
 

@@ -64,6 +64,20 @@ pub fn forget(path: &Path, key: &AttachmentKey, addresses: &[IpAddr]) -> Result<
     Ok(removed)
 }
 
+/// Whether a container has one of the addresses there.
+///
+/// # Errors
+/// [`ReferenceError::Io`]
+pub fn names(path: &Path, key: &AttachmentKey, addresses: &[IpAddr]) -> Result<bool, ReferenceError> {
+    let Some(directory) = Directory::find(path)? else { return Ok(false) };
+    for address in addresses {
+        if directory.holder(*address)?.is_some_and(|theirs| is_same(&theirs, key)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A version before 0.8.0 wrote no interface.
 fn is_same(theirs: &AttachmentKey, ours: &AttachmentKey) -> bool {
     theirs.container_id == ours.container_id && (theirs.interface.is_empty() || theirs.interface == ours.interface)

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use adopt::{Adopted, Circumstances, Conflict, adopt, note_key};
 pub use directory::{Directory, Found, Lease, LeftOut, ReferenceError, holds_leases};
-pub use hand_back::{HandedBack, forget, hand_back};
+pub use hand_back::{HandedBack, forget, hand_back, names};
 
 /// Where the reference keeps its networks' directories unless `ipam.dataDir` says otherwise.
 pub const REFERENCE_DIR: &str = "/var/lib/cni/networks";

@@ -234,8 +234,9 @@ impl From<RecordsError> for CniError {
     fn from(error: RecordsError) -> Self {
         let code = match &error {
             RecordsError::AlreadyAttached { .. } => Code::ALREADY_ALLOCATED,
-            RecordsError::BootId { .. } | RecordsError::Lock { .. } => Code::IO,
-            RecordsError::Adoption(AdoptionError::Reference(_)) => Code::IO,
+            RecordsError::BootId { .. }
+            | RecordsError::Lock { .. }
+            | RecordsError::Adoption(AdoptionError::Reference(_)) => Code::IO,
             RecordsError::Adoption(AdoptionError::Store(error)) | RecordsError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())

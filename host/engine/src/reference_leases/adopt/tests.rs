@@ -24,7 +24,7 @@ fn nowhere(_: &AttachmentKey) -> Option<String> {
 }
 
 /// Namespaces whose path says so are there.
-fn circumstances<'a>(netns_of: &'a dyn Fn(&AttachmentKey) -> Option<String>) -> Circumstances<'a> {
+fn circumstances(netns_of: &dyn Fn(&AttachmentKey) -> Option<String>) -> Circumstances<'_> {
     let is_there = &|netns: &str| Some(netns.starts_with("/there/"));
     Circumstances { boot: "boot", boot_began: BOOT, now: NOW, netns_of, is_there, host_local: true }
 }
