@@ -202,8 +202,8 @@ pub(crate) struct LeasesArguments {
 #[command(after_help = "\
 A lease is freed if nothing is at the path of its container's network namespace any more, or if it is of an earlier
 boot, or if it was adopted from the reference host-local, which has freed it since. It is kept if the namespace is
-there, and if that cannot be told. Addresses of `ginghamctl allocate` stay. Run this on the node itself, not in a container:
-the paths must mean what they mean to the runtime. Freed addresses rest before they are handed out again.
+there, and if that cannot be told. Addresses of `ginghamctl allocate` stay. Run this on the node itself, not in a
+container: the paths must mean what they mean to the runtime. Freed addresses rest before they are handed out again.
 
 Examples:
   ginghamctl gc --dry-run

@@ -96,5 +96,6 @@ pub(crate) fn portmap() -> Value {
 /// The rules of `portmap` that lead to an address.
 pub(crate) fn port_rules(address: &str) -> Vec<String> {
     let rules = run("iptables-save", &["-t", "nat"]).done();
-    rules.lines().filter(|rule| rule.contains(address)).map(str::to_owned).collect()
+    let leads_there = |rule: &&str| rule.contains(&format!("--to-destination {address}:"));
+    rules.lines().filter(leads_there).map(str::to_owned).collect()
 }

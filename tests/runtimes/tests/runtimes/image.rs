@@ -57,7 +57,7 @@ fn pack(directory: &Path, file: &Path) -> PathBuf {
 
 /// Stores a blob under its digest and describes it.
 fn put(layout: &Path, bytes: &[u8]) -> Value {
-    let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     fs::write(layout.join("blobs/sha256").join(&digest), bytes).unwrap();
     json!({"digest": format!("sha256:{digest}"), "size": bytes.len()})
 }
