@@ -15,6 +15,7 @@ pub mod contract {
         pub_export_macro: true,
         export_macro_name: "export_policy",
         default_bindings_module: "hostile_guests::contract",
+        generate_unused_types: true,
     });
 }
 
@@ -85,8 +86,7 @@ pub mod onlooker {
 }
 
 pub use cluster::gingham::ipam::shares;
-pub use cluster::gingham::ipam::shares::Grid;
-pub use contract::gingham::ipam::addresses::{Dns, IpAddress, IpPrefix, IpRange, Route};
+pub use contract::gingham::ipam::addresses::{Dns, Grid, IpAddress, IpPrefix, IpRange, Route};
 pub use contract::gingham::ipam::attachment::{Answer, Edges, Ended, Pool, Problem, Refusal, Request};
 pub use contract::gingham::ipam::{leases, log, memory};
 
