@@ -268,34 +268,3 @@ fn a_strict_reverse_path_filter_that_would_drop_is_told() {
     node.machine.inside(|_| sysctl::set("ipv4/conf/eth1/rp_filter", "2").unwrap());
     assert_eq!(ask(), [], "a loose filter lets them in");
 }
-
-/// As large as a cluster gets: the time is printed with `--nocapture`.
-#[test]
-fn a_thousand_nodes_with_four_thousand_blocks() {
-    let switch = Switch::new();
-    let node = Node::new(0, &["172.16.0.1/16"]);
-    switch.plug(0, &node.machine, &["172.16.0.1/16"]);
-    let mut wanted = node.wanted(Mode::Route, &[]);
-    let block = |index: usize| net(&format!("10.{}.{}.0/24", 32 + index / 256, index % 256));
-    wanted.peers = (0..1000)
-        .map(|number| reach::Peer {
-            name: format!("node-{number:04}"),
-            addresses: vec![IpAddr::from([172, 16, 1 + (number / 250) as u8, (number % 250) as u8])],
-            vxlan_mac: None,
-            // Far from each other, so that none come together.
-            blocks: (0..4096).filter(|index| index % 1000 == number).map(block).collect(),
-        })
-        .collect();
-    let timed = |what: &str, wanted: &Wanted| {
-        let start = std::time::Instant::now();
-        let report = node.reconcile(wanted);
-        println!("{what}: {:?}, {:?}", start.elapsed(), report.routes);
-        report.routes
-    };
-    assert_eq!(timed("all new", &wanted), Changes { kept: 0, added: 4096, removed: 0 });
-    assert_eq!(timed("nothing new", &wanted), Changes { kept: 4096, added: 0, removed: 0 });
-    wanted.peers.remove(500);
-    assert_eq!(timed("one node less", &wanted), Changes { kept: 4092, added: 0, removed: 4 });
-    wanted.peers.clear();
-    assert_eq!(timed("all gone", &wanted), Changes { kept: 0, added: 0, removed: 4092 });
-}
