@@ -19,6 +19,7 @@
 mod bridge_answers;
 mod entries;
 mod error;
+mod keeper;
 mod lookup;
 mod plan;
 mod pod;
@@ -35,6 +36,7 @@ use ipnet::IpNet;
 
 pub use self::bridge_answers::ensure_bridge_answers;
 pub use self::error::ReachError;
+pub use self::keeper::{Keeper, KeeperError, is_kept};
 pub use self::lookup::uplink;
 pub use self::pod::{pod_mtu, pod_network};
 pub use self::report::{Changes, Conflict, Device, PeerProblem, Report};
