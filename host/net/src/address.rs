@@ -106,6 +106,15 @@ pub fn list(kernel: &mut Socket<Route>, interface: u32) -> Result<Vec<Address>, 
     list_family(kernel, interface, AddressFamily::Unspec)
 }
 
+/// The addresses of all interfaces, of both families.
+///
+/// # Errors
+/// The kernel refuses.
+pub(crate) fn list_all(kernel: &mut Socket<Route>) -> Result<Vec<Address>, NetError> {
+    let message = Message::of(&RouteNetlinkMessage::GetAddress(AddressMessage::default()), 0);
+    kernel.dump("list", &message, |_, body| read(body)).about(|| "the addresses of all interfaces".to_owned())
+}
+
 /// The addresses of an interface that are of the same family as `like`.
 pub(crate) fn list_like(kernel: &mut Socket<Route>, interface: u32, like: IpNet) -> Result<Vec<Address>, NetError> {
     list_family(kernel, interface, family(like))
