@@ -179,10 +179,12 @@ fn dump(
         // A kernel before 4.20 does not filter.
         let ours =
             |route: &Present| route.table == MAIN_TABLE && protocol.is_none_or(|number| route.protocol == number);
-        let found = kernel
-            .dump("list", &message, |_, body| read(body).filter(|route| ours(route) && wanted(route)))
-            .about(|| "the routes to other nodes".to_owned())?;
-        routes.extend(found);
+        match kernel.dump("list", &message, |_, body| read(body).filter(|route| ours(route) && wanted(route))) {
+            Ok(found) => routes.extend(found),
+            // The kernel makes the table with the first route in it.
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => return Err(error).about(|| "the routes to other nodes".to_owned()),
+        }
     }
     Ok(routes)
 }
