@@ -98,7 +98,7 @@ pub(super) fn bring(
         for (prefixes, over) in [(&new, false), (&difference.elsewhere, true)] {
             raced |= add(kernel, prefixes, wanted, over, report)?;
         }
-        raced |= delete(kernel, &difference.stale, report)?;
+        delete(kernel, &difference.stale, report)?;
         if attempt == 1 {
             report.routes.kept = difference.kept;
         }
@@ -216,8 +216,8 @@ fn add(
     Ok(raced)
 }
 
-/// Returns whether another process was quicker somewhere.
-fn delete(kernel: &mut Socket<Route>, stale: &[Present], report: &mut Report) -> Result<bool, NetError> {
+/// One that another process deleted meanwhile is gone as well.
+fn delete(kernel: &mut Socket<Route>, stale: &[Present], report: &mut Report) -> Result<(), NetError> {
     for stale in stale.chunks(AT_ONCE) {
         let messages: Vec<_> = stale.iter().map(deletion).collect();
         for (route, refusal) in stale.iter().zip(refusals(kernel, "delete", &messages)?) {
@@ -228,7 +228,7 @@ fn delete(kernel: &mut Socket<Route>, stale: &[Present], report: &mut Report) ->
             }
         }
     }
-    Ok(false)
+    Ok(())
 }
 
 /// What the kernel said no to, message by message.
