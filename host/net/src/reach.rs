@@ -153,18 +153,28 @@ pub fn remove(kernel: &mut Socket<Route>, network: &str, bridge: &str, ranges: &
     Ok(device || answers || report.routes.removed > 0)
 }
 
-/// Our routes within the ranges: prefix, next hop, interface index. In the prefixes' order.
+/// A route of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeptRoute {
+    /// Where it leads: a block, or several of one node.
+    pub destination: IpNet,
+    /// The next hop.
+    pub gateway: Option<IpAddr>,
+    /// The index of the interface.
+    pub interface: Option<u32>,
+}
+
+/// Our routes within the ranges, in the order of their destinations.
 ///
 /// # Errors
 /// The kernel refuses.
-pub fn list(
-    kernel: &mut Socket<Route>,
-    ranges: &[IpNet],
-) -> Result<Vec<(IpNet, Option<IpAddr>, Option<u32>)>, NetError> {
-    let mut found: Vec<_> = routes::ours(kernel, ranges)?
-        .into_iter()
-        .map(|route| (route.destination, route.gateway, route.interface))
-        .collect();
+pub fn list(kernel: &mut Socket<Route>, ranges: &[IpNet]) -> Result<Vec<KeptRoute>, NetError> {
+    let kept = |route: routes::Present| KeptRoute {
+        destination: route.destination,
+        gateway: route.gateway,
+        interface: route.interface,
+    };
+    let mut found: Vec<_> = routes::ours(kernel, ranges)?.into_iter().map(kept).collect();
     found.sort_unstable();
     Ok(found)
 }

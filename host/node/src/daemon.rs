@@ -20,7 +20,7 @@ use crate::service_manager::ServiceManager;
 /// How often the configuration directory is read.
 const CONFIG_EVERY: Duration = Duration::from_secs(10);
 /// How often the service manager is told how it goes, if that changed.
-const STATUS_EVERY: Duration = Duration::from_secs(5);
+const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// Why it cannot run.
 #[derive(Debug, thiserror::Error)]

@@ -111,8 +111,12 @@ impl Node {
 
 /// The link-local address that the kernel gives an interface by its Ethernet address (modified EUI-64).
 fn link_local(mac: crate::Mac) -> IpAddr {
-    let [a, b, c, d, e, f] = mac.octets();
-    IpAddr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
+    let mut address = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0];
+    let octets = mac.octets();
+    address[8..11].copy_from_slice(&octets[..3]);
+    address[13..].copy_from_slice(&octets[3..]);
+    address[8] ^= 2;
+    address.into()
 }
 
 /// What nodes are told apart by, and whose it is.

@@ -98,7 +98,7 @@ pub(super) fn bring(
         for (prefixes, over) in [(&new, false), (&difference.elsewhere, true)] {
             raced |= add(kernel, prefixes, wanted, over, report)?;
         }
-        raced |= delete(kernel, &difference.stale, report)?;
+        delete(kernel, &difference.stale, report)?;
         if attempt == 1 {
             report.routes.kept = difference.kept;
         }
@@ -179,10 +179,12 @@ fn dump(
         // A kernel before 4.20 does not filter.
         let ours =
             |route: &Present| route.table == MAIN_TABLE && protocol.is_none_or(|number| route.protocol == number);
-        let found = kernel
-            .dump("list", &message, |_, body| read(body).filter(|route| ours(route) && wanted(route)))
-            .about(|| "the routes to other nodes".to_owned())?;
-        routes.extend(found);
+        match kernel.dump("list", &message, |_, body| read(body).filter(|route| ours(route) && wanted(route))) {
+            Ok(found) => routes.extend(found),
+            // The kernel makes the table with the first route in it.
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => return Err(error).about(|| "the routes to other nodes".to_owned()),
+        }
     }
     Ok(routes)
 }
@@ -214,8 +216,8 @@ fn add(
     Ok(raced)
 }
 
-/// Returns whether another process was quicker somewhere.
-fn delete(kernel: &mut Socket<Route>, stale: &[Present], report: &mut Report) -> Result<bool, NetError> {
+/// One that another process deleted meanwhile is gone as well.
+fn delete(kernel: &mut Socket<Route>, stale: &[Present], report: &mut Report) -> Result<(), NetError> {
     for stale in stale.chunks(AT_ONCE) {
         let messages: Vec<_> = stale.iter().map(deletion).collect();
         for (route, refusal) in stale.iter().zip(refusals(kernel, "delete", &messages)?) {
@@ -226,7 +228,7 @@ fn delete(kernel: &mut Socket<Route>, stale: &[Present], report: &mut Report) ->
             }
         }
     }
-    Ok(false)
+    Ok(())
 }
 
 /// What the kernel said no to, message by message.

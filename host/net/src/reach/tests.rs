@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::plan::together;
 use super::*;
+use crate::netns::NetNs;
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
@@ -47,6 +48,13 @@ fn containers_get_what_fits_through() {
     assert_eq!(pod_mtu(&Mode::Route, 1500), 1500);
     assert_eq!(pod_mtu(&vxlan("192.0.2.1"), 1500), 1450);
     assert_eq!(pod_mtu(&vxlan("2001:db8::1"), 1500), 1430);
+}
+
+/// A kernel that never had a route has no table for them.
+#[test]
+fn a_fresh_namespace_has_no_routes_of_ours() {
+    let work = || list(&mut Socket::open().unwrap(), &nets(&["10.32.0.0/12", "fd00::/64"])).unwrap();
+    assert_eq!(NetNs::create().unwrap().enter(work).unwrap(), []);
 }
 
 proptest! {

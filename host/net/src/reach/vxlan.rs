@@ -1,6 +1,7 @@
 //! The vxlan device of a network: one a node, with a name and an Ethernet address that follow from the network and the
 //! node, so that they are the same after every restart.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -44,15 +45,18 @@ pub fn device_name(network: &str) -> String {
     if plain.len() <= LONGEST_NAME {
         return plain;
     }
-    let [a, b, c, d, e, f, ..] = hash(&["device", network]);
-    let digits = format!("{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{f:02x}");
+    let mut digits = String::new();
+    for byte in &hash(&["device", network])[..6] {
+        let _ = write!(digits, "{byte:02x}");
+    }
     format!("{NAME_PREFIX}{}", &digits[..LONGEST_NAME - NAME_PREFIX.len()])
 }
 
 /// The Ethernet address of a node's vxlan device: a locally administered one made of 46 bits of the names' hash.
 pub fn device_mac(network: &str, node: &str) -> Mac {
-    let [first, b, c, d, e, f, ..] = hash(&["mac", network, node]);
-    Mac::local([first, b, c, d, e, f])
+    let mut bytes = [0; 6];
+    bytes.copy_from_slice(&hash(&["mac", network, node])[..6]);
+    Mac::local(bytes)
 }
 
 /// The VXLAN network identifier of a network that is not given one: 24 bits of the name's hash, never 0. Networks that
@@ -116,9 +120,8 @@ pub(super) fn ensure(kernel: &mut Socket<Route>, network: &str, wanted: &Vxlan) 
 pub(super) fn remove(kernel: &mut Socket<Route>, network: &str) -> Result<bool, NetError> {
     match present(kernel, network, &device_name(network)) {
         Ok(Some((device, _))) => link::delete(kernel, Which::Index(device.index)),
-        Ok(None) | Err(ReachError::NotOurs { .. }) => Ok(false),
         Err(ReachError::Net(error)) => Err(error),
-        Err(_) => Ok(false),
+        Ok(None) | Err(_) => Ok(false),
     }
 }
 

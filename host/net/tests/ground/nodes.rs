@@ -208,7 +208,7 @@ impl Node {
         let routes = self.machine.inside(|kernel| reach::list(kernel, &ranges).unwrap());
         routes
             .into_iter()
-            .map(|(prefix, gateway, _)| format!("{prefix} via {}", gateway.map_or("?".to_owned(), |it| it.to_string())))
+            .map(|it| format!("{} via {}", it.destination, it.gateway.map_or("?".to_owned(), |it| it.to_string())))
             .collect()
     }
 
@@ -217,7 +217,9 @@ impl Node {
         // RTNLGRP_LINK, _NEIGH, _IPV4_ROUTE, _IPV6_ROUTE.
         let mut news = self.machine.inside(|_| {
             let mut news = Kernel::open().unwrap();
-            [1, 3, 7, 11].into_iter().for_each(|group| news.subscribe("subscribe", group).unwrap());
+            for group in [1, 3, 7, 11] {
+                news.subscribe("subscribe", group).unwrap();
+            }
             news
         });
         // What is still on its way from before.

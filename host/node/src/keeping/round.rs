@@ -44,13 +44,13 @@ impl Keeping {
                 return self.end(round, status);
             }
         };
-        if let Some(()) = round.noted(status, cluster.beat())
-            && let Some(view) = round.noted(status, cluster.sync())
-        {
+        // Only a member can give a sign of life, and this makes it one.
+        if let Some(view) = round.noted(status, cluster.sync()) {
             status.store_answered = Some(now);
             status.members = view.members;
             status.ownership_conflicts += view.lost;
             self.view = Some(view);
+            round.noted(status, cluster.beat());
         }
         // Also when the store is silent: somebody may have removed a route.
         if let Some(wanted) = self.view.as_ref().and_then(|view| view.reach.as_ref()) {
