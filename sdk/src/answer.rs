@@ -57,6 +57,21 @@ pub struct Route {
     pub scope: Option<u32>,
 }
 
+impl Route {
+    /// What no kernel would take as a route, each with its key under `routes`.
+    pub fn problems(routes: &[Self]) -> Vec<Problem> {
+        let fault = |route: &Self| match route.gw {
+            _ if route.dst != route.dst.trunc() => Some(("dst", format!("{} has host bits set", route.dst))),
+            Some(gateway) if gateway.is_ipv4() != route.dst.addr().is_ipv4() => {
+                Some(("gw", format!("{gateway} is of another family than {}", route.dst)))
+            }
+            _ => None,
+        };
+        let faults = routes.iter().enumerate().filter_map(|(index, route)| fault(route).map(|fault| (index, fault)));
+        faults.map(|(index, (key, message))| Problem::new(format!("routes[{index}].{key}"), message)).collect()
+    }
+}
+
 fn unless_blank<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
     match Option::<String>::deserialize(deserializer)?.as_deref() {
         None | Some("") => Ok(None),

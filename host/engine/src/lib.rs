@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod attachment;
+pub mod cluster_policy;
 #[cfg(feature = "compiler")]
 pub mod compile;
 pub mod guard;

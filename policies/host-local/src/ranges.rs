@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use gingham_sdk::{IpNet, Pool, Problem, Range};
+use gingham_sdk::{IpNet, Pool, Problem, Range, Route};
 
 use crate::config::{Config, RangeConfig};
 
@@ -26,7 +26,7 @@ pub(crate) fn pools(config: &Config) -> Result<Vec<Pool>, Vec<Problem>> {
     if problems.is_empty() {
         problems.extend(overlapping_sets(&pools, &sets));
     }
-    problems.append(&mut config.route_problems());
+    problems.append(&mut Route::problems(config.routes.as_deref().unwrap_or_default()));
     if problems.is_empty() { Ok(pools) } else { Err(problems) }
 }
 

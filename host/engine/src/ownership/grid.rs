@@ -1,6 +1,8 @@
 //! The grid: a cluster's range in blocks of one size, by number. And the [`Picture`] of who holds which block.
 
 mod picture;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::net::IpAddr;
