@@ -15,6 +15,21 @@ pub struct AttachmentKey {
     pub interface: String,
 }
 
+/// How container ids of leases begin that a node holds for itself. No runtime's container id can hold a `/`.
+const NODES_OWN: &str = "node/";
+
+impl AttachmentKey {
+    /// The key of the address that a node's own interface holds: a bridge as gateway. Such a lease outlives a reboot.
+    pub fn of_node(node: &str, interface: &str) -> Self {
+        Self { container_id: format!("{NODES_OWN}{node}"), interface: interface.to_owned() }
+    }
+
+    /// Whether a node holds it for itself.
+    pub fn is_nodes_own(&self) -> bool {
+        self.container_id.starts_with(NODES_OWN)
+    }
+}
+
 /// A pod, as far as the runtime tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {

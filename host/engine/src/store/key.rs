@@ -21,6 +21,7 @@ pub(super) enum Table {
     Resting = 5,
     RestOrder = 6,
     Notes = 7,
+    ClusterState = 8,
 }
 
 /// The longest container id and network name. Both are part of file names in every runtime's cache, so 255 bytes is what

@@ -103,8 +103,9 @@ impl<'t> Snapshot<'t> {
         Ok(attachments)
     }
 
-    /// The attachments of one boot. Reads no more than the boot of the others.
-    pub(super) fn attachments_of(
+    /// What a boot leaves of the attachments: those of that boot itself, and the node's own. Reads no more than the boot
+    /// of the others.
+    pub(super) fn attachments_after(
         &self,
         net: NetworkId,
         boot: &str,
@@ -116,8 +117,8 @@ impl<'t> Snapshot<'t> {
         }
         let mut attachments = Vec::new();
         self.scan(&key::prefix(Table::Attachments, net), |key, value| {
-            if self.json::<Boot>(value)?.boot == boot {
-                let owner = key::read_owner(&key[key::PREFIX..]).ok_or_else(|| self.broken("an attachment"))?;
+            let owner = key::read_owner(&key[key::PREFIX..]).ok_or_else(|| self.broken("an attachment"))?;
+            if owner.is_nodes_own() || self.json::<Boot>(value)?.boot == boot {
                 attachments.push((owner, self.record(value)?));
             }
             Ok(true)
@@ -244,6 +245,10 @@ impl<'t> Snapshot<'t> {
 
     pub(super) fn note(&self, net: NetworkId, key: &str) -> Result<Option<&'t [u8]>, StoreError> {
         self.get(&key::note(net, key))
+    }
+
+    pub(super) fn cluster_state(&self, net: NetworkId) -> Result<Option<&'t [u8]>, StoreError> {
+        self.get(&key::prefix(Table::ClusterState, net))
     }
 
     pub(super) fn note_keys(
