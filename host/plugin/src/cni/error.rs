@@ -253,10 +253,9 @@ impl From<IpamError> for CniError {
                 Refusal::InvalidConfig(_) => Code::CONFIG,
             },
             IpamError::Problems { .. } => Code::CONFIG,
-            IpamError::Fault { .. }
-            | IpamError::Pools { .. }
-            | IpamError::Guard { .. }
-            | IpamError::Cluster { .. } => Code::POLICY_FAULT,
+            IpamError::Fault { .. } | IpamError::Pools { .. } | IpamError::Guard { .. } | IpamError::Cluster { .. } => {
+                Code::POLICY_FAULT
+            }
             IpamError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())
