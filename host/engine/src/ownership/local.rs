@@ -100,12 +100,17 @@ impl LocalState {
     /// # Errors
     /// [`ClusterError::Unreadable`]
     pub fn read(bytes: &[u8], boot: &str) -> Result<Self, ClusterError> {
-        let mut state: Self = super::record::read("(of this node)", bytes)?;
-        let has_joined = matches!(state.standing, Standing::Member | Standing::Joining | Standing::Fenced);
-        if state.boot != boot && has_joined {
-            state.standing = Standing::Rebooted;
+        super::record::read::<Self>("(of this node)", bytes).map(|state| state.in_boot(boot))
+    }
+
+    /// The same, in a boot of the machine: see [`Self::read`].
+    #[must_use]
+    pub fn in_boot(mut self, boot: &str) -> Self {
+        let has_joined = matches!(self.standing, Standing::Member | Standing::Joining | Standing::Fenced);
+        if self.boot != boot && has_joined {
+            self.standing = Standing::Rebooted;
         }
-        Ok(state)
+        self
     }
 
     /// As JSON.
