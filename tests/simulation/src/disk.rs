@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use gingham_engine::address::IpRange;
+use gingham_engine::address::{IpRange, successor};
 use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
@@ -27,6 +27,10 @@ pub trait Disk {
     fn is_idle(&self, range: IpRange, rest: Rest) -> bool;
     /// What a reboot leaves.
     fn reboot(&mut self);
+    /// The clock was set: as the durable store does it when it is opened, what was freed in the future rests from now on.
+    fn clock_set(&mut self, now: u64) {
+        let _ = now;
+    }
     /// The engine's ledger, if this disk has one.
     fn ledger(&self) -> Option<MemoryLedger> {
         None
@@ -120,27 +124,45 @@ impl Disk for LedgerDisk {
         Some(self.book())
     }
 
+    fn clock_set(&mut self, now: u64) {
+        let mut ledger = self.book();
+        for (address, freed) in resting(&self.book()) {
+            if freed > now {
+                sound(ledger.attach(&key(u16::MAX), &record(vec![address])));
+                sound(ledger.detach(&key(u16::MAX), now));
+            }
+        }
+        sound(ledger.commit());
+    }
+
     /// As the durable store does it: resting addresses and the knowledge of the cluster stay, leases go.
     fn reboot(&mut self) {
         let old = self.book();
         let fresh = MemoryStore::new();
         let mut ledger = fresh.ledger(NETWORK);
-        let mut from = Some(IpAddr::from([0, 0, 0, 0]));
-        while let Some(run) = from.and_then(|from| sound(old.next_used_run(from))) {
-            let mut address = Some(run.first());
-            while let Some(used) = address.filter(|address| run.contains(*address)) {
-                if let Some(freed) = sound(old.resting_since(used)) {
-                    sound(ledger.attach(&key(0), &record(vec![used])));
-                    sound(ledger.detach(&key(0), freed));
-                }
-                address = gingham_engine::address::successor(used);
-            }
-            from = gingham_engine::address::successor(run.last());
+        for (address, freed) in resting(&old) {
+            sound(ledger.attach(&key(0), &record(vec![address])));
+            sound(ledger.detach(&key(0), freed));
         }
         sound(ledger.put_cluster_state(&sound(old.cluster_state()).unwrap_or_default()));
         sound(ledger.commit());
         self.store = fresh;
     }
+}
+
+/// The addresses that rest, and since when.
+fn resting(ledger: &MemoryLedger) -> Vec<(IpAddr, u64)> {
+    let mut resting = Vec::new();
+    let mut from = Some(IpAddr::from([0, 0, 0, 0]));
+    while let Some(run) = from.and_then(|from| sound(ledger.next_used_run(from))) {
+        let mut address = Some(run.first());
+        while let Some(used) = address.filter(|address| run.contains(*address)) {
+            resting.extend(sound(ledger.resting_since(used)).map(|freed| (used, freed)));
+            address = successor(used);
+        }
+        from = successor(run.last());
+    }
+    resting
 }
 
 /// The least that does: for the model check, which compares and copies millions of them.

@@ -15,16 +15,52 @@ pub struct Driver {
     random: Random,
     /// Containers at most on a machine.
     pods: usize,
+    mood: Mood,
+    /// Steps until the next mood.
+    left: usize,
+}
+
+/// How often things happen, for a while. Where everything is equally likely, much is never seen: blocks are given back
+/// only where containers go more often than they come.
+#[derive(Debug, Clone, Default)]
+struct Mood {
+    anew: [usize; 15],
+    under_way: [usize; 5],
+}
+
+/// ADD, DEL, claim, release, sync, beat, leave, look, take over, take over for silence, off, image, restore, clock, wait.
+const ANEW: [usize; 15] = [350, 350, 70, 100, 70, 10, 8, 60, 60, 20, 12, 8, 3, 3, 30];
+/// Kill, lose, repeat, wait, go on.
+const UNDER_WAY: [usize; 5] = [30, 60, 30, 180, 700];
+/// How long a mood lasts.
+const MOOD: usize = 400;
+
+impl Mood {
+    fn new(random: &mut Random) -> Self {
+        let mut vary = |usual: &usize| usual * [0, 1, 1, 3, 8][random.below(5)];
+        let mut mood = Self { anew: ANEW, under_way: UNDER_WAY };
+        mood.anew.iter_mut().for_each(|weight| *weight = vary(weight));
+        mood.under_way.iter_mut().for_each(|weight| *weight = vary(weight));
+        // Whatever else, it goes on.
+        mood.anew[14] += 1;
+        mood.under_way[4] += 300;
+        mood
+    }
 }
 
 impl Driver {
     /// The decisions of a seed. `pods` is how many containers a machine has at most.
     pub fn new(seed: u64, pods: usize) -> Self {
-        Self { random: Random::from_seed(seed), pods }
+        Self { random: Random::from_seed(seed), pods, mood: Mood::default(), left: 0 }
     }
 
     /// What happens next.
     pub fn decide<D: Disk>(&mut self, world: &World<D>) -> Decision {
+        if self.left == 0 {
+            self.mood = Mood::new(&mut self.random);
+            self.left = MOOD;
+        }
+        self.left -= 1;
         if self.random.happens(30) {
             return self.outside(world);
         }
@@ -42,14 +78,14 @@ impl Driver {
 
     fn under_way(&mut self, machine: usize, process: usize, leg: &Leg) -> Decision {
         let stray = self.random.happens(700);
-        match (leg, self.random.below(100)) {
-            (_, 0..3) => Decision::Kill { machine, process, stray },
-            (_, 3..9) => Decision::Lose { machine, process, stray },
-            (Leg::There(_), 9..12) => Decision::Repeat { machine, process },
+        match (self.random.weighted(&self.mood.under_way), leg) {
+            (0, _) => Decision::Kill { machine, process, stray },
+            (1, _) => Decision::Lose { machine, process, stray },
+            (2, Leg::There(_)) => Decision::Repeat { machine, process },
             // Late: something else happens meanwhile.
-            (_, 12..30) => Decision::Pass { millis: 0 },
-            (Leg::There(_), _) => Decision::Carry { machine, process },
-            (Leg::Back(_), _) => Decision::Return { machine, process },
+            (3, _) => Decision::Pass { millis: 0 },
+            (_, Leg::There(_)) => Decision::Carry { machine, process },
+            (_, Leg::Back(_)) => Decision::Return { machine, process },
         }
     }
 
@@ -63,21 +99,21 @@ impl Driver {
             _ => {}
         }
         let of = self.random.below(world.machines.len());
-        match self.random.below(1000) {
-            0..350 => self.add_or_claim(state, machine, process),
-            350..620 => Decision::Del { machine, pod: self.pod() },
-            620..690 => start(What::Claim),
-            690..790 => start(What::Release),
-            790..860 => start(What::Sync),
-            860..870 => start(What::Beat),
-            870..880 => start(What::Leave),
-            880..920 => start(What::Look { of }),
-            920..960 => start(What::TakeOver { of }),
-            960..970 => start(What::TakeOverSilent { of }),
-            970..980 => Decision::Off { machine },
-            980..987 => Decision::Image { machine },
-            987..990 => Decision::Restore { machine },
-            990..993 => {
+        match self.random.weighted(&self.mood.anew) {
+            0 => self.add_or_claim(state, machine, process),
+            1 => Decision::Del { machine, pod: self.pod() },
+            2 => start(What::Claim),
+            3 => start(What::Release),
+            4 => start(What::Sync),
+            5 => start(What::Beat),
+            6 => start(What::Leave),
+            7 => start(What::Look { of }),
+            8 => start(What::TakeOver { of }),
+            9 => start(What::TakeOverSilent { of }),
+            10 => Decision::Off { machine },
+            11 => Decision::Image { machine },
+            12 => Decision::Restore { machine },
+            13 => {
                 let hours = i64::try_from(self.random.below(49)).unwrap_or(0) - 24;
                 Decision::Clock { machine, from_true: hours * 3_600_000 }
             }

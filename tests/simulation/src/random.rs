@@ -28,4 +28,16 @@ impl Random {
     pub fn happens(&mut self, per_mille: usize) -> bool {
         self.below(1000) < per_mille
     }
+
+    /// The place of one of these, each as likely as its number says. They are not all 0.
+    pub fn weighted(&mut self, weights: &[usize]) -> usize {
+        let mut drawn = self.below(weights.iter().sum());
+        for (place, weight) in weights.iter().enumerate() {
+            match drawn.checked_sub(*weight) {
+                None => return place,
+                Some(rest) => drawn = rest,
+            }
+        }
+        weights.len().saturating_sub(1)
+    }
 }

@@ -26,6 +26,8 @@ pub struct Case {
     pub bits: u8,
     /// Containers at most on a machine.
     pub pods: usize,
+    /// How long addresses rest: milliseconds.
+    pub cooldown: u64,
     /// The rule that is off: "R1" to "R8".
     pub without: Option<String>,
     /// Whether only an address that is in use twice counts as a violation.
@@ -45,6 +47,7 @@ impl Default for Case {
             blocks: 4,
             bits: 2,
             pods: 6,
+            cooldown: 10_000,
             without: None,
             damage_only: false,
             weave_split: false,
@@ -73,6 +76,7 @@ impl Case {
         };
         let mut setup = Setup::new(self.nodes, self.blocks, self.bits, rules);
         setup.damage_only = self.damage_only;
+        setup.cooldown = self.cooldown;
         if self.twin {
             setup.nodes.push(setup.nodes[0].clone());
         }

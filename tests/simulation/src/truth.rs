@@ -99,15 +99,16 @@ impl Truth {
     pub fn serves<D: Disk>(&mut self, number: usize, machines: &[Machine<D>]) -> Result<(), Violation> {
         let machine = &machines[number];
         self.servers.retain(|_, server| *server != number);
+        let mut done = check_machine(machine);
         if machine.is_on {
             for block in machine.local.held() {
-                if let Some(other) = self.servers.insert(block, number) {
-                    return Err(Violation::new(format!("machines {other} and {number} both serve from {block}")));
-                }
-                self.check_block(block, machines)?;
+                let other = self.servers.insert(block, number);
+                let twice = |other| Violation::new(format!("machines {other} and {number} both serve from {block}"));
+                done = done.and(other.map_or(Ok(()), |other| Err(twice(other))));
+                done = done.and(self.check_block(block, machines));
             }
         }
-        check_machine(machine)
+        done
     }
 
     /// Notes that a container uses an address. No two do.

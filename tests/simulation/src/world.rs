@@ -48,6 +48,8 @@ pub struct World<D> {
     pub(crate) strays: Vec<Call>,
     /// What has happened so far.
     pub counts: Counts,
+    /// The first thing that must never be.
+    violation: Option<Violation>,
 }
 
 impl<D: PartialEq> PartialEq for World<D> {
@@ -83,6 +85,7 @@ impl<D: Disk> World<D> {
             machines,
             strays: Vec::new(),
             counts: Counts::default(),
+            violation: None,
         }
     }
 
@@ -92,13 +95,19 @@ impl<D: Disk> World<D> {
     /// What must never be, and is.
     pub fn apply(&mut self, decision: Decision) -> Done {
         self.counts.steps += 1;
-        match self.decide(decision) {
-            Err(violation) if self.setup.damage_only && !violation.is_damage => Ok(()),
-            done => done,
+        self.decide(decision);
+        self.violation.clone().map_or(Ok(()), Err)
+    }
+
+    /// Notes a violation, and goes on: what comes of it is of interest, too.
+    fn note(&mut self, done: Done) {
+        let counts = |violation: &Violation| violation.is_damage || !self.setup.damage_only;
+        if let Some(violation) = done.err().filter(counts) {
+            self.violation.get_or_insert(violation);
         }
     }
 
-    fn decide(&mut self, decision: Decision) -> Done {
+    fn decide(&mut self, decision: Decision) {
         match decision {
             Decision::Add { machine, pod } => self.add(machine, pod),
             Decision::Del { machine, pod } => self.del(machine, pod),
@@ -111,27 +120,23 @@ impl<D: Disk> World<D> {
                     let call = call.clone();
                     self.leave_on_its_way(call);
                 }
-                Ok(())
             }
             Decision::Kill { machine, process, stray } => {
                 let killed = self.machines.get_mut(machine).and_then(|m| m.processes.get_mut(process)?.take());
                 if let Some(Process { leg: Leg::There(call), .. }) = killed.filter(|_| stray) {
                     self.leave_on_its_way(call);
                 }
-                Ok(())
             }
             Decision::Arrive { stray } => {
-                if !self.is_up || stray >= self.strays.len() {
-                    return Ok(());
+                if self.is_up && stray < self.strays.len() {
+                    let call = self.strays.remove(stray);
+                    self.carry_out(&call);
                 }
-                let call = self.strays.remove(stray);
-                self.carry_out(&call).map(drop)
             }
             Decision::Vanish { stray } => {
                 if stray < self.strays.len() {
                     self.strays.remove(stray);
                 }
-                Ok(())
             }
             Decision::Off { machine } => self.power_off(machine),
             Decision::On { machine } => self.power_on(machine),
@@ -139,23 +144,16 @@ impl<D: Disk> World<D> {
                 if let Some(machine) = self.machines.get_mut(machine) {
                     machine.image = Some(machine.disk.image());
                 }
-                Ok(())
             }
             Decision::Restore { machine } => self.restore(machine),
             Decision::Clock { machine, from_true } => {
                 if let Some(machine) = self.machines.get_mut(machine) {
                     machine.from_true = from_true;
+                    machine.disk.clock_set(machine.now(self.now));
                 }
-                Ok(())
             }
-            Decision::Pass { millis } => {
-                self.now = self.now.saturating_add(millis);
-                Ok(())
-            }
-            Decision::Store { up } => {
-                self.is_up = up;
-                Ok(())
-            }
+            Decision::Pass { millis } => self.now = self.now.saturating_add(millis),
+            Decision::Store { up } => self.is_up = up,
         }
     }
 
@@ -170,11 +168,11 @@ impl<D: Disk> World<D> {
         }
     }
 
-    fn add(&mut self, number: usize, pod: u16) -> Done {
+    fn add(&mut self, number: usize, pod: u16) {
         let range = self.setup.grid.range();
-        let Some(machine) = self.machines.get_mut(number) else { return Ok(()) };
+        let Some(machine) = self.machines.get_mut(number) else { return };
         if !machine.is_on || machine.pods.contains_key(&pod) {
-            return Ok(());
+            return;
         }
         machine.reload();
         let rest = machine.rest(self.now, &self.setup);
@@ -198,30 +196,35 @@ impl<D: Disk> World<D> {
             Some(address) => {
                 self.counts.adds += 1;
                 machine.pods.insert(pod, address);
-                self.truth.uses(address, number, range)?;
+                let done = self.truth.uses(address, number, range);
+                self.note(done);
             }
         }
-        self.truth.serves(number, &self.machines)
+        self.serves(number);
     }
 
-    fn del(&mut self, number: usize, pod: u16) -> Done {
-        let Some(machine) = self.machines.get_mut(number) else { return Ok(()) };
+    fn serves(&mut self, number: usize) {
+        let done = self.truth.serves(number, &self.machines);
+        self.note(done);
+    }
+
+    fn del(&mut self, number: usize, pod: u16) {
+        let Some(machine) = self.machines.get_mut(number) else { return };
         if let Some(address) = machine.pods.remove(&pod) {
             machine.disk.del(pod, machine.now(self.now));
             self.truth.users.remove(&address);
             self.counts.dels += 1;
         }
-        Ok(())
     }
 
-    fn start(&mut self, number: usize, process: usize, what: What) -> Done {
-        let Some(machine) = self.machines.get(number) else { return Ok(()) };
+    fn start(&mut self, number: usize, process: usize, what: What) {
+        let Some(machine) = self.machines.get(number) else { return };
         if !machine.is_on || machine.processes.get(process).is_none_or(Option::is_some) {
-            return Ok(());
+            return;
         }
-        let Some(task) = self.task(number, what) else { return Ok(()) };
+        let Some(task) = self.task(number, what) else { return };
         self.counts.started += 1;
-        self.step(number, process, task, None)
+        self.step(number, process, task, None);
     }
 
     fn task(&self, number: usize, what: What) -> Option<Running> {
@@ -259,7 +262,7 @@ impl<D: Disk> World<D> {
     }
 
     /// One step of a task: under the node's lock, durable before anything leaves.
-    fn step(&mut self, number: usize, process: usize, mut task: Running, reply: Option<Reply>) -> Done {
+    fn step(&mut self, number: usize, process: usize, mut task: Running, reply: Option<Reply>) {
         let machine = &mut self.machines[number];
         machine.reload();
         let mut local = machine.local.clone();
@@ -272,18 +275,20 @@ impl<D: Disk> World<D> {
         match step {
             Step::Call(call) => {
                 self.counts.calls += 1;
-                check_call(machine, &call)?;
+                let done = check_call(machine, &call);
                 machine.processes[process] = Some(Process { task, leg: Leg::There(call) });
+                self.note(done);
             }
             Step::Done(outcome) => {
                 machine.processes[process] = None;
                 if let Running::Beat(beat) = task {
                     machine.beat = beat;
                 }
-                self.ended(number, outcome)?;
+                let done = self.ended(number, outcome);
+                self.note(done);
             }
         }
-        self.truth.serves(number, &self.machines)
+        self.serves(number);
     }
 
     fn ended(&mut self, number: usize, outcome: Outcome) -> Done {
@@ -316,59 +321,60 @@ impl<D: Disk> World<D> {
         Ok(())
     }
 
-    fn carry(&mut self, number: usize, process: usize) -> Done {
-        let Some(Leg::There(call)) = self.leg(number, process) else { return Ok(()) };
+    fn carry(&mut self, number: usize, process: usize) {
+        let Some(Leg::There(call)) = self.leg(number, process) else { return };
         let call = call.clone();
         let reply = if self.is_up {
-            self.carry_out(&call)?
+            self.carry_out(&call)
         } else {
             Reply::Refused(StoreFault::Unreachable("connection refused".into()))
         };
         if let Some(process) = &mut self.machines[number].processes[process] {
             process.leg = Leg::Back(reply);
         }
-        Ok(())
     }
 
-    fn carry_out(&mut self, call: &Call) -> Result<Reply, Violation> {
+    fn carry_out(&mut self, call: &Call) -> Reply {
         let reply = self.records.carry_out(call);
         self.truth.carried_out(call, &reply);
         if matches!(reply, Reply::Written(_) | Reply::Deleted)
             && let Call::Create { key, .. } | Call::Update { key, .. } | Call::Delete { key, .. } = call
         {
-            match Key::read(key) {
-                Key::Block(block) => self.truth.check_block(block, &self.machines)?,
-                Key::Member(name) => self.truth.check_node(name, &self.machines)?,
-                _ => {}
-            }
+            let done = match Key::read(key) {
+                Key::Block(block) => self.truth.check_block(block, &self.machines),
+                Key::Member(name) => self.truth.check_node(name, &self.machines),
+                _ => Ok(()),
+            };
+            self.note(done);
         }
-        Ok(reply)
+        reply
     }
 
-    fn give_back(&mut self, number: usize, process: usize) -> Done {
-        let Some(Leg::Back(_)) = self.leg(number, process) else { return Ok(()) };
-        match self.machines[number].processes[process].take() {
-            Some(Process { task, leg: Leg::Back(reply) }) => self.step(number, process, task, Some(reply)),
-            _ => Ok(()),
+    fn give_back(&mut self, number: usize, process: usize) {
+        if !matches!(self.leg(number, process), Some(Leg::Back(_))) {
+            return;
+        }
+        if let Some(Process { task, leg: Leg::Back(reply) }) = self.machines[number].processes[process].take() {
+            self.step(number, process, task, Some(reply));
         }
     }
 
-    fn lose(&mut self, number: usize, process: usize, stray: bool) -> Done {
+    fn lose(&mut self, number: usize, process: usize, stray: bool) {
         if self.leg(number, process).is_none() {
-            return Ok(());
+            return;
         }
-        let Some(Process { task, leg }) = self.machines[number].processes[process].take() else { return Ok(()) };
+        let Some(Process { task, leg }) = self.machines[number].processes[process].take() else { return };
         if let Leg::There(call) = leg
             && stray
         {
             self.leave_on_its_way(call);
         }
         let fault = StoreFault::Unreachable("no answer in time".into());
-        self.step(number, process, task, Some(Reply::Unknown(fault)))
+        self.step(number, process, task, Some(Reply::Unknown(fault)));
     }
 
-    fn power_off(&mut self, number: usize) -> Done {
-        let Some(machine) = self.machines.get_mut(number).filter(|machine| machine.is_on) else { return Ok(()) };
+    fn power_off(&mut self, number: usize) {
+        let Some(machine) = self.machines.get_mut(number).filter(|machine| machine.is_on) else { return };
         for address in machine.pods.values() {
             self.truth.users.remove(address);
         }
@@ -377,22 +383,22 @@ impl<D: Disk> World<D> {
                 self.leave_on_its_way(call);
             }
         }
-        self.truth.serves(number, &self.machines)
+        self.serves(number);
     }
 
-    fn power_on(&mut self, number: usize) -> Done {
-        let Some(machine) = self.machines.get_mut(number).filter(|machine| !machine.is_on) else { return Ok(()) };
+    fn power_on(&mut self, number: usize) {
+        let Some(machine) = self.machines.get_mut(number).filter(|machine| !machine.is_on) else { return };
         machine.power_on();
-        self.truth.serves(number, &self.machines)
+        self.serves(number);
     }
 
-    fn restore(&mut self, number: usize) -> Done {
-        self.power_off(number)?;
-        let Some(machine) = self.machines.get_mut(number) else { return Ok(()) };
+    fn restore(&mut self, number: usize) {
+        self.power_off(number);
+        let Some(machine) = self.machines.get_mut(number) else { return };
         if let Some(image) = machine.image.take() {
             machine.disk = image;
         }
-        self.power_on(number)
+        self.power_on(number);
     }
 }
 

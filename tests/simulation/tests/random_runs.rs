@@ -17,5 +17,5 @@ fn run(case: &Case, seeds: std::ops::Range<u64>, steps: u64) {
 
 #[test]
 fn two_nodes_and_one_block() {
-    run(&Case { nodes: 2, blocks: 1, bits: 3, ..Case::default() }, 0..6, 50_000);
+    run(&Case { nodes: 2, blocks: 1, bits: 3, pods: 2, ..Case::default() }, 0..6, 50_000);
 }
