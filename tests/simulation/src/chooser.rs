@@ -1,0 +1,72 @@
+//! Who says which block to claim next.
+
+use gingham_engine::address::IpRange;
+use gingham_engine::ownership::claim::Chooser;
+use gingham_engine::ownership::grid::Picture;
+use ipnet::IpNet;
+
+use crate::policy::WeaveSplit;
+
+/// A chooser that can be in a process: the same answers to the same questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Native {
+    /// The lowest unclaimed block.
+    Lowest,
+    /// The lowest unclaimed block of the own equal share, else the lowest one above it, else the lowest.
+    OwnShareFirst,
+}
+
+impl Chooser for Native {
+    type Error = Exhausted;
+
+    fn next_block(&mut self, picture: &Picture) -> Result<IpNet, Exhausted> {
+        let grid = picture.grids()[0];
+        let whole = IpRange::from(grid.range());
+        let own = match self {
+            Self::Lowest => None,
+            Self::OwnShareFirst => {
+                let index = picture.members().iter().position(|member| member == picture.me()).unwrap_or(0);
+                share(grid.block_count(), picture.members().len(), index)
+            }
+        };
+        let own = own.and_then(|(from, to)| {
+            let (first, last) = (grid.block(from)?, grid.block(to - 1)?);
+            let span = IpRange::new(first.network(), last.broadcast())?;
+            let above = || picture.next_unclaimed(whole, Some(last.network()));
+            picture.next_unclaimed(span, None).or_else(above)
+        });
+        own.or_else(|| picture.next_unclaimed(whole, None)).ok_or(Exhausted)
+    }
+}
+
+/// No block is unclaimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Exhausted;
+
+/// The blocks from the first number up to, and without, the second: equal shares, the first ones one block larger.
+pub fn share(blocks: u128, members: usize, index: usize) -> Option<(u128, u128)> {
+    let (members, index) = (members as u128, index as u128);
+    let (whole, rest) = (blocks / members, blocks % members);
+    let start = |index: u128| index * whole + index.min(rest);
+    (start(index) < start(index + 1)).then_some((start(index), start(index + 1)))
+}
+
+/// Either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AnyChooser {
+    /// Written for the simulation.
+    Native(Native),
+    /// The real component.
+    WeaveSplit(WeaveSplit),
+}
+
+impl Chooser for AnyChooser {
+    type Error = Exhausted;
+
+    fn next_block(&mut self, picture: &Picture) -> Result<IpNet, Exhausted> {
+        match self {
+            Self::Native(native) => native.next_block(picture),
+            Self::WeaveSplit(policy) => policy.next_block(picture),
+        }
+    }
+}

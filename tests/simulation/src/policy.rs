@@ -1,0 +1,133 @@
+//! The real component, with a simulated cluster's range.
+
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use gingham_engine::address::IpRange;
+use gingham_engine::attachment::{Pod, Refusal, Request};
+use gingham_engine::cluster_policy::ClusterPolicy;
+use gingham_engine::ipam::{self, IpamError};
+use gingham_engine::memory_ledger::MemoryLedger;
+use gingham_engine::ownership::cluster::Cluster;
+use gingham_engine::ownership::grid::{Grid, Picture};
+use gingham_engine::ownership::local::LocalState;
+use gingham_engine::ownership::shared_store::Reply;
+use gingham_engine::ranges::RangeSet;
+use gingham_engine::runtime::{Limits, Policy, Runtime};
+use gingham_engine::settings::Settings;
+use ipnet::IpNet;
+
+use crate::chooser::Exhausted;
+use crate::disk::{Rest, key, record, sound};
+
+/// `weave-split`, loaded once for the process.
+#[derive(Clone, Copy)]
+pub struct WeaveSplit {
+    policy: &'static Policy,
+    settings: &'static Settings,
+    blocks: &'static ClusterPolicy<'static, MemoryLedger>,
+}
+
+impl WeaveSplit {
+    /// The policy with a grid as its range. It is never unloaded.
+    ///
+    /// # Panics
+    /// If the component does not load or refuses the range: it is part of this program.
+    pub fn load(grid: Grid, cooldown: u64) -> Self {
+        let runtime = sound(Runtime::new());
+        let Some(built_in) = gingham_builtin::find("weave-split") else { panic!("weave-split is not built in") };
+        let policy: &'static Policy = Box::leak(Box::new(sound(built_in.load(&runtime))));
+        let config = serde_json::json!({"range": grid.range(), "blockSize": grid.block_length()});
+        let settings: &'static Settings = Box::leak(Box::new(Settings {
+            policy_config: config.to_string(),
+            exclude: RangeSet::default(),
+            cooldown: std::time::Duration::from_millis(cooldown),
+            data_dir: "/nowhere".into(),
+            limits: Limits::default(),
+        }));
+        let blocks = sound(ClusterPolicy::new(policy, settings, &mut Vec::new()));
+        Self { policy, settings, blocks: Box::leak(Box::new(blocks)) }
+    }
+
+    /// The block to claim next.
+    pub(crate) fn next_block(self, picture: &Picture) -> Result<IpNet, Exhausted> {
+        match self.blocks.next_block(0, &Arc::new(picture.clone()), &mut Vec::new()) {
+            Ok(proposal) => Ok(proposal.block),
+            Err(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }) => Err(Exhausted),
+            Err(error) => panic!("weave-split: {error}"),
+        }
+    }
+
+    /// How many blocks a member's share has.
+    ///
+    /// # Panics
+    /// If the policy refuses.
+    pub fn share(self, members: &[String], member: &str) -> u128 {
+        let share = sound(self.blocks.share(members, member, &mut Vec::new()));
+        share.iter().map(IpRange::len).sum::<u128>() / self.blocks.grids()[0].block_size()
+    }
+
+    /// An address for a container, the whole way through the engine: policy, guard, ledger.
+    pub(crate) fn allocate(
+        self,
+        ledger: MemoryLedger,
+        pod: u16,
+        local: &LocalState,
+        listed: &Reply,
+        rest: Rest,
+    ) -> Option<IpAddr> {
+        let Reply::Listed { records, at } = listed else { return None };
+        let cluster = sound(Cluster::read(records, *at));
+        let picture = Arc::new(cluster.picture(local.node(), local.grids()));
+        let rested: Vec<IpRange> = local.held_rested(rest.now).map(IpRange::from).collect();
+        let mut blocks = vec![rested, local.ranges()];
+        blocks.dedup();
+        for ranges in blocks {
+            let prepared = sound(ipam::prepare(self.policy, self.settings, &mut Vec::new()));
+            let prepared = prepared.restrict(&RangeSet::new(ranges), Arc::clone(&picture));
+            let done = prepared.allocate(ledger.clone(), &request(pod, local, rest), &record(vec![]), &mut Vec::new());
+            match done {
+                Ok(granted) => return granted.answer.addresses.first().map(|assigned| assigned.address.addr()),
+                Err(IpamError::Refused { refusal: Refusal::Exhausted(_) | Refusal::TryAgain(_), .. }) => {}
+                Err(error) => panic!("weave-split: {error}"),
+            }
+        }
+        None
+    }
+}
+
+fn request(pod: u16, local: &LocalState, rest: Rest) -> Request {
+    Request {
+        network: "net".into(),
+        key: key(pod),
+        netns: String::new(),
+        pod: Pod::default(),
+        node: local.node().to_owned(),
+        arguments: Vec::new(),
+        annotations: std::collections::BTreeMap::new(),
+        requested: Vec::new(),
+        mac: None,
+        resolv_conf: None,
+        now: rest.now,
+        seed: u64::from(pod),
+    }
+}
+
+impl std::fmt::Debug for WeaveSplit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WeaveSplit")
+    }
+}
+
+impl PartialEq for WeaveSplit {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.blocks, other.blocks)
+    }
+}
+
+impl Eq for WeaveSplit {}
+
+impl Hash for WeaveSplit {
+    fn hash<H: Hasher>(&self, _state: &mut H) {}
+}

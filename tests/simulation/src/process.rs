@@ -1,0 +1,130 @@
+//! A process of a node: one task of the engine, and the call it waits for.
+
+use gingham_engine::ownership::beat::Beat;
+use gingham_engine::ownership::claim::{Claim, ClaimError, Claimed};
+use gingham_engine::ownership::error::ClusterError;
+use gingham_engine::ownership::join::{Join, Joined};
+use gingham_engine::ownership::leave::Leave;
+use gingham_engine::ownership::local::LocalState;
+use gingham_engine::ownership::release::{Release, Released};
+use gingham_engine::ownership::shared_store::{Call, Reply};
+use gingham_engine::ownership::sync::{Sync, SyncError, Synced};
+use gingham_engine::ownership::takeover::{Look, Sighting, TakenOver, Takeover};
+use gingham_engine::ownership::task::{Step, Task};
+
+use crate::chooser::{AnyChooser, Exhausted};
+
+/// A task of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[allow(clippy::large_enum_variant)] // Four at most for a machine.
+pub enum Running {
+    /// Joins.
+    Join(Join),
+    /// Claims.
+    Claim(Claim<AnyChooser>),
+    /// Gives back.
+    Release(Release),
+    /// Syncs.
+    Sync(Sync),
+    /// Shows life.
+    Beat(Beat),
+    /// Leaves.
+    Leave(Leave),
+    /// Looks.
+    Look(Look),
+    /// Takes over.
+    Takeover(Takeover),
+}
+
+/// What a task has come to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Of [`Running::Join`].
+    Join(Result<Joined, ClusterError>),
+    /// Of [`Running::Claim`].
+    Claim(Result<Claimed, ClaimError<Exhausted>>),
+    /// Of [`Running::Release`].
+    Release(Result<Released, ClusterError>),
+    /// Of [`Running::Sync`].
+    Sync(Result<Synced, SyncError>),
+    /// Of [`Running::Beat`].
+    Beat(Result<(), ClusterError>),
+    /// Of [`Running::Leave`].
+    Leave(Result<(), ClusterError>),
+    /// Of [`Running::Look`].
+    Look(Result<Sighting, ClusterError>),
+    /// Of [`Running::Takeover`].
+    Takeover(Result<TakenOver, ClusterError>),
+}
+
+impl Outcome {
+    /// Why nothing came of it, if so.
+    pub fn error(&self) -> Option<&ClusterError> {
+        match self {
+            Self::Join(Err(error))
+            | Self::Claim(Err(ClaimError::Cluster(error)))
+            | Self::Release(Err(error))
+            | Self::Sync(Err(SyncError { error, .. }))
+            | Self::Beat(Err(error))
+            | Self::Leave(Err(error))
+            | Self::Look(Err(error))
+            | Self::Takeover(Err(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fn over<T>(step: Step<T>, outcome: impl Fn(T) -> Outcome) -> Step<Outcome> {
+    match step {
+        Step::Call(call) => Step::Call(call),
+        Step::Done(output) => Step::Done(outcome(output)),
+    }
+}
+
+impl Task for Running {
+    type Output = Outcome;
+
+    fn start(&mut self, local: &mut LocalState, now: u64) -> Step<Outcome> {
+        match self {
+            Self::Join(task) => over(task.start(local, now), Outcome::Join),
+            Self::Claim(task) => over(task.start(local, now), Outcome::Claim),
+            Self::Release(task) => over(task.start(local, now), Outcome::Release),
+            Self::Sync(task) => over(task.start(local, now), Outcome::Sync),
+            Self::Beat(task) => over(task.start(local, now), Outcome::Beat),
+            Self::Leave(task) => over(task.start(local, now), Outcome::Leave),
+            Self::Look(task) => over(task.start(local, now), Outcome::Look),
+            Self::Takeover(task) => over(task.start(local, now), Outcome::Takeover),
+        }
+    }
+
+    fn resume(&mut self, reply: Reply, local: &mut LocalState, now: u64) -> Step<Outcome> {
+        match self {
+            Self::Join(task) => over(task.resume(reply, local, now), Outcome::Join),
+            Self::Claim(task) => over(task.resume(reply, local, now), Outcome::Claim),
+            Self::Release(task) => over(task.resume(reply, local, now), Outcome::Release),
+            Self::Sync(task) => over(task.resume(reply, local, now), Outcome::Sync),
+            Self::Beat(task) => over(task.resume(reply, local, now), Outcome::Beat),
+            Self::Leave(task) => over(task.resume(reply, local, now), Outcome::Leave),
+            Self::Look(task) => over(task.resume(reply, local, now), Outcome::Look),
+            Self::Takeover(task) => over(task.resume(reply, local, now), Outcome::Takeover),
+        }
+    }
+}
+
+/// Where the call of a process is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Leg {
+    /// On its way to the store.
+    There(Call),
+    /// Carried out; the reply is on its way.
+    Back(Reply),
+}
+
+/// A process that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Process {
+    /// Its task.
+    pub task: Running,
+    /// Its call.
+    pub leg: Leg,
+}

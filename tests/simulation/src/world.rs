@@ -1,0 +1,420 @@
+//! A cluster, and what each decision does to it.
+
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+
+use gingham_engine::address::{IpRange, predecessor, successor};
+use gingham_engine::ownership::claim::{Claim, ClaimError};
+use gingham_engine::ownership::error::ClusterError;
+use gingham_engine::ownership::join::Join;
+use gingham_engine::ownership::leave::Leave;
+use gingham_engine::ownership::local::BlockState;
+use gingham_engine::ownership::record::Key;
+use gingham_engine::ownership::records::Records;
+use gingham_engine::ownership::release::Release;
+use gingham_engine::ownership::shared_store::{Call, Reply, StoreFault};
+use gingham_engine::ownership::sync::Sync;
+use gingham_engine::ownership::takeover::{Look, Takeover};
+use gingham_engine::ownership::task::{Step, Task};
+
+use crate::chooser::AnyChooser;
+use crate::decision::{Decision, What};
+use crate::disk::Disk;
+use crate::machine::Machine;
+use crate::process::{Leg, Outcome, Process, Running};
+use crate::report::Counts;
+use crate::setup::Setup;
+use crate::truth::{Truth, Violation};
+
+/// 2026-01-01 00:00 UTC, when every world begins.
+const BEGINNING: u64 = 1_767_225_600_000;
+
+/// More calls than this that nobody waits for are lost.
+const MOST_STRAYS: usize = 8;
+
+/// A cluster at one moment.
+#[derive(Debug, Clone)]
+pub struct World<D> {
+    pub(crate) setup: Rc<Setup>,
+    /// The store's records.
+    pub records: Records,
+    /// What is true, seen from above.
+    pub truth: Truth,
+    pub(crate) is_up: bool,
+    now: u64,
+    /// All machines.
+    pub machines: Vec<Machine<D>>,
+    /// Calls that nobody waits for.
+    pub(crate) strays: Vec<Call>,
+    /// What has happened so far.
+    pub counts: Counts,
+    /// The first thing that must never be.
+    violation: Option<Violation>,
+}
+
+impl<D: PartialEq> PartialEq for World<D> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.is_up, self.now) == (other.is_up, other.now)
+            && self.records == other.records
+            && self.machines == other.machines
+            && self.strays == other.strays
+    }
+}
+
+impl<D: Hash> Hash for World<D> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.is_up, self.now).hash(state);
+        self.records.hash(state);
+        self.machines.hash(state);
+        self.strays.hash(state);
+    }
+}
+
+type Done = Result<(), Violation>;
+
+impl<D: Disk> World<D> {
+    /// A cluster of machines that have not joined yet.
+    pub fn new(setup: Setup) -> Self {
+        let machines = (0..setup.nodes.len()).map(|number| Machine::new(number, &setup)).collect();
+        Self {
+            setup: Rc::new(setup),
+            records: Records::new(),
+            truth: Truth::default(),
+            is_up: true,
+            now: BEGINNING,
+            machines,
+            strays: Vec::new(),
+            counts: Counts::default(),
+            violation: None,
+        }
+    }
+
+    /// Does what was decided, and checks everything it may have touched.
+    ///
+    /// # Errors
+    /// What must never be, and is.
+    pub fn apply(&mut self, decision: Decision) -> Done {
+        self.counts.steps += 1;
+        self.decide(decision);
+        self.violation.clone().map_or(Ok(()), Err)
+    }
+
+    /// Notes a violation, and goes on: what comes of it is of interest, too.
+    fn note(&mut self, done: Done) {
+        let counts = |violation: &Violation| violation.is_damage || !self.setup.damage_only;
+        if let Some(violation) = done.err().filter(counts) {
+            self.violation.get_or_insert(violation);
+        }
+    }
+
+    fn decide(&mut self, decision: Decision) {
+        match decision {
+            Decision::Add { machine, pod } => self.add(machine, pod),
+            Decision::Del { machine, pod } => self.del(machine, pod),
+            Decision::Start { machine, process, task } => self.start(machine, process, task),
+            Decision::Carry { machine, process } => self.carry(machine, process),
+            Decision::Return { machine, process } => self.give_back(machine, process),
+            Decision::Lose { machine, process, stray } => self.lose(machine, process, stray),
+            Decision::Repeat { machine, process } => {
+                if let Some(Leg::There(call)) = self.leg(machine, process) {
+                    let call = call.clone();
+                    self.leave_on_its_way(call);
+                }
+            }
+            Decision::Kill { machine, process, stray } => {
+                let killed = self.machines.get_mut(machine).and_then(|m| m.processes.get_mut(process)?.take());
+                if let Some(Process { leg: Leg::There(call), .. }) = killed.filter(|_| stray) {
+                    self.leave_on_its_way(call);
+                }
+            }
+            Decision::Arrive { stray } => {
+                if self.is_up && stray < self.strays.len() {
+                    let call = self.strays.remove(stray);
+                    self.carry_out(&call);
+                }
+            }
+            Decision::Vanish { stray } => {
+                if stray < self.strays.len() {
+                    self.strays.remove(stray);
+                }
+            }
+            Decision::Off { machine } => self.power_off(machine),
+            Decision::On { machine } => self.power_on(machine),
+            Decision::Image { machine } => {
+                if let Some(machine) = self.machines.get_mut(machine) {
+                    machine.image = Some(machine.disk.image());
+                }
+            }
+            Decision::Restore { machine } => self.restore(machine),
+            Decision::Clock { machine, from_true } => {
+                if let Some(machine) = self.machines.get_mut(machine) {
+                    machine.from_true = from_true;
+                    machine.disk.clock_set(machine.now(self.now));
+                }
+            }
+            Decision::Pass { millis } => self.now = self.now.saturating_add(millis),
+            Decision::Store { up } => self.is_up = up,
+        }
+    }
+
+    fn leg(&self, machine: usize, process: usize) -> Option<&Leg> {
+        self.machines.get(machine)?.processes.get(process)?.as_ref().map(|process| &process.leg)
+    }
+
+    fn leave_on_its_way(&mut self, call: Call) {
+        // A question changes nothing, and nobody hears the answer.
+        if !matches!(call, Call::Get { .. } | Call::List { .. }) && self.strays.len() < MOST_STRAYS {
+            self.strays.push(call);
+        }
+    }
+
+    fn add(&mut self, number: usize, pod: u16) {
+        let range = self.setup.grid.range();
+        let Some(machine) = self.machines.get_mut(number) else { return };
+        if !machine.is_on || machine.pods.contains_key(&pod) {
+            return;
+        }
+        machine.reload();
+        let rest = machine.rest(self.now, &self.setup);
+        let inner = |block: ipnet::IpNet| {
+            let block = IpRange::from(block);
+            let first = if block.first() == range.network() { successor(block.first())? } else { block.first() };
+            let last = if block.last() == range.broadcast() { predecessor(block.last())? } else { block.last() };
+            IpRange::new(first, last)
+        };
+        let rested: Vec<IpRange> = machine.local.held_rested(rest.now).filter_map(inner).collect();
+        let all: Vec<IpRange> = machine.local.held().filter_map(inner).collect();
+        let address = match (self.setup.policy, machine.disk.ledger()) {
+            (Some(policy), Some(ledger)) => {
+                let picture = self.records.carry_out(&Call::List { prefix: String::new() });
+                policy.allocate(ledger, pod, &machine.local, &picture, rest)
+            }
+            _ => machine.disk.add(pod, &rested, rest).or_else(|| machine.disk.add(pod, &all, rest)),
+        };
+        match address {
+            None => self.counts.adds_without_room += 1,
+            Some(address) => {
+                self.counts.adds += 1;
+                machine.pods.insert(pod, address);
+                let done = self.truth.uses(address, number, range);
+                self.note(done);
+            }
+        }
+        self.serves(number);
+    }
+
+    fn serves(&mut self, number: usize) {
+        let done = self.truth.serves(number, &self.machines);
+        self.note(done);
+    }
+
+    fn del(&mut self, number: usize, pod: u16) {
+        let Some(machine) = self.machines.get_mut(number) else { return };
+        if let Some(address) = machine.pods.remove(&pod) {
+            machine.disk.del(pod, machine.now(self.now));
+            self.truth.users.remove(&address);
+            self.counts.dels += 1;
+        }
+    }
+
+    fn start(&mut self, number: usize, process: usize, what: What) {
+        let Some(machine) = self.machines.get(number) else { return };
+        if !machine.is_on || machine.processes.get(process).is_none_or(Option::is_some) {
+            return;
+        }
+        let Some(task) = self.task(number, what) else { return };
+        self.counts.started += 1;
+        self.step(number, process, task, None);
+    }
+
+    fn task(&self, number: usize, what: What) -> Option<Running> {
+        let machine = &self.machines[number];
+        let rules = self.setup.rules;
+        let cooldown = self.setup.cooldown;
+        Some(match what {
+            What::Join => {
+                Running::Join(Join::new(machine.identity(), vec![self.setup.grid], "simulated").under(rules))
+            }
+            What::Claim => {
+                let native = AnyChooser::Native(self.setup.chooser);
+                let chooser = self.setup.policy.map_or(native, AnyChooser::WeaveSplit);
+                Running::Claim(Claim::new(chooser, 0, cooldown).under(rules))
+            }
+            What::Release => {
+                Running::Release(Release::new(machine.idle(machine.rest(self.now, &self.setup))).under(rules))
+            }
+            What::Sync => Running::Sync(Sync::new().under(rules)),
+            What::Beat => Running::Beat(machine.beat.clone()),
+            What::Leave if machine.pods.is_empty() => Running::Leave(Leave::new()),
+            What::Leave => return None,
+            What::Look { of } => Running::Look(Look::at(self.setup.nodes.get(of)?)),
+            What::TakeOver { of } => {
+                let node = self.setup.nodes.get(of)?;
+                if self.machines.iter().any(|machine| machine.is_on && machine.node == *node) {
+                    return None;
+                }
+                Running::Takeover(Takeover::ordered(machine.sightings.get(&of)?.clone(), false).under(rules))
+            }
+            What::TakeOverSilent { of } => {
+                Running::Takeover(Takeover::upon_silence(machine.sightings.get(&of)?.clone()).under(rules))
+            }
+        })
+    }
+
+    /// One step of a task: under the node's lock, durable before anything leaves.
+    fn step(&mut self, number: usize, process: usize, mut task: Running, reply: Option<Reply>) {
+        let machine = &mut self.machines[number];
+        machine.reload();
+        let mut local = machine.local.clone();
+        let now = machine.now(self.now);
+        let step = match reply {
+            None => task.start(&mut local, now),
+            Some(reply) => task.resume(reply, &mut local, now),
+        };
+        machine.save(local);
+        match step {
+            Step::Call(call) => {
+                self.counts.calls += 1;
+                let done = check_call(machine, &call);
+                machine.processes[process] = Some(Process { task, leg: Leg::There(call) });
+                self.note(done);
+            }
+            Step::Done(outcome) => {
+                machine.processes[process] = None;
+                if let Running::Beat(beat) = task {
+                    machine.beat = beat;
+                }
+                let done = self.ended(number, outcome);
+                self.note(done);
+            }
+        }
+        self.serves(number);
+    }
+
+    fn ended(&mut self, number: usize, outcome: Outcome) -> Done {
+        if let Some(error @ (ClusterError::Nonsense | ClusterError::Rewound { .. } | ClusterError::Unreadable { .. })) =
+            outcome.error()
+        {
+            return Err(Violation::new(format!("machine {number}: {error}")));
+        }
+        match outcome {
+            Outcome::Join(Ok(_)) => self.counts.joins += 1,
+            Outcome::Claim(Ok(claimed)) => {
+                self.counts.claims += 1;
+                self.counts.claims_of_the_dead += u64::from(claimed.was_anothers);
+            }
+            Outcome::Claim(Err(ClaimError::BadProposal { block, why })) => {
+                return Err(Violation::new(format!("machine {number} was to claim {block}, which {why}")));
+            }
+            Outcome::Claim(Err(ClaimError::Refused(_))) => self.counts.exhausted += 1,
+            Outcome::Release(Ok(released)) => self.counts.released += released.blocks.len() as u64,
+            Outcome::Sync(Ok(synced)) if !synced.lost.is_empty() => {
+                return Err(Violation::new(format!("machine {number} lost {:?}", synced.lost)));
+            }
+            Outcome::Look(Ok(sighting)) => {
+                let of = self.setup.nodes.iter().position(|node| *node == sighting.node);
+                self.machines[number].sightings.extend(of.map(|of| (of, sighting)));
+            }
+            Outcome::Takeover(Ok(_)) => self.counts.takeovers += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn carry(&mut self, number: usize, process: usize) {
+        let Some(Leg::There(call)) = self.leg(number, process) else { return };
+        let call = call.clone();
+        let reply = if self.is_up {
+            self.carry_out(&call)
+        } else {
+            Reply::Refused(StoreFault::Unreachable("connection refused".into()))
+        };
+        if let Some(process) = &mut self.machines[number].processes[process] {
+            process.leg = Leg::Back(reply);
+        }
+    }
+
+    fn carry_out(&mut self, call: &Call) -> Reply {
+        let reply = self.records.carry_out(call);
+        self.truth.carried_out(call, &reply);
+        if matches!(reply, Reply::Written(_) | Reply::Deleted)
+            && let Call::Create { key, .. } | Call::Update { key, .. } | Call::Delete { key, .. } = call
+        {
+            let done = match Key::read(key) {
+                Key::Block(block) => self.truth.check_block(block, &self.machines),
+                Key::Member(name) => self.truth.check_node(name, &self.machines),
+                _ => Ok(()),
+            };
+            self.note(done);
+        }
+        reply
+    }
+
+    fn give_back(&mut self, number: usize, process: usize) {
+        if !matches!(self.leg(number, process), Some(Leg::Back(_))) {
+            return;
+        }
+        if let Some(Process { task, leg: Leg::Back(reply) }) = self.machines[number].processes[process].take() {
+            self.step(number, process, task, Some(reply));
+        }
+    }
+
+    fn lose(&mut self, number: usize, process: usize, stray: bool) {
+        if self.leg(number, process).is_none() {
+            return;
+        }
+        let Some(Process { task, leg }) = self.machines[number].processes[process].take() else { return };
+        if let Leg::There(call) = leg
+            && stray
+        {
+            self.leave_on_its_way(call);
+        }
+        let fault = StoreFault::Unreachable("no answer in time".into());
+        self.step(number, process, task, Some(Reply::Unknown(fault)));
+    }
+
+    fn power_off(&mut self, number: usize) {
+        let Some(machine) = self.machines.get_mut(number).filter(|machine| machine.is_on) else { return };
+        for address in machine.pods.values() {
+            self.truth.users.remove(address);
+        }
+        for process in machine.power_off() {
+            if let Leg::There(call) = process.leg {
+                self.leave_on_its_way(call);
+            }
+        }
+        self.serves(number);
+    }
+
+    fn power_on(&mut self, number: usize) {
+        let Some(machine) = self.machines.get_mut(number).filter(|machine| !machine.is_on) else { return };
+        machine.power_on();
+        self.serves(number);
+    }
+
+    fn restore(&mut self, number: usize) {
+        self.power_off(number);
+        let Some(machine) = self.machines.get_mut(number) else { return };
+        if let Some(image) = machine.image.take() {
+            machine.disk = image;
+        }
+        self.power_on(number);
+    }
+}
+
+/// I4: whatever may give a block away leaves only after the block has left the disk, and only if nobody uses it.
+fn check_call<D: Disk>(machine: &Machine<D>, call: &Call) -> Done {
+    let Call::Delete { key, expected } = call else { return Ok(()) };
+    let Key::Block(block) = Key::read(key) else { return Ok(()) };
+    let on_disk = machine.disk.local(&machine.boot_id());
+    let entry = on_disk.blocks().find(|entry| entry.block == block && entry.version == *expected);
+    // Another process of the node may have taken the block back in a later version.
+    let Some(entry) = entry else { return Ok(()) };
+    if matches!(entry.state, BlockState::Held { .. }) {
+        return Err(Violation::new(format!("{} gives {block} back while its disk says that it holds it", machine.node)));
+    }
+    match machine.pods.values().find(|address| block.contains(*address)) {
+        Some(address) => Err(Violation::new(format!("{} gives {block} back while {address} is in use", machine.node))),
+        None => Ok(()),
+    }
+}
