@@ -34,3 +34,24 @@ pub mod with_release {
         },
     });
 }
+
+/// The world `cluster-policy`, on the types of the first; `shares` is its own.
+pub mod cluster {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "cluster-policy",
+        runtime_path: "gingham_sdk::private::wit_bindgen::rt",
+        export_macro_name: "export_cluster",
+        pub_export_macro: true,
+        default_bindings_module: "gingham_sdk::private::bindings::cluster",
+        type_section_suffix: "cluster",
+        with: {
+            "gingham:ipam/addresses@0.1.0": super::plain::gingham::ipam::addresses,
+            "gingham:ipam/leases@0.1.0": super::plain::gingham::ipam::leases,
+            "gingham:ipam/memory@0.1.0": super::plain::gingham::ipam::memory,
+            "gingham:ipam/log@0.1.0": super::plain::gingham::ipam::log,
+            "gingham:ipam/attachment@0.1.0": super::plain::gingham::ipam::attachment,
+            "gingham:ipam/shares@0.1.0": generate,
+        },
+    });
+}

@@ -31,6 +31,12 @@ pub(crate) fn prefix_out(prefix: IpNet) -> wit::IpPrefix {
     wit::IpPrefix { address: address_out(prefix.addr()), length: prefix.prefix_len() }
 }
 
+pub(crate) fn prefix_in(prefix: &wit::IpPrefix) -> IpNet {
+    let address = address_in(prefix.address);
+    // The host sends no prefix that is longer than its address.
+    IpNet::new(address, prefix.length).unwrap_or(IpNet::from(address))
+}
+
 pub(crate) fn dns_in(dns: wit::Dns) -> Dns {
     Dns { nameservers: dns.nameservers, domain: dns.domain, search: dns.search, options: dns.options }
 }

@@ -86,7 +86,7 @@ impl<P: Release> with_release::Guest for WithRelease<P> {
     }
 }
 
-fn check_config<P: Policy>(config: &str) -> Result<Vec<wit::Pool>, Vec<wit::Problem>> {
+pub(crate) fn check_config<P: Policy>(config: &str) -> Result<Vec<wit::Pool>, Vec<wit::Problem>> {
     tell_last_words();
     let problems = |problems: Vec<Problem>| problems.into_iter().map(convert::problem_out).collect::<Vec<_>>();
     let config = gingham_config::from_str(config).map_err(|error| problems(vec![error.into()]))?;
@@ -94,7 +94,7 @@ fn check_config<P: Policy>(config: &str) -> Result<Vec<wit::Pool>, Vec<wit::Prob
     Ok(pools.iter().map(convert::pool_out).collect())
 }
 
-fn allocate<P: Policy>(config: &str, request: &wit::Request) -> Result<wit::Answer, wit::Refusal> {
+pub(crate) fn allocate<P: Policy>(config: &str, request: &wit::Request) -> Result<wit::Answer, wit::Refusal> {
     tell_last_words();
     let answer = chosen::<P>(config, &Request::new(request)).map_err(convert::refusal_out)?;
     Ok(convert::answer_out(&answer))
@@ -121,6 +121,6 @@ fn chosen<P: Policy>(config: &str, request: &Request) -> Result<Answer, Refusal>
 }
 
 /// A panic in a component is a bare trap; its message is worth more.
-fn tell_last_words() {
+pub(crate) fn tell_last_words() {
     std::panic::set_hook(Box::new(|panic| log::error(&panic.to_string().replace('\n', " "))));
 }

@@ -32,14 +32,16 @@
 //! - Everything that varies comes in with the [`Request`]: the time, a seed, identities. Draw randomness from
 //!   [`Request::random`], and the same request gives the same answer.
 //! - Globals do not outlive a request. What must be kept goes into [`memory`], and is committed with the lease.
-//! - [`leases`], [`memory`], [`log`] and the methods that use them need the host: they work in the component, where
+//! - [`leases`], [`memory`], [`log`], [`shares`] and the methods that use them need the host: they work in the component, where
 //!   `gingham-testing` runs it, and panic in a native unit test.
+//! - [`shares`] is for a [`ClusterPolicy`]: another policy that calls it does not become a component.
 //! - A panic ends the request with an error that shows the panic's message; nothing is committed.
 
 extern crate self as gingham_sdk;
 
 mod answer;
 mod bindings;
+mod cluster;
 mod convert;
 mod guest;
 pub mod leases;
@@ -48,8 +50,10 @@ pub mod memory;
 mod pool;
 mod random;
 mod request;
+pub mod shares;
 
 pub use answer::{Answer, Assigned, Dns, Problem, Refusal, Route};
+pub use cluster::{ClusterPolicy, Grid};
 pub use guest::{Ended, Policy, Release};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use pool::{Pool, Range};
@@ -61,17 +65,19 @@ pub use request::Request;
 pub mod private {
     pub use wit_bindgen;
 
+    pub use crate::cluster::Cluster;
     pub use crate::guest::{Plain, WithRelease};
 
     pub mod bindings {
-        pub use crate::bindings::{plain, with_release};
+        pub use crate::bindings::{cluster, plain, with_release};
     }
 }
 
 /// Makes a type that implements [`Policy`] the policy of its crate.
 ///
 /// `policy!(MyPolicy)` for a policy; `policy!(MyPolicy, release)` for one that implements [`Release`] as well and wants
-/// to know when attachments end.
+/// to know when attachments end; `policy!(MyPolicy, cluster)` for one that implements [`ClusterPolicy`] as well and
+/// divides a range among the members of a cluster.
 #[macro_export]
 macro_rules! policy {
     ($policy:ty) => {
@@ -79,6 +85,15 @@ macro_rules! policy {
         const _: () = {
             type Exported = $crate::private::Plain<$policy>;
     $crate::private::bindings::plain::export_plain!(Exported with_types_in $crate::private::bindings::plain);
+        };
+    };
+    ($policy:ty, cluster) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            type Exported = $crate::private::Cluster<$policy>;
+            $crate::private::bindings::cluster::export_cluster!(
+                Exported with_types_in $crate::private::bindings::cluster
+            );
         };
     };
     ($policy:ty, release) => {

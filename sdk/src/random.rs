@@ -1,5 +1,7 @@
 //! Numbers that look random and can be replayed, and hashes that stay the same in all versions.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 /// A generator of numbers, seeded by a request: the same request draws the same numbers. (`SplitMix64`; not for secrets.)
 #[derive(Debug, Clone)]
 pub struct Random {
@@ -25,6 +27,24 @@ impl Random {
         let wide = u128::from(self.next_u64()) * u128::from(bound);
         u64::try_from(wide >> 64).unwrap_or(0)
     }
+
+    /// An address from `first` to `last`, each as likely as another; beyond 2^64 of them, one of the lowest 2^64. Ends that
+    /// make no range give `first`.
+    pub fn address(&mut self, first: IpAddr, last: IpAddr) -> IpAddr {
+        match (first, last) {
+            (IpAddr::V4(low), IpAddr::V4(high)) => {
+                let steps = u32::from(high).saturating_sub(low.into());
+                let offset = self.below(u64::from(steps) + 1);
+                Ipv4Addr::from(u32::from(low).saturating_add(u32::try_from(offset).unwrap_or(0))).into()
+            }
+            (IpAddr::V6(low), IpAddr::V6(high)) => {
+                let steps = u128::from(high).saturating_sub(low.into());
+                let bound = u64::try_from(steps).unwrap_or(u64::MAX).saturating_add(1);
+                Ipv6Addr::from(u128::from(low).saturating_add(self.below(bound).into())).into()
+            }
+            _ => first,
+        }
+    }
 }
 
 /// A hash that will never change (FNV-1a, 64 bits), for policies that derive addresses from names.
@@ -42,6 +62,22 @@ mod tests {
         assert_eq!(stable_hash(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(stable_hash(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(Random::from_seed(0).next_u64(), 0xe220_a839_7b1d_cdaf);
+    }
+
+    #[test]
+    fn addresses_stay_within_and_reach_both_ends() {
+        for (first, last) in [("10.0.0.5", "10.0.0.8"), ("255.255.255.254", "255.255.255.255"), ("fd00::5", "fd00::8")]
+        {
+            let (first, last): (IpAddr, IpAddr) = (first.parse().unwrap(), last.parse().unwrap());
+            let mut random = Random::from_seed(7);
+            let drawn: Vec<IpAddr> = (0..100).map(|_| random.address(first, last)).collect();
+            assert!(drawn.iter().all(|address| (first..=last).contains(address)));
+            assert!(drawn.contains(&first) && drawn.contains(&last));
+        }
+        let all = Random::from_seed(7).address("::".parse().unwrap(), "ffff::".parse().unwrap());
+        assert!(all.is_ipv6());
+        let low = "10.0.0.1".parse().unwrap();
+        assert_eq!(Random::from_seed(7).address(low, "::1".parse().unwrap()), low);
     }
 
     #[test]

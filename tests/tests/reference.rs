@@ -252,3 +252,28 @@ fn links_that_the_reference_made_are_taken_over_by_del() {
     assert_eq!(c1.inside(kernel::links), [""; 0]);
     assert_eq!(kernel::leases("mynet"), [""; 0]);
 }
+
+/// The same with `macspoofchk`: the rules that the reference had `nft` make go, too.
+#[test]
+fn guards_that_the_reference_made_are_taken_over_by_del() {
+    const NFT: &str = "/usr/sbin/nft";
+    if !are_installed() || !what_did_not_run::has(NFT, "nftables") {
+        return;
+    }
+    let rules = || {
+        let output = std::process::Command::new(NFT).args(["list", "ruleset"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let node = Node::new();
+    let containers = ["c1", "c2", "c3"].map(|id| node.container(id));
+    let theirs = with(bridge(&subnet("gingham")), json!({"macspoofchk": true}));
+    for container in &containers {
+        reference(Cni::add(&theirs, container), "bridge").run().result();
+    }
+    let ours = with(theirs, json!({"type": "gingham"}));
+    let [c1, c2, _] = &containers;
+    Cni::del(&ours, c1).run().succeeds();
+    Cni::del(&ours, c2).without_netns().run().succeeds();
+    let left = rules();
+    assert!(!left.contains("c1-eth0") && !left.contains("c2-eth0") && left.contains("c3-eth0"), "{left}");
+}

@@ -11,8 +11,17 @@ use serde::{Deserialize, Serialize};
 pub struct AttachmentKey {
     /// The runtime's identity of the container. Never empty; holds no NUL byte.
     pub container_id: String,
-    /// The interface inside the container, 1 to 15 bytes.
+    /// The interface inside the container, 1 to 15 bytes. Empty where it was adopted from a reference so old that it
+    /// wrote down no interface: then it stands for whichever the container has.
     pub interface: String,
+}
+
+impl AttachmentKey {
+    /// Whether a container has it. An identity with a slash cannot be a container's: the lease is held by the node
+    /// itself (`node/NAME`) or by a person (`owner/NAME`), and no runtime knows of it.
+    pub fn is_of_container(&self) -> bool {
+        !self.container_id.contains('/')
+    }
 }
 
 /// A pod, as far as the runtime tells.

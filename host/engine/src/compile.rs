@@ -88,7 +88,7 @@ impl Compiler {
         let policy = self.load_compiled("under inspection", &artefact)?;
         let limits = Limits { memory: MOST_MEMORY, ..Limits::default() };
         let mut session = Session::<NetworkView<MemoryLedger>>::new(&policy, limits)?;
-        session.check_types(policy.has_release())?;
+        session.check_types(&policy)?;
         Ok(Compiled { artefact, surface: policy.surface() })
     }
 

@@ -154,6 +154,9 @@ fn free<L: LedgerQueries>(address: IpAddr, view: &mut NetworkView<L>) -> Result<
         AddressState::Resting => "which still rests after its last use (host key `cooldown`)".to_owned(),
         AddressState::Excluded => "which the configuration's `exclude` forbids".to_owned(),
         AddressState::Reserved => "which is a network, broadcast or gateway address".to_owned(),
+        AddressState::Outside if view.pools().left_out(address) => {
+            "which is in none of the blocks that this node holds".to_owned()
+        }
         AddressState::Outside => outside(address, &view.pools().families()),
     };
     Err(GuardError::NotFree { address, why })

@@ -2,14 +2,18 @@
 //! address comes through here, on a node and in a policy's tests alike.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::attachment::{Answer, AttachmentKey, Ended, Problem, Refusal, Request};
+use crate::cluster_policy::ClusterFault;
 use crate::guard::{self, GuardError};
-use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, recorded};
 use crate::network_view::NetworkView;
+use crate::ownership::grid::Picture;
 use crate::pool::{PoolError, Pools};
+use crate::ranges::RangeSet;
 use crate::runtime::view::{LeaseView, ViewError};
 use crate::runtime::{CallError, LogLevel, LogLine, Policy, PolicyFault, Session, Usage};
 use crate::settings::Settings;
@@ -75,6 +79,14 @@ pub enum IpamError {
         /// What it answered.
         source: GuardError,
     },
+    /// A cluster policy declared grids, shares or blocks that cannot be.
+    #[error("policy {policy}: {source}")]
+    Cluster {
+        /// The policy's name.
+        policy: String,
+        /// What is wrong with them.
+        source: ClusterFault,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -137,6 +149,8 @@ pub struct Prepared<'a, L: 'static> {
     settings: &'a Settings,
     session: Session<NetworkView<L>>,
     pools: Pools,
+    /// The cluster, once the addresses are restricted to the blocks of this member.
+    picture: Option<Arc<Picture>>,
 }
 
 /// Lets the policy check its configuration and say where its addresses lie.
@@ -156,10 +170,10 @@ pub fn prepare<'a, L: LedgerQueries + 'static>(
         .map_err(|error| call_error(policy, error))?
         .map_err(|problems| IpamError::Problems { policy: name(), problems })?;
     let pools = Pools::new(pools).map_err(|source| IpamError::Pools { policy: name(), source })?;
-    Ok(Prepared { policy, settings, session, pools })
+    Ok(Prepared { policy, settings, session, pools, picture: None })
 }
 
-fn call_error(policy: &Policy, error: CallError) -> IpamError {
+pub(crate) fn call_error(policy: &Policy, error: CallError) -> IpamError {
     match error {
         CallError::Policy(fault) => IpamError::Fault { policy: policy.name().to_owned(), fault },
         CallError::Store(store) => store.into(),
@@ -170,6 +184,23 @@ impl<L: LedgerQueries + 'static> Prepared<'_, L> {
     /// The pools of this configuration.
     pub fn pools(&self) -> &Pools {
         &self.pools
+    }
+
+    /// From now on addresses come only from these blocks: those that this member of a cluster holds and may use. None is
+    /// possible, and then nothing is free. The policy sees the cluster as in the picture; what it holds may be as
+    /// little as the blocks of this member, for a policy looks at the others' only to explain itself.
+    #[must_use]
+    pub fn restrict(mut self, blocks: &RangeSet, picture: Arc<Picture>) -> Self {
+        self.pools = self.pools.within(blocks);
+        self.picture = Some(picture);
+        self.show_cluster();
+        self
+    }
+
+    fn show_cluster(&mut self) {
+        if let Some(picture) = &self.picture {
+            self.session.show_cluster(Arc::clone(picture));
+        }
     }
 
     /// How full the pools are.
@@ -207,7 +238,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         record: &AttachmentRecord,
         log: &mut Vec<LogLine>,
     ) -> Result<Granted, IpamError> {
-        if let Some(known) = ledger.attachment(&request.key)? {
+        if let Some((_, known)) = recorded(&ledger, &request.key)? {
             return Err(IpamError::AlreadyAttached { key: request.key.clone(), addresses: known.addresses });
         }
         let rested = request.now.saturating_sub(millis(self.settings));
@@ -261,6 +292,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         view.start_over()?;
         self.session =
             Session::new(self.policy, self.settings.limits).map_err(|error| call_error(self.policy, error))?;
+        self.show_cluster();
         self.ask(view, request, log)
     }
 
@@ -343,7 +375,8 @@ pub fn release<L: Ledger + 'static>(
     policy: Option<(&Policy, &Settings)>,
     log: &mut Vec<LogLine>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
-    let Some(record) = ledger.detach(key, now)? else { return Ok(None) };
+    let Some((known_as, _)) = recorded(&ledger, key)? else { return Ok(None) };
+    let Some(record) = ledger.detach(&known_as, now)? else { return Ok(None) };
     let told = policy.filter(|(policy, _)| policy.has_release());
     let ledger = match told {
         None => ledger,

@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod attachment;
+pub mod cluster_policy;
 #[cfg(feature = "compiler")]
 pub mod compile;
 pub mod guard;
@@ -17,6 +18,7 @@ pub mod network_view;
 pub mod ownership;
 pub mod pool;
 pub mod ranges;
+pub mod reference_leases;
 pub mod runtime;
 pub mod settings;
 pub mod store;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::address::{Family, IpRange};
+use crate::ranges::RangeSet;
 
 /// Whether the first and last address of a prefix may be handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,8 @@ pub struct Pools {
     sorted: Vec<(IpRange, usize, usize)>,
     /// Network, broadcast and gateway addresses, in order.
     reserved: Vec<IpAddr>,
+    /// What the policy declared, where [`Pools::within`] left less of it.
+    declared: Option<RangeSet>,
 }
 
 impl Pools {
@@ -137,7 +140,29 @@ impl Pools {
             .collect();
         reserved.sort_unstable();
         reserved.dedup();
-        Ok(Self { in_order: pools, sorted, reserved })
+        Ok(Self { in_order: pools, sorted, reserved, declared: None })
+    }
+
+    /// What lies in a set of addresses, for example in the blocks that a member of a cluster holds. Prefixes, gateways
+    /// and reserved addresses stay what they are; a pool of which nothing is left stays, without a range.
+    #[must_use]
+    pub fn within(&self, set: &RangeSet) -> Self {
+        let clipped = |part: &PoolRange| {
+            let (rest, whole) = (part.clone(), part.range);
+            set.common(whole).map(move |range| PoolRange { range, ..rest.clone() }).collect::<Vec<_>>()
+        };
+        let pool =
+            |pool: &Pool| Pool { name: pool.name.clone(), ranges: pool.ranges.iter().flat_map(clipped).collect() };
+        let in_order: Vec<Pool> = self.in_order.iter().map(pool).collect();
+        let sorted = sorted(&in_order);
+        let declared = self.declared.clone().unwrap_or_else(|| RangeSet::new(self.ranges().collect()));
+        Self { in_order, sorted, reserved: self.reserved.clone(), declared: Some(declared) }
+    }
+
+    /// Whether the policy declared this address, but [`Pools::within`] left it out.
+    pub fn left_out(&self, address: IpAddr) -> bool {
+        let declared = self.declared.as_ref().is_some_and(|declared| declared.holding(address).is_some());
+        declared && self.locate(address).is_none()
     }
 
     /// In the policy's order.
@@ -179,13 +204,17 @@ impl Pools {
     }
 }
 
-fn sorted_disjoint(pools: &[Pool]) -> Result<Vec<(IpRange, usize, usize)>, PoolError> {
-    let mut sorted: Vec<_> = pools
-        .iter()
-        .enumerate()
-        .flat_map(|(p, pool)| pool.ranges.iter().enumerate().map(move |(r, part)| (part.range, p, r)))
-        .collect();
+fn sorted(pools: &[Pool]) -> Vec<(IpRange, usize, usize)> {
+    let parts = |(p, pool): (usize, &Pool)| {
+        pool.ranges.iter().enumerate().map(|(r, part)| (part.range, p, r)).collect::<Vec<_>>()
+    };
+    let mut sorted: Vec<_> = pools.iter().enumerate().flat_map(parts).collect();
     sorted.sort_unstable();
+    sorted
+}
+
+fn sorted_disjoint(pools: &[Pool]) -> Result<Vec<(IpRange, usize, usize)>, PoolError> {
+    let sorted = sorted(pools);
     match sorted.windows(2).find(|pair| pair[0].0.intersection(&pair[1].0).is_some()) {
         Some(pair) => Err(PoolError::Overlap { first: pair[0].0, second: pair[1].0 }),
         None => Ok(sorted),

@@ -52,6 +52,12 @@ impl RangeSet {
         left
     }
 
+    /// What the set and a range have in common, in address order.
+    pub fn common(&self, range: IpRange) -> impl Iterator<Item = IpRange> {
+        let from = self.ranges.partition_point(|part| part.last() < range.first());
+        self.ranges[from..].iter().map_while(move |part| part.intersection(&range))
+    }
+
     /// In address order.
     pub fn iter(&self) -> impl Iterator<Item = IpRange> {
         self.ranges.iter().copied()
@@ -86,6 +92,7 @@ mod tests {
                 let a = address(last);
                 prop_assert_eq!(set.holding(a).is_some(), plain(a));
                 prop_assert_eq!(left.iter().any(|part| part.contains(a)), whole.contains(a) && !plain(a));
+                prop_assert_eq!(set.common(whole).any(|part| part.contains(a)), whole.contains(a) && plain(a));
             }
             let ranges: Vec<_> = set.iter().collect();
             for pair in ranges.windows(2) {

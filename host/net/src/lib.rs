@@ -1,5 +1,5 @@
 //! Kernel networking for Gingham, by synchronous netlink: network namespaces, bridges, veth pairs, addresses, routes,
-//! sysctls and masquerade.
+//! sysctls, VLANs of bridge ports, masquerade and guards against spoofed Ethernet addresses.
 //!
 //! Every function takes the socket of the namespace that it works in, so a caller needs one socket a namespace.
 //! Nothing here knows of CNI, pools or policies, and nothing starts a process.
@@ -16,8 +16,10 @@ pub mod netlink;
 pub mod netns;
 mod nftables;
 pub mod route;
+pub mod spoofing;
 pub mod sysctl;
 pub mod veth;
+pub mod vlan;
 
 pub use error::NetError;
 pub use mac::Mac;

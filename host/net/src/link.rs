@@ -45,6 +45,8 @@ pub struct Link {
     pub alias: Option<String>,
     /// Its settings as a port, if it is a bridge's port.
     pub port: Option<BridgePort>,
+    /// What it does with VLANs, if it is a bridge and the kernel has VLAN filtering.
+    pub vlans: Option<VlanFiltering>,
 }
 
 impl Link {
@@ -66,6 +68,15 @@ pub struct BridgePort {
     pub hairpin: bool,
     /// Whether frames to and from other isolated ports are dropped.
     pub isolated: bool,
+}
+
+/// What a bridge does with VLANs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VlanFiltering {
+    /// Whether it looks at the VLANs of frames at all.
+    pub on: bool,
+    /// The VLAN that it gives to each new port, untagged.
+    pub default_vlan: Option<u16>,
 }
 
 /// An interface's operational state (RFC 2863).

@@ -9,6 +9,7 @@ use crate::cni::attachments::{self, ValidAttachment};
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::error::CniError;
 use crate::cni::version::SpecVersion;
+use crate::guards;
 use crate::ipam::AddressManagement;
 use crate::links;
 use crate::nat;
@@ -20,12 +21,23 @@ pub(crate) fn gc(call: &Call) -> Result<(), CniError> {
     // The one key that must be right: a list that was misread would take living containers away.
     let valid = attachments::read(&call.config.object)?;
     let role = call.role()?;
+    let mut unguarded = Ok(());
     if role == Role::Main {
         // An address is not freed while an interface may still have it.
-        let errors = links::delete_stale(&call.config.name, &host_ends(call, &valid)?);
+        let valid = host_ends(call, &valid)?;
+        let errors = links::delete_stale(&call.config.name, &valid);
         CniError::join(errors).map_or(Ok(()), Err)?;
+        unguarded = remove_stale_guards(call, &valid);
     }
-    forget_stale(call, &valid, role)
+    let errors = [unguarded.err(), forget_stale(call, &valid, role).err()];
+    CniError::join(errors.into_iter().flatten()).map_or(Ok(()), Err)
+}
+
+fn remove_stale_guards(call: &Call, valid: &HashSet<String>) -> Result<(), CniError> {
+    if !BridgeConfig::asks_for_guard(&call.config.object) {
+        return Ok(());
+    }
+    guards::remove_stale(&call.config.name, |port| valid.contains(port))
 }
 
 fn host_ends(call: &Call, valid: &[ValidAttachment]) -> Result<HashSet<String>, CniError> {
@@ -45,7 +57,14 @@ fn forget_stale(call: &Call, valid: &[ValidAttachment], role: Role) -> Result<()
     }
     let valid: HashSet<(&str, &str)> =
         valid.iter().map(|valid| (valid.container_id.as_str(), valid.ifname.as_str())).collect();
-    let is_stale = |key: &AttachmentKey| !valid.contains(&(key.container_id.as_str(), key.interface.as_str()));
+    let is_stale = |key: &AttachmentKey| {
+        // Adopted from a reference that wrote down no interface, it is its container's alone.
+        let by_container =
+            key.interface.is_empty() && valid.iter().any(|(container, _)| *container == key.container_id);
+        let is_valid = valid.contains(&(key.container_id.as_str(), key.interface.as_str())) || by_container;
+        // What no runtime knows of, none can call stale.
+        key.is_of_container() && !is_valid
+    };
     let stale: Vec<AttachmentKey> = records.attachments()?.into_iter().filter(is_stale).collect();
     let forget = || management.forget(&stale, &records);
     if role == Role::Main && BridgeConfig::asks_for_masquerade(&call.config.object) {

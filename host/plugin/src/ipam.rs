@@ -12,6 +12,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::{Map, Value};
 
 use crate::addressing::Allotment;
+use crate::adoption::Inheritance;
 use crate::call::Call;
 use crate::cni::args::Arguments;
 use crate::cni::config::Ipam;
@@ -50,10 +51,25 @@ impl Applicant<'_> {
         Ok(records.attach(&key_of(self.attachment), &records.fresh(self.netns, self.pod()))?)
     }
 
+    fn asking(&self) -> Asking<'_> {
+        let Self { attachment, netns, arguments, mac } = self;
+        Asking { key: key_of(attachment), netns, pod: self.pod(), arguments: &arguments.pairs, mac: *mac }
+    }
+
     fn pod(&self) -> Pod {
         let value = |key| self.arguments.value(key).map(str::to_owned);
         Pod { namespace: value("K8S_POD_NAMESPACE"), name: value("K8S_POD_NAME"), uid: value("K8S_POD_UID") }
     }
+}
+
+/// For whom a policy is asked: a runtime's container, or an owner that no runtime knows.
+pub(crate) struct Asking<'a> {
+    pub(crate) key: AttachmentKey,
+    /// Empty if there is none.
+    pub(crate) netns: &'a Path,
+    pub(crate) pod: Pod,
+    pub(crate) arguments: &'a [(String, String)],
+    pub(crate) mac: Option<Mac>,
 }
 
 /// How the engine names an attachment.
@@ -67,7 +83,7 @@ pub(crate) fn key_of(attachment: &Attachment) -> AttachmentKey {
 impl<'a> AddressManagement<'a> {
     /// Of the call's configuration.
     pub(crate) fn of(call: &'a Call, arguments: &Arguments) -> Result<(Self, Wishes), CniError> {
-        let policies = Policies::open()?;
+        let policies = Policies::open(&call.library)?;
         let ipam = call.config.ipam.as_ref();
         let source = plan::address_source(&call.program, ipam, |name| policies.contains(name))?;
         let (settings, wishes) = match (&source, ipam) {
@@ -88,7 +104,7 @@ impl<'a> AddressManagement<'a> {
 
     /// The same for a verb that must work with what it gets. What is at fault is reported and counts as absent.
     pub(crate) fn of_tolerant(call: &'a Call) -> Result<Self, CniError> {
-        let policies = Policies::open().unwrap_or_else(|error| {
+        let policies = Policies::open(&call.library).unwrap_or_else(|error| {
             journal::warn(error);
             Policies::built_in()
         });
@@ -119,7 +135,12 @@ impl<'a> AddressManagement<'a> {
 
     /// The network's records.
     pub(crate) fn records(&self) -> Result<Records<'_>, CniError> {
-        Ok(Records::of(&self.call.config.name, &self.settings.data_dir)?)
+        let network = &self.call.config.name;
+        let inheritance = match &self.source {
+            AddressSource::Policy(choice) => Some(Inheritance::of(network.as_str(), &self.settings, &choice.name)),
+            AddressSource::None | AddressSource::Delegate(_) => None,
+        };
+        Ok(Records::of(network, &self.settings.data_dir, inheritance)?)
     }
 
     /// Loads the policy that addresses come from.
@@ -135,8 +156,19 @@ impl<'a> AddressManagement<'a> {
         wishes: Wishes,
         records: &Records<'_>,
     ) -> Result<Allotment, CniError> {
-        let request = self.request(applicant, wishes, records)?;
-        let record = records.fresh(applicant.netns, applicant.pod());
+        self.grant(choice, &applicant.asking(), wishes, records)
+    }
+
+    /// The same, for anybody.
+    pub(crate) fn grant(
+        &self,
+        choice: &PolicyChoice,
+        asking: &Asking<'_>,
+        wishes: Wishes,
+        records: &Records<'_>,
+    ) -> Result<Allotment, CniError> {
+        let request = self.request(asking, wishes, records)?;
+        let record = records.fresh(asking.netns, asking.pod.clone());
         let policy = self.policies.load(choice)?;
         let mut log = Vec::new();
         // No lock is held while the policy checks its configuration.
@@ -181,17 +213,23 @@ impl<'a> AddressManagement<'a> {
         CniError::join(errors).map_or(Ok(()), Err)
     }
 
-    fn request(&self, applicant: &Applicant<'_>, wishes: Wishes, records: &Records<'_>) -> Result<Request, CniError> {
+    /// What the policy is asked.
+    pub(crate) fn request(
+        &self,
+        asking: &Asking<'_>,
+        wishes: Wishes,
+        records: &Records<'_>,
+    ) -> Result<Request, CniError> {
         Ok(Request {
             network: self.call.config.name.as_str().to_owned(),
-            key: key_of(applicant.attachment),
-            netns: applicant.netns.to_string_lossy().into_owned(),
-            pod: applicant.pod(),
+            key: asking.key.clone(),
+            netns: asking.netns.to_string_lossy().into_owned(),
+            pod: asking.pod.clone(),
             node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            arguments: applicant.arguments.pairs.clone(),
+            arguments: asking.arguments.to_vec(),
             annotations: wishes.annotations,
             requested: wishes.addresses,
-            mac: applicant.mac.map(Mac::octets),
+            mac: asking.mac.map(Mac::octets),
             resolv_conf: self.resolv_conf()?.map(engine_dns),
             now: records.now(),
             seed: seed()?,
@@ -250,7 +288,8 @@ fn seed() -> Result<u64, CniError> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-fn allotment(granted: Granted) -> Allotment {
+/// What a policy granted, as CNI has it.
+pub(crate) fn allotment(granted: Granted) -> Allotment {
     let answer = granted.answer;
     let ip = |assigned: attachment::Assigned| IpConfig {
         interface: None,

@@ -6,6 +6,7 @@
 
 mod add;
 mod addressing;
+pub mod adoption;
 mod call;
 mod check;
 mod cni;
@@ -13,11 +14,14 @@ mod del;
 mod delegate;
 mod failpoint;
 mod gc;
+mod guards;
+mod host_side;
 mod inspection;
 mod ipam;
 mod journal;
 mod links;
 mod nat;
+pub mod network;
 mod plan;
 mod policies;
 mod records;

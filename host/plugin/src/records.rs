@@ -7,13 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::ipam;
-use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, recorded};
 use gingham_engine::runtime::Policy;
 use gingham_engine::settings::Settings;
 use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreReader};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
+use crate::adoption::{self, AdoptionError, Inheritance};
 use crate::cni::config::NetworkName;
+use crate::failpoint;
 use crate::journal;
 
 /// Why the records cannot be used.
@@ -42,6 +44,9 @@ pub(crate) enum RecordsError {
         /// Which.
         key: AttachmentKey,
     },
+    /// The reference's leases cannot be taken over. CNI code 5.
+    #[error(transparent)]
+    Adoption(#[from] AdoptionError),
     /// The store failed. CNI code 5.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,6 +60,8 @@ pub(crate) struct Records<'a> {
     directory: &'a Path,
     boot: String,
     now: u64,
+    /// Leases of the reference that are taken over on the first use; none where addresses are another's business.
+    inheritance: Option<Inheritance>,
 }
 
 /// Held while the network's masquerade is made or taken away.
@@ -64,9 +71,13 @@ pub(crate) struct NatLock {
 
 impl<'a> Records<'a> {
     /// Of a network, in a data directory. Opens nothing yet.
-    pub(crate) fn of(network: &'a NetworkName, directory: &'a Path) -> Result<Self, RecordsError> {
+    pub(crate) fn of(
+        network: &'a NetworkName,
+        directory: &'a Path,
+        inheritance: Option<Inheritance>,
+    ) -> Result<Self, RecordsError> {
         let boot = std::fs::read_to_string(BOOT_ID).map_err(|source| RecordsError::BootId { source })?;
-        Ok(Self { network, directory, boot: boot.trim().to_owned(), now: now() })
+        Ok(Self { network, directory, boot: boot.trim().to_owned(), now: now(), inheritance })
     }
 
     /// Milliseconds since the epoch, the same for everything this process does.
@@ -74,13 +85,49 @@ impl<'a> Records<'a> {
         self.now
     }
 
-    /// Locks the store and begins the one transaction.
+    /// Locks the store and begins the one transaction. The first time, leases of the reference are made durable before.
     pub(crate) fn write(&self) -> Result<StoreLedger, RecordsError> {
+        let mut ledger = self.open()?;
+        let Some(inheritance) = &self.inheritance else { return Ok(ledger) };
+        if ledger.is_adopted()? {
+            return Ok(ledger);
+        }
+        let taken = inheritance.take_over(&mut ledger, &self.boot, self.now)?;
+        if taken.is_empty() {
+            // That there is nothing is recorded together with what comes.
+            return Ok(ledger);
+        }
+        let _ = failpoint::reach("adopt.recorded");
+        ledger.commit()?;
+        let _ = failpoint::reach("adopt.done");
+        inheritance.tell(&taken);
+        self.open()
+    }
+
+    fn open(&self) -> Result<StoreLedger, RecordsError> {
         Ok(Store::open(self.directory, &self.boot, self.now)?.into_ledger(self.network.as_str())?)
     }
 
     /// A look at the records; none if nothing was ever recorded here in this boot.
     pub(crate) fn read(&self) -> Result<Option<ReadLedger>, RecordsError> {
+        let ledger = self.look()?;
+        if !self.is_to_be_adopted(ledger.as_ref())? {
+            return Ok(ledger);
+        }
+        drop(ledger);
+        drop(self.write()?);
+        self.look()
+    }
+
+    /// Whether leases of the reference wait to be taken over.
+    pub(crate) fn is_to_be_adopted(&self, ledger: Option<&ReadLedger>) -> Result<bool, RecordsError> {
+        let Some(inheritance) = &self.inheritance else { return Ok(false) };
+        let is_done = ledger.map_or(Ok(false), ReadLedger::is_adopted)?;
+        Ok(!is_done && inheritance.is_worth_a_look())
+    }
+
+    /// The same, without taking anything over.
+    pub(crate) fn look(&self) -> Result<Option<ReadLedger>, RecordsError> {
         match self.reader()? {
             Some(store) => Ok(Some(store.ledger(self.network.as_str())?)),
             None => Ok(None),
@@ -106,7 +153,7 @@ impl<'a> Records<'a> {
     /// Records an attachment whose addresses are another's business.
     pub(crate) fn attach(&self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), RecordsError> {
         let mut ledger = self.write()?;
-        if ledger.attachment(key)?.is_some() {
+        if recorded(&ledger, key)?.is_some() {
             return Err(RecordsError::AlreadyAttached { key: key.clone() });
         }
         ledger.attach(key, record)?;
@@ -115,7 +162,7 @@ impl<'a> Records<'a> {
 
     /// Forgets an attachment and tells the policy. One that was never recorded is no error.
     pub(crate) fn forget(&self, key: &AttachmentKey, policy: Option<(&Policy, &Settings)>) -> Result<(), RecordsError> {
-        if !self.directory.exists() {
+        if !self.directory.exists() && !self.is_to_be_adopted(None)? {
             // To free nothing, no directory has to be made.
             return Ok(());
         }
@@ -124,12 +171,16 @@ impl<'a> Records<'a> {
             Err(_) if matches!(self.attachment(key), Ok(None)) => return Ok(()),
             opened => opened?,
         };
+        let adoption = if self.inheritance.is_some() { ledger.adoption()? } else { None };
         let mut log = Vec::new();
         let released = ipam::release(ledger, key, self.now, policy, &mut log);
         if let Some((policy, _)) = policy {
             journal::policy(policy.name(), &log);
         }
-        Ok(released.map(drop)?)
+        if let (Some(adoption), Some(record)) = (adoption, released?) {
+            adoption::forget_files(&adoption, key, &record.addresses).iter().for_each(journal::warn);
+        }
+        Ok(())
     }
 
     /// Whether attachments are recorded whose addresses are another plugin's business.
@@ -140,7 +191,7 @@ impl<'a> Records<'a> {
 
     /// What is recorded of an attachment.
     pub(crate) fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, RecordsError> {
-        self.read()?.map_or(Ok(None), |ledger| Ok(ledger.attachment(key)?))
+        self.read()?.map_or(Ok(None), |ledger| Ok(recorded(&ledger, key)?.map(|(_, record)| record)))
     }
 
     /// All attachments.

@@ -4,6 +4,8 @@ use gingham_engine::address::Family;
 use gingham_engine::ipam::{self, PoolRoom};
 use gingham_engine::pool::Pools;
 use gingham_engine::store::StoreLedger;
+use gingham_net::bridge;
+use gingham_net::netlink::{Route, Socket};
 
 use crate::call::Call;
 use crate::cni::args::Arguments;
@@ -18,12 +20,20 @@ use crate::plan::{AddressSource, PolicyChoice, Role};
 pub(crate) fn status(call: &Call) -> Result<(), CniError> {
     call.config.version_for("STATUS", SpecVersion::V1_1_0)?;
     if call.role()? == Role::Main {
-        BridgeConfig::read(&call.config.object)?;
+        link(&BridgeConfig::read(&call.config.object)?).map_err(not_available)?;
     }
     match call.config.ipam {
         Some(_) => addresses(call),
         None => Ok(()),
     }
+}
+
+/// Whether the kernel could make a container's link, as far as that can be said without making one.
+fn link(config: &BridgeConfig) -> Result<(), CniError> {
+    if config.vlans.is_none() {
+        return Ok(());
+    }
+    Ok(bridge::require_filtering(&mut Socket::<Route>::open()?, config.name.as_str())?)
 }
 
 fn addresses(call: &Call) -> Result<(), CniError> {

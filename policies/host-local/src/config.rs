@@ -1,6 +1,6 @@
 //! The configuration, as it is written.
 
-use gingham_sdk::{Problem, Route};
+use gingham_sdk::Route;
 use serde::Deserialize;
 
 /// The keys under `ipam`. Addresses are texts here: the reference takes "" for none.
@@ -54,19 +54,5 @@ impl Config {
             (String::new(), vec![single])
         });
         listed("ipRanges", &self.ip_ranges).chain(single).chain(listed("ranges", &self.ranges)).collect()
-    }
-
-    /// What no kernel would take as a route.
-    pub(crate) fn route_problems(&self) -> Vec<Problem> {
-        let fault = |route: &Route| match route.gw {
-            _ if route.dst != route.dst.trunc() => Some(("dst", format!("{} has host bits set", route.dst))),
-            Some(gateway) if gateway.is_ipv4() != route.dst.addr().is_ipv4() => {
-                Some(("gw", format!("{gateway} is of another family than {}", route.dst)))
-            }
-            _ => None,
-        };
-        let routes = self.routes.iter().flatten().enumerate();
-        let faults = routes.filter_map(|(index, route)| fault(route).map(|(key, message)| (index, key, message)));
-        faults.map(|(index, key, message)| Problem::new(format!("routes[{index}].{key}"), message)).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use gingham_sdk::{IpNet, Pool, Problem, Range};
+use gingham_sdk::{IpNet, Pool, Problem, Range, Route};
 
 use crate::config::{Config, RangeConfig};
 
@@ -26,7 +26,7 @@ pub(crate) fn pools(config: &Config) -> Result<Vec<Pool>, Vec<Problem>> {
     if problems.is_empty() {
         problems.extend(overlapping_sets(&pools, &sets));
     }
-    problems.append(&mut config.route_problems());
+    problems.append(&mut Route::problems(config.routes.as_deref().unwrap_or_default()));
     if problems.is_empty() { Ok(pools) } else { Err(problems) }
 }
 
@@ -87,7 +87,7 @@ fn subnet(text: &str) -> Result<IpNet, String> {
     if text.is_empty() {
         return Err("is missing: every range needs its network, e.g. \"10.1.0.0/16\"".to_owned());
     }
-    let prefix: IpNet = text.parse().map_err(|_| format!("invalid CIDR address: {text}"))?;
+    let prefix = cidr(text).ok_or_else(|| format!("invalid CIDR address: {text}"))?;
     if prefix.max_prefix_len() - prefix.prefix_len() < 2 {
         return Err(format!("Network {prefix} too small to allocate from"));
     }
@@ -98,6 +98,12 @@ fn subnet(text: &str) -> Result<IpNet, String> {
         ));
     }
     Ok(prefix)
+}
+
+/// With the standard library's word on the address: a leading zero, which others read as octal, is no number.
+fn cidr(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()
 }
 
 fn address(key: &'static str, text: Option<&str>) -> Result<Option<IpAddr>, (&'static str, String)> {

@@ -82,6 +82,7 @@ fn nothing_to_hand_out() {
 fn a_bad_range_names_its_key() {
     let cases = [
         (json!({"subnet": "10.1.0.0"}), "subnet: invalid CIDR address: 10.1.0.0"),
+        (json!({"subnet": "010.1.0.0/24"}), "subnet: invalid CIDR address: 010.1.0.0/24"),
         (json!({"subnet": "10.1.0.0/33"}), "subnet: invalid CIDR address: 10.1.0.0/33"),
         (json!({"subnet": "192.0.2.0/31"}), "subnet: Network 192.0.2.0/31 too small to allocate from"),
         (json!({"subnet": "fd00::/127"}), "subnet: Network fd00::/127 too small to allocate from"),

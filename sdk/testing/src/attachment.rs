@@ -11,6 +11,7 @@ use gingham_engine::runtime::{LogLine, Usage};
 use ipnet::IpNet;
 
 use crate::Network;
+use crate::cluster::Holdings;
 use crate::report::Report;
 
 /// A wish for addresses in the making: say who asks and for what, then what is expected.
@@ -58,7 +59,7 @@ impl<'a> Add<'a> {
             key: AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() },
             netns: format!("/run/netns/{container}"),
             pod: Pod::default(),
-            node: "node-1".to_owned(),
+            node: network.cluster.me.clone(),
             arguments: Vec::new(),
             annotations: BTreeMap::new(),
             requested: Vec::new(),
@@ -89,7 +90,7 @@ impl<'a> Add<'a> {
         self.args([("K8S_POD_UID", uid)])
     }
 
-    /// On this node; `node-1` otherwise.
+    /// On this node; otherwise the one of [`Network::node`], `node-1` by default.
     pub fn node(mut self, name: &str) -> Self {
         name.clone_into(&mut self.request.node);
         self
@@ -201,6 +202,7 @@ impl<'a> Add<'a> {
     #[track_caller]
     fn run(self) -> (Result<Grant, IpamError>, Report) {
         let Self { network, request } = self;
+        network.claim_ahead();
         let rehearsal = Run::of(network, &request, &network.store.copy());
         let run = Run::of(network, &request, &network.store.clone());
         let difference = rehearsal.difference(&run);
@@ -231,8 +233,14 @@ impl Run {
             pod: request.pod.clone(),
         };
         let ledger = store.ledger(&request.network);
-        let result = ipam::prepare::<MemoryLedger>(&network.policy, &network.settings, &mut log)
-            .and_then(|prepared| prepared.allocate(ledger, request, &record, &mut log));
+        let result = network.holdings(&mut log).and_then(|holdings| {
+            let prepared = ipam::prepare::<MemoryLedger>(&network.policy, &network.settings, &mut log)?;
+            let prepared = match holdings {
+                Some(Holdings { blocks, picture }) => prepared.restrict(&blocks, picture),
+                None => prepared,
+            };
+            prepared.allocate(ledger, request, &record, &mut log)
+        });
         Self { result, log }
     }
 

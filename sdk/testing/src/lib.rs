@@ -28,6 +28,22 @@
 //!   another amount of fuel, host calls or memory fails the test: such a policy cannot be replayed.
 //! - **Limits.** Fuel, memory and host calls are bounded as on a node; `"limits"` in the configuration changes them.
 //!
+//! # Cluster policies
+//!
+//! A network of a policy that divides a range (`policy!(MyPolicy, cluster)`) is one member of a cluster: `node-1`, alone,
+//! or what [`Network::node`] says. It claims a block whenever it has no free address left, as a node does; so tests that
+//! do not care for blocks need no word of them. [`Network::claim`] says who holds what, [`Network::share`] and
+//! [`Network::next_block`] ask the policy.
+//!
+//! ```no_run
+//! # use serde_json::json;
+//! let mut network = gingham_testing::network(json!({"range": "10.32.0.0/12"})).node("b", ["a", "b", "c"]);
+//! assert_eq!(network.share("b"), ["10.37.86.0-10.42.170.255".parse().unwrap()]);
+//! network.claim("a", "10.37.86.0/24");
+//! assert_eq!(network.next_block().to_string(), "10.37.87.0/24");
+//! network.add("web-1").expect("10.37.87.0/12");
+//! ```
+//!
 //! # When a test fails
 //!
 //! The message has the request, the configuration, the answer or refusal, what the policy logged and what it cost.
@@ -39,13 +55,17 @@
 //! or set `"cooldown": "0"`.
 
 mod attachment;
+mod cluster;
 mod crate_under_test;
 mod network;
 mod report;
 
 pub use attachment::{Add, Grant};
 pub use crate_under_test::{component, policy_of};
+pub use gingham_engine::address::IpRange;
 pub use gingham_engine::attachment::{Dns, Problem, Route};
+pub use gingham_engine::cluster_policy::Proposal;
+pub use gingham_engine::ipam::IpamError;
 pub use gingham_engine::runtime::{LogLevel, LogLine, Policy, Usage};
 pub use network::Network;
 

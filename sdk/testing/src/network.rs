@@ -14,9 +14,10 @@ use gingham_engine::store::StoreError;
 use serde_json::Value;
 
 use crate::attachment::Add;
+use crate::cluster::Cluster;
 
 /// The name of the network in requests.
-const NAME: &str = "test";
+pub(crate) const NAME: &str = "test";
 
 /// 2026-01-01 00:00 UTC, when every network begins.
 const BEGINNING: u64 = 1_767_225_600_000;
@@ -30,6 +31,7 @@ pub struct Network {
     pub(crate) store: MemoryStore,
     pub(crate) now: u64,
     pub(crate) seed: u64,
+    pub(crate) cluster: Cluster,
     log: Vec<LogLine>,
 }
 
@@ -42,7 +44,16 @@ impl Network {
     pub fn of(policy: &Policy, ipam: Value) -> Self {
         let settings = settings(&ipam);
         let store = MemoryStore::new();
-        Self { policy: policy.clone(), ipam, settings, store, now: BEGINNING, seed: 0, log: Vec::new() }
+        Self {
+            policy: policy.clone(),
+            ipam,
+            settings,
+            store,
+            now: BEGINNING,
+            seed: 0,
+            cluster: Cluster::default(),
+            log: Vec::new(),
+        }
     }
 
     /// A container asks for addresses, on its interface `eth0`. Nothing happens until the wish is finished with one of
@@ -170,14 +181,14 @@ impl Network {
         }
     }
 
-    /// How full the pools are.
+    /// How full the pools are; those of a cluster policy as far as this node holds blocks of them.
     ///
     /// # Panics
     /// If the policy finds the configuration wrong.
     #[track_caller]
     pub fn room(&self) -> Vec<PoolRoom> {
-        let room = ipam::prepare::<MemoryLedger>(&self.policy, &self.settings, &mut Vec::new())
-            .and_then(|prepared| prepared.room(self.store.ledger(NAME)));
+        let mut log = Vec::new();
+        let room = self.holdings(&mut log).and_then(|holdings| self.room_in(holdings.as_ref(), &mut log));
         match room {
             Ok(room) => room,
             Err(error) => panic!("the room of {}: {error}", self.ipam),

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 /// CNI codes.
 const VERSION: u64 = 1;
-const UNSUPPORTED: u64 = 2;
 const ENVIRONMENT: u64 = 4;
 const DECODING: u64 = 6;
 const CONFIG: u64 = 7;
@@ -44,10 +43,18 @@ fn of_the_main_configuration() {
         ("bridge", json!({"bridge": "a/b"}), CONFIG),
         ("bridge", json!({"bridge": 7}), CONFIG),
         ("dns.nameservers", json!({"dns": {"nameservers": "10.0.0.1"}}), CONFIG),
-        ("vlan", json!({"vlan": 7}), UNSUPPORTED),
-        ("vlanTrunk", json!({"vlanTrunk": [{"id": 7}]}), UNSUPPORTED),
-        ("macspoofchk", json!({"macspoofchk": true}), UNSUPPORTED),
-        ("disableContainerInterface", json!({"disableContainerInterface": true}), UNSUPPORTED),
+        ("vlan", json!({"vlan": 4095}), CONFIG),
+        ("vlan", json!({"vlan": -1}), CONFIG),
+        ("vlan", json!({"vlan": "7"}), CONFIG),
+        ("vlanTrunk", json!({"vlanTrunk": {"id": 7}}), CONFIG),
+        ("vlanTrunk[0].id", json!({"vlanTrunk": [{"id": 4095}]}), CONFIG),
+        ("vlanTrunk[1].maxID", json!({"vlanTrunk": [{"id": 7}, {"minID": 7, "maxID": 0}]}), CONFIG),
+        ("vlanTrunk[0]", json!({"vlanTrunk": [{"minID": 7}]}), CONFIG),
+        ("preserveDefaultVlan", json!({"preserveDefaultVlan": "no"}), CONFIG),
+        ("bridge", json!({"bridge": "twelve-bytes", "vlan": 100}), CONFIG),
+        ("macspoofchk", json!({"macspoofchk": "yes"}), CONFIG),
+        ("disableContainerInterface", json!({"disableContainerInterface": 1}), CONFIG),
+        ("disableContainerInterface", json!({"disableContainerInterface": true}), CONFIG),
         ("ipam", json!({"ipam": 7}), CONFIG),
         ("ipam.type", json!({"ipam": {"type": 7}}), CONFIG),
         ("ipam.type", json!({"ipam": {"type": ""}}), CONFIG),

@@ -2,4 +2,5 @@
 //!
 //! Records in a [`shared_store`] are the truth; what a node may use without asking is in its own durable state.
 
+pub mod grid;
 pub mod shared_store;

@@ -8,7 +8,8 @@ use wasmtime::component::types::ComponentItem;
 pub const PACKAGE: &str = "gingham:ipam";
 
 /// The interfaces a policy may import, and the versions of the contract this host speaks.
-const INTERFACES: [&str; 5] = ["addresses", "leases", "memory", "log", "attachment"];
+const INTERFACES: [&str; 6] = ["addresses", "leases", "memory", "log", "attachment", SHARES];
+const SHARES: &str = "shares";
 const COMPATIBLE: &str = "0.1.";
 
 /// The export that makes DEL call the policy.
@@ -17,6 +18,12 @@ pub(crate) const RELEASE: &str = "release";
 pub(crate) const CHECK_CONFIG: &str = "check-config";
 /// See [`CHECK_CONFIG`].
 pub(crate) const ALLOCATE: &str = "allocate";
+/// The export that makes a policy a cluster policy.
+pub(crate) const NEXT_BLOCK: &str = "next-block";
+/// What a cluster policy exports beside it.
+pub(crate) const BLOCKS: &str = "blocks";
+/// See [`BLOCKS`].
+pub(crate) const SHARE: &str = "share";
 
 /// What a component asks of its host and offers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +39,7 @@ pub struct Surface {
 pub enum ContractError {
     /// It wants more than a policy gets.
     #[error(
-        "it imports {}, and a policy gets nothing but {PACKAGE}@0.1 (leases, memory, log, attachment); \
+        "it imports {}, and a policy gets nothing but {PACKAGE}@0.1 (leases, memory, log, attachment, shares); \
          build it for wasm32-unknown-unknown, or with its language's option that leaves WASI out",
         .imports.join(", ")
     )]
@@ -50,6 +57,16 @@ pub enum ContractError {
     #[error("it exports no {}; a policy exports check-config and allocate, see the policy world in wit/", .missing.join(" and no "))]
     MissingExports {
         /// The missing ones.
+        missing: Vec<&'static str>,
+    },
+    /// It proposes blocks, but says nothing of the grid or the shares.
+    #[error(
+        "it exports {NEXT_BLOCK} but no {}; a cluster policy exports blocks, share and next-block, \
+         see the cluster-policy world in wit/",
+        .missing.join(" and no ")
+    )]
+    HalfACluster {
+        /// The missing exports.
         missing: Vec<&'static str>,
     },
 }
@@ -71,7 +88,25 @@ impl Surface {
 
     /// Whether DEL calls the policy.
     pub fn has_release(&self) -> bool {
-        self.exports.iter().any(|name| name == RELEASE)
+        self.exports(RELEASE)
+    }
+
+    /// Whether it divides a range among the members of a cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.exports(NEXT_BLOCK)
+    }
+
+    /// Whether it looks at the cluster.
+    pub(crate) fn imports_shares(&self) -> bool {
+        self.imports.iter().any(|import| interface_and_version(import).is_some_and(|(name, _)| name == SHARES))
+    }
+
+    fn exports(&self, wanted: &str) -> bool {
+        self.exports.iter().any(|name| name == wanted)
+    }
+
+    fn missing(&self, wanted: [&'static str; 2]) -> Vec<&'static str> {
+        wanted.into_iter().filter(|name| !self.exports(name)).collect()
     }
 
     /// Checks the surface against the contract.
@@ -86,9 +121,15 @@ impl Surface {
         if let Some(import) = self.imports.iter().find(|name| !is_compatible(name)) {
             return Err(ContractError::OtherVersion { import: import.clone() });
         }
-        let missing: Vec<&'static str> =
-            [CHECK_CONFIG, ALLOCATE].into_iter().filter(|name| !self.exports.iter().any(|have| have == name)).collect();
-        if missing.is_empty() { Ok(()) } else { Err(ContractError::MissingExports { missing }) }
+        let missing = self.missing([CHECK_CONFIG, ALLOCATE]);
+        if !missing.is_empty() {
+            return Err(ContractError::MissingExports { missing });
+        }
+        let missing = self.missing([BLOCKS, SHARE]);
+        if self.is_cluster() && !missing.is_empty() {
+            return Err(ContractError::HalfACluster { missing });
+        }
+        Ok(())
     }
 }
 
@@ -120,6 +161,19 @@ mod tests {
         let fits = surface(&["gingham:ipam/leases@0.1.0", "gingham:ipam/log@0.1.7"], &["check-config", "allocate"]);
         assert_eq!(fits.check(), Ok(()));
         assert!(!fits.has_release());
+    }
+
+    #[test]
+    fn a_cluster_policy_is_one_that_proposes_blocks_and_is_whole() {
+        let whole =
+            surface(&["gingham:ipam/shares@0.1.0"], &["check-config", "allocate", "blocks", "share", "next-block"]);
+        assert_eq!(whole.check(), Ok(()));
+        assert!(whole.is_cluster() && whole.imports_shares());
+        let looking = surface(&["gingham:ipam/shares@0.1.0"], &["check-config", "allocate"]);
+        assert_eq!(looking.check(), Ok(()));
+        assert!(!looking.is_cluster() && looking.imports_shares());
+        let half = surface(&[], &["check-config", "allocate", "next-block", "share"]);
+        assert_eq!(half.check(), Err(ContractError::HalfACluster { missing: vec!["blocks"] }));
     }
 
     #[test]

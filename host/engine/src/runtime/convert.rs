@@ -91,6 +91,10 @@ pub(crate) fn range_in(range: wit::IpRange) -> Result<IpRange, BadValue> {
     IpRange::new(first, last).ok_or(BadValue::Range { first, last })
 }
 
+pub(crate) fn prefix_out(prefix: IpNet) -> wit::IpPrefix {
+    wit::IpPrefix { address: address_out(prefix.addr()), length: prefix.prefix_len() }
+}
+
 pub(crate) fn route_in(route: wit::Route) -> Result<Route, BadValue> {
     Ok(Route {
         destination: prefix_in(route.destination)?,

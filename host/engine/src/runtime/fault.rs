@@ -60,6 +60,12 @@ fn and_last_words(words: Option<&str>) -> String {
     words.map(|words| format!(", its last words: {words}")).unwrap_or_default()
 }
 
+impl From<PassedBadValue> for PolicyFault {
+    fn from(bad: PassedBadValue) -> Self {
+        Self::BadValue { what: bad.to_string() }
+    }
+}
+
 /// A failed call: the policy's fault or the store's.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
@@ -82,7 +88,7 @@ pub(crate) fn diagnose(error: wasmtime::Error, limits: Limits, lines: &[LogLine]
         Err(error) => error,
     };
     if let Some(bad) = error.downcast_ref::<PassedBadValue>() {
-        return PolicyFault::BadValue { what: bad.to_string() }.into();
+        return PolicyFault::from(bad.clone()).into();
     }
     if let Some(MemoryLimitReached { limit }) = error.downcast_ref() {
         return PolicyFault::OutOfMemory { limit: *limit }.into();

@@ -1,6 +1,7 @@
 //! The policy runtime: loads compiled policies and runs them within their limits. It holds no compiler.
 
 mod bindings;
+mod cluster;
 mod code;
 pub mod config;
 mod contract;
@@ -37,6 +38,8 @@ pub struct Policy {
     engine: Engine,
     component: Component,
     has_release: bool,
+    is_cluster: bool,
+    imports_shares: bool,
 }
 
 /// A compiled policy that does not load.
@@ -134,7 +137,14 @@ impl Runtime {
             .map_err(|error| LoadError::Artefact { policy: name.to_owned(), reason: error.root_cause().to_string() })?;
         let surface = Surface::of(&self.engine, &component);
         surface.check().map_err(|source| LoadError::Contract { policy: name.to_owned(), source })?;
-        Ok(Policy { name: name.to_owned(), engine: self.engine.clone(), component, has_release: surface.has_release() })
+        Ok(Policy {
+            name: name.to_owned(),
+            engine: self.engine.clone(),
+            component,
+            has_release: surface.has_release(),
+            is_cluster: surface.is_cluster(),
+            imports_shares: surface.imports_shares(),
+        })
     }
 }
 
@@ -147,6 +157,11 @@ impl Policy {
     /// Whether it wants to know when an attachment ends.
     pub fn has_release(&self) -> bool {
         self.has_release
+    }
+
+    /// Whether it divides a range among the members of a cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.is_cluster
     }
 
     /// What it imports and exports.

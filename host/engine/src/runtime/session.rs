@@ -1,11 +1,12 @@
 //! One request's run of a policy: a fresh instance, its limits, and the calls of the contract.
 
+use std::sync::Arc;
+
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, HasSelf, Instance, Lift, Linker, Lower, Resource, TypedFunc};
 
 use super::Policy;
-use super::bindings::PolicyWithRelease;
-use super::bindings::gingham::ipam::attachment as wit;
+use super::bindings::gingham::ipam::{self as contract, attachment as wit};
 use super::contract::{ALLOCATE, CHECK_CONFIG, RELEASE};
 use super::convert::{self, DeclaredAnswer, DeclaredPool};
 use super::fault::{CallError, PolicyFault, diagnose};
@@ -13,6 +14,7 @@ use super::limits::{HOST_CALL_BYTES, HOST_CALLS, Limits};
 use super::state::{HostState, LogLine};
 use super::view::LeaseView;
 use crate::attachment::{Answer, Ended, Problem, Refusal, Request};
+use crate::ownership::grid::Picture;
 use crate::pool::{Pool, PoolRange};
 
 /// The contract's results, as they come.
@@ -49,7 +51,7 @@ impl<V: LeaseView + 'static> Session<V> {
         store.set_hostcall_fuel(HOST_CALL_BYTES);
         let misfit = |error: wasmtime::Error| PolicyFault::Misfit { reason: format!("{error:#}") };
         let mut linker = Linker::new(&policy.engine);
-        PolicyWithRelease::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(misfit)?;
+        link(&mut linker, policy.imports_shares).map_err(misfit)?;
         let pre = linker.instantiate_pre(&policy.component).map_err(misfit)?;
         store.set_fuel(limits.fuel).map_err(misfit)?;
         let instance = pre.instantiate(&mut store).map_err(|error| diagnose(error, limits, &store.data().lines))?;
@@ -57,7 +59,7 @@ impl<V: LeaseView + 'static> Session<V> {
     }
 
     /// Calls one export with the whole of the fuel.
-    fn call<P, R>(&mut self, export: &str, params: P) -> Result<R, CallError>
+    pub(super) fn call<P, R>(&mut self, export: &str, params: P) -> Result<R, CallError>
     where
         P: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift + 'static,
@@ -70,7 +72,7 @@ impl<V: LeaseView + 'static> Session<V> {
         result.map_err(|error| diagnose(error, self.limits, &self.store.data().lines))
     }
 
-    fn typed<P, R>(&mut self, export: &str) -> Result<TypedFunc<P, R>, CallError>
+    pub(super) fn typed<P, R>(&mut self, export: &str) -> Result<TypedFunc<P, R>, CallError>
     where
         P: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift + 'static,
@@ -84,13 +86,13 @@ impl<V: LeaseView + 'static> Session<V> {
     /// # Errors
     /// [`PolicyFault::Misfit`] names the export.
     #[cfg(feature = "compiler")]
-    pub(crate) fn check_types(&mut self, has_release: bool) -> Result<(), CallError> {
+    pub(crate) fn check_types(&mut self, policy: &Policy) -> Result<(), CallError> {
         self.typed::<(&str,), (DeclaredPools,)>(CHECK_CONFIG)?;
         self.typed::<(&str, Resource<Request>), (SaidAnswer,)>(ALLOCATE)?;
-        if has_release {
+        if policy.has_release {
             self.typed::<(&str, wit::Ended), ()>(RELEASE)?;
         }
-        Ok(())
+        if policy.is_cluster { self.check_cluster_types() } else { Ok(()) }
     }
 
     /// `check-config`: the pools of this configuration, or everything that is wrong with it.
@@ -121,6 +123,7 @@ impl<V: LeaseView + 'static> Session<V> {
     /// # Errors
     /// [`CallError`]; the inner result is the policy's word. It is not checked here.
     pub fn allocate(&mut self, config: &str, request: &Request) -> Result<Result<Answer, Refusal>, CallError> {
+        self.store.data_mut().node.clone_from(&request.node);
         let lent = self.store.data_mut().table.push(request.clone()).map_err(|error| misfit(&error))?;
         let borrowed = Resource::<Request>::new_borrow(lent.rep());
         let (declared,): (SaidAnswer,) = self.call(ALLOCATE, (config, borrowed))?;
@@ -154,6 +157,11 @@ impl<V: LeaseView + 'static> Session<V> {
         self.store.data_mut().view = Some(view);
     }
 
+    /// Shows the policy the cluster from now on. Without it the policy sees itself alone.
+    pub fn show_cluster(&mut self, picture: Arc<Picture>) {
+        self.store.data_mut().picture = Some(picture);
+    }
+
     /// Takes the leases out of sight again.
     pub fn hide(&mut self) -> Option<V> {
         self.store.data_mut().view.take()
@@ -176,6 +184,19 @@ impl<V: LeaseView + 'static> Session<V> {
         let state = self.store.data();
         Usage { fuel: self.fuel_used, host_calls: HOST_CALLS - state.calls_left, memory: state.meter.used() }
     }
+}
+
+/// What a policy may import. `shares` is made only for those that look at it: every function costs each ADD some time.
+fn link<V: LeaseView + 'static>(linker: &mut Linker<HostState<V>>, shares: bool) -> wasmtime::Result<()> {
+    contract::addresses::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    contract::leases::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    contract::memory::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    contract::log::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    contract::attachment::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    if shares {
+        contract::shares::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    }
+    Ok(())
 }
 
 /// Handles that are not what they should be: the contract's types make it impossible.

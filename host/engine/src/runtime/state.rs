@@ -2,6 +2,7 @@
 //! translate back.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use wasmtime::component::{Resource, ResourceTable};
 
@@ -11,6 +12,7 @@ use super::limits::{HOST_CALLS, Meter};
 use super::view::{AddressState, LeaseInfo, LeaseView, NoteError, ViewError};
 use super::weight::Weight;
 use crate::attachment::Request;
+use crate::ownership::grid::Picture;
 
 /// How much the operator should care about a line of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +52,10 @@ pub(crate) struct HostState<V> {
     pub(crate) table: ResourceTable,
     pub(crate) meter: Meter,
     pub(crate) view: Option<V>,
+    /// The cluster, for a policy that divides one.
+    pub(crate) picture: Option<Arc<Picture>>,
+    /// The node's name, as the request tells it.
+    pub(crate) node: String,
     pub(crate) lines: Vec<LogLine>,
     pub(crate) lines_dropped: usize,
     pub(crate) calls_left: u64,
@@ -61,6 +67,8 @@ impl<V: LeaseView + 'static> HostState<V> {
             table: ResourceTable::new(),
             meter: Meter::new(memory_limit),
             view: None,
+            picture: None,
+            node: String::new(),
             lines: Vec::new(),
             lines_dropped: 0,
             calls_left: HOST_CALLS,
@@ -68,14 +76,18 @@ impl<V: LeaseView + 'static> HostState<V> {
     }
 
     /// Each question to the host costs a piece of the budget, however small.
-    fn charge(&mut self) -> Result<(), ViewError> {
+    pub(super) fn charge(&mut self) -> Result<(), ViewError> {
         self.charge_for(0)
     }
 
     /// The same for a call that carries texts or lists.
-    fn charge_for(&mut self, bytes: usize) -> Result<(), ViewError> {
-        let cost = 1 + (bytes / BYTES_PER_CALL) as u64;
-        self.calls_left = self.calls_left.checked_sub(cost).ok_or(ViewError::Budget)?;
+    pub(super) fn charge_for(&mut self, bytes: usize) -> Result<(), ViewError> {
+        self.spend(1 + (bytes / BYTES_PER_CALL) as u64)
+    }
+
+    /// Takes this much of the budget.
+    pub(super) fn spend(&mut self, calls: u64) -> Result<(), ViewError> {
+        self.calls_left = self.calls_left.checked_sub(calls).ok_or(ViewError::Budget)?;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What passes between policy and host, weighed: large values cost more of the budget of host calls.
 
-use super::bindings::gingham::ipam::addresses::{Dns, IpAddress};
+use super::bindings::gingham::ipam::addresses::{Dns, IpAddress, IpPrefix};
 
 /// How many bytes of text a value carries, roughly.
 pub(super) trait Weight {
@@ -11,6 +11,7 @@ pub(super) trait Weight {
 
 impl Weight for u64 {}
 impl Weight for IpAddress {}
+impl Weight for IpPrefix {}
 impl Weight for (u8, u8, u8, u8, u8, u8) {}
 
 impl Weight for String {

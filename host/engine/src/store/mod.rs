@@ -21,6 +21,7 @@
 //! | 5 resting     | net, address               | when it was freed (u64, milliseconds since the epoch)            |
 //! | 6 rest order  | net, time freed, address   | nothing                                                          |
 //! | 7 notes       | net, key                   | the policy's bytes                                               |
+//! | 9 adoptions   | net                        | JSON: [`Adoption`](crate::reference_leases::Adoption)            |
 //!
 //! Runs are the maximal runs of addresses that are leased or rest: no two of them touch. So the next unused address is
 //! one step of a cursor, however many leases there are.

@@ -5,7 +5,6 @@
 //! | code | meaning | when |
 //! |---|---|---|
 //! | 1 | incompatible CNI version | `cniVersion` unknown, or too old for the verb; a delegated result of an unknown version |
-//! | 2 | unsupported field | a key of the reference `bridge` that is not served, with its value |
 //! | 3 | unknown container | CHECK of an attachment that was never made or is gone |
 //! | 4 | invalid environment | `CNI_*` variables, `CNI_ARGS` among them |
 //! | 5 | I/O failure | standard input, files, the lease store, the policy library |
@@ -33,6 +32,7 @@ use gingham_net::NetError;
 use gingham_net::masquerade::MasqueradeError;
 use gingham_net::netlink::NetlinkError;
 use gingham_net::netns::NetnsError;
+use gingham_net::spoofing::SpoofingError;
 use serde::{Deserialize, Serialize};
 
 use super::args::ArgsError;
@@ -42,6 +42,7 @@ use super::json;
 use super::result::ResultError;
 use super::version::{SpecVersion, UnsupportedVersion, supported_list};
 use crate::addressing::AddressingError;
+use crate::adoption::AdoptionError;
 use crate::delegate::DelegateError;
 use crate::plan::PlanError;
 use crate::policies::PolicyError;
@@ -56,7 +57,6 @@ pub(crate) struct Code(pub(crate) u32);
 #[allow(missing_docs, reason = "the table of the module says what they mean")]
 impl Code {
     pub(crate) const INCOMPATIBLE_VERSION: Self = Self(1);
-    pub(crate) const UNSUPPORTED_FIELD: Self = Self(2);
     pub(crate) const UNKNOWN_CONTAINER: Self = Self(3);
     pub(crate) const ENVIRONMENT: Self = Self(4);
     pub(crate) const IO: Self = Self(5);
@@ -156,7 +156,6 @@ impl From<ConfigError> for CniError {
             }
             ConfigError::Undecodable { .. } => Code::DECODING,
             ConfigError::VerbNotInVersion { .. } => Code::INCOMPATIBLE_VERSION,
-            ConfigError::Unsupported { .. } => Code::UNSUPPORTED_FIELD,
             ConfigError::MissingName | ConfigError::NameTooLong { .. } | ConfigError::Value { .. } => Code::CONFIG,
         };
         Self::new(code, error.to_string())
@@ -236,7 +235,8 @@ impl From<RecordsError> for CniError {
         let code = match &error {
             RecordsError::AlreadyAttached { .. } => Code::ALREADY_ALLOCATED,
             RecordsError::BootId { .. } | RecordsError::Lock { .. } => Code::IO,
-            RecordsError::Store(error) => code_of_store(error),
+            RecordsError::Adoption(AdoptionError::Reference(_)) => Code::IO,
+            RecordsError::Adoption(AdoptionError::Store(error)) | RecordsError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())
     }
@@ -253,7 +253,10 @@ impl From<IpamError> for CniError {
                 Refusal::InvalidConfig(_) => Code::CONFIG,
             },
             IpamError::Problems { .. } => Code::CONFIG,
-            IpamError::Fault { .. } | IpamError::Pools { .. } | IpamError::Guard { .. } => Code::POLICY_FAULT,
+            IpamError::Fault { .. }
+            | IpamError::Pools { .. }
+            | IpamError::Guard { .. }
+            | IpamError::Cluster { .. } => Code::POLICY_FAULT,
             IpamError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())
@@ -283,6 +286,12 @@ impl From<NetlinkError> for CniError {
 
 impl From<MasqueradeError> for CniError {
     fn from(error: MasqueradeError) -> Self {
+        Self::new(Code::KERNEL, error.to_string())
+    }
+}
+
+impl From<SpoofingError> for CniError {
+    fn from(error: SpoofingError) -> Self {
         Self::new(Code::KERNEL, error.to_string())
     }
 }

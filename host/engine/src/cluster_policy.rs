@@ -1,0 +1,229 @@
+//! What a cluster policy says of blocks, asked and checked: its grids, its shares, and the block to claim next.
+//!
+//! As with addresses, the policy proposes and the host disposes: a block that is on no grid, or that somebody holds, is
+//! the policy's fault and never reaches the cluster's store.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::address::IpRange;
+use crate::attachment::{Problem, Refusal};
+use crate::ipam::{self, IpamError, call_error};
+use crate::ledger::LedgerQueries;
+use crate::network_view::NetworkView;
+use crate::ownership::grid::{Grid, Picture};
+use crate::pool::{Pool, Pools};
+use crate::runtime::{CallError, LogLine, Policy, Session, Usage};
+use crate::settings::Settings;
+
+/// Grids a network may have.
+const MOST_GRIDS: usize = 64;
+
+/// What is wrong with a cluster policy's word; the sentence follows the policy's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterFault {
+    /// Not one grid for each pool.
+    #[error("it declares {grids} grids for {pools} pools; a cluster policy has one grid for each pool")]
+    GridCount {
+        /// How many grids.
+        grids: usize,
+        /// How many pools.
+        pools: usize,
+    },
+    /// More grids than any network needs.
+    #[error("it declares {count} grids; {most} is the most")]
+    TooManyGrids {
+        /// How many.
+        count: usize,
+        /// The bound.
+        most: usize,
+    },
+    /// Two grids with common addresses.
+    #[error("its grids {first} and {second} overlap")]
+    GridsOverlap {
+        /// One.
+        first: Grid,
+        /// The other.
+        second: Grid,
+    },
+    /// Addresses that no block can hold.
+    #[error("its pool {pool} has the range {range}, which is not within the pool's grid {grid}")]
+    PoolOffGrid {
+        /// The pool's name.
+        pool: String,
+        /// The range.
+        range: IpRange,
+        /// The grid.
+        grid: Grid,
+    },
+    /// A share that no block can be claimed in.
+    #[error("its share for {member} has {range}, which is on none of its grids")]
+    ShareOffGrid {
+        /// Whose share.
+        member: String,
+        /// The range.
+        range: IpRange,
+    },
+    /// A block of the wrong length, not aligned, or outside.
+    #[error("it proposed to claim {block}, which is no block of {grid}")]
+    BlockOffGrid {
+        /// The block.
+        block: IpNet,
+        /// The grid.
+        grid: Grid,
+    },
+    /// A block that was shown as claimed.
+    #[error("it proposed to claim {block}, which {holder} holds")]
+    BlockHeld {
+        /// The block.
+        block: IpNet,
+        /// The member that holds it.
+        holder: String,
+    },
+    /// It has no such grid.
+    #[error("it was asked for grid {grid}, and has {count}")]
+    NoSuchGrid {
+        /// The number asked for, from 0.
+        grid: usize,
+        /// How many it has.
+        count: usize,
+    },
+}
+
+/// A block that a policy would claim, and that may be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proposal {
+    /// The block.
+    pub block: IpNet,
+    /// What the policy cost.
+    pub usage: Usage,
+}
+
+/// A cluster policy with a configuration that was found good. `L` is the ledger that [`ipam::prepare`] is used with.
+/// Nothing here looks into a ledger: every question is put to a fresh instance that sees an empty network.
+pub struct ClusterPolicy<'a, L> {
+    policy: &'a Policy,
+    settings: &'a Settings,
+    pools: Pools,
+    grids: Vec<Grid>,
+    ledger: PhantomData<fn() -> L>,
+}
+
+impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
+    /// Lets the policy check its configuration and say in which grids its addresses lie. What it logged is in `log` all
+    /// the same, here and below. The policy is one ([`Policy::is_cluster`]).
+    ///
+    /// # Errors
+    /// [`IpamError`]
+    pub fn new(policy: &'a Policy, settings: &'a Settings, log: &mut Vec<LogLine>) -> Result<Self, IpamError> {
+        let pools = ipam::prepare::<L>(policy, settings, log)?.pools().clone();
+        let mut this = Self { policy, settings, pools, grids: Vec::new(), ledger: PhantomData };
+        let said = this.ask(log, |session| session.blocks(&settings.policy_config))?;
+        let name = || policy.name().to_owned();
+        this.grids = said.map_err(|problems: Vec<Problem>| IpamError::Problems { policy: name(), problems })?;
+        check_grids(&this.grids, &this.pools).map_err(|fault| this.fault(fault))?;
+        Ok(this)
+    }
+
+    /// Where the network's addresses lie, all members' together.
+    pub fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// One for each pool, in the pools' order, disjoint.
+    pub fn grids(&self) -> &[Grid] {
+        &self.grids
+    }
+
+    /// A picture of a cluster in which nothing is claimed, with what the configuration excludes.
+    pub fn picture(&self, me: impl Into<String>, members: impl IntoIterator<Item = String>) -> Picture {
+        Picture::new(me, members, self.grids.clone()).barring(self.settings.exclude.clone())
+    }
+
+    /// The ranges meant for a member if these are all the members.
+    ///
+    /// # Errors
+    /// [`IpamError`]; a range that is on no grid is [`ClusterFault::ShareOffGrid`].
+    pub fn share(&self, members: &[String], member: &str, log: &mut Vec<LogLine>) -> Result<Vec<IpRange>, IpamError> {
+        let said = self.ask(log, |session| session.share(&self.settings.policy_config, members, member))?;
+        let share = said.map_err(|refusal| self.refused(refusal))?;
+        let on_grid = |range: &IpRange| self.grids.iter().any(|grid| IpRange::from(grid.range()).covers(range));
+        match share.iter().find(|range| !on_grid(range)) {
+            None => Ok(share),
+            Some(range) => Err(self.fault(ClusterFault::ShareOffGrid { member: member.to_owned(), range: *range })),
+        }
+    }
+
+    /// The block that the policy would claim next for a grid (counted from 0): on the grid, and held by nobody in the
+    /// picture. If another member turns out to hold it, enter that in the picture and ask again.
+    ///
+    /// # Errors
+    /// [`IpamError`]; `Refused` with `Exhausted` if no block is left. Anything that cannot be claimed is
+    /// [`IpamError::Cluster`].
+    pub fn next_block(
+        &self,
+        grid: usize,
+        picture: &Arc<Picture>,
+        log: &mut Vec<LogLine>,
+    ) -> Result<Proposal, IpamError> {
+        let no_such = || self.fault(ClusterFault::NoSuchGrid { grid, count: self.grids.len() });
+        let (Some(known), Ok(number)) = (self.grids.get(grid), u32::try_from(grid)) else { return Err(no_such()) };
+        let (said, usage) = self.ask(log, |session| {
+            session.show_cluster(Arc::clone(picture));
+            let said = session.next_block(&self.settings.policy_config, number)?;
+            Ok((said, session.usage()))
+        })?;
+        let block = said.map_err(|refusal| self.refused(refusal))?;
+        if known.index(block).is_none() {
+            return Err(self.fault(ClusterFault::BlockOffGrid { block, grid: *known }));
+        }
+        match picture.holder(block) {
+            None => Ok(Proposal { block, usage }),
+            Some(holder) => Err(self.fault(ClusterFault::BlockHeld { block, holder: holder.to_owned() })),
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        log: &mut Vec<LogLine>,
+        question: impl FnOnce(&mut Session<NetworkView<L>>) -> Result<T, CallError>,
+    ) -> Result<T, IpamError> {
+        let fault = |error| call_error(self.policy, error);
+        let mut session = Session::new(self.policy, self.settings.limits).map_err(fault)?;
+        let said = question(&mut session);
+        log.append(&mut session.take_log());
+        said.map_err(fault)
+    }
+
+    fn refused(&self, refusal: Refusal) -> IpamError {
+        IpamError::Refused { policy: self.policy.name().to_owned(), refusal }
+    }
+
+    fn fault(&self, source: ClusterFault) -> IpamError {
+        IpamError::Cluster { policy: self.policy.name().to_owned(), source }
+    }
+}
+
+fn check_grids(grids: &[Grid], pools: &Pools) -> Result<(), ClusterFault> {
+    if grids.len() > MOST_GRIDS {
+        return Err(ClusterFault::TooManyGrids { count: grids.len(), most: MOST_GRIDS });
+    }
+    let pools: Vec<&Pool> = pools.iter().collect();
+    if grids.len() != pools.len() {
+        return Err(ClusterFault::GridCount { grids: grids.len(), pools: pools.len() });
+    }
+    for (index, grid) in grids.iter().enumerate() {
+        let range = IpRange::from(grid.range());
+        let overlaps = |other: &&Grid| IpRange::from(other.range()).intersection(&range).is_some();
+        if let Some(first) = grids[..index].iter().find(overlaps) {
+            return Err(ClusterFault::GridsOverlap { first: *first, second: *grid });
+        }
+        if let Some(part) = pools[index].ranges.iter().find(|part| !range.covers(&part.range)) {
+            let pool = pools[index].name.clone();
+            return Err(ClusterFault::PoolOffGrid { pool, range: part.range, grid: *grid });
+        }
+    }
+    Ok(())
+}

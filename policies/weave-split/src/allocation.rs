@@ -1,0 +1,80 @@
+//! Which address of the node's blocks a container gets.
+
+use std::net::IpAddr;
+
+use gingham_sdk::leases::{self, State};
+use gingham_sdk::{Assigned, IpNet, Pool, Refusal, Request, log, memory, shares};
+
+use crate::config::Pick;
+use crate::plan::Plan;
+
+/// Where round robin keeps the last address it handed out.
+const LAST: &str = "last";
+
+/// The address asked for by name; without one, the one whose turn it is.
+pub(crate) fn choose(plan: &Plan, pick: Pick, pool: &Pool, request: &Request) -> Result<Assigned, Refusal> {
+    let address = match request.requested_addresses().as_slice() {
+        [] => picked(pick, pool, request).ok_or_else(|| exhausted(plan))?,
+        [wanted, ..] => requested(plan, pool, *wanted)?,
+    };
+    if pick == Pick::RoundRobin {
+        remember(address);
+    }
+    pool.assign(address).ok_or_else(|| exhausted(plan))
+}
+
+fn picked(pick: Pick, pool: &Pool, request: &Request) -> Option<IpAddr> {
+    match pick {
+        Pick::Lowest => pool.first_free(),
+        Pick::RoundRobin => {
+            let last = memory::get_bytes(LAST).and_then(|text| String::from_utf8(text).ok()?.parse().ok());
+            pool.next_free_after(last)
+        }
+        Pick::Random => random(pool, request),
+    }
+}
+
+/// Each block is as likely as another; without blocks (a single node) each address. From there upwards to what is free.
+fn random(pool: &Pool, request: &Request) -> Option<IpAddr> {
+    let range = pool.ranges.first()?;
+    let mut random = request.random();
+    let blocks = shares::claimed();
+    let block = usize::try_from(random.below(blocks.len() as u64)).ok().and_then(|index| blocks.get(index));
+    let (first, last) = block.map_or((range.first, range.last), |block| (block.network(), block.broadcast()));
+    let start = random.address(first, last);
+    leases::next_free(start, range.last, None).or_else(|| pool.first_free())
+}
+
+fn requested(plan: &Plan, pool: &Pool, wanted: IpAddr) -> Result<IpAddr, Refusal> {
+    let because =
+        |reason: String| Err(Refusal::Unavailable(format!("requested IP address {wanted} is not available: {reason}")));
+    if pool.find(wanted).is_none() {
+        return because(format!("it is not in {}", plan.subnet));
+    }
+    match leases::state(wanted) {
+        State::Free => Ok(wanted),
+        State::Outside => because(whose(plan, wanted)),
+        state => because(format!("it is {state}")),
+    }
+}
+
+/// Why an address of the range is in none of the blocks this node may use.
+fn whose(plan: &Plan, wanted: IpAddr) -> String {
+    let block = plan.grid.block_of(wanted).unwrap_or(IpNet::from(wanted));
+    match shares::holder(wanted) {
+        Some(holder) if holder == shares::me() => format!("this node may not use its block {block} yet"),
+        Some(holder) => format!("its block {block} belongs to node {holder}"),
+        None => format!("its block {block} belongs to nobody that this node knows of, and not to this node"),
+    }
+}
+
+fn exhausted(plan: &Plan) -> Refusal {
+    Refusal::Exhausted(format!("no IP addresses available in the blocks of {} that this node holds", plan.subnet))
+}
+
+/// Without it addresses are reused early, which is no reason to refuse one.
+fn remember(address: IpAddr) {
+    if let Err(error) = memory::set_bytes(LAST, address.to_string().as_bytes()) {
+        log::warn(&format!("the last address is not remembered: {error}"));
+    }
+}
