@@ -8,7 +8,7 @@ use std::time::Instant;
 
 /// When a record was last written, in the store's own order: of two writes the later one has the larger version, also
 /// across records, and also when a record was deleted in between. Never 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub u64);
 

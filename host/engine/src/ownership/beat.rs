@@ -1,0 +1,86 @@
+//! A sign of life, for whoever considers taking this node over.
+
+use super::error::ClusterError;
+use super::local::LocalState;
+use super::record::{self, LifeRecord};
+use super::shared_store::{Call, Reply, Version};
+use super::task::{Outstanding, Step, Task};
+
+/// Milliseconds between two beats.
+pub const PERIOD: u64 = 5_000;
+/// Milliseconds after which a node that beats has beaten: two beats and some more.
+pub const WATCH: u64 = 2 * PERIOD + 2_000;
+
+/// One beat. The companion keeps it and starts it again and again, so that it need not read before it writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Beat {
+    out: Outstanding,
+    incarnation: u64,
+    beat: u64,
+    /// Of the record that was there last.
+    seen: Option<Version>,
+    conflicts: u8,
+}
+
+type Next = Result<Step<Result<(), ClusterError>>, ClusterError>;
+
+impl Beat {
+    /// The first beat.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn write(&mut self, local: &LocalState) -> Step<Result<(), ClusterError>> {
+        let key = record::life_key(local.node());
+        let value = record::write(&LifeRecord { incarnation: self.incarnation, beat: self.beat });
+        let call = match self.seen {
+            None => Call::Create { key, value },
+            Some(expected) => Call::Update { key, value, expected },
+        };
+        Step::Call(self.out.send(call))
+    }
+
+    fn next(&mut self, reply: Reply, local: &LocalState) -> Next {
+        local.still(self.incarnation)?;
+        match reply {
+            Reply::Written(version) => {
+                self.seen = Some(version);
+                Ok(Step::Done(Ok(())))
+            }
+            Reply::Conflict(found) => {
+                self.seen = found.as_ref().map(|found| found.version);
+                let life = found
+                    .and_then(|found| record::read::<LifeRecord>(&record::life_key(local.node()), &found.value).ok());
+                if let Some(life) = life {
+                    if life.incarnation > self.incarnation {
+                        return Err(ClusterError::Superseded { node: local.node().to_owned() });
+                    }
+                    self.beat = self.beat.max(life.beat.wrapping_add(1));
+                }
+                self.conflicts += 1;
+                if self.conflicts > 2 { Err(ClusterError::Contended) } else { Ok(self.write(local)) }
+            }
+            Reply::Unknown(fault) => Ok(Step::Call(self.out.repeat(fault)?)),
+            Reply::Refused(fault) => Err(fault.into()),
+            _ => Err(ClusterError::Nonsense),
+        }
+    }
+}
+
+impl Task for Beat {
+    type Output = Result<(), ClusterError>;
+
+    fn start(&mut self, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        match local.member() {
+            Ok(incarnation) => self.incarnation = incarnation,
+            Err(error) => return Step::Done(Err(error)),
+        }
+        self.conflicts = 0;
+        self.beat = self.beat.wrapping_add(1);
+        self.write(local)
+    }
+
+    fn resume(&mut self, reply: Reply, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        self.next(reply, local).unwrap_or_else(|error| Step::Done(Err(error)))
+    }
+}

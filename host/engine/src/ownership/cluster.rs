@@ -1,0 +1,146 @@
+//! Everything a cluster's store says, as it was at one moment.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use super::error::ClusterError;
+use super::grid::{Grid, Picture};
+use super::record::{self, BlockRecord, ConfigRecord, Key, LifeRecord, MemberRecord, Membership};
+use super::shared_store::{Record, Version};
+
+/// A record, and when it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Seen<T> {
+    /// What it says.
+    pub record: T,
+    /// When it was written.
+    pub version: Version,
+}
+
+/// A cluster at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cluster {
+    /// The store's version at that moment.
+    pub at: Version,
+    /// What all agree on; none before the first member.
+    pub config: Option<ConfigRecord>,
+    /// All that ever were members, by name.
+    pub members: BTreeMap<String, Seen<MemberRecord>>,
+    /// Signs of life, by name.
+    pub life: BTreeMap<String, Seen<LifeRecord>>,
+    /// All block records, live and dead.
+    pub blocks: BTreeMap<IpNet, Seen<BlockRecord>>,
+    /// Keys of members and blocks that cannot be read. Such a block counts as claimed, such a member as alive.
+    pub unreadable: Vec<String>,
+}
+
+/// Whom unreadable blocks belong to in pictures. No node can have this name.
+const NOBODY_KNOWS: &str = "?";
+
+impl Cluster {
+    /// Reads a list of all records.
+    ///
+    /// # Errors
+    /// If the config record cannot be read or is of a later schema: then nothing can be relied on.
+    pub fn read(records: &[(String, Record)], at: Version) -> Result<Self, ClusterError> {
+        let mut cluster = Self {
+            at,
+            config: None,
+            members: BTreeMap::new(),
+            life: BTreeMap::new(),
+            blocks: BTreeMap::new(),
+            unreadable: Vec::new(),
+        };
+        for (key, Record { value, version }) in records {
+            let version = *version;
+            let done = match Key::read(key) {
+                Key::Config => {
+                    cluster.config = Some(read_config(value)?);
+                    Ok(())
+                }
+                Key::Member(name) => record::read(key, value)
+                    .map(|record| drop(cluster.members.insert(name.to_owned(), Seen { record, version }))),
+                Key::Block(block) => {
+                    record::read(key, value).map(|record| drop(cluster.blocks.insert(block, Seen { record, version })))
+                }
+                Key::Life(name) => {
+                    // Only ever compared with a later one: whatever cannot be read is no sign of life.
+                    let life = record::read(key, value).ok();
+                    cluster.life.extend(life.map(|record| (name.to_owned(), Seen { record, version })));
+                    Ok(())
+                }
+                Key::Other => Ok(()),
+            };
+            if done.is_err() {
+                cluster.unreadable.push(key.clone());
+            }
+        }
+        Ok(cluster)
+    }
+
+    /// Whether a block's record binds everybody: its owner's membership has not been ended since. An owner without a
+    /// record of its own is taken to be alive.
+    pub fn is_live(&self, block: &BlockRecord) -> bool {
+        self.members.get(&block.owner).is_none_or(|member| block.incarnation > member.record.fenced)
+    }
+
+    /// The record that keeps a block from being claimed: its own, or one of a block that overlaps it.
+    pub fn live_overlap(&self, block: IpNet) -> Option<(IpNet, &BlockRecord)> {
+        self.overlapping(block).find(|(_, record)| self.is_live(record))
+    }
+
+    /// All records of blocks that have an address in common with this one.
+    fn overlapping(&self, block: IpNet) -> impl Iterator<Item = (IpNet, &BlockRecord)> {
+        // What holds the block, down to the block itself; then what lies in it.
+        let holding = (0..=block.prefix_len()).filter_map(move |length| {
+            let wider = IpNet::new(block.addr(), length).ok()?.trunc();
+            self.blocks.get_key_value(&wider)
+        });
+        let inside = self.blocks.range(block..).take_while(move |(other, _)| other.addr() <= block.broadcast());
+        let inside = inside.filter(move |(other, _)| **other != block && block.contains(*other));
+        holding.chain(inside).map(|(block, seen)| (*block, &seen.record))
+    }
+
+    /// Whether a block's own record cannot be read.
+    pub fn is_unreadable(&self, block: IpNet) -> bool {
+        self.unreadable.contains(&record::block_key(block))
+    }
+
+    /// The live blocks and their owners.
+    pub fn live_blocks(&self) -> impl Iterator<Item = (IpNet, &Seen<BlockRecord>)> {
+        self.blocks.iter().filter(|(_, seen)| self.is_live(&seen.record)).map(|(block, seen)| (*block, seen))
+    }
+
+    /// The names of those that are members now.
+    pub fn member_names(&self) -> impl Iterator<Item = &str> {
+        let present = self.members.iter().filter(|(_, seen)| seen.record.standing == Membership::Member);
+        present.map(|(name, _)| name.as_str())
+    }
+
+    /// What a policy is shown.
+    pub fn picture(&self, me: &str, grids: &[Grid]) -> Picture {
+        let mut picture = Picture::new(me, self.member_names().map(str::to_owned), grids.to_vec());
+        for (block, seen) in self.live_blocks() {
+            picture.claim(block, seen.record.owner.as_str());
+        }
+        for key in &self.unreadable {
+            if let Key::Block(block) = Key::read(key) {
+                picture.claim(block, NOBODY_KNOWS);
+            }
+        }
+        picture
+    }
+}
+
+fn read_config(value: &[u8]) -> Result<ConfigRecord, ClusterError> {
+    #[derive(serde::Deserialize)]
+    struct Schema {
+        schema: u64,
+    }
+    let schema = record::read::<Schema>(record::CONFIG, value)?.schema;
+    if schema > record::SCHEMA {
+        return Err(ClusterError::NewerSchema { schema, known: record::SCHEMA });
+    }
+    record::read(record::CONFIG, value)
+}

@@ -1,0 +1,339 @@
+//! Joining: this node's present life gets an incarnation of its own in the store (rule R5), and the node takes back the
+//! blocks it held in earlier ones (rule R7).
+//!
+//! Whatever was on its way to the store in an earlier life may still arrive: a delete of a block that was being given
+//! back, sent by a node that has forgotten it because its disk is an older image. So a block of an earlier incarnation is
+//! taken back by writing it anew, never by reading alone; after that, a delete of the old version does nothing.
+
+mod identity;
+
+use ipnet::IpNet;
+
+use super::cluster::{Cluster, Seen};
+use super::error::ClusterError;
+use super::grid::Grid;
+use super::local::{LocalState, Standing};
+use super::record::{self, BlockRecord, ConfigRecord, MemberRecord, Membership};
+use super::rules::{Rule, Rules};
+use super::shared_store::{Call, Reply, Version};
+use super::takeover::Sighting;
+use super::task::{Outstanding, Step, Task};
+
+pub use identity::Identity;
+
+/// Joins, or joins again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Join {
+    identity: Identity,
+    grids: Vec<Grid>,
+    policy: String,
+    watched: Option<Sighting>,
+    rules: Rules,
+    stage: Stage,
+    out: Outstanding,
+    asked_at: Version,
+    conflicts: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Stage {
+    Listing,
+    Configuring,
+    Registering(Plan),
+    TakingBack(Plan),
+}
+
+/// What is to be done once the store has the incarnation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Plan {
+    incarnation: u64,
+    /// Blocks of this incarnation already, with their versions.
+    ours: Vec<(IpNet, Version)>,
+    /// Blocks of earlier incarnations that are to be written anew; the next one last.
+    earlier: Vec<(IpNet, Version)>,
+    /// Blocks up to this incarnation are left alone.
+    spare: u64,
+}
+
+/// A node that is a member.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Joined {
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// The blocks it has now.
+    pub held: Vec<IpNet>,
+    /// Blocks it held before and could not take back: somebody took them over.
+    pub lost: Vec<IpNet>,
+}
+
+/// So many times somebody else may be faster.
+const MOST_CONFLICTS: u8 = 8;
+
+impl Join {
+    /// Joins as this node, with the policy's grids. `policy` is its name.
+    pub fn new(identity: Identity, grids: Vec<Grid>, policy: &str) -> Self {
+        Self {
+            identity,
+            grids,
+            policy: policy.to_owned(),
+            watched: None,
+            rules: Rules::default(),
+            stage: Stage::Listing,
+            out: Outstanding::default(),
+            asked_at: Version(0),
+            conflicts: 0,
+        }
+    }
+
+    /// After [`ClusterError::Suspicious`]: goes on if nothing has changed since that sighting. The caller has waited for
+    /// two beats of [`super::beat`] and some more.
+    #[must_use]
+    pub fn having_watched(mut self, sighting: Sighting) -> Self {
+        self.watched = Some(sighting);
+        self
+    }
+
+    /// With other rules.
+    #[cfg(feature = "proof")]
+    #[must_use]
+    pub fn under(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    fn list(&mut self, local: &LocalState) -> Step<Result<Joined, ClusterError>> {
+        self.stage = Stage::Listing;
+        self.asked_at = local.highest();
+        Step::Call(self.out.send(Call::List { prefix: String::new() }))
+    }
+
+    fn listed(
+        &mut self,
+        reply: Reply,
+        local: &mut LocalState,
+        now: u64,
+    ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
+        let Reply::Listed { records, at } = reply else { return Err(ClusterError::Nonsense) };
+        local.see(self.asked_at, at)?;
+        let cluster = Cluster::read(&records, at)?;
+        match &cluster.config {
+            None => {
+                let config = ConfigRecord {
+                    schema: record::SCHEMA,
+                    grids: self.grids.clone(),
+                    policy: self.policy.clone(),
+                    rest: serde_json::Map::new(),
+                };
+                self.stage = Stage::Configuring;
+                let call = Call::Create { key: record::CONFIG.into(), value: record::write(&config) };
+                return Ok(Step::Call(self.out.send(call)));
+            }
+            Some(config) if config.grids != self.grids => {
+                return Err(ClusterError::OtherGrids { theirs: config.grids.clone(), ours: self.grids.clone() });
+            }
+            Some(_) => {}
+        }
+        let key = record::member_key(local.node());
+        if cluster.unreadable.contains(&key) {
+            return Err(ClusterError::Unreadable { key, reason: "it is no member's record".into() });
+        }
+        self.register(&cluster, local, now)
+    }
+
+    fn register(
+        &mut self,
+        cluster: &Cluster,
+        local: &mut LocalState,
+        now: u64,
+    ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
+        let known = cluster.members.get(local.node());
+        if let Some(seen) = known {
+            self.identity.check_name(local, seen, cluster.life.get(local.node()), self.watched.as_ref())?;
+        }
+        let same = known.filter(|seen| self.goes_on(local, &seen.record)).map(|seen| seen.record.incarnation);
+        let incarnation = same.unwrap_or_else(|| next_incarnation(cluster, local));
+        let plan = self.plan(cluster, local, incarnation);
+        let record = self.identity.record(local, known.map(|seen| &seen.record), incarnation, now);
+        match known {
+            Some(seen) if same.is_some() && self.identity.agrees(&seen.record) => self.begin(plan, local),
+            known => {
+                self.stage = Stage::Registering(plan);
+                let (key, value) = (record::member_key(local.node()), record::write(&record));
+                let call = match known {
+                    None => Call::Create { key, value },
+                    Some(seen) => Call::Update { key, value, expected: seen.version },
+                };
+                Ok(Step::Call(self.out.send(call)))
+            }
+        }
+    }
+
+    /// Whether the record is of this life of the node already: written by another process of it, or by one that died.
+    fn goes_on(&self, local: &LocalState, record: &MemberRecord) -> bool {
+        let is_over = matches!(local.standing(), Standing::Left | Standing::Fenced);
+        let is_known_over = is_over && record.incarnation == local.incarnation();
+        let same_boot = record.boot == self.identity.boot && record.disk == local.disk();
+        record.standing == Membership::Member
+            && record.is_alive()
+            && record.machine == self.identity.machine
+            && (same_boot || !self.rules.hold(Rule::R5))
+            && record.incarnation >= local.incarnation()
+            && !is_known_over
+    }
+
+    fn plan(&self, cluster: &Cluster, local: &LocalState, incarnation: u64) -> Plan {
+        let known = cluster.members.get(local.node()).map(|seen| &seen.record);
+        let lost_its_disk = known.filter(|record| {
+            // Its containers may still run, and nobody knows their addresses any more.
+            record.boot == self.identity.boot && record.disk != local.disk()
+        });
+        let spare = lost_its_disk.map_or(0, |record| record.incarnation);
+        let mut plan = Plan { incarnation, ours: Vec::new(), earlier: Vec::new(), spare };
+        let left_alone = |block: &BlockRecord| {
+            let is_of_this_boot = local.boot() == self.identity.boot;
+            block.incarnation <= spare || (is_of_this_boot && local.spares(block.incarnation))
+        };
+        for (block, Seen { record, version }) in cluster.live_blocks() {
+            if record.owner != local.node() || !self.grids.iter().any(|grid| grid.index(block).is_some()) {
+                continue;
+            }
+            if record.incarnation == incarnation {
+                plan.ours.push((block, *version));
+            } else if !left_alone(record) {
+                plan.earlier.push((block, *version));
+            }
+        }
+        plan
+    }
+
+    /// The store has the incarnation.
+    fn begin(
+        &mut self,
+        plan: Plan,
+        local: &mut LocalState,
+    ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
+        let trusted: Vec<_> = local.blocks().copied().filter(|_| !self.rules.hold(Rule::R7)).collect();
+        local.begin(plan.incarnation, &self.identity.machine, &self.identity.boot)?;
+        local.spare(plan.spare);
+        for (block, version) in &plan.ours {
+            if self.rules.hold(Rule::R5) {
+                local.adopt(*block, *version, 0);
+            } else {
+                local.adopt_any(*block, *version, 0);
+            }
+        }
+        for block in trusted {
+            local.adopt_any(block.block, block.version, 0);
+        }
+        self.take_back(plan, local)
+    }
+
+    fn take_back(
+        &mut self,
+        plan: Plan,
+        local: &mut LocalState,
+    ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
+        if let Some((block, version)) = plan.earlier.last() {
+            let call = Call::Update {
+                key: record::block_key(*block),
+                value: record::write(&BlockRecord::new(local.node(), plan.incarnation)),
+                expected: *version,
+            };
+            self.stage = Stage::TakingBack(plan);
+            return Ok(Step::Call(self.out.send(call)));
+        }
+        let held_before = local.unsure();
+        local.become_member(plan.incarnation, &self.grids)?;
+        Ok(Step::Done(Ok(Joined { incarnation: plan.incarnation, held: local.held().collect(), lost: held_before })))
+    }
+
+    fn registered(
+        &mut self,
+        reply: Reply,
+        plan: Plan,
+        local: &mut LocalState,
+    ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
+        match reply {
+            Reply::Written(version) => {
+                local.see_written(self.asked_at, version)?;
+                self.begin(plan, local)
+            }
+            Reply::Conflict(_) => self.list_again(local),
+            _ => Err(ClusterError::Nonsense),
+        }
+    }
+
+    fn took_back(
+        &mut self,
+        reply: Reply,
+        mut plan: Plan,
+        local: &mut LocalState,
+    ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
+        let Some((block, _)) = plan.earlier.pop() else { return Err(ClusterError::Nonsense) };
+        local.in_life(plan.incarnation)?;
+        match reply {
+            Reply::Written(version) => {
+                local.adopt(block, version, 0);
+            }
+            // Our own write, of which the reply was lost, or another process's; or a delete that was on its way.
+            Reply::Conflict(found) => {
+                let key = record::block_key(block);
+                let read = |found: super::shared_store::Record| {
+                    record::read::<BlockRecord>(&key, &found.value).ok().map(|record| (record, found.version))
+                };
+                if let Some((record, version)) = found.and_then(read)
+                    && record.is_of(local.node(), plan.incarnation)
+                {
+                    local.adopt(block, version, 0);
+                }
+            }
+            _ => return Err(ClusterError::Nonsense),
+        }
+        self.take_back(plan, local)
+    }
+
+    fn list_again(&mut self, local: &LocalState) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
+        self.conflicts += 1;
+        if self.conflicts > MOST_CONFLICTS { Err(ClusterError::Contended) } else { Ok(self.list(local)) }
+    }
+
+    fn next(
+        &mut self,
+        reply: Reply,
+        local: &mut LocalState,
+        now: u64,
+    ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
+        match reply {
+            Reply::Unknown(fault) => return Ok(Step::Call(self.out.repeat(fault)?)),
+            Reply::Refused(fault) => return Err(fault.into()),
+            _ => {}
+        }
+        match self.stage.clone() {
+            Stage::Listing => self.listed(reply, local, now),
+            // Whoever wrote it: the next list has it.
+            Stage::Configuring => self.list_again(local),
+            Stage::Registering(plan) => self.registered(reply, plan, local),
+            Stage::TakingBack(plan) => self.took_back(reply, plan, local),
+        }
+    }
+}
+
+/// Larger than whatever this name was ever known by.
+fn next_incarnation(cluster: &Cluster, local: &LocalState) -> u64 {
+    let member = cluster.members.get(local.node()).map(|seen| seen.record.incarnation.max(seen.record.fenced));
+    let of_blocks = cluster.blocks.values().filter(|seen| seen.record.owner == local.node());
+    let latest = of_blocks.map(|seen| seen.record.incarnation).chain(member).max();
+    latest.unwrap_or(0).max(local.incarnation()) + 1
+}
+
+impl Task for Join {
+    type Output = Result<Joined, ClusterError>;
+
+    fn start(&mut self, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        self.list(local)
+    }
+
+    fn resume(&mut self, reply: Reply, local: &mut LocalState, now: u64) -> Step<Self::Output> {
+        self.next(reply, local, now).unwrap_or_else(|error| Step::Done(Err(error)))
+    }
+}

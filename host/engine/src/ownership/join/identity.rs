@@ -1,0 +1,85 @@
+//! Who wants to be a member, and whether the name is its to have.
+
+use std::net::IpAddr;
+
+use crate::ownership::cluster::Seen;
+use crate::ownership::error::ClusterError;
+use crate::ownership::local::LocalState;
+use crate::ownership::record::{LifeRecord, MemberRecord, Membership};
+use crate::ownership::takeover::Sighting;
+
+/// What a node says of itself. Its name and the id of its disk are in its [`LocalState`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Which machine it is: its machine id, and the firmware's product id if that can be read.
+    pub machine: String,
+    /// The kernel's boot id.
+    pub boot: String,
+    /// Where other nodes reach it.
+    pub address: Option<IpAddr>,
+    /// The hardware address of its tunnel device. None leaves what is registered.
+    pub mac: Option<String>,
+}
+
+impl Identity {
+    /// Refuses a name that another machine uses, as far as that can be known.
+    ///
+    /// A machine that was cloned with its ids has another address: then the registered one is watched for a sign of
+    /// life. A clone of a node that has no companion, or with the same address, is found out only later, when the other
+    /// one sees an incarnation that is not its own.
+    pub(super) fn check_name(
+        &self,
+        local: &LocalState,
+        seen: &Seen<MemberRecord>,
+        life: Option<&Seen<LifeRecord>>,
+        watched: Option<&Sighting>,
+    ) -> Result<(), ClusterError> {
+        let node = local.node().to_owned();
+        if seen.record.standing != Membership::Member {
+            return Ok(());
+        }
+        if seen.record.machine != self.machine {
+            return Err(ClusterError::NameTaken { node, machine: seen.record.machine.clone() });
+        }
+        let Some(address) = seen.record.address.filter(|address| Some(*address) != self.address) else { return Ok(()) };
+        let Some(life) = life.filter(|_| seen.record.boot != self.boot && self.address.is_some()) else {
+            return Ok(());
+        };
+        let now = Sighting::of(&node, seen, Some(&life.record));
+        match watched {
+            None => {
+                let sighting = Box::new(now);
+                Err(ClusterError::Suspicious { node, address: address.to_string(), sighting })
+            }
+            Some(before) if *before != now => Err(ClusterError::Alive { node }),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The record of this node in an incarnation, after the one there was.
+    pub(super) fn record(
+        &self,
+        local: &LocalState,
+        before: Option<&MemberRecord>,
+        incarnation: u64,
+        now: u64,
+    ) -> MemberRecord {
+        MemberRecord {
+            machine: self.machine.clone(),
+            disk: local.disk().to_owned(),
+            boot: self.boot.clone(),
+            incarnation,
+            fenced: before.map_or(0, |before| before.fenced),
+            standing: Membership::Member,
+            address: self.address,
+            mac: self.mac.clone().or_else(|| before.and_then(|before| before.mac.clone())),
+            since: before.filter(|before| before.incarnation == incarnation).map_or(now, |before| before.since),
+            rest: before.map(|before| before.rest.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Whether others find in the record what they need.
+    pub(super) fn agrees(&self, record: &MemberRecord) -> bool {
+        record.address == self.address && (self.mac.is_none() || record.mac == self.mac)
+    }
+}

@@ -1,0 +1,273 @@
+//! What a node knows for itself of its membership and its blocks, durably: one JSON value per network, committed
+//! together with the network's leases, carried over a reboot.
+
+mod blocks;
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::error::ClusterError;
+use super::grid::Grid;
+use super::record::MemberRecord;
+use super::shared_store::Version;
+
+pub use blocks::{BlockState, LocalBlock};
+
+/// Where a node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It never joined.
+    New,
+    /// It was a member before the machine started again.
+    Rebooted,
+    /// Its present incarnation is in the store; its blocks are being taken back.
+    Joining,
+    /// It is a member: it may hand out addresses.
+    Member,
+    /// It has left by itself. It joins again only when told to.
+    Left,
+    /// Its membership was ended by another.
+    Fenced,
+}
+
+impl Standing {
+    /// What to do about a node that is no member, to be said after a colon.
+    pub fn why_out(self) -> &'static str {
+        match self {
+            Self::New => "it has not joined yet, which takes the cluster's store",
+            Self::Rebooted => {
+                "it has started again, and whether another took it over meanwhile is known only to the cluster's store"
+            }
+            Self::Joining => "it is about to join; try again",
+            Self::Member => "it is one after all; try again",
+            Self::Left => "it has left; run: ginghamctl cluster join",
+            Self::Fenced => "it was taken over; it joins again as soon as the cluster's store answers",
+        }
+    }
+}
+
+/// A node's durable knowledge. Made by [`LocalState::new`], read by [`LocalState::read`], changed by tasks alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LocalState {
+    node: String,
+    machine: String,
+    disk: String,
+    boot: String,
+    incarnation: u64,
+    standing: Standing,
+    grids: Vec<Grid>,
+    #[serde(with = "blocks::as_list")]
+    blocks: BTreeMap<IpNet, LocalBlock>,
+    /// Blocks that are not listed had no version above this one while this node knew of them.
+    #[serde(default)]
+    floor: Version,
+    /// The latest version of the store that was seen.
+    #[serde(default)]
+    highest: Version,
+    /// Records of this boot's incarnations up to this one are left alone: their leases were lost with the disk, while
+    /// their containers may run.
+    #[serde(default)]
+    spared: u64,
+}
+
+/// How far the store's version may move before it is worth a write to the local disk by itself.
+const WORTH_A_WRITE: u64 = 256;
+
+impl LocalState {
+    /// The state of a node that knows nothing. `disk` is random: another local store has another one.
+    pub fn new(node: &str, disk: &str) -> Self {
+        Self {
+            node: node.to_owned(),
+            machine: String::new(),
+            disk: disk.to_owned(),
+            boot: String::new(),
+            incarnation: 0,
+            standing: Standing::New,
+            grids: Vec::new(),
+            blocks: BTreeMap::new(),
+            floor: Version(0),
+            highest: Version(0),
+            spared: 0,
+        }
+    }
+
+    /// Reads what [`Self::to_bytes`] has written. `boot` is the machine's present boot id: in another boot a node is no
+    /// member until it has joined again, whatever it was before (rule R5).
+    ///
+    /// # Errors
+    /// [`ClusterError::Unreadable`]
+    pub fn read(bytes: &[u8], boot: &str) -> Result<Self, ClusterError> {
+        let mut state: Self = super::record::read("(of this node)", bytes)?;
+        let has_joined = matches!(state.standing, Standing::Member | Standing::Joining | Standing::Fenced);
+        if state.boot != boot && has_joined {
+            state.standing = Standing::Rebooted;
+        }
+        Ok(state)
+    }
+
+    /// As JSON.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        super::record::write(self)
+    }
+
+    /// The node's name in the cluster.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// The machine it joined as.
+    pub fn machine(&self) -> &str {
+        &self.machine
+    }
+
+    /// The random id of the local store.
+    pub fn disk(&self) -> &str {
+        &self.disk
+    }
+
+    /// The boot it joined in.
+    pub fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// Counts the node's lives.
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// Where the node stands.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Whether [`super::join`] is due without anybody asking for it.
+    pub fn wants_to_join(&self) -> bool {
+        matches!(self.standing, Standing::New | Standing::Rebooted | Standing::Joining | Standing::Fenced)
+    }
+
+    /// The cluster's grids, as they were when the node joined.
+    pub fn grids(&self) -> &[Grid] {
+        &self.grids
+    }
+
+    /// The latest version of the store that was seen.
+    pub fn highest(&self) -> Version {
+        self.highest
+    }
+
+    /// The incarnation in which this node is a member.
+    pub(super) fn member(&self) -> Result<u64, ClusterError> {
+        match self.standing {
+            Standing::Member => Ok(self.incarnation),
+            Standing::Fenced => Err(ClusterError::Fenced { node: self.node.clone() }),
+            standing => Err(ClusterError::NotMember { node: self.node.clone(), standing }),
+        }
+    }
+
+    /// Whether it still is one in the incarnation in which a task began. Asked at every step: the reply may be old.
+    pub(super) fn still(&self, incarnation: u64) -> Result<(), ClusterError> {
+        if self.member()? == incarnation {
+            return Ok(());
+        }
+        Err(ClusterError::Superseded { node: self.node.clone() })
+    }
+
+    /// Whether this incarnation is still the present one and not over. Asked while joining.
+    pub(super) fn in_life(&self, incarnation: u64) -> Result<(), ClusterError> {
+        if self.standing == Standing::Joining && self.incarnation == incarnation {
+            return Ok(());
+        }
+        self.still(incarnation)
+    }
+
+    /// Compares the node's own record in the store with what it takes itself for. If its membership is over, it lets go
+    /// of everything.
+    pub(super) fn face(&mut self, record: Option<&MemberRecord>) -> Result<(), ClusterError> {
+        match record {
+            Some(record) if record.incarnation < self.incarnation => {
+                // Older than what the store had confirmed before the question was asked.
+                Err(ClusterError::Superseded { node: self.node.clone() })
+            }
+            Some(record) if record.incarnation == self.incarnation && record.is_alive() => Ok(()),
+            _ => {
+                self.let_go(Standing::Fenced);
+                Err(ClusterError::Fenced { node: self.node.clone() })
+            }
+        }
+    }
+
+    /// Ends the membership on this side.
+    pub(super) fn let_go(&mut self, standing: Standing) {
+        self.standing = standing;
+        self.blocks.clear();
+        // Nothing is known of single blocks any more; what was known is not above this.
+        self.floor = self.highest;
+    }
+
+    /// Begins an incarnation that the store has confirmed. What was held before is unsure until it is taken back.
+    pub(super) fn begin(&mut self, incarnation: u64, machine: &str, boot: &str) -> Result<(), ClusterError> {
+        let is_over = matches!(self.standing, Standing::Left | Standing::Fenced);
+        if incarnation < self.incarnation || (incarnation == self.incarnation && is_over) {
+            return Err(ClusterError::Superseded { node: self.node.clone() });
+        }
+        let has_begun = matches!(self.standing, Standing::Joining | Standing::Member);
+        if incarnation > self.incarnation || !has_begun {
+            blocks::make_unsure(&mut self.blocks);
+            self.standing = Standing::Joining;
+        }
+        if self.boot != boot {
+            self.spared = 0;
+        }
+        self.incarnation = incarnation;
+        machine.clone_into(&mut self.machine);
+        boot.clone_into(&mut self.boot);
+        Ok(())
+    }
+
+    /// Ends the joining that [`Self::begin`] began.
+    pub(super) fn become_member(&mut self, incarnation: u64, grids: &[Grid]) -> Result<(), ClusterError> {
+        if self.incarnation != incarnation {
+            return Err(ClusterError::Superseded { node: self.node.clone() });
+        }
+        if self.standing == Standing::Joining {
+            self.standing = Standing::Member;
+            self.blocks.retain(|_, block| !matches!(block.state, BlockState::Unsure { .. }));
+        }
+        grids.clone_into(&mut self.grids);
+        self.member().map(drop)
+    }
+
+    /// Leaves records of this boot up to an incarnation alone.
+    pub(super) fn spare(&mut self, incarnation: u64) {
+        self.spared = self.spared.max(incarnation);
+    }
+
+    /// Whether blocks of this incarnation are left alone.
+    pub(super) fn spares(&self, incarnation: u64) -> bool {
+        incarnation <= self.spared
+    }
+
+    /// Notes a version of the store which the store had before it answered; `asked_at` is [`Self::highest`] of when the
+    /// question left.
+    pub(super) fn see(&mut self, asked_at: Version, now_at: Version) -> Result<(), ClusterError> {
+        if now_at < asked_at {
+            return Err(ClusterError::rewound(asked_at, now_at));
+        }
+        if now_at.0 >= self.highest.0 + WORTH_A_WRITE {
+            self.highest = now_at;
+        }
+        Ok(())
+    }
+
+    /// Notes the version of a write of ours, which is a new one.
+    pub(super) fn see_written(&mut self, asked_at: Version, written: Version) -> Result<(), ClusterError> {
+        if written <= asked_at {
+            return Err(ClusterError::rewound(asked_at, written));
+        }
+        self.highest = self.highest.max(written);
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+//! The records in a cluster's store: keys, and JSON values.
+//!
+//! Keys are relative to the network. Unknown fields are kept when a record is written again, so that an older version
+//! of this program loses nothing a newer one has written.
+//!
+//! | key                                   | value            | written by                                |
+//! |---------------------------------------|------------------|-------------------------------------------|
+//! | `config`                              | [`ConfigRecord`] | the first member                          |
+//! | `members/NAME`                        | [`MemberRecord`] | that node; who takes it over              |
+//! | `life/NAME`                           | [`LifeRecord`]   | that node's companion, every few seconds  |
+//! | `blocks/10.32.0.0-24`, `blocks/fd00::-112` | [`BlockRecord`] | who claims the block                  |
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::ClusterError;
+use super::grid::Grid;
+
+/// The key of [`ConfigRecord`].
+pub const CONFIG: &str = "config";
+/// The latest schema this version knows.
+pub const SCHEMA: u64 = 1;
+const MEMBERS: &str = "members/";
+const LIFE: &str = "life/";
+const BLOCKS: &str = "blocks/";
+
+/// What all members have to agree on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ConfigRecord {
+    /// [`SCHEMA`] of who wrote it.
+    pub schema: u64,
+    /// The policy's grids, in the order of its pools.
+    pub grids: Vec<Grid>,
+    /// The policy's name, for people.
+    #[serde(default)]
+    pub policy: String,
+    /// What a later version has written.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// What became of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Membership {
+    /// It is one.
+    Member,
+    /// It has left by itself.
+    Left,
+    /// It was gone and another node gave up its blocks for it.
+    Taken,
+}
+
+/// A node of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MemberRecord {
+    /// Which machine it is: its machine id, and the firmware's product id if that can be read.
+    pub machine: String,
+    /// A random id, made with the node's local store.
+    pub disk: String,
+    /// The kernel's boot id.
+    pub boot: String,
+    /// Counts the node's lives: boots, and returns after its membership was ended. Only grows.
+    pub incarnation: u64,
+    /// Blocks of incarnations up to this one are free for anyone to claim. Only grows.
+    #[serde(default)]
+    pub fenced: u64,
+    /// For people, and for whether its name is free; whether its blocks are is said by `fenced`.
+    pub standing: Membership,
+    /// Where other nodes reach it.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
+    /// The hardware address of its tunnel device.
+    #[serde(default)]
+    pub mac: Option<String>,
+    /// When this incarnation began: milliseconds since the epoch, by the node's own clock. For people.
+    #[serde(default)]
+    pub since: u64,
+    /// What a later version has written.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+impl MemberRecord {
+    /// Whether its present life can hold blocks.
+    pub fn is_alive(&self) -> bool {
+        self.incarnation > self.fenced
+    }
+
+    /// The same, with its membership ended.
+    #[must_use]
+    pub fn ended(&self, standing: Membership) -> Self {
+        Self { fenced: self.fenced.max(self.incarnation), standing, ..self.clone() }
+    }
+}
+
+/// A sign of life: whoever sees it change knows that the node runs. No clocks are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LifeRecord {
+    /// The member's.
+    pub incarnation: u64,
+    /// Another one each time.
+    pub beat: u64,
+}
+
+/// A claimed block.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BlockRecord {
+    /// The member's name.
+    pub owner: String,
+    /// The member's incarnation that claimed it.
+    pub incarnation: u64,
+    /// What a later version has written.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+impl BlockRecord {
+    /// A claim.
+    pub fn new(owner: &str, incarnation: u64) -> Self {
+        Self { owner: owner.to_owned(), incarnation, rest: Map::new() }
+    }
+
+    /// Whether it is a claim of this member in this incarnation.
+    pub fn is_of(&self, owner: &str, incarnation: u64) -> bool {
+        self.owner == owner && self.incarnation == incarnation
+    }
+}
+
+/// The key of [`MemberRecord`].
+pub fn member_key(name: &str) -> String {
+    format!("{MEMBERS}{name}")
+}
+
+/// The key of [`LifeRecord`].
+pub fn life_key(name: &str) -> String {
+    format!("{LIFE}{name}")
+}
+
+/// The key of [`BlockRecord`]: no `/` in it, so that a store whose names cannot hold one can use it.
+pub fn block_key(block: IpNet) -> String {
+    format!("{BLOCKS}{}-{}", block.addr(), block.prefix_len())
+}
+
+/// What a key names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key<'k> {
+    /// `config`
+    Config,
+    /// `members/NAME`
+    Member(&'k str),
+    /// `life/NAME`
+    Life(&'k str),
+    /// `blocks/PREFIX`
+    Block(IpNet),
+    /// A later version's.
+    Other,
+}
+
+impl<'k> Key<'k> {
+    /// Reads a key.
+    pub fn read(key: &'k str) -> Self {
+        if key == CONFIG {
+            return Self::Config;
+        }
+        if let Some(name) = key.strip_prefix(MEMBERS) {
+            return Self::Member(name);
+        }
+        if let Some(name) = key.strip_prefix(LIFE) {
+            return Self::Life(name);
+        }
+        key.strip_prefix(BLOCKS).and_then(read_block).map_or(Self::Other, Self::Block)
+    }
+}
+
+fn read_block(text: &str) -> Option<IpNet> {
+    let (address, length) = text.rsplit_once('-')?;
+    let block = IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()?;
+    (block == block.trunc()).then_some(block)
+}
+
+/// Reads a record's value.
+///
+/// # Errors
+/// [`ClusterError::Unreadable`] names the key.
+pub fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, ClusterError> {
+    serde_json::from_slice(value)
+        .map_err(|error| ClusterError::Unreadable { key: key.to_owned(), reason: error.to_string() })
+}
+
+/// A record's value.
+pub fn write<T: Serialize>(record: &T) -> Vec<u8> {
+    // Maps with texts as keys, numbers and texts: serde_json has no way to fail on them.
+    serde_json::to_vec(record).unwrap_or_default()
+}

@@ -1,0 +1,143 @@
+//! Giving blocks back.
+//!
+//! A block leaves the local state, durably, before the delete of its record can leave the node (rule R1). If nobody
+//! knows what became of the delete, the block stays out until the delete has been repeated, or until a claim has taken
+//! the block back by a write that makes the delete impossible (rule R2).
+
+use ipnet::IpNet;
+
+use super::error::ClusterError;
+use super::local::LocalState;
+use super::record::{self, BlockRecord};
+use super::rules::{Rule, Rules};
+use super::shared_store::{Call, Reply, StoreFault, Version};
+use super::task::{Outstanding, Step, Task};
+
+/// Gives idle blocks back, and those of which it is not known whether they were.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Release {
+    idle: Vec<IpNet>,
+    rules: Rules,
+    out: Outstanding,
+    left: Vec<(IpNet, Version)>,
+    /// Whether the record is being read instead: what rule R2 forbids.
+    reading: bool,
+    released: Released,
+}
+
+/// What became of the blocks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Released {
+    /// Given back.
+    pub blocks: Vec<IpNet>,
+    /// Nobody knows, and why: they are served from no more, and tried again the next time.
+    pub unsure: Vec<(IpNet, StoreFault)>,
+}
+
+impl Release {
+    /// Gives these blocks back. The caller has found that none of them holds an address that is leased or rests, in the
+    /// very transaction in which it calls [`Task::start`]. With none, it only ends what was begun before.
+    pub fn new(idle: Vec<IpNet>) -> Self {
+        Self {
+            idle,
+            rules: Rules::default(),
+            out: Outstanding::default(),
+            left: Vec::new(),
+            reading: false,
+            released: Released::default(),
+        }
+    }
+
+    /// With other rules.
+    #[cfg(feature = "proof")]
+    #[must_use]
+    pub fn under(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    fn delete_next(&mut self) -> Step<Result<Released, ClusterError>> {
+        match self.left.last() {
+            None => Step::Done(Ok(std::mem::take(&mut self.released))),
+            Some((block, expected)) => {
+                let call = Call::Delete { key: record::block_key(*block), expected: *expected };
+                Step::Call(self.out.send(call))
+            }
+        }
+    }
+
+    fn unsure(&mut self, fault: StoreFault) -> Step<Result<Released, ClusterError>> {
+        self.reading = false;
+        if let Some((block, _)) = self.left.pop() {
+            self.released.unsure.push((block, fault));
+        }
+        self.delete_next()
+    }
+
+    /// Without rule R2: what is still there is taken to stay.
+    fn read(&mut self, reply: &Reply, local: &mut LocalState) -> Step<Result<Released, ClusterError>> {
+        self.reading = false;
+        let Some((block, version)) = self.left.pop() else { return Step::Done(Err(ClusterError::Nonsense)) };
+        match reply {
+            Reply::Got(Some(found)) if found.version == version => {
+                let record = record::read::<BlockRecord>(&record::block_key(block), &found.value);
+                if record.is_ok_and(|record| record.is_of(local.node(), local.incarnation())) && local.member().is_ok()
+                {
+                    local.adopt_any(block, version, 0);
+                }
+            }
+            _ => local.end_release(block, version),
+        }
+        self.delete_next()
+    }
+}
+
+impl Task for Release {
+    type Output = Result<Released, ClusterError>;
+
+    fn start(&mut self, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        if let Err(error) = local.member() {
+            return Step::Done(Err(error));
+        }
+        if self.rules.hold(Rule::R1) {
+            for block in &self.idle {
+                local.begin_release(*block);
+            }
+            self.left = local.releasing();
+        } else {
+            self.left = local.releasing();
+            self.left.extend(self.idle.iter().filter(|block| local.holds(**block)).map(|b| (*b, local.known(*b))));
+        }
+        self.delete_next()
+    }
+
+    fn resume(&mut self, reply: Reply, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        let Some((block, version)) = self.left.last().copied() else { return Step::Done(Err(ClusterError::Nonsense)) };
+        match reply {
+            Reply::Unknown(fault) if self.reading => self.unsure(fault),
+            Reply::Unknown(_) if !self.rules.hold(Rule::R2) => {
+                self.reading = true;
+                Step::Call(self.out.send(Call::Get { key: record::block_key(block) }))
+            }
+            Reply::Unknown(fault) => match self.out.repeat(fault) {
+                Ok(call) => Step::Call(call),
+                Err(fault) => self.unsure(fault),
+            },
+            Reply::Refused(fault) => self.unsure(fault),
+            reply if self.reading => self.read(&reply, local),
+            // A conflict: that version is gone already, by a delete of which the reply was lost, or written over.
+            Reply::Deleted | Reply::Conflict(_) => {
+                if !self.rules.hold(Rule::R1) && local.known(block) == version {
+                    local.lose(block);
+                }
+                local.end_release(block, version);
+                self.left.pop();
+                if reply == Reply::Deleted {
+                    self.released.blocks.push(block);
+                }
+                self.delete_next()
+            }
+            _ => Step::Done(Err(ClusterError::Nonsense)),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Bringing the local state up to the store's: what was claimed and never heard of is taken up, what is gone is dropped.
+
+use ipnet::IpNet;
+
+use super::cluster::Cluster;
+use super::error::ClusterError;
+use super::local::{BlockState, LocalState};
+use super::record::{self, BlockRecord};
+use super::rules::{Rule, Rules};
+use super::shared_store::{Call, Record, Reply, Version};
+use super::task::{Outstanding, Step, Task};
+
+/// Reads everything and settles what differs. Its output is also what routes, status and metrics are made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Sync {
+    rules: Rules,
+    out: Outstanding,
+    asked_at: Version,
+    incarnation: u64,
+    renewing: Option<Renewing>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Renewing {
+    left: Vec<(IpNet, Version)>,
+    synced: Synced,
+}
+
+/// What a sync has found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Synced {
+    /// Everything the store says.
+    pub cluster: Cluster,
+    /// Blocks taken up.
+    pub adopted: Vec<IpNet>,
+    /// Blocks this node held and the store does not know as its: dropped. Never empty without a fault somewhere else.
+    pub lost: Vec<IpNet>,
+}
+
+/// Why a sync changed less than it should: the picture, if there is one, is good all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{error}")]
+pub struct SyncError {
+    /// Why.
+    pub error: ClusterError,
+    /// What the store says, if it said it: the routes to the others stay right even for a node that is out.
+    pub cluster: Option<Cluster>,
+}
+
+impl From<ClusterError> for SyncError {
+    fn from(error: ClusterError) -> Self {
+        Self { error, cluster: None }
+    }
+}
+
+/// What a list means for the local state.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settled {
+    pub(super) adopted: Vec<IpNet>,
+    pub(super) lost: Vec<IpNet>,
+    /// Blocks of this node that have to be written anew before they can be taken up.
+    pub(super) to_renew: Vec<(IpNet, Version)>,
+}
+
+/// Applies a list that was asked for in the present incarnation.
+pub(super) fn settle(cluster: &Cluster, local: &mut LocalState, rules: Rules) -> Result<Settled, ClusterError> {
+    local.face(cluster.members.get(local.node()).map(|seen| &seen.record))?;
+    let mut settled = Settled::default();
+    let gone: Vec<IpNet> =
+        local.blocks().filter(|block| is_gone(cluster, local, block.block)).map(|b| b.block).collect();
+    for block in gone {
+        match local.entry(block).map(|entry| (entry.state, entry.version)) {
+            Some((BlockState::Held { .. }, _)) => {
+                local.lose(block);
+                settled.lost.push(block);
+            }
+            Some((BlockState::Releasing, version)) => local.end_release(block, version),
+            _ => {}
+        }
+    }
+    for (block, seen) in cluster.live_blocks() {
+        if seen.record.owner != local.node() || !local.grids().iter().any(|grid| grid.index(block).is_some()) {
+            continue;
+        }
+        if seen.record.incarnation < local.incarnation() {
+            // A claim of an earlier life that arrived late.
+            if !local.spares(seen.record.incarnation) {
+                settled.to_renew.push((block, seen.version));
+            }
+        } else if local.adopt(block, seen.version, 0) {
+            settled.adopted.push(block);
+        } else if !rules.hold(Rule::R4) {
+            local.adopt_any(block, seen.version, 0);
+        } else if local.entry(block).is_none() {
+            // Too old to tell whether it is still so: a write tells.
+            settled.to_renew.push((block, seen.version));
+        }
+    }
+    Ok(settled)
+}
+
+/// Whether the record that the local state knows of is not there any more, in a list that would have it.
+fn is_gone(cluster: &Cluster, local: &LocalState, block: IpNet) -> bool {
+    let Some(version) = local.entry(block).map(|entry| entry.version).filter(|version| *version <= cluster.at) else {
+        return false;
+    };
+    match cluster.blocks.get(&block) {
+        None => !cluster.is_unreadable(block),
+        Some(seen) => seen.version > version && !seen.record.is_of(local.node(), local.incarnation()),
+    }
+}
+
+/// The write that makes whatever is on its way to this block harmless, and the block usable.
+pub(super) fn renewal(local: &LocalState, block: IpNet, expected: Version) -> Call {
+    let value = record::write(&BlockRecord::new(local.node(), local.incarnation()));
+    Call::Update { key: record::block_key(block), value, expected }
+}
+
+/// The version of a block record that a write of ours met, if it is this node's in its present incarnation.
+pub(super) fn ours(found: Option<Record>, local: &LocalState, block: IpNet) -> Option<Version> {
+    let found = found?;
+    let record: BlockRecord = record::read(&record::block_key(block), &found.value).ok()?;
+    record.is_of(local.node(), local.incarnation()).then_some(found.version)
+}
+
+impl Sync {
+    /// A sync.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With other rules.
+    #[cfg(feature = "proof")]
+    #[must_use]
+    pub fn under(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    fn listed(&mut self, reply: Reply, local: &mut LocalState) -> Result<Step<Result<Synced, SyncError>>, SyncError> {
+        let Reply::Listed { records, at } = reply else { return Err(ClusterError::Nonsense.into()) };
+        local.see(self.asked_at, at)?;
+        let cluster = Cluster::read(&records, at)?;
+        let settled = match local.still(self.incarnation).and_then(|()| settle(&cluster, local, self.rules)) {
+            Ok(settled) => settled,
+            Err(error) => return Err(SyncError { error, cluster: Some(cluster) }),
+        };
+        let synced = Synced { cluster, adopted: settled.adopted, lost: settled.lost };
+        Ok(self.renew(settled.to_renew, synced, local))
+    }
+
+    fn renew(
+        &mut self,
+        left: Vec<(IpNet, Version)>,
+        synced: Synced,
+        local: &LocalState,
+    ) -> Step<Result<Synced, SyncError>> {
+        let Some((block, version)) = left.last().copied() else { return Step::Done(Ok(synced)) };
+        self.renewing = Some(Renewing { left, synced });
+        Step::Call(self.out.send(renewal(local, block, version)))
+    }
+
+    fn renewed(
+        &mut self,
+        reply: Reply,
+        renewing: Renewing,
+        local: &mut LocalState,
+    ) -> Result<Step<Result<Synced, SyncError>>, SyncError> {
+        let Renewing { mut left, mut synced } = renewing;
+        let Some((block, _)) = left.pop() else { return Err(ClusterError::Nonsense.into()) };
+        if let Err(error) = local.still(self.incarnation) {
+            return Err(SyncError { error, cluster: Some(synced.cluster) });
+        }
+        let version = match reply {
+            Reply::Written(version) => Some(version),
+            Reply::Conflict(found) => ours(found, local, block),
+            _ => return Err(ClusterError::Nonsense.into()),
+        };
+        if version.is_some_and(|version| local.adopt(block, version, 0)) {
+            synced.adopted.push(block);
+        }
+        Ok(self.renew(left, synced, local))
+    }
+
+    fn next(&mut self, reply: Reply, local: &mut LocalState) -> Result<Step<Result<Synced, SyncError>>, SyncError> {
+        match reply {
+            Reply::Unknown(fault) => {
+                let again = self.out.repeat(fault);
+                return again.map(Step::Call).map_err(|fault| ClusterError::Store(fault).into());
+            }
+            Reply::Refused(fault) => return Err(ClusterError::Store(fault).into()),
+            _ => {}
+        }
+        match self.renewing.take() {
+            None => self.listed(reply, local),
+            Some(renewing) => self.renewed(reply, renewing, local),
+        }
+    }
+}
+
+impl Task for Sync {
+    type Output = Result<Synced, SyncError>;
+
+    /// A node that is no member asks too: the picture is worth having. It settles nothing then.
+    fn start(&mut self, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        self.incarnation = local.incarnation();
+        self.asked_at = local.highest();
+        Step::Call(self.out.send(Call::List { prefix: String::new() }))
+    }
+
+    fn resume(&mut self, reply: Reply, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        self.next(reply, local).unwrap_or_else(|error| Step::Done(Err(error)))
+    }
+}

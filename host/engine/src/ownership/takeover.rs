@@ -1,0 +1,176 @@
+//! Ending the membership of a node that is gone, so that others may claim its blocks.
+//!
+//! One write does it: the member's record says up to which incarnation blocks are free. So a takeover is done or not,
+//! twice is as good as once, and a node that comes back finds its old blocks ended whatever it remembers.
+//!
+//! Nothing here can know that a node's containers are gone. A silent node is not a dead one (rule R8): the order to take
+//! it over is a person's, or comes from where machines are deleted.
+
+mod sighting;
+
+use super::error::ClusterError;
+use super::local::LocalState;
+use super::record::{self, LifeRecord, MemberRecord, Membership};
+use super::rules::{Rule, Rules};
+use super::shared_store::{Call, Record, Reply};
+use super::task::{Outstanding, Step, Task};
+
+pub use sighting::{Look, Sighting};
+
+/// Ends another's membership, as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Takeover {
+    sighting: Sighting,
+    force: bool,
+    is_ordered: bool,
+    rules: Rules,
+    stage: Stage,
+    out: Outstanding,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Stage {
+    LookingAgain,
+    Ending,
+    /// Reads the record anew: what rule R6 forbids.
+    Rereading,
+}
+
+/// A node whose membership is over.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TakenOver {
+    /// The node.
+    pub node: String,
+    /// Blocks of incarnations up to this one are free.
+    pub fenced: u64,
+}
+
+type Next = Result<Step<Result<TakenOver, ClusterError>>, ClusterError>;
+
+impl Takeover {
+    /// By a person's order. The caller has waited for two beats of [`super::beat`] and some more since the sighting.
+    /// With `force`, a sign of life since then does not matter; that the node came back does.
+    pub fn ordered(sighting: Sighting, force: bool) -> Self {
+        Self {
+            sighting,
+            force,
+            is_ordered: true,
+            rules: Rules::default(),
+            stage: Stage::LookingAgain,
+            out: Outstanding::default(),
+        }
+    }
+
+    /// Because of silence, which rule R8 forbids.
+    #[cfg(feature = "proof")]
+    pub fn upon_silence(sighting: Sighting) -> Self {
+        Self { is_ordered: false, ..Self::ordered(sighting, false) }
+    }
+
+    /// With other rules.
+    #[cfg(feature = "proof")]
+    #[must_use]
+    pub fn under(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    fn begin(&mut self, local: &LocalState) -> Next {
+        let node = self.sighting.node.clone();
+        if node == local.node() {
+            return Err(ClusterError::Oneself { node });
+        }
+        if !self.is_ordered && self.rules.hold(Rule::R8) {
+            return Err(ClusterError::OnlySilent { node });
+        }
+        if self.sighting.member.standing != Membership::Member && !self.sighting.member.is_alive() {
+            return Ok(Step::Done(Ok(self.done(self.sighting.member.fenced))));
+        }
+        if self.force {
+            return Ok(self.end());
+        }
+        self.stage = Stage::LookingAgain;
+        Ok(Step::Call(self.out.send(Call::Get { key: record::life_key(&node) })))
+    }
+
+    fn done(&self, fenced: u64) -> TakenOver {
+        TakenOver { node: self.sighting.node.clone(), fenced }
+    }
+
+    fn looked_again(&mut self, reply: Reply) -> Next {
+        let Reply::Got(found) = reply else { return Err(ClusterError::Nonsense) };
+        let key = record::life_key(&self.sighting.node);
+        let life = found.and_then(|found| record::read::<LifeRecord>(&key, &found.value).ok());
+        if life != self.sighting.life {
+            return Err(ClusterError::Alive { node: self.sighting.node.clone() });
+        }
+        Ok(self.end())
+    }
+
+    fn end(&mut self) -> Step<Result<TakenOver, ClusterError>> {
+        self.stage = Stage::Ending;
+        let call = Call::Update {
+            key: record::member_key(&self.sighting.node),
+            value: record::write(&self.sighting.member.ended(Membership::Taken)),
+            expected: self.sighting.version,
+        };
+        Step::Call(self.out.send(call))
+    }
+
+    fn ended(&mut self, reply: Reply) -> Next {
+        match reply {
+            Reply::Written(_) => Ok(Step::Done(Ok(self.done(self.sighting.member.incarnation)))),
+            Reply::Conflict(found) => {
+                let now = found.map(|found| self.read(&found).map(|record| (record, found.version))).transpose()?;
+                match now {
+                    // Another one's takeover, or our own write, of which the reply was lost.
+                    Some((record, _)) if record.fenced >= self.sighting.member.incarnation => {
+                        Ok(Step::Done(Ok(self.done(record.fenced))))
+                    }
+                    Some(_) if !self.rules.hold(Rule::R6) => {
+                        self.stage = Stage::Rereading;
+                        Ok(Step::Call(self.out.send(Call::Get { key: record::member_key(&self.sighting.node) })))
+                    }
+                    _ => Err(ClusterError::CameBack { node: self.sighting.node.clone() }),
+                }
+            }
+            _ => Err(ClusterError::Nonsense),
+        }
+    }
+
+    fn reread(&mut self, reply: Reply) -> Next {
+        let Reply::Got(Some(found)) = reply else { return Err(ClusterError::Nonsense) };
+        self.sighting.member = self.read(&found)?;
+        self.sighting.version = found.version;
+        Ok(self.end())
+    }
+
+    fn read(&self, found: &Record) -> Result<MemberRecord, ClusterError> {
+        record::read(&record::member_key(&self.sighting.node), &found.value)
+    }
+
+    fn next(&mut self, reply: Reply) -> Next {
+        match reply {
+            Reply::Unknown(fault) => return Ok(Step::Call(self.out.repeat(fault)?)),
+            Reply::Refused(fault) => return Err(fault.into()),
+            _ => {}
+        }
+        match self.stage {
+            Stage::LookingAgain => self.looked_again(reply),
+            Stage::Ending => self.ended(reply),
+            Stage::Rereading => self.reread(reply),
+        }
+    }
+}
+
+impl Task for Takeover {
+    type Output = Result<TakenOver, ClusterError>;
+
+    fn start(&mut self, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        self.begin(local).unwrap_or_else(|error| Step::Done(Err(error)))
+    }
+
+    fn resume(&mut self, reply: Reply, _local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        self.next(reply).unwrap_or_else(|error| Step::Done(Err(error)))
+    }
+}

@@ -1,0 +1,77 @@
+//! A node as it was seen: what is compared later to know whether it shows life.
+
+use crate::ownership::cluster::Seen;
+use crate::ownership::error::ClusterError;
+use crate::ownership::local::LocalState;
+use crate::ownership::record::{self, LifeRecord, MemberRecord};
+use crate::ownership::shared_store::{Call, Reply, Version};
+use crate::ownership::task::{Outstanding, Step, Task};
+
+/// A node as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sighting {
+    /// Its name.
+    pub node: String,
+    /// Its record.
+    pub member: MemberRecord,
+    /// When that was written.
+    pub version: Version,
+    /// Its sign of life; none from a node without companion.
+    pub life: Option<LifeRecord>,
+}
+
+impl Sighting {
+    /// From records of one moment.
+    pub fn of(node: &str, member: &Seen<MemberRecord>, life: Option<&LifeRecord>) -> Self {
+        Self { node: node.to_owned(), member: member.record.clone(), version: member.version, life: life.cloned() }
+    }
+}
+
+/// Looks at a node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Look {
+    node: String,
+    member: Option<Seen<MemberRecord>>,
+    out: Outstanding,
+}
+
+impl Look {
+    /// At the node of this name.
+    pub fn at(node: &str) -> Self {
+        Self { node: node.to_owned(), member: None, out: Outstanding::default() }
+    }
+
+    fn next(&mut self, reply: Reply) -> Result<Step<Result<Sighting, ClusterError>>, ClusterError> {
+        let found = match reply {
+            Reply::Got(found) => found,
+            Reply::Unknown(fault) => return Ok(Step::Call(self.out.repeat(fault)?)),
+            Reply::Refused(fault) => return Err(fault.into()),
+            _ => return Err(ClusterError::Nonsense),
+        };
+        match self.member.take() {
+            // The member first: if it comes back between the two, its version is another than the one seen.
+            None => {
+                let found = found.ok_or_else(|| ClusterError::NoSuchMember { node: self.node.clone() })?;
+                let record = record::read(&record::member_key(&self.node), &found.value)?;
+                self.member = Some(Seen { record, version: found.version });
+                Ok(Step::Call(self.out.send(Call::Get { key: record::life_key(&self.node) })))
+            }
+            Some(member) => {
+                let life = found.and_then(|found| record::read(&record::life_key(&self.node), &found.value).ok());
+                Ok(Step::Done(Ok(Sighting::of(&self.node, &member, life.as_ref()))))
+            }
+        }
+    }
+}
+
+impl Task for Look {
+    type Output = Result<Sighting, ClusterError>;
+
+    fn start(&mut self, _local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        Step::Call(self.out.send(Call::Get { key: record::member_key(&self.node) }))
+    }
+
+    fn resume(&mut self, reply: Reply, _local: &mut LocalState, _now: u64) -> Step<Self::Output> {
+        self.next(reply).unwrap_or_else(|error| Step::Done(Err(error)))
+    }
+}
