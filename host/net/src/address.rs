@@ -156,7 +156,7 @@ pub fn wait_until_usable(
     loop {
         let mut unusable = None;
         while let Some(net) = waiting.last() {
-            if !is_local(kernel, *net)? {
+            if !is_local(kernel, net.addr())? {
                 unusable = Some(*net);
                 break;
             }
@@ -195,16 +195,20 @@ fn refuse_duplicates(kernel: &mut Socket<Route>, interface: u32, name: &str) -> 
 }
 
 /// Whether the kernel takes packets to this address for itself.
-fn is_local(kernel: &mut Socket<Route>, net: IpNet) -> Result<bool, NetError> {
+///
+/// # Errors
+/// The kernel refuses.
+pub fn is_local(kernel: &mut Socket<Route>, address: IpAddr) -> Result<bool, NetError> {
+    let net = IpNet::from(address);
     let mut message = RouteMessage::default();
     message.header.address_family = family(net);
     message.header.destination_prefix_length = net.max_prefix_len();
-    message.attributes = vec![RouteAttribute::Destination(net.addr().into())];
+    message.attributes = vec![RouteAttribute::Destination(address.into())];
     match kernel.query("look up", &Message::of(&RouteNetlinkMessage::GetRoute(message), 0)) {
         Ok(answer) => Ok(answer.is_some_and(|route| route.get(ROUTE_TYPE) == Some(&RTN_LOCAL))),
         // No route there at all; of the errors for that, some are meant for the sender of a packet.
         Err(error) if matches!(error.errno, Some(Errno::NETUNREACH | Errno::HOSTUNREACH)) => Ok(false),
-        Err(source) => Err(NetError::Kernel { object: format!("the route to {}", net.addr()), source }),
+        Err(source) => Err(NetError::Kernel { object: format!("the route to {address}"), source }),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use gingham_engine::attachment::{self, AttachmentKey, Pod, Request};
 use gingham_engine::ipam::{self, Granted};
 use gingham_engine::runtime::Policy;
-use gingham_engine::settings::Settings;
+use gingham_engine::settings::{Settings, SettingsError};
 use gingham_engine::store::StoreLedger;
 use gingham_net::Mac;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -89,7 +89,9 @@ impl<'a> AddressManagement<'a> {
         let (settings, wishes) = match (&source, ipam) {
             (AddressSource::Policy(_), Some(ipam)) => {
                 let wishes = Wishes::read(&call.config.object, arguments)?;
-                (Settings::parse(&policy_object(ipam, &wishes))?, wishes)
+                let settings = Settings::parse(&policy_object(ipam, &wishes))?;
+                refuse_cluster(&settings)?;
+                (settings, wishes)
             }
             _ => (Settings::parse(&Map::new())?, Wishes::default()),
         };
@@ -238,6 +240,17 @@ impl<'a> AddressManagement<'a> {
         let Some(ipam) = &self.call.config.ipam else { return Ok(None) };
         let Some(path) = resolv_conf::path(&ipam.object)? else { return Ok(None) };
         Ok(Some(resolv_conf::read(&path)?))
+    }
+}
+
+/// To ignore `cluster` would hand out addresses that other nodes hand out too.
+fn refuse_cluster(settings: &Settings) -> Result<(), SettingsError> {
+    match settings.cluster {
+        None => Ok(()),
+        Some(_) => Err(SettingsError {
+            key: "cluster".to_owned(),
+            message: "this version divides no range among nodes yet; remove the key".to_owned(),
+        }),
     }
 }
 

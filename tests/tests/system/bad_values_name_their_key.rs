@@ -93,7 +93,9 @@ fn of_the_hosts_keys_of_ipam() {
         ("ipam.limits", json!({"limits": 7})),
         ("ipam.limits.fuel", json!({"limits": {"fuel": 0}})),
         ("ipam.limits.memory", json!({"limits": {"memory": "lots"}})),
-        ("ipam.cluster", json!({"cluster": {"store": "etcd"}})),
+        ("ipam.cluster", json!({"cluster": {"store": "local"}})),
+        ("ipam.cluster.endpoints", json!({"cluster": {"store": "etcd"}})),
+        ("ipam.reach", json!({"reach": "route"})),
         ("ipam.resolvConf", json!({"resolvConf": 7})),
     ];
     for (key, changes) in cases {
