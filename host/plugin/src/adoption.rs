@@ -82,7 +82,7 @@ impl Inheritance {
     /// [`AdoptionError`]
     pub fn take_over(&self, ledger: &mut StoreLedger, boot: &str, now: u64) -> Result<TakenOver, AdoptionError> {
         let mut taken = TakenOver::default();
-        let mut from = Vec::new();
+        let mut from = ledger.adoption()?.map(|adoption| adoption.from).unwrap_or_default();
         for path in &self.directories {
             let Some(directory) = Directory::find(path)? else { continue };
             let found = directory.read()?;
@@ -96,7 +96,7 @@ impl Inheritance {
                 host_local: self.host_local,
             };
             let adopted = reference_leases::adopt(ledger, &found, &about)?;
-            if !adopted.leases.is_empty() || !adopted.known.is_empty() {
+            if (!adopted.leases.is_empty() || !adopted.known.is_empty()) && !from.contains(path) {
                 from.push(path.clone());
             }
             taken.adopted.push((path.clone(), adopted));
@@ -164,6 +164,9 @@ struct CachedAttachment {
 
 /// The path of a container's namespace, as its runtime wrote it down.
 fn netns_of(network: &str, key: &AttachmentKey) -> Option<String> {
+    if !key.is_of_container() {
+        return None;
+    }
     let path = match key.interface.as_str() {
         "" => results_of(network, &key.container_id)?,
         interface => Path::new(RESULTS).join(format!("{network}-{}-{interface}", key.container_id)),
