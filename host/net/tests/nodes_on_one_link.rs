@@ -4,7 +4,7 @@
 mod ground;
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, TcpStream};
+use std::net::TcpStream;
 
 use gingham_net::link::{Change, Which};
 use gingham_net::reach::{self, Changes, Mode, PeerProblem, Wanted};
@@ -17,7 +17,9 @@ use ground::nodes::{Node, RANGES, Switch, converse, source_seen, udp_of};
 fn three_nodes() -> (Switch, Vec<Node>) {
     let switch = Switch::new();
     let mut nodes: Vec<_> = (0..3).map(|number| node(&switch, number)).collect();
-    nodes.iter_mut().for_each(|node| node.start(None));
+    for node in &mut nodes {
+        node.start(None);
+    }
     (switch, nodes)
 }
 
@@ -101,7 +103,9 @@ fn who_leaves_takes_its_routes_along_and_no_others() {
     let elsewhere = Route { gateway: Some("192.0.2.9".parse().unwrap()), ..Route::to(net("10.33.0.0/25")) };
     let before = node.machine.inside(|kernel| {
         let uplink = link::by_name(kernel, "eth0").unwrap().unwrap().index;
-        [foreign, elsewhere].iter().for_each(|it| route::add(kernel, uplink, it).unwrap());
+        for it in [foreign, elsewhere] {
+            route::add(kernel, uplink, &it).unwrap();
+        }
         route::list(kernel, uplink).unwrap()
     });
 

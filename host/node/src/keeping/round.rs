@@ -40,7 +40,7 @@ impl Keeping {
         let cluster = match self.cluster.take().map_or_else(|| (self.open)(&self.network), Ok) {
             Ok(cluster) => self.cluster.insert(cluster),
             Err(fault) => {
-                round.note(status, fault);
+                round.note(status, &fault);
                 return self.end(round, status);
             }
         };
@@ -59,7 +59,7 @@ impl Keeping {
                 .and_then(|mut kernel| reach::reconcile(&mut kernel, wanted).map_err(|error| error.to_string()));
             match report {
                 Ok(report) => round.reached(status, &report),
-                Err(error) => round.note(status, Fault::Node(error)),
+                Err(error) => round.note(status, &Fault::Node(error)),
             }
         }
         if let Some(seen) = round.noted(status, cluster.orphans()) {
@@ -105,10 +105,10 @@ struct Round {
 
 impl Round {
     fn noted<T>(&mut self, status: &mut Status, result: Result<T, Fault>) -> Option<T> {
-        result.map_err(|fault| self.note(status, fault)).ok()
+        result.map_err(|fault| self.note(status, &fault)).ok()
     }
 
-    fn note(&mut self, status: &mut Status, fault: Fault) {
+    fn note(&mut self, status: &mut Status, fault: &Fault) {
         let text = fault.to_string();
         match fault {
             Fault::Store(_) => {
