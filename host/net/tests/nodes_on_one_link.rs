@@ -4,7 +4,7 @@
 mod ground;
 
 use std::io::ErrorKind;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 
 use gingham_net::link::{Change, Which};
 use gingham_net::reach::{self, Changes, Mode, PeerProblem, Wanted};
@@ -271,4 +271,24 @@ fn a_strict_reverse_path_filter_that_would_drop_is_told() {
     assert_eq!(told, [("node-1".to_owned(), "eth1".to_owned()), ("node-2".to_owned(), "eth1".to_owned())]);
     node.machine.inside(|_| sysctl::set("ipv4/conf/eth1/rp_filter", "2").unwrap());
     assert_eq!(ask(), [], "a loose filter lets them in");
+}
+
+/// The plugin and the companion may do it at the same moment.
+#[test]
+fn many_may_do_it_at_once() {
+    let (_switch, nodes) = three_nodes();
+    let node = &nodes[0];
+    let mut wanted = node.wanted(Mode::Route, &nodes);
+    for last in [2, 99, 2, 99] {
+        // Routes that are new, and then routes that lead elsewhere.
+        wanted.peers[0].addresses[0] = IpAddr::from([192, 0, 2, last]);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| node.reconcile(&wanted))).collect();
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+        assert!(node.reconcile(&wanted).is_unchanged());
+        assert_eq!(node.routes().len(), 4);
+    }
 }
