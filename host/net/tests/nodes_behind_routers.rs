@@ -277,3 +277,20 @@ fn a_strict_reverse_path_filter_lets_packets_through() {
     let told = nodes[0].machine.inside(|kernel| reach::dropped_by_reverse_path_filter(kernel, &wanted).unwrap());
     assert_eq!(told, []);
 }
+
+/// The plugin and the companion may do it at the same moment, also the first time.
+#[test]
+fn many_may_do_it_at_once() {
+    let (_router, nodes) = three_nodes(0);
+    let node = &nodes[0];
+    let wanted = node.wanted(node.vxlan(0), &nodes);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| node.reconcile(&wanted))).collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+    let report = node.reconcile(&wanted);
+    assert!(report.is_unchanged(), "{report:?}");
+    assert_eq!((report.routes.kept, report.neighbours.kept), (4, 6));
+}

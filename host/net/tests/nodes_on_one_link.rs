@@ -17,7 +17,9 @@ use ground::nodes::{Node, RANGES, Switch, converse, source_seen, udp_of};
 fn three_nodes() -> (Switch, Vec<Node>) {
     let switch = Switch::new();
     let mut nodes: Vec<_> = (0..3).map(|number| node(&switch, number)).collect();
-    nodes.iter_mut().for_each(|node| node.start(None));
+    for node in &mut nodes {
+        node.start(None);
+    }
     (switch, nodes)
 }
 
@@ -101,7 +103,9 @@ fn who_leaves_takes_its_routes_along_and_no_others() {
     let elsewhere = Route { gateway: Some("192.0.2.9".parse().unwrap()), ..Route::to(net("10.33.0.0/25")) };
     let before = node.machine.inside(|kernel| {
         let uplink = link::by_name(kernel, "eth0").unwrap().unwrap().index;
-        [foreign, elsewhere].iter().for_each(|it| route::add(kernel, uplink, it).unwrap());
+        for it in [foreign, elsewhere] {
+            route::add(kernel, uplink, &it).unwrap();
+        }
         route::list(kernel, uplink).unwrap()
     });
 
@@ -267,4 +271,24 @@ fn a_strict_reverse_path_filter_that_would_drop_is_told() {
     assert_eq!(told, [("node-1".to_owned(), "eth1".to_owned()), ("node-2".to_owned(), "eth1".to_owned())]);
     node.machine.inside(|_| sysctl::set("ipv4/conf/eth1/rp_filter", "2").unwrap());
     assert_eq!(ask(), [], "a loose filter lets them in");
+}
+
+/// The plugin and the companion may do it at the same moment.
+#[test]
+fn many_may_do_it_at_once() {
+    let (_switch, nodes) = three_nodes();
+    let node = &nodes[0];
+    let mut wanted = node.wanted(Mode::Route, &nodes);
+    for last in [2, 99, 2, 99] {
+        // Routes that are new, and then routes that lead elsewhere.
+        wanted.peers[0].addresses[0] = IpAddr::from([192, 0, 2, last]);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| node.reconcile(&wanted))).collect();
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        });
+        assert!(node.reconcile(&wanted).is_unchanged());
+        assert_eq!(node.routes().len(), 4);
+    }
 }

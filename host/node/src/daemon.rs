@@ -58,7 +58,7 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     }
     let mut serving = pin!(serve(listener, board.clone()));
     let (mut config, mut status) = (every(CONFIG_EVERY), every(STATUS_EVERY));
-    let mut pulse = every(manager.pulse().unwrap_or(Duration::from_secs(3600)));
+    let mut pulse = every(manager.pulse().unwrap_or(Duration::from_hours(1)));
     let (mut told, mut said, mut is_ready) = (BTreeSet::new(), String::new(), false);
     loop {
         let reread = tokio::select! {

@@ -119,18 +119,19 @@ mod tests {
 
     #[test]
     fn the_text_is_what_prometheus_reads() {
-        let now = Instant::now() + Duration::from_secs(100);
-        let quiet = Status { last_round: now - Duration::from_secs(2), ..Status::new(Duration::from_secs(5)) };
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let quiet = Status { last_round: after(8), ..Status::new(Duration::from_secs(5)) };
         let busy = Status {
             state: State::Kept,
             usage: Usage { used: 200, free: 50, cooling: 4, blocks: 1 },
             members: 3,
             routes: 2,
             claims: 1,
-            store_answered: Some(now - Duration::from_secs(3)),
+            store_answered: Some(after(7)),
             ..quiet.clone()
         };
         let networks = [("mynet".to_owned(), busy), ("a \"quoted\\\nname".to_owned(), quiet)].into();
-        insta::assert_snapshot!(render(&networks, now));
+        insta::assert_snapshot!(render(&networks, after(10)));
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn read(directory: &Path) -> Found {
         Ok(files) => files,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return found,
         Err(error) => {
-            found.faults.push(format!("cannot read {directory:?}: {error}"));
+            found.faults.push(format!("cannot read {}: {error}", directory.display()));
             return found;
         }
     };
@@ -61,7 +61,7 @@ pub(crate) fn read(directory: &Path) -> Found {
             Ok(text) => found.add(&file, &text),
             // Removed since the directory was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => found.faults.push(format!("cannot read {file:?}: {error}")),
+            Err(error) => found.faults.push(format!("cannot read {}: {error}", file.display())),
         }
     }
     found
@@ -96,17 +96,19 @@ impl Found {
         };
         match read() {
             Ok(Some(network)) if network.name.is_empty() => {
-                self.faults.push(format!("{file:?}: name: the network has none"));
+                self.faults.push(format!("{}: name: the network has none", file.display()));
             }
             Ok(Some(network)) => match self.networks.get(&network.name) {
                 Some(first) => self.faults.push(format!(
-                    "{file:?}: name: {:?} is the network of {:?} already; this one is not looked after",
-                    network.name, first.file
+                    "{}: name: {:?} is the network of {} already; this one is not looked after",
+                    file.display(),
+                    network.name,
+                    first.file.display()
                 )),
                 None => drop(self.networks.insert(network.name.clone(), network)),
             },
             Ok(None) => {}
-            Err(error) => self.faults.push(format!("{file:?}: {error}")),
+            Err(error) => self.faults.push(format!("{}: {error}", file.display())),
         }
     }
 }

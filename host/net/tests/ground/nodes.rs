@@ -212,7 +212,7 @@ impl Node {
             .collect()
     }
 
-    /// Everything in the kernel that a reconciliation could change: routes, links, permanent neighbours.
+    /// Whether the kernel tells of changes of links, neighbours or routes while `work` runs.
     pub(crate) fn news_of(&self, work: impl FnOnce() + Send) -> bool {
         // RTNLGRP_LINK, _NEIGH, _IPV4_ROUTE, _IPV6_ROUTE.
         let mut news = self.machine.inside(|_| {

@@ -75,7 +75,7 @@ impl Keepers {
         end(ending);
         for (name, network) in networks {
             if !self.running.contains_key(&name) {
-                log::info(Some(&name), &format!("kept from now on, as {:?} says", network.file));
+                log::info(Some(&name), &format!("kept from now on, as {} says", network.file.display()));
                 let status = Arc::new(Mutex::new(Status::new(self.every)));
                 look(&self.board.0).insert(name.clone(), Arc::clone(&status));
                 self.running.insert(name, start(self.open, self.every, network, status));

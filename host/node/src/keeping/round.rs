@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::reach::{self, Report};
+use gingham_net::reach::{self, Report, ReversePathProblem, Wanted};
 
 use super::Open;
 use super::looks::Looks;
@@ -15,6 +15,9 @@ use crate::networks::Network;
 
 /// Sandboxes are gone when they were not there twice, this far apart: longer than a runtime needs to make one.
 const LOOKS_APART: Duration = Duration::from_secs(30);
+
+/// An uplink that is down is told of a few nodes, not of all.
+const COMPLAINTS: usize = 10;
 
 /// What is remembered between rounds.
 pub(super) struct Keeping {
@@ -40,7 +43,7 @@ impl Keeping {
         let cluster = match self.cluster.take().map_or_else(|| (self.open)(&self.network), Ok) {
             Ok(cluster) => self.cluster.insert(cluster),
             Err(fault) => {
-                round.note(status, fault);
+                round.note(status, &fault);
                 return self.end(round, status);
             }
         };
@@ -53,14 +56,10 @@ impl Keeping {
             round.noted(status, cluster.beat());
         }
         // Also when the store is silent: somebody may have removed a route.
-        if let Some(wanted) = self.view.as_ref().and_then(|view| view.reach.as_ref()) {
-            let report = Socket::<Route>::open()
-                .map_err(|error| error.to_string())
-                .and_then(|mut kernel| reach::reconcile(&mut kernel, wanted).map_err(|error| error.to_string()));
-            match report {
-                Ok(report) => round.reached(status, &report),
-                Err(error) => round.note(status, Fault::Node(error)),
-            }
+        if let Some(wanted) = self.view.as_ref().and_then(|view| view.reach.as_ref())
+            && let Some((report, dropped)) = round.noted(status, keep_routes(wanted))
+        {
+            round.reached(status, &report, &dropped);
         }
         if let Some(seen) = round.noted(status, cluster.orphans()) {
             let gone = self.orphans.again(seen, now);
@@ -96,6 +95,14 @@ impl Keeping {
     }
 }
 
+fn keep_routes(wanted: &Wanted) -> Result<(Report, Vec<ReversePathProblem>), Fault> {
+    let failed = |error: &dyn std::error::Error| Fault::Node(error.to_string());
+    let mut kernel = Socket::<Route>::open().map_err(|error| failed(&error))?;
+    let report = reach::reconcile(&mut kernel, wanted).map_err(|error| failed(&error))?;
+    let dropped = reach::dropped_by_reverse_path_filter(&mut kernel, wanted).map_err(|error| failed(&error))?;
+    Ok((report, dropped))
+}
+
 /// What went wrong in a round.
 struct Round {
     complaints: BTreeSet<String>,
@@ -105,10 +112,10 @@ struct Round {
 
 impl Round {
     fn noted<T>(&mut self, status: &mut Status, result: Result<T, Fault>) -> Option<T> {
-        result.map_err(|fault| self.note(status, fault)).ok()
+        result.map_err(|fault| self.note(status, &fault)).ok()
     }
 
-    fn note(&mut self, status: &mut Status, fault: Fault) {
+    fn note(&mut self, status: &mut Status, fault: &Fault) {
         let text = fault.to_string();
         match fault {
             Fault::Store(_) => {
@@ -120,12 +127,19 @@ impl Round {
         self.complaints.insert(text);
     }
 
-    fn reached(&mut self, status: &mut Status, report: &Report) {
+    fn reached(&mut self, status: &mut Status, report: &Report, dropped: &[ReversePathProblem]) {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         status.routes = count(report.routes.kept + report.routes.added);
         status.route_conflicts = count(report.conflicts.len());
         status.unreached = count(report.problems.len());
-        self.complaints.extend(report.conflicts.iter().map(ToString::to_string));
-        self.complaints.extend(report.problems.iter().map(ToString::to_string));
+        let all = report.conflicts.iter().map(ToString::to_string);
+        let mut all = all.chain(report.problems.iter().map(ToString::to_string));
+        self.complaints.extend(all.by_ref().take(COMPLAINTS));
+        if all.next().is_some() {
+            let more = "more is not reached than is told here; gingham_unreached and gingham_route_conflicts count it";
+            self.complaints.insert(more.to_owned());
+        }
+        // One setting, however many nodes it concerns.
+        self.complaints.extend(dropped.first().map(ToString::to_string));
     }
 }

@@ -67,7 +67,7 @@ impl Status {
             store_errors: 0,
             store_answered: None,
             last_round: Instant::now(),
-            patience: every * 2 + Duration::from_secs(60),
+            patience: every * 2 + Duration::from_mins(1),
         }
     }
 

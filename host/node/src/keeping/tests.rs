@@ -166,7 +166,7 @@ fn a_sandbox_is_gone_when_it_was_not_there_twice() {
 #[test]
 fn threads_follow_the_configuration() {
     let _turn = my_turn();
-    let mut keepers = Keepers::new(open, Duration::from_secs(3600));
+    let mut keepers = Keepers::new(open, Duration::from_hours(1));
     let board = keepers.board();
     let names = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), network(name))).collect();
     keepers.follow(names(&["a", "b"]));

@@ -129,8 +129,8 @@ mod tests {
             health_of(&[State::Kept, silent.clone(), State::Starting], 0),
             (true, "a: kept\nb: kept as last known: nobody answers\nc: starting\n".to_owned())
         );
-        assert_eq!(health_of(&[State::Failed("no such key".to_owned())], 0).0, false);
+        assert!(!health_of(&[State::Failed("no such key".to_owned())], 0).0);
         assert_eq!(health_of(&[State::Kept, silent], 71), (false, "a: stuck\nb: stuck\n".to_owned()));
-        assert_eq!(health_of(&[], 0).0, true);
+        assert!(health_of(&[], 0).0);
     }
 }
