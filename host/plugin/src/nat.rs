@@ -3,10 +3,12 @@
 //! A lock around both, and a count read under it, keep the last DEL and a new ADD from crossing: an ADD has recorded its
 //! attachment before it asks for the masquerade, so either the DEL counts it, or the ADD asks after the removal.
 
-use gingham_net::masquerade::{self, MasqueradeError};
+use gingham_net::masquerade::{self, MasqueradeError, ReferenceNames};
 use ipnet::IpNet;
+use sha2::{Digest, Sha512};
 
 use crate::cni::config::NetworkName;
+use crate::cni::env::Attachment;
 use crate::cni::error::CniError;
 use crate::failpoint;
 use crate::records::Records;
@@ -32,6 +34,18 @@ pub(crate) fn leave(
         remove(network.as_str())?;
     }
     Ok(())
+}
+
+/// Removes what the reference plugin installed for a container that was its own.
+pub(crate) fn remove_inherited(network: &NetworkName, attachment: &Attachment) -> Result<(), CniError> {
+    let hash = |text: String| Sha512::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let Attachment { container, interface } = attachment;
+    let (container, interface) = (container.as_str(), interface.as_str());
+    let chain = format!("CNI-{}", &hash(format!("{network}{container}"))[..24]);
+    let comment = format!("{}-{}", &hash(network.to_string())[..16], &hash(format!("{interface}:{container}"))[..16]);
+    let mut kernel = masquerade::open(network.as_str())?;
+    let names = ReferenceNames { chain: &chain, comment: &comment };
+    Ok(masquerade::remove_reference(&mut kernel, network.as_str(), &names)?)
 }
 
 fn remove(network: &str) -> Result<(), MasqueradeError> {
