@@ -38,14 +38,19 @@ pub(crate) fn leave(
 
 /// Removes what the reference plugin installed for a container that was its own.
 pub(crate) fn remove_inherited(network: &NetworkName, attachment: &Attachment) -> Result<(), CniError> {
-    let hash = |text: String| Sha512::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let Attachment { container, interface } = attachment;
     let (container, interface) = (container.as_str(), interface.as_str());
-    let chain = format!("CNI-{}", &hash(format!("{network}{container}"))[..24]);
-    let comment = format!("{}-{}", &hash(network.to_string())[..16], &hash(format!("{interface}:{container}"))[..16]);
+    let chain = format!("CNI-{:024x}", hash_of::<12>(&format!("{network}{container}")));
+    let comment =
+        format!("{:016x}-{:016x}", hash_of::<8>(network.as_str()), hash_of::<8>(&format!("{interface}:{container}")));
     let mut kernel = masquerade::open(network.as_str())?;
     let names = ReferenceNames { chain: &chain, comment: &comment };
     Ok(masquerade::remove_reference(&mut kernel, network.as_str(), &names)?)
+}
+
+/// The first bytes of the hash that the reference makes names of.
+fn hash_of<const BYTES: usize>(text: &str) -> u128 {
+    Sha512::digest(text).iter().take(BYTES).fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 fn remove(network: &str) -> Result<(), MasqueradeError> {
@@ -54,5 +59,15 @@ fn remove(network: &str) -> Result<(), MasqueradeError> {
         // Where there are no rulesets, none is left.
         Err(MasqueradeError::KernelLacks { .. }) => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_names_its_chains_so() {
+        assert_eq!(format!("CNI-{:024x}", hash_of::<12>("mynetk1")), "CNI-8973818ea767ea9db5fa07c7");
     }
 }
