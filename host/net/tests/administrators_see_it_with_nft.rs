@@ -310,8 +310,7 @@ fn masquerade_of_the_reference_is_removed_for_the_one_container() {
         for _ in 0..2 {
             let names = ReferenceNames { chain: "CNI-1", comment: "00-11" };
             masquerade::remove_reference(&mut socket, "mynet", &names).unwrap();
-            let left: String =
-                before.lines().filter(|line| !line.contains("id: c1")).map(|line| format!("{line}\n")).collect();
+            let left: String = before.split_inclusive('\n').filter(|line| !line.contains("id: c1")).collect();
             assert_eq!(nft(&["list", "ruleset"], ""), left);
         }
     });
