@@ -273,11 +273,12 @@ fn links_that_the_reference_made_are_taken_over_by_del() {
     assert_eq!(kernel::leases("mynet"), [""; 0]);
 }
 
-/// The same with `macspoofchk`: the rules that the reference had `nft` make go, too.
+/// The same with `macspoofchk` and `ipMasq`: the rules that the reference had `nft` and `iptables` make go, too.
 #[test]
-fn guards_that_the_reference_made_are_taken_over_by_del() {
+fn rules_that_the_reference_made_are_taken_over_by_del() {
     const NFT: &str = "/usr/sbin/nft";
-    if !are_installed() || !what_did_not_run::has(NFT, "nftables") {
+    let wanted = [(NFT, "nftables"), ("/usr/sbin/iptables", "iptables")];
+    if !are_installed() || !wanted.iter().all(|(program, package)| what_did_not_run::has(program, package)) {
         return;
     }
     let rules = || {
@@ -286,14 +287,18 @@ fn guards_that_the_reference_made_are_taken_over_by_del() {
     };
     let node = Node::new();
     let containers = ["c1", "c2", "c3"].map(|id| node.container(id));
-    let theirs = with(bridge(&subnet("gingham")), json!({"macspoofchk": true}));
+    let theirs = with(bridge(&subnet("gingham")), json!({"macspoofchk": true, "ipMasq": true}));
     for container in &containers {
         reference(Cni::add(&theirs, container), "bridge").run().result();
     }
+    let chains = || rules().matches("chain CNI-").count();
+    assert_eq!(chains(), 3, "else iptables speaks no nftables here, and this test proves less: {}", rules());
     let ours = with(theirs, json!({"type": "gingham"}));
     let [c1, c2, _] = &containers;
     Cni::del(&ours, c1).run().succeeds();
     Cni::del(&ours, c2).without_netns().run().succeeds();
     let left = rules();
     assert!(!left.contains("c1-eth0") && !left.contains("c2-eth0") && left.contains("c3-eth0"), "{left}");
+    assert_eq!((chains(), left.matches("jump CNI-").count()), (1, 1), "{left}");
+    assert!(left.contains("10.7.0.4") && !left.contains("10.7.0.2") && !left.contains("10.7.0.3"), "{left}");
 }

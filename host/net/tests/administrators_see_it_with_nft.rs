@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use gingham_net::masquerade::{self, Outcome};
+use gingham_net::masquerade::{self, Outcome, ReferenceNames};
 use gingham_net::netns::NetNs;
 use gingham_net::spoofing::{self, Guard};
 use ipnet::IpNet;
@@ -278,6 +278,40 @@ fn guards_of_the_reference_are_removed_for_the_one_container() {
             let listed = nft(&["list", "table", "bridge", "nat"], "");
             assert!(!listed.contains("c1-eth0"), "{listed}");
             assert_eq!(listed.matches("c2-eth0").count(), REFERENCE.matches("c2-eth0").count(), "{listed}");
+        }
+    });
+}
+
+/// As the reference plugin has `nft` make it for two containers.
+const REFERENCE_MASQUERADE: &str = "table inet cni_plugins_masquerade {
+\tchain masq_checks {
+\t\tip saddr 10.1.0.2 ip daddr != 10.1.0.0/24 masquerade comment \"00-11, net: mynet, if: eth0, id: c1\"
+\t\tip saddr 10.1.0.3 ip daddr != 10.1.0.0/24 masquerade comment \"00-22, net: mynet, if: eth0, id: c2\"
+\t}
+
+\tchain postrouting {
+\t\ttype nat hook postrouting priority srcnat; policy accept;
+\t\tip daddr 224.0.0.0/4 return
+\t\tgoto masq_checks
+\t}
+}
+";
+
+#[test]
+fn masquerade_of_the_reference_is_removed_for_the_one_container() {
+    if !nft_is_here() {
+        return;
+    }
+    on_a_fresh_host(|| {
+        nft(&["-f", "-"], REFERENCE_MASQUERADE);
+        let before = nft(&["list", "ruleset"], "");
+        let mut socket = masquerade::open("mynet").unwrap();
+        // Twice: what is gone is no error.
+        for _ in 0..2 {
+            let names = ReferenceNames { chain: "CNI-1", comment: "00-11" };
+            masquerade::remove_reference(&mut socket, "mynet", &names).unwrap();
+            let left: String = before.split_inclusive('\n').filter(|line| !line.contains("id: c1")).collect();
+            assert_eq!(nft(&["list", "ruleset"], ""), left);
         }
     });
 }

@@ -33,6 +33,9 @@ pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) ->
         if !there {
             errors.extend(netns.and_then(|netns| unlink_inherited(call, attachment, netns).err()));
         }
+        if !there && BridgeConfig::asks_for_masquerade(&call.config.object) {
+            errors.extend(nat::remove_inherited(&call.config.name, attachment).err());
+        }
         if BridgeConfig::asks_for_guard(&call.config.object) {
             errors.extend(guards::remove(&call.config.name, &host_end).err());
             errors.extend(guards::remove_inherited(&call.config.name, attachment).err());

@@ -30,6 +30,7 @@ const NFTA_IMMEDIATE_DREG: u16 = 1;
 const NFTA_IMMEDIATE_DATA: u16 = 2;
 const NFTA_DATA_VERDICT: u16 = 2;
 const NFTA_VERDICT_CODE: u16 = 1;
+const NFTA_VERDICT_CHAIN: u16 = 2;
 
 /// The one register that is used: `NFT_REG_1`, 16 bytes.
 const REGISTER: u32 = 1;
@@ -193,6 +194,17 @@ impl Expressions {
             }
         }
     }
+}
+
+/// The chains that instructions of a list jump to.
+pub(crate) fn jumps(list: &[u8]) -> impl Iterator<Item = &str> {
+    attributes_of(list).filter_map(|(_, expression)| {
+        let data = attribute::value_of(expression, NFTA_EXPR_DATA)?;
+        let immediate = attribute::value_of(data, NFTA_IMMEDIATE_DATA)
+            .filter(|_| attribute::value_of(expression, NFTA_EXPR_NAME).and_then(text) == Some("immediate"))?;
+        let verdict = attribute::value_of(immediate, NFTA_DATA_VERDICT)?;
+        attribute::value_of(verdict, NFTA_VERDICT_CHAIN).and_then(text)
+    })
 }
 
 fn same_instruction(shown: &[u8], wanted: &[u8]) -> bool {

@@ -33,7 +33,9 @@ const NFTA_GEN_ID: u16 = 1;
 
 const NFPROTO_UNSPEC: u8 = 0;
 const NFPROTO_INET: u8 = 1;
+const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_BRIDGE: u8 = 7;
+const NFPROTO_IPV6: u8 = 10;
 const NF_BR_PRE_ROUTING: u32 = 0;
 /// What `nft` calls dstnat in family bridge: -300.
 const NF_BR_PRI_NAT_DST_BRIDGED: u32 = (-300_i32).cast_unsigned();
@@ -56,6 +58,16 @@ impl<'a> Table<'a> {
     /// One of family bridge: it sees the frames that bridges forward.
     pub(crate) fn of_bridges(name: &'a str) -> Self {
         Self { family: NFPROTO_BRIDGE, name }
+    }
+
+    /// One of family ip, where `iptables` has its rules.
+    pub(crate) fn of_ipv4(name: &'a str) -> Self {
+        Self { family: NFPROTO_IPV4, name }
+    }
+
+    /// One of family ip6, where `ip6tables` has its rules.
+    pub(crate) fn of_ipv6(name: &'a str) -> Self {
+        Self { family: NFPROTO_IPV6, name }
     }
 
     fn rules_of(self, chain: &str) -> Attributes {
