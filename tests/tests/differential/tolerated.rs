@@ -165,8 +165,9 @@ fn route_attributes(fact: &Fact<'_>) -> bool {
 /// The kernel, and so ours, has no bits below the prefix.
 fn route_prefix(fact: &Fact<'_>) -> bool {
     let Place::Result(path) = &fact.place else { return false };
+    let is_destination = path.rsplit('.').next() == Some("dst");
     let net = |value: &Value| value.as_str().and_then(|text| text.parse::<ipnet::Ipv6Net>().ok());
-    path.ends_with(".dst") && net(&fact.theirs).is_some() && net(&fact.theirs).map(|net| net.trunc()) == net(&fact.ours)
+    is_destination && net(&fact.theirs).is_some() && net(&fact.theirs).map(|net| net.trunc()) == net(&fact.ours)
 }
 
 fn more_is_accepted(fact: &Fact<'_>) -> bool {
