@@ -123,15 +123,24 @@ fn first_of(address: IpNet) -> Result<IpAddr, AddressingError> {
         .ok_or(AddressingError::NoRoomForGateway { address })
 }
 
-/// A default route for each family that has a gateway and no such route yet.
+/// A default route for each family that has a gateway and no such route yet, in the order of the addresses.
 fn missing_default_routes(ips: &[IpConfig], routes: &[Route]) -> Vec<Route> {
-    let defaults = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
-    let missing = |default: &IpNet| !routes.iter().any(|route| route.dst == *default);
-    let through_gateway = |default: IpNet| {
-        let gw = Some(first_gateway(ips, default)?);
-        Some(Route { dst: default, gw, mtu: None, advmss: None, priority: None, table: None, scope: None })
-    };
-    defaults.into_iter().filter(missing).filter_map(through_gateway).collect()
+    let mut missing: Vec<Route> = Vec::new();
+    for ip in ips {
+        let dst = if is_v4(ip.address) { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
+        let is_there = routes.iter().chain(&missing).any(|route| route.dst == dst);
+        let gw = first_gateway(ips, dst).filter(|_| !is_there);
+        missing.extend(gw.map(|gw| Route {
+            dst,
+            gw: Some(gw),
+            mtu: None,
+            advmss: None,
+            priority: None,
+            table: None,
+            scope: None,
+        }));
+    }
+    missing
 }
 
 fn gateways(ips: &[IpConfig]) -> Vec<IpNet> {
@@ -195,6 +204,10 @@ mod tests {
         };
         let addressing = Addressing::of(&allotment, &bridge(r#"{"isDefaultGateway":true}"#)).unwrap();
         assert_eq!(addressing.routes, [route("0.0.0.0/0", None), route("::/0", Some("2001:db8::1"))]);
+        let turned = Allotment { ips: allotment.ips.iter().rev().cloned().collect(), ..Allotment::default() };
+        let turned = Addressing::of(&turned, &bridge(r#"{"isDefaultGateway":true}"#)).unwrap();
+        let expected = [route("::/0", Some("2001:db8::1")), route("0.0.0.0/0", Some("10.1.0.1"))];
+        assert_eq!(turned.routes, expected, "in the order of the addresses");
         let kernel = addressing.kernel_routes().unwrap();
         assert_eq!(kernel[0].gateway, Some("10.1.0.1".parse().unwrap()));
     }

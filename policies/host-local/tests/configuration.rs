@@ -175,3 +175,10 @@ fn sets_are_of_one_family_and_no_two_ranges_touch() {
     ]});
     assert_eq!(problems(beside), [""; 0]);
 }
+
+#[test]
+fn of_a_route_the_kernels_prefix_is_told() {
+    let mut network = network(json!({"subnet": "10.1.0.0/24", "routes": [{"dst": "fd00::7/64"}]}));
+    let routes = network.add("a").granted().answer.routes;
+    assert_eq!(routes.iter().map(|route| route.destination.to_string()).collect::<Vec<_>>(), ["fd00::/64"]);
+}

@@ -21,6 +21,8 @@ pub(crate) enum Place {
     Sentence(String),
     /// A code of our own for the same words.
     Code,
+    /// The text around the JSON.
+    Layout,
     /// Which addresses are leased to whom.
     Leases,
     /// Where the search for the next address begins.
@@ -144,6 +146,9 @@ fn differences(step: &Step, network: &Value, theirs: &Seen, ours: &Seen) -> Vec<
         }
         (their, our) if their == our => {}
         (their, our) => found.push((Place::Outcome, format!("{their:?}").into(), format!("{our:?}").into())),
+    }
+    if theirs.layout != ours.layout && theirs.answer.is_success() == ours.answer.is_success() {
+        found.push((Place::Layout, theirs.layout.clone().into(), ours.layout.clone().into()));
     }
     if theirs.leases != ours.leases {
         found.push((Place::Leases, theirs.leases.clone().into(), ours.leases.clone().into()));

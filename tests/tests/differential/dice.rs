@@ -30,6 +30,6 @@ impl Dice {
 
     /// One of a list.
     pub(crate) fn pick<T: Clone>(&mut self, list: &[T]) -> T {
-        list[self.next() as usize % list.len()].clone()
+        list[self.below(u32::try_from(list.len()).unwrap()) as usize].clone()
     }
 }

@@ -52,7 +52,7 @@ fn number(variable: &str, otherwise: impl FnOnce() -> u64) -> u64 {
 
 /// Past cargo's capture: it is wanted of runs that succeed, too.
 fn tell(text: &str) {
-    writeln!(std::io::stderr(), "{text}").unwrap();
+    std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
 fn generated(seed: u64, index: usize) -> Case {
@@ -98,8 +98,13 @@ fn judge(cases: &[Case], what: &str) {
             failed.push((case, fact));
         }
     }
-    let uses: Vec<String> = used.iter().map(|(heading, count)| format!("{heading}: {count}")).collect();
-    tell(&format!("{what}: {} cases, {} not as explained; explained: {}", cases.len(), failed.len(), uses.join(", ")));
+    let explained: Vec<String> = used.iter().map(|(heading, count)| format!("{heading}: {count}")).collect();
+    tell(&format!(
+        "{what}: {} cases, {} not as explained; explained: {}",
+        cases.len(),
+        failed.len(),
+        explained.join(", ")
+    ));
     let shown = usize::try_from(number("GINGHAM_DIFFERENTIAL_SHOWN", || SHOWN)).unwrap();
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, fact) in &failed {

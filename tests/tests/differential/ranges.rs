@@ -17,8 +17,8 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// The address so far behind the network's, or before it.
-    pub(crate) fn at(&self, offset: i64) -> IpAddr {
+    /// The address so far behind the network's.
+    pub(crate) fn at(&self, offset: u32) -> IpAddr {
         at(self.subnet, offset)
     }
 
@@ -30,14 +30,14 @@ impl Range {
     /// One of its addresses, edges and gateway among them.
     pub(crate) fn any(&self, dice: &mut Dice) -> IpAddr {
         let offset = dice.below(self.size());
-        self.at(offset.into())
+        self.at(offset)
     }
 }
 
-fn at(subnet: IpNet, offset: i64) -> IpAddr {
+fn at(subnet: IpNet, offset: u32) -> IpAddr {
     match subnet.network() {
-        IpAddr::V4(v4) => Ipv4Addr::from(u32::from(v4).wrapping_add(offset as u32)).into(),
-        IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6).wrapping_add_signed(offset.into())).into(),
+        IpAddr::V4(v4) => Ipv4Addr::from(u32::from(v4).wrapping_add(offset)).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6).wrapping_add(offset.into())).into(),
     }
 }
 
@@ -55,7 +55,8 @@ impl Ranges {
     pub(crate) fn sets(&mut self, dice: &mut Dice) -> Vec<Vec<Range>> {
         let count = dice.pick(&[1, 1, 1, 2, 2, 3]);
         let first_is_v4 = dice.percent(75);
-        (0..count).map(|number| self.set(dice, if number == 0 { first_is_v4 } else { dice_family(number) })).collect()
+        // The second is of IPv6 and the third of IPv4.
+        (0..count).map(|number| self.set(dice, if number == 0 { first_is_v4 } else { number == 2 })).collect()
     }
 
     /// One set of a family.
@@ -79,11 +80,6 @@ impl Ranges {
     }
 }
 
-/// Of several sets, the first two are of both families where the dice do not say otherwise.
-fn dice_family(number: u32) -> bool {
-    number % 2 == 0
-}
-
 fn bound(range: &mut Range, dice: &mut Dice) {
     let size = range.size();
     let (start, end) = (dice.below(size), dice.below(size));
@@ -91,10 +87,10 @@ fn bound(range: &mut Range, dice: &mut Dice) {
     let v4 = range.subnet.addr().is_ipv4();
     // Without an end of its own, a range of IPv4 ends before the broadcast address.
     if dice.percent(30) && !(v4 && start == size - 1 && range.subnet.prefix_len() >= 24) {
-        range.written["rangeStart"] = json!(range.at(start.into()).to_string());
+        range.written["rangeStart"] = json!(range.at(start).to_string());
     }
     if dice.percent(30) && end > 0 {
-        range.written["rangeEnd"] = json!(range.at(end.into()).to_string());
+        range.written["rangeEnd"] = json!(range.at(end).to_string());
     }
     match dice.below(10) {
         0 | 1 => range.written["gateway"] = json!(range.any(dice).to_string()),

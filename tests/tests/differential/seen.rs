@@ -14,6 +14,8 @@ use crate::case::ASKED_FOR;
 pub(crate) struct Seen {
     /// What the plugin said.
     pub(crate) answer: Answer,
+    /// How the answer is laid out: by how much its second line is indented, and whether a line break ends it.
+    pub(crate) layout: String,
     /// "10.1.0.2 c1 eth0"
     pub(crate) leases: Vec<String>,
     /// "0: 10.1.0.2": the last address that was handed out, by range set.
@@ -22,6 +24,12 @@ pub(crate) struct Seen {
     pub(crate) state: Value,
     /// For people.
     pub(crate) stderr: String,
+}
+
+/// See [`Seen::layout`].
+pub(crate) fn layout_of(stdout: &str) -> String {
+    let indentation = stdout.lines().nth(1).map(|line| line.len() - line.trim_start().len());
+    format!("{indentation:?}, {}", if stdout.ends_with('\n') { "with a line break" } else { "without a line break" })
 }
 
 /// What a plugin said on standard output.

@@ -15,7 +15,7 @@ use gingham_tests::node::{Container, DATA, Node, PLUGINS};
 use serde_json::Value;
 
 use crate::case::{Case, Ground, RESOLV_CONF, Step};
-use crate::seen::{Answer, Seen, state_of};
+use crate::seen::{Answer, Seen, layout_of, state_of};
 
 /// Where Debian installs the reference plugins.
 pub(crate) const REFERENCE: &str = "/usr/lib/cni";
@@ -142,7 +142,8 @@ impl<'a> Run<'a> {
             _ => Value::Null,
         };
         let (leases, turn) = self.twin.records(&network);
-        Seen { answer, leases, turn, state, stderr: outcome.stderr }
+        let layout = layout_of(outcome.stdout());
+        Seen { answer, layout, leases, turn, state, stderr: outcome.stderr }
     }
 
     fn call(&self, step: &Step, network: &Value) -> Cni {

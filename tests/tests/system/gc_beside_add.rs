@@ -109,12 +109,11 @@ fn many_gcs_beside_many_adds_and_dels() {
             assert!(outcome.is_success() || outcome.fault().code == 104, "{outcome:?}");
         }
         containers.iter().for_each(is_whole);
-        let mut holders: Vec<String> = kernel::leases("mynet");
-        holders.iter_mut().for_each(|lease| *lease = lease.rsplit(' ').next().unwrap().to_owned());
-        let count = holders.len();
-        holders.sort();
+        let leases = kernel::leases("mynet");
+        let mut holders: Vec<&str> = leases.iter().map(|lease| lease.rsplit(' ').next().unwrap()).collect();
+        holders.sort_unstable();
         holders.dedup();
-        assert_eq!(holders.len(), count, "an address has two holders");
+        assert_eq!(holders.len(), leases.len(), "an address has two holders");
     }
     Cni::gc(&network(), &[]).run().succeeds();
     assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);

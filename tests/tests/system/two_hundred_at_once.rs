@@ -82,14 +82,18 @@ fn over_four_networks() {
         coming.push(Cni::add(&newcomer.1, &newcomer.0).start());
     }
     let told_later = results(coming);
-    going.into_iter().for_each(|call| call.end().succeeds());
+    for call in going {
+        call.end().succeeds();
+    }
     let present: Vec<Member> = first[half..].iter().chain(&second).cloned().collect();
     let known: Vec<Value> = told[half..].iter().chain(&told_later).cloned().collect();
     all_have_what_they_were_told(&present, &known);
 
     let leaving: Vec<Running> =
         present.iter().map(|(container, network)| Cni::del(network, container).start()).collect();
-    leaving.into_iter().for_each(|call| call.end().succeeds());
+    for call in leaving {
+        call.end().succeeds();
+    }
     for network in networks() {
         let name = network["name"].as_str().unwrap();
         let left = kernel::traces(name, network["bridge"].as_str().unwrap());
