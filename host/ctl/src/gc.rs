@@ -102,7 +102,7 @@ fn free(data_dir: &Path, boot: &str, gone: &[Judged]) -> Result<Vec<Judged>, GcE
     }
     // What was adopted takes its file with it, as with DEL. That it could not is told and no more.
     for (held, _) in &freed {
-        let adoption = Adoption { at: 0, from: held.adopted_from.clone() };
+        let adoption = Adoption { from: held.adopted_from.clone(), ..Adoption::default() };
         for error in forget_files(&adoption, &held.key, &held.record.addresses) {
             eprintln!("ginghamctl: {error}");
         }

@@ -3,11 +3,14 @@
 //! What is adopted and when is told in [`gingham_engine::reference_leases`]; here is what the machine knows about it:
 //! where the directories are, when this boot began, and what runtimes wrote down about a container.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::Ledger;
 use gingham_engine::reference_leases::{
     self, Adopted, Adoption, Circumstances, Directory, LeftOut, REFERENCE_DIR, ReferenceError,
 };
@@ -102,8 +105,45 @@ impl Inheritance {
             taken.adopted.push((path.clone(), adopted));
             taken.left_out.extend(found.left_out.into_iter().map(|left_out| (path.clone(), left_out)));
         }
-        ledger.put_adoption(Some(&Adoption { at: now, from }))?;
+        let watched = taken.adopted.iter().flat_map(|(_, adopted)| &adopted.leases).map(|lease| lease.key.clone());
+        let watched: BTreeSet<AttachmentKey> = watched.collect();
+        let adoption = Adoption { at: now, from, watched: watched.into_iter().collect(), looked_at: now };
+        ledger.put_adoption(Some(&adoption))?;
         Ok(taken)
+    }
+
+    /// Ends the adopted leases whose files the reference has removed since. Commits nothing. Costs a look at each
+    /// directory as long as somebody of theirs is left, and waits for nobody.
+    pub(crate) fn let_go(
+        &self,
+        ledger: &mut StoreLedger,
+        mut adoption: Adoption,
+        now: u64,
+    ) -> Result<(), AdoptionError> {
+        if adoption.watched.is_empty() || !adoption.from.iter().any(|path| may_have_changed(path, adoption.looked_at)) {
+            return Ok(());
+        }
+        let mut there = BTreeSet::new();
+        for path in &adoption.from {
+            let found = Directory::look(path)?.map(|directory| directory.read()).transpose()?.unwrap_or_default();
+            if found.last_reserved.is_empty() {
+                // The reference never removes this file: it was a person who cleared the directory, and all may live.
+                return Ok(());
+            }
+            there.extend(found.leases.into_iter().map(|lease| lease.key));
+        }
+        let (watched, gone): (Vec<_>, Vec<_>) = adoption.watched.into_iter().partition(|key| there.contains(key));
+        for key in gone {
+            if ledger.detach(&key, now)?.is_some() {
+                journal::info(format!(
+                    "network {}: container {} has left by the reference, and its adopted lease ends",
+                    self.network, key.container_id
+                ));
+            }
+        }
+        adoption.watched = watched;
+        adoption.looked_at = now;
+        Ok(ledger.put_adoption(Some(&adoption))?)
     }
 
     /// Tells the operator.
@@ -138,6 +178,13 @@ impl Inheritance {
             ));
         }
     }
+}
+
+/// Whether a file may have come or gone since. The kernel's stamps are a little older than the clock.
+fn may_have_changed(directory: &Path, since: u64) -> bool {
+    let modified = fs::metadata(directory).and_then(|directory| directory.modified());
+    let modified = modified.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    modified.is_none_or(|at| at.as_millis() + 1_000 >= u128::from(since))
 }
 
 /// Removes the files of a lease that was adopted and has ended. That they cannot be removed is told and no more: the
@@ -194,7 +241,7 @@ fn is_there(netns: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{SystemTime, UNIX_EPOCH};
+    use std::time::SystemTime;
 
     use super::*;
 

@@ -92,7 +92,8 @@ impl<'a> Records<'a> {
     pub(crate) fn write(&self) -> Result<StoreLedger, RecordsError> {
         let mut ledger = self.open()?;
         let Some(inheritance) = &self.inheritance else { return Ok(ledger) };
-        if ledger.is_adopted()? {
+        if let Some(adoption) = ledger.adoption()? {
+            inheritance.let_go(&mut ledger, adoption, self.now)?;
             return Ok(ledger);
         }
         let taken = inheritance.take_over(&mut ledger, &self.boot, self.now)?;

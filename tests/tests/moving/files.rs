@@ -129,11 +129,11 @@ fn killed_in_the_middle_nothing_is_lost_and_nothing_doubled() {
 }
 
 #[test]
-fn once_adopted_no_directory_is_looked_at() {
+fn once_adopted_nobody_waits_for_the_reference() {
     let node = Node::new();
     let theirs = directory_with(&[("10.7.0.2", "c1\r\neth0")]);
     Cni::add(&addresses_only(), &node.container("c2")).run().result();
-    // Whoever looked would wait for this lock until the test's patience ends.
+    // Whoever wanted this lock would wait for it until the test's patience ends.
     let lock = File::open(theirs.join("lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     fs::write(theirs.join("10.7.0.4"), "later\r\neth0").unwrap();

@@ -148,3 +148,48 @@ fn what_the_reference_frees_later_is_found_by_gc() {
     );
     assert_eq!(kernel::leases("mynet"), ["c2 eth0 10.7.0.3", "c3 eth0 10.7.0.4"]);
 }
+
+/// podman takes a container from its network by the configuration of the day when it joined.
+#[test]
+fn the_reference_takes_away_whom_it_let_in() {
+    if !are_installed() {
+        return;
+    }
+    let node = Node::new();
+    let (theirs, ours) = (theirs(), ours(&theirs()));
+    let [c1, c2, c3] = ["c1", "c2", "c3"].map(|id| node.container(id));
+    for container in [&c1, &c2] {
+        reference(Cni::add(&theirs, container), "bridge").run().result();
+    }
+    Cni::add(&ours, &c3).run().result();
+    reference(Cni::del(&theirs, &c1), "bridge").run().succeeds();
+    let again = Cni::add(&ours, &c1).run().result();
+    assert_eq!(address(&again), "10.7.0.5", "its address rests");
+    assert_eq!(kernel::leases("mynet"), ["c1 eth0 10.7.0.5", "c2 eth0 10.7.0.3", "c3 eth0 10.7.0.4"]);
+    reference(Cni::del(&theirs, &c2), "bridge").run().succeeds();
+    for container in [&c1, &c3] {
+        Cni::del(&ours, container).run().succeeds();
+    }
+    assert_eq!(kernel::leases("mynet"), [""; 0]);
+    assert_eq!(kernel::masqueraded("mynet"), [""; 0]);
+}
+
+#[test]
+fn a_cleared_directory_ends_no_lease() {
+    if !are_installed() {
+        return;
+    }
+    let node = Node::new();
+    let (theirs, ours) = (theirs(), ours(&theirs()));
+    let [c1, c2, c3] = ["c1", "c2", "c3"].map(|id| node.container(id));
+    reference(Cni::add(&theirs, &c1), "bridge").run().result();
+    Cni::add(&ours, &c2).run().result();
+    for entry in std::fs::read_dir(THEIR_LEASES).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    Cni::del(&ours, &c2).run().succeeds();
+    assert_eq!(kernel::leases("mynet"), ["c1 eth0 10.7.0.2"]);
+    std::fs::remove_dir_all(THEIR_LEASES).unwrap();
+    Cni::add(&ours, &c3).run().result();
+    assert_eq!(kernel::leases("mynet"), ["c1 eth0 10.7.0.2", "c3 eth0 10.7.0.4"]);
+}

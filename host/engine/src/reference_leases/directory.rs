@@ -84,7 +84,7 @@ pub struct Found {
 pub struct Directory {
     files: Dir,
     path: PathBuf,
-    /// None on a file system where nobody can write, the reference neither.
+    /// None on a file system where nobody can write, the reference neither; and for who only looks.
     _lock: Option<File>,
 }
 
@@ -100,14 +100,23 @@ impl Directory {
     /// # Errors
     /// [`ReferenceError::Io`]
     pub fn find(path: &Path) -> Result<Option<Self>, ReferenceError> {
+        let Some(unlocked) = Self::look(path)? else { return Ok(None) };
+        let lock = lock(&unlocked.files).map_err(|source| fault("lock", path, source))?;
+        Ok(Some(Self { _lock: lock, ..unlocked }))
+    }
+
+    /// Opens a network's directory without its lock: enough to see which files are there. None if there is none.
+    ///
+    /// # Errors
+    /// [`ReferenceError::Io`]
+    pub fn look(path: &Path) -> Result<Option<Self>, ReferenceError> {
         let files = match Dir::open_ambient_dir(path, ambient_authority()) {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
             opened => opened.map_err(|source| fault("open", path, source))?,
         };
-        let lock = lock(&files).map_err(|source| fault("lock", path, source))?;
-        Ok(Some(Self { files, path: path.to_owned(), _lock: lock }))
+        Ok(Some(Self { files, path: path.to_owned(), _lock: None }))
     }
 
     /// The same; makes the directory and its parents if need be.

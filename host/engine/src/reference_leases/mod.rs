@@ -15,8 +15,9 @@
 //! Each network is adopted once, in one transaction of the store that records the leases and, as the last thing, that
 //! they are recorded ([`Adoption`]). A crash before its commit leaves everything as it was, and the next use repeats it.
 //! Adoption changes nothing in the reference's directory. From then on a lease that was adopted and ends here takes its
-//! file with it ([`forget`]), so the directory never names containers that are gone. [`hand_back`] is the way back: files
-//! first, then the store forgets.
+//! file with it ([`forget`]), so the directory never names containers that are gone. A file that goes without us was taken
+//! by the reference's DEL, and the lease that was adopted from it ends ([`Adoption::watched`]). [`hand_back`] is the way
+//! back: files first, then the store forgets.
 //!
 //! A lease of an earlier boot is not adopted: a network namespace cannot outlive the kernel that made it.
 
@@ -28,6 +29,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+use crate::attachment::AttachmentKey;
 
 pub use adopt::{Adopted, Circumstances, Conflict, adopt, note_key};
 pub use directory::{Directory, Found, Lease, LeftOut, ReferenceError, holds_leases};
@@ -44,6 +47,13 @@ pub struct Adoption {
     /// The directories that leases were adopted from; empty if there were none.
     #[serde(default)]
     pub from: Vec<PathBuf>,
+    /// Whose leases were adopted and may still be ended by the reference: some runtimes take a container from its network
+    /// by the configuration of the day when it joined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<AttachmentKey>,
+    /// When the directories were last looked at for that: milliseconds since the epoch.
+    #[serde(default)]
+    pub looked_at: u64,
 }
 
 /// The address given last of a range set, by the set's index: what the reference goes on from.
