@@ -74,12 +74,7 @@ impl<D: Disk> Machine<D> {
 
     /// What the node says of itself.
     pub fn identity(&self) -> Identity {
-        Identity {
-            machine: self.hardware.clone(),
-            boot: self.boot_id(),
-            address: Some(self.address),
-            mac: None,
-        }
+        Identity { machine: self.hardware.clone(), boot: self.boot_id(), address: Some(self.address), mac: None }
     }
 
     /// The time by its clock.

@@ -1,1 +1,233 @@
-//! x
+//! Every possible order of things in a very small cluster: breadth first, so that what is found is found by the shortest
+//! way. The tasks are the engine's own.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use gingham_engine::ownership::local::Standing;
+use gingham_engine::ownership::rules::Rules;
+
+use crate::chooser::Native;
+use crate::decision::{Decision, What};
+use crate::disk::PlainDisk;
+use crate::process::Leg;
+use crate::setup::Setup;
+use crate::truth::Violation;
+use crate::world::World;
+
+/// How often each thing may happen, in the whole cluster together. Replies may take as long as they like, and calls that
+/// nobody waits for may arrive at any time or never.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Bounds {
+    /// Containers that come.
+    pub adds: u8,
+    /// Containers that go.
+    pub dels: u8,
+    /// Joins.
+    pub joins: u8,
+    /// Claims.
+    pub claims: u8,
+    /// Releases.
+    pub releases: u8,
+    /// Syncs.
+    pub syncs: u8,
+    /// Takeovers, each with a look before it.
+    pub takeovers: u8,
+    /// Takeovers because of silence, each with a look before it.
+    pub silences: u8,
+    /// Machines that lose power and start again.
+    pub boots: u8,
+    /// Disks of which an image is made, and from which a machine may start.
+    pub images: u8,
+    /// Processes that are told that nobody knows what became of their call.
+    pub losses: u8,
+    /// Processes that are killed.
+    pub kills: u8,
+    /// Calls that are sent twice.
+    pub repeats: u8,
+}
+
+/// A cluster to look at exhaustively.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scenario {
+    /// What it is about.
+    pub name: &'static str,
+    /// How many blocks of four addresses. There are two nodes, both members; the first one holds the first block.
+    pub blocks: u128,
+    /// Processes at the same time on a machine.
+    pub processes: usize,
+    /// What may happen.
+    pub bounds: Bounds,
+}
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// Different states.
+    pub states: usize,
+    /// Decisions on the way to the state that is furthest from the beginning.
+    pub depth: usize,
+    /// The shortest way to something that must never be.
+    pub violation: Option<(Violation, Vec<Decision>)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Hash)]
+struct State {
+    world: World<PlainDisk>,
+    left: Bounds,
+}
+
+impl Scenario {
+    /// Looks at every state that can be reached, or as many as are permitted.
+    ///
+    /// # Panics
+    /// If there are more states than that.
+    pub fn check(&self, rules: Rules, damage_only: bool, most_states: usize) -> Verdict {
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        let first = State { world: self.beginning(rules, damage_only), left: self.bounds };
+        let mut seen = HashSet::from([hasher.hash_one(&first)]);
+        // For each state, the one before and what led from it to here.
+        let mut ways: Vec<(usize, Decision)> = vec![(0, Decision::Pass { millis: 0 })];
+        let mut waiting = VecDeque::from([(0_usize, 0_usize, first)]);
+        let mut depth = 0;
+        while let Some((place, distance, state)) = waiting.pop_front() {
+            depth = distance;
+            for (decision, left) in state.possible() {
+                let mut next = State { world: state.world.clone(), left };
+                let done = next.world.apply(decision);
+                if let Err(violation) = done {
+                    ways.push((place, decision));
+                    let trace = way(&ways, ways.len() - 1);
+                    return Verdict { states: seen.len(), depth: distance + 1, violation: Some((violation, trace)) };
+                }
+                if seen.insert(hasher.hash_one(&next)) {
+                    assert!(seen.len() <= most_states, "{}: more than {most_states} states", self.name);
+                    ways.push((place, decision));
+                    waiting.push_back((ways.len() - 1, distance + 1, next));
+                }
+            }
+        }
+        Verdict { states: seen.len(), depth, violation: None }
+    }
+
+    /// Two members, and the first one holds a block.
+    fn beginning(&self, rules: Rules, damage_only: bool) -> World<PlainDisk> {
+        let mut setup = Setup::new(2, self.blocks, 2, rules);
+        setup.processes = self.processes;
+        setup.chooser = Native::Lowest;
+        setup.damage_only = damage_only;
+        let mut world = World::new(setup);
+        for (machine, task) in [(0, What::Join), (1, What::Join), (0, What::Claim)] {
+            let _ = world.apply(Decision::Start { machine, process: 0, task });
+            while world.machines[machine].processes[0].is_some() {
+                let _ = world.apply(Decision::Carry { machine, process: 0 });
+                let _ = world.apply(Decision::Return { machine, process: 0 });
+            }
+        }
+        world
+    }
+}
+
+fn way(ways: &[(usize, Decision)], mut place: usize) -> Vec<Decision> {
+    let mut trace = Vec::new();
+    while place != 0 {
+        trace.push(ways[place].1);
+        place = ways[place].0;
+    }
+    trace.reverse();
+    trace
+}
+
+impl State {
+    /// What may happen next, and what may happen after that.
+    fn possible(&self) -> Vec<(Decision, Bounds)> {
+        let mut possible = Vec::new();
+        for stray in 0..self.world.strays.len() {
+            possible.push((Decision::Arrive { stray }, self.left));
+        }
+        for machine in 0..self.world.machines.len() {
+            self.of_machine(machine, &mut possible);
+            self.of_processes(machine, &mut possible);
+        }
+        possible
+    }
+
+    fn of_machine(&self, machine: usize, possible: &mut Vec<(Decision, Bounds)>) {
+        let state = &self.world.machines[machine];
+        let mut may = |decision, spend: fn(&mut Bounds) -> &mut u8| {
+            let mut left = self.left;
+            let budget = spend(&mut left);
+            if *budget > 0 {
+                *budget -= 1;
+                possible.push((decision, left));
+            }
+        };
+        if !state.is_on {
+            // Paid for when the power went.
+            possible.push((Decision::On { machine }, self.left));
+            return;
+        }
+        may(Decision::Off { machine }, |left| &mut left.boots);
+        if state.image.is_some() {
+            may(Decision::Restore { machine }, |left| &mut left.boots);
+        } else {
+            may(Decision::Image { machine }, |left| &mut left.images);
+        }
+        if state.pods.is_empty() {
+            if state.local.held().next().is_some() {
+                may(Decision::Add { machine, pod: 0 }, |left| &mut left.adds);
+            }
+        } else {
+            may(Decision::Del { machine, pod: 0 }, |left| &mut left.dels);
+        }
+        let Some(process) = state.processes.iter().position(Option::is_none) else { return };
+        let start = |task| Decision::Start { machine, process, task };
+        if state.local.standing() != Standing::Member {
+            may(start(What::Join), |left| &mut left.joins);
+            return;
+        }
+        may(start(What::Claim), |left| &mut left.claims);
+        may(start(What::Release), |left| &mut left.releases);
+        may(start(What::Sync), |left| &mut left.syncs);
+        let of = 1 - machine;
+        let has_seen = state.sightings.contains_key(&of);
+        if !has_seen && self.left.takeovers + self.left.silences > 0 {
+            possible.push((start(What::Look { of }), self.left));
+        }
+        let mut may = |decision, spend: fn(&mut Bounds) -> &mut u8| {
+            let mut left = self.left;
+            let budget = spend(&mut left);
+            if *budget > 0 && has_seen {
+                *budget -= 1;
+                possible.push((decision, left));
+            }
+        };
+        if !self.world.machines[of].is_on {
+            may(start(What::TakeOver { of }), |left| &mut left.takeovers);
+        }
+        may(start(What::TakeOverSilent { of }), |left| &mut left.silences);
+    }
+
+    fn of_processes(&self, machine: usize, possible: &mut Vec<(Decision, Bounds)>) {
+        for (process, state) in self.world.machines[machine].processes.iter().enumerate() {
+            let Some(state) = state else { continue };
+            let mut may = |decision, spend: fn(&mut Bounds) -> &mut u8| {
+                let mut left = self.left;
+                let budget = spend(&mut left);
+                if *budget > 0 {
+                    *budget -= 1;
+                    possible.push((decision, left));
+                }
+            };
+            may(Decision::Lose { machine, process, stray: true }, |left| &mut left.losses);
+            may(Decision::Kill { machine, process, stray: true }, |left| &mut left.kills);
+            match state.leg {
+                Leg::There(_) => {
+                    may(Decision::Repeat { machine, process }, |left| &mut left.repeats);
+                    possible.push((Decision::Carry { machine, process }, self.left));
+                }
+                Leg::Back(_) => possible.push((Decision::Return { machine, process }, self.left)),
+            }
+        }
+    }
+}

@@ -8,7 +8,7 @@ use gingham_engine::ownership::claim::{Claim, ClaimError};
 use gingham_engine::ownership::error::ClusterError;
 use gingham_engine::ownership::join::Join;
 use gingham_engine::ownership::leave::Leave;
-use gingham_engine::ownership::local::BlockState;
+use gingham_engine::ownership::local::{BlockState, Standing};
 use gingham_engine::ownership::record::Key;
 use gingham_engine::ownership::records::Records;
 use gingham_engine::ownership::release::Release;
@@ -232,9 +232,7 @@ impl<D: Disk> World<D> {
         let rules = self.setup.rules;
         let cooldown = self.setup.cooldown;
         Some(match what {
-            What::Join => {
-                Running::Join(Join::new(machine.identity(), vec![self.setup.grid], "simulated").under(rules))
-            }
+            What::Join => Running::Join(Join::new(machine.identity(), vec![self.setup.grid], "simulated").under(rules)),
             What::Claim => {
                 let native = AnyChooser::Native(self.setup.chooser);
                 let chooser = self.setup.policy.map_or(native, AnyChooser::WeaveSplit);
@@ -400,6 +398,56 @@ impl<D: Disk> World<D> {
         }
         self.power_on(number);
     }
+
+    /// Lets everything come to rest: no more faults, every node that may be is a member and has looked at the store. Then
+    /// nobody owns a block in the store and does not know of it.
+    ///
+    /// # Errors
+    /// What is wrong, then or on the way.
+    pub fn comes_to_rest(mut self) -> Result<(), Violation> {
+        self.decide(Decision::Store { up: true });
+        for machine in 0..self.machines.len() {
+            self.decide(Decision::On { machine });
+        }
+        for _ in 0..2 {
+            for machine in 0..self.machines.len() {
+                for process in 0..self.setup.processes {
+                    self.finish(machine, process);
+                }
+                for task in [What::Join, What::Release, What::Sync] {
+                    if task == What::Join && !self.machines[machine].local.wants_to_join() {
+                        continue;
+                    }
+                    self.decide(Decision::Start { machine, process: 0, task });
+                    self.finish(machine, 0);
+                }
+            }
+        }
+        self.violation.clone().map_or(Ok(()), Err)?;
+        let members = self.machines.iter().filter(|machine| machine.local.standing() == Standing::Member);
+        for machine in members {
+            for block in self.truth.owners.keys() {
+                let owns = self.truth.owner(*block).is_some_and(|(owner, _)| owner == machine.node);
+                if owns && !machine.local.holds(*block) {
+                    return Err(Violation::new(format!("{} owns {block} and does not know of it", machine.node)));
+                }
+            }
+        }
+        let joined = self.machines.iter().any(|machine| machine.local.standing() == Standing::Member);
+        let left = self.machines.iter().any(|machine| machine.local.standing() == Standing::Left);
+        if joined || left { Ok(()) } else { Err(Violation::new("nobody can join".into())) }
+    }
+
+    fn finish(&mut self, machine: usize, process: usize) {
+        for _ in 0..1000 {
+            if self.machines[machine].processes[process].is_none() {
+                return;
+            }
+            self.decide(Decision::Carry { machine, process });
+            self.decide(Decision::Return { machine, process });
+        }
+        self.note(Err(Violation::new(format!("a task of machine {machine} does not end"))));
+    }
 }
 
 /// I4: whatever may give a block away leaves only after the block has left the disk, and only if nobody uses it.
@@ -411,7 +459,10 @@ fn check_call<D: Disk>(machine: &Machine<D>, call: &Call) -> Done {
     // Another process of the node may have taken the block back in a later version.
     let Some(entry) = entry else { return Ok(()) };
     if matches!(entry.state, BlockState::Held { .. }) {
-        return Err(Violation::new(format!("{} gives {block} back while its disk says that it holds it", machine.node)));
+        return Err(Violation::new(format!(
+            "{} gives {block} back while its disk says that it holds it",
+            machine.node
+        )));
     }
     match machine.pods.values().find(|address| block.contains(*address)) {
         Some(address) => Err(Violation::new(format!("{} gives {block} back while {address} is in use", machine.node))),

@@ -1,44 +1,52 @@
-//! Each rule switched off in turn: the simulation finds an address in use on two nodes.
+//! Each rule switched off in turn: the simulation finds an address in use on two nodes, and so does its replay file.
 
-use gingham_simulation::run::Case;
+use gingham_simulation::run::{Case, Failure};
 
-/// Steps of all seeds together after which a rule that is off must have been noticed.
-const BOUND: u64 = 4_000_000;
+/// Steps of all seeds together within which a rule that is off is noticed.
+const BOUND: u64 = 1_000_000;
+/// Steps of one seed.
 const STEPS: u64 = 20_000;
+
+fn find(rule: &str) -> Option<Failure> {
+    let without = Some(rule.to_owned());
+    let case = Case { nodes: 2, blocks: 1, bits: 3, pods: 2, without, damage_only: true, ..Case::default() };
+    let found = (0..BOUND / STEPS).find_map(|seed| case.run(seed, STEPS).err().map(|failure| (seed, failure)));
+    let (seed, failure) = found?;
+    println!("{rule}: seed {seed}, after {} steps: {}", seed * STEPS + failure.counts.steps, failure.violation.what);
+    Some(failure)
+}
 
 #[test]
 fn without_any_of_the_rules_an_address_is_used_twice() {
-    let mut missed = Vec::new();
-    for rule in 1..=8 {
-        let case = Case {
-            nodes: 2,
-            blocks: 1,
-            bits: 3,
-            pods: 2,
-            without: Some(format!("R{rule}")),
-            damage_only: true,
-            ..Case::default()
-        };
-        let mut steps = 0;
-        let mut found = None;
-        for seed in 0..BOUND / STEPS {
-            match case.run(seed, STEPS) {
-                Ok(world) => steps += world.counts.steps,
-                Err(failure) => {
-                    steps += failure.counts.steps;
-                    found = Some((seed, failure));
-                    break;
-                }
-            }
-        }
-        match found {
-            None => missed.push(rule),
-            Some((seed, failure)) => {
-                let short = failure.clone().shrink(3000);
-                println!("R{rule}: seed {seed} after {steps} steps: {}, shrunk to {}", failure.violation.what, short.case.decisions.len());
-                println!("    {}", serde_json::to_string(&short.case.decisions).unwrap_or_default());
-            }
-        }
+    for rule in ["R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8"] {
+        let Some(failure) = find(rule) else { panic!("{rule} is off, and {BOUND} steps did not notice") };
+        let without = failure.case.without.clone();
+        let mut with_all = failure.case;
+        assert_eq!(without.as_deref(), Some(rule));
+        with_all.without = None;
+        with_all.damage_only = false;
+        assert!(with_all.replay().is_ok(), "{rule}: with the rule the same decisions do no harm");
     }
-    assert!(missed.is_empty(), "not noticed: {missed:?}");
+}
+
+#[test]
+fn a_failure_shrinks_to_a_replay_file_that_still_fails() {
+    let Some(failure) = find("R3") else { panic!("R3 is off, and nothing is noticed") };
+    let long = failure.case.decisions.len();
+    let short = failure.shrink(5_000);
+    assert!(short.case.decisions.len() < long && short.case.decisions.len() < 60, "{}", short.case.decisions.len());
+    assert!(short.violation.is_damage);
+    let file = serde_json::to_vec(&short.case).unwrap_or_default();
+    let again: Case = match serde_json::from_slice(&file) {
+        Ok(case) => case,
+        Err(error) => panic!("the replay file: {error}"),
+    };
+    assert_eq!(again, short.case);
+    let Err(replayed) = again.replay() else { panic!("the replay file does not fail") };
+    assert_eq!(replayed.violation, short.violation);
+    for left_out in 0..again.decisions.len() {
+        let mut shorter = again.clone();
+        shorter.decisions.remove(left_out);
+        assert!(shorter.replay().is_ok(), "decision {left_out} could have been left out");
+    }
 }

@@ -1,0 +1,106 @@
+//! Every order of things in a very small cluster: with all rules nothing is wrong; without one, an address is in use on
+//! both nodes, and the shortest way there is shown.
+
+use gingham_engine::ownership::rules::{Rule, Rules};
+use gingham_simulation::model::{Bounds, Scenario};
+
+/// More states than any scenario has.
+const MOST: usize = 3_000_000;
+
+const NOTHING: Bounds = Bounds {
+    adds: 0,
+    dels: 0,
+    joins: 0,
+    claims: 0,
+    releases: 0,
+    syncs: 0,
+    takeovers: 0,
+    silences: 0,
+    boots: 0,
+    images: 0,
+    losses: 0,
+    kills: 0,
+    repeats: 0,
+};
+const GIVE_AND_TAKE: Scenario = Scenario {
+    name: "a block is given back and claimed by another, and an answer is lost",
+    blocks: 1,
+    processes: 2,
+    bounds: Bounds { adds: 2, claims: 2, releases: 1, syncs: 1, losses: 1, ..NOTHING },
+};
+const REPEATED: Scenario = Scenario {
+    name: "a block is given back, a call is sent twice and a process killed",
+    blocks: 1,
+    processes: 2,
+    bounds: Bounds { adds: 2, dels: 1, claims: 1, releases: 1, syncs: 1, kills: 1, repeats: 1, ..NOTHING },
+};
+const TWO_BLOCKS: Scenario = Scenario {
+    name: "two blocks and one that is given back",
+    blocks: 2,
+    processes: 2,
+    bounds: Bounds { adds: 1, claims: 2, releases: 1, syncs: 1, ..NOTHING },
+};
+const DEATH: Scenario = Scenario {
+    name: "a node dies, is taken over and comes back, and an answer is lost",
+    blocks: 1,
+    processes: 1,
+    bounds: Bounds { adds: 2, joins: 1, claims: 1, takeovers: 1, boots: 1, losses: 1, ..NOTHING },
+};
+const DEATH_AND_KILL: Scenario = Scenario {
+    name: "a node dies, is taken over and comes back, and a process is killed",
+    blocks: 1,
+    processes: 1,
+    bounds: Bounds { adds: 2, joins: 2, claims: 1, takeovers: 1, boots: 1, kills: 1, ..NOTHING },
+};
+const OLD_DISK: Scenario = Scenario {
+    name: "a node gives a block back and starts from an older image of its disk",
+    blocks: 1,
+    processes: 1,
+    bounds: Bounds { adds: 2, joins: 1, claims: 2, releases: 2, boots: 1, images: 1, ..NOTHING },
+};
+const SILENCE: Scenario = Scenario {
+    name: "a node is silent",
+    blocks: 1,
+    processes: 1,
+    bounds: Bounds { adds: 2, claims: 1, silences: 1, syncs: 1, ..NOTHING },
+};
+
+fn nothing_is_wrong(scenarios: &[Scenario]) {
+    for scenario in scenarios {
+        let verdict = scenario.check(Rules::default(), false, MOST);
+        println!("{}: {} states, {} decisions deep", scenario.name, verdict.states, verdict.depth);
+        assert!(verdict.violation.is_none(), "{}: {:#?}", scenario.name, verdict.violation);
+    }
+}
+
+#[test]
+fn with_all_rules_nothing_is_wrong_while_blocks_come_and_go() {
+    nothing_is_wrong(&[GIVE_AND_TAKE, REPEATED, TWO_BLOCKS]);
+}
+
+#[test]
+fn with_all_rules_nothing_is_wrong_whoever_dies_and_comes_back() {
+    nothing_is_wrong(&[DEATH, DEATH_AND_KILL, OLD_DISK, SILENCE]);
+}
+
+#[test]
+fn without_a_rule_both_nodes_use_one_address() {
+    let shortest = [
+        (Rule::R1, GIVE_AND_TAKE, 11),
+        (Rule::R2, GIVE_AND_TAKE, 14),
+        (Rule::R3, GIVE_AND_TAKE, 9),
+        (Rule::R4, GIVE_AND_TAKE, 14),
+        (Rule::R5, DEATH, 24),
+        (Rule::R6, DEATH, 32),
+        (Rule::R7, DEATH, 26),
+        (Rule::R8, SILENCE, 19),
+    ];
+    for (rule, scenario, decisions) in shortest {
+        let verdict = scenario.check(Rules::without(rule), true, MOST);
+        let Some((violation, trace)) = verdict.violation else { panic!("{rule:?} is off, and nothing is wrong") };
+        println!("{rule:?}: {} decisions, {} states: {}", trace.len(), verdict.states, violation.what);
+        println!("    {}", serde_json::to_string(&trace).unwrap_or_default());
+        assert!(violation.is_damage);
+        assert_eq!(trace.len(), decisions, "{rule:?}");
+    }
+}
