@@ -26,6 +26,7 @@ const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
 const RTA_METRICS: u16 = 8;
+const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
 const RTAX_MTU: u16 = 2;
 const RTAX_ADVMSS: u16 = 8;
@@ -233,6 +234,13 @@ fn read(body: &[u8], interface: u32) -> Option<Route> {
             RTA_GATEWAY => route.gateway = ip(family, value),
             RTA_PRIORITY => route.priority = number(value),
             RTA_TABLE => route.table = number(value),
+            RTA_MULTIPATH => {
+                if let Some(hop) = hop_over(interface, value) {
+                    device = Some(interface);
+                    let gateway = attributes_of(hop).find(|(kind, _)| *kind == RTA_GATEWAY);
+                    route.gateway = gateway.and_then(|(_, value)| ip(family, value));
+                }
+            }
             RTA_METRICS => read_metrics(value, &mut route),
             _ => {}
         }
@@ -240,6 +248,20 @@ fn read(body: &[u8], interface: u32) -> Option<Route> {
     route.destination = IpNet::new(destination, prefix_length).ok()?;
     // A kernel before 5.0 does not filter.
     (device == Some(interface)).then_some(route)
+}
+
+/// The attributes of the hop over `interface`. The kernel makes one route with several hops of IPv6 routes that lead to
+/// one destination over several interfaces.
+fn hop_over(interface: u32, mut hops: &[u8]) -> Option<&[u8]> {
+    while let Some([length @ .., _, _, i0, i1, i2, i3]) = hops.first_chunk::<8>() {
+        let length = usize::from(u16::from_ne_bytes(*length));
+        let attributes = hops.get(8..length)?;
+        if u32::from_ne_bytes([*i0, *i1, *i2, *i3]) == interface {
+            return Some(attributes);
+        }
+        hops = hops.get(length.next_multiple_of(4)..)?;
+    }
+    None
 }
 
 fn read_metrics(metrics: &[u8], route: &mut Route) {
