@@ -22,6 +22,7 @@ mod membership;
 mod peers;
 mod room;
 mod state;
+mod ways;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -50,8 +51,6 @@ pub struct Cluster<'a> {
     cluster: ClusterSettings,
     node: String,
     boot: &'a str,
-    /// The hardware address of this node's tunnel device, for the others.
-    mac: Option<String>,
     store: Option<Box<dyn SharedStore>>,
 }
 
@@ -63,14 +62,7 @@ impl<'a> Cluster<'a> {
     pub fn new(network: &'a str, settings: &'a Settings, boot: &'a str) -> Result<Self, Fault> {
         let cluster = settings.cluster.clone().unwrap_or_default();
         let node = machine::node_name(&cluster)?;
-        Ok(Self { network, settings, cluster, node, boot, mac: None, store: None })
-    }
-
-    /// With the hardware address of this node's tunnel device, which the others learn when it joins.
-    #[must_use]
-    pub fn with_mac(mut self, mac: String) -> Self {
-        self.mac = Some(mac);
-        self
+        Ok(Self { network, settings, cluster, node, boot, store: None })
     }
 
     /// This node's name.

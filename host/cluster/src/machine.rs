@@ -55,7 +55,8 @@ fn machine() -> Result<String, Fault> {
     })
 }
 
-fn node_address(cluster: &ClusterSettings, reach: Reach) -> Result<Option<IpAddr>, Fault> {
+/// Where other nodes reach this one; none if that is not known and nobody needs it.
+pub(crate) fn node_address(cluster: &ClusterSettings, reach: Reach) -> Result<Option<IpAddr>, Fault> {
     let mut kernel = Socket::<Route>::open().map_err(gingham_net::NetError::from)?;
     if let Some(configured) = cluster.address {
         if address::is_local(&mut kernel, configured)? {

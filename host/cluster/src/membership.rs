@@ -17,7 +17,7 @@ use ipnet::IpNet;
 
 use crate::chooser::PolicyChooser;
 use crate::error::Fault;
-use crate::room::{free_in, free_on, used_in};
+use crate::room::{free_for, free_in, free_on, used_in};
 use crate::{Cluster, Policy, machine};
 
 /// What was done to have room.
@@ -98,7 +98,9 @@ impl Cluster<'_> {
         let local = self.local(&ledger)?;
         let grid = policy.grids().get(grid).copied();
         // Blocks that rest count as well: a node with nothing else would else claim one after the other.
-        grid.map_or(Ok(u64::MAX), |grid| free_on(&ledger, &grid, local.held(), &self.settings.exclude))
+        grid.map_or(Ok(u64::MAX), |grid| {
+            free_for(policy.pools(), &ledger, &grid, local.held(), &self.settings.exclude)
+        })
     }
 
     fn join_if_out(&mut self, policy: &Policy<'_>, deadline: Instant) -> Result<Option<Joined>, Fault> {
@@ -117,7 +119,7 @@ impl Cluster<'_> {
         watched: Option<Sighting>,
         deadline: Instant,
     ) -> Result<Joined, Fault> {
-        let identity = machine::identity(&self.cluster, self.settings.reach, self.boot, self.mac.clone())?;
+        let identity = machine::identity(&self.cluster, self.settings.reach, self.boot, self.device_mac())?;
         let mut join = Join::new(identity, policy.grids().to_vec(), policy.name());
         if let Some(sighting) = watched {
             join = join.having_watched(sighting);

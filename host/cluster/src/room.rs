@@ -3,6 +3,7 @@
 use gingham_engine::address::{IpRange, number};
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::ownership::grid::Grid;
+use gingham_engine::pool::Pools;
 use gingham_engine::ranges::RangeSet;
 use ipnet::IpNet;
 
@@ -44,6 +45,29 @@ pub(crate) fn free_on<L: LedgerQueries>(
         free = free.saturating_add(free_in(ledger, block, exclude)?);
     }
     Ok(free)
+}
+
+/// Free addresses of all these blocks that lie on a grid and that the policy can give: in a pool, and neither a network,
+/// broadcast nor gateway address. What is counted here and cannot be given would keep a full node from claiming.
+pub(crate) fn free_for<L: LedgerQueries>(
+    pools: &Pools,
+    ledger: &L,
+    grid: &Grid,
+    blocks: impl Iterator<Item = IpNet>,
+    exclude: &RangeSet,
+) -> Result<u64, Fault> {
+    let mut free: u128 = 0;
+    for block in blocks.filter(|block| grid.index(*block).is_some()) {
+        let within = IpRange::from(block);
+        for part in pools.ranges().filter_map(|range| range.intersection(&within)) {
+            for part in exclude.without(part) {
+                let reserved = pools.reserved_within(part).len() as u128;
+                let taken = used_in(ledger, part)?.saturating_add(reserved);
+                free = free.saturating_add(size(part).saturating_sub(taken));
+            }
+        }
+    }
+    Ok(u64::try_from(free).unwrap_or(u64::MAX))
 }
 
 fn size(range: IpRange) -> u128 {
