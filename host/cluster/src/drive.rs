@@ -70,7 +70,7 @@ impl Cluster<'_> {
     }
 
     /// What was refused was not carried out: it can be tried again.
-    fn carry_out(&mut self, call: &Call, deadline: Instant) -> Result<Reply, Fault> {
+    pub(crate) fn carry_out(&mut self, call: &Call, deadline: Instant) -> Result<Reply, Fault> {
         let left = deadline.saturating_duration_since(Instant::now());
         let last_try = Instant::now() + left / SHARE_FOR_RETRIES;
         loop {
