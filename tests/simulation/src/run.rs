@@ -81,6 +81,7 @@ impl Case {
             setup.nodes.push(setup.nodes[0].clone());
         }
         if self.weave_split {
+            setup.policy_allocates = true;
             setup.policy = Some(WeaveSplit::load(setup.grid, setup.cooldown));
         }
         World::new(setup)

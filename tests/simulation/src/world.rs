@@ -185,7 +185,7 @@ impl<D: Disk> World<D> {
         let rested: Vec<IpRange> = machine.local.held_rested(rest.now).filter_map(inner).collect();
         let all: Vec<IpRange> = machine.local.held().filter_map(inner).collect();
         let address = match (self.setup.policy, machine.disk.ledger()) {
-            (Some(policy), Some(ledger)) => {
+            (Some(policy), Some(ledger)) if self.setup.policy_allocates => {
                 let picture = self.records.carry_out(&Call::List { prefix: String::new() });
                 policy.allocate(ledger, pod, &machine.local, &picture, rest)
             }
