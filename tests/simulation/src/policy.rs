@@ -75,7 +75,7 @@ impl WeaveSplit {
     /// An address for a container, the whole way through the engine: policy, guard, ledger.
     pub(crate) fn allocate(
         self,
-        ledger: MemoryLedger,
+        ledger: &MemoryLedger,
         pod: u16,
         local: &LocalState,
         listed: &Reply,

@@ -187,7 +187,7 @@ impl<D: Disk> World<D> {
         let address = match (self.setup.policy, machine.disk.ledger()) {
             (Some(policy), Some(ledger)) if self.setup.policy_allocates => {
                 let picture = self.records.carry_out(&Call::List { prefix: String::new() });
-                policy.allocate(ledger, pod, &machine.local, &picture, rest)
+                policy.allocate(&ledger, pod, &machine.local, &picture, rest)
             }
             _ => machine.disk.add(pod, &rested, rest).or_else(|| machine.disk.add(pod, &all, rest)),
         };

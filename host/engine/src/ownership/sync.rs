@@ -44,7 +44,7 @@ pub struct SyncError {
     /// Why.
     pub error: ClusterError,
     /// What the store says, if it said it: the routes to the others stay right even for a node that is out.
-    pub cluster: Option<Cluster>,
+    pub cluster: Option<Box<Cluster>>,
 }
 
 impl From<ClusterError> for SyncError {
@@ -143,7 +143,7 @@ impl Sync {
         let cluster = Cluster::read(&records, at)?;
         let settled = match local.still(self.incarnation).and_then(|()| settle(&cluster, local, self.rules)) {
             Ok(settled) => settled,
-            Err(error) => return Err(SyncError { error, cluster: Some(cluster) }),
+            Err(error) => return Err(SyncError { error, cluster: Some(Box::new(cluster)) }),
         };
         let synced = Synced { cluster, adopted: settled.adopted, lost: settled.lost };
         Ok(self.renew(settled.to_renew, synced, local))
@@ -169,7 +169,7 @@ impl Sync {
         let Renewing { mut left, mut synced } = renewing;
         let Some((block, _)) = left.pop() else { return Err(ClusterError::Nonsense.into()) };
         if let Err(error) = local.still(self.incarnation) {
-            return Err(SyncError { error, cluster: Some(synced.cluster) });
+            return Err(SyncError { error, cluster: Some(Box::new(synced.cluster)) });
         }
         let version = match reply {
             Reply::Written(version) => Some(version),
