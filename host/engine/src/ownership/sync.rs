@@ -44,7 +44,7 @@ pub struct SyncError {
     /// Why.
     pub error: ClusterError,
     /// What the store says, if it said it: the routes to the others stay right even for a node that is out.
-    pub cluster: Option<Box<Cluster>>,
+    pub cluster: Option<Cluster>,
 }
 
 impl From<ClusterError> for SyncError {
@@ -123,6 +123,7 @@ pub(super) fn ours(found: Option<Record>, local: &LocalState, block: IpNet) -> O
     record.is_of(local.node(), local.incarnation()).then_some(found.version)
 }
 
+#[allow(clippy::result_large_err)] // As large as what it returns when all is well.
 impl Sync {
     /// A sync.
     pub fn new() -> Self {
@@ -143,7 +144,7 @@ impl Sync {
         let cluster = Cluster::read(&records, at)?;
         let settled = match local.still(self.incarnation).and_then(|()| settle(&cluster, local, self.rules)) {
             Ok(settled) => settled,
-            Err(error) => return Err(SyncError { error, cluster: Some(Box::new(cluster)) }),
+            Err(error) => return Err(SyncError { error, cluster: Some(cluster) }),
         };
         let synced = Synced { cluster, adopted: settled.adopted, lost: settled.lost };
         Ok(self.renew(settled.to_renew, synced, local))
@@ -169,7 +170,7 @@ impl Sync {
         let Renewing { mut left, mut synced } = renewing;
         let Some((block, _)) = left.pop() else { return Err(ClusterError::Nonsense.into()) };
         if let Err(error) = local.still(self.incarnation) {
-            return Err(SyncError { error, cluster: Some(Box::new(synced.cluster)) });
+            return Err(SyncError { error, cluster: Some(synced.cluster) });
         }
         let version = match reply {
             Reply::Written(version) => Some(version),
