@@ -58,10 +58,18 @@ pub struct Route {
 }
 
 impl Route {
+    /// The routes with the prefixes that the kernel would make of them.
+    pub fn as_the_kernel_takes_them(routes: &[Self]) -> Vec<Self> {
+        routes.iter().map(|route| Self { dst: route.dst.trunc(), ..route.clone() }).collect()
+    }
+
     /// What no kernel would take as a route, each with its key under `routes`.
     pub fn problems(routes: &[Self]) -> Vec<Problem> {
         let fault = |route: &Self| match route.gw {
-            _ if route.dst != route.dst.trunc() => Some(("dst", format!("{} has host bits set", route.dst))),
+            // Of an IPv6 route the kernel takes the prefix, an IPv4 one it refuses.
+            _ if route.dst.addr().is_ipv4() && route.dst != route.dst.trunc() => {
+                Some(("dst", format!("{} has host bits set", route.dst)))
+            }
             Some(gateway) if gateway.is_ipv4() != route.dst.addr().is_ipv4() => {
                 Some(("gw", format!("{gateway} is of another family than {}", route.dst)))
             }

@@ -23,7 +23,10 @@ pub struct Cni {
     program: Option<String>,
     directories: Vec<PathBuf>,
     network: Value,
-    variables: Vec<(String, OsString)>,
+    /// Standard input, where it is not the network.
+    input: Option<String>,
+    /// None: without the variable, even if a call has it otherwise.
+    variables: Vec<(String, Option<OsString>)>,
 }
 
 /// What came of a call.
@@ -85,7 +88,7 @@ impl Cni {
     /// Any verb, without an attachment.
     pub fn of(verb: &'static str, network: &Value) -> Self {
         let directories = vec![PLUGINS.into()];
-        Self { verb, program: None, directories, network: network.clone(), variables: Vec::new() }
+        Self { verb, program: None, directories, network: network.clone(), input: None, variables: Vec::new() }
     }
 
     fn attachment(self, container: &Container) -> Self {
@@ -121,8 +124,22 @@ impl Cni {
     #[must_use]
     pub fn variable(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.variables.retain(|(known, _)| known != name);
-        self.variables.push((name.to_owned(), value.as_ref().to_owned()));
+        self.variables.push((name.to_owned(), Some(value.as_ref().to_owned())));
         self
+    }
+
+    /// Without an environment variable that every call has.
+    #[must_use]
+    pub fn without_variable(mut self, name: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), None));
+        self
+    }
+
+    /// Other standard input than the configuration.
+    #[must_use]
+    pub fn input(self, text: &str) -> Self {
+        Self { input: Some(text.to_owned()), ..self }
     }
 
     /// Another program than the one the configuration asks for.
@@ -138,6 +155,12 @@ impl Cni {
         self
     }
 
+    /// This plugin directory and no other.
+    #[must_use]
+    pub fn only_directory(self, directory: impl Into<PathBuf>) -> Self {
+        Self { directories: vec![directory.into()], ..self }
+    }
+
     /// `GINGHAM_FAILPOINT`, in the plugin that has them.
     #[must_use]
     pub fn failpoint(self, place_and_deed: &str) -> Self {
@@ -150,11 +173,17 @@ impl Cni {
         let mut command = Command::new(self.find());
         command.env_clear().env("CNI_COMMAND", self.verb).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("CNI_PATH", std::env::join_paths(&self.directories).unwrap());
-        command.envs(self.variables.iter().cloned());
+        for (name, value) in &self.variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let input = self.input.clone().unwrap_or_else(|| self.network.to_string());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         // A plugin that ends before it has read its input says why on standard output.
-        let _ = child.stdin.take().unwrap().write_all(self.network.to_string().as_bytes());
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         Running { child }
     }
 
@@ -245,6 +274,16 @@ impl Outcome {
     #[track_caller]
     pub fn was_killed(&self) {
         assert_eq!(self.status.signal(), Some(9), "{:?}: {}{}", self.status, self.stdout, self.stderr);
+    }
+
+    /// Its exit code, unless a signal ended it.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// What it answered, to the byte.
+    pub fn stdout(&self) -> &str {
+        &self.stdout
     }
 
     /// Whether it ended by itself and with success.

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::node::CTL;
+use crate::node::{CTL, PLUGINS};
 
 /// What came of a call.
 pub struct Said {
@@ -11,7 +11,7 @@ pub struct Said {
 
 /// Runs `ginghamctl` on this node.
 pub fn ctl(arguments: &[&str]) -> Said {
-    let output = Command::new(CTL).args(arguments).env("NO_COLOR", "1").output().unwrap();
+    let output = Command::new(CTL).args(arguments).env("NO_COLOR", "1").env("CNI_PATH", PLUGINS).output().unwrap();
     Said { output }
 }
 

@@ -11,7 +11,7 @@ use gingham_net::link::{self, BridgePort, Change, Link, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair};
-use gingham_net::{bridge, masquerade, route};
+use gingham_net::{bridge, masquerade, route, spoofing};
 
 use crate::node::{Container, DATA};
 
@@ -56,6 +56,11 @@ pub fn masqueraded(network: &str) -> Vec<String> {
     masquerade::list(&mut kernel, network).unwrap().iter().map(ToString::to_string).collect()
 }
 
+/// The bridge ports of a network that are guarded against spoofed hardware addresses.
+pub fn guarded(network: &str) -> Vec<String> {
+    spoofing::ports(&mut spoofing::open(network).unwrap(), network).unwrap()
+}
+
 /// The leases of a network, in the default data directory: "c1 eth0 10.0.0.2".
 pub fn leases(network: &str) -> Vec<String> {
     leases_in(Path::new(DATA), network)
@@ -72,13 +77,14 @@ pub fn leases_in(directory: &Path, network: &str) -> Vec<String> {
     attachments.into_iter().map(one).collect()
 }
 
-/// Everything that Gingham has left on the node on behalf of a network: links, leases, masquerade. The bridge with its
+/// Everything that Gingham has left on the node on behalf of a network: links, leases, masquerade, guards. The bridge with its
 /// address stays by design.
 pub fn traces(network: &str, bridge: &str) -> Vec<String> {
     let links = links().into_iter().filter(|name| name != bridge).map(|name| format!("link {name}"));
     let leases = leases(network).into_iter().map(|lease| format!("lease {lease}"));
     let nat = masqueraded(network).into_iter().map(|prefix| format!("masquerade {prefix}"));
-    links.chain(leases).chain(nat).collect()
+    let guards = guarded(network).into_iter().map(|port| format!("guard of {port}"));
+    links.chain(leases).chain(nat).chain(guards).collect()
 }
 
 /// Sends a datagram from the container to an address of the node and waits for the answer, as a ping would.
@@ -149,6 +155,11 @@ impl Beyond {
         give(made.host_index, node);
         namespace.enter(|| give(made.container_index, address)).unwrap();
         Self { namespace, address: address.addr(), node: node.addr() }
+    }
+
+    /// Does something on that host.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.namespace.enter(work).unwrap()
     }
 }
 

@@ -7,7 +7,9 @@
 pub mod binaries;
 pub mod cni;
 pub mod ctl;
+pub mod frames;
 pub mod guests;
 pub mod kernel;
 pub mod networks;
 pub mod node;
+pub mod site;

@@ -4,7 +4,7 @@
 
 use std::os::unix::fs::symlink;
 
-use gingham_tests::cni::{Cni, address};
+use gingham_tests::cni::{Cni, address, addresses};
 use gingham_tests::ctl::ctl;
 use gingham_tests::guests::guest;
 use gingham_tests::kernel;
@@ -37,15 +37,17 @@ fn subnet(kind: &str) -> Value {
     json!({"type": kind, "policy": "host-local", "subnet": "10.7.0.0/24", "routes": [{"dst": "0.0.0.0/0"}]})
 }
 
-/// ADD, a packet to the gateway, CHECK, ADD again, DEL twice.
-fn whole_life(network: &Value, program: &str, container: &Container, expected: &str) {
+/// ADD, CHECK, and DEL twice. The addresses are expected with their prefix lengths.
+fn whole_life(network: &Value, program: &str, container: &Container, expected: &[&str]) {
     let result = reference(Cni::add(network, container), program).run().result();
-    assert_eq!(address(&result), expected);
-    assert_eq!(container.inside(|| kernel::addresses("eth0")), [format!("{expected}/24")]);
+    assert_eq!(container.inside(|| kernel::addresses("eth0")), expected, "{program}");
+    let plain: Vec<&str> = expected.iter().map(|net| net.split('/').next().unwrap()).collect();
+    let told: Vec<String> = addresses(&result).iter().map(ToString::to_string).collect();
+    assert_eq!(told, plain, "{program}");
     reference(Cni::check(network, container, &result), program).run().succeeds();
-    assert_eq!(kernel::leases("mynet"), [format!("{} eth0 {expected}", container.id)]);
+    assert_eq!(kernel::leases("mynet"), [format!("{} eth0 {}", container.id, plain.join(" "))], "{program}");
     reference(Cni::del(network, container), program).run().succeeds();
-    assert_eq!(kernel::leases("mynet"), [""; 0]);
+    assert_eq!(kernel::leases("mynet"), [""; 0], "{program}");
     reference(Cni::del(network, container), program).run().succeeds();
 }
 
@@ -57,7 +59,7 @@ fn ipam_of_bridge() {
     let node = Node::new();
     let network = bridge(&subnet("gingham"));
     let c1 = node.container("c1");
-    whole_life(&network, "bridge", &c1, "10.7.0.2");
+    whole_life(&network, "bridge", &c1, &["10.7.0.2/24"]);
     let c2 = node.container("c2");
     reference(Cni::add(&network, &c2), "bridge").run().result();
     kernel::reaches(&c2, "10.7.0.1".parse().unwrap());
@@ -73,7 +75,7 @@ fn ipam_of_bridge_by_a_link_named_host_local() {
         &bridge(&with(subnet("host-local"), json!({"policy": null}))),
         "bridge",
         &node.container("c1"),
-        "10.7.0.2",
+        &["10.7.0.2/24"],
     );
     assert!(!std::path::Path::new("/var/lib/cni").exists(), "the reference host-local was not asked");
 }
@@ -94,7 +96,7 @@ fn ipam_of_macvlan() {
     }
     let node = Node::new();
     let network = macvlan(&node, &subnet("gingham"));
-    whole_life(&network, "macvlan", &node.container("c1"), "10.7.0.2");
+    whole_life(&network, "macvlan", &node.container("c1"), &["10.7.0.2/24"]);
     let (c2, c3) = (node.container("c2"), node.container("c3"));
     for container in [&c2, &c3] {
         reference(Cni::add(&network, container), "macvlan").run().result();
@@ -108,13 +110,31 @@ fn ipam_of_ptp() {
         return;
     }
     let node = Node::new();
-    let c1 = node.container("c1");
     let network = under(&json!({"type": "ptp"}), &subnet("host-local"));
-    let result = reference(Cni::add(&network, &c1), "ptp").run().result();
-    assert_eq!(address(&result), "10.7.0.2");
-    kernel::reaches(&c1, "10.7.0.1".parse().unwrap());
-    reference(Cni::del(&network, &c1), "ptp").run().succeeds();
-    assert_eq!(kernel::leases("mynet"), [""; 0]);
+    whole_life(&network, "ptp", &node.container("c1"), &["10.7.0.2/24"]);
+    let (c2, c3) = (node.container("c2"), node.container("c3"));
+    for container in [&c2, &c3] {
+        reference(Cni::add(&network, container), "ptp").run().result();
+    }
+    kernel::reaches(&c2, "10.7.0.1".parse().unwrap());
+    assert_eq!(kernel::seen_by(&c3, "10.7.0.4".parse().unwrap(), &c2).to_string(), "10.7.0.3");
+}
+
+#[test]
+fn two_families_under_each_main_plugin() {
+    if !are_installed() {
+        return;
+    }
+    let node = Node::new();
+    let ranges = json!([[{"subnet": "10.7.0.0/24"}], [{"subnet": "fd07::/64"}]]);
+    let ipam = json!({"type": "gingham", "policy": "host-local", "ranges": ranges, "cooldown": "0"});
+    let mains =
+        [("bridge", bridge(&ipam)), ("ptp", under(&json!({"type": "ptp"}), &ipam)), ("macvlan", macvlan(&node, &ipam))];
+    for (last, (program, network)) in (2..).zip(mains) {
+        // Each of them has the next addresses: the policy goes round.
+        let expected = [format!("10.7.0.{last}/24"), format!("fd07::{last}/64")];
+        whole_life(&network, program, &node.container(program), &expected.each_ref().map(String::as_str));
+    }
 }
 
 #[test]
@@ -251,4 +271,34 @@ fn links_that_the_reference_made_are_taken_over_by_del() {
     Cni::del(&ours, &c1).run().succeeds();
     assert_eq!(c1.inside(kernel::links), [""; 0]);
     assert_eq!(kernel::leases("mynet"), [""; 0]);
+}
+
+/// The same with `macspoofchk` and `ipMasq`: the rules that the reference had `nft` and `iptables` make go, too.
+#[test]
+fn rules_that_the_reference_made_are_taken_over_by_del() {
+    const NFT: &str = "/usr/sbin/nft";
+    let wanted = [(NFT, "nftables"), ("/usr/sbin/iptables", "iptables")];
+    if !are_installed() || !wanted.iter().all(|(program, package)| what_did_not_run::has(program, package)) {
+        return;
+    }
+    let rules = || {
+        let output = std::process::Command::new(NFT).args(["list", "ruleset"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let node = Node::new();
+    let containers = ["c1", "c2", "c3"].map(|id| node.container(id));
+    let theirs = with(bridge(&subnet("gingham")), json!({"macspoofchk": true, "ipMasq": true}));
+    for container in &containers {
+        reference(Cni::add(&theirs, container), "bridge").run().result();
+    }
+    let chains = || rules().matches("chain CNI-").count();
+    assert_eq!(chains(), 3, "else iptables speaks no nftables here, and this test proves less: {}", rules());
+    let ours = with(theirs, json!({"type": "gingham"}));
+    let [c1, c2, _] = &containers;
+    Cni::del(&ours, c1).run().succeeds();
+    Cni::del(&ours, c2).without_netns().run().succeeds();
+    let left = rules();
+    assert!(!left.contains("c1-eth0") && !left.contains("c2-eth0") && left.contains("c3-eth0"), "{left}");
+    assert_eq!((chains(), left.matches("jump CNI-").count()), (1, 1), "{left}");
+    assert!(left.contains("10.7.0.4") && !left.contains("10.7.0.2") && !left.contains("10.7.0.3"), "{left}");
 }

@@ -1,12 +1,19 @@
 //! The command line: what can be said, and the help that explains it.
 
+mod network;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use gingham_engine::library::LIBRARY_DIR;
 use gingham_engine::settings::DATA_DIR;
 
-/// Try Gingham, install address policies, look at leases.
+pub(crate) use network::{
+    AllocateArguments, CheckConfigArguments, CompletionsArguments, ExportArguments, ExportCommand, ImportArguments,
+    ImportCommand, OwnerArguments, ReleaseArguments, RunArguments, Shell, StatusArguments,
+};
+
+/// Try Gingham, check configurations, install address policies, look after networks and leases.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, disable_help_subcommand = true)]
 #[command(
@@ -31,10 +38,34 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Explain a network configuration: policy, pools, first addresses, overlaps
+    CheckConfig(CheckConfigArguments),
+    /// Run a command in a network namespace attached by a configuration
+    Run(RunArguments),
+    /// Show this node's networks, how full they are and what is wrong
+    Status(StatusArguments),
     /// Show which container holds which address
     Leases(LeasesArguments),
     /// Free the leases of containers whose network namespace is gone
     Gc(GcArguments),
+    /// Take an address of a network for a script or service, and print it
+    Allocate(AllocateArguments),
+    /// Give back what `allocate` took
+    Release(ReleaseArguments),
+    /// Take over the leases of another plugin
+    #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+    Import {
+        #[command(subcommand)]
+        command: ImportCommand,
+    },
+    /// Hand leases to another plugin
+    #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+    Export {
+        #[command(subcommand)]
+        command: ExportCommand,
+    },
+    /// Print the completions for a shell
+    Completions(CompletionsArguments),
 }
 
 #[derive(Debug, Args)]
@@ -170,8 +201,9 @@ pub(crate) struct LeasesArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A lease is freed if nothing is at the path of its container's network namespace any more, or if it is of an earlier
-boot. It is kept if the namespace is there, and if that cannot be told. Run this on the node itself, not in a container:
-the paths must mean what they mean to the runtime. Freed addresses rest before they are handed out again.
+boot, or if it was adopted from the reference host-local, which has freed it since. It is kept if the namespace is
+there, and if that cannot be told. Addresses of `ginghamctl allocate` stay. Run this on the node itself, not in a
+container: the paths must mean what they mean to the runtime. Freed addresses rest before they are handed out again.
 
 Examples:
   ginghamctl gc --dry-run

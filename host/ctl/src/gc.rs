@@ -1,12 +1,14 @@
 //! `ginghamctl gc`: frees what containers left that are gone.
 
-mod fate;
+pub(crate) mod fate;
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use gingham::adoption::forget_files;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
+use gingham_engine::reference_leases::Adoption;
 use gingham_engine::store::{Store, StoreError};
 use gingham_net::NetError;
 use gingham_net::netlink::NetlinkError;
@@ -73,7 +75,7 @@ fn end_earlier_boot(
 fn judge(attachments: Vec<Held>) -> (Vec<Judged>, Vec<Judged>) {
     let (mut gone, mut unknown) = (Vec::new(), Vec::new());
     for held in attachments {
-        match Fate::of(&held.record.netns) {
+        match Fate::of(&held) {
             Fate::There => {}
             Fate::Gone(why) => gone.push((held, why)),
             Fate::Unknown(why) => unknown.push((held, why)),
@@ -97,6 +99,13 @@ fn free(data_dir: &Path, boot: &str, gone: &[Judged]) -> Result<Vec<Judged>, GcE
             }
         }
         ledger.commit()?;
+    }
+    // What was adopted takes its file with it, as with DEL. That it could not is told and no more.
+    for (held, _) in &freed {
+        let adoption = Adoption { from: held.adopted_from.clone(), ..Adoption::default() };
+        for error in forget_files(&adoption, &held.key, &held.record.addresses) {
+            eprintln!("ginghamctl: {error}");
+        }
     }
     Ok(freed)
 }

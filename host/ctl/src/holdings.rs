@@ -1,7 +1,7 @@
 //! Who holds which addresses: what the store knows, read beside others who use it, and shown as a table.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gingham_engine::address::IpRange;
 use gingham_engine::attachment::{AttachmentKey, Pod};
@@ -27,6 +27,8 @@ pub(crate) struct Held {
     pub(crate) network: String,
     pub(crate) key: AttachmentKey,
     pub(crate) record: AttachmentRecord,
+    /// Directories of the reference that leases of its network were adopted from.
+    pub(crate) adopted_from: Vec<PathBuf>,
 }
 
 impl Holdings {
@@ -39,7 +41,9 @@ impl Holdings {
                 continue;
             }
             let ledger = store.ledger(&network)?;
-            let held = |(key, record)| Held { network: network.clone(), key, record };
+            let adopted_from = ledger.adoption()?.map(|adoption| adoption.from).unwrap_or_default();
+            let held =
+                |(key, record)| Held { network: network.clone(), key, record, adopted_from: adopted_from.clone() };
             holdings.attachments.extend(ledger.attachments()?.into_iter().map(held));
             let resting = resting(&ledger)?;
             if resting > 0 {
@@ -63,8 +67,9 @@ impl Held {
     /// Cells for a table: network, address, container, interface, pod. One row for each address.
     pub(crate) fn cells(&self) -> Vec<[String; 5]> {
         let row = |address: String| {
-            let Self { network, key, record } = self;
-            [network.clone(), address, short(&key.container_id), key.interface.clone(), pod(&record.pod)]
+            let Self { network, key, record, .. } = self;
+            let interface = if key.interface.is_empty() { "?" } else { &key.interface };
+            [network.clone(), address, short(&key.container_id), interface.to_owned(), pod(&record.pod)]
         };
         match self.record.addresses.as_slice() {
             [] => vec![row("-".to_owned())],

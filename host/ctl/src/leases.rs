@@ -86,7 +86,7 @@ fn json(holdings: &Holdings, state: State) -> Shown<'_> {
 
 impl<'a> Lease<'a> {
     fn of(held: &'a Held, state: State) -> Self {
-        let Held { network, key, record } = held;
+        let Held { network, key, record, .. } = held;
         Self {
             network,
             addresses: &record.addresses,

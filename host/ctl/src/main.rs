@@ -1,12 +1,19 @@
-//! `ginghamctl`, the people's tool: try Gingham, install policies, look at leases and free those that were left.
+//! `ginghamctl`, the people's tool: try Gingham, check configurations, install policies, look after networks and leases.
 
+mod check_config;
 mod cli;
 mod clock;
+mod completions;
 mod gc;
 mod holdings;
 mod leases;
+mod network;
 mod node;
+mod owner;
 mod policy;
+mod reference;
+mod run;
+mod status;
 mod table;
 mod trial;
 
@@ -21,6 +28,9 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = &mut io::stdout();
+    if let Command::Run(arguments) = &cli.command {
+        return run::run(arguments);
+    }
     let done = run(&cli, out).and_then(|()| Ok(out.flush()?));
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,8 +47,16 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     match &cli.command {
         Command::Try(arguments) => Ok(trial::run(arguments, &cli.library, out)?),
         Command::Policy { command } => Ok(policy::run(command, &cli.library, out)?),
+        Command::CheckConfig(arguments) => Ok(check_config::run(arguments, &cli.library, out)?),
+        Command::Run(_) => Ok(()),
+        Command::Status(arguments) => Ok(status::run(arguments, &cli.library, out)?),
         Command::Leases(arguments) => Ok(leases::run(arguments, out)?),
         Command::Gc(arguments) => Ok(gc::run(arguments, out)?),
+        Command::Allocate(arguments) => Ok(owner::allocate(arguments, &cli.library, out)?),
+        Command::Release(arguments) => Ok(owner::release(&arguments.owner, &cli.library, out)?),
+        Command::Import { command } => reference::import(command, out),
+        Command::Export { command } => reference::export(command, out),
+        Command::Completions(arguments) => Ok(completions::run(arguments.shell, out)?),
     }
 }
 

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct AttachmentKey {
     /// The runtime's identity of the container. Never empty; holds no NUL byte.
     pub container_id: String,
-    /// The interface inside the container, 1 to 15 bytes.
+    /// The interface inside the container, 1 to 15 bytes. Empty where it was adopted from a reference so old that it
+    /// wrote down no interface: then it stands for whichever the container has.
     pub interface: String,
 }
 
@@ -19,6 +20,12 @@ pub struct AttachmentKey {
 const NODES_OWN: &str = "node/";
 
 impl AttachmentKey {
+    /// Whether a container has it. An identity with a slash cannot be a container's: the lease is held by the node
+    /// itself (`node/NAME`) or by a person (`owner/NAME`), and no runtime knows of it.
+    pub fn is_of_container(&self) -> bool {
+        !self.container_id.contains('/')
+    }
+
     /// The key of the address that a node's own interface holds: a bridge as gateway. Such a lease outlives a reboot.
     pub fn of_node(node: &str, interface: &str) -> Self {
         Self { container_id: format!("{NODES_OWN}{node}"), interface: interface.to_owned() }

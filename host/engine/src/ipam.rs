@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::attachment::{Answer, AttachmentKey, Ended, Problem, Refusal, Request};
 use crate::cluster_policy::ClusterFault;
 use crate::guard::{self, GuardError};
-use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, recorded};
 use crate::network_view::NetworkView;
 use crate::ownership::grid::Picture;
 use crate::pool::{PoolError, Pools};
@@ -151,6 +151,8 @@ pub struct Prepared<'a, L: 'static> {
     pools: Pools,
     /// The cluster, once the addresses are restricted to the blocks of this member.
     picture: Option<Arc<Picture>>,
+    /// Whether a resting address is taken when nothing else is free.
+    reuses_early: bool,
 }
 
 /// Lets the policy check its configuration and say where its addresses lie.
@@ -170,7 +172,7 @@ pub fn prepare<'a, L: LedgerQueries + 'static>(
         .map_err(|error| call_error(policy, error))?
         .map_err(|problems| IpamError::Problems { policy: name(), problems })?;
     let pools = Pools::new(pools).map_err(|source| IpamError::Pools { policy: name(), source })?;
-    Ok(Prepared { policy, settings, session, pools, picture: None })
+    Ok(Prepared { policy, settings, session, pools, picture: None, reuses_early: true })
 }
 
 pub(crate) fn call_error(policy: &Policy, error: CallError) -> IpamError {
@@ -194,6 +196,13 @@ impl<L: LedgerQueries + 'static> Prepared<'_, L> {
         self.pools = self.pools.within(blocks);
         self.picture = Some(picture);
         self.show_cluster();
+        self
+    }
+
+    /// Resting addresses stay at rest, and `exhausted` is the answer: for who can get more addresses elsewhere.
+    #[must_use]
+    pub fn letting_rest(mut self) -> Self {
+        self.reuses_early = false;
         self
     }
 
@@ -232,13 +241,29 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
     /// # Errors
     /// [`IpamError`]
     pub fn allocate(
+        self,
+        ledger: L,
+        request: &Request,
+        record: &AttachmentRecord,
+        log: &mut Vec<LogLine>,
+    ) -> Result<Granted, IpamError> {
+        let (granted, ledger) = self.grant(ledger, request, record, log)?;
+        ledger.commit()?;
+        Ok(granted)
+    }
+
+    /// The same without committing it: for who records more in the same transaction.
+    ///
+    /// # Errors
+    /// [`IpamError`]
+    pub fn grant(
         mut self,
         mut ledger: L,
         request: &Request,
         record: &AttachmentRecord,
         log: &mut Vec<LogLine>,
-    ) -> Result<Granted, IpamError> {
-        if let Some(known) = ledger.attachment(&request.key)? {
+    ) -> Result<(Granted, L), IpamError> {
+        if let Some((_, known)) = recorded(&ledger, &request.key)? {
             return Err(IpamError::AlreadyAttached { key: request.key.clone(), addresses: known.addresses });
         }
         let rested = request.now.saturating_sub(millis(self.settings));
@@ -247,7 +272,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         request.requested.iter().for_each(|address| view.wake(*address));
         let (said, mut view) = self.ask(view, request, log)?;
         let (said, mut view) = match said {
-            Err(Refusal::Exhausted(_)) if self.wake_longest_resting(&mut view)? => {
+            Err(Refusal::Exhausted(_)) if self.reuses_early && self.wake_longest_resting(&mut view)? => {
                 self.ask_again(view, request, log)?
             }
             said => (said, view),
@@ -263,8 +288,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         let mut ledger = view.into_ledger()?;
         let addresses = answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
         ledger.attach(&request.key, &AttachmentRecord { addresses, ..record.clone() })?;
-        ledger.commit()?;
-        Ok(Granted { answer, prefixes, usage: self.session.usage() })
+        Ok((Granted { answer, prefixes, usage: self.session.usage() }, ledger))
     }
 
     fn ask(
@@ -375,7 +399,8 @@ pub fn release<L: Ledger + 'static>(
     policy: Option<(&Policy, &Settings)>,
     log: &mut Vec<LogLine>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
-    let Some(record) = ledger.detach(key, now)? else { return Ok(None) };
+    let Some((known_as, _)) = recorded(&ledger, key)? else { return Ok(None) };
+    let Some(record) = ledger.detach(&known_as, now)? else { return Ok(None) };
     let told = policy.filter(|(policy, _)| policy.has_release());
     let ledger = match told {
         None => ledger,

@@ -75,6 +75,22 @@ pub trait LedgerQueries {
     fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
+/// The attachment as it is recorded, with the key it is recorded under: its own or, if that is unknown, the one of its
+/// container without an interface, as an old reference wrote it down.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn recorded<L: LedgerQueries + ?Sized>(
+    ledger: &L,
+    key: &AttachmentKey,
+) -> Result<Option<(AttachmentKey, AttachmentRecord)>, StoreError> {
+    if let Some(record) = ledger.attachment(key)? {
+        return Ok(Some((key.clone(), record)));
+    }
+    let by_container = AttachmentKey { interface: String::new(), ..key.clone() };
+    Ok(ledger.attachment(&by_container)?.map(|record| (by_container, record)))
+}
+
 /// One network's state in one open write transaction. Dropping a ledger without [`Ledger::commit`] undoes everything.
 ///
 /// Every method fails with [`StoreError`] only if the store itself does, or refuses what cannot be recorded; the ledger

@@ -18,6 +18,7 @@ pub mod network_view;
 pub mod ownership;
 pub mod pool;
 pub mod ranges;
+pub mod reference_leases;
 pub mod runtime;
 pub mod settings;
 pub mod store;

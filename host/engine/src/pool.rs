@@ -220,3 +220,81 @@ fn sorted_disjoint(pools: &[Pool]) -> Result<Vec<(IpRange, usize, usize)>, PoolE
         None => Ok(sorted),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn part(prefix: &str, range: &str, gateway: Option<&str>) -> PoolRange {
+        PoolRange {
+            prefix: prefix.parse().unwrap(),
+            range: range.parse().unwrap(),
+            gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+            edges: Edges::Reserved,
+        }
+    }
+
+    fn pools() -> Pools {
+        let own = |name: &str, ranges| Pool { name: name.to_owned(), ranges };
+        let four = own(
+            "four",
+            vec![part("10.1.0.0/24", "10.1.0.0/24", Some("10.1.0.1")), part("10.3.0.0/24", "10.3.0.9", None)],
+        );
+        let six = own("six", vec![part("fd00::/64", "fd00::/64", None)]);
+        Pools::new(vec![four, six]).unwrap()
+    }
+
+    fn blocks(texts: &[&str]) -> RangeSet {
+        RangeSet::new(texts.iter().map(|text| text.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn what_lies_in_the_blocks_keeps_its_prefix_gateway_and_reserved_addresses() {
+        let held = pools().within(&blocks(&["10.1.0.16/28", "10.1.0.240/28", "fd00::/112", "192.0.2.0/24"]));
+        let texts: Vec<String> = held.ranges().map(|range| range.to_string()).collect();
+        assert_eq!(texts, ["10.1.0.16-10.1.0.31", "10.1.0.240-10.1.0.255", "fd00::-fd00::ffff"]);
+        let (pool, part) = held.locate("10.1.0.17".parse().unwrap()).unwrap();
+        assert_eq!((pool.name.as_str(), part.prefix.to_string().as_str()), ("four", "10.1.0.0/24"));
+        assert_eq!(part.gateway, Some("10.1.0.1".parse().unwrap()));
+        for reserved in ["10.1.0.0", "10.1.0.1", "10.1.0.255", "fd00::"] {
+            assert!(held.is_reserved(reserved.parse().unwrap()), "{reserved}");
+        }
+        assert!(!held.is_reserved("10.1.0.16".parse().unwrap()), "a block's own edges are like others");
+        assert!(held.left_out("10.3.0.9".parse().unwrap()) && held.left_out("10.1.0.32".parse().unwrap()));
+        assert!(!held.left_out("10.1.0.17".parse().unwrap()) && !held.left_out("192.0.2.1".parse().unwrap()));
+        let less = held.within(&blocks(&["10.1.0.16/29"]));
+        assert_eq!(less.ranges().count(), 1);
+        assert!(less.left_out("10.1.0.24".parse().unwrap()), "what was declared at first still counts");
+    }
+
+    #[test]
+    fn without_blocks_every_pool_stays_and_holds_nothing() {
+        let nothing = pools().within(&RangeSet::default());
+        assert_eq!(
+            nothing.iter().map(|pool| (pool.name.as_str(), pool.ranges.len())).collect::<Vec<_>>(),
+            [("four", 0), ("six", 0)]
+        );
+        assert_eq!(nothing.locate("10.1.0.17".parse().unwrap()).map(|(pool, _)| &pool.name), None);
+        assert!(nothing.left_out("10.1.0.17".parse().unwrap()));
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_in_a_pool_if_it_was_and_is_in_a_block(
+            runs in prop::collection::vec((any::<u8>(), any::<u8>()), 0..6),
+        ) {
+            let at = |last: u8| IpAddr::from([10, 1, 0, last]);
+            let range = |(one, other): &(u8, u8)| IpRange::new(at(*one.min(other)), at(*one.max(other))).unwrap();
+            let set = RangeSet::new(runs.iter().map(range).collect());
+            let (whole, held) = (pools(), pools().within(&set));
+            for last in 0..=255 {
+                let name = |pools: &Pools| pools.locate(at(last)).map(|(pool, _)| pool.name.clone());
+                let expected = name(&whole).filter(|_| set.holding(at(last)).is_some());
+                prop_assert_eq!(name(&held), expected);
+                prop_assert_eq!(held.is_reserved(at(last)), whole.is_reserved(at(last)));
+            }
+        }
+    }
+}

@@ -9,6 +9,12 @@ use crate::address::IpRange;
 use crate::ranges::RangeSet;
 use crate::runtime::Limits;
 
+pub mod cluster;
+pub mod endpoint;
+pub mod etcd;
+
+use cluster::{ClusterSettings, Reach};
+
 /// Where leases are kept when the configuration does not say.
 pub const DATA_DIR: &str = "/var/lib/gingham";
 
@@ -32,6 +38,10 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Bounds of the policy.
     pub limits: Limits,
+    /// The cluster that the range is divided in, if the configuration names one.
+    pub cluster: Option<ClusterSettings>,
+    /// How containers reach those of other nodes.
+    pub reach: Reach,
 }
 
 /// A host key with a value that cannot be meant.
@@ -50,9 +60,7 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] names the key.
     pub fn parse(ipam: &Map<String, Value>) -> Result<Self, SettingsError> {
-        if let Some(key) = ["cluster", "reach"].into_iter().find(|key| get(ipam, key).is_some()) {
-            return Err(fault(key, "this version divides no range among nodes yet; remove the key"));
-        }
+        let cluster = get(ipam, "cluster").map(ClusterSettings::parse).transpose()?;
         let own: Map<String, Value> =
             ipam.iter().filter(|(key, _)| !is_host_key(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
         Ok(Self {
@@ -61,6 +69,8 @@ impl Settings {
             cooldown: get(ipam, "cooldown").map_or(Ok(COOLDOWN), cooldown)?,
             data_dir: get(ipam, "dataDir").map_or(Ok(DATA_DIR.into()), data_dir)?,
             limits: get(ipam, "limits").map_or(Ok(Limits::default()), limits)?,
+            reach: Reach::parse(get(ipam, "reach"), cluster.as_ref())?,
+            cluster,
         })
     }
 }
@@ -215,7 +225,6 @@ mod tests {
             (r#"{"limits": {"fuel": 0}}"#, "ipam.limits.fuel: "),
             (r#"{"limits": {"memory": "1kB"}}"#, "ipam.limits.memory: "),
             (r#"{"limits": {"memory": "5GiB"}}"#, "ipam.limits.memory: "),
-            (r#"{"cluster": {}}"#, "ipam.cluster: "),
         ];
         for (json, begins) in cases {
             let error = parse(json).unwrap_err();

@@ -106,6 +106,15 @@ pub fn list(kernel: &mut Socket<Route>, interface: u32) -> Result<Vec<Address>, 
     list_family(kernel, interface, AddressFamily::Unspec)
 }
 
+/// The addresses of all interfaces, of both families.
+///
+/// # Errors
+/// The kernel refuses.
+pub(crate) fn list_all(kernel: &mut Socket<Route>) -> Result<Vec<Address>, NetError> {
+    let message = Message::of(&RouteNetlinkMessage::GetAddress(AddressMessage::default()), 0);
+    kernel.dump("list", &message, |_, body| read(body)).about(|| "the addresses of all interfaces".to_owned())
+}
+
 /// The addresses of an interface that are of the same family as `like`.
 pub(crate) fn list_like(kernel: &mut Socket<Route>, interface: u32, like: IpNet) -> Result<Vec<Address>, NetError> {
     list_family(kernel, interface, family(like))
@@ -147,7 +156,7 @@ pub fn wait_until_usable(
     loop {
         let mut unusable = None;
         while let Some(net) = waiting.last() {
-            if !is_local(kernel, *net)? {
+            if !is_local(kernel, net.addr())? {
                 unusable = Some(*net);
                 break;
             }
@@ -186,16 +195,20 @@ fn refuse_duplicates(kernel: &mut Socket<Route>, interface: u32, name: &str) -> 
 }
 
 /// Whether the kernel takes packets to this address for itself.
-fn is_local(kernel: &mut Socket<Route>, net: IpNet) -> Result<bool, NetError> {
+///
+/// # Errors
+/// The kernel refuses.
+pub fn is_local(kernel: &mut Socket<Route>, address: IpAddr) -> Result<bool, NetError> {
+    let net = IpNet::from(address);
     let mut message = RouteMessage::default();
     message.header.address_family = family(net);
     message.header.destination_prefix_length = net.max_prefix_len();
-    message.attributes = vec![RouteAttribute::Destination(net.addr().into())];
+    message.attributes = vec![RouteAttribute::Destination(address.into())];
     match kernel.query("look up", &Message::of(&RouteNetlinkMessage::GetRoute(message), 0)) {
         Ok(answer) => Ok(answer.is_some_and(|route| route.get(ROUTE_TYPE) == Some(&RTN_LOCAL))),
         // No route there at all; of the errors for that, some are meant for the sender of a packet.
         Err(error) if matches!(error.errno, Some(Errno::NETUNREACH | Errno::HOSTUNREACH)) => Ok(false),
-        Err(source) => Err(NetError::Kernel { object: format!("the route to {}", net.addr()), source }),
+        Err(source) => Err(NetError::Kernel { object: format!("the route to {address}"), source }),
     }
 }
 

@@ -5,11 +5,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{InfoBridge, InfoData, InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 
 use crate::address::{self, Address, DuplicateDetection};
+use crate::error::About;
 use crate::link::{self, Change, Link, Which};
-use crate::netlink::{ErrorKind, Message, Route, Socket};
+use crate::netlink::{ErrorKind, Message, NetlinkError, Route, Socket};
+use crate::netns::NetNs;
 use crate::{Mac, NetError, sysctl};
 
 /// The kernel makes an address usable at once, unless it is very busy.
@@ -24,6 +26,15 @@ pub struct Bridge {
     pub name: String,
     /// Its Ethernet address, which does not change when ports come and go.
     pub mac: Mac,
+    /// The VLAN that it gives to each new port, if it gives one and the kernel has VLAN filtering.
+    pub default_vlan: Option<u16>,
+}
+
+/// What is asked of a bridge's way with VLANs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Vlans {
+    Whatever,
+    Filtered,
 }
 
 /// The bridge `name`, made if it is not there and set up. `mtu` is for a new bridge only; `promiscuous` sets the bridge
@@ -32,22 +43,75 @@ pub struct Bridge {
 /// # Errors
 /// [`NetError::NotABridge`] if something else has the name.
 pub fn ensure(kernel: &mut Socket<Route>, name: &str, mtu: Option<u32>, promiscuous: bool) -> Result<Bridge, NetError> {
+    find_or_make(kernel, name, mtu, promiscuous, Vlans::Whatever)
+}
+
+/// The same for a bridge that keeps VLANs apart. A new one does; one that is there must have been made so, because to
+/// switch it on would cut off whoever sends tagged frames through it now.
+///
+/// # Errors
+/// As [`ensure`]; [`NetError::NoVlanFiltering`] if the kernel cannot, and then nothing was made;
+/// [`NetError::VlansNotFiltered`] if the bridge does not.
+pub fn ensure_filtering(
+    kernel: &mut Socket<Route>,
+    name: &str,
+    mtu: Option<u32>,
+    promiscuous: bool,
+) -> Result<Bridge, NetError> {
+    find_or_make(kernel, name, mtu, promiscuous, Vlans::Filtered)
+}
+
+fn find_or_make(
+    kernel: &mut Socket<Route>,
+    name: &str,
+    mtu: Option<u32>,
+    promiscuous: bool,
+    vlans: Vlans,
+) -> Result<Bridge, NetError> {
     link::require_name(name)?;
     let link = if let Some(link) = link::by_name(kernel, name)? {
         link
     } else {
-        create(kernel, name, mtu)?;
+        create(kernel, name, mtu, vlans)?;
         link::by_name(kernel, name)?.ok_or_else(|| NetError::NoSuchInterface { name: name.to_owned() })?
     };
     let Some(mac) = link.mac.filter(|_| link.is_bridge()) else {
         return Err(NetError::NotABridge { name: name.to_owned() });
     };
+    if vlans == Vlans::Filtered {
+        require_filtering_of(&link)?;
+    }
     start(kernel, &link, promiscuous)?;
     let mac = if mac.is_zero() { Mac::random()? } else { mac };
     if link.mac != Some(mac) {
         pin(kernel, link.index, mac)?;
     }
-    Ok(Bridge { index: link.index, name: link.name, mac })
+    let default_vlan = link.vlans.and_then(|vlans| vlans.default_vlan);
+    Ok(Bridge { index: link.index, name: link.name, mac, default_vlan })
+}
+
+/// Whether [`ensure_filtering`] would find or make a bridge that filters VLANs. Makes nothing that stays: where there is
+/// no such bridge yet, it is tried in a namespace that is gone at once.
+///
+/// # Errors
+/// As [`ensure_filtering`].
+pub fn require_filtering(kernel: &mut Socket<Route>, name: &str) -> Result<(), NetError> {
+    match link::by_name(kernel, name)? {
+        Some(link) if link.is_bridge() => require_filtering_of(&link),
+        Some(_) => Err(NetError::NotABridge { name: name.to_owned() }),
+        None => NetNs::create()?.enter(|| {
+            let mut kernel = Socket::open().about(|| "of a namespace to try bridges in".to_owned())?;
+            ensure_filtering(&mut kernel, name, None, false).map(drop)
+        })?,
+    }
+}
+
+fn require_filtering_of(bridge: &Link) -> Result<(), NetError> {
+    match bridge.vlans {
+        Some(vlans) if vlans.on => Ok(()),
+        Some(_) => Err(NetError::VlansNotFiltered { bridge: bridge.name.clone() }),
+        None => Err(NetError::NoVlanFiltering),
+    }
 }
 
 /// Gives the bridge an Ethernet address that stays. One that somebody made without has none while it has no ports.
@@ -56,25 +120,41 @@ fn pin(kernel: &mut Socket<Route>, bridge: u32, mac: Mac) -> Result<(), NetError
 }
 
 /// Makes the bridge, or finds that another process has just done so.
-fn create(kernel: &mut Socket<Route>, name: &str, mtu: Option<u32>) -> Result<(), NetError> {
-    let mut message = LinkMessage::default();
-    message.attributes = vec![
-        LinkAttribute::IfName(name.to_owned()),
-        // A bridge without an address of its own takes the lowest of its ports', anew with every port, and has none
-        // when the last port is gone. One that it is born with stays, and udev does not replace it either.
-        LinkAttribute::Address(Mac::random()?.octets().to_vec()),
-        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]),
-    ];
-    message.attributes.extend(mtu.map(LinkAttribute::Mtu));
+fn create(kernel: &mut Socket<Route>, name: &str, mtu: Option<u32>, vlans: Vlans) -> Result<(), NetError> {
+    let message = creation(name, Mac::random()?, mtu, vlans);
     let message = Message::of(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);
     match kernel.request("create", &message) {
         Err(error) if error.kind == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if vlans == Vlans::Filtered && lacks_filtering(&error) => Err(NetError::NoVlanFiltering),
         Err(source) => {
             let mtu = mtu.map(|mtu| format!(" with MTU {mtu}")).unwrap_or_default();
             Err(NetError::Kernel { object: format!("the bridge {name:?}{mtu}"), source })
         }
         Ok(()) => Ok(()),
     }
+}
+
+/// A kernel without bridges refuses with the same number, but says what it does not know.
+fn lacks_filtering(error: &NetlinkError) -> bool {
+    let knows_no_bridge = error.kernel_says.as_deref().is_some_and(|text| text.contains("Unknown device type"));
+    error.kind == ErrorKind::Unsupported && !knows_no_bridge
+}
+
+fn creation(name: &str, mac: Mac, mtu: Option<u32>, vlans: Vlans) -> LinkMessage {
+    let mut info = vec![LinkInfo::Kind(InfoKind::Bridge)];
+    if vlans == Vlans::Filtered {
+        info.push(LinkInfo::Data(InfoData::Bridge(vec![InfoBridge::VlanFiltering(true)])));
+    }
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(name.to_owned()),
+        // A bridge without an address of its own takes the lowest of its ports', anew with every port, and has none
+        // when the last port is gone. One that it is born with stays, and udev does not replace it either.
+        LinkAttribute::Address(mac.octets().to_vec()),
+        LinkAttribute::LinkInfo(info),
+    ];
+    message.attributes.extend(mtu.map(LinkAttribute::Mtu));
+    message
 }
 
 /// Sets the bridge up if it is not. That it is not says too that whoever made it may not have come this far.
@@ -121,34 +201,49 @@ pub fn ensure_address(
     wanted: IpNet,
     force: bool,
 ) -> Result<bool, NetError> {
-    let present = address::list_like(kernel, bridge.index, wanted)?;
-    let new = !present.iter().any(|address| address.net == wanted) && add(kernel, bridge, wanted, force, &present)?;
-    // Not only if it is new: another process may have added it just now.
-    address::wait_until_usable(kernel, bridge.index, &bridge.name, &[wanted], ADDRESS_PATIENCE)?;
-    Ok(new)
-}
-
-fn add(
-    kernel: &mut Socket<Route>,
-    bridge: &Bridge,
-    wanted: IpNet,
-    force: bool,
-    present: &[Address],
-) -> Result<bool, NetError> {
-    for address in present.iter().filter(|address| excludes(address.net, wanted)) {
-        if !force {
-            let (bridge, present) = (bridge.name.clone(), address.net);
-            return Err(NetError::AddressConflict { bridge, wanted, present });
-        }
-        address::delete(kernel, bridge.index, address.net)?;
-    }
-    // Whoever runs at the same time wants the same address, so that it is there now is no error.
-    let new = address::add(kernel, bridge.index, wanted, DuplicateDetection::Off)?;
+    let new = ensure_address_on(kernel, bridge.index, &bridge.name, wanted, force)?;
     if new {
         // Containers will remember the gateway by this address. A bridge that `ensure` made has it pinned already.
         pin(kernel, bridge.index, bridge.mac)?;
     }
     Ok(new)
+}
+
+/// The same for any interface that is a gateway.
+pub(crate) fn ensure_address_on(
+    kernel: &mut Socket<Route>,
+    index: u32,
+    name: &str,
+    wanted: IpNet,
+    force: bool,
+) -> Result<bool, NetError> {
+    let present = address::list_like(kernel, index, wanted)?;
+    let new = !present.iter().any(|address| address.net == wanted) && {
+        make_room(kernel, index, name, wanted, force, &present)?;
+        // Whoever runs at the same time wants the same address, so that it is there now is no error.
+        address::add(kernel, index, wanted, DuplicateDetection::Off)?
+    };
+    // Not only if it is new: another process may have added it just now.
+    address::wait_until_usable(kernel, index, name, &[wanted], ADDRESS_PATIENCE)?;
+    Ok(new)
+}
+
+fn make_room(
+    kernel: &mut Socket<Route>,
+    index: u32,
+    name: &str,
+    wanted: IpNet,
+    force: bool,
+    present: &[Address],
+) -> Result<(), NetError> {
+    for address in present.iter().filter(|address| excludes(address.net, wanted)) {
+        if !force {
+            let (bridge, present) = (name.to_owned(), address.net);
+            return Err(NetError::AddressConflict { bridge, wanted, present });
+        }
+        address::delete(kernel, index, address.net)?;
+    }
+    Ok(())
 }
 
 fn excludes(present: IpNet, wanted: IpNet) -> bool {
@@ -161,7 +256,7 @@ fn excludes(present: IpNet, wanted: IpNet) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::netns::NetNs;
+    use crate::netlink::message::attribute;
 
     #[test]
     fn who_comes_second_takes_what_the_first_has_made() {
@@ -169,12 +264,35 @@ mod tests {
             .unwrap()
             .enter(|| {
                 let mut kernel = Socket::open().unwrap();
-                create(&mut kernel, "br0", None).unwrap();
+                create(&mut kernel, "br0", None, Vlans::Whatever).unwrap();
                 let first = link::by_name(&mut kernel, "br0").unwrap();
                 // As if another process had made it after this one found none.
-                create(&mut kernel, "br0", Some(1400)).unwrap();
+                create(&mut kernel, "br0", Some(1400), Vlans::Whatever).unwrap();
                 assert_eq!(link::by_name(&mut kernel, "br0").unwrap(), first);
             })
             .unwrap();
+    }
+
+    /// The numbers are those of the kernel's headers `rtnetlink.h` and `if_link.h`.
+    #[test]
+    fn a_bridge_that_filters_vlans_is_asked_for_in_these_bytes() {
+        let mac: Mac = "c2:00:00:00:00:01".parse().unwrap();
+        let message = creation("br0", mac, None, Vlans::Filtered);
+        let message = Message::of(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);
+        assert_eq!((message.message_type, message.flags), (16, 0x600), "RTM_NEWLINK, NLM_F_CREATE, NLM_F_EXCL");
+        // IFLA_LINKINFO: IFLA_INFO_KIND "bridge", IFLA_INFO_DATA: IFLA_BR_VLAN_FILTERING 1.
+        let info = [attribute(1, b"bridge\0"), attribute(2, &attribute(7, &[1]))].concat();
+        let attributes = [attribute(3, b"br0\0"), attribute(1, &mac.octets()), attribute(18, &info)].concat();
+        assert_eq!(message.body, [vec![0; 16], attributes].concat());
+    }
+
+    #[test]
+    fn a_kernel_without_bridges_is_told_from_one_without_vlan_filtering() {
+        let refusal = |sentence: Option<&str>| {
+            NetlinkError::refused("create", rustix::io::Errno::OPNOTSUPP, sentence.map(str::to_owned))
+        };
+        assert!(lacks_filtering(&refusal(None)));
+        assert!(!lacks_filtering(&refusal(Some("Unknown device type"))));
+        assert!(!lacks_filtering(&NetlinkError::refused("create", rustix::io::Errno::PERM, None)));
     }
 }

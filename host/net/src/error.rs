@@ -42,6 +42,34 @@ pub enum NetError {
         /// The interface's name.
         name: String,
     },
+    /// The kernel was built without a part that VLANs on a bridge need.
+    #[error(
+        "vlan and vlanTrunk need a bridge that filters VLANs, and this kernel has none (CONFIG_BRIDGE_VLAN_FILTERING is \
+         not set); use a kernel that has it, or remove the keys"
+    )]
+    NoVlanFiltering,
+    /// The bridge is there and passes frames of all VLANs to all ports.
+    #[error(
+        "vlan and vlanTrunk need a bridge that filters VLANs, and {bridge:?} does not; \
+         switch it on with `ip link set {bridge} type bridge vlan_filtering 1`, or configure another bridge"
+    )]
+    VlansNotFiltered {
+        /// The bridge's name.
+        bridge: String,
+    },
+    /// An interface has the name of a VLAN's gateway and is something else.
+    #[error(
+        "{name:?}, which the gateway of VLAN {vlan} is to be called, already exists but does not lead to the bridge \
+         {bridge:?}; remove it, or configure another bridge name"
+    )]
+    NotAVlanGateway {
+        /// The interface's name.
+        name: String,
+        /// The VLAN's number.
+        vlan: u16,
+        /// The bridge's name.
+        bridge: String,
+    },
     /// The bridge has an address that excludes the wanted one.
     #[error("{bridge:?} already has an IP address different from {wanted}: {present}; remove it or set forceAddress")]
     AddressConflict {

@@ -1,5 +1,5 @@
 //! Kernel networking for Gingham, by synchronous netlink: network namespaces, bridges, veth pairs, addresses, routes,
-//! sysctls and masquerade.
+//! sysctls, VLANs of bridge ports, masquerade, guards against spoofed Ethernet addresses and the ways to other nodes.
 //!
 //! Every function takes the socket of the namespace that it works in, so a caller needs one socket a namespace.
 //! Nothing here knows of CNI, pools or policies, and nothing starts a process.
@@ -15,9 +15,12 @@ pub mod masquerade;
 pub mod netlink;
 pub mod netns;
 mod nftables;
+pub mod reach;
 pub mod route;
+pub mod spoofing;
 pub mod sysctl;
 pub mod veth;
+pub mod vlan;
 
 pub use error::NetError;
 pub use mac::Mac;

@@ -45,6 +45,8 @@ pub struct Link {
     pub alias: Option<String>,
     /// Its settings as a port, if it is a bridge's port.
     pub port: Option<BridgePort>,
+    /// What it does with VLANs, if it is a bridge and the kernel has VLAN filtering.
+    pub vlans: Option<VlanFiltering>,
 }
 
 impl Link {
@@ -66,6 +68,15 @@ pub struct BridgePort {
     pub hairpin: bool,
     /// Whether frames to and from other isolated ports are dropped.
     pub isolated: bool,
+}
+
+/// What a bridge does with VLANs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VlanFiltering {
+    /// Whether it looks at the VLANs of frames at all.
+    pub on: bool,
+    /// The VLAN that it gives to each new port, untagged.
+    pub default_vlan: Option<u16>,
 }
 
 /// An interface's operational state (RFC 2863).
@@ -153,18 +164,28 @@ pub struct Change<'a> {
 /// # Errors
 /// The kernel refuses, for another reason than that there is no such interface.
 pub fn get(kernel: &mut Socket<Route>, which: Which<'_>) -> Result<Option<Link>, NetError> {
+    let Some(answer) = description(kernel, which)? else { return Ok(None) };
+    match link_message::read(&answer) {
+        Some(link) => Ok(Some(link)),
+        None => Err(not_understood()).about(|| which.to_string()),
+    }
+}
+
+/// The body of the kernel's description of an interface (`RTM_NEWLINK`); `None` if there is none.
+pub(crate) fn description(kernel: &mut Socket<Route>, which: Which<'_>) -> Result<Option<Vec<u8>>, NetError> {
     let mut message = LinkMessage::default();
     which.address(&mut message);
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     match kernel.query("look up", &Message::of(&RouteNetlinkMessage::GetLink(message), 0)) {
-        Ok(answer) => match answer.as_deref().and_then(link_message::read) {
-            Some(link) => Ok(Some(link)),
-            None => Err(NetlinkError::bad_answer("look up", "the kernel's description of it is not understood"))
-                .about(|| which.to_string()),
-        },
+        Ok(Some(answer)) => Ok(Some(answer)),
+        Ok(None) => Err(not_understood()).about(|| which.to_string()),
         Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(NetError::Kernel { object: which.to_string(), source }),
     }
+}
+
+fn not_understood() -> NetlinkError {
+    NetlinkError::bad_answer("look up", "the kernel's description of it is not understood")
 }
 
 /// Looks for the interface called `name`; `None` if there is none.

@@ -4,7 +4,7 @@
 //! shaped differently, and with it every ADD.
 
 use crate::Mac;
-use crate::link::{BridgePort, Link, OperationalState};
+use crate::link::{BridgePort, Link, OperationalState, VlanFiltering};
 use crate::netlink::message::{attributes_of, text};
 
 const HEADER: usize = 16;
@@ -23,8 +23,11 @@ const IFLA_IFALIAS: u16 = 20;
 const IFLA_LINK_NETNSID: u16 = 37;
 
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BR_VLAN_FILTERING: u16 = 7;
+const IFLA_BR_VLAN_DEFAULT_PVID: u16 = 39;
 const IFLA_BRPORT_MODE: u16 = 4;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 
@@ -46,6 +49,7 @@ pub(crate) fn read(body: &[u8]) -> Option<Link> {
         peer_netns: None,
         alias: None,
         port: None,
+        vlans: None,
     };
     for (kind, value) in attributes_of(&body[HEADER..]) {
         match kind {
@@ -66,14 +70,30 @@ pub(crate) fn read(body: &[u8]) -> Option<Link> {
 
 fn read_kind(info: &[u8], link: &mut Link) {
     let mut is_bridge_port = false;
+    let mut data = None;
     for (kind, value) in attributes_of(info) {
         match kind {
             IFLA_INFO_KIND => link.kind = text(value).map(str::to_owned),
+            IFLA_INFO_DATA => data = Some(value),
             IFLA_INFO_SLAVE_KIND => is_bridge_port = text(value) == Some("bridge"),
             IFLA_INFO_SLAVE_DATA if is_bridge_port => link.port = Some(port(value)),
             _ => {}
         }
     }
+    link.vlans = data.filter(|_| link.is_bridge()).and_then(vlan_filtering);
+}
+
+/// None from a kernel without VLAN filtering: it shows the switch as off, but no default VLAN.
+fn vlan_filtering(settings: &[u8]) -> Option<VlanFiltering> {
+    let (mut on, mut default_vlan) = (false, None);
+    for (kind, value) in attributes_of(settings) {
+        match kind {
+            IFLA_BR_VLAN_FILTERING => on = value.first() == Some(&1),
+            IFLA_BR_VLAN_DEFAULT_PVID => default_vlan = value.try_into().ok().map(u16::from_ne_bytes),
+            _ => {}
+        }
+    }
+    default_vlan.map(|vlan| VlanFiltering { on, default_vlan: (vlan != 0).then_some(vlan) })
 }
 
 fn port(settings: &[u8]) -> BridgePort {
@@ -103,4 +123,33 @@ fn state_of(code: u8) -> OperationalState {
 /// A number in the machine's byte order.
 pub(crate) fn number(value: &[u8]) -> Option<u32> {
     value.try_into().ok().map(u32::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::message::attribute;
+
+    fn described(kind: &str, settings: &[u8]) -> Link {
+        let info = [attribute(IFLA_INFO_KIND, kind.as_bytes()), attribute(IFLA_INFO_DATA, settings)].concat();
+        read(&[vec![0; HEADER], attribute(IFLA_IFNAME, b"br0\0"), attribute(IFLA_LINKINFO, &info)].concat()).unwrap()
+    }
+
+    #[test]
+    fn a_bridge_says_whether_it_filters_vlans_and_whether_it_could() {
+        let filtering = |on: u8, default: Option<u16>| {
+            let default =
+                default.map(|vlan| attribute(IFLA_BR_VLAN_DEFAULT_PVID, &vlan.to_ne_bytes())).unwrap_or_default();
+            described("bridge\0", &[attribute(IFLA_BR_VLAN_FILTERING, &[on]), default].concat()).vlans
+        };
+        assert_eq!(filtering(1, Some(1)), Some(VlanFiltering { on: true, default_vlan: Some(1) }));
+        assert_eq!(filtering(1, Some(0)), Some(VlanFiltering { on: true, default_vlan: None }));
+        assert_eq!(filtering(0, Some(7)), Some(VlanFiltering { on: false, default_vlan: Some(7) }));
+        assert_eq!(filtering(0, None), None);
+    }
+
+    #[test]
+    fn the_same_numbers_of_another_kind_of_interface_mean_something_else() {
+        assert_eq!(described("veth\0", &attribute(IFLA_BR_VLAN_DEFAULT_PVID, &1_u16.to_ne_bytes())).vlans, None);
+    }
 }

@@ -33,8 +33,13 @@ impl Mac {
         let mut bytes = [0; 6];
         fill(&mut bytes)
             .map_err(|errno| NetError::Randomness { purpose: "an Ethernet address", source: errno.into() })?;
+        Ok(Self::local(bytes))
+    }
+
+    /// A unicast address of the locally administered kind: the bytes but for the two bits that say so.
+    pub fn local(mut bytes: [u8; 6]) -> Self {
         bytes[0] = bytes[0] & 0b1111_1100 | 0b10;
-        Ok(Self(bytes))
+        Self(bytes)
     }
 
     /// The six bytes.

@@ -18,6 +18,7 @@
 #[cfg(test)]
 mod at_once_tests;
 mod error;
+mod reference;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 pub use self::error::{KernelPart, MasqueradeError};
+pub use self::reference::{ReferenceNames, remove_reference};
 use crate::netlink::{ErrorKind, Netfilter, Socket};
 use crate::nftables::expression::{Expressions, Side, When};
 use crate::nftables::rule::{InstalledRule, Rule};

@@ -8,9 +8,10 @@ use netlink_packet_route::route::{
     RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use rustix::io::Errno;
 
 use crate::NetError;
-use crate::address::{ip, unspecified};
+use crate::address::{self, ip, unspecified};
 use crate::error::About;
 use crate::link_message::number;
 use crate::netlink::message::attributes_of;
@@ -23,7 +24,9 @@ const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
+const RTA_PREFSRC: u16 = 7;
 const RTA_METRICS: u16 = 8;
+const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
 const RTAX_MTU: u16 = 2;
 const RTAX_ADVMSS: u16 = 8;
@@ -92,6 +95,88 @@ pub fn list(kernel: &mut Socket<netlink::Route>, interface: u32) -> Result<Vec<R
     Ok(routes)
 }
 
+/// The address that this machine uses towards the rest of the world: the source address of the default route, of IPv4
+/// if there is one.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn default_source(kernel: &mut Socket<netlink::Route>) -> Result<Option<IpAddr>, NetError> {
+    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family;
+        let message = Message::of(&RouteNetlinkMessage::GetRoute(message), 0);
+        let defaults = kernel.dump("list", &message, |_, body| read_default(body)).about(|| "routes".to_owned())?;
+        let Some(best) = defaults.into_iter().min_by_key(|found| found.priority) else { continue };
+        let source = match (best.source, best.gateway) {
+            (None, Some(gateway)) => source_towards(kernel, gateway)?,
+            (source, _) => source,
+        };
+        let source = match source {
+            None => address::list(kernel, best.interface)?.into_iter().map(|found| found.net.addr()).find(is_global),
+            found => found,
+        };
+        if source.is_some_and(|source| source.is_ipv4() == (family == AddressFamily::Inet)) {
+            return Ok(source);
+        }
+    }
+    Ok(None)
+}
+
+/// A default route in the main table.
+struct DefaultRoute {
+    priority: u32,
+    interface: u32,
+    gateway: Option<IpAddr>,
+    source: Option<IpAddr>,
+}
+
+fn read_default(body: &[u8]) -> Option<DefaultRoute> {
+    let header: &[u8; HEADER] = body.first_chunk()?;
+    let [family, prefix_length, _, _, table, _, _, kind, flags @ ..] = *header;
+    let is_cloned = u32::from_ne_bytes(flags) & RTM_F_CLONED != 0;
+    if prefix_length != 0 || table != RouteHeader::RT_TABLE_MAIN || kind != RTN_UNICAST || is_cloned {
+        return None;
+    }
+    let mut found = DefaultRoute { priority: 0, interface: 0, gateway: None, source: None };
+    for (kind, value) in attributes_of(&body[HEADER..]) {
+        match kind {
+            RTA_OIF => found.interface = number(value)?,
+            RTA_GATEWAY => found.gateway = ip(family, value),
+            RTA_PRIORITY => found.priority = number(value)?,
+            RTA_PREFSRC => found.source = ip(family, value),
+            _ => {}
+        }
+    }
+    (found.interface != 0).then_some(found)
+}
+
+/// What the kernel would write as source into a packet to this address.
+fn source_towards(kernel: &mut Socket<netlink::Route>, to: IpAddr) -> Result<Option<IpAddr>, NetError> {
+    let mut message = RouteMessage::default();
+    let (family, length) = if to.is_ipv4() { (AddressFamily::Inet, 32) } else { (AddressFamily::Inet6, 128) };
+    message.header.address_family = family;
+    message.header.destination_prefix_length = length;
+    message.attributes = vec![RouteAttribute::Destination(to.into())];
+    let answer = match kernel.query("look up", &Message::of(&RouteNetlinkMessage::GetRoute(message), 0)) {
+        Ok(answer) => answer,
+        Err(error) if matches!(error.errno, Some(Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::INVAL)) => None,
+        Err(error) => return Err(error).about(|| format!("the route to {to}")),
+    };
+    let Some((header, attributes)) = answer.as_deref().and_then(|body| body.split_at_checked(HEADER)) else {
+        return Ok(None);
+    };
+    let source = attributes_of(attributes).find(|(kind, _)| *kind == RTA_PREFSRC);
+    // Of IPv6 a link's own addresses are no good further away.
+    Ok(source.and_then(|(_, value)| ip(header[0], value)).filter(is_global))
+}
+
+fn is_global(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => !v4.is_link_local() && !v4.is_loopback(),
+        IpAddr::V6(v6) => !v6.is_unicast_link_local() && !v6.is_loopback(),
+    }
+}
+
 fn message(interface: u32, route: &Route) -> RouteMessage {
     let mut message = RouteMessage::default();
     let header = &mut message.header;
@@ -149,6 +234,13 @@ fn read(body: &[u8], interface: u32) -> Option<Route> {
             RTA_GATEWAY => route.gateway = ip(family, value),
             RTA_PRIORITY => route.priority = number(value),
             RTA_TABLE => route.table = number(value),
+            RTA_MULTIPATH => {
+                if let Some(hop) = hop_over(interface, value) {
+                    device = Some(interface);
+                    let gateway = attributes_of(hop).find(|(kind, _)| *kind == RTA_GATEWAY);
+                    route.gateway = gateway.and_then(|(_, value)| ip(family, value));
+                }
+            }
             RTA_METRICS => read_metrics(value, &mut route),
             _ => {}
         }
@@ -156,6 +248,20 @@ fn read(body: &[u8], interface: u32) -> Option<Route> {
     route.destination = IpNet::new(destination, prefix_length).ok()?;
     // A kernel before 5.0 does not filter.
     (device == Some(interface)).then_some(route)
+}
+
+/// The attributes of the hop over `interface`. The kernel makes one route with several hops of IPv6 routes that lead to
+/// one destination over several interfaces.
+fn hop_over(interface: u32, mut hops: &[u8]) -> Option<&[u8]> {
+    while let Some([length @ .., _, _, i0, i1, i2, i3]) = hops.first_chunk::<8>() {
+        let length = usize::from(u16::from_ne_bytes(*length));
+        let attributes = hops.get(8..length)?;
+        if u32::from_ne_bytes([*i0, *i1, *i2, *i3]) == interface {
+            return Some(attributes);
+        }
+        hops = hops.get(length.next_multiple_of(4)..)?;
+    }
+    None
 }
 
 fn read_metrics(metrics: &[u8], route: &mut Route) {

@@ -1,13 +1,14 @@
-//! The `nft` tool shows a network's masquerade as one would have written it, and makes the same instructions of that
-//! text. Needs `nft`, Debian's package nftables.
+//! The `nft` tool shows a network's masquerade and its guards against spoofed addresses as one would have written them,
+//! and makes the same instructions of that text. Needs `nft`, Debian's package nftables.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use gingham_net::masquerade::{self, Outcome};
+use gingham_net::masquerade::{self, Outcome, ReferenceNames};
 use gingham_net::netns::NetNs;
+use gingham_net::spoofing::{self, Guard};
 use ipnet::IpNet;
 
 const NFT: &str = "/usr/sbin/nft";
@@ -180,4 +181,137 @@ fn sorted_lines(text: &str) -> Vec<&str> {
     let mut lines: Vec<_> = text.lines().collect();
     lines.sort_unstable();
     lines
+}
+
+const GUARDS: &str = "table bridge gingham-mynet {
+\tchain prerouting {
+\t\ttype filter hook prerouting priority dstnat; policy accept;
+\t\tiifname \"veth1\" ether saddr != c2:00:00:00:00:01 drop comment \"veth1 c1\"
+\t\tiifname \"veth0123456789a\" ether saddr != 02:42:ac:11:00:02 drop comment \"veth0123456789a c2\"
+\t}
+}
+";
+
+fn guards() -> [Guard<'static>; 2] {
+    let guard = |port, sender: &str, note| Guard { port, sender: sender.parse().unwrap(), note };
+    [guard("veth1", "c2:00:00:00:00:01", "c1"), guard("veth0123456789a", "02:42:ac:11:00:02", "c2")]
+}
+
+fn install(guards: &[Guard<'_>]) {
+    let mut socket = spoofing::open("mynet").unwrap();
+    for guard in guards {
+        spoofing::ensure(&mut socket, "mynet", guard).unwrap();
+    }
+}
+
+#[test]
+fn nft_lists_guards_as_one_would_write_them() {
+    if !nft_is_here() {
+        return;
+    }
+    let listed = on_a_fresh_host(|| {
+        install(&guards());
+        nft(&["list", "table", "bridge", "gingham-mynet"], "")
+    });
+    assert_eq!(listed, GUARDS);
+}
+
+#[test]
+fn nft_makes_the_same_guards_of_that_text() {
+    if !nft_is_here() {
+        return;
+    }
+    let instructions = || nft(&["--debug=netlink", "list", "table", "bridge", "gingham-mynet"], "");
+    let ours = on_a_fresh_host(|| {
+        install(&guards());
+        instructions()
+    });
+    let theirs = on_a_fresh_host(|| {
+        nft(&["-f", "-"], GUARDS);
+        let mut socket = spoofing::open("mynet").unwrap();
+        let known = |guard: &Guard<'_>| spoofing::is_installed(&mut socket, "mynet", guard).unwrap();
+        assert_eq!(guards().iter().map(known).collect::<Vec<_>>(), [true, true], "what nft installs is recognised");
+        instructions()
+    });
+    assert_eq!(ours, theirs);
+}
+
+/// As the reference plugin has `nft` make it, with the rules of another container beside it.
+const REFERENCE: &str = "table bridge nat {
+\tchain PREROUTING {
+\t\ttype filter hook prerouting priority dstnat; policy accept;
+\t\tiifname \"vetha\" jump cni-br-iface-c1-eth0 comment \"macspoofchk-c1-eth0\"
+\t\tiifname \"vethb\" jump cni-br-iface-c2-eth0 comment \"macspoofchk-c2-eth0\"
+\t}
+
+\tchain cni-br-iface-c1-eth0 {
+\t\tjump cni-br-iface-c1-eth0-mac comment \"macspoofchk-c1-eth0\"
+\t}
+
+\tchain cni-br-iface-c1-eth0-mac {
+\t\tether saddr c2:00:00:00:00:01 return comment \"macspoofchk-c1-eth0\"
+\t\tdrop comment \"macspoofchk-c1-eth0\"
+\t}
+
+\tchain cni-br-iface-c2-eth0 {
+\t\tjump cni-br-iface-c2-eth0-mac comment \"macspoofchk-c2-eth0\"
+\t}
+
+\tchain cni-br-iface-c2-eth0-mac {
+\t\tether saddr c2:00:00:00:00:02 return comment \"macspoofchk-c2-eth0\"
+\t\tdrop comment \"macspoofchk-c2-eth0\"
+\t}
+}
+";
+
+#[test]
+fn guards_of_the_reference_are_removed_for_the_one_container() {
+    if !nft_is_here() {
+        return;
+    }
+    on_a_fresh_host(|| {
+        nft(&["-f", "-"], REFERENCE);
+        let mut socket = spoofing::open("mynet").unwrap();
+        // Twice: what is gone is no error.
+        for _ in 0..2 {
+            spoofing::remove_reference(&mut socket, "mynet", "c1", "eth0").unwrap();
+            let listed = nft(&["list", "table", "bridge", "nat"], "");
+            assert!(!listed.contains("c1-eth0"), "{listed}");
+            assert_eq!(listed.matches("c2-eth0").count(), REFERENCE.matches("c2-eth0").count(), "{listed}");
+        }
+    });
+}
+
+/// As the reference plugin has `nft` make it for two containers.
+const REFERENCE_MASQUERADE: &str = "table inet cni_plugins_masquerade {
+\tchain masq_checks {
+\t\tip saddr 10.1.0.2 ip daddr != 10.1.0.0/24 masquerade comment \"00-11, net: mynet, if: eth0, id: c1\"
+\t\tip saddr 10.1.0.3 ip daddr != 10.1.0.0/24 masquerade comment \"00-22, net: mynet, if: eth0, id: c2\"
+\t}
+
+\tchain postrouting {
+\t\ttype nat hook postrouting priority srcnat; policy accept;
+\t\tip daddr 224.0.0.0/4 return
+\t\tgoto masq_checks
+\t}
+}
+";
+
+#[test]
+fn masquerade_of_the_reference_is_removed_for_the_one_container() {
+    if !nft_is_here() {
+        return;
+    }
+    on_a_fresh_host(|| {
+        nft(&["-f", "-"], REFERENCE_MASQUERADE);
+        let before = nft(&["list", "ruleset"], "");
+        let mut socket = masquerade::open("mynet").unwrap();
+        // Twice: what is gone is no error.
+        for _ in 0..2 {
+            let names = ReferenceNames { chain: "CNI-1", comment: "00-11" };
+            masquerade::remove_reference(&mut socket, "mynet", &names).unwrap();
+            let left: String = before.split_inclusive('\n').filter(|line| !line.contains("id: c1")).collect();
+            assert_eq!(nft(&["list", "ruleset"], ""), left);
+        }
+    });
 }

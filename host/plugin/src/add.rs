@@ -7,11 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use gingham_net::address::DuplicateDetection;
+use gingham_net::bridge::{self, Bridge};
 use gingham_net::link::BridgePort;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair, Veth};
-use gingham_net::{bridge, container, sysctl};
+use gingham_net::vlan::GatewayInterface;
+use gingham_net::{container, sysctl};
 use ipnet::IpNet;
 
 use crate::addressing::{Addressing, Allotment};
@@ -23,7 +25,10 @@ use crate::cni::result::{CniResult, Interface};
 use crate::cni::version::SpecVersion;
 use crate::cni::wishes::{self, Wishes};
 use crate::failpoint;
+use crate::guards;
+use crate::host_side;
 use crate::ipam::{AddressManagement, Applicant, key_of};
+use crate::journal;
 use crate::links;
 use crate::nat;
 use crate::plan::{AddressSource, HostEnd, Role};
@@ -50,6 +55,8 @@ struct LinkPlan {
     bridge: BridgeConfig,
     host_end: HostEnd,
     container: NetNs,
+    /// What fits through a tunnel to other nodes, where the configuration names no MTU; in bytes.
+    container_mtu: Option<u32>,
 }
 
 /// What an ADD has done.
@@ -58,6 +65,8 @@ enum Done {
     Recorded,
     /// Another plugin was asked for addresses.
     Delegated(String),
+    /// The container's port is guarded, or is about to be.
+    Guarded(HostEnd),
     /// The container has its interface.
     Linked(HostEnd),
 }
@@ -74,8 +83,13 @@ pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path) -> Result<
         // A version that must name an address has no words for a network of layer 2.
         CniResult::fits(version, &[])?;
     }
-    let link = plan_link(call, role, attachment, netns)?;
+    let mut link = plan_link(call, role, attachment, netns)?;
     let records = management.records()?;
+    if let Some(link) = link.as_mut().filter(|link| link.bridge.mtu.is_none()) {
+        link.container_mtu = management.tunnel_mtu(&records)?;
+    }
+    // To the end: from the record to the link, and back to nothing if something fails.
+    let _without_gc = link.as_ref().map(|_| records.keep_gc_out()).transpose()?;
     failpoint::reach("add.planned")?;
     let add = Add { call, version, applicant, management: &management, records: &records, link };
     let mut undo = UndoStack::new();
@@ -97,9 +111,14 @@ fn plan_link(call: &Call, role: Role, attachment: &Attachment, netns: &Path) -> 
         return Ok(None);
     }
     let bridge = BridgeConfig::read(&call.config.object)?;
+    if bridge.asks_for_iptables {
+        journal::warn(
+            "ipMasqBackend: iptables is asked for, but masquerade is done with nftables, beside any iptables",
+        );
+    }
     let host_end = HostEnd::of(&call.config.name, attachment)?;
     let container = sandbox::open(call, netns)?;
-    Ok(Some(LinkPlan { bridge, host_end, container }))
+    Ok(Some(LinkPlan { bridge, host_end, container, container_mtu: None }))
 }
 
 impl Add<'_> {
@@ -153,29 +172,54 @@ impl Add<'_> {
         let addressing = Addressing::of(allotment, &link.bridge)?;
         let routes = addressing.kernel_routes()?;
         let mut host = Socket::<Route>::open()?;
-        let bridge = bridge::ensure(&mut host, link.bridge.name.as_str(), link.bridge.mtu, link.bridge.promiscuous)?;
+        let bridge = host_side::ensure_bridge(&mut host, &link.bridge)?;
         failpoint::reach("add.bridge")?;
-        let veth = veth::create(&mut host, &self.pair(link, bridge.index))?;
-        undo.push(Done::Linked(link.host_end.clone()));
-        failpoint::reach("add.veth")?;
-        for gateway in &addressing.gateways {
-            bridge::ensure_address(&mut host, &bridge, *gateway, link.bridge.force_address)?;
-        }
+        let veth = self.plug(link, &mut host, &bridge, undo)?;
+        let gateway = host_side::ensure_gateways(&mut host, &bridge, &addressing.gateways, &link.bridge)?;
         failpoint::reach("add.gateway")?;
-        let mut inside = self.configure(link, &veth, &addressing.addresses(), &routes)?;
         forward(&addressing.gateways)?;
-        bridge::wait_until_forwarding(&mut host, &bridge, veth.host_index, PATIENCE)?;
-        if !addressing.ips.is_empty() {
-            // Only now: what is announced before the bridge forwards is heard by nobody.
-            container::announce(&mut inside, veth.container_index, veth.container_mac)?;
+        if link.bridge.starts_container_end {
+            let mut inside = self.configure(link, &veth, &addressing.addresses(), &routes)?;
+            bridge::wait_until_forwarding(&mut host, &bridge, veth.host_index, PATIENCE)?;
+            if !addressing.ips.is_empty() {
+                // Only now: what is announced before the bridge forwards is heard by nobody.
+                container::announce(&mut inside, veth.container_index, veth.container_mac)?;
+            }
         }
         failpoint::reach("add.configured")?;
         if link.bridge.ip_masq && !allotment.prefixes.is_empty() {
             nat::ensure(&self.call.config.name, self.records, &allotment.prefixes)?;
         }
         failpoint::reach("add.masqueraded")?;
-        let interfaces = self.interfaces(link, &bridge, &veth);
+        self.management.open_ways(&mut host, allotment, self.records)?;
+        failpoint::reach("add.ways")?;
+        let interfaces = self.interfaces(link, &bridge, &veth, gateway.as_ref());
         Ok(CniResult { interfaces, ips: addressing.ips, routes: addressing.routes, dns: addressing.dns })
+    }
+
+    /// The container's link, a port of the bridge in its VLANs. The container's end is down, so nothing was sent through it
+    /// when the guard is there.
+    fn plug(
+        &self,
+        link: &LinkPlan,
+        host: &mut Socket<Route>,
+        bridge: &Bridge,
+        undo: &mut UndoStack<Done>,
+    ) -> Result<Veth, CniError> {
+        if link.bridge.guards_sender {
+            // Before the link, so that it is taken back after it.
+            undo.push(Done::Guarded(link.host_end.clone()));
+        }
+        let veth = veth::create(host, &self.pair(link, bridge.index))?;
+        undo.push(Done::Linked(link.host_end.clone()));
+        failpoint::reach("add.veth")?;
+        host_side::assign_vlans(host, bridge, veth.host_index, &link.bridge)?;
+        if link.bridge.guards_sender {
+            let guard = guards::guard_of(&link.host_end, veth.container_mac, self.applicant.attachment);
+            guards::ensure(&self.call.config.name, &guard)?;
+        }
+        failpoint::reach("add.plugged")?;
+        Ok(veth)
     }
 
     fn pair<'b>(&'b self, link: &'b LinkPlan, bridge: u32) -> Pair<'b> {
@@ -184,7 +228,7 @@ impl Add<'_> {
             container_name: self.applicant.attachment.interface.as_str(),
             container: &link.container,
             mac: self.applicant.mac,
-            mtu: link.bridge.mtu,
+            mtu: link.bridge.mtu.or(link.container_mtu),
             bridge: Some(bridge),
             port: BridgePort { hairpin: link.bridge.hairpin, isolated: link.bridge.isolated },
             alias: Some(&link.host_end.alias),
@@ -205,7 +249,13 @@ impl Add<'_> {
         Ok(container::configure(&link.container, &interface)?)
     }
 
-    fn interfaces(&self, link: &LinkPlan, bridge: &bridge::Bridge, veth: &Veth) -> Vec<Interface> {
+    fn interfaces(
+        &self,
+        link: &LinkPlan,
+        bridge: &Bridge,
+        veth: &Veth,
+        gateway: Option<&GatewayInterface>,
+    ) -> Vec<Interface> {
         let named = |name: &str, mac: gingham_net::Mac| Interface {
             name: name.to_owned(),
             mac: mac.to_string(),
@@ -213,16 +263,19 @@ impl Add<'_> {
         };
         let sandbox = self.applicant.netns.to_string_lossy().into_owned();
         let inside = named(self.applicant.attachment.interface.as_str(), veth.container_mac);
-        vec![
+        let mut interfaces = vec![
             named(&bridge.name, bridge.mac),
             named(link.host_end.name.as_str(), veth.host_mac),
             Interface { sandbox, ..inside },
-        ]
+        ];
+        interfaces.extend(gateway.map(|gateway| named(&gateway.name, gateway.mac)));
+        interfaces
     }
 
     fn take_back(&self, done: Done) -> Result<(), CniError> {
         match done {
             Done::Linked(host_end) => links::delete(&host_end).map(drop),
+            Done::Guarded(host_end) => guards::remove(&self.call.config.name, &host_end),
             Done::Delegated(plugin) => self.management.take_back(&plugin),
             Done::Recorded => {
                 let forget = || self.management.forget([&key_of(self.applicant.attachment)], self.records);

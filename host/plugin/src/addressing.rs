@@ -19,6 +19,8 @@ pub(crate) struct Allotment {
     pub(crate) dns: Dns,
     /// The networks the addresses lie in.
     pub(crate) prefixes: Vec<IpNet>,
+    /// Whether a cluster's store was asked: then the ways to the other nodes may be new.
+    pub(crate) asked_store: bool,
 }
 
 /// What is to be configured.
@@ -73,7 +75,7 @@ impl Addressing {
         if bridge.is_default_gateway {
             routes.extend(missing_default_routes(&ips, &routes));
         }
-        let gateways = if bridge.is_gateway { gateways(&ips) } else { Vec::new() };
+        let gateways = if bridge.is_gateway { gateways(&ips, &allotment.prefixes) } else { Vec::new() };
         let dns = if bridge.dns.is_empty() { allotment.dns.clone() } else { bridge.dns.clone() };
         Ok(Self { ips, routes, gateways, dns })
     }
@@ -123,24 +125,41 @@ fn first_of(address: IpNet) -> Result<IpAddr, AddressingError> {
         .ok_or(AddressingError::NoRoomForGateway { address })
 }
 
-/// A default route for each family that has a gateway and no such route yet.
+/// A default route for each family that has a gateway and no such route yet, in the order of the addresses.
 fn missing_default_routes(ips: &[IpConfig], routes: &[Route]) -> Vec<Route> {
-    let defaults = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
-    let missing = |default: &IpNet| !routes.iter().any(|route| route.dst == *default);
-    let through_gateway = |default: IpNet| {
-        let gw = Some(first_gateway(ips, default)?);
-        Some(Route { dst: default, gw, mtu: None, advmss: None, priority: None, table: None, scope: None })
-    };
-    defaults.into_iter().filter(missing).filter_map(through_gateway).collect()
+    let mut missing: Vec<Route> = Vec::new();
+    for ip in ips {
+        let dst = if is_v4(ip.address) { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
+        let is_there = routes.iter().chain(&missing).any(|route| route.dst == dst);
+        let gw = first_gateway(ips, dst).filter(|_| !is_there);
+        missing.extend(gw.map(|gw| Route {
+            dst,
+            gw: Some(gw),
+            mtu: None,
+            advmss: None,
+            priority: None,
+            table: None,
+            scope: None,
+        }));
+    }
+    missing
 }
 
-fn gateways(ips: &[IpConfig]) -> Vec<IpNet> {
+/// The gateways with the container's prefix length; that of its network where the container has none of its own.
+fn gateways(ips: &[IpConfig], networks: &[IpNet]) -> Vec<IpNet> {
     let mut gateways = Vec::new();
     for ip in ips {
-        let gateway = ip.gateway.and_then(|gateway| IpNet::new(gateway, ip.address.prefix_len()).ok());
+        let Some(gateway) = ip.gateway else { continue };
+        let of_network = networks.iter().find(|network| network.contains(&gateway)).filter(|_| is_host(ip.address));
+        let length = of_network.map_or(ip.address.prefix_len(), IpNet::prefix_len);
+        let gateway = IpNet::new(gateway, length).ok();
         gateways.extend(gateway.filter(|gateway| !gateways.contains(gateway)));
     }
     gateways
+}
+
+fn is_host(address: IpNet) -> bool {
+    address.prefix_len() == address.max_prefix_len()
 }
 
 #[cfg(test)]
@@ -195,6 +214,10 @@ mod tests {
         };
         let addressing = Addressing::of(&allotment, &bridge(r#"{"isDefaultGateway":true}"#)).unwrap();
         assert_eq!(addressing.routes, [route("0.0.0.0/0", None), route("::/0", Some("2001:db8::1"))]);
+        let turned = Allotment { ips: allotment.ips.iter().rev().cloned().collect(), ..Allotment::default() };
+        let turned = Addressing::of(&turned, &bridge(r#"{"isDefaultGateway":true}"#)).unwrap();
+        let expected = [route("::/0", Some("2001:db8::1")), route("0.0.0.0/0", Some("10.1.0.1"))];
+        assert_eq!(turned.routes, expected, "in the order of the addresses");
         let kernel = addressing.kernel_routes().unwrap();
         assert_eq!(kernel[0].gateway, Some("10.1.0.1".parse().unwrap()));
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use gingham_engine::library::LIBRARY_DIR;
+
 use crate::cni::args::Arguments;
 use crate::cni::config::NetworkConfig;
 use crate::cni::env::Environment;
@@ -23,12 +25,22 @@ pub(crate) struct Call {
     pub(crate) config: NetworkConfig,
     /// Standard input to the byte, for delegated plugins.
     pub(crate) input: Vec<u8>,
+    /// The directory of installed policies.
+    pub(crate) library: PathBuf,
 }
 
 impl Call {
     pub(crate) fn new(program: &str, environment: Environment, config: NetworkConfig, input: Vec<u8>) -> Self {
         let Environment { arguments, path, netns_override, .. } = environment;
-        Self { program: program.to_owned(), arguments, path, netns_override, config, input }
+        Self {
+            program: program.to_owned(),
+            arguments,
+            path,
+            netns_override,
+            config,
+            input,
+            library: LIBRARY_DIR.into(),
+        }
     }
 
     pub(crate) fn role(&self) -> Result<Role, CniError> {

@@ -112,6 +112,7 @@ fn inspect(
     inspection.addresses(ips);
     inspection.routes();
     inspection.gateways(ips)?;
+    inspection.guard(&call.config.name, &host_end, attachment)?;
     inspection.masquerade(&call.config.name, ips)?;
     inspection.verdict()
 }

@@ -11,4 +11,5 @@ mod json;
 pub(crate) mod requested;
 pub(crate) mod result;
 pub(crate) mod version;
+pub(crate) mod vlans;
 pub(crate) mod wishes;

@@ -13,6 +13,7 @@ use crate::cni::bridge::BridgeConfig;
 use crate::cni::env::Attachment;
 use crate::cni::error::CniError;
 use crate::failpoint;
+use crate::guards;
 use crate::ipam::{AddressManagement, key_of};
 use crate::journal;
 use crate::links;
@@ -32,6 +33,14 @@ pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) ->
         if !there {
             errors.extend(netns.and_then(|netns| unlink_inherited(call, attachment, netns).err()));
         }
+        if !there && BridgeConfig::asks_for_masquerade(&call.config.object) {
+            errors.extend(nat::remove_inherited(&call.config.name, attachment).err());
+        }
+        if BridgeConfig::asks_for_guard(&call.config.object) {
+            errors.extend(guards::remove(&call.config.name, &host_end).err());
+            errors.extend(guards::remove_inherited(&call.config.name, attachment).err());
+        }
+        failpoint::reach("del.unguarded")?;
     }
     errors.extend(forget(call, attachment, role).err());
     CniError::join(errors).map_or(Ok(()), Err)

@@ -3,54 +3,104 @@
 use std::collections::HashSet;
 
 use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::AttachmentRecord;
 
 use crate::call::Call;
 use crate::cni::attachments::{self, ValidAttachment};
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::error::CniError;
 use crate::cni::version::SpecVersion;
+use crate::failpoint;
+use crate::guards;
 use crate::ipam::AddressManagement;
 use crate::links;
 use crate::nat;
 use crate::plan::{AddressSource, HostEnd, Role};
+use crate::records::Records;
 
 /// Serves GC. Goes on after errors and reports them together.
+///
+/// The runtime promises to make no ADD meanwhile. If it does all the same, nothing worse comes of it than what its list
+/// says: GC waits for ADDs under way, so no address is freed that is about to be used, and what is recorded after GC has
+/// begun stays, because the list cannot know it.
 pub(crate) fn gc(call: &Call) -> Result<(), CniError> {
     call.config.version_for("GC", SpecVersion::V1_1_0)?;
     // The one key that must be right: a list that was misread would take living containers away.
     let valid = attachments::read(&call.config.object)?;
     let role = call.role()?;
-    if role == Role::Main {
-        // An address is not freed while an interface may still have it.
-        let errors = links::delete_stale(&call.config.name, &host_ends(call, &valid)?);
-        CniError::join(errors).map_or(Ok(()), Err)?;
-    }
-    forget_stale(call, &valid, role)
-}
-
-fn host_ends(call: &Call, valid: &[ValidAttachment]) -> Result<HashSet<String>, CniError> {
-    let name = |valid: &ValidAttachment| {
-        let end = HostEnd::named(&call.config.name, &valid.container_id, &valid.ifname)?;
-        Ok(end.name.as_str().to_owned())
-    };
-    valid.iter().map(name).collect()
-}
-
-fn forget_stale(call: &Call, valid: &[ValidAttachment], role: Role) -> Result<(), CniError> {
     let management = AddressManagement::of_tolerant(call)?;
     let records = management.records()?;
+    let known = records.attachments()?;
+    failpoint::reach("gc.begun")?;
+    // As IPAM plugin it makes no links, and the main plugin may be ours and have the lock.
+    let _without_adds = (role == Role::Main).then(|| records.keep_adds_out()).transpose()?;
+    let (stale, staying) = divide(&known, records.attachments()?, &valid);
+    let mut unguarded = Ok(());
+    if role == Role::Main {
+        // An address is not freed while an interface may still have it.
+        let staying = host_ends(call, &valid, &staying)?;
+        let errors = links::delete_stale(&call.config.name, &staying);
+        CniError::join(errors).map_or(Ok(()), Err)?;
+        unguarded = remove_stale_guards(call, &staying);
+    }
+    let errors = [unguarded.err(), forget(call, role, &management, &records, &stale).err()];
+    CniError::join(errors.into_iter().flatten()).map_or(Ok(()), Err)
+}
+
+fn remove_stale_guards(call: &Call, staying: &HashSet<String>) -> Result<(), CniError> {
+    if !BridgeConfig::asks_for_guard(&call.config.object) {
+        return Ok(());
+    }
+    guards::remove_stale(&call.config.name, |port| staying.contains(port))
+}
+
+fn forget(
+    call: &Call,
+    role: Role,
+    management: &AddressManagement<'_>,
+    records: &Records<'_>,
+    stale: &[AttachmentKey],
+) -> Result<(), CniError> {
     if let AddressSource::Delegate(plugin) = &management.source {
         // It has the same list. Our records stay until it has done its part.
         call.delegate(plugin).pass_on("GC")?;
     }
-    let valid: HashSet<(&str, &str)> =
-        valid.iter().map(|valid| (valid.container_id.as_str(), valid.ifname.as_str())).collect();
-    let is_stale = |key: &AttachmentKey| !valid.contains(&(key.container_id.as_str(), key.interface.as_str()));
-    let stale: Vec<AttachmentKey> = records.attachments()?.into_iter().filter(is_stale).collect();
-    let forget = || management.forget(&stale, &records);
+    let forget = || management.forget(stale, records);
     if role == Role::Main && BridgeConfig::asks_for_masquerade(&call.config.object) {
-        nat::leave(&call.config.name, &records, forget)
+        nat::leave(&call.config.name, records, forget)
     } else {
         forget()
     }
+}
+
+/// What goes and what stays, of what is recorded. What was not known before is newer than the list.
+fn divide(
+    known: &[(AttachmentKey, AttachmentRecord)],
+    recorded: Vec<(AttachmentKey, AttachmentRecord)>,
+    valid: &[ValidAttachment],
+) -> (Vec<AttachmentKey>, Vec<AttachmentKey>) {
+    let valid: HashSet<(&str, &str)> =
+        valid.iter().map(|valid| (valid.container_id.as_str(), valid.ifname.as_str())).collect();
+    let known: HashSet<(&AttachmentKey, u64)> = known.iter().map(|(key, record)| (key, record.since)).collect();
+    let is_stale = |(key, record): &(AttachmentKey, AttachmentRecord)| {
+        // Adopted from a reference that wrote down no interface, it is its container's alone.
+        let by_container =
+            key.interface.is_empty() && valid.iter().any(|(container, _)| *container == key.container_id);
+        let is_valid = valid.contains(&(key.container_id.as_str(), key.interface.as_str())) || by_container;
+        // What no runtime knows of, none can call stale.
+        known.contains(&(key, record.since)) && key.is_of_container() && !is_valid
+    };
+    let (stale, staying): (Vec<_>, Vec<_>) = recorded.into_iter().partition(is_stale);
+    let keys = |records: Vec<(AttachmentKey, AttachmentRecord)>| records.into_iter().map(|(key, _)| key).collect();
+    (keys(stale), keys(staying))
+}
+
+/// The node's ends of the links that stay.
+fn host_ends(call: &Call, valid: &[ValidAttachment], staying: &[AttachmentKey]) -> Result<HashSet<String>, CniError> {
+    let listed = valid.iter().map(|valid| (&valid.container_id, &valid.ifname));
+    let recorded = staying.iter().map(|key| (&key.container_id, &key.interface));
+    let name = |(container, interface): (&String, &String)| {
+        Ok(HostEnd::named(&call.config.name, container, interface)?.name.as_str().to_owned())
+    };
+    listed.chain(recorded).map(name).collect()
 }

@@ -6,13 +6,16 @@ use gingham_net::address::{self, Address};
 use gingham_net::link::{self, BridgePort, Link};
 use gingham_net::netlink::{self, Socket};
 use gingham_net::netns::NetNs;
-use gingham_net::{masquerade, route};
+use gingham_net::{masquerade, route, spoofing, vlan};
 use ipnet::IpNet;
 
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::config::NetworkName;
+use crate::cni::env::Attachment;
 use crate::cni::error::{CniError, Code};
 use crate::cni::result::{CniResult, Interface, IpConfig};
+use crate::guards;
+use crate::plan::HostEnd;
 
 /// An inspection under way. Its steps build on each other: the bridge, the container, the node's end, the rest.
 pub(crate) struct Inspection<'a> {
@@ -21,6 +24,8 @@ pub(crate) struct Inspection<'a> {
     host: Socket<netlink::Route>,
     bridge: Option<Link>,
     inside: Option<Inside>,
+    /// Another bridge plugin made the link, before the network was taken over.
+    inherited: bool,
     findings: Vec<String>,
 }
 
@@ -35,7 +40,7 @@ impl<'a> Inspection<'a> {
     /// Nothing was looked at yet.
     pub(crate) fn new(config: &'a BridgeConfig, previous: &'a CniResult) -> Result<Self, CniError> {
         let host = Socket::<netlink::Route>::open()?;
-        Ok(Self { config, previous, host, bridge: None, inside: None, findings: Vec::new() })
+        Ok(Self { config, previous, host, bridge: None, inside: None, inherited: false, findings: Vec::new() })
     }
 
     /// What was found, as one error.
@@ -87,7 +92,10 @@ impl<'a> Inspection<'a> {
             return Ok(());
         };
         self.expect(inside.link.is_veth(), || format!("interface {name} in the container is not a veth"));
-        self.expect(inside.link.up, || format!("interface {name} in the container is down"));
+        // One that ADD left down, the container may have set up since.
+        self.expect(inside.link.up || !self.config.starts_container_end, || {
+            format!("interface {name} in the container is down")
+        });
         self.same_mac(&inside.link, told);
         // A plugin later in the chain may set another MTU, and then tells so.
         let mtu = told.map(|told| told.mtu).filter(|mtu| *mtu != 0).or(self.config.mtu);
@@ -103,10 +111,15 @@ impl<'a> Inspection<'a> {
 
     /// The node's end is there, leads to the container, and is a port of the bridge.
     pub(crate) fn host_end(&mut self, name: &str) -> Result<(), CniError> {
-        let Some(link) = link::by_name(&mut self.host, name)? else {
+        let found = match link::by_name(&mut self.host, name)? {
+            None => self.inherited_end()?,
+            found => found,
+        };
+        let Some(link) = found else {
             self.findings.push(format!("interface {name}, the node's end of the link, is missing"));
             return Ok(());
         };
+        let name = link.name.as_str();
         let leads_inside = self
             .inside
             .as_ref()
@@ -125,7 +138,52 @@ impl<'a> Inspection<'a> {
         });
         self.same_mac(&link, self.previous.interfaces.iter().find(|told| told.name == name));
         self.same_mtu(&link, self.config.mtu);
+        self.vlans(&link)
+    }
+
+    /// The port belongs to its VLANs and to no others, and the bridge heeds that.
+    fn vlans(&mut self, port: &Link) -> Result<(), CniError> {
+        let (Some(wanted), Some(bridge)) = (&self.config.vlans, &self.bridge) else { return Ok(()) };
+        let filtering = bridge.vlans.filter(|vlans| vlans.on);
+        let present = vlan::of_port(&mut self.host, port.index)?;
+        let default_vlan = filtering.and_then(|vlans| vlans.default_vlan);
+        let differences = wanted.port.differences(&present, default_vlan);
+        self.findings.extend(differences.iter().map(|found| format!("bridge port {}: {found}", port.name)));
+        self.expect(filtering.is_some(), || format!("bridge {} does not filter VLANs", self.config.name));
         Ok(())
+    }
+
+    /// The container can send under no other hardware address than its own.
+    pub(crate) fn guard(
+        &mut self,
+        network: &NetworkName,
+        host_end: &HostEnd,
+        attachment: &Attachment,
+    ) -> Result<(), CniError> {
+        let Some(mac) = self.inside.as_ref().and_then(|inside| inside.link.mac) else { return Ok(()) };
+        if !self.config.guards_sender {
+            return Ok(());
+        }
+        let guard = guards::guard_of(host_end, mac, attachment);
+        let installed = spoofing::is_installed(&mut spoofing::open(network.as_str())?, network.as_str(), &guard)?;
+        self.expect(installed, || {
+            format!(
+                "macspoofchk: bridge port {} lacks the rule that lets {mac} alone send; DEL and ADD bring it back",
+                host_end.name
+            )
+        });
+        Ok(())
+    }
+
+    /// The node's end as the result names it, where another plugin made it and gave it a name of its own.
+    fn inherited_end(&mut self) -> Result<Option<Link>, CniError> {
+        let is_end = |told: &&Interface| told.sandbox.is_empty() && told.name != self.config.name.as_str();
+        let Some(told) = self.previous.interfaces.iter().find(is_end) else { return Ok(None) };
+        let found = link::by_name(&mut self.host, &told.name)?;
+        let is_ours = |link: &Link| link.alias.as_ref().is_some_and(|alias| alias.starts_with("gingham "));
+        let inherited = found.filter(|link| !is_ours(link));
+        self.inherited = inherited.is_some();
+        Ok(inherited)
     }
 
     /// The container's interface has its addresses.
@@ -150,23 +208,42 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// The bridge has the gateways' addresses.
+    /// The bridge has the gateways' addresses, or the node's interface in the network's VLAN.
     pub(crate) fn gateways(&mut self, ips: &[IpConfig]) -> Result<(), CniError> {
-        let Some(bridge) = self.bridge.as_ref().filter(|_| self.config.is_gateway) else { return Ok(()) };
-        let present = address::list(&mut self.host, bridge.index)?;
+        if !self.config.is_gateway || ips.is_empty() {
+            return Ok(());
+        }
+        let name = match &self.config.vlans {
+            Some(vlans) => vlans.gateway_name(&self.config.name)?,
+            None => None,
+        };
+        let link = match &name {
+            Some(name) => link::by_name(&mut self.host, name.as_str())?,
+            None => self.bridge.clone(),
+        };
+        let name = name.as_ref().unwrap_or(&self.config.name);
+        let Some(link) = link else {
+            if *name != self.config.name {
+                self.findings.push(format!("interface {name}, the gateway in the network's VLAN, is missing"));
+            }
+            return Ok(());
+        };
+        self.expect(link.up, || format!("interface {name} is down"));
+        let present = address::list(&mut self.host, link.index)?;
         for ip in ips {
             let gateway = ip.gateway.and_then(|gateway| IpNet::new(gateway, ip.address.prefix_len()).ok());
             let Some(gateway) = gateway.filter(|gateway| !present.iter().any(|found| found.net == *gateway)) else {
                 continue;
             };
-            self.findings.push(format!("bridge {} lacks the gateway's address {gateway}", self.config.name));
+            self.findings.push(format!("interface {name} lacks the gateway's address {gateway}"));
         }
         Ok(())
     }
 
     /// The addresses are masqueraded.
     pub(crate) fn masquerade(&mut self, network: &NetworkName, ips: &[IpConfig]) -> Result<(), CniError> {
-        if !self.config.ip_masq || ips.is_empty() {
+        // Whoever made the link masquerades it, too.
+        if !self.config.ip_masq || ips.is_empty() || self.inherited {
             return Ok(());
         }
         let mut kernel = masquerade::open(network.as_str())?;

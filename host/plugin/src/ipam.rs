@@ -5,15 +5,20 @@ use std::path::Path;
 use gingham_engine::attachment::{self, AttachmentKey, Pod, Request};
 use gingham_engine::ipam::{self, Granted};
 use gingham_engine::runtime::Policy;
-use gingham_engine::settings::Settings;
+use gingham_engine::settings::cluster::Reach;
+use gingham_engine::settings::{Settings, SettingsError};
 use gingham_engine::store::StoreLedger;
-use gingham_net::Mac;
+use gingham_net::netlink::{self, Socket};
+use gingham_net::{Mac, reach};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::{Map, Value};
 
 use crate::addressing::Allotment;
+use crate::adoption::Inheritance;
 use crate::call::Call;
+use crate::cluster;
 use crate::cni::args::Arguments;
+use crate::cni::bridge::BridgeConfig;
 use crate::cni::config::Ipam;
 use crate::cni::env::Attachment;
 use crate::cni::error::{CniError, Code};
@@ -25,10 +30,11 @@ use crate::plan::{self, AddressSource, PolicyChoice};
 use crate::policies::Policies;
 use crate::records::Records;
 use crate::resolv_conf;
+use crate::ways;
 
 /// A network's source of addresses, ready to be asked.
 pub(crate) struct AddressManagement<'a> {
-    call: &'a Call,
+    pub(crate) call: &'a Call,
     policies: Policies,
     /// Where addresses come from.
     pub(crate) source: AddressSource,
@@ -50,10 +56,25 @@ impl Applicant<'_> {
         Ok(records.attach(&key_of(self.attachment), &records.fresh(self.netns, self.pod()))?)
     }
 
+    fn asking(&self) -> Asking<'_> {
+        let Self { attachment, netns, arguments, mac } = self;
+        Asking { key: key_of(attachment), netns, pod: self.pod(), arguments: &arguments.pairs, mac: *mac }
+    }
+
     fn pod(&self) -> Pod {
         let value = |key| self.arguments.value(key).map(str::to_owned);
         Pod { namespace: value("K8S_POD_NAMESPACE"), name: value("K8S_POD_NAME"), uid: value("K8S_POD_UID") }
     }
+}
+
+/// For whom a policy is asked: a runtime's container, or an owner that no runtime knows.
+pub(crate) struct Asking<'a> {
+    pub(crate) key: AttachmentKey,
+    /// Empty if there is none.
+    pub(crate) netns: &'a Path,
+    pub(crate) pod: Pod,
+    pub(crate) arguments: &'a [(String, String)],
+    pub(crate) mac: Option<Mac>,
 }
 
 /// How the engine names an attachment.
@@ -67,13 +88,14 @@ pub(crate) fn key_of(attachment: &Attachment) -> AttachmentKey {
 impl<'a> AddressManagement<'a> {
     /// Of the call's configuration.
     pub(crate) fn of(call: &'a Call, arguments: &Arguments) -> Result<(Self, Wishes), CniError> {
-        let policies = Policies::open()?;
+        let policies = Policies::open(&call.library)?;
         let ipam = call.config.ipam.as_ref();
         let source = plan::address_source(&call.program, ipam, |name| policies.contains(name))?;
         let (settings, wishes) = match (&source, ipam) {
             (AddressSource::Policy(_), Some(ipam)) => {
                 let wishes = Wishes::read(&call.config.object, arguments)?;
-                (Settings::parse(&policy_object(ipam, &wishes))?, wishes)
+                let settings = Settings::parse(&policy_object(ipam, &wishes))?;
+                (settings, wishes)
             }
             _ => (Settings::parse(&Map::new())?, Wishes::default()),
         };
@@ -86,7 +108,7 @@ impl<'a> AddressManagement<'a> {
 
     /// The same for a verb that must work with what it gets. What is at fault is reported and counts as absent.
     pub(crate) fn of_tolerant(call: &'a Call) -> Result<Self, CniError> {
-        let policies = Policies::open().unwrap_or_else(|error| {
+        let policies = Policies::open(&call.library).unwrap_or_else(|error| {
             journal::warn(error);
             Policies::built_in()
         });
@@ -117,12 +139,19 @@ impl<'a> AddressManagement<'a> {
 
     /// The network's records.
     pub(crate) fn records(&self) -> Result<Records<'_>, CniError> {
-        Ok(Records::of(&self.call.config.name, &self.settings.data_dir)?)
+        let network = &self.call.config.name;
+        let inheritance = match &self.source {
+            AddressSource::Policy(choice) => Some(Inheritance::of(network.as_str(), &self.settings, &choice.name)),
+            AddressSource::None | AddressSource::Delegate(_) => None,
+        };
+        Ok(Records::of(network, &self.settings.data_dir, inheritance)?)
     }
 
     /// Loads the policy that addresses come from.
     pub(crate) fn load(&self, choice: &PolicyChoice) -> Result<Policy, CniError> {
-        Ok(self.policies.load(choice)?)
+        let policy = self.policies.load(choice)?;
+        require_dividing(&policy, &self.settings)?;
+        Ok(policy)
     }
 
     /// Lets a policy give addresses and commits them.
@@ -133,16 +162,73 @@ impl<'a> AddressManagement<'a> {
         wishes: Wishes,
         records: &Records<'_>,
     ) -> Result<Allotment, CniError> {
-        let request = self.request(applicant, wishes, records)?;
-        let record = records.fresh(applicant.netns, applicant.pod());
-        let policy = self.policies.load(choice)?;
+        self.grant(choice, &applicant.asking(), wishes, records)
+    }
+
+    /// The same, for anybody.
+    pub(crate) fn grant(
+        &self,
+        choice: &PolicyChoice,
+        asking: &Asking<'_>,
+        wishes: Wishes,
+        records: &Records<'_>,
+    ) -> Result<Allotment, CniError> {
+        let request = self.request(asking, wishes, records)?;
+        let record = records.fresh(asking.netns, asking.pod.clone());
+        let policy = self.load(choice)?;
         let mut log = Vec::new();
-        // No lock is held while the policy checks its configuration.
-        let granted = ipam::prepare::<StoreLedger>(&policy, &self.settings, &mut log)
-            .map_err(CniError::from)
-            .and_then(|prepared| Ok(prepared.allocate(records.write()?, &request, &record, &mut log)?));
+        let granted = if policy.is_cluster() {
+            self.dividing(&policy, records, &BridgeConfig::bridge_name(&self.call.config.object))
+                .allocate(&request, &record, &mut log)
+                .map(|divided| divided.into_allotment(&self.settings))
+        } else {
+            // No lock is held while the policy checks its configuration.
+            ipam::prepare::<StoreLedger>(&policy, &self.settings, &mut log)
+                .map_err(CniError::from)
+                .and_then(|prepared| Ok(prepared.allocate(records.write()?, &request, &record, &mut log)?))
+                .map(allotment)
+        };
         journal::policy(policy.name(), &log);
-        Ok(allotment(granted?))
+        granted
+    }
+
+    /// The network, as one that is divided among nodes.
+    pub(crate) fn dividing<'s>(
+        &'s self,
+        policy: &'s Policy,
+        records: &'s Records<'s>,
+        bridge: &'s str,
+    ) -> cluster::Allocation<'s> {
+        cluster::Allocation { network: self.call.config.name.as_str(), policy, settings: &self.settings, records, bridge }
+    }
+
+    /// The MTU of containers whose packets go to other nodes through a tunnel, in bytes.
+    pub(crate) fn tunnel_mtu(&self, records: &Records<'_>) -> Result<Option<u32>, CniError> {
+        if self.settings.reach != Reach::Vxlan {
+            return Ok(None);
+        }
+        ways::tunnel_mtu(self.call.config.name.as_str(), &self.settings, records)
+    }
+
+    /// Sees to the ways to other nodes, as far as an ADD does.
+    pub(crate) fn open_ways(
+        &self,
+        host: &mut Socket<netlink::Route>,
+        allotment: &Allotment,
+        records: &Records<'_>,
+    ) -> Result<(), CniError> {
+        let AddressSource::Policy(choice) = &self.source else { return Ok(()) };
+        if self.settings.reach == Reach::None {
+            return Ok(());
+        }
+        let bridge = BridgeConfig::bridge_name(&self.call.config.object);
+        reach::ensure_bridge_answers(host, &bridge, &allotment.prefixes)?;
+        if !allotment.asked_store || reach::is_kept(&self.settings.data_dir) {
+            return Ok(());
+        }
+        let policy = self.load(choice)?;
+        self.dividing(&policy, records, &bridge).refresh_ways(host);
+        Ok(())
     }
 
     /// Lets another plugin give addresses.
@@ -153,7 +239,7 @@ impl<'a> AddressManagement<'a> {
             return Err(DelegateError::NoAddress { plugin: plugin.to_owned() }.into());
         }
         let prefixes = result.ips.iter().map(|ip| ip.address.trunc()).collect();
-        Ok(Allotment { ips: result.ips, routes: result.routes, dns: result.dns, prefixes })
+        Ok(Allotment { ips: result.ips, routes: result.routes, dns: result.dns, prefixes, asked_store: false })
     }
 
     /// Lets another plugin take back what it gave.
@@ -179,17 +265,23 @@ impl<'a> AddressManagement<'a> {
         CniError::join(errors).map_or(Ok(()), Err)
     }
 
-    fn request(&self, applicant: &Applicant<'_>, wishes: Wishes, records: &Records<'_>) -> Result<Request, CniError> {
+    /// What the policy is asked.
+    pub(crate) fn request(
+        &self,
+        asking: &Asking<'_>,
+        wishes: Wishes,
+        records: &Records<'_>,
+    ) -> Result<Request, CniError> {
         Ok(Request {
             network: self.call.config.name.as_str().to_owned(),
-            key: key_of(applicant.attachment),
-            netns: applicant.netns.to_string_lossy().into_owned(),
-            pod: applicant.pod(),
+            key: asking.key.clone(),
+            netns: asking.netns.to_string_lossy().into_owned(),
+            pod: asking.pod.clone(),
             node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            arguments: applicant.arguments.pairs.clone(),
+            arguments: asking.arguments.to_vec(),
             annotations: wishes.annotations,
             requested: wishes.addresses,
-            mac: applicant.mac.map(Mac::octets),
+            mac: asking.mac.map(Mac::octets),
             resolv_conf: self.resolv_conf()?.map(engine_dns),
             now: records.now(),
             seed: seed()?,
@@ -203,9 +295,23 @@ impl<'a> AddressManagement<'a> {
     }
 }
 
-/// What a policy's configuration is made of: `ipam`, and the ranges the runtime sent.
+/// To ignore `cluster` would hand out addresses that other nodes hand out too.
+fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(), SettingsError> {
+    if settings.cluster.is_none() || policy.is_cluster() {
+        return Ok(());
+    }
+    let message = format!(
+        "policy {} does not divide a range among nodes; name one that does, e.g. \"weave-split\", or remove the key",
+        policy.name()
+    );
+    Err(SettingsError { key: "cluster".to_owned(), message })
+}
+
+/// What a policy's configuration is made of: `ipam`, and the ranges the runtime sent. That key is the runtime's alone:
+/// whoever wrote it into the file wrote a key that nobody knows.
 fn policy_object(ipam: &Ipam, wishes: &Wishes) -> Map<String, Value> {
     let mut object = ipam.object.clone();
+    object.retain(|key, _| !key.eq_ignore_ascii_case("ipRanges"));
     if let Some(ranges) = &wishes.ip_ranges {
         object.insert("ipRanges".to_owned(), ranges.clone());
     }
@@ -237,7 +343,8 @@ fn seed() -> Result<u64, CniError> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-fn allotment(granted: Granted) -> Allotment {
+/// What a policy granted, as CNI has it.
+pub(crate) fn allotment(granted: Granted) -> Allotment {
     let answer = granted.answer;
     let ip = |assigned: attachment::Assigned| IpConfig {
         interface: None,
@@ -258,6 +365,7 @@ fn allotment(granted: Granted) -> Allotment {
         routes: answer.routes.into_iter().map(route).collect(),
         dns: answer.dns.map(cni_dns).unwrap_or_default(),
         prefixes: granted.prefixes,
+        asked_store: false,
     }
 }
 

@@ -10,6 +10,11 @@ pub(crate) fn warn(message: impl Display) {
     write("warning", &message.to_string());
 }
 
+/// Something that happened once and that the operator may look for.
+pub(crate) fn info(message: impl Display) {
+    write("info", &message.to_string());
+}
+
 /// What a policy logged.
 pub(crate) fn policy(name: &str, lines: &[LogLine]) {
     for line in lines {

@@ -6,18 +6,23 @@
 
 mod add;
 mod addressing;
+pub mod adoption;
 mod call;
 mod check;
+mod cluster;
 mod cni;
 mod del;
 mod delegate;
 mod failpoint;
 mod gc;
+mod guards;
+mod host_side;
 mod inspection;
 mod ipam;
 mod journal;
 mod links;
 mod nat;
+pub mod network;
 mod plan;
 mod policies;
 mod records;
@@ -25,6 +30,7 @@ mod resolv_conf;
 mod sandbox;
 mod status;
 mod undo;
+mod ways;
 
 use std::ffi::OsString;
 use std::io::Read;

@@ -45,7 +45,11 @@ pub(crate) enum PlanError {
     #[error(
         "type: found {plugin:?}{}, but this plugin runs as {program:?}; \
          give the configuration this type, or install the plugin under the type's name",
-        ipam.as_ref().map(|ipam| format!(" and ipam.type {ipam:?}")).unwrap_or_default()
+        match ipam {
+            Some(ipam) => format!(" and ipam.type {ipam:?}"),
+            // As IPAM plugin it is called with an `ipam`; the words are the reference's.
+            None => " (IPAM config missing 'ipam' key)".to_owned(),
+        }
     )]
     NotConcerned {
         /// The name it runs under.
@@ -143,12 +147,42 @@ impl HostEnd {
     /// Of an attachment that is known from elsewhere.
     pub(crate) fn named(network: &NetworkName, container: &str, interface: &str) -> Result<Self, EnvError> {
         // None of the three can hold a zero byte, so different attachments are different texts.
-        let hash = Sha256::digest(format!("{network}\0{container}\0{interface}"));
-        let bits = hash.iter().take(6).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte)) >> 4;
+        let name = port_name(&format!("{network}\0{container}\0{interface}"))?;
         let mut alias = format!("{}{container} {interface}", alias_prefix(network));
         alias.truncate(alias.floor_char_boundary(LONGEST_ALIAS));
-        Ok(Self { name: IfName::new(&format!("veth{bits:011x}"))?, alias })
+        Ok(Self { name, alias })
     }
+
+    /// Whether an interface's name is one that such an end could have.
+    pub(crate) fn is_name_of_one(name: &str) -> bool {
+        let digits = name.strip_prefix("veth").unwrap_or_default();
+        digits.len() == 11 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
+/// The bridge's port to the node's own interface in a VLAN. All networks of that bridge and VLAN share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GatewayPort {
+    /// Made like those of containers.
+    pub(crate) name: IfName,
+    /// Not of the kind that GC takes for a container's.
+    pub(crate) alias: String,
+}
+
+impl GatewayPort {
+    /// Of a bridge and a VLAN.
+    pub(crate) fn of(bridge: &IfName, vlan: u16) -> Result<Self, EnvError> {
+        // A network's name is never empty, so no container's text is the same.
+        let name = port_name(&format!("\0{bridge}\0{vlan}"))?;
+        Ok(Self { name, alias: format!("gingham: gateway of VLAN {vlan} on {bridge}") })
+    }
+}
+
+/// `veth` and the first 11 hexadecimal digits of a hash.
+fn port_name(of: &str) -> Result<IfName, EnvError> {
+    let hash = Sha256::digest(of);
+    let bits = hash.iter().take(6).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte)) >> 4;
+    IfName::new(&format!("veth{bits:011x}"))
 }
 
 /// How the aliases of all of a network's links begin.

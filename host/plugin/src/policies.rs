@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gingham_builtin::BuiltIn;
-use gingham_engine::library::{Installed, LIBRARY_DIR, Library, LibraryError};
+use gingham_engine::library::{Installed, Library, LibraryError};
 use gingham_engine::runtime::{LoadError, Policy, Runtime};
 
 use crate::plan::PolicyChoice;
@@ -54,8 +54,8 @@ pub(crate) struct Policies {
 }
 
 impl Policies {
-    pub(crate) fn open() -> Result<Self, PolicyError> {
-        Ok(Self { library: Some(Library::open(Path::new(LIBRARY_DIR))?) })
+    pub(crate) fn open(library: &Path) -> Result<Self, PolicyError> {
+        Ok(Self { library: Some(Library::open(library)?) })
     }
 
     /// Those inside the binary alone, where the library cannot be opened and the work must go on.

@@ -7,13 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::ipam;
-use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, recorded};
 use gingham_engine::runtime::Policy;
 use gingham_engine::settings::Settings;
 use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreReader};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
+use crate::adoption::{self, AdoptionError, Inheritance};
 use crate::cni::config::NetworkName;
+use crate::failpoint;
 use crate::journal;
 
 /// Why the records cannot be used.
@@ -25,7 +27,7 @@ pub(crate) enum RecordsError {
         /// The system's word.
         source: io::Error,
     },
-    /// The lock of the network's masquerade cannot be had. CNI code 5.
+    /// A lock cannot be had. CNI code 5.
     #[error("cannot lock {}: {source}", path.display())]
     Lock {
         /// The file.
@@ -42,12 +44,21 @@ pub(crate) enum RecordsError {
         /// Which.
         key: AttachmentKey,
     },
+    /// The reference's leases cannot be taken over. CNI code 5.
+    #[error(transparent)]
+    Adoption(#[from] AdoptionError),
     /// The store failed. CNI code 5.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// The file whose lock ADDs share and GC has alone.
+const ATTACHING: &str = "attaching.lock";
+
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// More leases than a node holds for itself: one for each bridge that the network was ever on.
+const NODES_OWN_AT_MOST: u64 = 16;
 
 /// One network's records.
 pub(crate) struct Records<'a> {
@@ -55,18 +66,24 @@ pub(crate) struct Records<'a> {
     directory: &'a Path,
     boot: String,
     now: u64,
+    /// Leases of the reference that are taken over on the first use; none where addresses are another's business.
+    inheritance: Option<Inheritance>,
 }
 
-/// Held while the network's masquerade is made or taken away.
-pub(crate) struct NatLock {
+/// Held as long as it lives. Locks are taken in this order: of attachments, of the masquerade, of the store.
+pub(crate) struct Lock {
     _file: File,
 }
 
 impl<'a> Records<'a> {
     /// Of a network, in a data directory. Opens nothing yet.
-    pub(crate) fn of(network: &'a NetworkName, directory: &'a Path) -> Result<Self, RecordsError> {
+    pub(crate) fn of(
+        network: &'a NetworkName,
+        directory: &'a Path,
+        inheritance: Option<Inheritance>,
+    ) -> Result<Self, RecordsError> {
         let boot = std::fs::read_to_string(BOOT_ID).map_err(|source| RecordsError::BootId { source })?;
-        Ok(Self { network, directory, boot: boot.trim().to_owned(), now: now() })
+        Ok(Self { network, directory, boot: boot.trim().to_owned(), now: now(), inheritance })
     }
 
     /// Milliseconds since the epoch, the same for everything this process does.
@@ -74,13 +91,55 @@ impl<'a> Records<'a> {
         self.now
     }
 
-    /// Locks the store and begins the one transaction.
+    /// The kernel's boot id.
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// Locks the store and begins the one transaction. The first time, leases of the reference are made durable before.
     pub(crate) fn write(&self) -> Result<StoreLedger, RecordsError> {
+        let mut ledger = self.open()?;
+        let Some(inheritance) = &self.inheritance else { return Ok(ledger) };
+        if let Some(adoption) = ledger.adoption()? {
+            inheritance.let_go(&mut ledger, adoption, self.now)?;
+            return Ok(ledger);
+        }
+        let taken = inheritance.take_over(&mut ledger, &self.boot, self.now)?;
+        if taken.is_empty() {
+            // That there is nothing is recorded together with what comes.
+            return Ok(ledger);
+        }
+        let _ = failpoint::reach("adopt.recorded");
+        ledger.commit()?;
+        let _ = failpoint::reach("adopt.done");
+        inheritance.tell(&taken);
+        self.open()
+    }
+
+    fn open(&self) -> Result<StoreLedger, RecordsError> {
         Ok(Store::open(self.directory, &self.boot, self.now)?.into_ledger(self.network.as_str())?)
     }
 
     /// A look at the records; none if nothing was ever recorded here in this boot.
     pub(crate) fn read(&self) -> Result<Option<ReadLedger>, RecordsError> {
+        let ledger = self.look()?;
+        if !self.is_to_be_adopted(ledger.as_ref())? {
+            return Ok(ledger);
+        }
+        drop(ledger);
+        drop(self.write()?);
+        self.look()
+    }
+
+    /// Whether leases of the reference wait to be taken over.
+    pub(crate) fn is_to_be_adopted(&self, ledger: Option<&ReadLedger>) -> Result<bool, RecordsError> {
+        let Some(inheritance) = &self.inheritance else { return Ok(false) };
+        let is_done = ledger.map_or(Ok(false), ReadLedger::is_adopted)?;
+        Ok(!is_done && inheritance.is_worth_a_look())
+    }
+
+    /// The same, without taking anything over.
+    pub(crate) fn look(&self) -> Result<Option<ReadLedger>, RecordsError> {
         match self.reader()? {
             Some(store) => Ok(Some(store.ledger(self.network.as_str())?)),
             None => Ok(None),
@@ -106,7 +165,7 @@ impl<'a> Records<'a> {
     /// Records an attachment whose addresses are another's business.
     pub(crate) fn attach(&self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), RecordsError> {
         let mut ledger = self.write()?;
-        if ledger.attachment(key)?.is_some() {
+        if recorded(&ledger, key)?.is_some() {
             return Err(RecordsError::AlreadyAttached { key: key.clone() });
         }
         ledger.attach(key, record)?;
@@ -115,7 +174,7 @@ impl<'a> Records<'a> {
 
     /// Forgets an attachment and tells the policy. One that was never recorded is no error.
     pub(crate) fn forget(&self, key: &AttachmentKey, policy: Option<(&Policy, &Settings)>) -> Result<(), RecordsError> {
-        if !self.directory.exists() {
+        if !self.directory.exists() && !self.is_to_be_adopted(None)? {
             // To free nothing, no directory has to be made.
             return Ok(());
         }
@@ -124,12 +183,16 @@ impl<'a> Records<'a> {
             Err(_) if matches!(self.attachment(key), Ok(None)) => return Ok(()),
             opened => opened?,
         };
+        let adoption = if self.inheritance.is_some() { ledger.adoption()? } else { None };
         let mut log = Vec::new();
         let released = ipam::release(ledger, key, self.now, policy, &mut log);
         if let Some((policy, _)) = policy {
             journal::policy(policy.name(), &log);
         }
-        Ok(released.map(drop)?)
+        if let (Some(adoption), Some(record)) = (adoption, released?) {
+            adoption::forget_files(&adoption, key, &record.addresses).iter().for_each(journal::warn);
+        }
+        Ok(())
     }
 
     /// Whether attachments are recorded whose addresses are another plugin's business.
@@ -140,24 +203,49 @@ impl<'a> Records<'a> {
 
     /// What is recorded of an attachment.
     pub(crate) fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, RecordsError> {
-        self.read()?.map_or(Ok(None), |ledger| Ok(ledger.attachment(key)?))
+        self.read()?.map_or(Ok(None), |ledger| Ok(recorded(&ledger, key)?.map(|(_, record)| record)))
     }
 
     /// All attachments.
-    pub(crate) fn attachments(&self) -> Result<Vec<AttachmentKey>, RecordsError> {
-        let Some(ledger) = self.read()? else { return Ok(Vec::new()) };
-        Ok(ledger.attachments()?.into_iter().map(|(key, _)| key).collect())
+    pub(crate) fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, RecordsError> {
+        self.read()?.map_or(Ok(Vec::new()), |ledger| Ok(ledger.attachments()?))
     }
 
-    /// Whether nobody is attached.
+    /// Whether nobody is attached, but perhaps the node itself.
     pub(crate) fn is_empty(&self) -> Result<bool, RecordsError> {
-        self.read()?.map_or(Ok(true), |ledger| Ok(ledger.attachment_count()? == 0))
+        let Some(ledger) = self.read()? else { return Ok(true) };
+        if ledger.attachment_count()? > NODES_OWN_AT_MOST {
+            return Ok(false);
+        }
+        Ok(ledger.attachments()?.iter().all(|(key, _)| key.is_nodes_own()))
     }
 
-    /// Waits for the masquerade's lock. It is taken before the store's, never while that is held. None if there is no
-    /// lock and none can be made: without a writable data directory nobody is attached, and nobody is about to be.
-    pub(crate) fn lock_nat(&self) -> Result<Option<NatLock>, RecordsError> {
-        let path = self.directory.join("nat.lock");
+    /// Waits for the masquerade's lock: held while it is made or taken away. It is taken before the store's, never while
+    /// that is held. None if there is no lock and none can be made: without a writable data directory nobody is
+    /// attached, and nobody is about to be.
+    pub(crate) fn lock_nat(&self) -> Result<Option<Lock>, RecordsError> {
+        self.lock("nat.lock", FlockOperation::LockExclusive)
+    }
+
+    /// Keeps GC out: between the record of an attachment and its link, GC would free an address that is about to be used.
+    /// Any number of ADDs at once.
+    pub(crate) fn keep_gc_out(&self) -> Result<Option<Lock>, RecordsError> {
+        match self.lock(ATTACHING, FlockOperation::LockShared)? {
+            Some(lock) => Ok(Some(lock)),
+            // The first ADD of all.
+            None if Store::make_directory(self.directory).is_ok() => self.lock(ATTACHING, FlockOperation::LockShared),
+            // The store has the better words for it.
+            None => Ok(None),
+        }
+    }
+
+    /// Waits until no ADD is under way, and keeps new ones waiting.
+    pub(crate) fn keep_adds_out(&self) -> Result<Option<Lock>, RecordsError> {
+        self.lock(ATTACHING, FlockOperation::LockExclusive)
+    }
+
+    fn lock(&self, name: &str, operation: FlockOperation) -> Result<Option<Lock>, RecordsError> {
+        let path = self.directory.join(name);
         let failed = |errno: rustix::io::Errno| RecordsError::Lock { path: path.clone(), source: errno.into() };
         let flags = OFlags::CREATE | OFlags::RDONLY | OFlags::CLOEXEC;
         let file = match rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
@@ -165,8 +253,8 @@ impl<'a> Records<'a> {
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::ROFS) => return Ok(None),
             Err(errno) => return Err(failed(errno)),
         };
-        rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive)).map_err(failed)?;
-        Ok(Some(NatLock { _file: file }))
+        rustix::io::retry_on_intr(|| rustix::fs::flock(&file, operation)).map_err(failed)?;
+        Ok(Some(Lock { _file: file }))
     }
 }
 

@@ -7,7 +7,7 @@ mod allocation;
 mod config;
 mod ranges;
 
-use gingham_sdk::{Answer, Policy, Pool, Problem, Refusal, Request};
+use gingham_sdk::{Answer, Policy, Pool, Problem, Refusal, Request, Route};
 
 pub use config::Config;
 
@@ -23,7 +23,7 @@ impl Policy for HostLocal {
 
     fn allocate(config: &Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal> {
         let addresses = allocation::one_of_each(pools, request)?;
-        Ok(Answer { addresses, routes: config.routes.clone().unwrap_or_default(), dns: request.resolv_conf() })
+        Ok(Answer { addresses, routes: Route::as_the_kernel_takes_them(config.routes.as_deref().unwrap_or_default()), dns: request.resolv_conf() })
     }
 }
 

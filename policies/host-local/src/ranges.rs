@@ -87,7 +87,7 @@ fn subnet(text: &str) -> Result<IpNet, String> {
     if text.is_empty() {
         return Err("is missing: every range needs its network, e.g. \"10.1.0.0/16\"".to_owned());
     }
-    let prefix: IpNet = text.parse().map_err(|_| format!("invalid CIDR address: {text}"))?;
+    let prefix = cidr(text).ok_or_else(|| format!("invalid CIDR address: {text}"))?;
     if prefix.max_prefix_len() - prefix.prefix_len() < 2 {
         return Err(format!("Network {prefix} too small to allocate from"));
     }
@@ -98,6 +98,12 @@ fn subnet(text: &str) -> Result<IpNet, String> {
         ));
     }
     Ok(prefix)
+}
+
+/// With the standard library's word on the address: a leading zero, which others read as octal, is no number.
+fn cidr(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    IpNet::new(address.parse().ok()?, length.parse().ok()?).ok()
 }
 
 fn address(key: &'static str, text: Option<&str>) -> Result<Option<IpAddr>, (&'static str, String)> {

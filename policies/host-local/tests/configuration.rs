@@ -82,6 +82,7 @@ fn nothing_to_hand_out() {
 fn a_bad_range_names_its_key() {
     let cases = [
         (json!({"subnet": "10.1.0.0"}), "subnet: invalid CIDR address: 10.1.0.0"),
+        (json!({"subnet": "010.1.0.0/24"}), "subnet: invalid CIDR address: 010.1.0.0/24"),
         (json!({"subnet": "10.1.0.0/33"}), "subnet: invalid CIDR address: 10.1.0.0/33"),
         (json!({"subnet": "192.0.2.0/31"}), "subnet: Network 192.0.2.0/31 too small to allocate from"),
         (json!({"subnet": "fd00::/127"}), "subnet: Network fd00::/127 too small to allocate from"),
@@ -173,4 +174,11 @@ fn sets_are_of_one_family_and_no_two_ranges_touch() {
         [{"subnet": "10.2.0.0/24"}],
     ]});
     assert_eq!(problems(beside), [""; 0]);
+}
+
+#[test]
+fn of_a_route_the_kernels_prefix_is_told() {
+    let mut network = network(json!({"subnet": "10.1.0.0/24", "routes": [{"dst": "fd00::7/64"}]}));
+    let routes = network.add("a").granted().answer.routes;
+    assert_eq!(routes.iter().map(|route| route.destination.to_string()).collect::<Vec<_>>(), ["fd00::/64"]);
 }

@@ -13,7 +13,7 @@ mod plan;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use gingham_sdk::{Answer, ClusterPolicy, Grid, IpNet, Policy, Pool, Problem, Refusal, Request};
+use gingham_sdk::{Answer, ClusterPolicy, Grid, IpNet, Policy, Pool, Problem, Refusal, Request, Route};
 
 pub use config::Config;
 use plan::Plan;
@@ -31,7 +31,7 @@ impl Policy for WeaveSplit {
     fn allocate(config: &Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal> {
         let plan = plan(config)?;
         let addresses = vec![allocation::choose(&plan, config.pick, &pools[0], request)?];
-        Ok(Answer { addresses, routes: config.routes.clone().unwrap_or_default(), dns: request.resolv_conf() })
+        Ok(Answer { addresses, routes: Route::as_the_kernel_takes_them(config.routes.as_deref().unwrap_or_default()), dns: request.resolv_conf() })
     }
 }
 

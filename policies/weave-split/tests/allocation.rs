@@ -67,7 +67,7 @@ fn a_resting_address_waits_as_long_as_a_block_can_be_claimed() {
     }
     network.del("c2");
     network.add("next").expect("10.1.0.4/28");
-    network.advance(Duration::from_secs(120));
+    network.advance(Duration::from_mins(2));
     network.add("later").expect("10.1.0.2/28");
 }
 

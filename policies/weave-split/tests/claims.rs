@@ -142,7 +142,9 @@ fn a_filling_cluster_divides_equally() {
         for me in members {
             let mut node = network(config.clone()).node(me, members);
             for (holder, blocks) in &held {
-                blocks.iter().for_each(|block| node.claim(holder, block));
+                for block in blocks {
+                    node.claim(holder, block);
+                }
             }
             let next = node.next_block();
             let own = node.share(me)[0];

@@ -16,6 +16,7 @@ use gingham_engine::ownership::shared_store::Reply;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{Limits, Policy, Runtime};
 use gingham_engine::settings::Settings;
+use gingham_engine::settings::cluster::Reach;
 use ipnet::IpNet;
 
 use crate::chooser::Exhausted;
@@ -49,6 +50,8 @@ impl WeaveSplit {
             cooldown: std::time::Duration::from_millis(cooldown),
             data_dir: "/nowhere".into(),
             limits: Limits::default(),
+            cluster: None,
+            reach: Reach::None,
         }));
         let blocks = sound(ClusterPolicy::new(policy, settings, &mut Vec::new()));
         Self { policy, settings, blocks: Box::leak(Box::new(blocks)) }

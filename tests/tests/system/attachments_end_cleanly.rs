@@ -160,11 +160,12 @@ fn errors_at_every_place_of_add_take_everything_back() {
 }
 
 /// The failpoints of an ADD with a policy, in order.
-const PLACES_OF_ADD: [&str; 8] = [
+const PLACES_OF_ADD: [&str; 9] = [
     "add.planned",
     "add.allotted",
     "add.bridge",
     "add.veth",
+    "add.plugged",
     "add.gateway",
     "add.configured",
     "add.masqueraded",

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 /// CNI codes.
 const VERSION: u64 = 1;
-const UNSUPPORTED: u64 = 2;
 const ENVIRONMENT: u64 = 4;
 const DECODING: u64 = 6;
 const CONFIG: u64 = 7;
@@ -44,10 +43,18 @@ fn of_the_main_configuration() {
         ("bridge", json!({"bridge": "a/b"}), CONFIG),
         ("bridge", json!({"bridge": 7}), CONFIG),
         ("dns.nameservers", json!({"dns": {"nameservers": "10.0.0.1"}}), CONFIG),
-        ("vlan", json!({"vlan": 7}), UNSUPPORTED),
-        ("vlanTrunk", json!({"vlanTrunk": [{"id": 7}]}), UNSUPPORTED),
-        ("macspoofchk", json!({"macspoofchk": true}), UNSUPPORTED),
-        ("disableContainerInterface", json!({"disableContainerInterface": true}), UNSUPPORTED),
+        ("vlan", json!({"vlan": 4095}), CONFIG),
+        ("vlan", json!({"vlan": -1}), CONFIG),
+        ("vlan", json!({"vlan": "7"}), CONFIG),
+        ("vlanTrunk", json!({"vlanTrunk": {"id": 7}}), CONFIG),
+        ("vlanTrunk[0].id", json!({"vlanTrunk": [{"id": 4095}]}), CONFIG),
+        ("vlanTrunk[1].maxID", json!({"vlanTrunk": [{"id": 7}, {"minID": 7, "maxID": 0}]}), CONFIG),
+        ("vlanTrunk[0]", json!({"vlanTrunk": [{"minID": 7}]}), CONFIG),
+        ("preserveDefaultVlan", json!({"preserveDefaultVlan": "no"}), CONFIG),
+        ("bridge", json!({"bridge": "twelve-bytes", "vlan": 100}), CONFIG),
+        ("macspoofchk", json!({"macspoofchk": "yes"}), CONFIG),
+        ("disableContainerInterface", json!({"disableContainerInterface": 1}), CONFIG),
+        ("disableContainerInterface", json!({"disableContainerInterface": true}), CONFIG),
         ("ipam", json!({"ipam": 7}), CONFIG),
         ("ipam.type", json!({"ipam": {"type": 7}}), CONFIG),
         ("ipam.type", json!({"ipam": {"type": ""}}), CONFIG),
@@ -86,7 +93,9 @@ fn of_the_hosts_keys_of_ipam() {
         ("ipam.limits", json!({"limits": 7})),
         ("ipam.limits.fuel", json!({"limits": {"fuel": 0}})),
         ("ipam.limits.memory", json!({"limits": {"memory": "lots"}})),
-        ("ipam.cluster", json!({"cluster": {"store": "etcd"}})),
+        ("ipam.cluster", json!({"cluster": {"store": "local"}})),
+        ("ipam.cluster.endpoints", json!({"cluster": {"store": "etcd"}})),
+        ("ipam.reach", json!({"reach": "route"})),
         ("ipam.resolvConf", json!({"resolvConf": 7})),
     ];
     for (key, changes) in cases {
@@ -173,4 +182,14 @@ fn of_the_namespace() {
     }
     let own = Container { id: "c2".to_owned(), netns: "/proc/thread-self/ns/net".into() };
     assert!(Cni::add(&bridged(), &own).run().fault().msg.contains("netns"));
+    assert_eq!(kernel::links(), [""; 0], "it is refused before anything is touched");
+    // Who insists gets it, and can get rid of it again.
+    for insisted in ["1", "True"] {
+        let insist = |call: Cni| call.variable("CNI_NETNS_OVERRIDE", insisted).run();
+        let result = insist(Cni::add(&bridged(), &own)).result();
+        assert_eq!(kernel::addresses("eth0").len(), 1);
+        insist(Cni::check(&bridged(), &own, &result)).succeeds();
+        insist(Cni::del(&bridged(), &own)).succeeds();
+        assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);
+    }
 }

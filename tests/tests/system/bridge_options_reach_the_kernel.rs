@@ -78,6 +78,25 @@ fn mac_by_three_ways_and_their_order() {
 }
 
 #[test]
+fn where_iptables_is_asked_for_the_operator_hears_of_nftables() {
+    let node = Node::new();
+    for (number, (changes, heard)) in [
+        (json!({"ipMasq": true, "ipMasqBackend": "iptables"}), true),
+        (json!({"ipMasq": true, "ipMasqBackend": "nftables"}), false),
+        (json!({"ipMasqBackend": "iptables"}), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let c1 = node.container(&format!("c{number}"));
+        let outcome = Cni::add(&bridged_with(changes.clone()), &c1).run();
+        outcome.result();
+        assert_eq!(outcome.stderr.contains("ipMasqBackend") && outcome.stderr.contains("nftables"), heard, "{changes}");
+    }
+    assert_eq!(kernel::masqueraded("mynet"), ["10.7.0.0/24"]);
+}
+
+#[test]
 fn is_default_gateway() {
     let (_node, c1, result) = join(json!({"isGateway": false, "isDefaultGateway": true}));
     assert_eq!(c1.inside(|| kernel::routes("eth0")), ["0.0.0.0/0 via 10.7.0.1"]);

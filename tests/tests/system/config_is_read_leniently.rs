@@ -72,4 +72,6 @@ fn ranges_of_the_runtime_reach_the_policy() {
         "runtimeConfig": {"ipRanges": [[{"subnet": "10.9.0.0/24"}]]},
     }));
     assert_eq!(address(&Cni::add(&network, &node.container("c1")).run().result()), "10.9.0.2");
+    let in_the_file = addresses_only_with(json!({"ipam": {"IPRanges": [[{"subnet": "10.9.0.0/24"}]]}}));
+    assert_eq!(address(&Cni::add(&in_the_file, &node.container("c2")).run().result()), "10.7.0.2");
 }

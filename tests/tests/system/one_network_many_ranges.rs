@@ -40,6 +40,22 @@ fn dual_stack_from_container_to_gateway_and_neighbour() {
     assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);
 }
 
+/// The kernel joins the two default routes of IPv6 to one with two hops.
+#[test]
+fn two_interfaces_of_a_container_on_one_dual_stack_network() {
+    let node = Node::new();
+    let network = bridged_with(json!({"isDefaultGateway": true, "ipam": {
+        "subnet": null, "ranges": [[{"subnet": "10.7.0.0/24"}], [{"subnet": "fd00:7::/64"}]],
+    }}));
+    let c1 = node.container("c1");
+    let results = ["eth0", "eth1"].map(|name| Cni::add(&network, &c1).interface(name).run().result());
+    for (name, result) in ["eth0", "eth1"].into_iter().zip(&results) {
+        let routes = c1.inside(|| kernel::routes(name));
+        assert!(routes.contains(&"::/0 via fd00:7::1".to_owned()), "{name}: {routes:?}");
+        Cni::check(&network, &c1, result).interface(name).run().succeeds();
+    }
+}
+
 #[test]
 fn the_ranges_of_a_set_are_used_one_after_the_other() {
     let node = Node::new();

@@ -32,6 +32,23 @@ fn as_ipam_it_reads_no_keys_of_the_main_plugin() {
     Cni::add(&network, &node.container("c1")).run().result();
 }
 
+/// For containers that share the node's network: the interface becomes the node's, as its owner wants.
+#[test]
+fn the_plugins_own_namespace_only_where_it_is_asked_for() {
+    let node = Node::new();
+    let network = bridged_with(json!({"ipMasq": true}));
+    let own = |call: Cni| call.netns("/proc/thread-self/ns/net");
+    let c1 = node.container("c1");
+    let fault = own(Cni::add(&network, &c1)).run().fault();
+    assert_eq!(fault.code, 8, "{fault:?}");
+    assert_eq!(fault.msg, "plugin's netns and netns from CNI_NETNS should not be the same");
+    assert_eq!(kernel::traces("mynet", "cni0"), [""; 0], "nothing was done");
+    let result = own(Cni::add(&network, &c1)).variable("CNI_NETNS_OVERRIDE", "True").run().result();
+    assert_eq!(kernel::addresses("eth0"), [format!("{}/24", address(&result))]);
+    own(Cni::del(&network, &c1)).variable("CNI_NETNS_OVERRIDE", "1").run().succeeds();
+    assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);
+}
+
 #[test]
 fn under_a_name_the_configuration_does_not_have_it_is_not_concerned() {
     let node = Node::new();

@@ -14,13 +14,22 @@ pub const REQUIRE: &str = "GINGHAM_REQUIRE_PACKAGES";
 /// If the program is missing and [`REQUIRE`] is set.
 #[must_use]
 pub fn has(program: &str, package: &str) -> bool {
-    if Path::new(program).exists() {
+    holds(Path::new(program).exists(), &format!("{program} of the package {package}"))
+}
+
+/// Whether a condition holds. If not, the calling test is noted down with what it wants, and should return.
+///
+/// # Panics
+/// If the condition does not hold and [`REQUIRE`] is set.
+#[must_use]
+pub fn holds(condition: bool, wanted: &str) -> bool {
+    if condition {
         return true;
     }
     let current = thread::current();
     let test = current.name().unwrap_or("a test");
-    assert!(env::var_os(REQUIRE).is_none(), "{test} wants {program}: install the package {package}");
-    let line = format!("{test} wants {program} of the package {package}\n");
+    assert!(env::var_os(REQUIRE).is_none(), "{test} wants {wanted}");
+    let line = format!("{test} wants {wanted}\n");
     let noted =
         OpenOptions::new().create(true).append(true).open(notes()).and_then(|mut file| file.write_all(line.as_bytes()));
     assert!(noted.is_ok(), "{test} cannot note down that it did not run: {noted:?}");

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use gingham_engine::reference_leases;
 use gingham_net::link::{self, Link};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::{NetNs, NetnsError};
@@ -12,7 +13,7 @@ use crate::holdings::Held;
 
 /// What became of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// Its namespace is there.
     There,
     /// Its namespace is gone, and why one knows.
@@ -22,9 +23,33 @@ pub(super) enum Fate {
 }
 
 impl Fate {
+    /// Of a holder of addresses.
+    pub(crate) fn of(held: &Held) -> Self {
+        if !held.key.is_of_container() {
+            // The node itself, or an owner that a person named: they end by command.
+            return Self::There;
+        }
+        if held.record.netns.is_empty() && !held.adopted_from.is_empty() {
+            return Self::of_adopted(held);
+        }
+        Self::of_namespace(&held.record.netns)
+    }
+
+    /// A runtime that keeps the configuration of old containers lets the reference end them; that shows in its files.
+    fn of_adopted(held: &Held) -> Self {
+        for directory in &held.adopted_from {
+            match reference_leases::names(directory, &held.key, &held.record.addresses) {
+                Ok(false) => {}
+                Ok(true) => return Self::Unknown("adopted from the reference, which knew no namespace".to_owned()),
+                Err(error) => return Self::Unknown(error.to_string()),
+            }
+        }
+        Self::Gone("the reference host-local freed it".to_owned())
+    }
+
     /// Of the container whose namespace was at this path when it came. An ADD under way is safe: its namespace is made
     /// before it starts.
-    pub(super) fn of(netns: &str) -> Self {
+    fn of_namespace(netns: &str) -> Self {
         if netns.is_empty() {
             return Self::Unknown("no namespace is recorded".to_owned());
         }
@@ -80,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_namespace_is_there() {
-        assert_eq!(Fate::of("/proc/self/ns/net"), Fate::There);
+        assert_eq!(Fate::of_namespace("/proc/self/ns/net"), Fate::There);
     }
 
     #[test]
@@ -88,16 +113,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("cni-1");
         let netns = path.to_str().unwrap();
-        assert_eq!(Fate::of(netns), Fate::Gone(format!("nothing is at {netns}")));
+        assert_eq!(Fate::of_namespace(netns), Fate::Gone(format!("nothing is at {netns}")));
         std::fs::write(&path, "").unwrap();
-        assert!(matches!(Fate::of(netns), Fate::Gone(_)));
-        assert!(matches!(Fate::of("/proc/0/ns/net"), Fate::Gone(_)), "a process that has ended");
+        assert!(matches!(Fate::of_namespace(netns), Fate::Gone(_)));
+        assert!(matches!(Fate::of_namespace("/proc/0/ns/net"), Fate::Gone(_)), "a process that has ended");
     }
 
     #[test]
     fn what_cannot_be_told_is_kept() {
         for netns in ["", "/nowhere/netns/cni-1"] {
-            assert!(matches!(Fate::of(netns), Fate::Unknown(_)), "{netns:?}");
+            assert!(matches!(Fate::of_namespace(netns), Fate::Unknown(_)), "{netns:?}");
         }
     }
 }

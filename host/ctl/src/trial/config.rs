@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use gingham_engine::settings::DATA_DIR;
 use serde_json::{Map, Value};
 
+use crate::network::keys::{get, with, without};
+
 /// The configuration that comes with ginghamctl.
 const BUILT_IN: &str = r#"{"cniVersion":"0.2.0","name":"mynet","type":"net-script","bridge":"cni0","isGateway":true,"ipMasq":true,
  "ipam":{"type":"host-local","subnet":"10.244.0.0/16","routes":[{"dst":"0.0.0.0/0"}]}}"#;
@@ -140,13 +142,9 @@ impl TrialConfig {
 fn one_plugin(whole: Map<String, Value>) -> Option<(Map<String, Value>, Vec<String>)> {
     let Some(plugins) = get(&whole, "plugins") else { return Some((whole, Vec::new())) };
     let plugins = plugins.as_array()?;
-    let mut object = plugins.first()?.as_object()?.clone();
-    for key in ["name", "cniVersion"] {
-        if let Some(value) = get(&whole, key) {
-            object = without(object, key);
-            object.insert(key.to_owned(), value.clone());
-        }
-    }
+    let object = plugins.first()?.as_object()?.clone();
+    let inherited = ["name", "cniVersion"].into_iter().filter_map(|key| Some((key, get(&whole, key)?.clone())));
+    let object = inherited.fold(object, |object, (key, value)| with(object, key, value));
     let kinds = plugins.iter().skip(1).filter_map(|plugin| get(plugin.as_object()?, "type")?.as_str());
     let others = kinds.collect::<Vec<_>>().join(", ");
     let note = format!("of the list only the first plugin is tried, without {others}");
@@ -167,17 +165,6 @@ fn in_private_directory(mut object: Map<String, Value>, notes: &mut Vec<String>)
         }
         _ => object,
     }
-}
-
-/// Keys match whatever their case.
-fn get<'a>(object: &'a Map<String, Value>, wanted: &str) -> Option<&'a Value> {
-    let any = || object.iter().filter(|(key, _)| key.eq_ignore_ascii_case(wanted)).map(|(_, value)| value).next_back();
-    object.get(wanted).or_else(any).filter(|value| !value.is_null())
-}
-
-fn without(mut object: Map<String, Value>, unwanted: &str) -> Map<String, Value> {
-    object.retain(|key, _| !key.eq_ignore_ascii_case(unwanted));
-    object
 }
 
 #[cfg(test)]

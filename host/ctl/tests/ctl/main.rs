@@ -1,6 +1,7 @@
 //! `ginghamctl` as its users run it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod configurations_are_explained;
 mod gc_frees_only_the_dead;
 mod leases_are_shown;
 mod policies_are_installed_whole;

@@ -2,10 +2,18 @@
 
 use crate::program::ctl;
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 16] = [
     &["try"],
+    &["check-config"],
+    &["run"],
+    &["status"],
     &["leases"],
     &["gc"],
+    &["allocate"],
+    &["release"],
+    &["import", "host-local"],
+    &["export", "host-local"],
+    &["completions"],
     &["policy", "add"],
     &["policy", "list"],
     &["policy", "inspect"],
@@ -33,11 +41,42 @@ fn json_is_documented_where_it_is_offered() {
 
 #[test]
 fn wrong_usage_is_told_apart_from_failure() {
-    for wrong in [&["nonsense"][..], &["policy"], &["try", "a", "b"], &["policy", "add"], &["leases", "--jsonn"], &[]] {
+    for wrong in [
+        &["nonsense"][..],
+        &["policy"],
+        &["try", "a", "b"],
+        &["policy", "add"],
+        &["leases", "--jsonn"],
+        &["run", "x"],
+        &[],
+    ] {
         let said = ctl(wrong);
         assert_eq!(said.code, Some(2), "{wrong:?}");
         assert!(said.err.contains("Usage: ginghamctl"), "{wrong:?}: {}", said.err);
     }
+}
+
+#[test]
+fn every_page() {
+    for command in COMMANDS {
+        let help = ctl(command.iter().chain(&["--help"])).done();
+        insta::assert_snapshot!(command.join("-"), help);
+    }
+}
+
+/// A shell that has read the completions knows the commands.
+#[test]
+fn shells_complete() {
+    let script = ctl(["completions", "bash"]).done();
+    let ask = format!(
+        "{script}\nCOMP_WORDS=(ginghamctl check); COMP_CWORD=1; _ginghamctl ginghamctl check; echo \"${{COMPREPLY[@]}}\""
+    );
+    let output = std::process::Command::new("bash").args(["-c", &ask]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "check-config", "{output:?}");
+    for shell in ["zsh", "fish"] {
+        assert!(ctl(["completions", shell]).done().contains("check-config"), "{shell}");
+    }
+    assert_eq!(ctl(["completions", "cmd.exe"]).code, Some(2));
 }
 
 #[test]

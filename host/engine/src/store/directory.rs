@@ -40,15 +40,8 @@ impl Directory {
         if let Some(found) = Self::find(path, lock)? {
             return Ok(found);
         }
+        make(path)?;
         let fault = |source| StoreError::io("create the data directory", path, source);
-        if let Some(parent) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(fault)?;
-        }
-        match DirBuilder::new().mode(0o700).create(path) {
-            // Another process was faster.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made.map_err(fault)?,
-        }
         Self::find(path, lock)?.ok_or_else(|| fault(io::ErrorKind::NotFound.into()))
     }
 
@@ -109,6 +102,19 @@ impl Directory {
             sync_names(&parent).map_err(fault)?;
         }
         Ok(())
+    }
+}
+
+/// Makes the directory (mode 0700) and its parents (0755).
+pub(super) fn make(path: &Path) -> Result<(), StoreError> {
+    let fault = |source| StoreError::io("create the data directory", path, source);
+    if let Some(parent) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(fault)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map_err(fault),
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) enum Table {
     RestOrder = 6,
     Notes = 7,
     ClusterState = 8,
+    Adoptions = 9,
 }
 
 /// The longest container id and network name. Both are part of file names in every runtime's cache, so 255 bytes is what
@@ -115,6 +116,11 @@ pub(super) fn note(network: NetworkId, key: &str) -> Vec<u8> {
     let mut bytes = prefix(Table::Notes, network);
     bytes.extend_from_slice(key.as_bytes());
     bytes
+}
+
+/// That the reference's leases of a network were adopted.
+pub(super) fn adoption(network: NetworkId) -> Vec<u8> {
+    prefix(Table::Adoptions, network)
 }
 
 /// An address as a value: family and octets, in the order of addresses.

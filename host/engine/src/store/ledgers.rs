@@ -13,6 +13,7 @@ use super::{Environment, StoreError};
 use crate::address::IpRange;
 use crate::attachment::AttachmentKey;
 use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use crate::reference_leases::Adoption;
 
 type OpenTxn<'e> = Option<RwTxn<'e>>;
 
@@ -51,6 +52,30 @@ impl StoreLedger {
             ledger.change(|writer| writer.bring_rests_to(now, latest))?;
         }
         Ok(ledger)
+    }
+
+    /// Whether the reference's leases of this network were adopted in this boot. Costs one look into the store.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn is_adopted(&self) -> Result<bool, StoreError> {
+        self.snapshot()?.is_adopted(self.network.id)
+    }
+
+    /// Which of the reference's directories were adopted, if that is done.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn adoption(&self) -> Result<Option<Adoption>, StoreError> {
+        self.snapshot()?.adoption(self.network.id)
+    }
+
+    /// Records that the reference's leases are adopted, or (`None`) that they are the reference's again.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn put_adoption(&mut self, adoption: Option<&Adoption>) -> Result<(), StoreError> {
+        self.change(|writer| writer.put_adoption(adoption))
     }
 
     fn change<T>(&mut self, change: impl FnOnce(&mut Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -107,6 +132,24 @@ impl ReadLedger {
         // A network never seen has number 0, and nothing in it.
         let network = Snapshot::new(environment, &txn).network(name)?.unwrap_or(Network::unseen(0));
         Ok(Self { txn, environment: Arc::clone(environment), network })
+    }
+}
+
+impl ReadLedger {
+    /// As [`StoreLedger::is_adopted`].
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn is_adopted(&self) -> Result<bool, StoreError> {
+        self.snapshot()?.is_adopted(self.network.id)
+    }
+
+    /// As [`StoreLedger::adoption`].
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn adoption(&self) -> Result<Option<Adoption>, StoreError> {
+        self.snapshot()?.adoption(self.network.id)
     }
 }
 

@@ -22,6 +22,7 @@
 //! | 6 rest order  | net, time freed, address   | nothing                                                          |
 //! | 7 notes       | net, key                   | the policy's bytes                                               |
 //! | 8 cluster     | net                        | JSON: [`LocalState`](crate::ownership::local::LocalState)        |
+//! | 9 adoptions   | net                        | JSON: [`Adoption`](crate::reference_leases::Adoption)            |
 //!
 //! Runs are the maximal runs of addresses that are leased or rest: no two of them touch. So the next unused address is
 //! one step of a cursor, however many leases there are.
@@ -63,13 +64,22 @@ impl Store {
     /// Opens the store in a directory, and makes both if need be. Waits while others have it open.
     ///
     /// `boot` is the kernel's boot id: if it is not the one the store was last used in, the attachments of earlier
-    /// boots are forgotten and their addresses free at once, except for those a node holds for itself. `now` is in milliseconds since the epoch.
+    /// boots are forgotten and their addresses free at once, except for those a node holds for itself. `now` is in
+    /// milliseconds since the epoch.
     ///
     /// # Errors
     /// Any [`StoreError`]; the store is then as it was.
     pub fn open(directory: &Path, boot: &str, now: u64) -> Result<Self, StoreError> {
         let directory = Arc::new(Directory::create(directory, Lock::Exclusive)?);
         Ok(Self { environment: succession::open_of_boot(&directory, boot, now)?, now })
+    }
+
+    /// Makes the directory for a store, for those who keep a file of their own beside it. One that is there is no error.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]
+    pub fn make_directory(directory: &Path) -> Result<(), StoreError> {
+        directory::make(directory)
     }
 
     /// Opens the store for reading, beside other readers; waits for writers. None if there is no store. Makes and

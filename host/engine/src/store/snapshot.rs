@@ -14,6 +14,7 @@ use super::{Environment, StoreError};
 use crate::address::{Family, IpRange, successor};
 use crate::attachment::AttachmentKey;
 use crate::ledger::AttachmentRecord;
+use crate::reference_leases::Adoption;
 
 /// What is kept of a network besides its tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,6 +246,15 @@ impl<'t> Snapshot<'t> {
 
     pub(super) fn note(&self, net: NetworkId, key: &str) -> Result<Option<&'t [u8]>, StoreError> {
         self.get(&key::note(net, key))
+    }
+
+    pub(super) fn is_adopted(&self, net: NetworkId) -> Result<bool, StoreError> {
+        Ok(self.get(&key::adoption(net))?.is_some())
+    }
+
+    pub(super) fn adoption(&self, net: NetworkId) -> Result<Option<Adoption>, StoreError> {
+        let Some(bytes) = self.get(&key::adoption(net))? else { return Ok(None) };
+        serde_json::from_slice(bytes).map(Some).map_err(|_| self.broken("an adoption"))
     }
 
     pub(super) fn cluster_state(&self, net: NetworkId) -> Result<Option<&'t [u8]>, StoreError> {

@@ -11,6 +11,7 @@ use super::{Environment, StoreError};
 use crate::address::{IpRange, predecessor, successor};
 use crate::attachment::AttachmentKey;
 use crate::ledger::AttachmentRecord;
+use crate::reference_leases::Adoption;
 
 /// A write transaction and the network it changes.
 pub(super) struct Writer<'w, 'e> {
@@ -96,6 +97,17 @@ impl Writer<'_, '_> {
         }
         self.network.notes_size = self.network.notes_size.saturating_sub(before) + value.map_or(0, size);
         Ok(())
+    }
+
+    pub(super) fn put_adoption(&mut self, adoption: Option<&Adoption>) -> Result<(), StoreError> {
+        let place = key::adoption(self.id());
+        let Some(adoption) = adoption else { return self.delete(&place) };
+        let json = serde_json::to_vec(adoption).map_err(|error| StoreError::Io {
+            operation: "record an adoption in",
+            path: self.environment.path().into(),
+            source: error.into(),
+        })?;
+        self.put(&place, &json)
     }
 
     pub(super) fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError> {

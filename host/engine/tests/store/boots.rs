@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::reference_leases::Adoption;
 use gingham_engine::store::Store;
 use proptest::prelude::*;
 
@@ -90,6 +91,26 @@ fn attachments_of_this_boot_stay_although_the_store_is_of_another() {
     let ledger = open_after_reboot(&disk.store());
     assert_eq!(ledger.attachments().unwrap(), [(container("new"), new)]);
     check_invariants(&ledger);
+}
+
+#[test]
+fn that_a_network_was_adopted_is_known_in_this_boot() {
+    let disk = Tmpfs::of("8m");
+    let adoption = Adoption { at: NOW, from: vec!["/var/lib/cni/networks/net".into()] };
+    let mut ledger = open(&disk.store());
+    ledger.put_adoption(Some(&adoption)).unwrap();
+    assert!(ledger.is_adopted().unwrap());
+    drop(ledger);
+    assert!(!open(&disk.store()).is_adopted().unwrap(), "not before it is committed");
+    let mut ledger = open(&disk.store());
+    ledger.put_adoption(Some(&adoption)).unwrap();
+    ledger.commit().unwrap();
+    add(&disk.store(), "a", "10.0.0.2");
+    let reader = Store::open_read_only(&disk.store()).unwrap().unwrap();
+    assert_eq!(reader.ledger("net").unwrap().adoption().unwrap(), Some(adoption));
+    assert!(!reader.ledger("other").unwrap().is_adopted().unwrap());
+    drop(reader);
+    assert!(!open_after_reboot(&disk.store()).is_adopted().unwrap());
 }
 
 #[test]

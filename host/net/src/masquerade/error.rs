@@ -169,6 +169,7 @@ fn tried(step: Step) -> &'static str {
         Step::AddChain => "add the chain postrouting to the nftables table",
         Step::AddRule => "add a rule to the nftables table",
         Step::DeleteRule => "delete a rule of the nftables table",
+        Step::DeleteChain => "delete a chain of the nftables table",
     }
 }
 

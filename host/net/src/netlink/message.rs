@@ -134,6 +134,15 @@ pub(crate) fn attributes_of(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> 
     })
 }
 
+/// An attribute composed by hand, for tests that compare bytes.
+#[cfg(test)]
+pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(4 + value.len()).unwrap();
+    let mut bytes = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
 /// A NUL-terminated string attribute.
 pub(crate) fn text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value.split(|byte| *byte == 0).next()?).ok()

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::attribute::{self, Attributes};
+use crate::Mac;
 use crate::netlink::message::{attributes_of, text};
 
 const NFTA_LIST_ELEM: u16 = 1;
@@ -25,12 +26,27 @@ const NFTA_BITWISE_XOR: u16 = 5;
 const NFTA_CMP_SREG: u16 = 1;
 const NFTA_CMP_OP: u16 = 2;
 const NFTA_CMP_DATA: u16 = 3;
+const NFTA_IMMEDIATE_DREG: u16 = 1;
+const NFTA_IMMEDIATE_DATA: u16 = 2;
+const NFTA_DATA_VERDICT: u16 = 2;
+const NFTA_VERDICT_CODE: u16 = 1;
+const NFTA_VERDICT_CHAIN: u16 = 2;
 
 /// The one register that is used: `NFT_REG_1`, 16 bytes.
 const REGISTER: u32 = 1;
+/// `NFT_REG_VERDICT`: what becomes of the packet.
+const VERDICT_REGISTER: u32 = 0;
+const NF_DROP: u32 = 0;
+const NFT_META_IIFNAME: u32 = 6;
+/// An interface's name with the zero at its end, as a register holds it.
+const IFNAMSIZ: usize = 16;
 const NFT_META_NFPROTO: u32 = 15;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
+/// Offsets count from the Ethernet header.
+const NFT_PAYLOAD_LL_HEADER: u32 = 0;
+/// Where an Ethernet header has the sender.
+const ETHER_SOURCE: u32 = 6;
 /// Offsets count from the IP header.
 const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
 
@@ -87,6 +103,34 @@ impl Expressions {
         };
         let load = Attributes::new().number(NFTA_META_KEY, NFT_META_NFPROTO).number(NFTA_META_DREG, REGISTER);
         Self::default().then("meta", &load).then_compare(When::Within, &[protocol])
+    }
+
+    /// Begins with `iifname NAME`: the frame came in by the interface of this name.
+    pub(crate) fn for_interface(name: &str) -> Self {
+        let mut padded = [0; IFNAMSIZ];
+        padded.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
+        let load = Attributes::new().number(NFTA_META_KEY, NFT_META_IIFNAME).number(NFTA_META_DREG, REGISTER);
+        Self::default().then("meta", &load).then_compare(When::Within, &padded)
+    }
+
+    /// `ether saddr != MAC`
+    pub(crate) fn then_sender_is_not(self, mac: Mac) -> Self {
+        let octets = mac.octets();
+        let load = Attributes::new()
+            .number(NFTA_PAYLOAD_DREG, REGISTER)
+            .number(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_LL_HEADER)
+            .number(NFTA_PAYLOAD_OFFSET, ETHER_SOURCE)
+            .number(NFTA_PAYLOAD_LEN, 6);
+        self.then("payload", &load).then_compare(When::Outside, &octets)
+    }
+
+    /// `drop`
+    pub(crate) fn then_drop(self) -> Self {
+        let verdict = Attributes::new().number(NFTA_VERDICT_CODE, NF_DROP);
+        // Without the mark of a nest, as the kernel shows it.
+        let data = Attributes::new().bytes(NFTA_DATA_VERDICT, verdict.as_bytes());
+        let verdict = Attributes::new().number(NFTA_IMMEDIATE_DREG, VERDICT_REGISTER).nest(NFTA_IMMEDIATE_DATA, &data);
+        self.then("immediate", &verdict)
     }
 
     /// `ip saddr PREFIX`, `ip daddr != PREFIX` and their like of IPv6, the family being that of the beginning.
@@ -150,6 +194,17 @@ impl Expressions {
             }
         }
     }
+}
+
+/// The chains that instructions of a list jump to.
+pub(crate) fn jumps(list: &[u8]) -> impl Iterator<Item = &str> {
+    attributes_of(list).filter_map(|(_, expression)| {
+        let data = attribute::value_of(expression, NFTA_EXPR_DATA)?;
+        let immediate = attribute::value_of(data, NFTA_IMMEDIATE_DATA)
+            .filter(|_| attribute::value_of(expression, NFTA_EXPR_NAME).and_then(text) == Some("immediate"))?;
+        let verdict = attribute::value_of(immediate, NFTA_DATA_VERDICT)?;
+        attribute::value_of(verdict, NFTA_VERDICT_CHAIN).and_then(text)
+    })
 }
 
 fn same_instruction(shown: &[u8], wanted: &[u8]) -> bool {

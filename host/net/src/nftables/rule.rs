@@ -1,7 +1,7 @@
 //! A rule: its instructions, and the comment it is known by.
 
 use super::attribute::{Attributes, value_of};
-use super::expression::Expressions;
+use super::expression::{self, Expressions};
 
 /// The table of a rule's message.
 pub(super) const NFTA_RULE_TABLE: u16 = 1;
@@ -50,6 +50,11 @@ impl InstalledRule {
         let comment = value_of(attributes, NFTA_RULE_USERDATA).and_then(comment_of_user_data);
         let expressions = value_of(attributes, NFTA_RULE_EXPRESSIONS).unwrap_or_default().to_vec();
         Some(Self { handle, comment, expressions })
+    }
+
+    /// Whether the rule ends in a jump to a chain.
+    pub(crate) fn jumps_to(&self, chain: &str) -> bool {
+        expression::jumps(&self.expressions).any(|to| to == chain)
     }
 
     /// Whether the kernel executes what `rule` says.

@@ -15,6 +15,8 @@ const NFT_MSG_NEWTABLE: u16 = 0;
 const NFT_MSG_GETTABLE: u16 = 1;
 const NFT_MSG_DELTABLE: u16 = 2;
 const NFT_MSG_NEWCHAIN: u16 = 3;
+const NFT_MSG_GETCHAIN: u16 = 4;
+const NFT_MSG_DELCHAIN: u16 = 5;
 const NFT_MSG_NEWRULE: u16 = 6;
 const NFT_MSG_GETRULE: u16 = 7;
 const NFT_MSG_DELRULE: u16 = 8;
@@ -31,6 +33,12 @@ const NFTA_GEN_ID: u16 = 1;
 
 const NFPROTO_UNSPEC: u8 = 0;
 const NFPROTO_INET: u8 = 1;
+const NFPROTO_IPV4: u8 = 2;
+const NFPROTO_BRIDGE: u8 = 7;
+const NFPROTO_IPV6: u8 = 10;
+const NF_BR_PRE_ROUTING: u32 = 0;
+/// What `nft` calls dstnat in family bridge: -300.
+const NF_BR_PRI_NAT_DST_BRIDGED: u32 = (-300_i32).cast_unsigned();
 const NF_INET_POST_ROUTING: u32 = 4;
 /// What `nft` calls srcnat.
 const NF_IP_PRI_NAT_SRC: u32 = 100;
@@ -38,6 +46,54 @@ const NF_ACCEPT: u32 = 1;
 
 /// A message's own header, `nfgenmsg`.
 const HEADER: usize = 4;
+
+/// A table. A name alone means one of family inet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Table<'a> {
+    family: u8,
+    name: &'a str,
+}
+
+impl<'a> Table<'a> {
+    /// One of family bridge: it sees the frames that bridges forward.
+    pub(crate) fn of_bridges(name: &'a str) -> Self {
+        Self { family: NFPROTO_BRIDGE, name }
+    }
+
+    /// One of family ip, where `iptables` has its rules.
+    pub(crate) fn of_ipv4(name: &'a str) -> Self {
+        Self { family: NFPROTO_IPV4, name }
+    }
+
+    /// One of family ip6, where `ip6tables` has its rules.
+    pub(crate) fn of_ipv6(name: &'a str) -> Self {
+        Self { family: NFPROTO_IPV6, name }
+    }
+
+    fn rules_of(self, chain: &str) -> Attributes {
+        Attributes::new().text(NFTA_RULE_TABLE, self.name).text(NFTA_RULE_CHAIN, chain)
+    }
+
+    fn chain(self, chain: &str) -> Attributes {
+        Attributes::new().text(NFTA_CHAIN_TABLE, self.name).text(NFTA_CHAIN_NAME, chain)
+    }
+
+    fn named(self) -> Attributes {
+        Attributes::new().text(NFTA_TABLE_NAME, self.name)
+    }
+}
+
+impl<'a> From<&'a str> for Table<'a> {
+    fn from(name: &'a str) -> Self {
+        Self { family: NFPROTO_INET, name }
+    }
+}
+
+impl<'a> From<&'a String> for Table<'a> {
+    fn from(name: &'a String) -> Self {
+        Self::from(name.as_str())
+    }
+}
 
 /// A state of all rulesets of a network namespace; every transaction of anybody makes a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +116,8 @@ pub(crate) enum Step {
     DeleteTable,
     /// The base chain's creation.
     AddChain,
+    /// A chain's removal.
+    DeleteChain,
     /// A rule's creation.
     AddRule,
     /// A rule's removal.
@@ -75,41 +133,47 @@ pub(crate) struct Refusal {
     pub(crate) error: NetlinkError,
 }
 
-/// Changes to one table of family inet, done by the kernel all together or not at all.
+/// Changes to one table, done by the kernel all together or not at all.
 #[derive(Debug)]
 pub(crate) struct Transaction<'a> {
-    table: &'a str,
+    table: Table<'a>,
     steps: Vec<(Step, Message)>,
 }
 
 impl<'a> Transaction<'a> {
     /// A transaction that changes nothing yet. With a generation it fails if there have been others meanwhile.
-    pub(crate) fn of_table(table: &'a str, only_in: Option<Generation>) -> Self {
+    pub(crate) fn of_table(table: impl Into<Table<'a>>, only_in: Option<Generation>) -> Self {
         let attributes =
             only_in.map_or_else(Attributes::new, |Generation(id)| Attributes::new().number(NFNL_BATCH_GENID, id));
-        Self { table, steps: vec![(Step::Transaction, frame(NFNL_MSG_BATCH_BEGIN, &attributes))] }
+        Self { table: table.into(), steps: vec![(Step::Transaction, frame(NFNL_MSG_BATCH_BEGIN, &attributes))] }
     }
 
     /// Makes the table; goes well if it is there.
     pub(crate) fn add_table(&mut self) {
-        let name = Attributes::new().text(NFTA_TABLE_NAME, self.table);
-        self.push(Step::AddTable, NFT_MSG_NEWTABLE, NLM_F_CREATE, &name);
+        self.push(Step::AddTable, NFT_MSG_NEWTABLE, NLM_F_CREATE, &self.table.named());
     }
 
     /// Removes the table with all that is in it; refused with `NotFound` if it is not there.
     pub(crate) fn delete_table(&mut self) {
-        let name = Attributes::new().text(NFTA_TABLE_NAME, self.table);
-        self.push(Step::DeleteTable, NFT_MSG_DELTABLE, 0, &name);
+        self.push(Step::DeleteTable, NFT_MSG_DELTABLE, 0, &self.table.named());
     }
 
     /// Makes the base chain `{ type KIND hook postrouting priority srcnat; policy accept; }`; goes well if it is there.
     pub(crate) fn add_postrouting_chain(&mut self, chain: &str, kind: &str) {
-        let hook = Attributes::new()
-            .number(NFTA_HOOK_HOOKNUM, NF_INET_POST_ROUTING)
-            .number(NFTA_HOOK_PRIORITY, NF_IP_PRI_NAT_SRC);
-        let base_chain = Attributes::new()
-            .text(NFTA_CHAIN_TABLE, self.table)
-            .text(NFTA_CHAIN_NAME, chain)
+        self.add_base_chain(chain, kind, NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC);
+    }
+
+    /// Makes the base chain `{ type filter hook prerouting priority dstnat; policy accept; }` of family bridge; goes well
+    /// if it is there.
+    pub(crate) fn add_bridge_prerouting_chain(&mut self, chain: &str) {
+        self.add_base_chain(chain, "filter", NF_BR_PRE_ROUTING, NF_BR_PRI_NAT_DST_BRIDGED);
+    }
+
+    fn add_base_chain(&mut self, chain: &str, kind: &str, hook: u32, priority: u32) {
+        let hook = Attributes::new().number(NFTA_HOOK_HOOKNUM, hook).number(NFTA_HOOK_PRIORITY, priority);
+        let base_chain = self
+            .table
+            .chain(chain)
             .number(NFTA_CHAIN_POLICY, NF_ACCEPT)
             .text(NFTA_CHAIN_TYPE, kind)
             .nest(NFTA_CHAIN_HOOK, &hook);
@@ -118,14 +182,20 @@ impl<'a> Transaction<'a> {
 
     /// Appends a rule to a chain.
     pub(crate) fn add_rule(&mut self, chain: &str, rule: &Rule) {
-        let rule = rule.describe(rules_of(self.table, chain));
+        let rule = rule.describe(self.table.rules_of(chain));
         self.push(Step::AddRule, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, &rule);
     }
 
     /// Removes a rule from a chain.
     pub(crate) fn delete_rule(&mut self, chain: &str, rule: &InstalledRule) {
-        let rule = rules_of(self.table, chain).handle(NFTA_RULE_HANDLE, rule.handle);
+        let rule = self.table.rules_of(chain).handle(NFTA_RULE_HANDLE, rule.handle);
         self.push(Step::DeleteRule, NFT_MSG_DELRULE, 0, &rule);
+    }
+
+    /// Removes a chain with its rules. Those that jump to it must have gone before.
+    pub(crate) fn delete_chain(&mut self, chain: &str) {
+        self.push(Step::DeleteRule, NFT_MSG_DELRULE, 0, &self.table.rules_of(chain));
+        self.push(Step::DeleteChain, NFT_MSG_DELCHAIN, 0, &self.table.chain(chain));
     }
 
     /// Has the kernel do it.
@@ -154,24 +224,39 @@ impl<'a> Transaction<'a> {
 
     /// Appends a step; it is acknowledged whatever the flags.
     pub(crate) fn push(&mut self, step: Step, message_type: u16, flags: u16, attributes: &Attributes) {
-        self.steps.push((step, inet(message_type, flags | NLM_F_ACK, attributes)));
+        self.steps.push((step, message(self.table.family, message_type, flags | NLM_F_ACK, attributes)));
     }
 }
 
 /// The present generation of the namespace's rulesets.
 pub(crate) fn generation(socket: &mut Socket<Netfilter>) -> Result<Generation, Refusal> {
     const OPERATION: &str = "read the generation of the nftables rulesets";
-    let answer = socket.query(OPERATION, &inet(NFT_MSG_GETGEN, 0, &Attributes::new())).map_err(unread)?;
+    let answer =
+        socket.query(OPERATION, &message(NFPROTO_INET, NFT_MSG_GETGEN, 0, &Attributes::new())).map_err(unread)?;
     let id = answer.as_deref().and_then(|body| value_of(attributes(body), NFTA_GEN_ID)?.try_into().ok());
     let id = id.ok_or_else(|| unread(NetlinkError::bad_answer(OPERATION, "the kernel told none")))?;
     Ok(Generation(u32::from_be_bytes(id)))
 }
 
-/// Whether there is such a table of family inet. Much cheaper than a transaction that fails: to undo that one, the kernel
+/// Whether there is such a table. Much cheaper than a transaction that fails: to undo that one, the kernel
 /// waits for all processors, some 10 ms.
-pub(crate) fn table_exists(socket: &mut Socket<Netfilter>, table: &str) -> Result<bool, Refusal> {
-    let request = inet(NFT_MSG_GETTABLE, 0, &Attributes::new().text(NFTA_TABLE_NAME, table));
-    match socket.query("look for an nftables table", &request) {
+pub(crate) fn table_exists<'a>(socket: &mut Socket<Netfilter>, table: impl Into<Table<'a>>) -> Result<bool, Refusal> {
+    let table = table.into();
+    exists(socket, &message(table.family, NFT_MSG_GETTABLE, 0, &table.named()))
+}
+
+/// Whether there is such a chain.
+pub(crate) fn chain_exists<'a>(
+    socket: &mut Socket<Netfilter>,
+    table: impl Into<Table<'a>>,
+    chain: &str,
+) -> Result<bool, Refusal> {
+    let table = table.into();
+    exists(socket, &message(table.family, NFT_MSG_GETCHAIN, 0, &table.chain(chain)))
+}
+
+fn exists(socket: &mut Socket<Netfilter>, request: &Message) -> Result<bool, Refusal> {
+    match socket.query("look for an nftables table or chain", request) {
         Ok(_) => Ok(true),
         Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(unread(error)),
@@ -179,16 +264,17 @@ pub(crate) fn table_exists(socket: &mut Socket<Netfilter>, table: &str) -> Resul
 }
 
 /// The rules of a chain, in the order of their execution; none if there is no such table or chain.
-pub(crate) fn rules(socket: &mut Socket<Netfilter>, table: &str, chain: &str) -> Result<Vec<InstalledRule>, Refusal> {
+pub(crate) fn rules<'a>(
+    socket: &mut Socket<Netfilter>,
+    table: impl Into<Table<'a>>,
+    chain: &str,
+) -> Result<Vec<InstalledRule>, Refusal> {
+    let table = table.into();
     // The kernel compares the names for us: it shows no table of others.
-    let request = inet(NFT_MSG_GETRULE, 0, &rules_of(table, chain));
+    let request = message(table.family, NFT_MSG_GETRULE, 0, &table.rules_of(chain));
     socket
         .dump("read the rules of an nftables table", &request, |_, body| InstalledRule::read(attributes(body)))
         .map_err(unread)
-}
-
-fn rules_of(table: &str, chain: &str) -> Attributes {
-    Attributes::new().text(NFTA_RULE_TABLE, table).text(NFTA_RULE_CHAIN, chain)
 }
 
 fn unread(error: NetlinkError) -> Refusal {
@@ -199,9 +285,9 @@ fn attributes(body: &[u8]) -> &[u8] {
     body.get(HEADER..).unwrap_or_default()
 }
 
-/// A message about tables of family inet.
-fn inet(message_type: u16, flags: u16, attributes: &Attributes) -> Message {
-    let header = [NFPROTO_INET, 0, 0, 0];
+/// A message about tables of a family.
+fn message(family: u8, message_type: u16, flags: u16, attributes: &Attributes) -> Message {
+    let header = [family, 0, 0, 0];
     let message_type = NFNL_SUBSYS_NFTABLES << 8 | message_type;
     Message { message_type, flags, body: [&header, attributes.as_bytes()].concat() }
 }

@@ -2,11 +2,13 @@
 //! reference plugin `bridge`.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::config::{ConfigError, read_tolerant};
 use super::env::IfName;
 use super::result::Dns;
+use super::vlans::{self, Vlans};
 
 /// The bridge's name where the configuration has none.
 const DEFAULT_BRIDGE: &str = "cni0";
@@ -37,6 +39,14 @@ pub(crate) struct BridgeConfig {
     pub(crate) detect_duplicates: bool,
     /// `dns`; empty if it says nothing.
     pub(crate) dns: Dns,
+    /// `vlan`, `vlanTrunk` and `preserveDefaultVlan`; none if the first two say nothing.
+    pub(crate) vlans: Option<Vlans>,
+    /// `macspoofchk`: drop what the container sends under another hardware address than its own.
+    pub(crate) guards_sender: bool,
+    /// Not `disableContainerInterface`: the container's end is set up.
+    pub(crate) starts_container_end: bool,
+    /// `ipMasqBackend` says `iptables`, which is not what will be done.
+    pub(crate) asks_for_iptables: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -56,17 +66,17 @@ struct Written {
     enabledad: bool,
     dns: Dns,
     vlan: i64,
-    vlan_trunk: Vec<Value>,
+    vlan_trunk: Vec<vlans::TrunkEntry>,
+    preserve_default_vlan: bool,
     macspoofchk: bool,
     disable_container_interface: bool,
+    ipam: Map<String, Value>,
 }
 
 impl BridgeConfig {
     /// Reads the keys of the network configuration.
     pub(crate) fn read(object: &Map<String, Value>) -> Result<Self, ConfigError> {
-        let written: Written = gingham_config::from_map(object)?;
-        written.refuse_unserved()?;
-        written.check()
+        gingham_config::from_map::<Written>(object)?.check()
     }
 
     /// The bridge's name, if that much can be read, else the default: for DEL.
@@ -89,31 +99,27 @@ impl BridgeConfig {
         struct Masquerade {
             ip_masq: bool,
         }
-        let mut at_fault = false;
-        let read: Result<Masquerade, _> = read_tolerant(&mut object.clone(), |_| at_fault = true);
-        at_fault || read.map_or(true, |read| read.ip_masq)
+        yes_or_at_fault(object, |read: Masquerade| read.ip_masq)
+    }
+
+    /// The same of the guard against spoofed hardware addresses.
+    pub(crate) fn asks_for_guard(object: &Map<String, Value>) -> bool {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Guard {
+            macspoofchk: bool,
+        }
+        yes_or_at_fault(object, |read: Guard| read.macspoofchk)
     }
 }
 
-impl Written {
-    /// Keys that would change what the container can do or see. To ignore them silently would be a lie.
-    fn refuse_unserved(&self) -> Result<(), ConfigError> {
-        let refuse = |key, value: Value| Err(ConfigError::Unsupported { key, value: value.to_string() });
-        if self.vlan != 0 {
-            return refuse("vlan", self.vlan.into());
-        }
-        if !self.vlan_trunk.is_empty() {
-            return refuse("vlanTrunk", Value::Array(self.vlan_trunk.clone()));
-        }
-        if self.macspoofchk {
-            return refuse("macspoofchk", true.into());
-        }
-        if self.disable_container_interface {
-            return refuse("disableContainerInterface", true.into());
-        }
-        Ok(())
-    }
+fn yes_or_at_fault<T: DeserializeOwned>(object: &Map<String, Value>, asks: impl Fn(T) -> bool) -> bool {
+    let mut at_fault = false;
+    let read: Result<T, _> = read_tolerant(&mut object.clone(), |_| at_fault = true);
+    at_fault || read.map_or(true, asks)
+}
 
+impl Written {
     fn check(self) -> Result<BridgeConfig, ConfigError> {
         let fault = |key: &str, message: String| ConfigError::Value { key: key.to_owned(), message };
         let name = if self.bridge.is_empty() { DEFAULT_BRIDGE } else { &self.bridge };
@@ -126,13 +132,23 @@ impl Written {
                 format!("unknown ipmasq backend {:?}; masquerade is done with nftables", self.ip_masq_backend);
             return Err(fault("ipMasqBackend", message));
         }
+        if self.disable_container_interface && !self.ipam.is_empty() {
+            let message = "cannot use IPAM when DisableContainerInterface flag is set; remove ipam or the flag";
+            return Err(fault("disableContainerInterface", message.to_owned()));
+        }
         if self.mtu != 0 && !(68..=65_535).contains(&self.mtu) {
             let message = format!("found the number {}, expected 0 (the kernel's default) or 68 to 65535", self.mtu);
             return Err(fault("mtu", message));
         }
+        let name = IfName::new(name).map_err(|error| fault("bridge", format!("{name:?}: {error}")))?;
+        let vlans = Vlans::of(self.vlan, &self.vlan_trunk, self.preserve_default_vlan)?;
+        let is_gateway = self.is_gateway || self.is_default_gateway;
+        if is_gateway && !self.ipam.is_empty() {
+            vlans.as_ref().map_or(Ok(None), |vlans| vlans.gateway_name(&name))?;
+        }
         Ok(BridgeConfig {
-            name: IfName::new(name).map_err(|error| fault("bridge", format!("{name:?}: {error}")))?,
-            is_gateway: self.is_gateway || self.is_default_gateway,
+            name,
+            is_gateway,
             is_default_gateway: self.is_default_gateway,
             force_address: self.force_address,
             ip_masq: self.ip_masq,
@@ -142,6 +158,10 @@ impl Written {
             isolated: self.port_isolation,
             detect_duplicates: self.enabledad,
             dns: self.dns,
+            vlans,
+            guards_sender: self.macspoofchk,
+            starts_container_end: !self.disable_container_interface,
+            asks_for_iptables: self.ip_masq && self.ip_masq_backend == "iptables",
         })
     }
 }
@@ -166,7 +186,12 @@ mod tests {
         assert_eq!(config.name.as_str(), "cni0");
         assert_eq!(config.mtu, None);
         assert!(!config.is_gateway && !config.ip_masq && !config.hairpin && !config.isolated && !config.force_address);
+        assert!(config.vlans.is_none() && !config.guards_sender && config.starts_container_end);
         assert_eq!(config, read(r#"{"bridge":null,"mtu":0,"vlan":0,"vlanTrunk":[],"ipMasqBackend":null}"#).unwrap());
+        assert_eq!(
+            config,
+            read(r#"{"preserveDefaultVlan":true,"macspoofchk":null,"ipMasqBackend":"iptables"}"#).unwrap()
+        );
     }
 
     #[test]
@@ -187,16 +212,28 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_the_reference_that_are_not_served_are_refused_with_their_value() {
-        for (key, value) in [
-            ("vlan", "100"),
-            ("vlanTrunk", r#"[{"id":101}]"#),
-            ("macspoofchk", "true"),
-            ("disableContainerInterface", "true"),
-        ] {
-            let text = fault(&format!("{{{key:?}:{value}}}"));
-            assert!(text.contains(key) && text.contains(value), "{text}");
-        }
+    fn a_container_end_that_stays_down_can_have_no_addresses() {
+        assert!(!read(r#"{"disableContainerInterface":true,"ipam":{}}"#).unwrap().starts_container_end);
+        assert_eq!(
+            fault(r#"{"disableContainerInterface":true,"ipam":{"type":"host-local"}}"#),
+            "disableContainerInterface: cannot use IPAM when DisableContainerInterface flag is set; remove ipam or the flag"
+        );
+    }
+
+    #[test]
+    fn iptables_is_asked_for_where_there_is_something_to_masquerade() {
+        assert!(read(r#"{"ipMasq":true,"ipMasqBackend":"iptables"}"#).unwrap().asks_for_iptables);
+        assert!(!read(r#"{"ipMasq":true,"ipMasqBackend":"nftables"}"#).unwrap().asks_for_iptables);
+        assert!(!read(r#"{"ipMasq":true}"#).unwrap().asks_for_iptables);
+    }
+
+    #[test]
+    fn a_vlans_gateway_needs_a_name_that_an_interface_can_have() {
+        let network =
+            |bridge: &str| format!(r#"{{"bridge":{bridge:?},"vlan":100,"isGateway":true,"ipam":{{"type":"x"}}}}"#);
+        assert!(read(&network("elevenbytes")).is_ok());
+        assert!(fault(&network("twelve-bytes")).starts_with("bridge: "));
+        assert!(read(r#"{"bridge":"fifteen-letters","vlan":100}"#).is_ok(), "without a gateway any name will do");
     }
 
     #[test]
@@ -205,11 +242,14 @@ mod tests {
         assert!(asks(r#"{"mtu":"x","ipMasq":true}"#));
         assert!(!asks(r#"{"mtu":"x"}"#));
         assert!(asks(r#"{"IPMasq":"maybe"}"#));
+        let guard = |text: &str| BridgeConfig::asks_for_guard(&serde_json::from_str(text).unwrap());
+        assert!(guard(r#"{"mtu":"x","MacSpoofChk":true}"#) && guard(r#"{"macspoofchk":1}"#));
+        assert!(!guard(r#"{"mtu":"x"}"#));
     }
 
     proptest! {
         #[test]
-        fn no_value_panics(key in "bridge|mtu|vlan|dns|args|runtimeConfig|ipMasq", value in "-?[0-9]{1,20}|\"\\PC{0,20}\"|null|\\{\\}|\\[1\\]") {
+        fn no_value_panics(key in "bridge|mtu|vlan|vlanTrunk|dns|args|runtimeConfig|ipMasq", value in "-?[0-9]{1,20}|\"\\PC{0,20}\"|null|\\{\\}|\\[1\\]") {
             if let Ok(object) = serde_json::from_str(&format!("{{{key:?}:{value}}}")) {
                 let _ = BridgeConfig::read(&object);
             }

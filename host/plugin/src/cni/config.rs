@@ -53,14 +53,6 @@ pub(crate) enum ConfigError {
         /// What was found and what is expected.
         message: String,
     },
-    /// A key of the reference plugin that this plugin does not serve. CNI code 2.
-    #[error("unsupported field {key} with value {value}: this version does not serve it; remove the key")]
-    Unsupported {
-        /// The key.
-        key: &'static str,
-        /// Its value as JSON.
-        value: String,
-    },
 }
 
 impl From<Fault> for ConfigError {
@@ -137,6 +129,14 @@ struct Written {
     prev_result: Option<Value>,
 }
 
+/// The one key without which nothing can be done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WrittenName {
+    #[serde(rename = "name")]
+    _name: String,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct WrittenIpam {
@@ -157,6 +157,9 @@ impl NetworkConfig {
     /// is handed to `report`. The network's name has to be there.
     pub(crate) fn parse_tolerant(input: &[u8], mut report: impl FnMut(&ConfigError)) -> Result<Self, ConfigError> {
         let mut object = decode(input)?;
+        if let Err(fault) = gingham_config::from_map::<WrittenName>(&object) {
+            return Err(decoding_fault(fault));
+        }
         let written = read_tolerant(&mut object, &mut report)?;
         let ipam = |ipam: Map<String, Value>| {
             Ok(read_ipam(ipam).unwrap_or_else(|fault| {
@@ -195,7 +198,10 @@ impl NetworkConfig {
 }
 
 fn decode(input: &[u8]) -> Result<Map<String, Value>, ConfigError> {
-    serde_json::from_slice(input).map_err(|error| ConfigError::Undecodable { message: error.to_string() })
+    // As Go has it, `null` is an object without keys.
+    let object: Option<Map<String, Value>> =
+        serde_json::from_slice(input).map_err(|error| ConfigError::Undecodable { message: error.to_string() })?;
+    Ok(object.unwrap_or_default())
 }
 
 /// What every plugin needs to know of a configuration counts as its encoding; the rest are values.
@@ -280,6 +286,7 @@ mod tests {
         assert!(fault("[]").starts_with("error unmarshall network config: "));
         assert!(fault("{\"name\":7}").starts_with("error unmarshall network config: name: found the number 7"));
         assert_eq!(fault("{}"), "missing network name");
+        assert_eq!(fault("null"), "missing network name");
         assert_eq!(fault(r#"{"name":"a/b"}"#), "invalid characters found in network name");
         assert!(fault(r#"{"name":"n","ipam":[]}"#).starts_with("ipam: found a list"));
         assert!(fault(r#"{"name":"n","ipam":{"type":7}}"#).starts_with("ipam.type: found the number 7"));
@@ -302,6 +309,8 @@ mod tests {
         assert_eq!(config.plugin, "gingham");
         assert_eq!(config.ipam, None);
         assert_eq!(faults.len(), 2, "{faults:?}");
+        let nameless = NetworkConfig::parse_tolerant(br#"{"name":7}"#, |_| ()).unwrap_err().to_string();
+        assert!(nameless.starts_with("error unmarshall network config: name: found the number 7"), "{nameless}");
     }
 
     #[test]

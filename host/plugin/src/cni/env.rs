@@ -160,6 +160,14 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
+    /// Of a tool, which is no runtime and has no verb for the plugin: other plugins are where they usually are.
+    pub(crate) fn of_a_tool() -> Self {
+        const USUAL: &str = "/opt/cni/bin:/usr/lib/cni";
+        let path = std::env::var_os("CNI_PATH").filter(|path| !path.is_empty()).unwrap_or_else(|| USUAL.into());
+        let path = std::env::split_paths(&path).collect();
+        Self { verb: Ok(Verb::Status), arguments: String::new(), path, netns_override: false }
+    }
+
     /// Reads the environment through `variable`. None: `CNI_COMMAND` is not set, a person started the plugin.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Self>, EnvError> {
         let text = |name: &'static str| match variable(name).map(OsString::into_string) {

@@ -5,14 +5,13 @@
 //! | code | meaning | when |
 //! |---|---|---|
 //! | 1 | incompatible CNI version | `cniVersion` unknown, or too old for the verb; a delegated result of an unknown version |
-//! | 2 | unsupported field | a key of the reference `bridge` that is not served, with its value |
 //! | 3 | unknown container | CHECK of an attachment that was never made or is gone |
 //! | 4 | invalid environment | `CNI_*` variables, `CNI_ARGS` among them |
 //! | 5 | I/O failure | standard input, files, the lease store, the policy library |
 //! | 6 | undecodable | standard input or another plugin's answer is no JSON of the right shape |
 //! | 7 | invalid configuration | a key's value; a policy's complaint about its configuration |
 //! | 8 | invalid network namespace | missing, no namespace, or the plugin's own |
-//! | 11 | try again later | the policy says that the request may succeed later |
+//! | 11 | try again later | the policy says that the request may succeed later; a cluster's store does not answer and no claimed address is free |
 //! | 50 | not available | STATUS: an ADD would fail |
 //! | 51 | not available, and existing containers may be affected | STATUS of delegated plugins only |
 //! | 100 | kernel | an operation on interfaces, addresses, routes, sysctls or nftables failed |
@@ -24,8 +23,10 @@
 //!
 //! A delegated plugin's error passes through with its own code.
 
+use gingham_cluster::Fault;
 use gingham_engine::attachment::Refusal;
 use gingham_engine::ipam::IpamError;
+use gingham_engine::ownership::error::ClusterError;
 use gingham_engine::runtime::LoadError;
 use gingham_engine::settings::SettingsError;
 use gingham_engine::store::StoreError;
@@ -33,6 +34,7 @@ use gingham_net::NetError;
 use gingham_net::masquerade::MasqueradeError;
 use gingham_net::netlink::NetlinkError;
 use gingham_net::netns::NetnsError;
+use gingham_net::spoofing::SpoofingError;
 use serde::{Deserialize, Serialize};
 
 use super::args::ArgsError;
@@ -42,6 +44,7 @@ use super::json;
 use super::result::ResultError;
 use super::version::{SpecVersion, UnsupportedVersion, supported_list};
 use crate::addressing::AddressingError;
+use crate::adoption::AdoptionError;
 use crate::delegate::DelegateError;
 use crate::plan::PlanError;
 use crate::policies::PolicyError;
@@ -56,7 +59,6 @@ pub(crate) struct Code(pub(crate) u32);
 #[allow(missing_docs, reason = "the table of the module says what they mean")]
 impl Code {
     pub(crate) const INCOMPATIBLE_VERSION: Self = Self(1);
-    pub(crate) const UNSUPPORTED_FIELD: Self = Self(2);
     pub(crate) const UNKNOWN_CONTAINER: Self = Self(3);
     pub(crate) const ENVIRONMENT: Self = Self(4);
     pub(crate) const IO: Self = Self(5);
@@ -156,7 +158,6 @@ impl From<ConfigError> for CniError {
             }
             ConfigError::Undecodable { .. } => Code::DECODING,
             ConfigError::VerbNotInVersion { .. } => Code::INCOMPATIBLE_VERSION,
-            ConfigError::Unsupported { .. } => Code::UNSUPPORTED_FIELD,
             ConfigError::MissingName | ConfigError::NameTooLong { .. } | ConfigError::Value { .. } => Code::CONFIG,
         };
         Self::new(code, error.to_string())
@@ -235,8 +236,10 @@ impl From<RecordsError> for CniError {
     fn from(error: RecordsError) -> Self {
         let code = match &error {
             RecordsError::AlreadyAttached { .. } => Code::ALREADY_ALLOCATED,
-            RecordsError::BootId { .. } | RecordsError::Lock { .. } => Code::IO,
-            RecordsError::Store(error) => code_of_store(error),
+            RecordsError::BootId { .. }
+            | RecordsError::Lock { .. }
+            | RecordsError::Adoption(AdoptionError::Reference(_)) => Code::IO,
+            RecordsError::Adoption(AdoptionError::Store(error)) | RecordsError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())
     }
@@ -259,6 +262,29 @@ impl From<IpamError> for CniError {
             IpamError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<Fault> for CniError {
+    fn from(fault: Fault) -> Self {
+        let fault = match fault {
+            Fault::Policy(error) => return error.into(),
+            fault => fault,
+        };
+        let code = match &fault {
+            fault if fault.is_temporary() => Code::TRY_AGAIN,
+            Fault::Settings(_) | Fault::NoStore { .. } => Code::CONFIG,
+            Fault::Kernel(_) | Fault::Netlink(_) => Code::KERNEL,
+            Fault::Proposal { .. } => Code::POLICY_FAULT,
+            Fault::Store(error) => code_of_store(error),
+            Fault::Identity { .. } | Fault::Random(_) | Fault::Unreadable { .. } => Code::IO,
+            Fault::InUse { .. } | Fault::Policy(_) => Code::INTERNAL,
+            Fault::Protocol(error) => match error {
+                ClusterError::Store(_) => Code::IO,
+                _ => Code::CONFIG,
+            },
+        };
+        Self::new(code, fault.to_string())
     }
 }
 
@@ -285,6 +311,12 @@ impl From<NetlinkError> for CniError {
 
 impl From<MasqueradeError> for CniError {
     fn from(error: MasqueradeError) -> Self {
+        Self::new(Code::KERNEL, error.to_string())
+    }
+}
+
+impl From<SpoofingError> for CniError {
+    fn from(error: SpoofingError) -> Self {
         Self::new(Code::KERNEL, error.to_string())
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 /// A text that is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot understand ip: {text:?}; write ADDRESS or ADDRESS/LENGTH")]
+#[error("cannot understand ip: invalid IP address {text}; write ADDRESS or ADDRESS/LENGTH")]
 pub(crate) struct ParseAddressError {
     /// The text at fault.
     pub(crate) text: String,
@@ -15,7 +15,11 @@ pub(crate) struct ParseAddressError {
 pub(crate) fn parse(text: &str) -> Result<IpAddr, ParseAddressError> {
     let fault = || ParseAddressError { text: text.to_owned() };
     let address = match text.split_once('/') {
-        Some(_) => text.parse::<ipnet::IpNet>().map_err(|_| fault())?.addr(),
+        Some((address, length)) => {
+            // The standard library has the word on the address: others read a leading zero as octal.
+            let parts = address.parse::<IpAddr>().ok().zip(length.parse::<u8>().ok());
+            parts.and_then(|(address, length)| ipnet::IpNet::new(address, length).ok()).ok_or_else(fault)?.addr()
+        }
         None => text.parse::<IpAddr>().map_err(|_| fault())?,
     };
     Ok(address.to_canonical())
@@ -44,7 +48,7 @@ mod tests {
 
     #[test]
     fn others_are_refused() {
-        for text in ["ten", "10.1.2", "10.1.2.3/33", "10.1.2.3/", "/24", " "] {
+        for text in ["ten", "10.1.2", "010.1.2.3", "010.1.2.3/24", "10.1.2.3/33", "10.1.2.3/", "/24", " "] {
             assert!(parse(text).is_err(), "{text:?}");
         }
     }

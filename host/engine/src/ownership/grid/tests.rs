@@ -213,10 +213,11 @@ proptest! {
 
     /// The cost of a question is that of the runs it passes, not of the blocks.
     #[test]
-    fn a_run_is_one_step(claimed in 1..4096_u128) {
+    fn a_run_is_one_step(claimed in 1..4096_u128, downwards in any::<bool>()) {
         let grid = grid("10.32.0.0/12", 24);
         let mut picture = Picture::new("a", [], vec![grid]);
         for index in 0..claimed {
+            let index = if downwards { claimed - 1 - index } else { index };
             picture.claim(grid.block(index).unwrap(), "a");
         }
         let mut steps = 0;

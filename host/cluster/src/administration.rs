@@ -1,0 +1,197 @@
+//! What people do with a cluster: look at it, join, leave, take a dead node over.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gingham_engine::address::IpRange;
+use gingham_engine::attachment::Refusal;
+use gingham_engine::ipam::IpamError;
+use gingham_engine::ledger::LedgerQueries;
+use gingham_engine::ownership::beat::WATCH;
+use gingham_engine::ownership::cluster::Cluster as Records;
+use gingham_engine::ownership::error::ClusterError;
+use gingham_engine::ownership::join::Joined;
+use gingham_engine::ownership::leave::Leave;
+use gingham_engine::ownership::local::LocalState;
+use gingham_engine::ownership::record::Membership;
+use gingham_engine::ownership::shared_store::{Call, Reply};
+use gingham_engine::ownership::sync::SyncError;
+use gingham_engine::ownership::takeover::{Look, TakenOver, Takeover};
+use gingham_engine::runtime::LogLine;
+use ipnet::IpNet;
+
+use crate::error::Fault;
+use crate::room::{free_in, used_in};
+use crate::{Cluster, Policy};
+
+/// A cluster as a person wants to see it.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// This node's name.
+    pub node: String,
+    /// What this node knows itself.
+    pub local: LocalState,
+    /// The members, by name; those that have left or were taken over too.
+    pub members: Vec<MemberStatus>,
+    /// How full this node's blocks are.
+    pub usage: Usage,
+    /// What is wrong with this node's membership.
+    pub problem: Option<ClusterError>,
+    /// Everything the store says.
+    pub records: Records,
+}
+
+/// A member.
+#[derive(Debug, Clone)]
+pub struct MemberStatus {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub standing: Membership,
+    /// Where it is reached.
+    pub address: Option<IpAddr>,
+    /// The ranges meant for it; none for who is no member.
+    pub share: Vec<IpRange>,
+    /// Its live blocks.
+    pub blocks: Vec<IpNet>,
+}
+
+/// Addresses in this node's blocks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Leased or resting.
+    pub used: u64,
+    /// Free.
+    pub free: u64,
+}
+
+impl Cluster<'_> {
+    /// The cluster as the store and this node know it.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn status(&mut self, policy: &Policy<'_>, deadline: Instant, log: &mut Vec<LogLine>) -> Result<Status, Fault> {
+        let (records, problem) = match self.sync(deadline)? {
+            Ok(synced) => (synced.cluster, None),
+            Err(SyncError { error, cluster: Some(cluster) }) => (cluster, Some(error)),
+            Err(SyncError { error, cluster: None }) => return Err(error.into()),
+        };
+        let names: Vec<String> = records.member_names().map(str::to_owned).collect();
+        let mut members = Vec::with_capacity(records.members.len());
+        for (name, seen) in &records.members {
+            let is_member = seen.record.standing == Membership::Member;
+            members.push(MemberStatus {
+                name: name.clone(),
+                standing: seen.record.standing,
+                address: seen.record.address,
+                share: if is_member { policy.share(&names, name, log)? } else { Vec::new() },
+                blocks: Vec::new(),
+            });
+        }
+        for (block, seen) in records.live_blocks() {
+            if let Ok(at) = members.binary_search_by(|member| member.name.as_str().cmp(&seen.record.owner)) {
+                members[at].blocks.push(block);
+            }
+        }
+        let ledger = self.ledger()?;
+        let local = self.local(&ledger)?;
+        let usage = self.usage(&local, &ledger)?;
+        Ok(Status { node: self.node.clone(), local, members, usage, problem, records })
+    }
+
+    /// Whether the policy finds a block that this node could claim on each grid, by what the store says now. Claims
+    /// nothing, and asks nothing of this node's membership.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store does not tell, or the policy fails.
+    pub fn has_unclaimed(
+        &mut self,
+        policy: &Policy<'_>,
+        deadline: Instant,
+        log: &mut Vec<LogLine>,
+    ) -> Result<bool, Fault> {
+        let records = self.read_records(deadline)?;
+        let picture = Arc::new(records.picture(&self.node, policy.grids()).barring(self.settings.exclude.clone()));
+        for grid in 0..policy.grids().len() {
+            match policy.next_block(grid, &picture, log) {
+                Ok(_) => {}
+                Err(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    fn read_records(&mut self, deadline: Instant) -> Result<Records, Fault> {
+        match self.carry_out(&Call::List { prefix: String::new() }, deadline)? {
+            Reply::Listed { records, at } => Ok(Records::read(&records, at)?),
+            Reply::Unknown(fault) | Reply::Refused(fault) => Err(ClusterError::Store(fault).into()),
+            _ => Err(ClusterError::Nonsense.into()),
+        }
+    }
+
+    fn usage<L: LedgerQueries>(&self, local: &LocalState, ledger: &L) -> Result<Usage, Fault> {
+        let mut usage = Usage::default();
+        for block in local.held() {
+            let used = u64::try_from(used_in(ledger, block.into())?).unwrap_or(u64::MAX);
+            usage.used = usage.used.saturating_add(used);
+            usage.free = usage.free.saturating_add(free_in(ledger, block, &self.settings.exclude)?);
+        }
+        Ok(usage)
+    }
+
+    /// Joins by a person's order, also after leaving. Where the name may be another machine's, it is watched for a sign of
+    /// life first, which takes [`WATCH`] milliseconds beyond `patience`.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn join(&mut self, policy: &Policy<'_>, patience: Duration) -> Result<Joined, Fault> {
+        match self.join_now(policy, None, Instant::now() + patience) {
+            Err(Fault::Protocol(ClusterError::Suspicious { sighting, .. })) => {
+                thread::sleep(Duration::from_millis(WATCH));
+                self.join_now(policy, Some(*sighting), Instant::now() + patience)
+            }
+            joined => joined,
+        }
+    }
+
+    /// Leaves: everything is given up here first, then in the store.
+    ///
+    /// # Errors
+    /// [`Fault::InUse`] while containers use addresses, unless forced.
+    pub fn leave(&mut self, force: bool, deadline: Instant) -> Result<(), Fault> {
+        let network = self.network.to_owned();
+        let make = |_: &LocalState, ledger: &_| {
+            let count = attachments(ledger)?;
+            if count > 0 && !force {
+                return Err(Fault::InUse { network, count });
+            }
+            Ok(Leave::new())
+        };
+        let (left, _) = self.drive_made(make, deadline)?;
+        Ok(left?)
+    }
+
+    /// Ends the membership of a node that is gone, so that its blocks are free. Without `force` the node is watched for a
+    /// sign of life first, which takes [`WATCH`] milliseconds beyond `patience`.
+    ///
+    /// # Errors
+    /// [`Fault`]; [`ClusterError::Alive`] if the node shows life.
+    pub fn takeover(&mut self, node: &str, force: bool, patience: Duration) -> Result<TakenOver, Fault> {
+        let (sighting, _) = self.drive(Look::at(node), Instant::now() + patience)?;
+        let sighting = sighting?;
+        if !force {
+            thread::sleep(Duration::from_millis(WATCH));
+        }
+        let (taken, _) = self.drive(Takeover::ordered(sighting, force), Instant::now() + patience)?;
+        Ok(taken?)
+    }
+}
+
+/// Attachments of containers: what a node holds for itself is not among them.
+fn attachments<L: LedgerQueries>(ledger: &L) -> Result<usize, Fault> {
+    let all = ledger.attachments()?;
+    Ok(all.iter().filter(|(key, _)| !key.is_nodes_own()).count())
+}

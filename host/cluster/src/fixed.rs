@@ -1,0 +1,125 @@
+//! A fixed list of members without a store: each stays inside its own share, and the list is kept as it was first used.
+
+use std::sync::Arc;
+
+use gingham_engine::address::IpRange;
+use gingham_engine::ledger::{Ledger, LedgerQueries};
+use gingham_engine::ownership::grid::Picture;
+use gingham_engine::ranges::RangeSet;
+use gingham_engine::runtime::LogLine;
+use gingham_engine::settings::cluster::StoreSettings;
+use sha2::{Digest as _, Sha256};
+
+use crate::claimed::{Blocks, Claimed};
+use crate::error::{Fault, settings};
+use crate::state::{FixedState, Kept};
+use crate::{Cluster, Policy};
+
+impl Cluster<'_> {
+    pub(crate) fn claimed_of_list<L: LedgerQueries>(&self, ledger: &L, members: &[String]) -> Result<Claimed, Fault> {
+        self.require_listed(members)?;
+        match self.kept(ledger)? {
+            Kept::Fixed(fixed)
+                if fixed.node == self.node
+                    && fixed.fixed_members == members
+                    && fixed.config == self.config_digest() =>
+            {
+                let share = fixed.share.iter().map(|range| range.parse::<IpRange>()).collect::<Result<_, _>>();
+                let share = RangeSet::new(share.map_err(|error| Fault::Unreadable { reason: error.to_string() })?);
+                let picture = Arc::new(Picture::new(self.node.as_str(), members.iter().cloned(), Vec::new()));
+                Ok(Claimed::Blocks(Blocks { rested: share.clone(), all: share, picture }))
+            }
+            Kept::Shared(_) => Err(settings(
+                "cluster.store",
+                "this network is divided by a cluster's store, and its shares are not those of a list; put the store \
+                 back, or use a network of another name",
+            )),
+            Kept::Nothing | Kept::Fixed(_) => Ok(Claimed::Unsettled),
+        }
+    }
+
+    /// Looks at a list that is new or another one, and keeps it if no address can be handed out twice by it. The ledger
+    /// is still to be committed.
+    ///
+    /// # Errors
+    /// [`Fault::Settings`] if the list would move a share that is in use.
+    pub fn settle_list<L: Ledger>(
+        &self,
+        policy: &Policy<'_>,
+        ledger: &mut L,
+        log: &mut Vec<LogLine>,
+    ) -> Result<(), Fault> {
+        let StoreSettings::Local { members } = &self.cluster.store else { return Ok(()) };
+        self.require_listed(members)?;
+        let is_used = ledger.attachment_count()? > 0 || self.has_resting(policy, ledger)?;
+        match self.kept(ledger)? {
+            Kept::Fixed(known) if is_used => self.require_same_shares(&known, policy, members, log)?,
+            Kept::Nothing if is_used => {
+                return Err(settings(
+                    "cluster.members",
+                    "this node has handed out addresses of the whole range; end the containers first, or use a network \
+                     of another name",
+                ));
+            }
+            Kept::Shared(_) | Kept::Nothing | Kept::Fixed(_) => {}
+        }
+        let share = policy.share(members, &self.node, log)?.iter().map(ToString::to_string).collect();
+        let fixed =
+            FixedState { node: self.node.clone(), fixed_members: members.clone(), config: self.config_digest(), share };
+        Self::keep_fixed(ledger, &fixed)
+    }
+
+    fn require_same_shares(
+        &self,
+        known: &FixedState,
+        policy: &Policy<'_>,
+        members: &[String],
+        log: &mut Vec<LogLine>,
+    ) -> Result<(), Fault> {
+        let moved = |what: &str| {
+            let text = format!(
+                "{what}, while addresses are in use: another node would hand them out again. Name the nodes to come in \
+                 the list from the start, or use a cluster.store (\"etcd\")"
+            );
+            settings("cluster.members", text)
+        };
+        if known.config != self.config_digest() || known.node != self.node {
+            return Err(moved("the policy's configuration or this node's name has changed"));
+        }
+        for member in &known.fixed_members {
+            let before = policy.share(&known.fixed_members, member, log)?;
+            let is_same = members.contains(member) && policy.share(members, member, log)? == before;
+            if !is_same {
+                return Err(moved(&format!("this list moves the share of {member:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn require_listed(&self, members: &[String]) -> Result<(), Fault> {
+        if members.contains(&self.node) {
+            return Ok(());
+        }
+        let text = format!("{:?} (cluster.node, or the host name) is not among them", self.node);
+        Err(settings("cluster.members", text))
+    }
+
+    fn has_resting<L: LedgerQueries>(&self, policy: &Policy<'_>, ledger: &L) -> Result<bool, Fault> {
+        for part in policy.pools().iter().flat_map(|pool| &pool.ranges) {
+            if ledger.resting_count(part.range)? > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn config_digest(&self) -> String {
+        use std::fmt::Write as _;
+        let digest = Sha256::digest(self.settings.policy_config.as_bytes());
+        digest.iter().take(16).fold(String::new(), |mut text, byte| {
+            // Writing to a text cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! Which machine this is, and where other nodes reach it.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use gingham_engine::ownership::join::Identity;
+use gingham_engine::settings::cluster::{ClusterSettings, Reach, is_node_name};
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::{address, route};
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use crate::error::{Fault, settings};
+
+const MACHINE_ID: &str = "/etc/machine-id";
+const PRODUCT_UUID: &str = "/sys/class/dmi/id/product_uuid";
+
+/// This node's name: the configured one, or the host's.
+pub(crate) fn node_name(cluster: &ClusterSettings) -> Result<String, Fault> {
+    let name = match &cluster.node {
+        Some(name) => name.clone(),
+        None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    };
+    if is_node_name(&name) {
+        return Ok(name);
+    }
+    Err(settings("cluster.node", format!("the host name {name:?} cannot be a node's name; set cluster.node")))
+}
+
+/// What this node says of itself when it joins.
+pub(crate) fn identity(
+    cluster: &ClusterSettings,
+    reach: Reach,
+    boot: &str,
+    mac: Option<String>,
+) -> Result<Identity, Fault> {
+    Ok(Identity { machine: machine()?, boot: boot.to_owned(), address: node_address(cluster, reach)?, mac })
+}
+
+/// The machine's id, and the firmware's, which tells apart machines that were copied with their disks.
+fn machine() -> Result<String, Fault> {
+    let read = |path: &Path| std::fs::read_to_string(path).map(|text| text.trim().to_owned());
+    let path = PathBuf::from(MACHINE_ID);
+    let id = match read(&path) {
+        Ok(id) if !id.is_empty() => id,
+        Ok(_) => {
+            let source = std::io::Error::other("it is empty; run systemd-machine-id-setup");
+            return Err(Fault::Identity { path, source });
+        }
+        Err(source) => return Err(Fault::Identity { path, source }),
+    };
+    // Not all machines have one, and only root may read it.
+    Ok(match read(Path::new(PRODUCT_UUID)) {
+        Ok(uuid) if !uuid.is_empty() => format!("{id}+{uuid}"),
+        _ => id,
+    })
+}
+
+/// Where other nodes reach this one; none if that is not known and nobody needs it.
+pub(crate) fn node_address(cluster: &ClusterSettings, reach: Reach) -> Result<Option<IpAddr>, Fault> {
+    let mut kernel = Socket::<Route>::open()?;
+    if let Some(configured) = cluster.address {
+        if address::is_local(&mut kernel, configured)? {
+            return Ok(Some(configured));
+        }
+        let text = format!("{configured} is no address of this machine; correct it, or remove the key");
+        return Err(settings("cluster.address", text));
+    }
+    match route::default_source(&mut kernel)? {
+        None if reach != Reach::None => Err(settings(
+            "cluster.address",
+            "is missing, and there is no default route to take it from: name the address at which other nodes reach \
+             this one",
+        )),
+        found => Ok(found),
+    }
+}
+
+/// A random id for a new local store.
+pub(crate) fn new_disk_id() -> Result<String, Fault> {
+    use std::fmt::Write as _;
+    let mut bytes = [0; 16];
+    getrandom(&mut bytes, GetRandomFlags::empty()).map_err(|errno| Fault::Random(errno.into()))?;
+    let mut id = String::with_capacity(32);
+    for byte in bytes {
+        // Writing to a text cannot fail.
+        let _ = write!(id, "{byte:02x}");
+    }
+    Ok(id)
+}

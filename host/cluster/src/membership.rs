@@ -1,0 +1,247 @@
+//! Being a member: joining, getting blocks, giving them back, showing life.
+
+use std::time::Instant;
+
+use gingham_engine::ledger::LedgerQueries;
+use gingham_engine::ownership::beat::Beat;
+use gingham_engine::ownership::claim::{Claim, ClaimError};
+use gingham_engine::ownership::error::ClusterError;
+use gingham_engine::ownership::join::{Join, Joined};
+use gingham_engine::ownership::local::LocalState;
+use gingham_engine::ownership::release::{Release, Released};
+use gingham_engine::ownership::sync::{Sync, SyncError, Synced};
+use gingham_engine::ownership::takeover::Sighting;
+use gingham_engine::runtime::LogLine;
+use gingham_engine::settings::cluster::StoreSettings;
+use ipnet::IpNet;
+
+use crate::chooser::PolicyChooser;
+use crate::error::Fault;
+use crate::room::{free_for, free_in, free_on, used_in};
+use crate::{Cluster, Policy, machine};
+
+/// What was done to have room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ensured {
+    /// It joined.
+    pub joined: bool,
+    /// Blocks that came, by joining or by a claim.
+    pub new: Vec<IpNet>,
+}
+
+/// Blocks that could be given back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Idle {
+    /// Held, and without an address that is leased or rests.
+    pub blocks: Vec<IpNet>,
+}
+
+impl Cluster<'_> {
+    /// Sees to it that there is a free address on each grid: joins if need be, and claims a block where there is none.
+    /// Bounded by the deadline. What the policy logged is in `log` all the same.
+    ///
+    /// # Errors
+    /// [`Fault`]. If the cluster is full it is the policy's refusal.
+    pub fn ensure(&mut self, policy: &Policy<'_>, deadline: Instant, log: &mut Vec<LogLine>) -> Result<Ensured, Fault> {
+        self.have_room(policy, 1, deadline, log)
+    }
+
+    /// The same ahead of time, so that no ADD waits: joins if need be, and claims until so many addresses are free on each
+    /// grid. A cluster that has no more blocks is no error as long as anything is left.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn claim_ahead(
+        &mut self,
+        policy: &Policy<'_>,
+        deadline: Instant,
+        log: &mut Vec<LogLine>,
+    ) -> Result<Ensured, Fault> {
+        self.have_room(policy, self.cluster.low_water.max(1), deadline, log)
+    }
+
+    fn have_room(
+        &mut self,
+        policy: &Policy<'_>,
+        wanted: u64,
+        deadline: Instant,
+        log: &mut Vec<LogLine>,
+    ) -> Result<Ensured, Fault> {
+        let mut ensured = Ensured::default();
+        if !self.is_shared() {
+            return Ok(ensured);
+        }
+        if let Some(joined) = self.join_if_out(policy, deadline)? {
+            ensured.joined = true;
+            ensured.new = joined.held;
+        }
+        for grid in 0..policy.grids().len() {
+            // Each round claims a block, unless it ends.
+            while self.free(policy, grid)? < wanted {
+                match self.claim(policy, grid, deadline, log) {
+                    Ok(block) => ensured.new.push(block),
+                    Err(fault) if wanted > 1 && self.free(policy, grid)? > 0 && is_exhausted(&fault) => break,
+                    Err(fault) => return Err(fault),
+                }
+            }
+        }
+        Ok(ensured)
+    }
+
+    fn free(&self, policy: &Policy<'_>, grid: usize) -> Result<u64, Fault> {
+        let ledger = self.ledger()?;
+        let local = self.local(&ledger)?;
+        let grid = policy.grids().get(grid).copied();
+        // Blocks that rest count as well: a node with nothing else would else claim one after the other.
+        grid.map_or(Ok(u64::MAX), |grid| {
+            free_for(policy.pools(), &ledger, &grid, local.held(), &self.settings.exclude)
+        })
+    }
+
+    fn join_if_out(&mut self, policy: &Policy<'_>, deadline: Instant) -> Result<Option<Joined>, Fault> {
+        let local = self.local(&self.ledger()?)?;
+        if local.wants_to_join() {
+            return self.join_now(policy, None, deadline).map(Some);
+        }
+        require_same_grids(&local, policy)?;
+        Ok(None)
+    }
+
+    /// Joins, whatever this node was before.
+    pub(crate) fn join_now(
+        &mut self,
+        policy: &Policy<'_>,
+        watched: Option<Sighting>,
+        deadline: Instant,
+    ) -> Result<Joined, Fault> {
+        let identity = machine::identity(&self.cluster, self.settings.reach, self.boot, self.device_mac())?;
+        let mut join = Join::new(identity, policy.grids().to_vec(), policy.name());
+        if let Some(sighting) = watched {
+            join = join.having_watched(sighting);
+        }
+        let (joined, _) = self.drive(join, deadline)?;
+        Ok(joined?)
+    }
+
+    fn claim(
+        &mut self,
+        policy: &Policy<'_>,
+        grid: usize,
+        deadline: Instant,
+        log: &mut Vec<LogLine>,
+    ) -> Result<IpNet, Fault> {
+        let settings = self.settings;
+        let cooldown = u64::try_from(settings.cooldown.as_millis()).unwrap_or(u64::MAX);
+        let chooser = PolicyChooser { policy, grid, exclude: &settings.exclude, log };
+        let (claimed, _) = self.drive(Claim::new(chooser, grid, cooldown), deadline)?;
+        match claimed {
+            Ok(claimed) => Ok(claimed.block),
+            Err(ClaimError::Cluster(error)) => Err(error.into()),
+            Err(ClaimError::Refused(refused)) => Err(refused.into()),
+            Err(error @ ClaimError::BadProposal { .. }) => {
+                Err(Fault::Proposal { policy: policy.name().to_owned(), reason: error.to_string() })
+            }
+        }
+    }
+
+    /// Brings what this node knows up to the store's, and tells what the store says. With a fault there may be a picture
+    /// all the same: the ways to the others stay right for a node that is out.
+    ///
+    /// # Errors
+    /// [`Fault`] if not even a picture can be had.
+    pub fn sync(&mut self, deadline: Instant) -> Result<Result<Synced, SyncError>, Fault> {
+        let (synced, _) = self.drive(Sync::new(), deadline)?;
+        match synced {
+            Err(SyncError { error, cluster: None }) => Err(error.into()),
+            synced => Ok(synced),
+        }
+    }
+
+    /// Held blocks in which no address is leased or rests. Who keeps a companion waits until a block was among them for a
+    /// while, and then gives it back with [`Self::release`].
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn idle(&self) -> Result<Idle, Fault> {
+        if !self.is_shared() {
+            return Ok(Idle::default());
+        }
+        let ledger = self.ledger()?;
+        let local = self.local(&ledger)?;
+        let mut idle = Idle::default();
+        for block in local.held() {
+            if used_in(&ledger, block.into())? == 0 {
+                idle.blocks.push(block);
+            }
+        }
+        Ok(idle)
+    }
+
+    /// Gives blocks back, as far as they are still idle and twice the low-water mark of free addresses, and one block,
+    /// stays on their grid. Ends what an earlier release has begun.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn release(&mut self, candidates: &[IpNet], deadline: Instant) -> Result<Released, Fault> {
+        let (exclude, keep) = (self.settings.exclude.clone(), self.cluster.low_water.saturating_mul(2));
+        let make = |local: &LocalState, ledger: &_| {
+            let mut idle = Vec::new();
+            for grid in local.grids() {
+                let mut held: Vec<IpNet> = local.held().filter(|block| grid.index(*block).is_some()).collect();
+                for block in candidates.iter().rev().filter(|block| grid.index(**block).is_some()) {
+                    let rest = || held.iter().copied().filter(|other| other != block);
+                    let is_idle = held.contains(block) && used_in(ledger, (*block).into())? == 0;
+                    if is_idle && rest().next().is_some() && free_on(ledger, grid, rest(), &exclude)? >= keep {
+                        held.retain(|other| other != block);
+                        idle.push(*block);
+                    }
+                }
+            }
+            Ok(Release::new(idle))
+        };
+        let (released, _) = self.drive_made(make, deadline)?;
+        Ok(released?)
+    }
+
+    /// One sign of life. The companion keeps `beat` from one to the next.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn beat(&mut self, beat: &mut Beat, deadline: Instant) -> Result<(), Fault> {
+        let (done, kept) = self.drive(std::mem::take(beat), deadline)?;
+        *beat = kept;
+        Ok(done?)
+    }
+
+    /// Whether this node's range is divided by a list, not by a store.
+    pub fn is_fixed(&self) -> bool {
+        matches!(&self.cluster.store, StoreSettings::Local { members } if !members.is_empty())
+    }
+
+    /// Free addresses in what is claimed, on all grids together.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn free_claimed<L: LedgerQueries>(&self, ledger: &L) -> Result<u64, Fault> {
+        let local = self.local(ledger)?;
+        let mut free: u64 = 0;
+        for block in local.held() {
+            free = free.saturating_add(free_in(ledger, block, &self.settings.exclude)?);
+        }
+        Ok(free)
+    }
+}
+
+/// A network keeps its range and its blocks for ever.
+fn require_same_grids(local: &LocalState, policy: &Policy<'_>) -> Result<(), Fault> {
+    if local.grids().is_empty() || local.grids() == policy.grids() {
+        return Ok(());
+    }
+    Err(ClusterError::OtherGrids { theirs: local.grids().to_vec(), ours: policy.grids().to_vec() }.into())
+}
+
+fn is_exhausted(fault: &Fault) -> bool {
+    use gingham_engine::attachment::Refusal;
+    use gingham_engine::ipam::IpamError;
+    matches!(fault, Fault::Policy(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }))
+}

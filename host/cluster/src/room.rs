@@ -1,0 +1,75 @@
+//! How many addresses are free in what this node has claimed.
+
+use gingham_engine::address::{IpRange, number};
+use gingham_engine::ledger::LedgerQueries;
+use gingham_engine::ownership::grid::Grid;
+use gingham_engine::pool::Pools;
+use gingham_engine::ranges::RangeSet;
+use ipnet::IpNet;
+
+use crate::Fault;
+
+/// Free addresses of a block: neither leased nor resting nor excluded. The edges of a whole range count as free.
+pub(crate) fn free_in<L: LedgerQueries>(ledger: &L, block: IpNet, exclude: &RangeSet) -> Result<u64, Fault> {
+    let mut free: u128 = 0;
+    for part in exclude.without(IpRange::from(block)) {
+        free = free.saturating_add(size(part)).saturating_sub(used_in(ledger, part)?);
+    }
+    Ok(u64::try_from(free).unwrap_or(u64::MAX))
+}
+
+/// Leased and resting addresses of a range.
+pub(crate) fn used_in<L: LedgerQueries>(ledger: &L, range: IpRange) -> Result<u128, Fault> {
+    let mut used = 0;
+    let mut from = range.first();
+    while let Some(run) = ledger.next_used_run(from)? {
+        let Some(common) = run.intersection(&range) else { break };
+        used += size(common);
+        match gingham_engine::address::successor(common.last()) {
+            Some(next) if next <= range.last() => from = next,
+            _ => break,
+        }
+    }
+    Ok(used)
+}
+
+/// Free addresses of all these blocks that lie on a grid.
+pub(crate) fn free_on<L: LedgerQueries>(
+    ledger: &L,
+    grid: &Grid,
+    blocks: impl Iterator<Item = IpNet>,
+    exclude: &RangeSet,
+) -> Result<u64, Fault> {
+    let mut free: u64 = 0;
+    for block in blocks.filter(|block| grid.index(*block).is_some()) {
+        free = free.saturating_add(free_in(ledger, block, exclude)?);
+    }
+    Ok(free)
+}
+
+/// Free addresses of all these blocks that lie on a grid and that the policy can give: in a pool, and neither a network,
+/// broadcast nor gateway address. What is counted here and cannot be given would keep a full node from claiming.
+pub(crate) fn free_for<L: LedgerQueries>(
+    pools: &Pools,
+    ledger: &L,
+    grid: &Grid,
+    blocks: impl Iterator<Item = IpNet>,
+    exclude: &RangeSet,
+) -> Result<u64, Fault> {
+    let mut free: u128 = 0;
+    for block in blocks.filter(|block| grid.index(*block).is_some()) {
+        let within = IpRange::from(block);
+        for part in pools.ranges().filter_map(|range| range.intersection(&within)) {
+            for part in exclude.without(part) {
+                let reserved = pools.reserved_within(part).len() as u128;
+                let taken = used_in(ledger, part)?.saturating_add(reserved);
+                free = free.saturating_add(size(part).saturating_sub(taken));
+            }
+        }
+    }
+    Ok(u64::try_from(free).unwrap_or(u64::MAX))
+}
+
+fn size(range: IpRange) -> u128 {
+    (number(range.last()) - number(range.first())).saturating_add(1)
+}

@@ -1,0 +1,92 @@
+//! What this node keeps of a network's cluster in its local store: one JSON value, of one of two kinds.
+
+use gingham_engine::ledger::{Ledger, LedgerQueries};
+use gingham_engine::ownership::local::{LocalState, Standing};
+use serde::{Deserialize, Serialize};
+
+use crate::Cluster;
+use crate::error::{Fault, settings};
+use crate::machine;
+
+/// What is kept of a fixed list of members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FixedState {
+    /// This node.
+    pub(crate) node: String,
+    /// All members, sorted.
+    pub(crate) fixed_members: Vec<String>,
+    /// Of the policy's configuration that the share was made with.
+    pub(crate) config: String,
+    /// This node's share, as `FIRST-LAST`.
+    pub(crate) share: Vec<String>,
+}
+
+/// Whether a node asked its cluster's store for something and never joined.
+pub(crate) fn is_new(local: &LocalState) -> bool {
+    local.standing() == Standing::New
+}
+
+/// What is kept.
+#[derive(Debug, Clone)]
+pub(crate) enum Kept {
+    /// Nothing: no cluster was ever used here.
+    Nothing,
+    /// A member of a cluster with a store.
+    Shared(LocalState),
+    /// A member of a fixed list.
+    Fixed(FixedState),
+}
+
+impl Cluster<'_> {
+    /// Reads what is kept.
+    pub(crate) fn kept<L: LedgerQueries>(&self, ledger: &L) -> Result<Kept, Fault> {
+        let Some(bytes) = ledger.cluster_state()? else { return Ok(Kept::Nothing) };
+        if let Ok(fixed) = serde_json::from_slice::<FixedState>(&bytes) {
+            return Ok(Kept::Fixed(fixed));
+        }
+        let local =
+            LocalState::read(&bytes, self.boot).map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
+        Ok(Kept::Shared(local))
+    }
+
+    /// The state of a member of a cluster with a store; a new one if nothing was ever kept.
+    ///
+    /// Whoever handed out addresses without a cluster cannot join one: others may have been given the same.
+    pub(crate) fn local<L: LedgerQueries>(&self, ledger: &L) -> Result<LocalState, Fault> {
+        let kept = self.kept(ledger)?;
+        let is_first = matches!(&kept, Kept::Nothing) || matches!(&kept, Kept::Shared(local) if is_new(local));
+        if is_first && ledger.attachment_count()? > 0 {
+            return Err(settings(
+                "cluster.store",
+                "containers have addresses of this network from before it had a cluster, and other nodes may be given \
+                 the same; end them first, or use a network of another name",
+            ));
+        }
+        match kept {
+            Kept::Shared(local) if local.node() == self.node => Ok(local),
+            Kept::Shared(local) if is_new(&local) => Ok(LocalState::new(&self.node, local.disk())),
+            Kept::Shared(local) => Err(settings(
+                "cluster.node",
+                format!(
+                    "this node is {:?} in the cluster of the network {}, and the configuration (or the host name) says \
+                     {:?}; keep the name, or leave first: ginghamctl cluster leave",
+                    local.node(),
+                    self.network,
+                    self.node
+                ),
+            )),
+            Kept::Fixed(_) => Err(settings(
+                "cluster.store",
+                "this network was divided among the members of a fixed list; a network with a store needs another name",
+            )),
+            Kept::Nothing => Ok(LocalState::new(&self.node, &machine::new_disk_id()?)),
+        }
+    }
+
+    /// Keeps a fixed list.
+    pub(crate) fn keep_fixed<L: Ledger>(ledger: &mut L, fixed: &FixedState) -> Result<(), Fault> {
+        let bytes = serde_json::to_vec(fixed).map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
+        Ok(ledger.put_cluster_state(&bytes)?)
+    }
+}

@@ -1,0 +1,213 @@
+//! `ginghamctl check-config`: what a configuration means, before a container depends on it.
+
+mod overlaps;
+mod pools;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use gingham::network::{Addresses, BridgeFacts, NetworkError, Source};
+use gingham_engine::attachment::Pod;
+use gingham_net::NetError;
+use gingham_net::netlink::NetlinkError;
+use serde::Serialize;
+
+use crate::cli::CheckConfigArguments;
+use crate::network::{CatalogueError, Configuration, Plugins, find, own};
+use pools::PoolFacts;
+
+pub(crate) use overlaps::between as overlaps_between;
+
+/// How many containers are tried.
+const TRIED: usize = 3;
+
+/// Why a configuration cannot be explained.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckConfigError {
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error("{path}: {source}")]
+    Refused { path: String, source: NetworkError },
+    #[error("cannot look at this node's routes: {0}")]
+    Netlink(#[from] NetlinkError),
+    #[error("cannot look at this node's routes: {0}")]
+    Routes(#[from] NetError),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What a configuration means.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Explained {
+    network: String,
+    file: String,
+    /// In the order of ADD.
+    plugins: Vec<String>,
+    /// The name Gingham runs under.
+    gingham: String,
+    /// Whether one of the plugins is Gingham on this node.
+    is_gingham: bool,
+    bridge: Option<Bridge>,
+    /// The policy's name; none where addresses come from elsewhere or nowhere.
+    policy: Option<String>,
+    /// The other IPAM plugin.
+    ipam_plugin: Option<String>,
+    data_dir: Option<String>,
+    pools: Vec<PoolFacts>,
+    exclude: Vec<String>,
+    /// What the first containers would get.
+    first: Vec<Vec<String>>,
+    /// Why there are no more of them.
+    first_refused: Option<String>,
+    overlaps: Vec<String>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bridge {
+    name: String,
+    is_gateway: bool,
+    ip_masq: bool,
+}
+
+pub(crate) fn run(
+    arguments: &CheckConfigArguments,
+    library: &Path,
+    out: &mut dyn Write,
+) -> Result<(), CheckConfigError> {
+    let configuration = find(&arguments.network, &arguments.config_dir)?;
+    let explained = explain(&configuration, arguments, library)?;
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut *out, &explained)?;
+        return Ok(writeln!(out)?);
+    }
+    Ok(show(&explained, out)?)
+}
+
+fn explain(
+    configuration: &Configuration,
+    arguments: &CheckConfigArguments,
+    library: &Path,
+) -> Result<Explained, CheckConfigError> {
+    let plugins = Plugins::of_environment();
+    let path = configuration.path.display().to_string();
+    let refused = |source| CheckConfigError::Refused { path: path.clone(), source };
+    let is_gingham = own(configuration, &plugins, library, false).is_some();
+    // A configuration has a plugin, and the first one is supposed if need be.
+    let Some((program, network)) = own(configuration, &plugins, library, true) else {
+        return Err(CatalogueError::from(crate::network::ConfigurationError::NoPlugin {
+            path: configuration.path.clone(),
+        })
+        .into());
+    };
+    let network = network.map_err(refused)?;
+    let bridge = network.bridge().map_err(refused)?;
+    let source = network.source().map_err(refused)?;
+    let addresses = network.addresses().map_err(refused)?;
+    let mut explained = Explained {
+        network: network.name().to_owned(),
+        file: path.clone(),
+        plugins: configuration.plugins.iter().map(|plugin| plugin.kind.clone()).collect(),
+        gingham: program,
+        is_gingham,
+        bridge: bridge.as_ref().map(Bridge::of),
+        policy: None,
+        ipam_plugin: if let Source::Plugin(plugin) = source { Some(plugin) } else { None },
+        data_dir: None,
+        pools: Vec::new(),
+        exclude: Vec::new(),
+        first: Vec::new(),
+        first_refused: None,
+        overlaps: Vec::new(),
+        notes: notes(configuration, is_gingham),
+    };
+    if let Some(addresses) = &addresses {
+        explained.addresses(addresses, arguments).map_err(refused)?;
+        explained.overlaps = overlaps::of(&network, addresses, &arguments.config_dir, &plugins, library)?;
+    }
+    Ok(explained)
+}
+
+fn notes(configuration: &Configuration, is_gingham: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !is_gingham {
+        let kind = configuration.plugins.first().map(|plugin| plugin.kind.as_str()).unwrap_or_default();
+        notes.push(format!("{kind} is not Gingham on this node; this is what it would be with \"type\": \"gingham\""));
+    }
+    notes
+}
+
+impl Explained {
+    fn addresses(&mut self, addresses: &Addresses<'_>, arguments: &CheckConfigArguments) -> Result<(), NetworkError> {
+        let settings = addresses.settings();
+        self.policy = Some(addresses.policy());
+        self.data_dir = Some(settings.data_dir.display().to_string());
+        self.pools = pools::facts(&addresses.pools, &settings.exclude);
+        self.exclude = settings.exclude.iter().map(|range| range.to_string()).collect();
+        let pod = Pod { namespace: arguments.pod_namespace.clone(), ..Pod::default() };
+        let (first, refused) = addresses.first(TRIED, &pod);
+        self.first = first.iter().map(|nets| nets.iter().map(|net| net.addr().to_string()).collect()).collect();
+        self.first_refused = refused.map(|refused| refused.to_string());
+        self.notes.extend(addresses.log.iter().cloned());
+        if addresses.awaits_adoption()? {
+            self.notes
+                .push("the reference host-local has leases of this network; the first use adopts them".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Bridge {
+    fn of(facts: &BridgeFacts) -> Self {
+        Self { name: facts.name.clone(), is_gateway: facts.is_gateway, ip_masq: facts.ip_masq }
+    }
+
+    fn in_words(&self) -> String {
+        let gateway = if self.is_gateway { ", with the gateway's address" } else { "" };
+        format!("{}{gateway}{}", self.name, if self.ip_masq { ", masqueraded" } else { "" })
+    }
+}
+
+fn show(explained: &Explained, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "Network {} of {}", explained.network, explained.file)?;
+    let mut row = |name: &str, value: &str| writeln!(out, "  {name:<9} {value}");
+    row("plugins", &explained.plugins.join(", then "))?;
+    row("gingham", if explained.is_gingham { &explained.gingham } else { "none of them on this node" })?;
+    if let Some(bridge) = &explained.bridge {
+        row("bridge", &bridge.in_words())?;
+    }
+    match (&explained.policy, &explained.ipam_plugin) {
+        (Some(policy), _) => row("policy", policy)?,
+        (None, Some(plugin)) => row("addresses", &format!("of the IPAM plugin {plugin}"))?,
+        (None, None) => row("addresses", "none: layer 2 only")?,
+    }
+    if let Some(data_dir) = &explained.data_dir {
+        row("leases in", data_dir)?;
+    }
+    for pool in &explained.pools {
+        row("pool", &pool.in_words())?;
+    }
+    if !explained.exclude.is_empty() {
+        row("excluded", &explained.exclude.join(", "))?;
+    }
+    if explained.policy.is_some() {
+        row("first", &first_in_words(explained))?;
+    }
+    for overlap in &explained.overlaps {
+        row("overlap", overlap)?;
+    }
+    for note in &explained.notes {
+        row("note", note)?;
+    }
+    Ok(())
+}
+
+fn first_in_words(explained: &Explained) -> String {
+    let mut first: Vec<String> = explained.first.iter().map(|addresses| addresses.join(" and ")).collect();
+    first.extend(explained.first_refused.iter().map(|refused| format!("then refused: {refused}")));
+    first.join(", ")
+}

@@ -1,0 +1,10 @@
+//! Networks as this node's configuration files name them.
+
+mod catalogue;
+mod configuration;
+pub(crate) mod keys;
+mod ours;
+
+pub(crate) use catalogue::{CatalogueError, find, list};
+pub(crate) use configuration::{Configuration, ConfigurationError};
+pub(crate) use ours::{Plugins, own};

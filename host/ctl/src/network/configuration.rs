@@ -1,0 +1,120 @@
+//! A configuration file: one plugin's configuration, or a list of them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::keys::{get, text, with};
+
+/// A file that is no network configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigurationError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is no network configuration: {reason}")]
+    NoObject { path: PathBuf, reason: String },
+    #[error("{path}: \"plugins\" must be a list with at least one plugin's configuration")]
+    NoPlugin { path: PathBuf },
+    #[error("{path}: \"{key}\" is missing; a network configuration needs cniVersion, name and type")]
+    Missing { path: PathBuf, key: &'static str },
+    #[error("{path}: \"type\" must be the name of a plugin's file, {kind:?} is not")]
+    BadType { path: PathBuf, kind: String },
+}
+
+/// A network configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Configuration {
+    pub(crate) path: PathBuf,
+    /// `name`
+    pub(crate) name: String,
+    /// In the order of ADD, each complete with `name` and `cniVersion`, as a runtime hands it over.
+    pub(crate) plugins: Vec<Plugin>,
+}
+
+/// One plugin's configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Plugin {
+    /// `type`
+    pub(crate) kind: String,
+    pub(crate) object: Map<String, Value>,
+}
+
+impl Configuration {
+    /// Reads a .conf or a .conflist.
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigurationError> {
+        let bytes = std::fs::read(path).map_err(|source| ConfigurationError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &bytes)
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ConfigurationError> {
+        let no_object = |error: serde_json::Error| ConfigurationError::NoObject {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let missing = |key| ConfigurationError::Missing { path: path.to_owned(), key };
+        let whole: Map<String, Value> = serde_json::from_slice(bytes).map_err(no_object)?;
+        let name = text(&whole, "name").ok_or_else(|| missing("name"))?.to_owned();
+        let version = text(&whole, "cniVersion").ok_or_else(|| missing("cniVersion"))?.to_owned();
+        let no_plugin = || ConfigurationError::NoPlugin { path: path.to_owned() };
+        let objects = match get(&whole, "plugins") {
+            None => vec![whole],
+            Some(Value::Array(list)) if !list.is_empty() => {
+                list.iter().map(|plugin| plugin.as_object().cloned().ok_or_else(no_plugin)).collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err(no_plugin()),
+        };
+        let mut plugins = Vec::new();
+        for object in objects {
+            let kind = text(&object, "type").ok_or_else(|| missing("type"))?.to_owned();
+            if kind.contains('/') || kind.starts_with('.') {
+                return Err(ConfigurationError::BadType { path: path.to_owned(), kind });
+            }
+            let object = with(object, "name", name.as_str().into());
+            plugins.push(Plugin { kind, object: with(object, "cniVersion", version.as_str().into()) });
+        }
+        Ok(Self { path: path.to_owned(), name, plugins })
+    }
+}
+
+impl Plugin {
+    /// What the plugin reads on standard input.
+    pub(crate) fn input(&self) -> String {
+        Value::Object(self.object.clone()).to_string()
+    }
+
+    /// `ipam.type`
+    pub(crate) fn ipam_kind(&self) -> Option<&str> {
+        text(get(&self.object, "ipam")?.as_object()?, "type")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Configuration, String> {
+        Configuration::parse(Path::new("x.conf"), text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn plugins_of_a_list_get_its_name_and_version() {
+        let list = r#"{"cniVersion":"1.1.0","name":"n","plugins":[{"type":"a","NAME":"x","ipam":{"TYPE":"p"}},{"type":"portmap"}]}"#;
+        let read = parse(list).unwrap();
+        assert_eq!(read.plugins.iter().map(|plugin| plugin.kind.as_str()).collect::<Vec<_>>(), ["a", "portmap"]);
+        let object = &read.plugins[0].object;
+        assert_eq!((text(object, "name"), text(object, "cniVersion"), object.len()), (Some("n"), Some("1.1.0"), 4));
+        assert_eq!(read.plugins[0].ipam_kind(), Some("p"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert_eq!(
+            parse("{}").unwrap_err(),
+            "x.conf: \"name\" is missing; a network configuration needs cniVersion, name and type"
+        );
+        assert!(parse(r#"{"cniVersion":"1.0.0","name":"n","type":"../x"}"#).unwrap_err().contains("\"type\""));
+        assert!(parse(r#"{"cniVersion":"1.0.0","name":"n","plugins":[]}"#).unwrap_err().contains("\"plugins\""));
+        assert!(parse("[]").unwrap_err().starts_with("x.conf is no network configuration"));
+    }
+}

@@ -1,0 +1,118 @@
+//! `ginghamctl allocate` and `ginghamctl release`: addresses for those who are no containers.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::Path;
+
+use gingham::network::{Network, NetworkError};
+use gingham_engine::attachment::AttachmentKey;
+use serde::Serialize;
+
+use crate::cli::{AllocateArguments, OwnerArguments};
+use crate::network::{CatalogueError, Plugins, find, own};
+
+/// Why an address was not given or taken back.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OwnerError {
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error("network {network}: {source}")]
+    Network { network: String, source: NetworkError },
+    #[error(
+        "network {network} is not Gingham's: none of its plugins is `gingham` or a link to it (CNI_PATH says where \
+         plugins are)"
+    )]
+    NotOurs { network: String },
+    #[error("the addresses of network {network} come from no policy, so none can be had here")]
+    NoPolicy { network: String },
+    #[error("{owner:?} holds {held} and not {wanted}; release it first")]
+    OtherAddress { owner: String, held: String, wanted: IpAddr },
+    #[error("--owner: {owner:?} must begin with a letter or digit and hold only letters, digits, `_`, `.` and `-`")]
+    BadOwner { owner: String },
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    network: &'a str,
+    owner: &'a str,
+    addresses: Vec<IpAddr>,
+}
+
+/// The lease is kept under a name that no container can have, so no runtime's GC takes it for one of its own.
+fn key(owner: &str) -> Result<AttachmentKey, OwnerError> {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if !owner.bytes().all(is_good) || !owner.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric()) {
+        return Err(OwnerError::BadOwner { owner: owner.to_owned() });
+    }
+    Ok(AttachmentKey { container_id: format!("owner/{owner}"), interface: "eth0".to_owned() })
+}
+
+pub(crate) fn allocate(arguments: &AllocateArguments, library: &Path, out: &mut dyn Write) -> Result<(), OwnerError> {
+    let key = key(&arguments.owner.owner)?;
+    let network = network(&arguments.owner, library)?;
+    let fault = |source| OwnerError::Network { network: network.name().to_owned(), source };
+    let no_policy = || OwnerError::NoPolicy { network: network.name().to_owned() };
+    let addresses = network.addresses().map_err(fault)?.ok_or_else(no_policy)?;
+    let held = addresses.held_by(&key).map_err(fault)?;
+    let given = if held.is_empty() {
+        let given = addresses.allocate(&key, &arguments.address).map_err(fault)?;
+        given.into_iter().map(|net| net.addr()).collect()
+    } else {
+        // Said again, so that a script can be started again.
+        if let Some(wanted) = arguments.address.iter().find(|wanted| !held.contains(wanted)) {
+            let held = held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(OwnerError::OtherAddress { owner: arguments.owner.owner.clone(), held, wanted: *wanted });
+        }
+        held
+    };
+    tell(&arguments.owner, network.name(), given, out)
+}
+
+pub(crate) fn release(arguments: &OwnerArguments, library: &Path, out: &mut dyn Write) -> Result<(), OwnerError> {
+    let key = key(&arguments.owner)?;
+    let network = network(arguments, library)?;
+    let fault = |source| OwnerError::Network { network: network.name().to_owned(), source };
+    let released = network.release(&key).map_err(fault)?;
+    tell(arguments, network.name(), released, out)
+}
+
+fn network(arguments: &OwnerArguments, library: &Path) -> Result<Network, OwnerError> {
+    let configuration = find(&arguments.network, &arguments.config_dir)?;
+    let not_ours = || OwnerError::NotOurs { network: configuration.name.clone() };
+    let (_, network) = own(&configuration, &Plugins::of_environment(), library, false).ok_or_else(not_ours)?;
+    network.map_err(|source| OwnerError::Network { network: configuration.name.clone(), source })
+}
+
+fn tell(
+    arguments: &OwnerArguments,
+    network: &str,
+    addresses: Vec<IpAddr>,
+    out: &mut dyn Write,
+) -> Result<(), OwnerError> {
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut *out, &Told { network, owner: &arguments.owner, addresses })?;
+        return Ok(writeln!(out)?);
+    }
+    for address in addresses {
+        writeln!(out, "{address}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_named_like_containers_and_are_none() {
+        assert_eq!(key("web-1").unwrap().container_id, "owner/web-1");
+        assert!(!key("web-1").unwrap().is_of_container());
+        for bad in ["", "-x", "a/b", "a b", "ä"] {
+            assert!(key(bad).unwrap_err().to_string().starts_with("--owner: "), "{bad}");
+        }
+    }
+}

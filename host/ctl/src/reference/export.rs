@@ -1,0 +1,112 @@
+//! `ginghamctl export host-local`
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::reference_leases::{HandedBack, LastReserved, Lease, ReferenceError, hand_back, note_key};
+use gingham_engine::store::{Store, StoreError};
+use serde::Serialize;
+
+use super::{Shown, leases, shown};
+use crate::cli::ExportArguments;
+use crate::clock;
+use crate::node::{self, NoBootId};
+
+/// More range sets than any network has.
+const RANGE_SETS: usize = 64;
+
+/// Why nothing was exported.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExportError {
+    #[error("there is no lease store in {path}; --data-dir names another")]
+    NoStore { path: PathBuf },
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Boot(#[from] NoBootId),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    network: String,
+    directory: String,
+    exported: Vec<Shown>,
+    /// Were there already.
+    known: Vec<Shown>,
+    /// Not a container's, so the reference can have no lease for them.
+    kept: Vec<Shown>,
+}
+
+pub(super) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> Result<(), ExportError> {
+    let exported = export(arguments)?;
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut *out, &exported)?;
+        return Ok(writeln!(out)?);
+    }
+    let Outcome { network, directory, exported, known, kept } = &exported;
+    writeln!(out, "{network}: {} exported to {directory}, {} there already", leases(exported.len()), known.len())?;
+    if !kept.is_empty() {
+        writeln!(out, "{network}: {} not exported, for their holders are no containers", leases(kept.len()))?;
+    }
+    Ok(())
+}
+
+/// The store's lock is held throughout: no ADD or DEL comes in between. The files are durable before the store forgets;
+/// after a crash in between, doing it again does the rest.
+fn export(arguments: &ExportArguments) -> Result<Outcome, ExportError> {
+    let network = &arguments.network;
+    if !arguments.data_dir.exists() {
+        return Err(ExportError::NoStore { path: arguments.data_dir.clone() });
+    }
+    let now = clock::now();
+    let mut ledger = Store::open(&arguments.data_dir, &node::boot_id()?, now)?.into_ledger(network)?;
+    let held = ledger.attachments()?;
+    let (containers, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|(key, _)| key.is_of_container());
+    let directory = arguments.to.join(network);
+    let HandedBack { written, known } = hand_back(&directory, &leases_of(&containers), &last_reserved(&ledger)?)?;
+    for (key, record) in &containers {
+        // Those without addresses have theirs from another plugin, whose business they are.
+        if !record.addresses.is_empty() {
+            ledger.detach(key, now)?;
+        }
+    }
+    // The truth is there now: should the network be used here again, it is adopted again.
+    ledger.put_adoption(None)?;
+    ledger.commit()?;
+    Ok(Outcome {
+        network: network.clone(),
+        directory: directory.display().to_string(),
+        exported: shown(&written),
+        known: shown(&known),
+        kept: shown(&leases_of(&others)),
+    })
+}
+
+fn leases_of(held: &[(AttachmentKey, AttachmentRecord)]) -> Vec<Lease> {
+    let of = |(key, record): &(AttachmentKey, AttachmentRecord)| {
+        let (key, written) = (key.clone(), record.since);
+        let lease = move |address: &IpAddr| Lease { address: *address, key: key.clone(), written };
+        record.addresses.iter().map(lease).collect::<Vec<_>>()
+    };
+    held.iter().flat_map(of).collect()
+}
+
+/// Where the policy `host-local` goes on, for the reference to go on from there.
+fn last_reserved(ledger: &impl LedgerQueries) -> Result<Vec<LastReserved>, StoreError> {
+    let mut last = Vec::new();
+    for index in 0..RANGE_SETS {
+        let note = ledger.note(&note_key(index))?.and_then(|note| String::from_utf8(note).ok());
+        last.extend(note.and_then(|text| Some((index, text.parse().ok()?))));
+    }
+    Ok(last)
+}

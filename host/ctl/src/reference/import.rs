@@ -1,0 +1,165 @@
+//! `ginghamctl import host-local`
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use gingham::adoption::{AdoptionError, Inheritance, TakenOver};
+use gingham_engine::ledger::Ledger;
+use gingham_engine::reference_leases::{Adopted, holds_leases};
+use gingham_engine::store::{Store, StoreError};
+use serde::Serialize;
+
+use super::{Shown, leases, shown};
+use crate::cli::ImportArguments;
+use crate::clock;
+use crate::node::{self, NoBootId};
+
+/// Why nothing was imported. Networks before the one at fault are.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ImportError {
+    #[error("cannot read {path}: {source}; --from names the reference's data directory")]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("{path} is not there, so the reference host-local has no leases of network {network}")]
+    NoNetwork { path: PathBuf, network: String },
+    #[error("network {network}: {source}")]
+    Adoption { network: String, source: AdoptionError },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Boot(#[from] NoBootId),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What became of one network.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    network: String,
+    imported: Vec<Shown>,
+    /// Were here already.
+    known: Vec<Shown>,
+    /// Their containers ended with an earlier boot.
+    of_earlier_boot: Vec<Shown>,
+    conflicts: Vec<Contested>,
+    /// Files that look like leases and are none.
+    left_out: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Contested {
+    address: String,
+    container_here: String,
+    container_there: String,
+}
+
+pub(super) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> Result<(), ImportError> {
+    let mut imported = Vec::new();
+    for network in networks(arguments)? {
+        imported.push(import(arguments, network)?);
+    }
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut *out, &imported)?;
+        return Ok(writeln!(out)?);
+    }
+    if imported.is_empty() {
+        writeln!(out, "no leases in {}", arguments.from.display())?;
+    }
+    Ok(imported.iter().try_for_each(|network| show(network, arguments.dry_run, out))?)
+}
+
+/// The one that was named, or all that have leases.
+fn networks(arguments: &ImportArguments) -> Result<Vec<String>, ImportError> {
+    if let Some(network) = &arguments.network {
+        let path = arguments.from.join(network);
+        if path.is_dir() {
+            return Ok(vec![network.clone()]);
+        }
+        return Err(ImportError::NoNetwork { path, network: network.clone() });
+    }
+    let fault = |source| ImportError::Directory { path: arguments.from.clone(), source };
+    let mut networks = Vec::new();
+    for entry in std::fs::read_dir(&arguments.from).map_err(fault)? {
+        let entry = entry.map_err(fault)?;
+        if let Ok(name) = entry.file_name().into_string()
+            && holds_leases(&entry.path())
+        {
+            networks.push(name);
+        }
+    }
+    networks.sort();
+    Ok(networks)
+}
+
+/// In one transaction: all of the network's leases, or none.
+fn import(arguments: &ImportArguments, network: String) -> Result<Outcome, ImportError> {
+    let (boot, now) = (node::boot_id()?, clock::now());
+    let directories = vec![arguments.from.join(&network)];
+    let inheritance = Inheritance { network: network.clone(), directories, host_local: true };
+    let fault = |source| ImportError::Adoption { network: network.clone(), source };
+    let taken = if arguments.dry_run {
+        rehearse(&inheritance, &arguments.data_dir, &boot, now)?
+    } else {
+        let mut ledger = Store::open(&arguments.data_dir, &boot, now)?.into_ledger(&network)?;
+        let taken = inheritance.take_over(&mut ledger, &boot, now).map_err(fault)?;
+        ledger.commit()?;
+        taken
+    };
+    Ok(Outcome::of(network, taken))
+}
+
+/// The same without the commit.
+fn rehearse(inheritance: &Inheritance, data_dir: &Path, boot: &str, now: u64) -> Result<TakenOver, ImportError> {
+    let scratch;
+    let directory = if data_dir.exists() {
+        data_dir
+    } else {
+        // Nothing shall be made where nothing is.
+        scratch = tempfile::tempdir()?;
+        scratch.path()
+    };
+    let mut ledger = Store::open(directory, boot, now)?.into_ledger(&inheritance.network)?;
+    inheritance
+        .take_over(&mut ledger, boot, now)
+        .map_err(|source| ImportError::Adoption { network: inheritance.network.clone(), source })
+}
+
+impl Outcome {
+    fn of(network: String, taken: TakenOver) -> Self {
+        let adopted = taken.adopted.into_iter().next().map(|(_, adopted)| adopted).unwrap_or_default();
+        let Adopted { leases, known, of_earlier_boot, conflicts } = adopted;
+        let contested = |conflict: gingham_engine::reference_leases::Conflict| Contested {
+            address: conflict.address.to_string(),
+            container_here: conflict.ours.container_id,
+            container_there: conflict.theirs.container_id,
+        };
+        Self {
+            network,
+            imported: shown(&leases),
+            known: shown(&known),
+            of_earlier_boot: shown(&of_earlier_boot),
+            conflicts: conflicts.into_iter().map(contested).collect(),
+            left_out: taken.left_out.into_iter().map(|(_, left)| format!("{}: {}", left.file, left.why)).collect(),
+        }
+    }
+}
+
+fn show(imported: &Outcome, dry_run: bool, out: &mut dyn Write) -> io::Result<()> {
+    let network = &imported.network;
+    let verb = if dry_run { "would be imported" } else { "imported" };
+    writeln!(out, "{network}: {} {verb}, {} here already", leases(imported.imported.len()), imported.known.len())?;
+    if !imported.of_earlier_boot.is_empty() {
+        let count = leases(imported.of_earlier_boot.len());
+        writeln!(out, "{network}: {count} of an earlier boot left alone: a reboot ended their containers")?;
+    }
+    for Contested { address, container_here, container_there } in &imported.conflicts {
+        writeln!(
+            out,
+            "{network}: {address} is not imported for container {container_there}: container {container_here} has it here"
+        )?;
+    }
+    imported.left_out.iter().try_for_each(|left| writeln!(out, "{network}: no lease: {left}"))
+}

@@ -1,0 +1,242 @@
+//! `ginghamctl status`: the networks of this node, how full they are, and what is wrong.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use gingham::network::{Addresses, Network, NetworkError, Source};
+use gingham_engine::pool::Pools;
+use gingham_engine::settings::DATA_DIR;
+use gingham_engine::store::StoreError;
+use serde::Serialize;
+
+use crate::check_config::overlaps_between;
+use crate::cli::StatusArguments;
+use crate::gc::fate::Fate;
+use crate::holdings::Holdings;
+use crate::network::{CatalogueError, Configuration, Plugins, list, own};
+use crate::node::{self, NoBootId};
+use crate::table::Table;
+
+/// Why there is no status.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StatusError {
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Boot(#[from] NoBootId),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// A network.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    network: String,
+    /// None if no configuration names it any more.
+    file: Option<String>,
+    /// None where addresses come from elsewhere or nowhere.
+    policy: Option<String>,
+    attachments: usize,
+    pools: Vec<PoolStatus>,
+    problems: Vec<String>,
+    #[serde(skip)]
+    declared: Option<Pools>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PoolStatus {
+    name: String,
+    /// `u64::MAX` stands for that many or more.
+    free: u64,
+    resting: u64,
+    leased: u64,
+}
+
+#[derive(Serialize)]
+struct Node<'a> {
+    networks: &'a [Status],
+    /// Of files that are no networks.
+    problems: &'a [String],
+}
+
+pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut dyn Write) -> Result<(), StatusError> {
+    let plugins = Plugins::of_environment();
+    let mut problems = Vec::new();
+    let mut networks = Vec::new();
+    let mut looked_in = vec![PathBuf::from(DATA_DIR)];
+    for entry in list(&arguments.config_dir)? {
+        match entry.configuration {
+            Err(error) => problems.push(error.to_string()),
+            Ok(configuration) => {
+                let Some((_, network)) = own(&configuration, &plugins, library, false) else { continue };
+                networks.push(status(&configuration, network, &mut looked_in)?);
+            }
+        }
+    }
+    networks.extend(forgotten(&networks, &looked_in)?);
+    note_overlaps(&mut networks);
+    networks.retain(|status| arguments.network.as_ref().is_none_or(|only| *only == status.network));
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut *out, &Node { networks: &networks, problems: &problems })?;
+        return Ok(writeln!(out)?);
+    }
+    Ok(show(&networks, &problems, &arguments.config_dir, out)?)
+}
+
+fn status(
+    configuration: &Configuration,
+    network: Result<Network, NetworkError>,
+    looked_in: &mut Vec<PathBuf>,
+) -> Result<Status, StatusError> {
+    let mut status = Status {
+        network: configuration.name.clone(),
+        file: Some(configuration.path.display().to_string()),
+        policy: None,
+        attachments: 0,
+        pools: Vec::new(),
+        problems: Vec::new(),
+        declared: None,
+    };
+    let mut data_dir = PathBuf::from(DATA_DIR);
+    let read = network.and_then(|network| {
+        network.bridge()?;
+        if network.source()? == Source::Nowhere {
+            return Ok(());
+        }
+        let Some(addresses) = network.addresses()? else { return Ok(()) };
+        data_dir.clone_from(&addresses.settings().data_dir);
+        status.addresses(addresses)
+    });
+    // What a runtime would hear at the next ADD.
+    status.problems.extend(read.err().map(|error| error.to_string()));
+    status.holders(&data_dir)?;
+    looked_in.push(data_dir);
+    Ok(status)
+}
+
+impl Status {
+    fn addresses(&mut self, addresses: Addresses<'_>) -> Result<(), NetworkError> {
+        self.policy = Some(addresses.policy());
+        for room in addresses.room()? {
+            if room.free == 0 && room.resting == 0 {
+                self.problems.push(format!("no address is left in {}", room.name));
+            }
+            let gingham_engine::ipam::PoolRoom { name, free, resting, leased } = room;
+            self.pools.push(PoolStatus { name, free, resting, leased });
+        }
+        if addresses.awaits_adoption()? {
+            let text = "the reference host-local has leases of this network that the next use adopts";
+            self.problems.push(text.to_owned());
+        }
+        self.declared = Some(addresses.pools);
+        Ok(())
+    }
+
+    /// Those who hold addresses, and of how many nothing is left.
+    fn holders(&mut self, data_dir: &Path) -> Result<(), StatusError> {
+        let holdings = Holdings::read(data_dir, Some(&self.network))?;
+        self.attachments = holdings.attachments.len();
+        if self.attachments == 0 {
+            return Ok(());
+        }
+        if holdings.boot != node::boot_id()? {
+            let count = self.attachments;
+            self.problems
+                .push(format!("attachments of an earlier boot: {count}; the next ADD or `ginghamctl gc` ends them"));
+            return Ok(());
+        }
+        let gone = holdings.attachments.iter().filter(|held| matches!(Fate::of(held), Fate::Gone(_))).count();
+        if gone > 0 {
+            self.problems
+                .push(format!("attachments whose container is gone: {gone}; `ginghamctl gc` frees their addresses"));
+        }
+        Ok(())
+    }
+}
+
+/// Networks that hold something and that no configuration names.
+fn forgotten(known: &[Status], looked_in: &[PathBuf]) -> Result<Vec<Status>, StatusError> {
+    let mut directories = looked_in.to_vec();
+    directories.sort();
+    directories.dedup();
+    let mut forgotten: Vec<Status> = Vec::new();
+    for directory in directories {
+        for held in Holdings::read(&directory, None)?.attachments {
+            if known.iter().any(|status| status.network == held.network) {
+                continue;
+            }
+            match forgotten.iter_mut().find(|status| status.network == held.network) {
+                Some(status) => status.attachments += 1,
+                None => forgotten.push(Status {
+                    network: held.network,
+                    file: None,
+                    policy: None,
+                    attachments: 1,
+                    pools: Vec::new(),
+                    problems: vec!["containers are attached, but no configuration names this network".to_owned()],
+                    declared: None,
+                }),
+            }
+        }
+    }
+    Ok(forgotten)
+}
+
+fn note_overlaps(networks: &mut [Status]) {
+    let mut found = Vec::new();
+    for (index, one) in networks.iter().enumerate() {
+        for other in networks.iter().skip(index + 1) {
+            let (Some(ours), Some(theirs)) = (&one.declared, &other.declared) else { continue };
+            for (our, their) in overlaps_between(ours, theirs) {
+                found.push((one.network.clone(), format!("{our} overlaps {their} of network {}", other.network)));
+            }
+        }
+    }
+    for (network, problem) in found {
+        if let Some(status) = networks.iter_mut().find(|status| status.network == network) {
+            status.problems.push(problem);
+        }
+    }
+}
+
+fn show(networks: &[Status], problems: &[String], config_dir: &Path, out: &mut dyn Write) -> io::Result<()> {
+    if networks.is_empty() {
+        writeln!(out, "no networks of Gingham in {}", config_dir.display())?;
+    } else {
+        let mut table = Table::new(["NETWORK", "POLICY", "ATTACHED", "POOL", "FREE", "RESTING", "LEASED"]);
+        for status in networks {
+            status.rows(&mut table);
+        }
+        write!(out, "{table}")?;
+    }
+    for status in networks {
+        for problem in &status.problems {
+            writeln!(out, "{}: {problem}", status.network)?;
+        }
+    }
+    problems.iter().try_for_each(|problem| writeln!(out, "{problem}"))
+}
+
+impl Status {
+    fn rows(&self, table: &mut Table<7>) {
+        let policy = self.policy.clone().unwrap_or_else(|| "-".to_owned());
+        let start = [self.network.clone(), policy, self.attachments.to_string()];
+        let row = |table: &mut Table<7>, [pool, free, resting, leased]: [String; 4]| {
+            let [network, policy, attached] = start.clone();
+            table.row([network, policy, attached, pool, free, resting, leased]);
+        };
+        if self.pools.is_empty() {
+            row(table, ["-"; 4].map(str::to_owned));
+        }
+        for pool in &self.pools {
+            let free = if pool.free == u64::MAX { "plenty".to_owned() } else { pool.free.to_string() };
+            row(table, [pool.name.clone(), free, pool.resting.to_string(), pool.leased.to_string()]);
+        }
+    }
+}

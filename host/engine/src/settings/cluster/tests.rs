@@ -1,0 +1,142 @@
+//! What `cluster` and `reach` may say, and what is answered when they say something else.
+
+use super::super::Settings;
+use super::super::etcd::{Login, PREFIX, Password, TlsFiles};
+use super::*;
+
+fn parse(ipam: &str) -> Result<Settings, String> {
+    let object: Map<String, Value> = serde_json::from_str(ipam).unwrap();
+    Settings::parse(&object).map_err(|error| error.to_string())
+}
+
+fn cluster(json: &str) -> Result<ClusterSettings, String> {
+    parse(&format!(r#"{{"cluster": {json}}}"#)).map(|settings| settings.cluster.unwrap())
+}
+
+#[test]
+fn every_key_is_read() {
+    let settings = parse(
+        r#"{"range": "10.32.0.0/12", "Reach": "vxlan", "CLUSTER": {"store": "etcd",
+            "endpoints": ["https://192.0.2.1:2379", "https://etcd-2"], "Node": "n-1", "address": "192.0.2.7",
+            "prefix": "/site/gingham", "user": "u", "passwordFile": "/p", "ca": "/ca", "cert": "/c", "key": "/k",
+            "lowWater": 7, "vxlan": {"ID": 42, "port": 8472}}}"#,
+    )
+    .unwrap();
+    assert_eq!(settings.policy_config, r#"{"range":"10.32.0.0/12"}"#);
+    assert_eq!(settings.reach, Reach::Vxlan);
+    let expected = ClusterSettings {
+        store: StoreSettings::Etcd(EtcdSettings {
+            endpoints: vec!["https://192.0.2.1:2379".parse().unwrap(), "https://etcd-2:2379".parse().unwrap()],
+            prefix: "/site/gingham".to_owned(),
+            login: Some(Login { user: "u".to_owned(), password: Password::File("/p".into()) }),
+            tls: Some(TlsFiles { ca: "/ca".into(), identity: Some(("/c".into(), "/k".into())) }),
+        }),
+        node: Some("n-1".to_owned()),
+        address: Some("192.0.2.7".parse().unwrap()),
+        low_water: 7,
+        vxlan: VxlanSettings { id: Some(42), port: 8472 },
+    };
+    assert_eq!(settings.cluster, Some(expected));
+}
+
+#[test]
+fn what_is_not_said_has_a_default() {
+    let settings = parse(r#"{"cluster": {"store": "etcd", "endpoints": ["http://a"], "node": null}}"#).unwrap();
+    assert_eq!(settings.reach, Reach::Route);
+    let cluster = settings.cluster.unwrap();
+    let StoreSettings::Etcd(etcd) = &cluster.store else { panic!("{cluster:?}") };
+    assert_eq!((etcd.prefix.as_str(), &etcd.login, &etcd.tls), (PREFIX, &None, &None));
+    let default = ClusterSettings { store: cluster.store.clone(), ..ClusterSettings::default() };
+    assert_eq!(cluster, default);
+    let alone = parse("{}").unwrap();
+    assert_eq!((alone.cluster, alone.reach), (None, Reach::None));
+    let fixed = parse(r#"{"cluster": {"store": "local", "members": ["b", "a"], "node": "a"}}"#).unwrap();
+    assert_eq!(fixed.reach, Reach::None);
+    let members = vec!["a".to_owned(), "b".to_owned()];
+    assert_eq!(fixed.cluster.unwrap().store, StoreSettings::Local { members });
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    let settings =
+        cluster(r#"{"store": "etcd", "endpoints": ["http://a"], "user": "u", "password": "hunter2"}"#).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let error = cluster(r#"{"store": "etcd", "endpoints": ["http://a"], "password": ["hunter2"]}"#).unwrap_err();
+    assert!(error.starts_with("ipam.cluster.password: ") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_bad_value_names_its_key() {
+    let etcd = r#""store": "etcd", "endpoints": ["http://a"]"#;
+    let https = r#""store": "etcd", "endpoints": ["https://a"]"#;
+    let cases = [
+        ("cluster", "[]".to_owned()),
+        ("cluster.store", "{}".to_owned()),
+        ("cluster.store", r#"{"store": "consul"}"#.to_owned()),
+        ("cluster.endpoint", r#"{"store": "etcd", "endpoint": "x"}"#.to_owned()),
+        ("cluster.endpoints", r#"{"store": "etcd"}"#.to_owned()),
+        ("cluster.endpoints", r#"{"store": "etcd", "endpoints": []}"#.to_owned()),
+        ("cluster.endpoints", r#"{"store": "etcd", "endpoints": "http://a"}"#.to_owned()),
+        ("cluster.endpoints[1]", r#"{"store": "etcd", "endpoints": ["http://a", "a:1"]}"#.to_owned()),
+        ("cluster.endpoints[1]", r#"{"store": "etcd", "endpoints": ["http://a", "https://b"]}"#.to_owned()),
+        ("cluster.endpoints[0]", r#"{"store": "etcd", "endpoints": [1]}"#.to_owned()),
+        ("cluster.members", format!(r#"{{{etcd}, "members": ["a"]}}"#)),
+        ("cluster.directory", format!(r#"{{{etcd}, "directory": "/d"}}"#)),
+        ("cluster.endpoints", r#"{"store": "local", "endpoints": ["http://a"]}"#.to_owned()),
+        ("cluster.user", r#"{"store": "local", "user": "u"}"#.to_owned()),
+        ("cluster.members", r#"{"store": "local", "members": []}"#.to_owned()),
+        ("cluster.members[1]", r#"{"store": "local", "members": ["a", "a"]}"#.to_owned()),
+        ("cluster.members[0]", r#"{"store": "local", "members": ["a/b"]}"#.to_owned()),
+        ("cluster.node", r#"{"store": "local", "members": ["a"], "node": "b"}"#.to_owned()),
+        ("cluster.directory", r#"{"store": "directory"}"#.to_owned()),
+        ("cluster.directory", r#"{"store": "directory", "directory": "here"}"#.to_owned()),
+        ("cluster.prefix", r#"{"store": "directory", "directory": "/d", "prefix": "/p"}"#.to_owned()),
+        ("cluster.node", format!(r#"{{{etcd}, "node": "a b"}}"#)),
+        ("cluster.node", format!(r#"{{{etcd}, "node": ""}}"#)),
+        ("cluster.address", format!(r#"{{{etcd}, "address": "192.0.2.1/24"}}"#)),
+        ("cluster.address", format!(r#"{{{etcd}, "address": "127.0.0.1"}}"#)),
+        ("cluster.address", format!(r#"{{{etcd}, "address": "::"}}"#)),
+        ("cluster.prefix", format!(r#"{{{etcd}, "prefix": "gingham"}}"#)),
+        ("cluster.prefix", format!(r#"{{{etcd}, "prefix": "/gingham/"}}"#)),
+        ("cluster.prefix", format!(r#"{{{etcd}, "prefix": "/"}}"#)),
+        ("cluster.user", format!(r#"{{{etcd}, "password": "p"}}"#)),
+        ("cluster.password", format!(r#"{{{etcd}, "user": "u"}}"#)),
+        ("cluster.passwordFile", format!(r#"{{{etcd}, "user": "u", "password": "p", "passwordFile": "/p"}}"#)),
+        ("cluster.passwordFile", format!(r#"{{{etcd}, "user": "u", "passwordFile": "p"}}"#)),
+        ("cluster.ca", format!(r#"{{{etcd}, "ca": "/ca"}}"#)),
+        ("cluster.ca", format!("{{{https}}}")),
+        ("cluster.ca", format!(r#"{{{https}, "ca": 1}}"#)),
+        ("cluster.key", format!(r#"{{{https}, "ca": "/ca", "cert": "/c"}}"#)),
+        ("cluster.cert", format!(r#"{{{https}, "ca": "/ca", "key": "/k"}}"#)),
+        ("cluster.lowWater", format!(r#"{{{etcd}, "lowWater": -1}}"#)),
+        ("cluster.lowWater", format!(r#"{{{etcd}, "lowWater": "64"}}"#)),
+        ("cluster.vxlan", format!(r#"{{{etcd}, "vxlan": 4}}"#)),
+        ("cluster.vxlan.vni", format!(r#"{{{etcd}, "vxlan": {{"vni": 4}}}}"#)),
+        ("cluster.vxlan.id", format!(r#"{{{etcd}, "vxlan": {{"id": 16777216}}}}"#)),
+        ("cluster.vxlan.port", format!(r#"{{{etcd}, "vxlan": {{"port": 0}}}}"#)),
+    ];
+    for (key, json) in cases {
+        let error = cluster(&json).unwrap_err();
+        assert!(error.starts_with(&format!("ipam.{key}: ")), "{json}: {error}");
+    }
+}
+
+#[test]
+fn reach_wants_a_store_that_knows_the_nodes() {
+    let reach = |json: &str| parse(json).map(|settings| settings.reach);
+    assert_eq!(reach(r#"{"reach": "none"}"#), Ok(Reach::None));
+    let etcd = r#""cluster": {"store": "etcd", "endpoints": ["http://a"]}"#;
+    assert_eq!(reach(&format!(r#"{{"reach": "none", {etcd}}}"#)), Ok(Reach::None));
+    assert_eq!(reach(&format!(r#"{{"reach": null, {etcd}}}"#)), Ok(Reach::Route));
+    let local = r#""cluster": {"store": "local", "members": ["a"]}"#;
+    let bad = [
+        r#"{"reach": "route"}"#.to_owned(),
+        format!(r#"{{"reach": "vxlan", {local}}}"#),
+        format!(r#"{{"reach": "bgp", {etcd}}}"#),
+        format!(r#"{{"reach": true, {etcd}}}"#),
+    ];
+    for json in bad {
+        let error = reach(&json).unwrap_err();
+        assert!(error.starts_with("ipam.reach: "), "{json}: {error}");
+    }
+}

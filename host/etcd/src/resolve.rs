@@ -1,0 +1,68 @@
+//! Addresses of host names.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use gingham_engine::ownership::shared_store::StoreFault;
+use gingham_engine::settings::endpoint::Endpoint;
+
+/// The addresses of an endpoint. The system's resolver knows no deadline, so it works on a thread that is left behind if
+/// it takes too long.
+pub(crate) fn resolve(endpoint: &Endpoint, limit: Instant) -> Result<Vec<SocketAddr>, StoreFault> {
+    if let Ok(address) = endpoint.host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, endpoint.port)]);
+    }
+    use_built_in_name_services();
+    let (sender, receiver) = mpsc::channel();
+    let (host, port) = (endpoint.host.clone(), endpoint.port);
+    let resolver = thread::Builder::new().name("resolver".to_owned()).spawn(move || {
+        // Nobody listens any more if it took too long.
+        let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+    });
+    let unreachable = |reason: &str| StoreFault::Unreachable(format!("{endpoint}: {:?} {reason}", endpoint.host));
+    resolver.map_err(|error| unreachable(&format!("cannot be resolved: {error}")))?;
+    match receiver.recv_timeout(limit.saturating_duration_since(Instant::now())) {
+        Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
+        Ok(Ok(_)) => Err(unreachable("has no address")),
+        Ok(Err(error)) => Err(unreachable(&format!("cannot be resolved: {error}"))),
+        Err(_) => Err(unreachable("is not resolved in time")),
+    }
+}
+
+/// A static program cannot load the libraries that `nsswitch.conf` may name. The C library has what reads `/etc/hosts`
+/// and asks the servers of `/etc/resolv.conf` built in.
+#[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
+fn use_built_in_name_services() {
+    unsafe extern "C" {
+        fn __nss_configure_lookup(
+            database: *const std::ffi::c_char,
+            services: *const std::ffi::c_char,
+        ) -> std::ffi::c_int;
+    }
+    // SAFETY: both texts are static and end with a zero; the function copies what it needs under a lock of its own.
+    unsafe {
+        __nss_configure_lookup(c"hosts".as_ptr(), c"files dns".as_ptr());
+    }
+}
+
+#[cfg(not(all(target_env = "gnu", target_feature = "crt-static")))]
+fn use_built_in_name_services() {}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_as_they_are_and_names_are_looked_up() {
+        let limit = Instant::now() + Duration::from_secs(5);
+        let resolve = |url: &str| resolve(&url.parse().unwrap(), limit);
+        assert_eq!(resolve("http://[::1]:7"), Ok(vec!["[::1]:7".parse().unwrap()]));
+        assert!(resolve("http://localhost:7").unwrap().contains(&"127.0.0.1:7".parse().unwrap()));
+        let fault = resolve("http://no-such-host.invalid:7").unwrap_err();
+        assert!(fault.to_string().contains("no-such-host.invalid"), "{fault}");
+    }
+}

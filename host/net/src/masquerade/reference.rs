@@ -1,0 +1,79 @@
+//! What the reference plugin `bridge` has left of a container's masquerade: by `iptables` where that speaks nftables, or
+//! by `nft`. A network that changes to Gingham is taken over with its containers.
+
+use super::error::{self, KernelPart, MasqueradeError};
+use crate::netlink::{ErrorKind, Netfilter, Socket};
+use crate::nftables::ruleset::{self, Refusal, Step, Table, Transaction};
+
+const IPTABLES_TABLE: &str = "nat";
+const IPTABLES_CHAIN: &str = "POSTROUTING";
+const NFT_TABLE: &str = "cni_plugins_masquerade";
+const NFT_CHAIN: &str = "masq_checks";
+/// Each of these that is lost means that somebody removed a rule between our reading and our writing.
+const ATTEMPTS: usize = 20;
+
+/// How the reference calls what belongs to one container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReferenceNames<'a> {
+    /// The chain that `iptables` jumps to for the container's addresses.
+    pub chain: &'a str,
+    /// How the comments of its rules in `nft` begin.
+    pub comment: &'a str,
+}
+
+/// Removes it. Goes well if there is nothing. `network` is for errors.
+///
+/// # Errors
+/// [`MasqueradeError`]
+pub fn remove_reference(
+    socket: &mut Socket<Netfilter>,
+    network: &str,
+    names: &ReferenceNames<'_>,
+) -> Result<(), MasqueradeError> {
+    for table in [Table::of_ipv4(IPTABLES_TABLE), Table::of_ipv6(IPTABLES_TABLE), Table::from(NFT_TABLE)] {
+        match remove_from(socket, table, names) {
+            // A kernel without nftables has no rules in it either.
+            Err(refusal) if KernelPart::missed_by(&refusal).is_some() => {}
+            done => done.map_err(|refusal| error::explain("end the reference's masquerade of", network, refusal))?,
+        }
+    }
+    Ok(())
+}
+
+fn remove_from(socket: &mut Socket<Netfilter>, table: Table<'_>, names: &ReferenceNames<'_>) -> Result<(), Refusal> {
+    for attempt in 1.. {
+        let Some(transaction) = removal(socket, table, names)? else { return Ok(()) };
+        match transaction.commit(socket) {
+            Err(Refusal { step: Step::DeleteRule | Step::DeleteChain, error })
+                if error.kind == ErrorKind::NotFound && attempt < ATTEMPTS => {}
+            done => return done,
+        }
+    }
+    Ok(())
+}
+
+fn removal<'a>(
+    socket: &mut Socket<Netfilter>,
+    table: Table<'a>,
+    names: &ReferenceNames<'_>,
+) -> Result<Option<Transaction<'a>>, Refusal> {
+    let mut transaction = Transaction::of_table(table, None);
+    let mut is_something = false;
+    for rule in ruleset::rules(socket, table, IPTABLES_CHAIN)? {
+        if rule.jumps_to(names.chain) {
+            transaction.delete_rule(IPTABLES_CHAIN, &rule);
+            is_something = true;
+        }
+    }
+    for rule in ruleset::rules(socket, table, NFT_CHAIN)? {
+        if rule.comment.as_ref().is_some_and(|comment| comment.starts_with(names.comment)) {
+            transaction.delete_rule(NFT_CHAIN, &rule);
+            is_something = true;
+        }
+    }
+    if ruleset::chain_exists(socket, table, names.chain)? {
+        transaction.delete_chain(names.chain);
+        is_something = true;
+    }
+    Ok(is_something.then_some(transaction))
+}

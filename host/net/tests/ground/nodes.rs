@@ -1,0 +1,254 @@
+//! Nodes of a cluster: namespaces with an uplink, a bridge and containers.
+
+use std::net::{IpAddr, UdpSocket};
+
+use gingham_net::address::{self, DuplicateDetection};
+use gingham_net::bridge::Bridge;
+use gingham_net::container::{self, Interface};
+use gingham_net::netns::NetNs;
+use gingham_net::reach::{self, Mode, Peer, ReachError, Report, Vxlan, Wanted};
+use gingham_net::route::Route;
+use gingham_net::veth::{self, Pair};
+use gingham_net::{bridge, link, masquerade, sysctl};
+use ipnet::IpNet;
+
+use super::{Container, Kernel, PATIENCE, net, pair, udp};
+
+pub(crate) const NETWORK: &str = "mynet";
+pub(crate) const RANGES: [&str; 2] = ["10.32.0.0/12", "fd00:10::/64"];
+
+/// A machine: a namespace that has its link-local addresses at once and asks nobody for duplicates.
+pub(crate) struct Machine {
+    pub(crate) netns: NetNs,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        let machine = Self { netns: NetNs::create().expect("a new namespace") };
+        machine.inside(|_| {
+            sysctl::set("ipv6/conf/default/accept_dad", "0").unwrap();
+            sysctl::set("ipv6/conf/all/accept_dad", "0").unwrap();
+        });
+        machine
+    }
+
+    /// Runs `work` on the machine.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce(&mut Kernel) -> T + Send) -> T {
+        self.netns.enter(|| work(&mut Kernel::open().expect("a netlink socket"))).expect("entering the machine")
+    }
+}
+
+/// What several nodes are plugged into.
+pub(crate) struct Switch {
+    machine: Machine,
+    bridge: Bridge,
+}
+
+impl Switch {
+    pub(crate) fn new() -> Self {
+        let machine = Machine::new();
+        let bridge = machine.inside(|kernel| bridge::ensure(kernel, "switch", None, false).unwrap());
+        Self { machine, bridge }
+    }
+
+    /// Plugs a machine in, with addresses on its interface `eth0`.
+    pub(crate) fn plug(&self, number: u8, machine: &Machine, addresses: &[&str]) {
+        self.plug_as(number, machine, "eth0", addresses);
+    }
+
+    pub(crate) fn plug_as(&self, number: u8, machine: &Machine, name: &str, addresses: &[&str]) {
+        let host_name = format!("port{number}");
+        let port = self.machine.inside(|kernel| {
+            let bridge = Some(self.bridge.index);
+            veth::create(kernel, &Pair { bridge, container_name: name, ..pair(&host_name, &machine.netns) }).unwrap()
+        });
+        configure(machine, port.container_index, name, addresses, &[]);
+        self.machine
+            .inside(|kernel| bridge::wait_until_forwarding(kernel, &self.bridge, port.host_index, PATIENCE).unwrap());
+    }
+}
+
+/// A router with an interface per node.
+pub(crate) struct Router {
+    machine: Machine,
+}
+
+impl Router {
+    pub(crate) fn new() -> Self {
+        let machine = Machine::new();
+        machine.inside(|_| {
+            sysctl::forward_ipv4().unwrap();
+            sysctl::forward_ipv6().unwrap();
+        });
+        Self { machine }
+    }
+
+    /// Connects a machine by a link of its own, with a default route to the router's `gateways`.
+    pub(crate) fn connect(&self, number: u8, machine: &Machine, gateways: &[&str], addresses: &[&str]) {
+        let host_name = format!("to{number}");
+        let port = self.machine.inside(|kernel| {
+            let port = veth::create(kernel, &pair(&host_name, &machine.netns)).unwrap();
+            for gateway in gateways {
+                address::add(kernel, port.host_index, net(gateway), DuplicateDetection::Off).unwrap();
+            }
+            port
+        });
+        let routes: Vec<_> =
+            gateways.iter().map(|gateway| super::default_route(&net(gateway).addr().to_string())).collect();
+        configure(machine, port.container_index, "eth0", addresses, &routes);
+        self.machine.inside(|kernel| {
+            link::wait_until_operational(kernel, port.host_index, PATIENCE).unwrap();
+            let gateways: Vec<_> = gateways.iter().map(|gateway| net(gateway)).collect();
+            address::wait_until_usable(kernel, port.host_index, "the router", &gateways, PATIENCE).unwrap();
+        });
+    }
+}
+
+fn configure(machine: &Machine, index: u32, name: &str, addresses: &[&str], routes: &[Route]) {
+    let addresses: Vec<_> = addresses.iter().map(|address| net(address)).collect();
+    let detection = DuplicateDetection::Off;
+    let interface = Interface { index, name, addresses: &addresses, routes, detection };
+    container::configure(&machine.netns, &interface).expect("a configured interface");
+}
+
+/// A node of the cluster, number 0, 1, 2, …: its blocks are `10.(32 + number).0.0/24` and `fd00:10::NUMBER:0/112`, its
+/// own addresses their `.1`, and its one container's their `.2`.
+pub(crate) struct Node {
+    pub(crate) number: u8,
+    pub(crate) machine: Machine,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) pod: Option<Container>,
+}
+
+impl Node {
+    pub(crate) fn new(number: u8, addresses: &[&str]) -> Self {
+        let addresses = addresses.iter().map(|address| net(address).addr()).collect();
+        Self { number, machine: Machine::new(), addresses, pod: None }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("node-{}", self.number)
+    }
+
+    /// The node's address (1) or its container's (2).
+    pub(crate) fn v4(&self, last: u8) -> IpAddr {
+        IpAddr::from([10, 32 + self.number, 0, last])
+    }
+
+    pub(crate) fn v6(&self, last: u16) -> IpAddr {
+        IpAddr::from([0xfd00, 0x10, 0, 0, 0, 0, u16::from(self.number), last])
+    }
+
+    pub(crate) fn blocks(&self) -> Vec<IpNet> {
+        vec![net(&format!("{}/24", self.v4(0))), net(&format!("{}/112", self.v6(0)))]
+    }
+
+    /// Makes the bridge with the node's own addresses, masquerades the ranges, and lets a container join.
+    pub(crate) fn start(&mut self, mtu: Option<u32>) {
+        let [range4, range6] = RANGES.map(net);
+        let networks =
+            [reach::pod_network(self.v4(2), range4, self.v4(1)), reach::pod_network(self.v6(2), range6, self.v6(1))];
+        let addresses: Vec<_> = networks.iter().map(|(address, _)| address.to_string()).collect();
+        let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
+        let routes: Vec<_> = networks.iter().flat_map(|(_, routes)| routes.iter().copied()).collect();
+        let own = [format!("{}/12", self.v4(1)), format!("{}/64", self.v6(1))];
+        self.pod = Some(self.machine.inside(|kernel| {
+            let bridge = bridge::ensure(kernel, "br0", mtu, false).unwrap();
+            for own in &own {
+                bridge::ensure_address(kernel, &bridge, net(own), false).unwrap();
+            }
+            masquerade::ensure(&mut masquerade::open(NETWORK).unwrap(), NETWORK, &RANGES.map(net)).unwrap();
+            Container::join(kernel, &bridge, 1, &addresses, &routes)
+        }));
+    }
+
+    pub(crate) fn pod(&self) -> &Container {
+        self.pod.as_ref().expect("a started node")
+    }
+
+    /// How the others see it.
+    pub(crate) fn peer(&self) -> Peer {
+        Peer {
+            name: self.name(),
+            addresses: self.addresses.clone(),
+            vxlan_mac: Some(reach::device_mac(NETWORK, &self.name())),
+            blocks: self.blocks(),
+        }
+    }
+
+    /// What the node wants, where `others` may contain itself.
+    pub(crate) fn wanted(&self, mode: Mode, others: &[Self]) -> Wanted {
+        let peers = others.iter().filter(|other| other.number != self.number).map(Self::peer).collect();
+        Wanted { network: NETWORK.to_owned(), mode, bridge: "br0".to_owned(), ranges: RANGES.map(net).into(), peers }
+    }
+
+    pub(crate) fn vxlan(&self, local: usize) -> Mode {
+        Mode::Vxlan(Vxlan {
+            id: reach::network_identifier(NETWORK),
+            port: reach::DEFAULT_PORT,
+            local: self.addresses[local],
+            mac: reach::device_mac(NETWORK, &self.name()),
+        })
+    }
+
+    pub(crate) fn try_reconcile(&self, wanted: &Wanted) -> Result<Report, ReachError> {
+        self.machine.inside(|kernel| reach::reconcile(kernel, wanted))
+    }
+
+    /// Reconciles, and nothing may stand in the way.
+    pub(crate) fn reconcile(&self, wanted: &Wanted) -> Report {
+        let report = self.try_reconcile(wanted).unwrap();
+        assert_eq!((&report.problems[..], &report.conflicts[..]), (&[][..], &[][..]));
+        report
+    }
+
+    /// Destinations of our routes, and through what.
+    pub(crate) fn routes(&self) -> Vec<String> {
+        let ranges = RANGES.map(net);
+        let routes = self.machine.inside(|kernel| reach::list(kernel, &ranges).unwrap());
+        routes
+            .into_iter()
+            .map(|it| format!("{} via {}", it.destination, it.gateway.map_or("?".to_owned(), |it| it.to_string())))
+            .collect()
+    }
+
+    /// Whether the kernel tells of changes of links, neighbours or routes while `work` runs.
+    pub(crate) fn news_of(&self, work: impl FnOnce() + Send) -> bool {
+        // RTNLGRP_LINK, _NEIGH, _IPV4_ROUTE, _IPV6_ROUTE.
+        let mut news = self.machine.inside(|_| {
+            let mut news = Kernel::open().unwrap();
+            for group in [1, 3, 7, 11] {
+                news.subscribe("subscribe", group).unwrap();
+            }
+            news
+        });
+        // What is still on its way from before.
+        while news.wait("wait", std::time::Duration::from_millis(300)).unwrap() {}
+        work();
+        news.wait("wait", std::time::Duration::from_millis(1)).unwrap()
+    }
+}
+
+/// Asks from one container to another and checks that each sees the other's own address.
+pub(crate) fn converse(from: &Node, to: &Node) {
+    for (source, destination) in [(from.v4(2), to.v4(2)), (from.v6(2), to.v6(2))] {
+        assert_eq!(source_seen(&from.pod().udp(&source.to_string()), &to.pod().udp(&destination.to_string())), source);
+    }
+}
+
+/// The sender's address as the listener sees it, who then answers; the answer must come from where the question went.
+pub(crate) fn source_seen(sender: &UdpSocket, listener: &UdpSocket) -> IpAddr {
+    let mut buffer = [0; 16];
+    let asked = listener.local_addr().unwrap();
+    sender.send_to(b"question", asked).unwrap();
+    let (_, seen) = listener.recv_from(&mut buffer).expect("the question");
+    listener.send_to(b"answer", seen).unwrap();
+    let (length, answerer) = sender.recv_from(&mut buffer).expect("the answer");
+    assert_eq!((&buffer[..length], answerer), (&b"answer"[..], asked));
+    seen.ip()
+}
+
+/// A UDP socket of the node itself, without an address of its own.
+pub(crate) fn udp_of(node: &Node, v4: bool) -> UdpSocket {
+    node.machine.inside(|_| udp(if v4 { "0.0.0.0" } else { "::" }))
+}

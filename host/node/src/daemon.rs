@@ -1,0 +1,139 @@
+//! The process: what it holds, what it waits for, how it ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use gingham_net::reach::{Keeper, KeeperError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::cli::Cli;
+use crate::cluster;
+use crate::keeping::{Board, Keepers, State, Status};
+use crate::log;
+use crate::networks;
+use crate::server::{self, ListenError, Listener};
+use crate::service_manager::ServiceManager;
+
+/// How often the configuration directory is read.
+const CONFIG_EVERY: Duration = Duration::from_secs(10);
+/// How often the service manager is told how it goes, if that changed.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+
+/// Why it cannot run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DaemonError {
+    /// Another one runs, or the data directory cannot be used.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    /// Nobody could ask.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The service manager that started this cannot be told.
+    #[error("cannot reach the service manager at NOTIFY_SOCKET: {0}")]
+    ServiceManager(io::Error),
+    /// The system refuses what any process may do.
+    #[error("cannot start: {0}")]
+    Start(io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn run(cli: &Cli) -> Result<(), DaemonError> {
+    let _keeper = Keeper::take(&cli.data_dir)?;
+    let manager = ServiceManager::of_this_process().map_err(DaemonError::ServiceManager)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DaemonError::Start)?;
+    runtime.block_on(watch(cli, &manager))
+}
+
+async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
+    let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
+    let mut reload = listen_for(SignalKind::hangup())?;
+    let mut keepers = Keepers::new(cluster::open, cli.every);
+    let board = keepers.board();
+    let listener = Listener::start(&cli.listen, cli.listen_anywhere).await?;
+    if let Some(listener) = &listener {
+        log::info(None, &format!("/metrics and /healthz are served on {}", listener.place()));
+    }
+    let mut serving = pin!(serve(listener, board.clone()));
+    let (mut config, mut status) = (every(CONFIG_EVERY), every(STATUS_EVERY));
+    let mut pulse = every(manager.pulse().unwrap_or(Duration::from_hours(1)));
+    let (mut told, mut said, mut is_ready) = (BTreeSet::new(), String::new(), false);
+    loop {
+        let reread = tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = reload.recv() => true,
+            _ = config.tick() => true,
+            _ = pulse.tick() => {
+                if board.statuses().values().all(|network| !network.is_stuck(Instant::now())) {
+                    manager.alive();
+                }
+                false
+            }
+            _ = status.tick() => false,
+            () = &mut serving => false,
+        };
+        if reread {
+            keepers = follow(keepers, cli, &mut told).await?;
+        }
+        let line = summary(&board.statuses());
+        if reread && !is_ready {
+            manager.ready(&line);
+            is_ready = true;
+        } else if is_ready && line != said {
+            manager.status(&line);
+        }
+        said = line;
+    }
+    log::info(None, "told to stop");
+    manager.stopping();
+    tokio::task::spawn_blocking(move || keepers.end()).await.map_err(|error| DaemonError::Start(error.into()))
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, DaemonError> {
+    signal(kind).map_err(DaemonError::Start)
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// Does not end: without a listener it waits.
+async fn serve(listener: Option<Listener>, board: Board) {
+    match listener {
+        Some(listener) => server::serve(listener, board).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads the configuration anew. Threads that end may take a moment, so that is done beside.
+async fn follow(mut keepers: Keepers, cli: &Cli, told: &mut BTreeSet<String>) -> Result<Keepers, DaemonError> {
+    let found = networks::read(&cli.config_dir);
+    let faults: BTreeSet<_> = found.faults.into_iter().collect();
+    faults.difference(told).for_each(|fault| log::warning(None, fault));
+    *told = faults;
+    tokio::task::spawn_blocking(move || {
+        keepers.follow(found.networks);
+        keepers
+    })
+    .await
+    .map_err(|error| DaemonError::Start(error.into()))
+}
+
+/// A line for people: `mynet kept (3 members, 2 routes), other failed`.
+fn summary(networks: &BTreeMap<String, Status>) -> String {
+    if networks.is_empty() {
+        return "no network has ipam.cluster".to_owned();
+    }
+    let word = |status: &Status| match status.state {
+        State::Starting => "starts".to_owned(),
+        State::Kept => format!("kept ({} members, {} routes)", status.members, status.routes),
+        State::StoreSilent(_) => "kept as last known, the store is silent".to_owned(),
+        State::Failed(_) => "failed".to_owned(),
+    };
+    networks.iter().map(|(name, status)| format!("{name} {}", word(status))).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,31 @@
+//! `gingham-node`, the companion on a node of a cluster. It keeps the routes to the other nodes, keeps claimed addresses
+//! ready so that no ADD waits for the store, gives empty blocks back and frees leases whose sandbox is gone. Containers
+//! do not notice when it stops or starts.
+
+mod cli;
+mod cluster;
+mod daemon;
+mod keeping;
+mod log;
+mod metrics;
+mod networks;
+mod server;
+mod service_manager;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::start(cli.log_format);
+    match daemon::run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error(None, &error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The networks to look after: those in the configuration directory whose `ipam` has `cluster`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A network of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Network {
+    /// Its name.
+    pub(crate) name: String,
+    /// The file it was found in.
+    pub(crate) file: PathBuf,
+    /// The configuration of its plugin, as the plugin gets it from a runtime: with `name` and `cniVersion`.
+    pub(crate) config: Map<String, Value>,
+}
+
+/// What the directory holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// By name.
+    pub(crate) networks: BTreeMap<String, Network>,
+    /// What could not be read or used, and why.
+    pub(crate) faults: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Written {
+    cni_version: Option<Value>,
+    name: String,
+    /// Of a list.
+    plugins: Option<Vec<Map<String, Value>>>,
+    ipam: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WrittenIpam {
+    cluster: Option<Value>,
+}
+
+/// Reads the directory, in the files' order by name, as runtimes do. A file at fault does not hide the others: it may
+/// belong to another plugin. A directory that is not there holds nothing yet.
+pub(crate) fn read(directory: &Path) -> Found {
+    let mut found = Found::default();
+    let files = match files(directory) {
+        Ok(files) => files,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return found,
+        Err(error) => {
+            found.faults.push(format!("cannot read {}: {error}", directory.display()));
+            return found;
+        }
+    };
+    for file in files {
+        match fs::read_to_string(&file) {
+            Ok(text) => found.add(&file, &text),
+            // Removed since the directory was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => found.faults.push(format!("cannot read {}: {error}", file.display())),
+        }
+    }
+    found
+}
+
+fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let known = ["conflist", "conf", "json"];
+        if path.extension().is_some_and(|extension| known.iter().any(|known| extension == *known)) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+impl Found {
+    fn add(&mut self, file: &Path, text: &str) {
+        let read = || -> Result<Option<Network>, gingham_config::ConfigError> {
+            let object: Map<String, Value> = gingham_config::from_str(text)?;
+            let written: Written = gingham_config::from_map(&object)?;
+            for plugin in written.plugins.clone().unwrap_or_else(|| vec![object]) {
+                let Written { ipam: Some(ipam), .. } = gingham_config::from_map(&plugin)? else { continue };
+                let ipam: WrittenIpam = gingham_config::from_map(&ipam)?;
+                if ipam.cluster.is_some() {
+                    return Ok(Some(network(file, &written, plugin)));
+                }
+            }
+            Ok(None)
+        };
+        match read() {
+            Ok(Some(network)) if network.name.is_empty() => {
+                self.faults.push(format!("{}: name: the network has none", file.display()));
+            }
+            Ok(Some(network)) => match self.networks.get(&network.name) {
+                Some(first) => self.faults.push(format!(
+                    "{}: name: {:?} is the network of {} already; this one is not looked after",
+                    file.display(),
+                    network.name,
+                    first.file.display()
+                )),
+                None => drop(self.networks.insert(network.name.clone(), network)),
+            },
+            Ok(None) => {}
+            Err(error) => self.faults.push(format!("{}: {error}", file.display())),
+        }
+    }
+}
+
+/// As a runtime hands a list's plugin its configuration.
+fn network(file: &Path, written: &Written, mut config: Map<String, Value>) -> Network {
+    if written.plugins.is_some() {
+        config.insert("name".to_owned(), written.name.clone().into());
+        config.extend(written.cni_version.clone().map(|version| ("cniVersion".to_owned(), version)));
+    }
+    Network { name: written.name.clone(), file: file.to_owned(), config }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(files: &[(&str, &str)]) -> Found {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(directory.path().join(name), text).unwrap();
+        }
+        let mut found = read(directory.path());
+        let prefix = format!("{}/", directory.path().display());
+        found.faults.iter_mut().for_each(|fault| *fault = fault.replace(&prefix, ""));
+        found
+    }
+
+    #[test]
+    fn networks_of_a_cluster_are_found_in_lists_and_single_files() {
+        let found = found(&[
+            (
+                "10-list.conflist",
+                r#"{"cniVersion": "1.1.0", "name": "one", "plugins": [
+                {"type": "gingham", "bridge": "br1", "IPAM": {"type": "gingham", "Cluster": {"store": "etcd"}}},
+                {"type": "portmap"}]}"#,
+            ),
+            ("20-single.conf", r#"{"name": "two", "type": "gingham", "ipam": {"type": "gingham", "cluster": {}}}"#),
+            (
+                "30-alone.conf",
+                r#"{"name": "three", "type": "gingham", "ipam": {"type": "host-local", "cluster": null}}"#,
+            ),
+            ("40-layer2.conf", r#"{"name": "four", "type": "bridge"}"#),
+            ("50-notes.txt", "{"),
+        ]);
+        assert_eq!(found.faults, [""; 0]);
+        assert_eq!(found.networks.keys().collect::<Vec<_>>(), ["one", "two"]);
+        let config = &found.networks["one"].config;
+        assert_eq!(
+            (&config["name"], &config["cniVersion"], &config["bridge"]),
+            (&"one".into(), &"1.1.0".into(), &"br1".into())
+        );
+    }
+
+    #[test]
+    fn faults_are_told_and_hide_nothing() {
+        let found = found(&[
+            ("10-broken.conflist", "{"),
+            ("20-nameless.conf", r#"{"type": "gingham", "ipam": {"cluster": {}}}"#),
+            ("30-good.conf", r#"{"name": "two", "ipam": {"cluster": {}}}"#),
+            ("40-again.conf", r#"{"name": "two", "ipam": {"cluster": {}}}"#),
+            ("50-odd.conf", r#"{"name": "five", "ipam": [1]}"#),
+        ]);
+        assert_eq!(found.networks.keys().collect::<Vec<_>>(), ["two"]);
+        insta::assert_snapshot!(found.faults.join("\n"));
+        assert_eq!(read(Path::new("/nowhere/at/all")), Found::default());
+    }
+}

@@ -1,0 +1,145 @@
+//! Where is listened: a unix socket, an address, or nowhere.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use tokio::net::{TcpListener, UnixListener};
+
+use super::Stream;
+
+/// Where is listened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Listen {
+    /// A unix socket at an absolute path.
+    Unix(PathBuf),
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// Nowhere.
+    None,
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self::None);
+        }
+        match text.strip_prefix("unix:") {
+            Some(path) if path.starts_with('/') => Ok(Self::Unix(path.into())),
+            Some(_) => Err("unix: needs a path that starts with /".to_owned()),
+            None => text.parse().map(Self::Tcp).map_err(|_| {
+                "unix:PATH, ADDRESS:PORT or none is needed, e.g. unix:/run/gingham/node.sock or 127.0.0.1:9753"
+                    .to_owned()
+            }),
+        }
+    }
+}
+
+/// Why nobody listens.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListenError {
+    /// Others could read it.
+    #[error(
+        "--listen {address}: other machines can reach this address and there is no password; use a loopback address or a unix socket, or add --listen-anywhere"
+    )]
+    NotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Something else is at the path.
+    #[error("--listen: {path:?} is no socket; remove it or choose another path")]
+    NoSocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Somebody listens there.
+    #[error("--listen: another process listens on {path:?}")]
+    InUse {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The system refuses.
+    #[error("--listen: cannot listen on {place}: {source}")]
+    Io {
+        /// Path or address.
+        place: String,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// What accepts connections.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    /// Removes its path at its end.
+    Unix {
+        socket: UnixListener,
+        path: PathBuf,
+    },
+    Tcp(TcpListener),
+}
+
+impl Listener {
+    /// Starts to listen; `None` if nowhere. Needs a running runtime.
+    pub(crate) async fn start(listen: &Listen, anywhere: bool) -> Result<Option<Self>, ListenError> {
+        match listen {
+            Listen::None => Ok(None),
+            Listen::Unix(path) => unix(path).map(Some),
+            Listen::Tcp(address) if !address.ip().is_loopback() && !anywhere => {
+                Err(ListenError::NotLoopback { address: *address })
+            }
+            Listen::Tcp(address) => match TcpListener::bind(address).await {
+                Ok(socket) => Ok(Some(Self::Tcp(socket))),
+                Err(source) => Err(ListenError::Io { place: address.to_string(), source }),
+            },
+        }
+    }
+
+    /// Where it is, for people.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Unix { path, .. } => format!("unix:{}", path.display()),
+            Self::Tcp(socket) => socket.local_addr().map(|address| address.to_string()).unwrap_or_default(),
+        }
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Unix { socket, .. } => Ok(Box::new(socket.accept().await?.0)),
+            Self::Tcp(socket) => Ok(Box::new(socket.accept().await?.0)),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix { path, .. } = self {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn unix(path: &Path) -> Result<Listener, ListenError> {
+    let failed = |source| ListenError::Io { place: path.display().to_string(), source };
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).map_err(failed)?;
+    }
+    if let Ok(there) = fs::symlink_metadata(path) {
+        if !there.file_type().is_socket() {
+            return Err(ListenError::NoSocket { path: path.to_owned() });
+        }
+        // One that was killed leaves its socket; nobody answers there.
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(ListenError::InUse { path: path.to_owned() });
+        }
+        fs::remove_file(path).map_err(failed)?;
+    }
+    let socket = UnixListener::bind(path).map_err(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(failed)?;
+    Ok(Listener::Unix { socket, path: path.to_owned() })
+}

@@ -1,0 +1,136 @@
+//! `/metrics` and `/healthz`, by HTTP/1.1 on a unix socket or an address of this machine.
+
+mod listen;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, CONTENT_TYPE};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+
+pub(crate) use self::listen::{Listen, ListenError, Listener};
+use crate::keeping::{Board, State, Status};
+use crate::metrics;
+
+/// Who says nothing for so long is not waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Prometheus and a kubelet need one each.
+const CONNECTIONS: usize = 32;
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Answers until the runtime ends.
+pub(crate) async fn serve(listener: Listener, board: Board) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let accepted = listener.accept().await;
+        let board = board.clone();
+        match accepted {
+            Ok(stream) => drop(tokio::spawn(async move {
+                converse(stream, board).await;
+                drop(place);
+            })),
+            // No descriptor is free, or the client went away: the next one may have more luck.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn converse(stream: Box<dyn Stream>, board: Board) {
+    let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let answer = answer(request.method(), request.uri().path(), &board.statuses(), Instant::now());
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    // A client that breaks off hurts nobody.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .serve_connection(TokioIo::new(stream), answer)
+        .await;
+}
+
+/// A connection.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+fn answer(method: &Method, path: &str, networks: &BTreeMap<String, Status>, now: Instant) -> Response<Full<Bytes>> {
+    let known = matches!(path, "/metrics" | "/healthz");
+    if known && !matches!(*method, Method::GET | Method::HEAD) {
+        let mut refused = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET and HEAD are possible here\n".to_owned());
+        refused.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
+        return refused;
+    }
+    match path {
+        "/metrics" => response(StatusCode::OK, metrics::MEDIA_TYPE, metrics::render(networks, now)),
+        "/healthz" => {
+            let (well, text) = health(networks, now);
+            response(if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
+        }
+        _ => response(StatusCode::NOT_FOUND, TEXT, "there are /metrics and /healthz\n".to_owned()),
+    }
+}
+
+fn response(status: StatusCode, media_type: &'static str, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(media_type));
+    response
+}
+
+/// A silent store is no reason to start this anew: traffic and ADD go on from what is known.
+fn health(networks: &BTreeMap<String, Status>, now: Instant) -> (bool, String) {
+    let (mut well, mut text) = (true, String::new());
+    for (network, status) in networks {
+        let (is_well, word) = match &status.state {
+            _ if status.is_stuck(now) => (false, "stuck".to_owned()),
+            State::Starting => (true, "starting".to_owned()),
+            State::Kept => (true, "kept".to_owned()),
+            State::StoreSilent(reason) => (true, format!("kept as last known: {reason}")),
+            State::Failed(reason) => (false, format!("failed: {reason}")),
+        };
+        well &= is_well;
+        let _ = writeln!(text, "{network}: {word}");
+    }
+    if text.is_empty() {
+        "no network has ipam.cluster\n".clone_into(&mut text);
+    }
+    (well, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health_of(states: &[State], after: u64) -> (bool, String) {
+        let networks = states
+            .iter()
+            .zip(["a", "b", "c", "d"])
+            .map(|(state, name)| {
+                (name.to_owned(), Status { state: state.clone(), ..Status::new(Duration::from_secs(5)) })
+            })
+            .collect();
+        health(&networks, Instant::now() + Duration::from_secs(after))
+    }
+
+    #[test]
+    fn a_silent_store_is_no_illness_and_a_stuck_round_is() {
+        let silent = State::StoreSilent("nobody answers".to_owned());
+        assert_eq!(
+            health_of(&[State::Kept, silent.clone(), State::Starting], 0),
+            (true, "a: kept\nb: kept as last known: nobody answers\nc: starting\n".to_owned())
+        );
+        assert!(!health_of(&[State::Failed("no such key".to_owned())], 0).0);
+        assert_eq!(health_of(&[State::Kept, silent], 71), (false, "a: stuck\nb: stuck\n".to_owned()));
+        assert!(health_of(&[], 0).0);
+    }
+}

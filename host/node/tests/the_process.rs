@@ -1,0 +1,214 @@
+//! The real program: what it tells its service manager, what it serves, how it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gingham_net::link::{self, Change, Which};
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::reach::is_kept;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Longer than anything here takes, so that running into it is a failure.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A node with directories of its own, and a service manager.
+struct Node {
+    directory: TempDir,
+    manager: UnixDatagram,
+}
+
+impl Node {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("net.d")).unwrap();
+        let manager = UnixDatagram::bind(directory.path().join("notify")).unwrap();
+        manager.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { directory, manager }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gingham-node"));
+        command
+            .arg("--config-dir")
+            .arg(self.path("net.d"))
+            .arg("--data-dir")
+            .arg(self.path("data"))
+            .env("NOTIFY_SOCKET", self.path("notify"))
+            .env_remove("WATCHDOG_USEC")
+            .env_remove("WATCHDOG_PID")
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn start(&self, listen: &str, arguments: &[&str]) -> Running {
+        Running(self.command().arg("--listen").arg(listen).args(arguments).spawn().unwrap())
+    }
+
+    fn start_on_socket(&self) -> Running {
+        self.start(&format!("unix:{}", self.path("run/node.sock").display()), &[])
+    }
+
+    /// The next words to the service manager that start so; others are passed over.
+    fn told(&self, start: &str) -> String {
+        let mut buffer = [0; 4096];
+        loop {
+            let length = self.manager.recv(&mut buffer).expect("word from the program");
+            let text = std::str::from_utf8(&buffer[..length]).unwrap();
+            if text.starts_with(start) {
+                return text.to_owned();
+            }
+        }
+    }
+}
+
+/// Ends with the test, however that ends.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// Waits for the end and returns the exit code and what was left to read of standard error.
+    fn ended(&mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.0.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "it does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut text = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (self.0.wait().unwrap().code(), text)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn converse(mut stream: impl Read + Write, method: &str, path: &str) -> String {
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn ask(socket: &Path, method: &str, path: &str) -> String {
+    let stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    converse(stream, method, path)
+}
+
+#[test]
+fn it_serves_and_ends_when_told() {
+    let node = Node::new();
+    std::fs::write(node.path("net.d/10-alone.conf"), r#"{"name": "alone", "ipam": {"type": "host-local"}}"#).unwrap();
+    let mut running = node.start_on_socket();
+    assert_eq!(node.told("READY"), "READY=1\nSTATUS=no network has ipam.cluster");
+    assert!(is_kept(&node.path("data")));
+
+    let socket = node.path("run/node.sock");
+    let metrics = ask(&socket, "GET", "/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n"), "{metrics}");
+    assert!(metrics.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{metrics}");
+    assert!(metrics.contains("\ngingham_node_build_info{version=\""), "{metrics}");
+    assert!(ask(&socket, "GET", "/healthz").ends_with("\r\n\r\nno network has ipam.cluster\n"));
+    assert!(ask(&socket, "HEAD", "/healthz").ends_with("\r\n\r\n"));
+    assert!(ask(&socket, "POST", "/metrics").starts_with("HTTP/1.1 405 "));
+    assert!(ask(&socket, "GET", "/").starts_with("HTTP/1.1 404 "));
+
+    running.signal(Signal::TERM);
+    node.told("STOPPING=1");
+    let (code, text) = running.ended();
+    assert_eq!((code, text.ends_with("info: told to stop\n")), (Some(0), true), "{text}");
+    assert!(!socket.exists() && !is_kept(&node.path("data")));
+}
+
+#[test]
+fn there_is_one_of_it_on_a_node_and_one_that_was_killed_leaves_nothing_in_the_way() {
+    let node = Node::new();
+    let mut first = node.start_on_socket();
+    node.told("READY");
+    let (code, text) = node.start("none", &[]).ended();
+    assert_eq!(code, Some(1));
+    let pid = first.0.id();
+    assert!(text.starts_with(&format!("error: another process (pid {pid}) keeps the routes of this node")), "{text}");
+    // Another node's, which wants the same socket.
+    let other = Node::new();
+    let (code, text) = other.start(&format!("unix:{}", node.path("run/node.sock").display()), &[]).ended();
+    assert_eq!((code, text.contains("another process listens on")), (Some(1), true), "{text}");
+
+    first.signal(Signal::KILL);
+    first.ended();
+    assert!(node.path("run/node.sock").exists());
+    let mut second = node.start_on_socket();
+    node.told("READY");
+    ask(&node.path("run/node.sock"), "GET", "/healthz");
+    second.signal(Signal::INT);
+    assert_eq!(second.ended().0, Some(0));
+}
+
+#[test]
+fn a_network_that_comes_later_is_kept() {
+    let node = Node::new();
+    let running = node.start_on_socket();
+    node.told("READY");
+    let config =
+        r#"{"name": "late", "type": "gingham", "ipam": {"type": "gingham", "cluster": {"store": "nonsense"}}}"#;
+    std::fs::write(node.path("net.d/10-late.conf"), config).unwrap();
+    running.signal(Signal::HUP);
+    node.told("STATUS=late failed");
+    let health = ask(&node.path("run/node.sock"), "GET", "/healthz");
+    assert!(health.starts_with("HTTP/1.1 503 ") && health.contains("\r\n\r\nlate: failed: "), "{health}");
+    assert!(ask(&node.path("run/node.sock"), "GET", "/metrics").contains("\ngingham_kept{network=\"late\"} 0\n"));
+    std::fs::remove_file(node.path("net.d/10-late.conf")).unwrap();
+    running.signal(Signal::HUP);
+    node.told("STATUS=no network has ipam.cluster");
+}
+
+#[test]
+fn the_watchdog_hears_of_it_again_and_again() {
+    let node = Node::new();
+    let _running = Running(node.command().args(["--listen", "none"]).env("WATCHDOG_USEC", "100000").spawn().unwrap());
+    for _ in 0..3 {
+        node.told("WATCHDOG=1");
+    }
+}
+
+#[test]
+fn other_machines_are_not_served_unless_that_is_said() {
+    let mut kernel = Socket::<Route>::open().unwrap();
+    link::change(&mut kernel, Which::Name("lo"), &Change { up: Some(true), ..Change::default() }).unwrap();
+    let node = Node::new();
+    let (code, text) = node.start("0.0.0.0:0", &[]).ended();
+    assert_eq!(
+        (code, text.starts_with("error: --listen 0.0.0.0:0: other machines can reach")),
+        (Some(1), true),
+        "{text}"
+    );
+
+    for (listen, arguments) in [("127.0.0.1:0", &[][..]), ("0.0.0.0:0", &["--listen-anywhere"])] {
+        let mut running = node.start(listen, &[arguments, &["--log-format", "json"]].concat());
+        node.told("READY");
+        let mut lines = BufReader::new(running.0.stderr.take().unwrap()).lines();
+        let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        let message = line["message"].as_str().unwrap();
+        let port: u16 = message.rsplit(':').next().unwrap().parse().unwrap();
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert!(converse(stream, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
+    }
+}

@@ -1,0 +1,42 @@
+//! The network's guards against spoofed hardware addresses (`macspoofchk`): one for each container's port. A guard is
+//! there before the container can send, and goes after the port.
+
+use gingham_net::Mac;
+use gingham_net::spoofing::{self, Guard};
+
+use crate::cni::config::NetworkName;
+use crate::cni::env::Attachment;
+use crate::cni::error::CniError;
+use crate::plan::HostEnd;
+
+/// What guards an attachment's port.
+pub(crate) fn guard_of<'a>(host_end: &'a HostEnd, sender: Mac, attachment: &'a Attachment) -> Guard<'a> {
+    Guard { port: host_end.name.as_str(), sender, note: attachment.container.as_str() }
+}
+
+/// Installs an attachment's guard.
+pub(crate) fn ensure(network: &NetworkName, guard: &Guard<'_>) -> Result<(), CniError> {
+    Ok(spoofing::ensure(&mut spoofing::open(network.as_str())?, network.as_str(), guard)?)
+}
+
+/// Removes an attachment's guard; one that is not there is no error.
+pub(crate) fn remove(network: &NetworkName, host_end: &HostEnd) -> Result<(), CniError> {
+    remove_those(network, |port| port == host_end.name.as_str())
+}
+
+/// Removes the guards of all ports but those of `valid`. Rules that an administrator has put beside them stay.
+pub(crate) fn remove_stale(network: &NetworkName, valid: impl Fn(&str) -> bool) -> Result<(), CniError> {
+    remove_those(network, |port| HostEnd::is_name_of_one(port) && !valid(port))
+}
+
+fn remove_those(network: &NetworkName, is_meant: impl Fn(&str) -> bool) -> Result<(), CniError> {
+    Ok(spoofing::remove(&mut spoofing::open(network.as_str())?, network.as_str(), is_meant)?)
+}
+
+/// Removes the guard that the reference plugin installed for an attachment which was its own: a network whose
+/// configuration changed its `type` is taken over with its containers.
+pub(crate) fn remove_inherited(network: &NetworkName, attachment: &Attachment) -> Result<(), CniError> {
+    let (container, interface) = (attachment.container.as_str(), attachment.interface.as_str());
+    let mut kernel = spoofing::open(network.as_str())?;
+    Ok(spoofing::remove_reference(&mut kernel, network.as_str(), container, interface)?)
+}

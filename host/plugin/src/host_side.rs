@@ -1,0 +1,68 @@
+//! The node's side of a container's link: the bridge, the port's VLANs, and where the gateways' addresses are.
+
+use gingham_net::bridge::{self, Bridge};
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::vlan::{self, Gateway, GatewayInterface};
+use ipnet::IpNet;
+
+use crate::cni::bridge::BridgeConfig;
+use crate::cni::error::CniError;
+use crate::plan;
+
+/// The network's bridge, made if it is missing. One for VLANs keeps them apart, or it is an error.
+pub(crate) fn ensure_bridge(host: &mut Socket<Route>, config: &BridgeConfig) -> Result<Bridge, CniError> {
+    let ensure = if config.vlans.is_some() { bridge::ensure_filtering } else { bridge::ensure };
+    Ok(ensure(host, config.name.as_str(), config.mtu, config.promiscuous)?)
+}
+
+/// Makes a container's port belong to its VLANs, if the network has any.
+pub(crate) fn assign_vlans(
+    host: &mut Socket<Route>,
+    bridge: &Bridge,
+    port: u32,
+    config: &BridgeConfig,
+) -> Result<(), CniError> {
+    match &config.vlans {
+        Some(vlans) => Ok(vlan::assign(host, bridge, port, &vlans.port)?),
+        None => Ok(()),
+    }
+}
+
+/// Puts the gateways' addresses on the bridge; in a network with a VLAN of its own, on the node's interface in that
+/// VLAN, which it makes if it is missing and gives back.
+pub(crate) fn ensure_gateways(
+    host: &mut Socket<Route>,
+    bridge: &Bridge,
+    gateways: &[IpNet],
+    config: &BridgeConfig,
+) -> Result<Option<GatewayInterface>, CniError> {
+    if gateways.is_empty() {
+        return Ok(None);
+    }
+    let interface = ensure_gateway_interface(host, bridge, config)?;
+    for gateway in gateways {
+        match &interface {
+            Some(interface) => vlan::ensure_address(host, interface, *gateway, config.force_address),
+            None => bridge::ensure_address(host, bridge, *gateway, config.force_address),
+        }?;
+    }
+    Ok(interface)
+}
+
+fn ensure_gateway_interface(
+    host: &mut Socket<Route>,
+    bridge: &Bridge,
+    config: &BridgeConfig,
+) -> Result<Option<GatewayInterface>, CniError> {
+    let Some(vlans) = &config.vlans else { return Ok(None) };
+    let (Some(vlan), Some(name)) = (vlans.own, vlans.gateway_name(&config.name)?) else { return Ok(None) };
+    let port = plan::GatewayPort::of(&config.name, vlan)?;
+    let wanted = Gateway {
+        name: name.as_str(),
+        port_name: port.name.as_str(),
+        alias: &port.alias,
+        vlan,
+        keep_default: vlans.port.keep_default,
+    };
+    Ok(Some(vlan::ensure_gateway(host, bridge, &wanted)?))
+}

@@ -1,0 +1,269 @@
+//! One network of this node, for tools: what the plugin makes of its configuration, who holds its addresses, and
+//! addresses for those who are no containers. The same policy, store and locks as the plugin's.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use gingham_engine::attachment::{AttachmentKey, Pod};
+use gingham_engine::ipam::{self, PoolRoom};
+use gingham_engine::ledger::LedgerQueries;
+use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
+use gingham_engine::pool::Pools;
+use gingham_engine::settings::Settings;
+use gingham_engine::store::ReadLedger;
+use ipnet::IpNet;
+
+use crate::addressing::{Addressing, Allotment};
+use crate::call::Call;
+use crate::cni::args::Arguments;
+use crate::cni::bridge::BridgeConfig;
+use crate::cni::config::NetworkConfig;
+use crate::cni::env::Environment;
+use crate::cni::error::CniError;
+use crate::cni::wishes::Wishes;
+use crate::ipam::{AddressManagement, Asking};
+use crate::plan::{AddressSource, PolicyChoice, Role};
+
+/// Why the plugin refuses a configuration, or could not do something: what a runtime would hear.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct NetworkError {
+    /// CNI's number.
+    pub code: u32,
+    /// With its details.
+    pub message: String,
+}
+
+/// A network, as one plugin's configuration names it.
+pub struct Network {
+    call: Call,
+    role: Role,
+}
+
+/// Where a network's addresses come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Nowhere: it is a network of layer 2.
+    Nowhere,
+    /// A policy, by its name.
+    Policy(String),
+    /// Another IPAM plugin, by its name.
+    Plugin(String),
+}
+
+/// The bridge of a network, as far as addresses are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BridgeFacts {
+    /// Its name.
+    pub name: String,
+    /// Whether it gets the gateways' addresses.
+    pub is_gateway: bool,
+    /// Whether containers are masqueraded.
+    pub ip_masq: bool,
+}
+
+/// A network whose policy found its configuration good.
+pub struct Addresses<'a> {
+    network: &'a Network,
+    management: AddressManagement<'a>,
+    choice: PolicyChoice,
+    wishes: Wishes,
+    /// The policy's pools.
+    pub pools: Pools,
+    /// What the policy logged about the configuration.
+    pub log: Vec<String>,
+}
+
+impl Network {
+    /// Reads one plugin's configuration, complete with `name` and `cniVersion`, as the plugin does that runs under the
+    /// name `program`. `library` is the directory of installed policies.
+    ///
+    /// # Errors
+    /// What the plugin would say.
+    pub fn read(program: &str, library: &Path, input: &[u8]) -> Result<Self, NetworkError> {
+        let config = NetworkConfig::parse(input).map_err(CniError::from)?;
+        let mut call = Call::new(program, Environment::of_a_tool(), config, input.to_vec());
+        library.clone_into(&mut call.library);
+        call.config.version().map_err(CniError::from)?;
+        let role = call.role()?;
+        Ok(Self { call, role })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.call.config.name.as_str()
+    }
+
+    /// The bridge; none where another main plugin makes the interfaces.
+    ///
+    /// # Errors
+    /// A key of the bridge is at fault.
+    pub fn bridge(&self) -> Result<Option<BridgeFacts>, NetworkError> {
+        if self.role == Role::Ipam {
+            return Ok(None);
+        }
+        let bridge = BridgeConfig::read(&self.call.config.object).map_err(CniError::from)?;
+        let facts =
+            BridgeFacts { name: bridge.name.to_string(), is_gateway: bridge.is_gateway, ip_masq: bridge.ip_masq };
+        Ok(Some(facts))
+    }
+
+    /// Where its addresses come from.
+    ///
+    /// # Errors
+    /// The configuration names no source that is there.
+    pub fn source(&self) -> Result<Source, NetworkError> {
+        let (management, _) = AddressManagement::of(&self.call, &Arguments::default())?;
+        Ok(match management.source {
+            AddressSource::None => Source::Nowhere,
+            AddressSource::Policy(choice) => Source::Policy(choice.name),
+            AddressSource::Delegate(plugin) => Source::Plugin(plugin),
+        })
+    }
+
+    /// Its addresses; none if they come from no policy.
+    ///
+    /// # Errors
+    /// The policy is not there or finds fault with the configuration.
+    pub fn addresses(&self) -> Result<Option<Addresses<'_>>, NetworkError> {
+        let (management, wishes) = AddressManagement::of(&self.call, &Arguments::default())?;
+        let AddressSource::Policy(choice) = management.source.clone() else { return Ok(None) };
+        let mut log = Vec::new();
+        let policy = management.load(&choice)?;
+        let prepared = ipam::prepare::<MemoryLedger>(&policy, &management.settings, &mut log);
+        let pools = prepared.map_err(CniError::from)?.pools().clone();
+        let log = log.into_iter().map(|line| line.message).collect();
+        Ok(Some(Addresses { network: self, management, choice, wishes, pools, log }))
+    }
+
+    /// Takes an owner's addresses back, as DEL does: whatever is wrong with `ipam`, and without the policy if it is gone.
+    /// None were held: nothing happens.
+    ///
+    /// # Errors
+    /// What a runtime would hear.
+    pub fn release(&self, owner: &AttachmentKey) -> Result<Vec<IpAddr>, NetworkError> {
+        let management = AddressManagement::of_tolerant(&self.call)?;
+        let records = management.records()?;
+        let held = records.attachment(owner).map_err(CniError::from)?;
+        management.forget([owner], &records)?;
+        Ok(held.map(|record| record.addresses).unwrap_or_default())
+    }
+}
+
+impl Addresses<'_> {
+    /// The policy's name, with its digest if the configuration pins it.
+    pub fn policy(&self) -> String {
+        let PolicyChoice { name, digest } = &self.choice;
+        digest.as_ref().map_or_else(|| name.clone(), |digest| format!("{name}@{digest}"))
+    }
+
+    /// The host's keys of `ipam`.
+    pub fn settings(&self) -> &Settings {
+        &self.management.settings
+    }
+
+    /// How full the pools are. Looks at the records as they are and changes nothing: leases of the reference that are
+    /// not taken over yet are not counted.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    pub fn room(&self) -> Result<Vec<PoolRoom>, NetworkError> {
+        match self.look()? {
+            Some(ledger) => self.room_in::<ReadLedger>(ledger),
+            None => self.room_in::<MemoryLedger>(MemoryStore::new().ledger(self.network.name())),
+        }
+    }
+
+    fn room_in<L: LedgerQueries + 'static>(&self, ledger: L) -> Result<Vec<PoolRoom>, NetworkError> {
+        let policy = self.management.load(&self.choice)?;
+        let prepared = ipam::prepare::<L>(&policy, &self.management.settings, &mut Vec::new());
+        Ok(prepared.and_then(|prepared| prepared.room(ledger)).map_err(CniError::from)?)
+    }
+
+    fn look(&self) -> Result<Option<ReadLedger>, NetworkError> {
+        Ok(self.management.records()?.look().map_err(CniError::from)?)
+    }
+
+    /// Whether leases of the reference wait to be taken over.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    pub fn awaits_adoption(&self) -> Result<bool, NetworkError> {
+        let records = self.management.records()?;
+        let ledger = records.look().map_err(CniError::from)?;
+        Ok(records.is_to_be_adopted(ledger.as_ref()).map_err(CniError::from)?)
+    }
+
+    /// What the first containers would get if nobody had an address yet: one list of addresses for each, and at the end
+    /// perhaps why there are no more.
+    pub fn first(&self, count: usize, pod: &Pod) -> (Vec<Vec<IpNet>>, Option<NetworkError>) {
+        let store = MemoryStore::new();
+        let mut first = Vec::new();
+        for number in 1..=count {
+            match self.try_one(&store, &format!("container-{number}"), pod) {
+                Ok(addresses) => first.push(addresses),
+                Err(error) => return (first, Some(error)),
+            }
+        }
+        (first, None)
+    }
+
+    fn try_one(&self, store: &MemoryStore, container: &str, pod: &Pod) -> Result<Vec<IpNet>, NetworkError> {
+        let records = self.management.records()?;
+        let policy = self.management.load(&self.choice)?;
+        let key = AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
+        let asking = Asking { key, netns: Path::new(""), pod: pod.clone(), arguments: &[], mac: None };
+        let request = self.management.request(&asking, self.wishes.clone(), &records)?;
+        let record = records.fresh(Path::new(""), pod.clone());
+        let mut log = Vec::new();
+        let ledger = store.ledger(self.network.name());
+        let granted = ipam::prepare::<MemoryLedger>(&policy, &self.management.settings, &mut log)
+            .and_then(|prepared| prepared.allocate(ledger, &request, &record, &mut log))
+            .map_err(CniError::from)?;
+        let ips = crate::ipam::allotment(granted);
+        self.fits(&ips)?;
+        Ok(ips.ips.iter().map(|ip| ip.address).collect())
+    }
+
+    /// Whether the bridge could be the gateway of such addresses.
+    fn fits(&self, allotment: &Allotment) -> Result<(), NetworkError> {
+        if self.network.role == Role::Main {
+            let bridge = BridgeConfig::read(&self.network.call.config.object).map_err(CniError::from)?;
+            Addressing::of(allotment, &bridge).map_err(CniError::from)?;
+        }
+        Ok(())
+    }
+
+    /// What an owner holds.
+    ///
+    /// # Errors
+    /// The records cannot be read or leases of the reference not be taken over.
+    pub fn held_by(&self, owner: &AttachmentKey) -> Result<Vec<IpAddr>, NetworkError> {
+        let record = self.management.records()?.attachment(owner).map_err(CniError::from)?;
+        Ok(record.map(|record| record.addresses).unwrap_or_default())
+    }
+
+    /// Lets the policy give addresses to an owner, those asked for by name among them.
+    ///
+    /// # Errors
+    /// What a runtime would hear.
+    pub fn allocate(&self, owner: &AttachmentKey, wanted: &[IpAddr]) -> Result<Vec<IpNet>, NetworkError> {
+        let records = self.management.records()?;
+        let mut wishes = self.wishes.clone();
+        wishes.addresses.extend(wanted.iter().filter(|address| !self.wishes.addresses.contains(address)));
+        let asking =
+            Asking { key: owner.clone(), netns: Path::new(""), pod: Pod::default(), arguments: &[], mac: None };
+        let allotment = self.management.grant(&self.choice, &asking, wishes, &records)?;
+        Ok(allotment.ips.iter().map(|ip| ip.address).collect())
+    }
+}
+
+impl From<CniError> for NetworkError {
+    fn from(error: CniError) -> Self {
+        let message = match error.details.as_str() {
+            "" => error.msg,
+            details => format!("{}: {details}", error.msg),
+        };
+        Self { code: error.code.0, message }
+    }
+}

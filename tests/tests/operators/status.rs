@@ -1,0 +1,40 @@
+//! The node at a glance.
+
+use gingham_tests::cni::Cni;
+use gingham_tests::ctl::ctl;
+use gingham_tests::networks::{bridged, bridged_with};
+use serde_json::{Value, json};
+
+use crate::{CONFIG_DIR, node_with};
+
+#[test]
+fn every_network_with_what_is_wrong() {
+    let full = bridged_with(json!({"name": "full", "bridge": "cni1", "ipam": {"subnet": "10.9.0.0/30"}}));
+    let node = node_with(&[
+        bridged(),
+        full.clone(),
+        bridged_with(json!({"name": "beside", "ipam": {"subnet": "10.7.0.0/16"}})),
+        bridged_with(json!({"name": "broken", "ipam": {"subnet": "10.8.0.0/33"}})),
+        bridged_with(json!({"name": "layer2", "ipam": null})),
+        json!({"cniVersion": "1.0.0", "name": "theirs", "type": "loopback"}),
+    ]);
+    std::fs::write(format!("{CONFIG_DIR}/rubbish.conf"), "{").unwrap();
+    let (c1, c2) = (node.container("c1"), node.container("c2"));
+    Cni::add(&bridged(), &c1).run().result();
+    Cni::add(&full, &c2).run().result();
+    let forgotten = bridged_with(json!({"name": "forgotten", "bridge": "cni9", "ipam": {"subnet": "10.10.0.0/24"}}));
+    Cni::add(&forgotten, &node.container("c3")).run().result();
+    c1.vanish();
+    let status = |more: &[&str]| ctl(&[&["status", "--config-dir", CONFIG_DIR], more].concat()).done();
+    insta::assert_snapshot!(status(&[]));
+    let json: Value = serde_json::from_str(&status(&["--json", "--network", "full"])).unwrap();
+    assert_eq!(json["networks"].as_array().unwrap().len(), 1);
+    assert_eq!(json["networks"][0]["pools"], json!([{"name": "range set 0", "free": 0, "resting": 0, "leased": 1}]));
+}
+
+#[test]
+fn a_node_without_networks() {
+    let _node = node_with(&[]);
+    let said = ctl(&["status", "--config-dir", CONFIG_DIR]).done();
+    assert_eq!(said, format!("no networks of Gingham in {CONFIG_DIR}\n"));
+}
