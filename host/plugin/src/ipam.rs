@@ -256,7 +256,7 @@ fn refuse_cluster(settings: &Settings) -> Result<(), SettingsError> {
 
 /// What a policy's configuration is made of: `ipam`, and the ranges the runtime sent. That key is the runtime's alone:
 /// whoever wrote it into the file wrote a key that nobody knows.
-fn policy_object(ipam: &Ipam, wishes: &Wishes) -> Map<String, Value> {
+pub(crate) fn policy_object(ipam: &Ipam, wishes: &Wishes) -> Map<String, Value> {
     let mut object = ipam.object.clone();
     object.retain(|key, _| !key.eq_ignore_ascii_case("ipRanges"));
     if let Some(ranges) = &wishes.ip_ranges {

@@ -36,8 +36,8 @@ pub struct NetworkError {
 
 /// A network, as one plugin's configuration names it.
 pub struct Network {
-    call: Call,
-    role: Role,
+    pub(crate) call: Call,
+    pub(crate) role: Role,
 }
 
 /// Where a network's addresses come from.
