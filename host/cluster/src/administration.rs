@@ -1,10 +1,13 @@
 //! What people do with a cluster: look at it, join, leave, take a dead node over.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gingham_engine::address::IpRange;
+use gingham_engine::attachment::Refusal;
+use gingham_engine::ipam::IpamError;
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::ownership::beat::WATCH;
 use gingham_engine::ownership::cluster::Cluster as Records;
@@ -13,6 +16,7 @@ use gingham_engine::ownership::join::Joined;
 use gingham_engine::ownership::leave::Leave;
 use gingham_engine::ownership::local::LocalState;
 use gingham_engine::ownership::record::Membership;
+use gingham_engine::ownership::shared_store::{Call, Reply};
 use gingham_engine::ownership::sync::SyncError;
 use gingham_engine::ownership::takeover::{Look, TakenOver, Takeover};
 use gingham_engine::runtime::LogLine;
@@ -68,12 +72,7 @@ impl Cluster<'_> {
     ///
     /// # Errors
     /// [`Fault`]
-    pub fn status(
-        &mut self,
-        policy: &Policy<'_>,
-        deadline: Instant,
-        log: &mut Vec<LogLine>,
-    ) -> Result<Status, Fault> {
+    pub fn status(&mut self, policy: &Policy<'_>, deadline: Instant, log: &mut Vec<LogLine>) -> Result<Status, Fault> {
         let (records, problem) = match self.sync(deadline)? {
             Ok(synced) => (synced.cluster, None),
             Err(SyncError { error, cluster: Some(cluster) }) => (cluster, Some(error)),
@@ -100,6 +99,37 @@ impl Cluster<'_> {
         let local = self.local(&ledger)?;
         let usage = self.usage(&local, &ledger)?;
         Ok(Status { node: self.node.clone(), local, members, usage, problem, records })
+    }
+
+    /// Whether the policy finds a block that this node could claim on each grid, by what the store says now. Claims
+    /// nothing, and asks nothing of this node's membership.
+    ///
+    /// # Errors
+    /// [`Fault`] if the store does not tell, or the policy fails.
+    pub fn has_unclaimed(
+        &mut self,
+        policy: &Policy<'_>,
+        deadline: Instant,
+        log: &mut Vec<LogLine>,
+    ) -> Result<bool, Fault> {
+        let records = self.read_records(deadline)?;
+        let picture = Arc::new(records.picture(&self.node, policy.grids()).barring(self.settings.exclude.clone()));
+        for grid in 0..policy.grids().len() {
+            match policy.next_block(grid, &picture, log) {
+                Ok(_) => {}
+                Err(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    fn read_records(&mut self, deadline: Instant) -> Result<Records, Fault> {
+        match self.carry_out(&Call::List { prefix: String::new() }, deadline)? {
+            Reply::Listed { records, at } => Ok(Records::read(&records, at)?),
+            Reply::Unknown(fault) | Reply::Refused(fault) => Err(ClusterError::Store(fault).into()),
+            _ => Err(ClusterError::Nonsense.into()),
+        }
     }
 
     fn usage<L: LedgerQueries>(&self, local: &LocalState, ledger: &L) -> Result<Usage, Fault> {

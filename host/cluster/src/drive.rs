@@ -22,7 +22,10 @@ const SHARE_FOR_RETRIES: u32 = 2;
 
 impl Cluster<'_> {
     /// Opens this node's own store. Others wait until the ledger is dropped.
-    pub(crate) fn ledger(&self) -> Result<StoreLedger, Fault> {
+    ///
+    /// # Errors
+    /// [`Fault::Store`]
+    pub fn ledger(&self) -> Result<StoreLedger, Fault> {
         let store = Store::open(&self.settings.data_dir, self.boot, now())?;
         Ok(store.into_ledger(self.network)?)
     }
@@ -67,7 +70,7 @@ impl Cluster<'_> {
     }
 
     /// What was refused was not carried out: it can be tried again.
-    fn carry_out(&mut self, call: &Call, deadline: Instant) -> Result<Reply, Fault> {
+    pub(crate) fn carry_out(&mut self, call: &Call, deadline: Instant) -> Result<Reply, Fault> {
         let left = deadline.saturating_duration_since(Instant::now());
         let last_try = Instant::now() + left / SHARE_FOR_RETRIES;
         loop {

@@ -55,6 +55,8 @@ struct LinkPlan {
     bridge: BridgeConfig,
     host_end: HostEnd,
     container: NetNs,
+    /// What fits through a tunnel to other nodes, where the configuration names no MTU; in bytes.
+    container_mtu: Option<u32>,
 }
 
 /// What an ADD has done.
@@ -81,8 +83,11 @@ pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path) -> Result<
         // A version that must name an address has no words for a network of layer 2.
         CniResult::fits(version, &[])?;
     }
-    let link = plan_link(call, role, attachment, netns)?;
+    let mut link = plan_link(call, role, attachment, netns)?;
     let records = management.records()?;
+    if let Some(link) = link.as_mut().filter(|link| link.bridge.mtu.is_none()) {
+        link.container_mtu = management.tunnel_mtu(&records)?;
+    }
     // To the end: from the record to the link, and back to nothing if something fails.
     let _without_gc = link.as_ref().map(|_| records.keep_gc_out()).transpose()?;
     failpoint::reach("add.planned")?;
@@ -113,7 +118,7 @@ fn plan_link(call: &Call, role: Role, attachment: &Attachment, netns: &Path) -> 
     }
     let host_end = HostEnd::of(&call.config.name, attachment)?;
     let container = sandbox::open(call, netns)?;
-    Ok(Some(LinkPlan { bridge, host_end, container }))
+    Ok(Some(LinkPlan { bridge, host_end, container, container_mtu: None }))
 }
 
 impl Add<'_> {
@@ -186,6 +191,8 @@ impl Add<'_> {
             nat::ensure(&self.call.config.name, self.records, &allotment.prefixes)?;
         }
         failpoint::reach("add.masqueraded")?;
+        self.management.open_ways(&mut host, allotment, self.records)?;
+        failpoint::reach("add.ways")?;
         let interfaces = self.interfaces(link, &bridge, &veth, gateway.as_ref());
         Ok(CniResult { interfaces, ips: addressing.ips, routes: addressing.routes, dns: addressing.dns })
     }
@@ -221,7 +228,7 @@ impl Add<'_> {
             container_name: self.applicant.attachment.interface.as_str(),
             container: &link.container,
             mac: self.applicant.mac,
-            mtu: link.bridge.mtu,
+            mtu: link.bridge.mtu.or(link.container_mtu),
             bridge: Some(bridge),
             port: BridgePort { hairpin: link.bridge.hairpin, isolated: link.bridge.isolated },
             alias: Some(&link.host_end.alias),

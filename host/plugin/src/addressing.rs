@@ -19,6 +19,8 @@ pub(crate) struct Allotment {
     pub(crate) dns: Dns,
     /// The networks the addresses lie in.
     pub(crate) prefixes: Vec<IpNet>,
+    /// Whether a cluster's store was asked: then the ways to the other nodes may be new.
+    pub(crate) asked_store: bool,
 }
 
 /// What is to be configured.
@@ -73,7 +75,7 @@ impl Addressing {
         if bridge.is_default_gateway {
             routes.extend(missing_default_routes(&ips, &routes));
         }
-        let gateways = if bridge.is_gateway { gateways(&ips) } else { Vec::new() };
+        let gateways = if bridge.is_gateway { gateways(&ips, &allotment.prefixes) } else { Vec::new() };
         let dns = if bridge.dns.is_empty() { allotment.dns.clone() } else { bridge.dns.clone() };
         Ok(Self { ips, routes, gateways, dns })
     }
@@ -143,13 +145,21 @@ fn missing_default_routes(ips: &[IpConfig], routes: &[Route]) -> Vec<Route> {
     missing
 }
 
-fn gateways(ips: &[IpConfig]) -> Vec<IpNet> {
+/// The gateways with the container's prefix length; that of its network where the container has none of its own.
+fn gateways(ips: &[IpConfig], networks: &[IpNet]) -> Vec<IpNet> {
     let mut gateways = Vec::new();
     for ip in ips {
-        let gateway = ip.gateway.and_then(|gateway| IpNet::new(gateway, ip.address.prefix_len()).ok());
+        let Some(gateway) = ip.gateway else { continue };
+        let of_network = networks.iter().find(|network| network.contains(&gateway)).filter(|_| is_host(ip.address));
+        let length = of_network.map_or(ip.address.prefix_len(), IpNet::prefix_len);
+        let gateway = IpNet::new(gateway, length).ok();
         gateways.extend(gateway.filter(|gateway| !gateways.contains(gateway)));
     }
     gateways
+}
+
+fn is_host(address: IpNet) -> bool {
+    address.prefix_len() == address.max_prefix_len()
 }
 
 #[cfg(test)]

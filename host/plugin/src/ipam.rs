@@ -5,16 +5,20 @@ use std::path::Path;
 use gingham_engine::attachment::{self, AttachmentKey, Pod, Request};
 use gingham_engine::ipam::{self, Granted};
 use gingham_engine::runtime::Policy;
+use gingham_engine::settings::cluster::Reach;
 use gingham_engine::settings::{Settings, SettingsError};
 use gingham_engine::store::StoreLedger;
-use gingham_net::Mac;
+use gingham_net::netlink::{self, Socket};
+use gingham_net::{Mac, reach};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::{Map, Value};
 
 use crate::addressing::Allotment;
 use crate::adoption::Inheritance;
 use crate::call::Call;
+use crate::cluster;
 use crate::cni::args::Arguments;
+use crate::cni::bridge::BridgeConfig;
 use crate::cni::config::Ipam;
 use crate::cni::env::Attachment;
 use crate::cni::error::{CniError, Code};
@@ -26,10 +30,11 @@ use crate::plan::{self, AddressSource, PolicyChoice};
 use crate::policies::Policies;
 use crate::records::Records;
 use crate::resolv_conf;
+use crate::ways;
 
 /// A network's source of addresses, ready to be asked.
 pub(crate) struct AddressManagement<'a> {
-    call: &'a Call,
+    pub(crate) call: &'a Call,
     policies: Policies,
     /// Where addresses come from.
     pub(crate) source: AddressSource,
@@ -90,7 +95,6 @@ impl<'a> AddressManagement<'a> {
             (AddressSource::Policy(_), Some(ipam)) => {
                 let wishes = Wishes::read(&call.config.object, arguments)?;
                 let settings = Settings::parse(&policy_object(ipam, &wishes))?;
-                refuse_cluster(&settings)?;
                 (settings, wishes)
             }
             _ => (Settings::parse(&Map::new())?, Wishes::default()),
@@ -145,7 +149,9 @@ impl<'a> AddressManagement<'a> {
 
     /// Loads the policy that addresses come from.
     pub(crate) fn load(&self, choice: &PolicyChoice) -> Result<Policy, CniError> {
-        Ok(self.policies.load(choice)?)
+        let policy = self.policies.load(choice)?;
+        require_dividing(&policy, &self.settings)?;
+        Ok(policy)
     }
 
     /// Lets a policy give addresses and commits them.
@@ -169,14 +175,60 @@ impl<'a> AddressManagement<'a> {
     ) -> Result<Allotment, CniError> {
         let request = self.request(asking, wishes, records)?;
         let record = records.fresh(asking.netns, asking.pod.clone());
-        let policy = self.policies.load(choice)?;
+        let policy = self.load(choice)?;
         let mut log = Vec::new();
-        // No lock is held while the policy checks its configuration.
-        let granted = ipam::prepare::<StoreLedger>(&policy, &self.settings, &mut log)
-            .map_err(CniError::from)
-            .and_then(|prepared| Ok(prepared.allocate(records.write()?, &request, &record, &mut log)?));
+        let granted = if policy.is_cluster() {
+            self.dividing(&policy, records, &BridgeConfig::bridge_name(&self.call.config.object))
+                .allocate(&request, &record, &mut log)
+                .map(|divided| divided.into_allotment(&self.settings))
+        } else {
+            // No lock is held while the policy checks its configuration.
+            ipam::prepare::<StoreLedger>(&policy, &self.settings, &mut log)
+                .map_err(CniError::from)
+                .and_then(|prepared| Ok(prepared.allocate(records.write()?, &request, &record, &mut log)?))
+                .map(allotment)
+        };
         journal::policy(policy.name(), &log);
-        Ok(allotment(granted?))
+        granted
+    }
+
+    /// The network, as one that is divided among nodes.
+    pub(crate) fn dividing<'s>(
+        &'s self,
+        policy: &'s Policy,
+        records: &'s Records<'s>,
+        bridge: &'s str,
+    ) -> cluster::Allocation<'s> {
+        cluster::Allocation { network: self.call.config.name.as_str(), policy, settings: &self.settings, records, bridge }
+    }
+
+    /// The MTU of containers whose packets go to other nodes through a tunnel, in bytes.
+    pub(crate) fn tunnel_mtu(&self, records: &Records<'_>) -> Result<Option<u32>, CniError> {
+        if self.settings.reach != Reach::Vxlan {
+            return Ok(None);
+        }
+        ways::tunnel_mtu(self.call.config.name.as_str(), &self.settings, records)
+    }
+
+    /// Sees to the ways to other nodes, as far as an ADD does.
+    pub(crate) fn open_ways(
+        &self,
+        host: &mut Socket<netlink::Route>,
+        allotment: &Allotment,
+        records: &Records<'_>,
+    ) -> Result<(), CniError> {
+        let AddressSource::Policy(choice) = &self.source else { return Ok(()) };
+        if self.settings.reach == Reach::None {
+            return Ok(());
+        }
+        let bridge = BridgeConfig::bridge_name(&self.call.config.object);
+        reach::ensure_bridge_answers(host, &bridge, &allotment.prefixes)?;
+        if !allotment.asked_store || reach::is_kept(&self.settings.data_dir) {
+            return Ok(());
+        }
+        let policy = self.load(choice)?;
+        self.dividing(&policy, records, &bridge).refresh_ways(host);
+        Ok(())
     }
 
     /// Lets another plugin give addresses.
@@ -187,7 +239,7 @@ impl<'a> AddressManagement<'a> {
             return Err(DelegateError::NoAddress { plugin: plugin.to_owned() }.into());
         }
         let prefixes = result.ips.iter().map(|ip| ip.address.trunc()).collect();
-        Ok(Allotment { ips: result.ips, routes: result.routes, dns: result.dns, prefixes })
+        Ok(Allotment { ips: result.ips, routes: result.routes, dns: result.dns, prefixes, asked_store: false })
     }
 
     /// Lets another plugin take back what it gave.
@@ -244,14 +296,15 @@ impl<'a> AddressManagement<'a> {
 }
 
 /// To ignore `cluster` would hand out addresses that other nodes hand out too.
-fn refuse_cluster(settings: &Settings) -> Result<(), SettingsError> {
-    match settings.cluster {
-        None => Ok(()),
-        Some(_) => Err(SettingsError {
-            key: "cluster".to_owned(),
-            message: "this version divides no range among nodes yet; remove the key".to_owned(),
-        }),
+fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(), SettingsError> {
+    if settings.cluster.is_none() || policy.is_cluster() {
+        return Ok(());
     }
+    let message = format!(
+        "policy {} does not divide a range among nodes; name one that does, e.g. \"weave-split\", or remove the key",
+        policy.name()
+    );
+    Err(SettingsError { key: "cluster".to_owned(), message })
 }
 
 /// What a policy's configuration is made of: `ipam`, and the ranges the runtime sent. That key is the runtime's alone:
@@ -312,6 +365,7 @@ pub(crate) fn allotment(granted: Granted) -> Allotment {
         routes: answer.routes.into_iter().map(route).collect(),
         dns: answer.dns.map(cni_dns).unwrap_or_default(),
         prefixes: granted.prefixes,
+        asked_store: false,
     }
 }
 

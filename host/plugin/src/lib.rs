@@ -9,6 +9,7 @@ mod addressing;
 pub mod adoption;
 mod call;
 mod check;
+mod cluster;
 mod cni;
 mod del;
 mod delegate;
@@ -32,6 +33,7 @@ mod resolv_conf;
 mod sandbox;
 mod status;
 mod undo;
+mod ways;
 
 use std::ffi::OsString;
 use std::io::Read;

@@ -57,6 +57,9 @@ const ATTACHING: &str = "attaching.lock";
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
+/// More leases than a node holds for itself: one for each bridge that the network was ever on.
+const NODES_OWN_AT_MOST: u64 = 16;
+
 /// One network's records.
 pub(crate) struct Records<'a> {
     network: &'a NetworkName,
@@ -86,6 +89,11 @@ impl<'a> Records<'a> {
     /// Milliseconds since the epoch, the same for everything this process does.
     pub(crate) fn now(&self) -> u64 {
         self.now
+    }
+
+    /// The kernel's boot id.
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
     }
 
     /// Locks the store and begins the one transaction. The first time, leases of the reference are made durable before.
@@ -203,9 +211,13 @@ impl<'a> Records<'a> {
         self.read()?.map_or(Ok(Vec::new()), |ledger| Ok(ledger.attachments()?))
     }
 
-    /// Whether nobody is attached.
+    /// Whether nobody is attached, but perhaps the node itself.
     pub(crate) fn is_empty(&self) -> Result<bool, RecordsError> {
-        self.read()?.map_or(Ok(true), |ledger| Ok(ledger.attachment_count()? == 0))
+        let Some(ledger) = self.read()? else { return Ok(true) };
+        if ledger.attachment_count()? > NODES_OWN_AT_MOST {
+            return Ok(false);
+        }
+        Ok(ledger.attachments()?.iter().all(|(key, _)| key.is_nodes_own()))
     }
 
     /// Waits for the masquerade's lock: held while it is made or taken away. It is taken before the store's, never while

@@ -3,6 +3,7 @@
 use gingham_engine::address::Family;
 use gingham_engine::ipam::{self, PoolRoom};
 use gingham_engine::pool::Pools;
+use gingham_engine::runtime::Policy;
 use gingham_engine::store::StoreLedger;
 use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
@@ -12,6 +13,7 @@ use crate::cni::args::Arguments;
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::error::{CniError, Code};
 use crate::cni::version::SpecVersion;
+use crate::cluster::Outlook;
 use crate::ipam::AddressManagement;
 use crate::journal;
 use crate::plan::{AddressSource, PolicyChoice, Role};
@@ -57,8 +59,30 @@ fn policy_status(management: &AddressManagement<'_>, choice: &PolicyChoice) -> R
     let prepared = ipam::prepare::<StoreLedger>(&policy, &management.settings, &mut log);
     journal::policy(policy.name(), &log);
     let prepared = prepared?;
+    if policy.is_cluster() {
+        return divided_status(management, &policy);
+    }
     let rooms = prepared.room(management.records()?.write()?)?;
     judge(choice, prepared.pools(), &rooms)
+}
+
+/// What is claimed serves whether the store answers or not; where nothing is left of it, the store has to.
+fn divided_status(management: &AddressManagement<'_>, policy: &Policy) -> Result<(), CniError> {
+    let records = management.records()?;
+    let bridge = BridgeConfig::bridge_name(&management.call.config.object);
+    let outlook = management.dividing(policy, &records, &bridge).outlook()?;
+    match outlook {
+        Outlook { store: Ok(()), room: true } => Ok(()),
+        Outlook { store: Err(error), room: true } => {
+            journal::warn(format!("policy {}: {}; ADD goes on with what is claimed", policy.name(), error.msg));
+            Ok(())
+        }
+        Outlook { store: Ok(()), room: false } => {
+            let text = format!("policy {}: no address is left, and no block that this node could claim", policy.name());
+            Err(CniError::new(Code::NOT_AVAILABLE, text))
+        }
+        Outlook { store: Err(error), room: false } => Err(error),
+    }
 }
 
 /// A container gets an address of each family there is. A pool that is full while another one of its family has room

@@ -11,7 +11,7 @@
 //! | 6 | undecodable | standard input or another plugin's answer is no JSON of the right shape |
 //! | 7 | invalid configuration | a key's value; a policy's complaint about its configuration |
 //! | 8 | invalid network namespace | missing, no namespace, or the plugin's own |
-//! | 11 | try again later | the policy says that the request may succeed later |
+//! | 11 | try again later | the policy says that the request may succeed later; a cluster's store does not answer and no claimed address is free |
 //! | 50 | not available | STATUS: an ADD would fail |
 //! | 51 | not available, and existing containers may be affected | STATUS of delegated plugins only |
 //! | 100 | kernel | an operation on interfaces, addresses, routes, sysctls or nftables failed |
@@ -23,8 +23,10 @@
 //!
 //! A delegated plugin's error passes through with its own code.
 
+use gingham_cluster::Fault;
 use gingham_engine::attachment::Refusal;
 use gingham_engine::ipam::IpamError;
+use gingham_engine::ownership::error::ClusterError;
 use gingham_engine::runtime::LoadError;
 use gingham_engine::settings::SettingsError;
 use gingham_engine::store::StoreError;
@@ -260,6 +262,29 @@ impl From<IpamError> for CniError {
             IpamError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<Fault> for CniError {
+    fn from(fault: Fault) -> Self {
+        let fault = match fault {
+            Fault::Policy(error) => return error.into(),
+            fault => fault,
+        };
+        let code = match &fault {
+            fault if fault.is_temporary() => Code::TRY_AGAIN,
+            Fault::Settings(_) | Fault::NoStore { .. } => Code::CONFIG,
+            Fault::Kernel(_) | Fault::Netlink(_) => Code::KERNEL,
+            Fault::Proposal { .. } => Code::POLICY_FAULT,
+            Fault::Store(error) => code_of_store(error),
+            Fault::Identity { .. } | Fault::Random(_) | Fault::Unreadable { .. } => Code::IO,
+            Fault::InUse { .. } | Fault::Policy(_) => Code::INTERNAL,
+            Fault::Protocol(error) => match error {
+                ClusterError::Store(_) => Code::IO,
+                _ => Code::CONFIG,
+            },
+        };
+        Self::new(code, fault.to_string())
     }
 }
 
