@@ -3,14 +3,13 @@
 
 use gingham_engine::runtime::Policy;
 use gingham_engine::settings::Settings;
-use serde_json::Value;
 
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::error::{CniError, Code};
 use crate::cni::wishes::Wishes;
-use crate::ipam::policy_object;
+use crate::ipam::{policy_object, require_dividing};
 use crate::network::{Network, NetworkError};
-use crate::plan::{self, AddressSource, Role};
+use crate::plan::{self, AddressSource};
 use crate::policies::Policies;
 
 /// What a divided network is made of.
@@ -23,9 +22,6 @@ pub struct Divided {
     pub bridge: String,
 }
 
-/// The reference's `bridge`, where the configuration names none.
-const USUAL_BRIDGE: &str = "cni0";
-
 impl Network {
     /// What its companion works with.
     ///
@@ -37,22 +33,12 @@ impl Network {
         let source = plan::address_source(program, config.ipam.as_ref(), |name| policies.contains(name));
         let (AddressSource::Policy(choice), Some(ipam)) = (source.map_err(CniError::from)?, &config.ipam) else {
             let text = "ipam.cluster: the addresses of this network come from no policy, so nothing is divided";
-            return Err(CniError::new(Code::INVALID_CONFIG, text).into());
+            return Err(CniError::new(Code::CONFIG, text).into());
         };
         let settings = Settings::parse(&policy_object(ipam, &Wishes::default())).map_err(CniError::from)?;
         let policy = policies.load(&choice).map_err(CniError::from)?;
-        if !policy.is_cluster() {
-            let text = format!(
-                "ipam.cluster: policy {} divides no range among nodes; remove the key, or use a policy that does, e.g. \
-                 \"weave-split\"",
-                policy.name()
-            );
-            return Err(CniError::new(Code::INVALID_CONFIG, text).into());
-        }
-        let bridge = match self.role {
-            Role::Main => BridgeConfig::read(&config.object).map_err(CniError::from)?.name.to_string(),
-            Role::Ipam => config.object.get("bridge").and_then(Value::as_str).unwrap_or(USUAL_BRIDGE).to_owned(),
-        };
+        require_dividing(&policy, &settings).map_err(CniError::from)?;
+        let bridge = BridgeConfig::bridge_name(&config.object);
         Ok(Divided { settings, policy, bridge })
     }
 }

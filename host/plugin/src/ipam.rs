@@ -296,7 +296,7 @@ impl<'a> AddressManagement<'a> {
 }
 
 /// To ignore `cluster` would hand out addresses that other nodes hand out too.
-fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(), SettingsError> {
+pub(crate) fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(), SettingsError> {
     if settings.cluster.is_none() || policy.is_cluster() {
         return Ok(());
     }

@@ -37,7 +37,7 @@ pub struct NetworkError {
 /// A network, as one plugin's configuration names it.
 pub struct Network {
     pub(crate) call: Call,
-    pub(crate) role: Role,
+    role: Role,
 }
 
 /// Where a network's addresses come from.
