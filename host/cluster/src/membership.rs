@@ -93,9 +93,7 @@ impl Cluster<'_> {
         let local = self.local(&ledger)?;
         let grid = policy.grids().get(grid).copied();
         // Blocks that rest count as well: a node with nothing else would else claim one after the other.
-        grid.map_or(Ok(u64::MAX), |grid| {
-            free_for(policy.pools(), &ledger, &grid, local.held(), &self.settings.exclude)
-        })
+        grid.map_or(Ok(u64::MAX), |grid| free_for(policy.pools(), &ledger, &grid, local.held(), &self.settings.exclude))
     }
 
     /// Joins if this node is no member and has not left by itself. `watched`: what was seen of its name when

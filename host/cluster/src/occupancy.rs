@@ -46,6 +46,14 @@ impl Cluster<'_> {
         Ok(occupancy)
     }
 
+    /// The blocks whose addresses this node may hand out by what it knows itself, in address order.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn held(&self) -> Result<Vec<IpNet>, Fault> {
+        Ok(self.local(&self.ledger()?)?.held().collect())
+    }
+
     fn count<L: LedgerQueries>(&self, ledger: &L, policy: &Policy<'_>) -> Result<Occupancy, Fault> {
         let mut occupancy = Occupancy::default();
         let mine = self.part(ledger, policy, &mut occupancy.blocks)?;

@@ -199,7 +199,13 @@ impl<'a> AddressManagement<'a> {
         records: &'s Records<'s>,
         bridge: &'s str,
     ) -> cluster::Allocation<'s> {
-        cluster::Allocation { network: self.call.config.name.as_str(), policy, settings: &self.settings, records, bridge }
+        cluster::Allocation {
+            network: self.call.config.name.as_str(),
+            policy,
+            settings: &self.settings,
+            records,
+            bridge,
+        }
     }
 
     /// The MTU of containers whose packets go to other nodes through a tunnel, in bytes.
