@@ -20,7 +20,12 @@ impl Cluster<'_> {
                 let local = machine::node_address(&self.cluster, Reach::Vxlan)?;
                 Ok(local.map(|local| {
                     let id = self.cluster.vxlan.id.unwrap_or_else(|| reach::network_identifier(self.network));
-                    Mode::Vxlan(reach::Vxlan { id, port: self.cluster.vxlan.port, local, mac: device_mac(self.network, &self.node) })
+                    Mode::Vxlan(reach::Vxlan {
+                        id,
+                        port: self.cluster.vxlan.port,
+                        local,
+                        mac: device_mac(self.network, &self.node),
+                    })
                 }))
             }
         }
@@ -36,12 +41,7 @@ impl Cluster<'_> {
     ///
     /// # Errors
     /// [`Fault::Settings`] if this node's own address is not known.
-    pub fn wanted(
-        &self,
-        records: &Records,
-        bridge: &str,
-        ranges: Vec<IpNet>,
-    ) -> Result<Option<Wanted>, Fault> {
+    pub fn wanted(&self, records: &Records, bridge: &str, ranges: Vec<IpNet>) -> Result<Option<Wanted>, Fault> {
         let Some(mode) = self.mode()? else { return Ok(None) };
         let peers = peers(records, &self.node).into_iter().map(|peer| reach::Peer {
             name: peer.name,

@@ -201,7 +201,8 @@ impl Allocation<'_> {
             mac: None,
             ..request.clone()
         };
-        let (granted, ledger) = prepared.grant(ledger, &own, &self.records.fresh(Path::new(""), Pod::default()), log)?;
+        let (granted, ledger) =
+            prepared.grant(ledger, &own, &self.records.fresh(Path::new(""), Pod::default()), log)?;
         let addresses = granted.answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
         Ok((ledger, addresses))
     }
@@ -227,8 +228,7 @@ impl Allocation<'_> {
         log: &mut Vec<LogLine>,
     ) -> Result<Divided, CniError> {
         if out.refused.is_some()
-            && let Attempt::Granted(granted, gateways) =
-                self.attempt(cluster, Thrift::UseAll, request, record, log)?
+            && let Attempt::Granted(granted, gateways) = self.attempt(cluster, Thrift::UseAll, request, record, log)?
         {
             return Ok(Divided { granted: *granted, gateways, asked_store: false });
         }

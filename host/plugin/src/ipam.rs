@@ -199,7 +199,13 @@ impl<'a> AddressManagement<'a> {
         records: &'s Records<'s>,
         bridge: &'s str,
     ) -> cluster::Allocation<'s> {
-        cluster::Allocation { network: self.call.config.name.as_str(), policy, settings: &self.settings, records, bridge }
+        cluster::Allocation {
+            network: self.call.config.name.as_str(),
+            policy,
+            settings: &self.settings,
+            records,
+            bridge,
+        }
     }
 
     /// The MTU of containers whose packets go to other nodes through a tunnel, in bytes.
@@ -296,7 +302,7 @@ impl<'a> AddressManagement<'a> {
 }
 
 /// To ignore `cluster` would hand out addresses that other nodes hand out too.
-fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(), SettingsError> {
+pub(crate) fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(), SettingsError> {
     if settings.cluster.is_none() || policy.is_cluster() {
         return Ok(());
     }
@@ -309,7 +315,7 @@ fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(), Settings
 
 /// What a policy's configuration is made of: `ipam`, and the ranges the runtime sent. That key is the runtime's alone:
 /// whoever wrote it into the file wrote a key that nobody knows.
-fn policy_object(ipam: &Ipam, wishes: &Wishes) -> Map<String, Value> {
+pub(crate) fn policy_object(ipam: &Ipam, wishes: &Wishes) -> Map<String, Value> {
     let mut object = ipam.object.clone();
     object.retain(|key, _| !key.eq_ignore_ascii_case("ipRanges"));
     if let Some(ranges) = &wishes.ip_ranges {

@@ -36,7 +36,7 @@ pub struct NetworkError {
 
 /// A network, as one plugin's configuration names it.
 pub struct Network {
-    call: Call,
+    pub(crate) call: Call,
     role: Role,
 }
 

@@ -9,11 +9,11 @@ use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
 
 use crate::call::Call;
+use crate::cluster::Outlook;
 use crate::cni::args::Arguments;
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::error::{CniError, Code};
 use crate::cni::version::SpecVersion;
-use crate::cluster::Outlook;
 use crate::ipam::AddressManagement;
 use crate::journal;
 use crate::plan::{AddressSource, PolicyChoice, Role};

@@ -33,7 +33,10 @@ impl Allocation<'_> {
         match self.refresh(host) {
             Ok(report) => tell(self.network, &report),
             Err(error) => {
-                journal::warn(format!("network {}: the routes to other nodes are not refreshed: {error}", self.network));
+                journal::warn(format!(
+                    "network {}: the routes to other nodes are not refreshed: {error}",
+                    self.network
+                ));
             }
         }
     }
