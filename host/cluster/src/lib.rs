@@ -19,6 +19,7 @@ mod error;
 mod fixed;
 mod machine;
 mod membership;
+mod occupancy;
 mod peers;
 mod room;
 mod state;
@@ -37,6 +38,7 @@ pub use administration::{MemberStatus, Status, Usage};
 pub use claimed::{Blocks, Claimed};
 pub use error::Fault;
 pub use membership::{Ensured, Idle};
+pub use occupancy::Occupancy;
 pub use peers::{Peer, peers};
 
 use directory::Directory;

@@ -71,7 +71,7 @@ impl Cluster<'_> {
         if !self.is_shared() {
             return Ok(ensured);
         }
-        if let Some(joined) = self.join_if_out(policy, deadline)? {
+        if let Some(joined) = self.join_if_out(policy, None, deadline)? {
             ensured.joined = true;
             ensured.new = joined.held;
         }
@@ -96,10 +96,20 @@ impl Cluster<'_> {
         grid.map_or(Ok(u64::MAX), |grid| free_for(policy.pools(), &ledger, &grid, local.held(), &self.settings.exclude))
     }
 
-    fn join_if_out(&mut self, policy: &Policy<'_>, deadline: Instant) -> Result<Option<Joined>, Fault> {
+    /// Joins if this node is no member and has not left by itself. `watched`: what was seen of its name when
+    /// [`ClusterError::Suspicious`] was the answer, at least [`gingham_engine::ownership::beat::WATCH`] milliseconds ago.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn join_if_out(
+        &mut self,
+        policy: &Policy<'_>,
+        watched: Option<Sighting>,
+        deadline: Instant,
+    ) -> Result<Option<Joined>, Fault> {
         let local = self.local(&self.ledger()?)?;
         if local.wants_to_join() {
-            return self.join_now(policy, None, deadline).map(Some);
+            return self.join_now(policy, watched, deadline).map(Some);
         }
         require_same_grids(&local, policy)?;
         Ok(None)

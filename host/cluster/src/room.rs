@@ -58,16 +58,27 @@ pub(crate) fn free_for<L: LedgerQueries>(
 ) -> Result<u64, Fault> {
     let mut free: u128 = 0;
     for block in blocks.filter(|block| grid.index(*block).is_some()) {
-        let within = IpRange::from(block);
-        for part in pools.ranges().filter_map(|range| range.intersection(&within)) {
-            for part in exclude.without(part) {
-                let reserved = pools.reserved_within(part).len() as u128;
-                let taken = used_in(ledger, part)?.saturating_add(reserved);
-                free = free.saturating_add(size(part).saturating_sub(taken));
-            }
-        }
+        free = free.saturating_add(free_of(pools, ledger, block.into(), exclude)?);
     }
     Ok(u64::try_from(free).unwrap_or(u64::MAX))
+}
+
+/// The same of any range.
+pub(crate) fn free_of<L: LedgerQueries>(
+    pools: &Pools,
+    ledger: &L,
+    within: IpRange,
+    exclude: &RangeSet,
+) -> Result<u128, Fault> {
+    let mut free: u128 = 0;
+    for part in pools.ranges().filter_map(|range| range.intersection(&within)) {
+        for part in exclude.without(part) {
+            let reserved = pools.reserved_within(part).len() as u128;
+            let taken = used_in(ledger, part)?.saturating_add(reserved);
+            free = free.saturating_add(size(part).saturating_sub(taken));
+        }
+    }
+    Ok(free)
 }
 
 fn size(range: IpRange) -> u128 {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::LeasesArguments;
 use crate::clock;
-use crate::holdings::{Held, Holdings};
+use crate::holdings::{Held, Holdings, cells};
 use crate::node::{self, NoBootId};
 use crate::table::Table;
 
@@ -109,7 +109,7 @@ pub(crate) fn table(attachments: &[Held], state: State, now: u64) -> Table<7> {
     let mut table = Table::new(["NETWORK", "ADDRESS", "CONTAINER", "INTERFACE", "POD", "SINCE", "STATE"]);
     for held in attachments {
         let since = format!("{} ({})", clock::ago(held.record.since, now), clock::utc(held.record.since));
-        for [network, address, container, interface, pod] in held.cells() {
+        for [network, address, container, interface, pod] in cells(held) {
             table.row([network, address, container, interface, pod, since.clone(), state.to_owned()]);
         }
     }

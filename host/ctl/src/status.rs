@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use gingham::network::{Addresses, Network, NetworkError, Source};
+use gingham::remains::Fate;
 use gingham_engine::pool::Pools;
 use gingham_engine::settings::DATA_DIR;
 use gingham_engine::store::StoreError;
@@ -11,7 +12,6 @@ use serde::Serialize;
 
 use crate::check_config::overlaps_between;
 use crate::cli::StatusArguments;
-use crate::gc::fate::Fate;
 use crate::holdings::Holdings;
 use crate::network::{CatalogueError, Configuration, Plugins, list, own};
 use crate::node::{self, NoBootId};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use gingham_engine::library::LIBRARY_DIR;
 
 use crate::log::Format;
 use crate::server::Listen;
@@ -26,6 +27,9 @@ pub(crate) struct Cli {
     /// The directory of leases; a lock in it says that this node's routes are kept
     #[arg(long, value_name = "DIR", default_value = "/var/lib/gingham")]
     pub(crate) data_dir: PathBuf,
+    /// The directory of installed policies
+    #[arg(long, value_name = "DIR", default_value = LIBRARY_DIR)]
+    pub(crate) library: PathBuf,
     /// Where /metrics and /healthz are served: unix:PATH, ADDRESS:PORT, or none
     #[arg(long, value_name = "WHERE", default_value = "unix:/run/gingham/node.sock")]
     pub(crate) listen: Listen,
@@ -35,6 +39,9 @@ pub(crate) struct Cli {
     /// The pause between two looks at the cluster's store, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(crate) every: Duration,
+    /// How long a sandbox is missed before its leases are freed, and a block is idle before it is given back, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds, hide = true)]
+    pub(crate) looks_apart: Duration,
     /// How standard error is written
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub(crate) log_format: Format,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gingham_net::reach::{Keeper, KeeperError};
@@ -10,9 +11,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::cli::Cli;
-use crate::cluster;
-use crate::keeping::{Board, Keepers, State, Status};
+use crate::keeping::{Board, Keepers, Open, Pace, State, Status};
 use crate::log;
+use crate::member;
 use crate::networks;
 use crate::server::{self, ListenError, Listener};
 use crate::service_manager::ServiceManager;
@@ -50,7 +51,10 @@ pub(crate) fn run(cli: &Cli) -> Result<(), DaemonError> {
 async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
     let mut reload = listen_for(SignalKind::hangup())?;
-    let mut keepers = Keepers::new(cluster::open, cli.every);
+    let pace = Pace { every: cli.every, looks_apart: cli.looks_apart };
+    let library = cli.library.clone();
+    let open: Open = Arc::new(move |network| member::open(network, &library, pace.looks_apart));
+    let mut keepers = Keepers::new(open, pace);
     let board = keepers.board();
     let listener = Listener::start(&cli.listen, cli.listen_anywhere).await?;
     if let Some(listener) = &listener {

@@ -7,6 +7,8 @@ mod cluster;
 mod daemon;
 mod keeping;
 mod log;
+mod looks;
+mod member;
 mod metrics;
 mod networks;
 mod server;

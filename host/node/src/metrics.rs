@@ -29,18 +29,23 @@ const fn counter(name: &'static str, help: &'static str, values: Values) -> Fami
     Family { name, kind: "counter", help, label: "", values }
 }
 
-const FAMILIES: [Family; 14] = [
+const FAMILIES: [Family; 15] = [
     Family {
         name: "gingham_addresses",
         kind: "gauge",
         help: "Addresses of this node's blocks: used has a lease, free can be handed out, cooling rests after use.",
         label: "state",
         values: |status, _| {
-            let usage = status.usage;
+            let usage = &status.usage;
             vec![("cooling", usage.cooling), ("free", usage.free), ("used", usage.used)]
         },
     },
     gauge("gingham_blocks", "Blocks that this node holds.", |status, _| one(status.usage.blocks)),
+    gauge(
+        "gingham_stray_addresses",
+        "Addresses that containers have here although this node does not hold their blocks any more.",
+        |status, _| one(u64::try_from(status.usage.outside.len()).unwrap_or(u64::MAX)),
+    ),
     gauge("gingham_members", "Nodes of the cluster, this one among them.", |status, _| one(status.members)),
     gauge("gingham_routes", "Routes to blocks of other nodes, adjacent blocks of one node together.", |status, _| {
         one(status.routes)
@@ -124,7 +129,7 @@ mod tests {
         let quiet = Status { last_round: after(8), ..Status::new(Duration::from_secs(5)) };
         let busy = Status {
             state: State::Kept,
-            usage: Usage { used: 200, free: 50, cooling: 4, blocks: 1 },
+            usage: Usage { used: 200, free: 50, cooling: 4, blocks: 1, outside: vec!["10.32.0.1".parse().unwrap()] },
             members: 3,
             routes: 2,
             claims: 1,

@@ -19,6 +19,10 @@ pub(crate) struct Allotment {
     pub(crate) dns: Dns,
     /// The networks the addresses lie in.
     pub(crate) prefixes: Vec<IpNet>,
+    /// All networks of the policy, whose gateways share the bridge.
+    pub(crate) networks: Vec<IpNet>,
+    /// Whether the gateways are this node's own leases: then no other address of their networks belongs on the bridge.
+    pub(crate) own_gateways: bool,
     /// Whether a cluster's store was asked: then the ways to the other nodes may be new.
     pub(crate) asked_store: bool,
 }

@@ -245,7 +245,7 @@ impl<'a> AddressManagement<'a> {
             return Err(DelegateError::NoAddress { plugin: plugin.to_owned() }.into());
         }
         let prefixes = result.ips.iter().map(|ip| ip.address.trunc()).collect();
-        Ok(Allotment { ips: result.ips, routes: result.routes, dns: result.dns, prefixes, asked_store: false })
+        Ok(Allotment { ips: result.ips, routes: result.routes, dns: result.dns, prefixes, ..Allotment::default() })
     }
 
     /// Lets another plugin take back what it gave.
@@ -302,7 +302,7 @@ impl<'a> AddressManagement<'a> {
 }
 
 /// To ignore `cluster` would hand out addresses that other nodes hand out too.
-fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(), SettingsError> {
+pub(crate) fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(), SettingsError> {
     if settings.cluster.is_none() || policy.is_cluster() {
         return Ok(());
     }
@@ -315,7 +315,7 @@ fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(), Settings
 
 /// What a policy's configuration is made of: `ipam`, and the ranges the runtime sent. That key is the runtime's alone:
 /// whoever wrote it into the file wrote a key that nobody knows.
-fn policy_object(ipam: &Ipam, wishes: &Wishes) -> Map<String, Value> {
+pub(crate) fn policy_object(ipam: &Ipam, wishes: &Wishes) -> Map<String, Value> {
     let mut object = ipam.object.clone();
     object.retain(|key, _| !key.eq_ignore_ascii_case("ipRanges"));
     if let Some(ranges) = &wishes.ip_ranges {
@@ -371,7 +371,8 @@ pub(crate) fn allotment(granted: Granted) -> Allotment {
         routes: answer.routes.into_iter().map(route).collect(),
         dns: answer.dns.map(cni_dns).unwrap_or_default(),
         prefixes: granted.prefixes,
-        asked_store: false,
+        networks: granted.networks,
+        ..Allotment::default()
     }
 }
 

@@ -37,7 +37,7 @@ pub struct NetworkError {
 
 /// A network, as one plugin's configuration names it.
 pub struct Network {
-    call: Call,
+    pub(crate) call: Call,
     role: Role,
 }
 

@@ -1,16 +1,17 @@
 //! Keeping networks: a thread for each, so that one whose store does not answer holds up no other.
 
-mod looks;
 mod round;
 mod status;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use gingham_engine::ownership::beat::PERIOD;
 
 pub(crate) use self::status::{State, Status};
 use crate::cluster::{Cluster, Fault};
@@ -19,7 +20,19 @@ use crate::networks::Network;
 use round::Keeping;
 
 /// Opens a network's cluster.
-pub(crate) type Open = fn(&Network) -> Result<Box<dyn Cluster>, Fault>;
+pub(crate) type Open = Arc<dyn Fn(&Network) -> Result<Box<dyn Cluster>, Fault> + Send + Sync>;
+
+/// How often what is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// The pause between two rounds.
+    pub(crate) every: Duration,
+    /// How long something is missed before it is gone, and unused before it is idle.
+    pub(crate) looks_apart: Duration,
+}
+
+/// Between two signs of life, however long a round's pause is: others measure by it.
+const BEAT: Duration = Duration::from_millis(PERIOD);
 
 /// How long the threads are waited for at the end. The longest call has a bound of 5 seconds, a round has few of them.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -38,7 +51,7 @@ impl Board {
 /// The networks that are kept.
 pub(crate) struct Keepers {
     open: Open,
-    every: Duration,
+    pace: Pace,
     board: Board,
     running: BTreeMap<String, Running>,
 }
@@ -52,8 +65,8 @@ struct Running {
 
 impl Keepers {
     /// Nothing is kept yet.
-    pub(crate) fn new(open: Open, every: Duration) -> Self {
-        Self { open, every, board: Board::default(), running: BTreeMap::new() }
+    pub(crate) fn new(open: Open, pace: Pace) -> Self {
+        Self { open, pace, board: Board::default(), running: BTreeMap::new() }
     }
 
     /// Where it is written how they are.
@@ -76,9 +89,9 @@ impl Keepers {
         for (name, network) in networks {
             if !self.running.contains_key(&name) {
                 log::info(Some(&name), &format!("kept from now on, as {} says", network.file.display()));
-                let status = Arc::new(Mutex::new(Status::new(self.every)));
+                let status = Arc::new(Mutex::new(Status::new(self.pace.every)));
                 look(&self.board.0).insert(name.clone(), Arc::clone(&status));
-                self.running.insert(name, start(self.open, self.every, network, status));
+                self.running.insert(name, start(&self.open, self.pace, network, status));
             }
         }
     }
@@ -94,21 +107,42 @@ fn look<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
     guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn start(open: Open, every: Duration, network: Network, status: Arc<Mutex<Status>>) -> Running {
+fn start(open: &Open, pace: Pace, network: Network, status: Arc<Mutex<Status>>) -> Running {
     let (stop, stopped) = mpsc::channel();
-    let mut keeping = Keeping::new(open, network.clone(), every);
+    let (open, kept) = (Arc::clone(open), network.clone());
     let thread = thread::spawn(move || {
+        let mut keeping = Keeping::new(open, kept, pace);
         loop {
-            let (now, mut next) = (Instant::now(), look(&status).clone());
-            keeping.round(now, &mut next);
-            next.last_round = Instant::now();
-            *look(&status) = next;
-            if stopped.recv_timeout(jittered(every)) != Err(RecvTimeoutError::Timeout) {
+            on_a_copy(&status, |next| {
+                keeping.round(Instant::now(), next);
+                next.last_round = Instant::now();
+            });
+            let mut left = jittered(pace.every);
+            while left > BEAT + BEAT / 5 {
+                if is_told(&stopped, BEAT) {
+                    return;
+                }
+                left -= BEAT;
+                on_a_copy(&status, |next| keeping.beat(next));
+            }
+            if is_told(&stopped, left) {
                 return;
             }
         }
     });
     Running { network, stop, thread }
+}
+
+/// Nobody who asks waits for the work.
+fn on_a_copy(status: &Mutex<Status>, work: impl FnOnce(&mut Status)) {
+    let mut next = look(status).clone();
+    work(&mut next);
+    *look(status) = next;
+}
+
+/// Whether the end is there before the pause is over.
+fn is_told(stopped: &Receiver<()>, pause: Duration) -> bool {
+    stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout)
 }
 
 /// Up to a tenth more, so that nodes that started together do not ask together.

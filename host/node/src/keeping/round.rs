@@ -1,20 +1,17 @@
 //! One round of a network's upkeep. What can be done without the store is done without it.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::reach::{self, Report, ReversePathProblem, Wanted};
 
-use super::Open;
-use super::looks::Looks;
 use super::status::{State, Status};
-use crate::cluster::{Cluster, Fault, View};
+use super::{Open, Pace};
+use crate::cluster::{Cluster, Fault, Usage, View};
 use crate::log;
+use crate::looks::Looks;
 use crate::networks::Network;
-
-/// Sandboxes are gone when they were not there twice, this far apart: longer than a runtime needs to make one.
-const LOOKS_APART: Duration = Duration::from_secs(30);
 
 /// An uplink that is down is told of a few nodes, not of all.
 const COMPLAINTS: usize = 10;
@@ -26,15 +23,17 @@ pub(super) struct Keeping {
     cluster: Option<Box<dyn Cluster>>,
     /// The cluster as the store last showed it.
     view: Option<View>,
-    orphans: Looks,
+    orphans: Looks<String>,
+    /// Whether this node was a member in the last round.
+    is_member: bool,
     /// What was told already.
     told: BTreeSet<String>,
 }
 
 impl Keeping {
-    pub(super) fn new(open: Open, network: Network, every: Duration) -> Self {
-        let orphans = Looks::new(LOOKS_APART.max(every));
-        Self { open, network, cluster: None, view: None, orphans, told: BTreeSet::new() }
+    pub(super) fn new(open: Open, network: Network, pace: Pace) -> Self {
+        let orphans = Looks::new(pace.looks_apart);
+        Self { open, network, cluster: None, view: None, orphans, is_member: false, told: BTreeSet::new() }
     }
 
     /// Does everything once and writes down how it went.
@@ -47,13 +46,16 @@ impl Keeping {
                 return self.end(round, status);
             }
         };
-        // Only a member can give a sign of life, and this makes it one.
+        self.is_member = false;
         if let Some(view) = round.noted(status, cluster.sync()) {
             status.store_answered = Some(now);
             status.members = view.members;
             status.ownership_conflicts += view.lost;
-            self.view = Some(view);
-            round.noted(status, cluster.beat());
+            match self.view.insert(view).problem.take() {
+                Some(problem) => round.note(status, &problem),
+                // Only a member can give a sign of life.
+                None => self.is_member = round.noted(status, cluster.beat()).is_some(),
+            }
         }
         // Also when the store is silent: somebody may have removed a route.
         if let Some(wanted) = self.view.as_ref().and_then(|view| view.reach.as_ref())
@@ -67,14 +69,24 @@ impl Keeping {
                 status.collected += round.noted(status, cluster.free(&gone)).unwrap_or_default();
             }
         }
-        if round.silent.is_none() {
+        if self.is_member {
             status.claims += round.noted(status, cluster.claim_ahead()).unwrap_or_default();
             status.releases += round.noted(status, cluster.give_back()).unwrap_or_default();
         }
         if let Some(usage) = round.noted(status, cluster.usage()) {
+            round.complaints.extend(stray(&usage));
             status.usage = usage;
         }
         self.end(round, status);
+    }
+
+    /// A sign of life between two rounds. That it fails is seen in the next round, too.
+    pub(super) fn beat(&mut self, status: &mut Status) {
+        if let Some(cluster) = self.cluster.as_mut().filter(|_| self.is_member)
+            && let Err(Fault::Store(_)) = cluster.beat()
+        {
+            status.store_errors += 1;
+        }
     }
 
     /// Tells what is new, and what is over.
@@ -93,6 +105,17 @@ impl Keeping {
         }
         self.told = round.complaints;
     }
+}
+
+/// What is said of containers whose addresses are not this node's any more. They are left alone: to end them is for who
+/// knows them.
+fn stray(usage: &Usage) -> Option<String> {
+    let first = usage.outside.first()?;
+    Some(format!(
+        "containers here have {} addresses of blocks that this node does not hold any more, the first of them {first}: \
+         other nodes may hand out the same; end these containers (ginghamctl leases shows them)",
+        usage.outside.len()
+    ))
 }
 
 fn keep_routes(wanted: &Wanted) -> Result<(Report, Vec<ReversePathProblem>), Fault> {

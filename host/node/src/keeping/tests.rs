@@ -20,6 +20,8 @@ struct World {
     peers: Vec<Peer>,
     orphans: BTreeSet<String>,
     freed: Vec<String>,
+    problem: Option<Fault>,
+    outside: Vec<std::net::IpAddr>,
     calls: Vec<&'static str>,
 }
 
@@ -49,7 +51,7 @@ impl Cluster for Scripted {
         world(|world| {
             world.calls.push("sync");
             if world.silent {
-                return Err(Fault::Store("nobody answers".to_owned()));
+                return Err(Fault::Store("the cluster's store: nobody answers".to_owned()));
             }
             let reach = Wanted {
                 network: "mynet".to_owned(),
@@ -58,7 +60,12 @@ impl Cluster for Scripted {
                 ranges: vec!["10.32.0.0/12".parse().unwrap()],
                 peers: world.peers.clone(),
             };
-            Ok(View { members: world.peers.len() as u64 + 1, reach: Some(reach), lost: 0 })
+            Ok(View {
+                members: world.peers.len() as u64 + 1,
+                reach: Some(reach),
+                lost: 0,
+                problem: world.problem.clone(),
+            })
         })
     }
 
@@ -81,13 +88,18 @@ impl Cluster for Scripted {
     }
 
     fn usage(&mut self) -> Result<Usage, Fault> {
-        Ok(Usage { used: 1, free: 253, cooling: 0, blocks: 1 })
+        let outside = world(|world| world.outside.clone());
+        Ok(Usage { used: 1, free: 253, cooling: 0, blocks: 1, outside })
     }
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "it stands for one that fails")]
 fn open(_: &Network) -> Result<Box<dyn Cluster>, Fault> {
     Ok(Box::new(Scripted))
+}
+
+fn keeping(every: Duration) -> Keeping {
+    Keeping::new(Arc::new(open), network("mynet"), Pace { every, looks_apart: Duration::from_secs(30) })
 }
 
 fn network(name: &str) -> Network {
@@ -124,7 +136,7 @@ fn routes_stay_true_while_the_store_is_silent() {
     let _turn = my_turn();
     on_a_node(|kernel| {
         let every = Duration::from_secs(5);
-        let (mut keeping, mut status) = (Keeping::new(open, network("mynet"), every), Status::new(every));
+        let (mut keeping, mut status) = (keeping(every), Status::new(every));
         let start = Instant::now();
         keeping.round(start, &mut status);
         assert_eq!((status.state.clone(), status.members, status.routes, status.claims), (State::Kept, 2, 1, 1));
@@ -149,7 +161,7 @@ fn a_sandbox_is_gone_when_it_was_not_there_twice() {
     let _turn = my_turn();
     on_a_node(|_| {
         let every = Duration::from_secs(5);
-        let (mut keeping, mut status) = (Keeping::new(open, network("mynet"), every), Status::new(every));
+        let (mut keeping, mut status) = (keeping(every), Status::new(every));
         let start = Instant::now();
         world(|world| world.orphans = ["stays", "comes"].map(str::to_owned).into());
         keeping.round(start, &mut status);
@@ -166,7 +178,8 @@ fn a_sandbox_is_gone_when_it_was_not_there_twice() {
 #[test]
 fn threads_follow_the_configuration() {
     let _turn = my_turn();
-    let mut keepers = Keepers::new(open, Duration::from_hours(1));
+    let mut keepers =
+        Keepers::new(Arc::new(open), Pace { every: Duration::from_hours(1), looks_apart: Duration::from_hours(1) });
     let board = keepers.board();
     let names = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), network(name))).collect();
     keepers.follow(names(&["a", "b"]));
@@ -175,4 +188,26 @@ fn threads_follow_the_configuration() {
     // In the middle of their pause of an hour.
     keepers.end();
     assert!(keepers.running.is_empty());
+}
+
+#[test]
+fn who_is_no_member_has_routes_and_claims_nothing() {
+    let _turn = my_turn();
+    on_a_node(|kernel| {
+        let every = Duration::from_secs(5);
+        let (mut keeping, mut status) = (keeping(every), Status::new(every));
+        let problem = Fault::Node("another machine has this name".to_owned());
+        world(|world| world.problem = Some(problem));
+        keeping.round(Instant::now(), &mut status);
+        keeping.beat(&mut status);
+        assert_eq!(status.state, State::Failed("another machine has this name".to_owned()));
+        assert_eq!((routes(kernel), world(|world| world.calls.clone())), (1, vec!["sync"]));
+
+        world(|world| (world.problem, world.outside) = (None, vec!["10.32.0.9".parse().unwrap()]));
+        world(|world| world.calls.clear());
+        keeping.round(Instant::now(), &mut status);
+        keeping.beat(&mut status);
+        assert_eq!((status.state.clone(), status.usage.outside.len()), (State::Kept, 1));
+        assert_eq!(world(|world| world.calls.clone()), ["sync", "beat", "claim", "beat"]);
+    });
 }

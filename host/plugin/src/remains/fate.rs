@@ -8,12 +8,12 @@ use gingham_net::link::{self, Link};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::{NetNs, NetnsError};
 
-use super::{GcError, Judged};
+use super::{Judged, RemainsError};
 use crate::holdings::Held;
 
 /// What became of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub enum Fate {
     /// Its namespace is there.
     There,
     /// Its namespace is gone, and why one knows.
@@ -24,7 +24,7 @@ pub(crate) enum Fate {
 
 impl Fate {
     /// Of a holder of addresses.
-    pub(crate) fn of(held: &Held) -> Self {
+    pub fn of(held: &Held) -> Self {
         if !held.key.is_of_container() {
             // The node itself, or an owner that a person named: they end by command.
             return Self::There;
@@ -73,7 +73,10 @@ fn is_known_place(netns: &str) -> bool {
 
 /// Takes those out of `gone` that still have an interface on this node: something may still live in a namespace that
 /// has no name any more. Waits a little for the kernel, which takes interfaces away later than their namespace.
-pub(super) fn take_linked(gone: &mut Vec<Judged>, patience: Duration) -> Result<Vec<Judged>, GcError> {
+///
+/// # Errors
+/// If this node's interfaces cannot be listed.
+pub fn take_linked(gone: &mut Vec<Judged>, patience: Duration) -> Result<Vec<Judged>, RemainsError> {
     if gone.is_empty() {
         return Ok(Vec::new());
     }

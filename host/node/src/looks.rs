@@ -1,29 +1,30 @@
-//! Two looks before something is taken for gone: a sandbox that is not there may not be there yet.
+//! Two looks before something is taken for gone or idle: a sandbox that is not there may not be there yet, and a block that
+//! holds nothing may be needed in a moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// Names seen, and since when without a break.
+/// What was seen, and since when without a break.
 #[derive(Debug)]
-pub(super) struct Looks {
+pub(crate) struct Looks<T> {
     apart: Duration,
-    since: BTreeMap<String, Instant>,
+    since: BTreeMap<T, Instant>,
 }
 
-impl Looks {
+impl<T: Ord + Clone> Looks<T> {
     /// `apart`: the time between two looks that count.
-    pub(super) fn new(apart: Duration) -> Self {
+    pub(crate) fn new(apart: Duration) -> Self {
         Self { apart, since: BTreeMap::new() }
     }
 
-    /// The names that were seen at an earlier look, long enough ago, and at every one since.
-    pub(super) fn again(&mut self, seen: BTreeSet<String>, now: Instant) -> BTreeSet<String> {
-        self.since.retain(|name, _| seen.contains(name));
+    /// What was seen at an earlier look, long enough ago, and at every one since.
+    pub(crate) fn again(&mut self, seen: BTreeSet<T>, now: Instant) -> BTreeSet<T> {
+        self.since.retain(|one, _| seen.contains(one));
         let mut again = BTreeSet::new();
-        for name in seen {
-            let since = *self.since.entry(name.clone()).or_insert(now);
+        for one in seen {
+            let since = *self.since.entry(one.clone()).or_insert(now);
             if now.saturating_duration_since(since) >= self.apart && since != now {
-                again.insert(name);
+                again.insert(one);
             }
         }
         again

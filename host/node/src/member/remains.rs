@@ -1,0 +1,64 @@
+//! Leases of containers that are gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gingham::holdings::{Held, Holdings};
+use gingham::remains::{self, Judged};
+
+use super::{count, of_node};
+use crate::cluster::Fault;
+use crate::log;
+
+/// What was found at the last look, by name.
+#[derive(Default)]
+pub(super) struct Remains(BTreeMap<String, Judged>);
+
+impl Remains {
+    /// Looks which attachments of a network are left without a sandbox, and returns their names. Those that an earlier
+    /// boot left end with the first write to the store.
+    pub(super) fn look(&mut self, data_dir: &Path, network: &str, boot: &str) -> Result<BTreeSet<String>, Fault> {
+        self.0.clear();
+        let holdings = Holdings::read(data_dir, Some(network)).map_err(of_node)?;
+        if holdings.boot != boot {
+            return Ok(BTreeSet::new());
+        }
+        let (mut gone, _) = remains::judge(holdings.attachments);
+        // No patience: whose interface is still there is looked at again.
+        remains::take_linked(&mut gone, Duration::ZERO).map_err(of_node)?;
+        self.0 = gone.into_iter().map(|judged| (name(&judged.0), judged)).collect();
+        Ok(self.0.keys().cloned().collect())
+    }
+
+    /// Frees those with these names, as far as the last look found them. Returns how many addresses that were.
+    pub(super) fn free(
+        &mut self,
+        names: &BTreeSet<String>,
+        data_dir: &Path,
+        network: &str,
+        boot: &str,
+    ) -> Result<u64, Fault> {
+        let gone: Vec<Judged> = names.iter().filter_map(|name| self.0.get(name).cloned()).collect();
+        let freed = remains::free(data_dir, boot, &gone, now()).map_err(of_node)?;
+        let mut addresses = 0;
+        for (held, why) in &freed.attachments {
+            addresses += count(held.record.addresses.len());
+            let list = held.record.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+            log::info(Some(network), &format!("freed {list} of container {}: {why}", held.key.container_id));
+        }
+        freed.files_left.iter().for_each(|error| log::warning(Some(network), &error.to_string()));
+        Ok(addresses)
+    }
+}
+
+/// A container that comes again is another one.
+fn name(held: &Held) -> String {
+    format!("{} {} {}", held.key.container_id, held.key.interface, held.record.since)
+}
+
+/// Milliseconds since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

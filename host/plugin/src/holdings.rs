@@ -1,0 +1,68 @@
+//! Who holds which addresses: what the store knows, read beside others who use it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+
+use gingham_engine::address::IpRange;
+use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::{AttachmentRecord, LedgerQueries};
+use gingham_engine::store::{Store, StoreError};
+
+/// Everything the store knows about its networks.
+#[derive(Debug, Default)]
+pub struct Holdings {
+    /// The boot all attachments are of. Empty if there is no store.
+    pub boot: String,
+    /// Ordered by network, container and interface.
+    pub attachments: Vec<Held>,
+    /// Networks with resting addresses, and how many.
+    pub resting: Vec<(String, u64)>,
+}
+
+/// One attachment.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Its network.
+    pub network: String,
+    /// Whose it is.
+    pub key: AttachmentKey,
+    /// What is recorded of it.
+    pub record: AttachmentRecord,
+    /// Directories of the reference that leases of its network were adopted from.
+    pub adopted_from: Vec<PathBuf>,
+}
+
+impl Holdings {
+    /// Reads the store of a data directory, all networks or one. Nothing is held by nobody where there is no store.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn read(data_dir: &Path, only: Option<&str>) -> Result<Self, StoreError> {
+        let Some(store) = Store::open_read_only(data_dir)? else { return Ok(Self::default()) };
+        let mut holdings = Self { boot: store.boot()?, ..Self::default() };
+        for network in store.networks()? {
+            if only.is_some_and(|only| only != network) {
+                continue;
+            }
+            let ledger = store.ledger(&network)?;
+            let adopted_from = ledger.adoption()?.map(|adoption| adoption.from).unwrap_or_default();
+            let held =
+                |(key, record)| Held { network: network.clone(), key, record, adopted_from: adopted_from.clone() };
+            holdings.attachments.extend(ledger.attachments()?.into_iter().map(held));
+            let resting = resting(&ledger)?;
+            if resting > 0 {
+                holdings.resting.push((network, resting));
+            }
+        }
+        Ok(holdings)
+    }
+}
+
+fn resting(ledger: &impl LedgerQueries) -> Result<u64, StoreError> {
+    let families: [(IpAddr, IpAddr); 2] = [
+        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::BROADCAST.into()),
+        (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::from(u128::MAX).into()),
+    ];
+    let ranges = families.into_iter().filter_map(|(first, last)| IpRange::new(first, last));
+    ranges.map(|range| ledger.resting_count(range)).sum()
+}

@@ -1,0 +1,118 @@
+//! What containers left that are gone: which attachments that is, and their end. For those who look without a runtime's
+//! list: the tool, and the companion.
+
+mod fate;
+
+use std::path::Path;
+
+use gingham_engine::ledger::{Ledger, LedgerQueries};
+use gingham_engine::reference_leases::{Adoption, ReferenceError};
+use gingham_engine::store::{Store, StoreError};
+use gingham_net::NetError;
+use gingham_net::netlink::NetlinkError;
+
+pub use self::fate::{Fate, take_linked};
+use crate::adoption::forget_files;
+use crate::holdings::Held;
+
+/// Why nothing, or not everything, was freed.
+#[derive(Debug, thiserror::Error)]
+pub enum RemainsError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The kernel does not talk to us.
+    #[error("cannot look at this node's interfaces: {0}")]
+    Netlink(#[from] NetlinkError),
+    /// The kernel does not list them.
+    #[error("cannot look at this node's interfaces: {0}")]
+    Links(#[from] NetError),
+}
+
+/// An attachment that stays although it may be dead, or that goes, and why.
+pub type Judged = (Held, String);
+
+/// What was freed.
+#[derive(Debug, Default)]
+pub struct Freed {
+    /// The attachments, and why.
+    pub attachments: Vec<Judged>,
+    /// Adopted from the reference, whose files could not be removed.
+    pub files_left: Vec<ReferenceError>,
+}
+
+/// Those that are gone, and those of which it cannot be told. Those that are there are in neither.
+pub fn judge(attachments: Vec<Held>) -> (Vec<Judged>, Vec<Judged>) {
+    let (mut gone, mut unknown) = (Vec::new(), Vec::new());
+    for held in attachments {
+        match Fate::of(&held) {
+            Fate::There => {}
+            Fate::Gone(why) => gone.push((held, why)),
+            Fate::Unknown(why) => unknown.push((held, why)),
+        }
+    }
+    (gone, unknown)
+}
+
+/// Frees them in one transaction for each network, if they still are what they were when they were judged: the
+/// container may have left in between, and another have come. `now` is in milliseconds since the epoch.
+///
+/// # Errors
+/// If the store fails. What was freed before stays so.
+pub fn free(data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -> Result<Freed, RemainsError> {
+    let mut freed = Freed::default();
+    for of_network in gone.chunk_by(|(one, _), (other, _)| one.network == other.network) {
+        let Some((first, _)) = of_network.first() else { continue };
+        let mut ledger = Store::open(data_dir, boot, now)?.into_ledger(&first.network)?;
+        for (held, why) in of_network {
+            if ledger.attachment(&held.key)?.as_ref() == Some(&held.record) {
+                ledger.detach(&held.key, now)?;
+                freed.attachments.push((held.clone(), why.clone()));
+            }
+        }
+        ledger.commit()?;
+    }
+    // What was adopted takes its file with it, as with DEL.
+    for (held, _) in &freed.attachments {
+        let adoption = Adoption { from: held.adopted_from.clone(), ..Adoption::default() };
+        freed.files_left.extend(forget_files(&adoption, &held.key, &held.record.addresses));
+    }
+    Ok(freed)
+}
+
+#[cfg(test)]
+mod tests {
+    use gingham_engine::attachment::{AttachmentKey, Pod};
+    use gingham_engine::ledger::AttachmentRecord;
+
+    use super::*;
+    use crate::holdings::Holdings;
+
+    /// Between the look at a container and its end, it may have left and come again.
+    #[test]
+    fn who_came_again_in_the_meantime_is_not_freed() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = |container: &str| AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
+        let record = |address: &str, since: u64| AttachmentRecord {
+            addresses: vec![address.parse().unwrap()],
+            since,
+            boot: "boot".to_owned(),
+            netns: "/run/netns/gone".to_owned(),
+            pod: Pod::default(),
+        };
+        let mut ledger = Store::open(dir.path(), "boot", 10).unwrap().into_ledger("n").unwrap();
+        ledger.attach(&key("again"), &record("10.1.0.2", 10)).unwrap();
+        ledger.attach(&key("dead"), &record("10.1.0.3", 10)).unwrap();
+        ledger.commit().unwrap();
+        let seen = Holdings::read(dir.path(), None).unwrap().attachments;
+        let mut ledger = Store::open(dir.path(), "boot", 20).unwrap().into_ledger("n").unwrap();
+        ledger.detach(&key("again"), 20).unwrap();
+        ledger.attach(&key("again"), &record("10.1.0.2", 20)).unwrap();
+        ledger.commit().unwrap();
+        let gone: Vec<Judged> = seen.into_iter().map(|held| (held, String::new())).collect();
+        let freed = free(dir.path(), "boot", &gone, 30).unwrap();
+        assert_eq!(freed.attachments.len(), 1);
+        let left = Holdings::read(dir.path(), None).unwrap().attachments;
+        assert_eq!(left.iter().map(|held| held.key.container_id.as_str()).collect::<Vec<_>>(), ["again"]);
+    }
+}
