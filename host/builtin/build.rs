@@ -3,21 +3,32 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::{env, fs};
 
 use gingham_engine::compile::Compiler;
 use gingham_engine::library::Digest;
 
 /// The names of the built-in policies: each is a crate in `policies/`.
-const POLICIES: [&str; 1] = ["host-local"];
+const POLICIES: [&str; 2] = ["host-local", "weave-split"];
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// An error that is returned would be shown as a value of Rust; people are told in words.
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the built-in policies cannot be built: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), Box<dyn Error>> {
     let manifest_dir = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let root = manifest_dir.ancestors().nth(2).ok_or("host/builtin is not two levels below the workspace")?;
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
-    for watched in
-        ["policies/host-local", "sdk/src", "sdk/config/src", "sdk/Cargo.toml", "sdk/config/Cargo.toml", "wit"]
-    {
+    let sources = ["sdk/src", "sdk/config/src", "sdk/Cargo.toml", "sdk/config/Cargo.toml", "wit"].map(PathBuf::from);
+    for watched in POLICIES.map(|name| Path::new("policies").join(name)).into_iter().chain(sources) {
         println!("cargo:rerun-if-changed={}", root.join(watched).display());
     }
     let compiler = Compiler::new()?;

@@ -11,6 +11,8 @@ pub mod plain {
         pub_export_macro: true,
         default_bindings_module: "gingham_sdk::private::bindings::plain",
         type_section_suffix: "plain",
+        // Of the other worlds, too.
+        generate_unused_types: true,
         generate_all,
     });
 }

@@ -7,7 +7,6 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 
 use crate::bindings::cluster;
-use crate::bindings::cluster::gingham::ipam::shares as wit_shares;
 use crate::bindings::plain::gingham::ipam::{addresses as wit, attachment};
 use crate::guest::{allocate, check_config, tell_last_words};
 use crate::{Policy, Problem, Refusal, convert};
@@ -144,7 +143,7 @@ impl<P: ClusterPolicy> cluster::Guest for Cluster<P> {
         allocate::<P>(&config, request)
     }
 
-    fn blocks(config: String) -> Result<Vec<wit_shares::Grid>, Vec<attachment::Problem>> {
+    fn blocks(config: String) -> Result<Vec<wit::Grid>, Vec<attachment::Problem>> {
         tell_last_words();
         let out = |problems: Vec<Problem>| problems.into_iter().map(convert::problem_out).collect::<Vec<_>>();
         let config = gingham_config::from_str(&config).map_err(|error| out(vec![error.into()]))?;
@@ -167,8 +166,8 @@ impl<P: ClusterPolicy> cluster::Guest for Cluster<P> {
     }
 }
 
-fn grid_out(range: IpNet, block_length: u8) -> wit_shares::Grid {
-    wit_shares::Grid { range: convert::prefix_out(range), block_length }
+fn grid_out(range: IpNet, block_length: u8) -> wit::Grid {
+    wit::Grid { range: convert::prefix_out(range), block_length }
 }
 
 fn read<T: serde::de::DeserializeOwned>(config: &str) -> Result<T, Refusal> {

@@ -68,12 +68,7 @@ impl Cluster<'_> {
     ///
     /// # Errors
     /// [`Fault`]
-    pub fn status(
-        &mut self,
-        policy: &Policy<'_>,
-        deadline: Instant,
-        log: &mut Vec<LogLine>,
-    ) -> Result<Status, Fault> {
+    pub fn status(&mut self, policy: &Policy<'_>, deadline: Instant, log: &mut Vec<LogLine>) -> Result<Status, Fault> {
         let (records, problem) = match self.sync(deadline)? {
             Ok(synced) => (synced.cluster, None),
             Err(SyncError { error, cluster: Some(cluster) }) => (cluster, Some(error)),

@@ -11,7 +11,7 @@ use gingham_engine::ranges::RangeSet;
 use gingham_engine::settings::cluster::StoreSettings;
 
 use crate::error::{Fault, settings};
-use crate::state::Kept;
+use crate::state::{Kept, is_new};
 use crate::{Cluster, now};
 
 /// What this node may hand out.
@@ -48,6 +48,7 @@ impl Cluster<'_> {
         match &self.cluster.store {
             StoreSettings::Local { members } if members.is_empty() => match self.kept(ledger)? {
                 Kept::Nothing => Ok(Claimed::All),
+                Kept::Shared(local) if is_new(&local) => Ok(Claimed::All),
                 Kept::Shared(_) | Kept::Fixed(_) => Err(settings(
                     "cluster",
                     "is missing: this network is divided among several nodes, and without it this node would hand out \

@@ -70,7 +70,10 @@ impl Directory {
                 Ok(()) => return Ok(directory),
                 Err(Errno::WOULDBLOCK) if Instant::now() < deadline => std::thread::sleep(PAUSE),
                 Err(Errno::WOULDBLOCK) => {
-                    return Err(StoreFault::Unreachable(format!("{} is locked by another process", self.path.display())));
+                    return Err(StoreFault::Unreachable(format!(
+                        "{} is locked by another process",
+                        self.path.display()
+                    )));
                 }
                 Err(errno) => return Err(fault(errno.into())),
             }

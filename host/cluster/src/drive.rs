@@ -22,7 +22,10 @@ const SHARE_FOR_RETRIES: u32 = 2;
 
 impl Cluster<'_> {
     /// Opens this node's own store. Others wait until the ledger is dropped.
-    pub(crate) fn ledger(&self) -> Result<StoreLedger, Fault> {
+    ///
+    /// # Errors
+    /// [`Fault::Store`]
+    pub fn ledger(&self) -> Result<StoreLedger, Fault> {
         let store = Store::open(&self.settings.data_dir, self.boot, now())?;
         Ok(store.into_ledger(self.network)?)
     }

@@ -9,6 +9,7 @@ use gingham_engine::ownership::shared_store::StoreFault;
 use gingham_engine::settings::SettingsError;
 use gingham_engine::store::StoreError;
 use gingham_net::NetError;
+use gingham_net::netlink::NetlinkError;
 
 /// Why a cluster's part of the work is not done.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum Fault {
     /// The kernel does not tell this node's addresses.
     #[error(transparent)]
     Kernel(#[from] NetError),
+    /// The kernel does not talk to us.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
     /// The random generator failed.
     #[error("cannot draw a random number: {0}")]
     Random(io::Error),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gingham_engine::address::IpRange;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
 use gingham_engine::ownership::grid::Picture;
 use gingham_engine::ranges::RangeSet;
@@ -19,9 +20,12 @@ impl Cluster<'_> {
         self.require_listed(members)?;
         match self.kept(ledger)? {
             Kept::Fixed(fixed)
-                if fixed.node == self.node && fixed.fixed_members == members && fixed.config == self.config_digest() =>
+                if fixed.node == self.node
+                    && fixed.fixed_members == members
+                    && fixed.config == self.config_digest() =>
             {
-                let share = RangeSet::new(fixed.share);
+                let share = fixed.share.iter().map(|range| range.parse::<IpRange>()).collect::<Result<_, _>>();
+                let share = RangeSet::new(share.map_err(|error| Fault::Unreadable { reason: error.to_string() })?);
                 let picture = Arc::new(Picture::new(self.node.as_str(), members.iter().cloned(), Vec::new()));
                 Ok(Claimed::Blocks(Blocks { rested: share.clone(), all: share, picture }))
             }
@@ -59,13 +63,9 @@ impl Cluster<'_> {
             }
             Kept::Shared(_) | Kept::Nothing | Kept::Fixed(_) => {}
         }
-        let share = policy.share(members, &self.node, log)?;
-        let fixed = FixedState {
-            node: self.node.clone(),
-            fixed_members: members.clone(),
-            config: self.config_digest(),
-            share,
-        };
+        let share = policy.share(members, &self.node, log)?.iter().map(ToString::to_string).collect();
+        let fixed =
+            FixedState { node: self.node.clone(), fixed_members: members.clone(), config: self.config_digest(), share };
         Self::keep_fixed(ledger, &fixed)
     }
 

@@ -33,7 +33,7 @@ use gingham_engine::store::StoreLedger;
 use gingham_etcd::Etcd;
 
 pub use administration::{MemberStatus, Status, Usage};
-pub use claimed::{Claimed, Blocks};
+pub use claimed::{Blocks, Claimed};
 pub use error::Fault;
 pub use membership::{Ensured, Idle};
 pub use peers::{Peer, peers};

@@ -56,7 +56,7 @@ fn machine() -> Result<String, Fault> {
 }
 
 fn node_address(cluster: &ClusterSettings, reach: Reach) -> Result<Option<IpAddr>, Fault> {
-    let mut kernel = Socket::<Route>::open().map_err(gingham_net::NetError::from)?;
+    let mut kernel = Socket::<Route>::open()?;
     if let Some(configured) = cluster.address {
         if address::is_local(&mut kernel, configured)? {
             return Ok(Some(configured));

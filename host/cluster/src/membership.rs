@@ -42,12 +42,7 @@ impl Cluster<'_> {
     ///
     /// # Errors
     /// [`Fault`]. If the cluster is full it is the policy's refusal.
-    pub fn ensure(
-        &mut self,
-        policy: &Policy<'_>,
-        deadline: Instant,
-        log: &mut Vec<LogLine>,
-    ) -> Result<Ensured, Fault> {
+    pub fn ensure(&mut self, policy: &Policy<'_>, deadline: Instant, log: &mut Vec<LogLine>) -> Result<Ensured, Fault> {
         self.have_room(policy, 1, deadline, log)
     }
 

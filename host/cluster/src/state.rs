@@ -1,8 +1,7 @@
 //! What this node keeps of a network's cluster in its local store: one JSON value, of one of two kinds.
 
-use gingham_engine::address::IpRange;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
-use gingham_engine::ownership::local::LocalState;
+use gingham_engine::ownership::local::{LocalState, Standing};
 use serde::{Deserialize, Serialize};
 
 use crate::Cluster;
@@ -19,8 +18,13 @@ pub(crate) struct FixedState {
     pub(crate) fixed_members: Vec<String>,
     /// Of the policy's configuration that the share was made with.
     pub(crate) config: String,
-    /// This node's share.
-    pub(crate) share: Vec<IpRange>,
+    /// This node's share, as `FIRST-LAST`.
+    pub(crate) share: Vec<String>,
+}
+
+/// Whether a node asked its cluster's store for something and never joined.
+pub(crate) fn is_new(local: &LocalState) -> bool {
+    local.standing() == Standing::New
 }
 
 /// What is kept.
@@ -41,7 +45,8 @@ impl Cluster<'_> {
         if let Ok(fixed) = serde_json::from_slice::<FixedState>(&bytes) {
             return Ok(Kept::Fixed(fixed));
         }
-        let local = LocalState::read(&bytes, self.boot).map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
+        let local =
+            LocalState::read(&bytes, self.boot).map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
         Ok(Kept::Shared(local))
     }
 
@@ -49,8 +54,18 @@ impl Cluster<'_> {
     ///
     /// Whoever handed out addresses without a cluster cannot join one: others may have been given the same.
     pub(crate) fn local<L: LedgerQueries>(&self, ledger: &L) -> Result<LocalState, Fault> {
-        match self.kept(ledger)? {
+        let kept = self.kept(ledger)?;
+        let is_first = matches!(&kept, Kept::Nothing) || matches!(&kept, Kept::Shared(local) if is_new(local));
+        if is_first && ledger.attachment_count()? > 0 {
+            return Err(settings(
+                "cluster.store",
+                "containers have addresses of this network from before it had a cluster, and other nodes may be given \
+                 the same; end them first, or use a network of another name",
+            ));
+        }
+        match kept {
             Kept::Shared(local) if local.node() == self.node => Ok(local),
+            Kept::Shared(local) if is_new(&local) => Ok(LocalState::new(&self.node, local.disk())),
             Kept::Shared(local) => Err(settings(
                 "cluster.node",
                 format!(
@@ -64,11 +79,6 @@ impl Cluster<'_> {
             Kept::Fixed(_) => Err(settings(
                 "cluster.store",
                 "this network was divided among the members of a fixed list; a network with a store needs another name",
-            )),
-            Kept::Nothing if ledger.attachment_count()? > 0 => Err(settings(
-                "cluster.store",
-                "containers have addresses of this network from before it had a cluster, and other nodes may be given \
-                 the same; end them first, or use a network of another name",
             )),
             Kept::Nothing => Ok(LocalState::new(&self.node, &machine::new_disk_id()?)),
         }

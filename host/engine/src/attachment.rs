@@ -16,11 +16,24 @@ pub struct AttachmentKey {
     pub interface: String,
 }
 
+/// How container ids of leases begin that a node holds for itself. No runtime's container id can hold a `/`.
+const NODES_OWN: &str = "node/";
+
 impl AttachmentKey {
     /// Whether a container has it. An identity with a slash cannot be a container's: the lease is held by the node
     /// itself (`node/NAME`) or by a person (`owner/NAME`), and no runtime knows of it.
     pub fn is_of_container(&self) -> bool {
         !self.container_id.contains('/')
+    }
+
+    /// The key of the address that a node's own interface holds: a bridge as gateway. Such a lease outlives a reboot.
+    pub fn of_node(node: &str, interface: &str) -> Self {
+        Self { container_id: format!("{NODES_OWN}{node}"), interface: interface.to_owned() }
+    }
+
+    /// Whether a node holds it for itself.
+    pub fn is_nodes_own(&self) -> bool {
+        self.container_id.starts_with(NODES_OWN)
     }
 }
 

@@ -127,6 +127,11 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
         Ok(this)
     }
 
+    /// The policy's name.
+    pub fn name(&self) -> &str {
+        self.policy.name()
+    }
+
     /// Where the network's addresses lie, all members' together.
     pub fn pools(&self) -> &Pools {
         &self.pools

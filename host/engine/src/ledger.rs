@@ -70,6 +70,9 @@ pub trait LedgerQueries {
 
     /// Bytes of all notes' keys and values. O(1) or O(log n).
     fn notes_size(&self) -> Result<u64, StoreError>;
+
+    /// What this node knows of the network's cluster: the bytes of a [`LocalState`](crate::ownership::local::LocalState).
+    fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
 /// The attachment as it is recorded, with the key it is recorded under: its own or, if that is unknown, the one of its
@@ -106,6 +109,9 @@ pub trait Ledger: LedgerQueries {
 
     /// Sets (`Some`) or forgets (`None`) a note. Sizes are the caller's business.
     fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError>;
+
+    /// Sets what this node knows of the network's cluster. It outlives a reboot.
+    fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError>;
 
     /// Makes everything durable.
     fn commit(self) -> Result<(), StoreError>

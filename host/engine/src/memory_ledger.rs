@@ -59,6 +59,7 @@ struct Book {
     /// Maximal runs of used addresses: first to last. IPv4 sorts before IPv6.
     runs: BTreeMap<IpAddr, IpAddr>,
     notes: BTreeMap<String, Vec<u8>>,
+    cluster_state: Option<Vec<u8>>,
 }
 
 /// One network of a [`MemoryStore`], in a transaction of its own. A clone is a branch of the transaction.
@@ -176,6 +177,10 @@ impl LedgerQueries for MemoryLedger {
     fn notes_size(&self) -> Result<u64, StoreError> {
         Ok(self.book.notes.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum())
     }
+
+    fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.book.cluster_state.clone())
+    }
 }
 
 impl Ledger for MemoryLedger {
@@ -222,6 +227,11 @@ impl Ledger for MemoryLedger {
             Some(value) => self.book.notes.insert(key.to_owned(), value.to_vec()),
             None => self.book.notes.remove(key),
         };
+        Ok(())
+    }
+
+    fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError> {
+        self.book.cluster_state = Some(state.to_vec());
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use gingham_engine::attachment::{self, AttachmentKey, Pod, Request};
 use gingham_engine::ipam::{self, Granted};
 use gingham_engine::runtime::Policy;
-use gingham_engine::settings::{Settings, SettingsError};
+use gingham_engine::settings::Settings;
 use gingham_engine::store::StoreLedger;
 use gingham_net::Mac;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -14,7 +14,9 @@ use serde_json::{Map, Value};
 use crate::addressing::Allotment;
 use crate::adoption::Inheritance;
 use crate::call::Call;
+use crate::cluster::{self, ClusterGrant};
 use crate::cni::args::Arguments;
+use crate::cni::bridge::BridgeConfig;
 use crate::cni::config::Ipam;
 use crate::cni::env::Attachment;
 use crate::cni::error::{CniError, Code};
@@ -89,9 +91,7 @@ impl<'a> AddressManagement<'a> {
         let (settings, wishes) = match (&source, ipam) {
             (AddressSource::Policy(_), Some(ipam)) => {
                 let wishes = Wishes::read(&call.config.object, arguments)?;
-                let settings = Settings::parse(&policy_object(ipam, &wishes))?;
-                refuse_cluster(&settings)?;
-                (settings, wishes)
+                (Settings::parse(&policy_object(ipam, &wishes))?, wishes)
             }
             _ => (Settings::parse(&Map::new())?, Wishes::default()),
         };
@@ -145,7 +145,15 @@ impl<'a> AddressManagement<'a> {
 
     /// Loads the policy that addresses come from.
     pub(crate) fn load(&self, choice: &PolicyChoice) -> Result<Policy, CniError> {
-        Ok(self.policies.load(choice)?)
+        let policy = self.policies.load(choice)?;
+        cluster::refuse_for(&policy, &self.settings)?;
+        Ok(policy)
+    }
+
+    /// The bridge that is to be the containers' gateway, of this plugin or of another main plugin.
+    fn gateway_bridge(&self) -> Option<String> {
+        let bridge = BridgeConfig::read(&self.call.config.object).ok()?;
+        bridge.is_gateway.then(|| bridge.name.as_str().to_owned())
     }
 
     /// Lets a policy give addresses and commits them.
@@ -169,8 +177,16 @@ impl<'a> AddressManagement<'a> {
     ) -> Result<Allotment, CniError> {
         let request = self.request(asking, wishes, records)?;
         let record = records.fresh(asking.netns, asking.pod.clone());
-        let policy = self.policies.load(choice)?;
+        let policy = self.load(choice)?;
         let mut log = Vec::new();
+        if policy.is_cluster() {
+            let gateway = self.gateway_bridge();
+            let grant =
+                ClusterGrant { policy: &policy, settings: &self.settings, records, gateway: gateway.as_deref() };
+            let granted = grant.grant(&request, &record, &mut log);
+            journal::policy(policy.name(), &log);
+            return Ok(allotment(granted?));
+        }
         // No lock is held while the policy checks its configuration.
         let granted = ipam::prepare::<StoreLedger>(&policy, &self.settings, &mut log)
             .map_err(CniError::from)
@@ -240,17 +256,6 @@ impl<'a> AddressManagement<'a> {
         let Some(ipam) = &self.call.config.ipam else { return Ok(None) };
         let Some(path) = resolv_conf::path(&ipam.object)? else { return Ok(None) };
         Ok(Some(resolv_conf::read(&path)?))
-    }
-}
-
-/// To ignore `cluster` would hand out addresses that other nodes hand out too.
-fn refuse_cluster(settings: &Settings) -> Result<(), SettingsError> {
-    match settings.cluster {
-        None => Ok(()),
-        Some(_) => Err(SettingsError {
-            key: "cluster".to_owned(),
-            message: "this version divides no range among nodes yet; remove the key".to_owned(),
-        }),
     }
 }
 

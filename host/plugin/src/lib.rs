@@ -9,6 +9,7 @@ mod addressing;
 pub mod adoption;
 mod call;
 mod check;
+mod cluster;
 mod cni;
 mod del;
 mod delegate;

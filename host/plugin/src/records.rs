@@ -85,6 +85,16 @@ impl<'a> Records<'a> {
         self.now
     }
 
+    /// The network's name.
+    pub(crate) fn network(&self) -> &str {
+        self.network.as_str()
+    }
+
+    /// The kernel's boot id.
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
+    }
+
     /// Locks the store and begins the one transaction. The first time, leases of the reference are made durable before.
     pub(crate) fn write(&self) -> Result<StoreLedger, RecordsError> {
         let mut ledger = self.open()?;

@@ -8,6 +8,7 @@ use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
 
 use crate::call::Call;
+use crate::cluster;
 use crate::cni::args::Arguments;
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::error::{CniError, Code};
@@ -54,6 +55,13 @@ fn not_available(error: CniError) -> CniError {
 fn policy_status(management: &AddressManagement<'_>, choice: &PolicyChoice) -> Result<(), CniError> {
     let policy = management.load(choice)?;
     let mut log = Vec::new();
+    if policy.is_cluster() {
+        let rooms = cluster::room(&policy, &management.settings, &management.records()?, &mut log);
+        journal::policy(policy.name(), &log);
+        let (pools, rooms) = rooms?;
+        // No rooms: more can be had from the cluster.
+        return if rooms.is_empty() { Ok(()) } else { judge(choice, &pools, &rooms) };
+    }
     let prepared = ipam::prepare::<StoreLedger>(&policy, &management.settings, &mut log);
     journal::policy(policy.name(), &log);
     let prepared = prepared?;

@@ -128,7 +128,8 @@ fn subnet_fault(grid: Grid, subnet: IpNet) -> Option<String> {
     if !range.contains(&subnet) && !subnet.contains(&range) {
         return Some(format!("{subnet} has no address in common with the range {range}; nothing could be allocated"));
     }
-    let smaller = range.contains(&subnet) && subnet.prefix_len() > block_length;
+    // A block larger than the range itself is `blockSize`'s fault alone.
+    let smaller = subnet.prefix_len() > block_length && block_length >= range.prefix_len();
     smaller.then(|| {
         format!(
             "{subnet} is smaller than a block of the range (/{block_length}); make it larger, or `blockSize` longer"

@@ -15,6 +15,7 @@ pub mod contract {
         pub_export_macro: true,
         export_macro_name: "export_policy",
         default_bindings_module: "hostile_guests::contract",
+        generate_unused_types: true,
     });
 }
 
@@ -37,7 +38,55 @@ pub mod release {
     });
 }
 
-pub use contract::gingham::ipam::addresses::{Dns, IpAddress, IpPrefix, IpRange, Route};
+/// The contract of policies that divide a range.
+#[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]
+pub mod cluster {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "cluster-policy",
+        pub_export_macro: true,
+        export_macro_name: "export_cluster_policy",
+        default_bindings_module: "hostile_guests::cluster",
+        with: {
+            "gingham:ipam/addresses@0.1.0": crate::contract::gingham::ipam::addresses,
+            "gingham:ipam/leases@0.1.0": crate::contract::gingham::ipam::leases,
+            "gingham:ipam/memory@0.1.0": crate::contract::gingham::ipam::memory,
+            "gingham:ipam/log@0.1.0": crate::contract::gingham::ipam::log,
+            "gingham:ipam/attachment@0.1.0": crate::contract::gingham::ipam::attachment,
+            "gingham:ipam/shares@0.1.0": generate,
+        },
+    });
+}
+
+/// A policy that looks at the cluster and divides nothing.
+#[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]
+pub mod onlooker {
+    wit_bindgen::generate!({
+        inline: "
+            package hostile:guests;
+            world onlooker {
+                include gingham:ipam/policy@0.1.0;
+                import gingham:ipam/shares@0.1.0;
+            }
+        ",
+        path: "../../wit",
+        world: "hostile:guests/onlooker",
+        pub_export_macro: true,
+        export_macro_name: "export_onlooker",
+        default_bindings_module: "hostile_guests::onlooker",
+        with: {
+            "gingham:ipam/addresses@0.1.0": crate::contract::gingham::ipam::addresses,
+            "gingham:ipam/leases@0.1.0": crate::contract::gingham::ipam::leases,
+            "gingham:ipam/memory@0.1.0": crate::contract::gingham::ipam::memory,
+            "gingham:ipam/log@0.1.0": crate::contract::gingham::ipam::log,
+            "gingham:ipam/attachment@0.1.0": crate::contract::gingham::ipam::attachment,
+            "gingham:ipam/shares@0.1.0": crate::cluster::gingham::ipam::shares,
+        },
+    });
+}
+
+pub use cluster::gingham::ipam::shares;
+pub use contract::gingham::ipam::addresses::{Dns, Grid, IpAddress, IpPrefix, IpRange, Route};
 pub use contract::gingham::ipam::attachment::{Answer, Edges, Ended, Pool, Problem, Refusal, Request};
 pub use contract::gingham::ipam::{leases, log, memory};
 
@@ -52,6 +101,19 @@ pub trait Sinner {
     }
 
     fn release(_config: &str, _ended: Ended) {}
+
+    fn blocks(_config: &str) -> Result<Vec<Grid>, Vec<Problem>> {
+        Ok(vec![grid(66, 28)])
+    }
+
+    fn share(_config: &str, _members: &[String], _member: &str) -> Result<Vec<IpRange>, Refusal> {
+        Ok(vec![range(sin(0), sin(255))])
+    }
+
+    fn next_block(_config: &str, _grid: u32) -> Result<IpPrefix, Refusal> {
+        let unclaimed = shares::next_unclaimed(range(sin(0), sin(255)), None);
+        unclaimed.ok_or_else(|| Refusal::Exhausted("every block of 10.66.0.0/24 is claimed".to_owned()))
+    }
 }
 
 /// An IPv4 address of the tests' networks.
@@ -83,6 +145,11 @@ pub fn pool(name: &str, number: u8) -> Pool {
 pub fn add_range(pool: &Pool, number: u8, first: u8, last: u8) {
     let at = |last| v4(10, number, 0, last);
     pool.add_range(prefix(at(0), 24), range(at(first), at(last)), Some(at(1)), Edges::Reserved);
+}
+
+/// 10.NUMBER.0.0/24 in blocks of this length.
+pub fn grid(number: u8, block_length: u8) -> Grid {
+    Grid { range: prefix(v4(10, number, 0, 0), 24), block_length }
 }
 
 /// An answer with these addresses, as /24.
@@ -117,6 +184,27 @@ macro_rules! policy {
                 <$sinner as $crate::Sinner>::release(&config, ended);
             }
         });
+    };
+    ($sinner:ident with blocks) => {
+        struct Guest;
+        $crate::policy!(@guest $sinner, $crate::cluster::Guest, $crate::cluster::export_cluster_policy, {
+            fn blocks(config: String) -> Result<Vec<$crate::Grid>, Vec<$crate::Problem>> {
+                $crate::speak_when_panicking();
+                <$sinner as $crate::Sinner>::blocks(&config)
+            }
+            fn share(config: String, members: Vec<String>, member: String) -> Result<Vec<$crate::IpRange>, $crate::Refusal> {
+                $crate::speak_when_panicking();
+                <$sinner as $crate::Sinner>::share(&config, &members, &member)
+            }
+            fn next_block(config: String, grid: u32) -> Result<$crate::IpPrefix, $crate::Refusal> {
+                $crate::speak_when_panicking();
+                <$sinner as $crate::Sinner>::next_block(&config, grid)
+            }
+        });
+    };
+    ($sinner:ident looking on) => {
+        struct Guest;
+        $crate::policy!(@guest $sinner, $crate::onlooker::Guest, $crate::onlooker::export_onlooker, {});
     };
     (@guest $sinner:ident, $guest:path, $export:path, { $($release:tt)* }) => {
         impl $guest for Guest {

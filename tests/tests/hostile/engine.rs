@@ -3,10 +3,13 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use gingham_engine::attachment::{AttachmentKey, Pod, Request};
 use gingham_engine::ipam::{self, Granted, IpamError};
 use gingham_engine::ledger::{AttachmentRecord, LedgerQueries};
+use gingham_engine::ownership::grid::Picture;
+use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::store::{ReadLedger, Store, StoreLedger};
@@ -39,7 +42,22 @@ impl Network {
     pub(crate) fn add(&self, guest: &Guest, container: &str, requested: &[IpAddr]) -> Outcome {
         let settings = Settings::parse(&self.ipam).unwrap();
         let mut log = Vec::new();
-        let answer = self.allocate(&guest.policy(), &settings, &request(container, requested), &mut log);
+        let answer = self.allocate(&guest.policy(), &settings, &request(container, requested), None, &mut log);
+        Outcome { answer, log }
+    }
+
+    /// As [`Self::add`] on a member of a cluster that holds these blocks.
+    pub(crate) fn add_within(
+        &self,
+        guest: &Guest,
+        container: &str,
+        blocks: &RangeSet,
+        picture: &Arc<Picture>,
+    ) -> Outcome {
+        let settings = Settings::parse(&self.ipam).unwrap();
+        let mut log = Vec::new();
+        let held = Some((blocks, picture));
+        let answer = self.allocate(&guest.policy(), &settings, &request(container, &[]), held, &mut log);
         Outcome { answer, log }
     }
 
@@ -48,9 +66,13 @@ impl Network {
         policy: &Policy,
         settings: &Settings,
         request: &Request,
+        held: Option<(&RangeSet, &Arc<Picture>)>,
         log: &mut Vec<LogLine>,
     ) -> Result<Granted, IpamError> {
-        let prepared = ipam::prepare::<StoreLedger>(policy, settings, log)?;
+        let mut prepared = ipam::prepare::<StoreLedger>(policy, settings, log)?;
+        if let Some((blocks, picture)) = held {
+            prepared = prepared.restrict(blocks, Arc::clone(picture));
+        }
         let record = AttachmentRecord {
             addresses: Vec::new(),
             since: NOW,

@@ -2,6 +2,7 @@
 //! One guest a sin (`tests/hostile/sins`), each in the engine and through the plugin.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod blocks;
 mod engine;
 mod plugin;
 mod sin;

@@ -53,6 +53,7 @@ struct Inspected {
     imports: Vec<String>,
     exports: Vec<String>,
     has_release: bool,
+    is_cluster: bool,
 }
 
 pub(super) fn run(arguments: &InspectArguments, library: &Library, out: &mut dyn Write) -> Result<(), InspectError> {
@@ -107,7 +108,7 @@ fn surface_of(policy: &str, component: &[u8]) -> Result<Surface, InspectError> {
 impl Inspected {
     fn new(name: String, digest: String, size: u64, surface: Surface) -> Self {
         let contract = surface.imports.iter().chain(&surface.exports).find_map(|item| contract_version(item));
-        let has_release = surface.has_release();
+        let (has_release, is_cluster) = (surface.has_release(), surface.is_cluster());
         let Surface { imports, exports } = surface;
         Self {
             name,
@@ -120,6 +121,7 @@ impl Inspected {
             imports,
             exports,
             has_release,
+            is_cluster,
         }
     }
 }
@@ -141,6 +143,7 @@ fn show(inspected: &Inspected, out: &mut dyn Write) -> Result<(), InspectError> 
     writeln!(out, "  contract  {PACKAGE} {}", inspected.contract.as_deref().unwrap_or("(imports none of it)"))?;
     writeln!(out, "  compiled  {}", yes_no(inspected.compiled))?;
     writeln!(out, "  release   {}", if inspected.has_release { "yes: DEL calls it" } else { "no" })?;
+    writeln!(out, "  cluster   {}", if inspected.is_cluster { "yes: it divides a range among nodes" } else { "no" })?;
     writeln!(out, "  exports   {}", inspected.exports.join(", "))?;
     for (index, import) in inspected.imports.iter().enumerate() {
         writeln!(out, "  {:<8}  {import}", if index == 0 { "imports" } else { "" })?;

@@ -17,7 +17,7 @@ use crate::attachment::{Problem, Refusal};
 use crate::ownership::grid::Grid;
 
 /// The contract's results, as they come.
-type DeclaredGrids = Result<Vec<shares::Grid>, Vec<attachment::Problem>>;
+type DeclaredGrids = Result<Vec<wit::Grid>, Vec<attachment::Problem>>;
 type SaidShare = Result<Vec<wit::IpRange>, attachment::Refusal>;
 type SaidBlock = Result<wit::IpPrefix, attachment::Refusal>;
 
@@ -77,7 +77,7 @@ impl<V: LeaseView + 'static> Session<V> {
     }
 }
 
-fn grid_in(grid: shares::Grid) -> Result<Grid, PolicyFault> {
+fn grid_in(grid: wit::Grid) -> Result<Grid, PolicyFault> {
     let range = convert::prefix_in(grid.range)?;
     Grid::new(range, grid.block_length).map_err(|error| PolicyFault::BadValue { what: format!("it declared {error}") })
 }

@@ -21,6 +21,7 @@ pub(super) enum Table {
     Resting = 5,
     RestOrder = 6,
     Notes = 7,
+    ClusterState = 8,
     Adoptions = 9,
 }
 

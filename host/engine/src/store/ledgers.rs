@@ -105,6 +105,10 @@ impl Ledger for StoreLedger {
         self.change(|writer| writer.put_note(key, value))
     }
 
+    fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError> {
+        self.change(|writer| writer.put_cluster_state(state))
+    }
+
     fn commit(mut self) -> Result<(), StoreError> {
         if self.changed && self.snapshot()?.network(&self.name)? != Some(self.network) {
             let name = std::mem::take(&mut self.name);
@@ -235,5 +239,9 @@ impl<L: Open> LedgerQueries for L {
 
     fn notes_size(&self) -> Result<u64, StoreError> {
         Ok(self.network().notes_size)
+    }
+
+    fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.snapshot()?.cluster_state(self.id())?.map(<[u8]>::to_vec))
     }
 }

@@ -21,6 +21,7 @@
 //! | 5 resting     | net, address               | when it was freed (u64, milliseconds since the epoch)            |
 //! | 6 rest order  | net, time freed, address   | nothing                                                          |
 //! | 7 notes       | net, key                   | the policy's bytes                                               |
+//! | 8 cluster     | net                        | JSON: [`LocalState`](crate::ownership::local::LocalState)        |
 //! | 9 adoptions   | net                        | JSON: [`Adoption`](crate::reference_leases::Adoption)            |
 //!
 //! Runs are the maximal runs of addresses that are leased or rest: no two of them touch. So the next unused address is
@@ -63,7 +64,7 @@ impl Store {
     /// Opens the store in a directory, and makes both if need be. Waits while others have it open.
     ///
     /// `boot` is the kernel's boot id: if it is not the one the store was last used in, the attachments of earlier
-    /// boots are forgotten and their addresses free at once. `now` is in milliseconds since the epoch.
+    /// boots are forgotten and their addresses free at once, except for those a node holds for itself. `now` is in milliseconds since the epoch.
     ///
     /// # Errors
     /// Any [`StoreError`]; the store is then as it was.

@@ -104,8 +104,9 @@ impl<'t> Snapshot<'t> {
         Ok(attachments)
     }
 
-    /// The attachments of one boot. Reads no more than the boot of the others.
-    pub(super) fn attachments_of(
+    /// What a boot leaves of the attachments: those of that boot itself, and the node's own. Reads no more than the boot
+    /// of the others.
+    pub(super) fn attachments_after(
         &self,
         net: NetworkId,
         boot: &str,
@@ -117,8 +118,8 @@ impl<'t> Snapshot<'t> {
         }
         let mut attachments = Vec::new();
         self.scan(&key::prefix(Table::Attachments, net), |key, value| {
-            if self.json::<Boot>(value)?.boot == boot {
-                let owner = key::read_owner(&key[key::PREFIX..]).ok_or_else(|| self.broken("an attachment"))?;
+            let owner = key::read_owner(&key[key::PREFIX..]).ok_or_else(|| self.broken("an attachment"))?;
+            if owner.is_nodes_own() || self.json::<Boot>(value)?.boot == boot {
                 attachments.push((owner, self.record(value)?));
             }
             Ok(true)
@@ -254,6 +255,10 @@ impl<'t> Snapshot<'t> {
     pub(super) fn adoption(&self, net: NetworkId) -> Result<Option<Adoption>, StoreError> {
         let Some(bytes) = self.get(&key::adoption(net))? else { return Ok(None) };
         serde_json::from_slice(bytes).map(Some).map_err(|_| self.broken("an adoption"))
+    }
+
+    pub(super) fn cluster_state(&self, net: NetworkId) -> Result<Option<&'t [u8]>, StoreError> {
+        self.get(&key::prefix(Table::ClusterState, net))
     }
 
     pub(super) fn note_keys(

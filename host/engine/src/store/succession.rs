@@ -1,7 +1,8 @@
 //! A new store file takes the place of the old one: when there is none yet, and after every boot of the machine.
 //!
 //! A network namespace cannot outlive the kernel it was made in, so after a boot the attachments of earlier ones are
-//! gone, whatever is recorded. What outlives a boot (notes, resting addresses) is written to a new file beside the old
+//! gone, whatever is recorded. What outlives a boot (notes, resting addresses, the node's own leases, what it knows of
+//! its cluster) is written to a new file beside the old
 //! one, which is then renamed over it: killed or out of space at any moment, there is the old store or the new one. The
 //! file shrinks to what is in it, and no list of a million freed pages is carried along by every later commit.
 //!
@@ -18,6 +19,7 @@ use super::key::{self, NetworkId, Table};
 use super::snapshot::{Network, Snapshot};
 use super::writer::Writer;
 use super::{Environment, StoreError};
+use crate::ledger::AttachmentRecord;
 
 /// Opens the store of this boot for writing; makes it from the one of an earlier boot, or from nothing.
 pub(super) fn open_of_boot(directory: &Arc<Directory>, boot: &str, now: u64) -> Result<Environment, StoreError> {
@@ -99,12 +101,11 @@ fn copy_network(old: &Snapshot, from: NetworkId, to: &mut Writer, boot: &str) ->
         let address = key::read_address(&key[key::PREFIX..]).ok_or_else(|| old.broken("a resting address"))?;
         to.rest(address, old.time(value)?).map(|()| true)
     })?;
-    // None, unless the store was not settled when they came. Leases that a node holds for itself will have to survive
-    // as well, once there are any.
-    for (key, record) in old.attachments_of(from, boot)? {
-        to.attach(&key, &record)?;
+    // The node's own; others only if the store was not settled when they came.
+    for (key, record) in old.attachments_after(from, boot)? {
+        to.attach(&key, &AttachmentRecord { boot: boot.to_owned(), ..record })?;
     }
-    Ok(())
+    old.cluster_state(from)?.map_or(Ok(()), |state| to.put_cluster_state(state))
 }
 
 fn put_meta(environment: &Environment, txn: &mut RwTxn, meta: &Meta) -> Result<(), StoreError> {

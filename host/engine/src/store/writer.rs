@@ -110,6 +110,10 @@ impl Writer<'_, '_> {
         self.put(&place, &json)
     }
 
+    pub(super) fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError> {
+        self.put(&key::prefix(Table::ClusterState, self.id()), state)
+    }
+
     /// Writes what is kept of the network itself.
     pub(super) fn put_network(&mut self, name: &str) -> Result<(), StoreError> {
         let record = self.network.to_bytes();

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use gingham_engine::ledger::{Ledger, LedgerQueries};
+use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::store::Store;
 use proptest::prelude::*;
 
@@ -42,6 +43,39 @@ fn notes_and_resting_addresses_outlive_a_reboot() {
     assert_eq!(ledger.note("last").unwrap().unwrap(), b"10.0.0.5");
     assert_eq!(ledger.attachment_count().unwrap(), 0);
     check_invariants(&ledger);
+}
+
+#[test]
+fn a_nodes_own_lease_and_what_it_knows_of_its_cluster_outlive_a_reboot() {
+    let disk = Tmpfs::of("8m");
+    add(&disk.store(), "c2", "10.0.0.2");
+    let mut ledger = open(&disk.store());
+    let gateway = AttachmentKey::of_node("node-1", "cni0");
+    ledger.attach(&gateway, &record(&[ip("10.0.0.1")])).unwrap();
+    ledger.put_cluster_state(b"known").unwrap();
+    ledger.commit().unwrap();
+    let ledger = open_after_reboot(&disk.store());
+    assert_eq!(ledger.cluster_state().unwrap().unwrap(), b"known");
+    let of_this_boot = AttachmentRecord { boot: NEXT_BOOT.into(), ..record(&[ip("10.0.0.1")]) };
+    assert_eq!(ledger.attachments().unwrap(), [(gateway.clone(), of_this_boot)]);
+    assert_eq!(ledger.holder(ip("10.0.0.1")).unwrap(), Some(gateway));
+    assert_eq!(ledger.next_unused(range("10.0.0.1-10.0.0.9")).unwrap(), Some(ip("10.0.0.2")));
+    check_invariants(&ledger);
+}
+
+#[test]
+fn a_network_of_which_only_the_clusters_state_is_left_outlives_a_reboot() {
+    let disk = Tmpfs::of("8m");
+    let mut ledger = open(&disk.store());
+    ledger.put_cluster_state(b"first").unwrap();
+    ledger.put_cluster_state(b"second").unwrap();
+    ledger.commit().unwrap();
+    let other = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger("other").unwrap();
+    assert_eq!(other.cluster_state().unwrap(), None);
+    drop(other);
+    assert_eq!(open_after_reboot(&disk.store()).cluster_state().unwrap().unwrap(), b"second");
+    let reader = Store::open_read_only(&disk.store()).unwrap().unwrap();
+    assert_eq!(reader.ledger("net").unwrap().cluster_state().unwrap().unwrap(), b"second");
 }
 
 #[test]

@@ -38,6 +38,7 @@ enum Step {
     Detach { who: u8 },
     EndRest { ago: u64, most: usize },
     Note { key: u8, value: Option<Vec<u8>> },
+    Cluster { state: Vec<u8> },
     Commit,
     Drop,
 }
@@ -50,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u64..30, 0usize..5).prop_map(|(ago, most)| Step::EndRest { ago, most }),
         2 => (0u8..4, prop::option::of(prop::collection::vec(any::<u8>(), 0..9)))
             .prop_map(|(key, value)| Step::Note { key, value }),
+        1 => prop::collection::vec(any::<u8>(), 0..9).prop_map(|state| Step::Cluster { state }),
         2 => Just(Step::Commit),
         1 => Just(Step::Drop),
     ]
@@ -61,6 +63,7 @@ struct Model {
     attachments: BTreeMap<AttachmentKey, AttachmentRecord>,
     resting: BTreeMap<IpAddr, u64>,
     notes: BTreeMap<String, Vec<u8>>,
+    cluster: Option<Vec<u8>>,
 }
 
 impl Model {
@@ -116,6 +119,7 @@ impl Model {
             }
             Step::Note { key, value: Some(value) } => drop(self.notes.insert(note(*key), value.clone())),
             Step::Note { key, value: None } => drop(self.notes.remove(&note(*key))),
+            Step::Cluster { state } => self.cluster = Some(state.clone()),
             Step::Commit | Step::Drop => {}
         }
     }
@@ -155,6 +159,7 @@ fn take(ledger: &mut impl Ledger, before: &Model, after: &Model, step: &Step, no
             assert_eq!(ledger.end_rest(now - ago, *most).unwrap(), before.resting.len() - after.resting.len());
         }
         Step::Note { key, value } => ledger.put_note(&note(*key), value.as_deref()).unwrap(),
+        Step::Cluster { state } => ledger.put_cluster_state(state).unwrap(),
         Step::Commit | Step::Drop => {}
     }
 }
@@ -178,6 +183,7 @@ fn compare(ledger: &impl LedgerQueries, model: &Model) {
         assert_eq!(ledger.longest_resting(&[range]).unwrap(), longest, "longest resting within {range}");
     }
     compare_notes(ledger, model);
+    assert_eq!(ledger.cluster_state().unwrap(), model.cluster);
 }
 
 fn compare_notes(ledger: &impl LedgerQueries, model: &Model) {
