@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use gingham_engine::ledger::LedgerQueries;
+use gingham_engine::network_view::NetworkView;
 use gingham_engine::ownership::beat::Beat;
 use gingham_engine::ownership::claim::{Claim, ClaimError};
 use gingham_engine::ownership::error::ClusterError;
@@ -11,13 +12,14 @@ use gingham_engine::ownership::local::LocalState;
 use gingham_engine::ownership::release::{Release, Released};
 use gingham_engine::ownership::sync::{Sync, SyncError, Synced};
 use gingham_engine::ownership::takeover::Sighting;
+use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
 use gingham_engine::settings::cluster::StoreSettings;
 use ipnet::IpNet;
 
 use crate::chooser::PolicyChooser;
 use crate::error::Fault;
-use crate::room::{free_in, free_on, used_in};
+use crate::room::{free_in, free_on, size, used_in};
 use crate::{Cluster, Policy, machine};
 
 /// What was done to have room.
@@ -88,12 +90,20 @@ impl Cluster<'_> {
         Ok(ensured)
     }
 
+    /// Addresses that the policy could give on a grid. What nobody gets, like the range's first address, is not among
+    /// them: a block in which nothing else is left is full.
     fn free(&self, policy: &Policy<'_>, grid: usize) -> Result<u64, Fault> {
         let ledger = self.ledger()?;
-        let local = self.local(&ledger)?;
-        let grid = policy.grids().get(grid).copied();
         // Blocks that rest count as well: a node with nothing else would else claim one after the other.
-        grid.map_or(Ok(u64::MAX), |grid| free_on(&ledger, &grid, local.held(), &self.settings.exclude))
+        let blocks = RangeSet::new(self.local(&ledger)?.ranges());
+        let view = NetworkView::new(ledger, policy.pools().within(&blocks), self.settings.exclude.clone())?;
+        // There is a grid for each pool.
+        let Some(pool) = view.pools().iter().nth(grid) else { return Ok(0) };
+        let mut free: u128 = 0;
+        for part in view.permitted(pool.ranges.iter().map(|part| part.range)) {
+            free = free.saturating_add(size(part).saturating_sub(used_in(view.ledger(), part)?));
+        }
+        Ok(u64::try_from(free).unwrap_or(u64::MAX))
     }
 
     fn join_if_out(&mut self, policy: &Policy<'_>, deadline: Instant) -> Result<Option<Joined>, Fault> {

@@ -78,6 +78,18 @@ fn idle_blocks_go_back_as_long_as_enough_stays() {
 }
 
 #[test]
+fn an_address_that_nobody_gets_is_no_room() {
+    let site = Site::new();
+    let a = site.node("a");
+    a.ensure().unwrap();
+    // All but the network's own address, which no policy can give.
+    for number in 1..64 {
+        a.lease(&number.to_string(), &format!("10.32.0.{number}"));
+    }
+    assert_eq!(a.ensure().unwrap(), ["10.32.0.64/26"]);
+}
+
+#[test]
 fn excluded_blocks_are_not_claimed() {
     let site = Site::new();
     let a = site.node_with("a", Some(site.store()), &json!({"exclude": ["10.32.0.0/25"]}));
