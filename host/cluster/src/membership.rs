@@ -88,11 +88,13 @@ impl Cluster<'_> {
         Ok(ensured)
     }
 
+    /// Addresses that the policy could give on a grid. What nobody gets, like the range's first address, is not among
+    /// them: a block in which nothing else is left is full.
     fn free(&self, policy: &Policy<'_>, grid: usize) -> Result<u64, Fault> {
         let ledger = self.ledger()?;
+        // Blocks that rest count as well: a node with nothing else would else claim one after the other.
         let local = self.local(&ledger)?;
         let grid = policy.grids().get(grid).copied();
-        // Blocks that rest count as well: a node with nothing else would else claim one after the other.
         grid.map_or(Ok(u64::MAX), |grid| free_for(policy.pools(), &ledger, &grid, local.held(), &self.settings.exclude))
     }
 
