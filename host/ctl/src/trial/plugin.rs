@@ -13,7 +13,7 @@ use super::container::{Container, INTERFACE};
 use super::json;
 
 /// Where the plugin is put: in the sandbox's own `/run`.
-const DIRECTORY: &str = "/run/gingham-try";
+pub(super) const DIRECTORY: &str = "/run/gingham-try";
 
 /// Where other plugins are, for configurations that need one.
 const OTHERS: &str = "/opt/cni/bin:/usr/lib/cni";
