@@ -20,6 +20,8 @@ use super::{CommandError, Place, write_json};
 use crate::cli::ClusterStatusArguments;
 use crate::table::Table;
 
+const NO_ROUTE: &str = "no route";
+
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -110,6 +112,11 @@ impl Overview {
         let shares = self.shares();
         let (least, most) = (shares.iter().min(), shares.iter().max());
         least.zip(most).is_some_and(|(least, most)| most - least <= block)
+    }
+
+    /// Whether there are routes to all blocks of all nodes.
+    pub(crate) fn reaches_all(&self) -> bool {
+        self.members.iter().all(|member| member.reach != Some(NO_ROUTE))
     }
 
     fn empty(place: &Place<'_>, problem: Option<String>) -> Self {
@@ -210,7 +217,7 @@ fn reach_word(reach: Reach) -> Option<&'static str> {
 fn way(blocks: &[IpNet], reach: Reach, routes: &[KeptRoute]) -> Option<&'static str> {
     let word = reach_word(reach).filter(|_| !blocks.is_empty())?;
     let is_reached = |block: &IpNet| routes.iter().any(|route| route.destination.contains(block));
-    Some(if blocks.iter().all(is_reached) { word } else { "no route" })
+    Some(if blocks.iter().all(is_reached) { word } else { NO_ROUTE })
 }
 
 fn store(store: &StoreSettings) -> String {

@@ -1,5 +1,6 @@
 //! `ginghamctl try --cluster N`: several nodes that divide a range, one of which is lost.
 
+mod companion;
 mod etcd;
 mod node;
 mod overview;
@@ -23,6 +24,9 @@ use node::Trial;
 use site::Site;
 use store::StorePlan;
 
+/// What keeps the routes on each node.
+const COMPANION: &str = "gingham-node";
+
 /// Tries a network on so many nodes. As for one node, everything that is needed of this machine is read first.
 pub(super) fn run(
     arguments: &TryArguments,
@@ -35,10 +39,12 @@ pub(super) fn run(
     let plugin = PluginFile::find(arguments.plugin.as_deref())?;
     let chooser = Chooser::of(&config, library_dir)?;
     let carried = CarriedOver::pack(&chooser, config.resolv_conf());
+    let companion = PluginFile::beside(COMPANION);
     let plan = StorePlan::of(arguments.store)?;
     let sandbox = Sandbox::enter()?;
     carried.unpack()?;
     let plugin = plugin.install(&config)?;
+    let companion = companion.map(|file| file.install_as(COMPANION)).transpose()?;
     let mut story = Story::new(out);
     story.begin(&config, &chooser, sandbox.has_user_namespace())?;
     let coming_up = Instant::now();
@@ -46,7 +52,13 @@ pub(super) fn run(
     story
         .tell("nodes", format!("{site}: namespaces of their own, on one link, up in {}", took(coming_up.elapsed())))?;
     let store = plan.start(&mut story)?;
-    let trial = Trial { config: &config, plugin: &plugin, pod_namespace: &arguments.pod_namespace, store: &store };
+    let trial = Trial {
+        config: &config,
+        plugin: &plugin,
+        companion: companion.as_deref(),
+        pod_namespace: &arguments.pod_namespace,
+        store: &store,
+    };
     steps::walk(&trial, site, &mut story)?;
     drop(store);
     Ok(story.end(start.elapsed())?)

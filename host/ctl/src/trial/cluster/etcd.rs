@@ -3,13 +3,11 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Signal, set_parent_process_death_signal};
-
+use super::companion::{end_with_this_thread, last_lines};
 use super::site::BETWEEN;
 
 /// For clients, and for members that it has none of.
@@ -21,9 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long one look at it may last.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// So many lines of its log are shown when it fails.
-const LAST_LINES: usize = 8;
 
 /// No etcd.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +49,7 @@ impl Etcd {
             // Versions before 3.5 want to be told that one knows.
             command.env("ETCD_UNSUPPORTED_ARCH", "arm64");
         }
-        // SAFETY: one system call, which allocates nothing, between fork and exec.
-        unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
+        end_with_this_thread(&mut command);
         let mut etcd = Self { process: command.spawn().map_err(fault)?, log };
         etcd.wait_until_well()?;
         Ok(etcd)
@@ -79,10 +73,7 @@ impl Etcd {
                 Ok(None) => format!("did not serve within {} s", PATIENCE.as_secs()),
                 Err(error) => format!("cannot be waited for: {error}"),
             };
-            let log = fs::read_to_string(&self.log).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
-            return Err(EtcdError::Unwell { what, log: last });
+            return Err(EtcdError::Unwell { what, log: last_lines(&self.log) });
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::trial::plugin::{Answered, Plugin, PluginError, Verb};
 pub(super) struct Trial<'a> {
     pub(super) config: &'a TrialConfig,
     pub(super) plugin: &'a Plugin,
+    /// `gingham-node`, if it is there.
+    pub(super) companion: Option<&'a Path>,
     pub(super) pod_namespace: &'a str,
     pub(super) store: &'a Store,
 }
@@ -55,7 +57,7 @@ pub(super) struct Pod {
 
 impl Trial<'_> {
     /// What the plugin reads on this node.
-    fn input(&self, node: &SiteNode) -> String {
+    pub(super) fn input(&self, node: &SiteNode) -> String {
         self.config.input_with_cluster(self.store.cluster(&node.name, node.address))
     }
 

@@ -26,6 +26,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
+use super::companion::{self, Companion};
 use crate::trial::plugin::DIRECTORY;
 
 /// What joins the nodes.
@@ -79,6 +80,8 @@ pub(super) struct SiteNode {
     port: String,
     mounts: File,
     network: File,
+    /// Its gingham-node.
+    companion: Option<Companion>,
 }
 
 impl Site {
@@ -110,30 +113,35 @@ impl SiteNode {
         let (mounts, network, namespace) = born?;
         let (address, port) = (Ipv4Addr::new(192, 0, 2, number), format!("port{number}"));
         wire(kernel, switch, &port, &namespace, net(address))?;
-        Ok(Self { name: format!("node-{number}"), address: address.into(), port, mounts, network })
+        Ok(Self { name: format!("node-{number}"), address: address.into(), port, mounts, network, companion: None })
     }
 
     /// Does something on the node.
     pub(super) fn on<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, SiteError> {
         thread::scope(|scope| {
-            let there = || self.enter().map(|()| work());
+            let there = || enter(&self.name, &self.network, &self.mounts).map(|()| work());
             scope.spawn(there).join().unwrap_or_else(|panic| resume_unwind(panic))
         })
     }
 
-    /// For the calling thread, for good.
-    fn enter(&self) -> Result<(), SiteError> {
-        let fault = |source| SiteError::Enter { node: self.name.clone(), source };
-        unshare(UnshareFlags::FS).map_err(fault)?;
-        let enter = |namespace: &File, kind| move_into_link_name_space(namespace.as_fd(), Some(kind)).map_err(fault);
-        enter(&self.network, LinkNameSpaceType::Network)?;
-        enter(&self.mounts, LinkNameSpaceType::Mount)
+    /// Starts gingham-node there, to look after one network. Its log is at [`LOG`] of the node.
+    pub(super) fn keep(&mut self, program: &Path, config: String) -> Result<(), SiteError> {
+        let fault = |operation| move |source| SiteError::Io { operation, path: program.to_owned(), source };
+        let duplicate = |namespace: &File| namespace.try_clone().map_err(fault("keep the namespaces for"));
+        let (name, network, mounts) = (self.name.clone(), duplicate(&self.network)?, duplicate(&self.mounts)?);
+        let command = companion::command(program);
+        let there = move || {
+            enter(&name, &network, &mounts).map_err(io::Error::other)?;
+            companion::prepare(&config)
+        };
+        self.companion = Some(Companion::start(command, there).map_err(fault("start"))?);
+        Ok(())
     }
 
     /// Ends the node without a word: its namespaces go with all that is in them. Returns when its link is gone.
     pub(super) fn die(self) -> Result<(), SiteError> {
-        let Self { name, port, mounts, network, .. } = self;
-        drop((mounts, network));
+        let Self { name, port, mounts, network, companion, .. } = self;
+        drop((companion, mounts, network));
         let mut kernel = Socket::<Route>::open()?;
         let deadline = Instant::now() + PATIENCE;
         while link::by_name(&mut kernel, &port)?.is_some() {
@@ -145,6 +153,15 @@ impl SiteNode {
         }
         Ok(())
     }
+}
+
+/// For the calling thread, for good.
+fn enter(node: &str, network: &File, mounts: &File) -> Result<(), SiteError> {
+    let fault = |source| SiteError::Enter { node: node.to_owned(), source };
+    unshare(UnshareFlags::FS).map_err(fault)?;
+    let enter = |namespace: &File, kind| move_into_link_name_space(namespace.as_fd(), Some(kind)).map_err(fault);
+    enter(network, LinkNameSpaceType::Network)?;
+    enter(mounts, LinkNameSpaceType::Mount)
 }
 
 fn unshare(flags: UnshareFlags) -> Result<(), Errno> {

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use gingham_engine::ownership::beat::WATCH;
 
+use super::companion::{LOG, last_lines};
 use super::node::{NodeError, Pod, Trial};
 use super::overview::look;
 use super::site::{Site, SiteError, SiteNode};
@@ -21,6 +23,9 @@ const PODS: [&str; 8] = ["pod-1", "pod-2", "pod-3", "pod-4", "pod-5", "pod-6", "
 
 /// How long an answer may take to come.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take until a node knows the ways to the others.
+const WAYS: Duration = Duration::from_secs(20);
 
 /// A step that failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,8 @@ pub(crate) enum StepError {
     Twice { first: &'static str, second: &'static str, address: IpAddr },
     #[error("{0}")]
     Unequal(String),
+    #[error("{node} has no way to some blocks:\n{text}{log}")]
+    NoWays { node: String, text: String, log: String },
     #[error("there are no nodes")]
     NoNodes,
     #[error("cannot write to standard output: {0}")]
@@ -47,7 +54,7 @@ pub(crate) enum StepError {
 pub(super) fn walk(trial: &Trial<'_>, site: Site, story: &mut Story<'_>) -> Result<(), StepError> {
     let mut nodes = site.nodes;
     let mut pods = join(trial, &nodes, story)?;
-    open_ways(trial, &nodes, story)?;
+    open_ways(trial, &mut nodes, story)?;
     tell_cluster(trial, &nodes, nodes.len(), story)?;
     reach(&pods, story)?;
     let (Some(lost), Some(its_pod)) = (nodes.pop(), pods.pop()) else { return Err(StepError::NoNodes) };
@@ -74,22 +81,44 @@ fn join(trial: &Trial<'_>, nodes: &[SiteNode], story: &mut Story<'_>) -> Result<
     Ok(pods)
 }
 
-/// Who joined first knows nothing of the later ones yet: gingham-node would see to it.
-fn open_ways(trial: &Trial<'_>, nodes: &[SiteNode], story: &mut Story<'_>) -> Result<(), StepError> {
+/// Who joined first knows nothing of the later ones yet: gingham-node sees to it, or else this program.
+fn open_ways(trial: &Trial<'_>, nodes: &mut [SiteNode], story: &mut Story<'_>) -> Result<(), StepError> {
     let start = Instant::now();
-    let mut routes = 0;
-    for node in nodes {
-        let report = trial.administer(node, |place| place.refresh_ways())?;
-        let Some(report) = report else {
-            return Ok(story.tell("routes", "none: reach is \"none\", the network underneath has to know the blocks")?);
-        };
-        routes += report.routes.kept + report.routes.added;
-        for problem in &report.problems {
-            story.tell("", format!("{}: {problem}", node.name))?;
+    let how = match trial.companion {
+        Some(program) => {
+            for node in nodes.iter_mut() {
+                let input = trial.input(node);
+                node.keep(program, input)?;
+            }
+            nodes.iter().try_for_each(|node| wait_for_ways(trial, node))?;
+            "gingham-node runs on each node"
         }
-    }
+        None => {
+            for node in nodes.iter() {
+                trial.administer(node, |place| place.refresh_ways())?;
+                wait_for_ways(trial, node)?;
+            }
+            "no gingham-node lies beside ginghamctl, which does its work here"
+        }
+    };
     let time = took(start.elapsed());
-    Ok(story.tell("routes", format!("{routes} to the blocks of other nodes, brought up to date in {time}"))?)
+    Ok(story.tell("routes", format!("{how}: all nodes know the way to all blocks after {time}"))?)
+}
+
+fn wait_for_ways(trial: &Trial<'_>, node: &SiteNode) -> Result<(), StepError> {
+    let deadline = Instant::now() + WAYS;
+    loop {
+        let (overview, text) = look(trial, node)?;
+        if overview.reaches_all() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            let log = node.on(|| last_lines(Path::new(LOG)))?;
+            return Err(StepError::NoWays { node: node.name.clone(), text, log });
+        }
+        // What the other process does is seen in the kernel alone.
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Shows the cluster; so many nodes have to have equal shares.
