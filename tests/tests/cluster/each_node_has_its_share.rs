@@ -25,8 +25,7 @@ fn nobody_gets_what_another_has() {
     }
     let ground = three_members();
     let mut seen: BTreeSet<IpAddr> = BTreeSet::new();
-    let adds: Vec<_> =
-        (0..30).map(|number| ground.start_add(number % 3 + 1, &format!("pod-{number}"))).collect();
+    let adds: Vec<_> = (0..30).map(|number| ground.start_add(number % 3 + 1, &format!("pod-{number}"))).collect();
     for add in adds {
         let (_, outcome) = add.end();
         let address = gingham_tests::cni::address(&outcome.result()).parse().unwrap();

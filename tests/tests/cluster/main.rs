@@ -7,5 +7,6 @@ mod ground;
 mod each_node_has_its_share;
 mod killed_while_claiming;
 mod names_and_machines;
+mod pods_reach_each_other;
 mod store_that_is_away;
 mod when_all_is_taken;
