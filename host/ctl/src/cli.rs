@@ -85,9 +85,9 @@ other and the gateway, CHECK and DEL follow, and it is verified that nothing is 
 and mount namespaces that end with the command, with an empty /run and /var/lib: it touches nothing of this machine, its
 leases and its other networks, and it needs no root where user namespaces are allowed.
 
-With --cluster N there are N nodes, each in namespaces of its own, that divide a range: a pod on each, the pods ping each
-other, the last node is killed and taken over while the others' traffic goes on. Their store is an etcd of their own if
-one is installed, else a directory that all of them see. `ipam.cluster` of CONFIG is replaced.
+With --cluster N there are N nodes, each in namespaces of its own, that divide a range: a pod on each, the pods ping
+each other, the last node is killed and taken over while the others' traffic goes on. Their store is an etcd of their
+own if one is installed, else a directory that all of them see. `ipam.cluster` of CONFIG is replaced.
 
 Examples:
   ginghamctl try                                     with a network that comes with ginghamctl

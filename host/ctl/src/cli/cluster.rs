@@ -21,7 +21,7 @@ pub(crate) enum ClusterCommand {
 /// Which network, and how the answer is to look.
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArguments {
-    /// The name of a network in --config-dir, or a configuration file [default: the only one with `ipam.cluster`]
+    /// A network in --config-dir, or a file [default: the only one with `ipam.cluster`]
     #[arg(long, value_name = "NETWORK|FILE")]
     pub(crate) network: Option<String>,
     /// The directory of network configurations
@@ -36,14 +36,14 @@ pub(crate) struct ClusterArguments {
 #[command(after_help = "\
 SHARE is the range meant for a node: it claims blocks there first. BLOCKS are those it has claimed. USED counts the
 addresses in use or at rest in them; a node knows its own alone. REACH says whether this node has routes to the other's
-blocks. STATE is `member`, `left` or `taken over`. Whether a node is alive cannot be seen at one look; `ginghamctl
-cluster takeover` watches for it. In the picture of the range a letter is a node and `.` is nobody, `*` is several.
+blocks. STATE is `member`, `left` or `taken over`. Whether a node is alive cannot be seen at one look: `ginghamctl
+cluster takeover` watches for it. In the picture of the range a letter is a node, `.` is nobody, `*` is several.
 
 If the store cannot be asked, what this node knows itself is shown, and the exit status is 1.
 
-With --json: an object with network, node, store, reach, kept (whether gingham-node runs), reachable (the store), problem,
-grids (range, blockLength) and members, a list of objects with node, thisNode, share (ranges), blocks, used, free,
-address, reach (\"here\", \"route\", \"vxlan\", \"no route\"; null where there is nothing to reach) and state (\"member\",
+With --json: an object with network, node, store, reach, kept (whether gingham-node runs), reachable (the store),
+problem, grids (range, blockLength) and members, a list of objects with node, thisNode, share (ranges), blocks, used,
+free, address, reach (\"here\", \"route\", \"vxlan\", \"no route\"; null where there is nothing to reach) and state (\"member\",
 \"left\", \"taken\", \"listed\" without a store, or null if the store does not tell).
 
 Examples:
@@ -56,8 +56,8 @@ pub(crate) struct ClusterStatusArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A node joins by itself with its first ADD, or when gingham-node starts. Join by hand to see that it can, or after `leave`.
-It gets a first block. If the name may be another machine's, that one is watched for 12 seconds first.
+A node joins by itself with its first ADD, or when gingham-node starts. Join by hand to see that it can, or after
+`leave`. It gets a first block. If the name may be another machine's, that one is watched for 12 seconds first.
 
 With --json: an object with network, node, incarnation, blocks (prefixes) and lost (blocks that others have now).
 
@@ -72,8 +72,8 @@ pub(crate) struct JoinArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Its blocks are free for the others, its routes to them and its own address on the bridge go. The node stays out until
-`ginghamctl cluster join`. Refused while containers use addresses of the network. Where the store cannot be asked the node
-is out all the same; run it again later, so that the others learn it.
+`ginghamctl cluster join`. Refused while containers use addresses of the network. Where the store cannot be asked the
+node is out all the same; run it again later, so that the others learn it.
 
 With --json: an object with network, node and blocks (those given back).
 

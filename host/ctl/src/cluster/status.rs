@@ -22,6 +22,9 @@ use crate::table::Table;
 
 const NO_ROUTE: &str = "no route";
 
+/// The state of a member of a list, which has a share and no blocks.
+const LISTED: &str = "listed";
+
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -153,7 +156,7 @@ impl Overview {
                 free: None,
                 address: None,
                 reach: None,
-                state: Some("listed"),
+                state: Some(LISTED),
             });
         }
         Ok(overview)
@@ -263,7 +266,7 @@ fn table(members: &[Member]) -> Table<8> {
         table.row([
             if member.this_node { format!("{} *", member.node) } else { member.node.clone() },
             or_dash((!share.is_empty()).then(|| share.join(", "))),
-            member.blocks.len().to_string(),
+            or_dash((member.state != Some(LISTED)).then(|| member.blocks.len().to_string())),
             or_dash(member.used.map(|used| used.to_string())),
             or_dash(member.free.map(|free| free.to_string())),
             or_dash(member.address.map(|address| address.to_string())),

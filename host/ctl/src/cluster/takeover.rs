@@ -15,6 +15,9 @@ use super::{CommandError, PATIENCE, Place, blocks, write_json};
 use crate::cli::TakeoverArguments;
 use crate::clock;
 
+/// So many heirs are named.
+const MOST_NAMED: usize = 8;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Told<'a> {
@@ -100,25 +103,26 @@ fn announce(
     )?;
     writeln!(out, "  it holds {}, free for the other nodes then", blocks(held))?;
     let others: Vec<&str> = status.records.member_names().filter(|name| name != node).collect();
-    let heirs = if others.len() > 8 { format!("{} members", others.len()) } else { others.join(", ") };
-    writeln!(out, "  its share is divided among {heirs}")?;
+    match others.as_slice() {
+        [heir] => writeln!(out, "  its share is {heir}'s then")?,
+        heirs if heirs.len() > MOST_NAMED => writeln!(out, "  its share is divided among {} members", heirs.len())?,
+        heirs => writeln!(out, "  its share is divided among {}", heirs.join(", "))?,
+    }
     writeln!(
         out,
         "  containers that still run there would share their addresses with others: make sure that none does"
     )?;
     if arguments.force {
-        writeln!(out, "  it is not watched for a sign of life (--force)")
-    } else {
-        let beats = match status.records.life.get(node) {
-            Some(_) => "",
-            None => "; it never gave one, as gingham-node does not run there",
-        };
+        return writeln!(out, "  it is not watched for a sign of life (--force)");
+    }
+    if !status.records.life.contains_key(node) {
         writeln!(
             out,
-            "  it is watched for a sign of life for {} s first; if it gives one, nothing is changed{beats}",
-            WATCH / 1_000
-        )
+            "  it never gave a sign of life, for gingham-node does not run there: that it is silent says nothing"
+        )?;
     }
+    let seconds = WATCH / 1_000;
+    writeln!(out, "  it is watched for a sign of life for {seconds} s first; if it gives one, nothing is changed")
 }
 
 fn confirm(arguments: &TakeoverArguments, out: &mut dyn Write) -> Result<(), CommandError> {

@@ -1,10 +1,12 @@
 //! `ginghamctl` as its users run it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod clusters_are_administered;
 mod configurations_are_explained;
 mod gc_frees_only_the_dead;
 mod leases_are_shown;
 mod policies_are_installed_whole;
 mod program;
+mod try_shows_a_cluster;
 mod try_shows_the_whole_way;
 mod usage_is_explained;

@@ -2,13 +2,17 @@
 
 use crate::program::ctl;
 
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 20] = [
     &["try"],
     &["check-config"],
     &["run"],
     &["status"],
     &["leases"],
     &["gc"],
+    &["cluster", "status"],
+    &["cluster", "join"],
+    &["cluster", "leave"],
+    &["cluster", "takeover"],
     &["allocate"],
     &["release"],
     &["import", "host-local"],
