@@ -95,10 +95,19 @@ impl Cluster<'_> {
                 members[at].blocks.push(block);
             }
         }
+        let (local, usage) = self.known()?;
+        Ok(Status { node: self.node.clone(), local, members, usage, problem, records })
+    }
+
+    /// What this node knows without asking anybody: its membership, its blocks and how full they are.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn known(&self) -> Result<(LocalState, Usage), Fault> {
         let ledger = self.ledger()?;
         let local = self.local(&ledger)?;
         let usage = self.usage(&local, &ledger)?;
-        Ok(Status { node: self.node.clone(), local, members, usage, problem, records })
+        Ok((local, usage))
     }
 
     /// Whether the policy finds a block that this node could claim on each grid, by what the store says now. Claims

@@ -45,7 +45,7 @@ impl Cluster<'_> {
     /// # Errors
     /// [`Fault`], also if what is known belongs to another configuration.
     pub fn claimed<L: LedgerQueries>(&self, ledger: &L) -> Result<Claimed, Fault> {
-        match &self.cluster.store {
+        match &self.keys.store {
             StoreSettings::Local { members } if members.is_empty() => match self.kept(ledger)? {
                 Kept::Nothing => Ok(Claimed::All),
                 Kept::Shared(local) if is_new(&local) => Ok(Claimed::All),

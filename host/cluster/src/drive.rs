@@ -42,12 +42,12 @@ impl Cluster<'_> {
         make: impl FnOnce(&LocalState, &StoreLedger) -> Result<T, Fault>,
         deadline: Instant,
     ) -> Result<(T::Output, T), Fault> {
-        let mut made = None;
+        let mut kept = None;
         let step = self.step(|local, ledger| {
-            let task = made.insert(make(local, ledger)?);
+            let task = kept.insert(make(local, ledger)?);
             Ok(task.start(local, now()))
         })?;
-        match made {
+        match kept {
             Some(task) => self.go_on(task, step, deadline),
             None => Err(self.no_store()),
         }

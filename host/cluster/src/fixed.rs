@@ -49,9 +49,9 @@ impl Cluster<'_> {
         ledger: &mut L,
         log: &mut Vec<LogLine>,
     ) -> Result<(), Fault> {
-        let StoreSettings::Local { members } = &self.cluster.store else { return Ok(()) };
+        let StoreSettings::Local { members } = &self.keys.store else { return Ok(()) };
         self.require_listed(members)?;
-        let is_used = ledger.attachment_count()? > 0 || self.has_resting(policy, ledger)?;
+        let is_used = ledger.attachment_count()? > 0 || has_resting(policy, ledger)?;
         match self.kept(ledger)? {
             Kept::Fixed(known) if is_used => self.require_same_shares(&known, policy, members, log)?,
             Kept::Nothing if is_used => {
@@ -104,15 +104,6 @@ impl Cluster<'_> {
         Err(settings("cluster.members", text))
     }
 
-    fn has_resting<L: LedgerQueries>(&self, policy: &Policy<'_>, ledger: &L) -> Result<bool, Fault> {
-        for part in policy.pools().iter().flat_map(|pool| &pool.ranges) {
-            if ledger.resting_count(part.range)? > 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     fn config_digest(&self) -> String {
         use std::fmt::Write as _;
         let digest = Sha256::digest(self.settings.policy_config.as_bytes());
@@ -122,4 +113,13 @@ impl Cluster<'_> {
             text
         })
     }
+}
+
+fn has_resting<L: LedgerQueries>(policy: &Policy<'_>, ledger: &L) -> Result<bool, Fault> {
+    for part in policy.pools().iter().flat_map(|pool| &pool.ranges) {
+        if ledger.resting_count(part.range)? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

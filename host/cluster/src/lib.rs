@@ -50,7 +50,8 @@ pub type Policy<'a> = ClusterPolicy<'a, StoreLedger>;
 pub struct Cluster<'a> {
     network: &'a str,
     settings: &'a Settings,
-    cluster: ClusterSettings,
+    /// `ipam.cluster`.
+    keys: ClusterSettings,
     node: String,
     boot: &'a str,
     store: Option<Box<dyn SharedStore>>,
@@ -62,9 +63,9 @@ impl<'a> Cluster<'a> {
     /// # Errors
     /// [`Fault::Settings`] if the host name is no name for a node.
     pub fn new(network: &'a str, settings: &'a Settings, boot: &'a str) -> Result<Self, Fault> {
-        let cluster = settings.cluster.clone().unwrap_or_default();
-        let node = machine::node_name(&cluster)?;
-        Ok(Self { network, settings, cluster, node, boot, store: None })
+        let keys = settings.cluster.clone().unwrap_or_default();
+        let node = machine::node_name(&keys)?;
+        Ok(Self { network, settings, keys, node, boot, store: None })
     }
 
     /// This node's name.
@@ -74,18 +75,18 @@ impl<'a> Cluster<'a> {
 
     /// Where the truth is kept, and the other keys.
     pub fn settings(&self) -> &ClusterSettings {
-        &self.cluster
+        &self.keys
     }
 
     /// Whether other nodes share a store with this one.
     pub fn is_shared(&self) -> bool {
-        self.cluster.store.is_shared()
+        self.keys.store.is_shared()
     }
 
     /// The cluster's store, opened the first time.
     pub(crate) fn store(&mut self) -> Result<&mut dyn SharedStore, Fault> {
         if self.store.is_none() {
-            let store: Box<dyn SharedStore> = match &self.cluster.store {
+            let store: Box<dyn SharedStore> = match &self.keys.store {
                 StoreSettings::Etcd(settings) => Box::new(Etcd::new(settings.clone(), self.network)),
                 StoreSettings::Directory { path } => Box::new(Directory::new(path, self.network)),
                 StoreSettings::Local { .. } => return Err(self.no_store()),

@@ -57,7 +57,7 @@ impl Cluster<'_> {
         deadline: Instant,
         log: &mut Vec<LogLine>,
     ) -> Result<Ensured, Fault> {
-        self.have_room(policy, self.cluster.low_water.max(1), deadline, log)
+        self.have_room(policy, self.keys.low_water.max(1), deadline, log)
     }
 
     fn have_room(
@@ -88,11 +88,13 @@ impl Cluster<'_> {
         Ok(ensured)
     }
 
+    /// Addresses that the policy could give on a grid. What nobody gets, like the range's first address, is not among
+    /// them: a block in which nothing else is left is full.
     fn free(&self, policy: &Policy<'_>, grid: usize) -> Result<u64, Fault> {
         let ledger = self.ledger()?;
+        // Blocks that rest count as well: a node with nothing else would else claim one after the other.
         let local = self.local(&ledger)?;
         let grid = policy.grids().get(grid).copied();
-        // Blocks that rest count as well: a node with nothing else would else claim one after the other.
         grid.map_or(Ok(u64::MAX), |grid| free_for(policy.pools(), &ledger, &grid, local.held(), &self.settings.exclude))
     }
 
@@ -122,7 +124,7 @@ impl Cluster<'_> {
         watched: Option<Sighting>,
         deadline: Instant,
     ) -> Result<Joined, Fault> {
-        let identity = machine::identity(&self.cluster, self.settings.reach, self.boot, self.device_mac())?;
+        let identity = machine::identity(&self.keys, self.settings.reach, self.boot, self.device_mac())?;
         let mut join = Join::new(identity, policy.grids().to_vec(), policy.name());
         if let Some(sighting) = watched {
             join = join.having_watched(sighting);
@@ -191,7 +193,7 @@ impl Cluster<'_> {
     /// # Errors
     /// [`Fault`]
     pub fn release(&mut self, candidates: &[IpNet], deadline: Instant) -> Result<Released, Fault> {
-        let (exclude, keep) = (self.settings.exclude.clone(), self.cluster.low_water.saturating_mul(2));
+        let (exclude, keep) = (self.settings.exclude.clone(), self.keys.low_water.saturating_mul(2));
         let make = |local: &LocalState, ledger: &_| {
             let mut idle = Vec::new();
             for grid in local.grids() {
@@ -223,7 +225,7 @@ impl Cluster<'_> {
 
     /// Whether this node's range is divided by a list, not by a store.
     pub fn is_fixed(&self) -> bool {
-        matches!(&self.cluster.store, StoreSettings::Local { members } if !members.is_empty())
+        matches!(&self.keys.store, StoreSettings::Local { members } if !members.is_empty())
     }
 
     /// Free addresses in what is claimed, on all grids together.

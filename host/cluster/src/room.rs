@@ -81,6 +81,7 @@ pub(crate) fn free_of<L: LedgerQueries>(
     Ok(free)
 }
 
-fn size(range: IpRange) -> u128 {
+/// How many addresses a range has.
+pub(crate) fn size(range: IpRange) -> u128 {
     (number(range.last()) - number(range.first())).saturating_add(1)
 }

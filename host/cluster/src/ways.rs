@@ -17,12 +17,12 @@ impl Cluster<'_> {
             Reach::None => Ok(None),
             Reach::Route => Ok(Some(Mode::Route)),
             Reach::Vxlan => {
-                let local = machine::node_address(&self.cluster, Reach::Vxlan)?;
+                let local = machine::node_address(&self.keys, Reach::Vxlan)?;
                 Ok(local.map(|local| {
-                    let id = self.cluster.vxlan.id.unwrap_or_else(|| reach::network_identifier(self.network));
+                    let id = self.keys.vxlan.id.unwrap_or_else(|| reach::network_identifier(self.network));
                     Mode::Vxlan(reach::Vxlan {
                         id,
-                        port: self.cluster.vxlan.port,
+                        port: self.keys.vxlan.port,
                         local,
                         mac: device_mac(self.network, &self.node),
                     })

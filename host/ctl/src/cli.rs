@@ -1,5 +1,6 @@
 //! The command line: what can be said, and the help that explains it.
 
+mod cluster;
 mod network;
 
 use std::path::PathBuf;
@@ -8,6 +9,9 @@ use clap::{Args, Parser, Subcommand};
 use gingham_engine::library::LIBRARY_DIR;
 use gingham_engine::settings::DATA_DIR;
 
+pub(crate) use cluster::{
+    ClusterArguments, ClusterCommand, ClusterStatusArguments, JoinArguments, LeaveArguments, TakeoverArguments,
+};
 pub(crate) use network::{
     AllocateArguments, CheckConfigArguments, CompletionsArguments, ExportArguments, ExportCommand, ImportArguments,
     ImportCommand, OwnerArguments, ReleaseArguments, RunArguments, Shell, StatusArguments,
@@ -48,6 +52,12 @@ pub(crate) enum Command {
     Leases(LeasesArguments),
     /// Free the leases of containers whose network namespace is gone
     Gc(GcArguments),
+    /// Look after networks that are divided among nodes
+    #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+    Cluster {
+        #[command(subcommand)]
+        command: ClusterCommand,
+    },
     /// Take an address of a network for a script or service, and print it
     Allocate(AllocateArguments),
     /// Give back what `allocate` took
@@ -75,8 +85,13 @@ other and the gateway, CHECK and DEL follow, and it is verified that nothing is 
 and mount namespaces that end with the command, with an empty /run and /var/lib: it touches nothing of this machine, its
 leases and its other networks, and it needs no root where user namespaces are allowed.
 
+With --cluster N there are N nodes, each in namespaces of its own, that divide a range: a pod on each, the pods ping each
+other, the last node is killed and taken over while the others' traffic goes on. Their store is an etcd of their own if
+one is installed, else a directory that all of them see. `ipam.cluster` of CONFIG is replaced.
+
 Examples:
   ginghamctl try                                     with a network that comes with ginghamctl
+  ginghamctl try --cluster 3                         three nodes that share a range
   ginghamctl try /etc/cni/net.d/10-mynet.conflist    with yours
   ginghamctl try my.conf --pod-namespace red         as a pod of the Kubernetes namespace red
   ginghamctl --library ./policies try my.conf        with a policy installed elsewhere")]
@@ -90,6 +105,21 @@ pub(crate) struct TryArguments {
     /// The pod namespace of both containers, for policies that look at it
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) pod_namespace: String,
+    /// Try a network that is divided among N nodes, 3 to 8
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(3..=8))]
+    pub(crate) cluster: Option<u8>,
+    /// What the nodes agree by [default: etcd if it is installed, else directory]
+    #[arg(long, value_name = "STORE", requires = "cluster")]
+    pub(crate) store: Option<TrialStore>,
+}
+
+/// What the nodes of a trial agree by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TrialStore {
+    /// An etcd of its own, found on PATH, in /usr/bin or in /usr/sbin
+    Etcd,
+    /// A directory that all nodes see
+    Directory,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 mod check_config;
 mod cli;
 mod clock;
+mod cluster;
 mod completions;
 mod gc;
 mod holdings;
@@ -52,6 +53,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
         Command::Status(arguments) => Ok(status::run(arguments, &cli.library, out)?),
         Command::Leases(arguments) => Ok(leases::run(arguments, out)?),
         Command::Gc(arguments) => Ok(gc::run(arguments, out)?),
+        Command::Cluster { command } => Ok(cluster::run(command, &cli.library, out)?),
         Command::Allocate(arguments) => Ok(owner::allocate(arguments, &cli.library, out)?),
         Command::Release(arguments) => Ok(owner::release(&arguments.owner, &cli.library, out)?),
         Command::Import { command } => reference::import(command, out),

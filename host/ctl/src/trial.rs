@@ -2,6 +2,7 @@
 
 mod answer;
 mod chooser;
+mod cluster;
 mod config;
 mod container;
 mod icmp;
@@ -25,6 +26,9 @@ use story::Story;
 
 /// Tries a network. Everything that is needed of this machine is read first; then the machine is out of sight.
 pub(crate) fn run(arguments: &TryArguments, library_dir: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+    if let Some(count) = arguments.cluster {
+        return cluster::run(arguments, count, library_dir, out);
+    }
     let start = Instant::now();
     let config = TrialConfig::read(arguments.config.as_deref())?;
     let plugin = PluginFile::find(arguments.plugin.as_deref())?;

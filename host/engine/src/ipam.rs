@@ -126,6 +126,8 @@ pub struct Granted {
     pub answer: Answer,
     /// The networks its addresses lie in, in the order of the addresses: what masquerading must leave alone.
     pub prefixes: Vec<IpNet>,
+    /// The networks of all pools of the policy, each once.
+    pub networks: Vec<IpNet>,
     /// What the policy cost.
     pub usage: Usage,
 }
@@ -288,7 +290,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         let mut ledger = view.into_ledger()?;
         let addresses = answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
         ledger.attach(&request.key, &AttachmentRecord { addresses, ..record.clone() })?;
-        Ok((Granted { answer, prefixes, usage: self.session.usage() }, ledger))
+        Ok((Granted { answer, prefixes, networks: self.pools.networks(), usage: self.session.usage() }, ledger))
     }
 
     fn ask(

@@ -188,6 +188,17 @@ impl Pools {
         self.sorted.iter().map(|(range, ..)| *range)
     }
 
+    /// The prefixes that the ranges lie in, each once, in the policy's order.
+    pub fn networks(&self) -> Vec<IpNet> {
+        let mut networks = Vec::new();
+        for part in self.in_order.iter().flat_map(|pool| &pool.ranges) {
+            if !networks.contains(&part.prefix) {
+                networks.push(part.prefix);
+            }
+        }
+        networks
+    }
+
     /// Reserved addresses within a range, in order.
     pub fn reserved_within(&self, within: IpRange) -> &[IpAddr] {
         let from = self.reserved.partition_point(|address| *address < within.first());

@@ -201,7 +201,22 @@ pub fn ensure_address(
     wanted: IpNet,
     force: bool,
 ) -> Result<bool, NetError> {
-    let new = ensure_address_on(kernel, bridge.index, &bridge.name, wanted, force)?;
+    ensure_address_among(kernel, bridge, wanted, force, &[])
+}
+
+/// The same on a bridge of several networks of one owner: an address within another of `networks` than the wanted one
+/// stands beside it, of whatever family.
+///
+/// # Errors
+/// As [`ensure_address`].
+pub fn ensure_address_among(
+    kernel: &mut Socket<Route>,
+    bridge: &Bridge,
+    wanted: IpNet,
+    force: bool,
+    networks: &[IpNet],
+) -> Result<bool, NetError> {
+    let new = ensure_address_on(kernel, bridge.index, &bridge.name, wanted, force, networks)?;
     if new {
         // Containers will remember the gateway by this address. A bridge that `ensure` made has it pinned already.
         pin(kernel, bridge.index, bridge.mac)?;
@@ -216,9 +231,11 @@ pub(crate) fn ensure_address_on(
     name: &str,
     wanted: IpNet,
     force: bool,
+    networks: &[IpNet],
 ) -> Result<bool, NetError> {
-    let present = address::list_like(kernel, index, wanted)?;
+    let mut present = address::list_like(kernel, index, wanted)?;
     let new = !present.iter().any(|address| address.net == wanted) && {
+        present.retain(|address| !networks.iter().any(|net| net.contains(&address.net) && !net.contains(&wanted)));
         make_room(kernel, index, name, wanted, force, &present)?;
         // Whoever runs at the same time wants the same address, so that it is there now is no error.
         address::add(kernel, index, wanted, DuplicateDetection::Off)?

@@ -270,5 +270,5 @@ pub fn ensure_address(
     wanted: IpNet,
     force: bool,
 ) -> Result<bool, NetError> {
-    bridge::ensure_address_on(kernel, gateway.index, &gateway.name, wanted, force)
+    bridge::ensure_address_on(kernel, gateway.index, &gateway.name, wanted, force, &[])
 }

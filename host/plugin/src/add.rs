@@ -175,7 +175,7 @@ impl Add<'_> {
         let bridge = host_side::ensure_bridge(&mut host, &link.bridge)?;
         failpoint::reach("add.bridge")?;
         let veth = self.plug(link, &mut host, &bridge, undo)?;
-        let gateway = host_side::ensure_gateways(&mut host, &bridge, &addressing.gateways, &link.bridge)?;
+        let gateway = host_side::ensure_gateways(&mut host, &bridge, &addressing.gateways, allotment, &link.bridge)?;
         failpoint::reach("add.gateway")?;
         forward(&addressing.gateways)?;
         if link.bridge.starts_container_end {

@@ -19,6 +19,10 @@ pub(crate) struct Allotment {
     pub(crate) dns: Dns,
     /// The networks the addresses lie in.
     pub(crate) prefixes: Vec<IpNet>,
+    /// All networks of the policy, whose gateways share the bridge.
+    pub(crate) networks: Vec<IpNet>,
+    /// Whether the gateways are this node's own leases: then no other address of their networks belongs on the bridge.
+    pub(crate) own_gateways: bool,
     /// Whether a cluster's store was asked: then the ways to the other nodes may be new.
     pub(crate) asked_store: bool,
 }
@@ -96,7 +100,7 @@ impl Addressing {
             .map(|scope| u8::try_from(scope).map_err(|_| AddressingError::Scope { destination: route.dst, scope }));
         Ok(route::Route {
             destination: route.dst.trunc(),
-            gateway: route.gw.or_else(|| first_gateway(&self.ips, route.dst)),
+            gateway: route.gw.or_else(|| first_gateway(&self.ips, route.dst).filter(|_| !is_on_link(route))),
             mtu: route.mtu,
             advmss: route.advmss,
             priority: route.priority,
@@ -104,6 +108,11 @@ impl Addressing {
             scope: scope.transpose()?,
         })
     }
+}
+
+/// A destination on the link itself has no next hop: scope `link` or `host`.
+fn is_on_link(route: &Route) -> bool {
+    route.scope.is_some_and(|scope| scope >= 253)
 }
 
 fn is_v4(net: IpNet) -> bool {

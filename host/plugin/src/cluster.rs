@@ -72,7 +72,7 @@ impl Divided {
             }
         }
         routes.append(&mut allotment.routes);
-        Allotment { routes, asked_store: self.asked_store, ..allotment }
+        Allotment { routes, own_gateways: !self.gateways.is_empty(), asked_store: self.asked_store, ..allotment }
     }
 }
 

@@ -1,10 +1,12 @@
 //! The node's side of a container's link: the bridge, the port's VLANs, and where the gateways' addresses are.
 
+use gingham_net::address;
 use gingham_net::bridge::{self, Bridge};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::vlan::{self, Gateway, GatewayInterface};
 use ipnet::IpNet;
 
+use crate::addressing::Allotment;
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::error::CniError;
 use crate::plan;
@@ -34,6 +36,7 @@ pub(crate) fn ensure_gateways(
     host: &mut Socket<Route>,
     bridge: &Bridge,
     gateways: &[IpNet],
+    allotment: &Allotment,
     config: &BridgeConfig,
 ) -> Result<Option<GatewayInterface>, CniError> {
     if gateways.is_empty() {
@@ -42,11 +45,26 @@ pub(crate) fn ensure_gateways(
     let interface = ensure_gateway_interface(host, bridge, config)?;
     for gateway in gateways {
         match &interface {
-            Some(interface) => vlan::ensure_address(host, interface, *gateway, config.force_address),
-            None => bridge::ensure_address(host, bridge, *gateway, config.force_address),
-        }?;
+            Some(interface) => vlan::ensure_address(host, interface, *gateway, config.force_address)?,
+            None => {
+                if allotment.own_gateways {
+                    remove_earlier(host, bridge, *gateway)?;
+                }
+                bridge::ensure_address_among(host, bridge, *gateway, config.force_address, &allotment.networks)?
+            }
+        };
     }
     Ok(interface)
+}
+
+/// Addresses that the node had before it lost their block: by now they are another node's.
+fn remove_earlier(host: &mut Socket<Route>, bridge: &Bridge, gateway: IpNet) -> Result<(), CniError> {
+    for present in address::list(host, bridge.index)? {
+        if gateway.contains(&present.net.addr()) && present.net.addr() != gateway.addr() {
+            address::delete(host, bridge.index, present.net)?;
+        }
+    }
+    Ok(())
 }
 
 fn ensure_gateway_interface(

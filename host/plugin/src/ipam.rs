@@ -245,7 +245,7 @@ impl<'a> AddressManagement<'a> {
             return Err(DelegateError::NoAddress { plugin: plugin.to_owned() }.into());
         }
         let prefixes = result.ips.iter().map(|ip| ip.address.trunc()).collect();
-        Ok(Allotment { ips: result.ips, routes: result.routes, dns: result.dns, prefixes, asked_store: false })
+        Ok(Allotment { ips: result.ips, routes: result.routes, dns: result.dns, prefixes, ..Allotment::default() })
     }
 
     /// Lets another plugin take back what it gave.
@@ -371,7 +371,8 @@ pub(crate) fn allotment(granted: Granted) -> Allotment {
         routes: answer.routes.into_iter().map(route).collect(),
         dns: answer.dns.map(cni_dns).unwrap_or_default(),
         prefixes: granted.prefixes,
-        asked_store: false,
+        networks: granted.networks,
+        ..Allotment::default()
     }
 }
 

@@ -9,6 +9,7 @@ use gingham_engine::ipam::{self, PoolRoom};
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::pool::Pools;
+use gingham_engine::runtime::Policy;
 use gingham_engine::settings::Settings;
 use gingham_engine::store::ReadLedger;
 use ipnet::IpNet;
@@ -108,6 +109,11 @@ impl Network {
         Ok(Some(facts))
     }
 
+    /// The name of the bridge that containers are on, also where another main plugin puts them there.
+    pub fn bridge_name(&self) -> String {
+        BridgeConfig::bridge_name(&self.call.config.object)
+    }
+
     /// Where its addresses come from.
     ///
     /// # Errors
@@ -155,6 +161,14 @@ impl Addresses<'_> {
     pub fn policy(&self) -> String {
         let PolicyChoice { name, digest } = &self.choice;
         digest.as_ref().map_or_else(|| name.clone(), |digest| format!("{name}@{digest}"))
+    }
+
+    /// The policy itself, for questions about blocks.
+    ///
+    /// # Errors
+    /// It does not load.
+    pub fn load(&self) -> Result<Policy, NetworkError> {
+        Ok(self.management.load(&self.choice)?)
     }
 
     /// The host's keys of `ipam`.

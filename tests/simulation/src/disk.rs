@@ -14,6 +14,7 @@ pub trait Disk {
     /// An empty one.
     fn new(node: &str, id: &str) -> Self;
     /// The same content on another disk.
+    #[must_use]
     fn image(&self) -> Self;
     /// What the node knows of its cluster, read in this boot.
     fn local(&self, boot: &str) -> LocalState;

@@ -125,7 +125,7 @@ fn read(path: &PathBuf) -> Result<Case, Box<dyn std::error::Error>> {
     Ok(serde_json::from_slice(&std::fs::read(path)?)?)
 }
 
-fn keep(failure: Failure, path: &PathBuf) {
+fn keep(failure: Box<Failure>, path: &PathBuf) {
     let short = failure.shrink(20_000);
     println!("shrunk to {} decisions: {}", short.case.decisions.len(), short.violation.what);
     let json = serde_json::to_vec(&short.case).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gingham_engine::address::IpRange;
 use gingham_engine::attachment::{Pod, Refusal, Request};
@@ -22,7 +22,10 @@ use ipnet::IpNet;
 use crate::chooser::Exhausted;
 use crate::disk::{Rest, key, record, sound};
 
-/// `weave-split`, loaded once for the process.
+/// Machine code that lies in the program is registered once for a process.
+static LOADED: OnceLock<Policy> = OnceLock::new();
+
+/// `weave-split` with one configuration.
 #[derive(Clone, Copy)]
 pub struct WeaveSplit {
     policy: &'static Policy,
@@ -36,9 +39,10 @@ impl WeaveSplit {
     /// # Panics
     /// If the component does not load or refuses the range: it is part of this program.
     pub fn load(grid: Grid, cooldown: u64) -> Self {
-        let runtime = sound(Runtime::new());
-        let Some(built_in) = gingham_builtin::find("weave-split") else { panic!("weave-split is not built in") };
-        let policy: &'static Policy = Box::leak(Box::new(sound(built_in.load(&runtime))));
+        let policy = LOADED.get_or_init(|| {
+            let Some(built_in) = gingham_builtin::find("weave-split") else { panic!("weave-split is not built in") };
+            sound(built_in.load(&sound(Runtime::new())))
+        });
         let config = serde_json::json!({"range": grid.range(), "blockSize": grid.block_length()});
         let settings: &'static Settings = Box::leak(Box::new(Settings {
             policy_config: config.to_string(),
@@ -74,7 +78,7 @@ impl WeaveSplit {
     /// An address for a container, the whole way through the engine: policy, guard, ledger.
     pub(crate) fn allocate(
         self,
-        ledger: MemoryLedger,
+        ledger: &MemoryLedger,
         pod: u16,
         local: &LocalState,
         listed: &Reply,

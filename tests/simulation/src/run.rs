@@ -81,6 +81,7 @@ impl Case {
             setup.nodes.push(setup.nodes[0].clone());
         }
         if self.weave_split {
+            setup.policy_allocates = true;
             setup.policy = Some(WeaveSplit::load(setup.grid, setup.cooldown));
         }
         World::new(setup)
@@ -90,7 +91,7 @@ impl Case {
     ///
     /// # Errors
     /// The case with all its decisions, and what is wrong.
-    pub fn run(&self, seed: u64, steps: u64) -> Result<World<LedgerDisk>, Failure> {
+    pub fn run(&self, seed: u64, steps: u64) -> Result<World<LedgerDisk>, Box<Failure>> {
         let mut world = self.world();
         let mut driver = Driver::new(seed, self.pods);
         let mut decisions = Vec::new();
@@ -98,7 +99,8 @@ impl Case {
             let decision = driver.decide(&world);
             decisions.push(decision);
             if let Err(violation) = world.apply(decision) {
-                return Err(Failure { case: Self { decisions, ..self.clone() }, violation, counts: world.counts });
+                let case = Self { decisions, ..self.clone() };
+                return Err(Box::new(Failure { case, violation, counts: world.counts }));
             }
         }
         Ok(world)
@@ -108,12 +110,13 @@ impl Case {
     ///
     /// # Errors
     /// What is wrong, and the case without the decisions that come after.
-    pub fn replay(&self) -> Result<World<LedgerDisk>, Failure> {
+    pub fn replay(&self) -> Result<World<LedgerDisk>, Box<Failure>> {
         let mut world = self.world();
         for (number, decision) in self.decisions.iter().enumerate() {
             if let Err(violation) = world.apply(*decision) {
                 let decisions = self.decisions[..=number].to_vec();
-                return Err(Failure { case: Self { decisions, ..self.clone() }, violation, counts: world.counts });
+                let case = Self { decisions, ..self.clone() };
+                return Err(Box::new(Failure { case, violation, counts: world.counts }));
             }
         }
         Ok(world)
@@ -148,7 +151,7 @@ impl Failure {
                 shorter.decisions.drain(at..end);
                 match shorter.replay() {
                     Err(failure) => {
-                        self = failure;
+                        self = *failure;
                         shrunk = true;
                     }
                     Ok(_) => at += chunk,

@@ -19,8 +19,10 @@ pub struct Setup {
     pub cooldown: u64,
     /// Who proposes blocks.
     pub chooser: Native,
-    /// Who chooses addresses and blocks in the place of `chooser`: the real component.
+    /// Who proposes blocks in the place of `chooser`: the real component.
     pub policy: Option<WeaveSplit>,
+    /// Whether the component chooses the addresses, too. It is shown the whole cluster for each.
+    pub policy_allocates: bool,
     /// The rules that hold.
     pub rules: Rules,
     /// Whether only an address that is in use twice counts as a violation.
@@ -44,6 +46,7 @@ impl Setup {
             cooldown: 120_000,
             chooser: Native::OwnShareFirst,
             policy: None,
+            policy_allocates: false,
             rules,
             damage_only: false,
         }

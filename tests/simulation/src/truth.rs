@@ -76,6 +76,9 @@ impl Truth {
     }
 
     /// I2: who serves from a block is its live owner in the store.
+    ///
+    /// # Errors
+    /// If it is not.
     pub fn check_block<D>(&self, block: IpNet, machines: &[Machine<D>]) -> Result<(), Violation> {
         let Some(server) = self.servers.get(&block) else { return Ok(()) };
         let machine = &machines[*server];
@@ -90,12 +93,18 @@ impl Truth {
     }
 
     /// I2 for all blocks of a node, whose membership changed.
+    ///
+    /// # Errors
+    /// As above.
     pub fn check_node<D>(&self, node: &str, machines: &[Machine<D>]) -> Result<(), Violation> {
         let of_node = self.servers.iter().filter(|(_, server)| machines[**server].node == node);
         of_node.map(|(block, _)| *block).try_for_each(|block| self.check_block(block, machines))
     }
 
     /// Notes from which blocks a machine serves now. No two serve from one.
+    ///
+    /// # Errors
+    /// If two do, or it serves from what it must not.
     pub fn serves<D: Disk>(&mut self, number: usize, machines: &[Machine<D>]) -> Result<(), Violation> {
         let machine = &machines[number];
         self.servers.retain(|_, server| *server != number);
@@ -112,6 +121,9 @@ impl Truth {
     }
 
     /// Notes that a container uses an address. No two do.
+    ///
+    /// # Errors
+    /// If two do, or nobody should.
     pub fn uses(&mut self, address: IpAddr, number: usize, range: IpNet) -> Result<(), Violation> {
         if address == range.network() || address == range.broadcast() {
             return Err(Violation::new(format!("machine {number} hands out {address}, which is reserved")));

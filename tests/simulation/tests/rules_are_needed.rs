@@ -7,7 +7,7 @@ const BOUND: u64 = 1_000_000;
 /// Steps of one seed.
 const STEPS: u64 = 20_000;
 
-fn find(rule: &str) -> Option<Failure> {
+fn find(rule: &str) -> Option<Box<Failure>> {
     let without = Some(rule.to_owned());
     let case = Case { nodes: 2, blocks: 1, bits: 3, pods: 2, without, damage_only: true, ..Case::default() };
     let found = (0..BOUND / STEPS).find_map(|seed| case.run(seed, STEPS).err().map(|failure| (seed, failure)));

@@ -4,6 +4,7 @@
 
 mod a_hundred_adds_at_once;
 mod addresses_asked_for_by_name;
+mod addresses_of_a_cluster;
 mod attachments_end_cleanly;
 mod bad_values_name_their_key;
 mod bridge_options_reach_the_kernel;

@@ -9,7 +9,7 @@ use gingham_engine::reference_leases::REFERENCE_DIR;
 use gingham_engine::settings::DATA_DIR;
 
 /// Where container runtimes look for network configurations.
-const CONFIG_DIR: &str = "/etc/cni/net.d";
+pub(super) const CONFIG_DIR: &str = "/etc/cni/net.d";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

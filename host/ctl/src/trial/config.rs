@@ -12,6 +12,10 @@ use crate::network::keys::{get, with, without};
 const BUILT_IN: &str = r#"{"cniVersion":"0.2.0","name":"mynet","type":"net-script","bridge":"cni0","isGateway":true,"ipMasq":true,
  "ipam":{"type":"host-local","subnet":"10.244.0.0/16","routes":[{"dst":"0.0.0.0/0"}]}}"#;
 
+/// The one for several nodes. Each gets `ipam.cluster` of its own.
+const BUILT_IN_OF_A_CLUSTER: &str = r#"{"cniVersion":"1.1.0","name":"pods","type":"gingham","bridge":"pods0","isGateway":true,
+ "ipam":{"type":"gingham","policy":"weave-split","range":"10.32.0.0/12"}}"#;
+
 /// The version whose CHECK is used for configurations that are older than CHECK.
 const CHECKABLE: &str = "1.0.0";
 
@@ -28,6 +32,8 @@ pub(crate) enum ConfigError {
     Missing { path: PathBuf, key: &'static str },
     #[error("{path}: \"type\" must be the name of a plugin's file, {kind:?} is not")]
     BadType { path: PathBuf, kind: String },
+    #[error("{path}: `ipam` is missing; a cluster divides the range of an address policy, e.g. \"weave-split\"")]
+    NoIpam { path: PathBuf },
 }
 
 /// A configuration as one plugin gets it.
@@ -49,8 +55,26 @@ pub(super) struct TrialConfig {
 impl TrialConfig {
     /// Reads a .conf or a .conflist, or takes the built-in configuration.
     pub(super) fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::read_or(path, BUILT_IN)
+    }
+
+    /// The same for a network that is divided among nodes. Whatever it says of a cluster is to be replaced.
+    pub(super) fn read_for_nodes(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut config = Self::read_or(path, BUILT_IN_OF_A_CLUSTER)?;
+        let Some(ipam) = config.ipam() else {
+            return Err(ConfigError::NoIpam {
+                path: path.unwrap_or(Path::new("the built-in configuration")).to_owned(),
+            });
+        };
+        if get(ipam, "cluster").is_some() {
+            config.notes.push("ipam.cluster is replaced by that of the trial's nodes".to_owned());
+        }
+        Ok(config)
+    }
+
+    fn read_or(path: Option<&Path>, built_in: &str) -> Result<Self, ConfigError> {
         let Some(path) = path else {
-            return Self::parse(BUILT_IN, Path::new("the built-in configuration"), "comes with ginghamctl".to_owned());
+            return Self::parse(built_in, Path::new("the built-in configuration"), "comes with ginghamctl".to_owned());
         };
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -120,6 +144,13 @@ impl TrialConfig {
     /// What the plugin reads for ADD and DEL.
     pub(super) fn input(&self) -> String {
         Value::Object(self.object.clone()).to_string()
+    }
+
+    /// What the plugin reads on a node of a cluster, with leases where each node has its own.
+    pub(super) fn input_with_cluster(&self, cluster: Value) -> String {
+        let ipam = self.ipam().cloned().unwrap_or_default();
+        let ipam = with(with(ipam, "cluster", cluster), "dataDir", DATA_DIR.into());
+        Value::Object(with(self.object.clone(), "ipam", Value::Object(ipam))).to_string()
     }
 
     /// The version that CHECK is asked at: the configuration's own, unless that has no CHECK.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gingham_net::netns::{NetNs, NetnsError};
@@ -11,6 +12,12 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 
 /// How long an answer is waited for before another echo request is sent.
 const ATTEMPT: Duration = Duration::from_millis(250);
+
+/// Between two echo requests of a stream.
+const PERIOD: Duration = Duration::from_millis(50);
+
+/// When an echo request of a stream counts as lost.
+const LOST: Duration = Duration::from_secs(1);
 
 /// What an echo reply starts with and where: after IPv4's header, which raw sockets of IPv4 hand over.
 const REPLY_V4: u8 = 0;
@@ -46,6 +53,37 @@ pub(super) fn ping(from: &NetNs, target: IpAddr, patience: Duration) -> Result<D
         }
     }
     Err(PingError::Silence(patience))
+}
+
+/// What became of echo requests that were sent one after the other.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stream {
+    pub(super) sent: u32,
+    pub(super) answered: u32,
+    /// The longest time that an answer took.
+    pub(super) longest: Duration,
+}
+
+/// Sends an echo request every [`PERIOD`] until it is told to end. One without answer for [`LOST`] is lost.
+pub(super) fn stream(from: &NetNs, target: IpAddr, is_over: &AtomicBool) -> Result<Stream, PingError> {
+    let socket = from.enter(|| open(target))??;
+    let mut stream = Stream::default();
+    let mut sequence: u16 = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        sequence = sequence.wrapping_add(1);
+        let sent = Instant::now();
+        stream.sent += 1;
+        match rustix::net::send(&socket, &request(target, sequence), SendFlags::empty()) {
+            Ok(_) | Err(Errno::HOSTUNREACH) => {}
+            Err(source) => return Err(PingError::Refused { operation: "send an echo request", source }),
+        }
+        if answered(&socket, target, sequence, sent + LOST)? {
+            stream.answered += 1;
+            stream.longest = stream.longest.max(sent.elapsed());
+        }
+        std::thread::sleep(PERIOD.saturating_sub(sent.elapsed()));
+    }
+    Ok(stream)
 }
 
 fn open(target: IpAddr) -> Result<OwnedFd, PingError> {

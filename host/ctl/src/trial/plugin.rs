@@ -13,7 +13,7 @@ use super::container::{Container, INTERFACE};
 use super::json;
 
 /// Where the plugin is put: in the sandbox's own `/run`.
-const DIRECTORY: &str = "/run/gingham-try";
+pub(super) const DIRECTORY: &str = "/run/gingham-try";
 
 /// Where other plugins are, for configurations that need one.
 const OTHERS: &str = "/opt/cni/bin:/usr/lib/cni";
@@ -92,9 +92,20 @@ impl PluginFile {
         }
     }
 
+    /// Finds another program that may lie beside this one.
+    pub(super) fn beside(name: &str) -> Option<Self> {
+        let path = std::env::current_exe().ok()?.with_file_name(name);
+        Self::find(Some(&path)).ok()
+    }
+
     /// Puts it, inside the sandbox, under the name the configuration gives it.
-    pub(super) fn install(mut self, config: &TrialConfig) -> Result<Plugin, PluginError> {
-        let path = Path::new(DIRECTORY).join("bin").join(&config.kind);
+    pub(super) fn install(self, config: &TrialConfig) -> Result<Plugin, PluginError> {
+        Ok(Plugin { path: self.install_as(&config.kind)? })
+    }
+
+    /// Puts it, inside the sandbox, under a name.
+    pub(super) fn install_as(mut self, name: &str) -> Result<PathBuf, PluginError> {
+        let path = Path::new(DIRECTORY).join("bin").join(name);
         let fault = |operation| {
             let path = path.clone();
             move |source| PluginError::Io { operation, path, source }
@@ -111,7 +122,7 @@ impl PluginFile {
             path: self.path,
             source,
         })?;
-        Ok(Plugin { path })
+        Ok(path)
     }
 }
 

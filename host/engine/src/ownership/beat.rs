@@ -16,7 +16,7 @@ pub const WATCH: u64 = 2 * PERIOD + 2_000;
 pub struct Beat {
     out: Outstanding,
     incarnation: u64,
-    beat: u64,
+    count: u64,
     /// Of the record that was there last.
     seen: Option<Version>,
     conflicts: u8,
@@ -32,7 +32,7 @@ impl Beat {
 
     fn write(&mut self, local: &LocalState) -> Step<Result<(), ClusterError>> {
         let key = record::life_key(local.node());
-        let value = record::write(&LifeRecord { incarnation: self.incarnation, beat: self.beat });
+        let value = record::write(&LifeRecord { incarnation: self.incarnation, beat: self.count });
         let call = match self.seen {
             None => Call::Create { key, value },
             Some(expected) => Call::Update { key, value, expected },
@@ -55,7 +55,7 @@ impl Beat {
                     if life.incarnation > self.incarnation {
                         return Err(ClusterError::Superseded { node: local.node().to_owned() });
                     }
-                    self.beat = self.beat.max(life.beat.wrapping_add(1));
+                    self.count = self.count.max(life.beat.wrapping_add(1));
                 }
                 self.conflicts += 1;
                 if self.conflicts > 2 { Err(ClusterError::Contended) } else { Ok(self.write(local)) }
@@ -76,7 +76,7 @@ impl Task for Beat {
             Err(error) => return Step::Done(Err(error)),
         }
         self.conflicts = 0;
-        self.beat = self.beat.wrapping_add(1);
+        self.count = self.count.wrapping_add(1);
         self.write(local)
     }
 

@@ -116,7 +116,8 @@ const MOST_TAKEN: usize = 8;
 /// … and so many times that.
 const MOST_ROUNDS: u8 = 8;
 
-type Next<E> = Result<Step<Result<Claimed, ClaimError<E>>>, ClaimError<E>>;
+type Done<E> = Result<Claimed, ClaimError<E>>;
+type Next<E> = Result<Step<Done<E>>, ClaimError<E>>;
 
 impl<C: Chooser> Claim<C> {
     /// Claims a block of the grid with this number. A block that was another's rests for `cooldown` milliseconds.
@@ -215,7 +216,9 @@ impl<C: Chooser> Claim<C> {
         if !self.rules.hold(Rule::R3) && picture.next_unclaimed(self.whole(local), None).is_none() {
             let others: Vec<IpNet> =
                 picture.claimed().filter(|(_, who)| *who != local.node()).map(|(b, _)| b).collect();
-            others.into_iter().for_each(|block| drop(picture.unclaim(block)));
+            for block in others {
+                picture.unclaim(block);
+            }
         }
         picture
     }
@@ -252,18 +255,18 @@ impl<C: Chooser> Claim<C> {
                 return Err(ClusterError::rewound(self.asked_at, version).into());
             }
             Reply::Written(version) => version,
-            Reply::Conflict(found) => match ours(found, local, block) {
-                // Our own write, of which the reply was lost, or another process's.
-                Some(version) => version,
-                None => {
+            Reply::Conflict(found) => {
+                let Some(version) = ours(found, local, block) else {
                     shown.taken.push(block);
                     let read_again = was_anothers || shown.taken.len() > MOST_TAKEN;
                     return if read_again { self.list(local) } else { self.propose(shown, local) };
-                }
-            },
+                };
+                // Our own write, of which the reply was lost, or another process's.
+                version
+            }
             _ => return Err(ClusterError::Nonsense.into()),
         };
-        self.face(Claimed { block, was_anothers }, version, local)
+        Ok(self.face(Claimed { block, was_anothers }, version, local))
     }
 
     fn took_back(&mut self, reply: Reply, local: &mut LocalState) -> Next<C::Error> {
@@ -275,19 +278,17 @@ impl<C: Chooser> Claim<C> {
             Reply::Conflict(found) => ours(found, local, block),
             _ => return Err(ClusterError::Nonsense.into()),
         };
-        match version {
-            Some(version) => self.face(Claimed { block, was_anothers: false }, version, local),
-            None => {
-                // It is given back after all. The list will tell whose it is now.
-                local.end_release(block, released);
-                self.list(local)
-            }
+        if let Some(version) = version {
+            return Ok(self.face(Claimed { block, was_anothers: false }, version, local));
         }
+        // It is given back after all. The list will tell whose it is now.
+        local.end_release(block, released);
+        self.list(local)
     }
 
-    fn face(&mut self, claimed: Claimed, version: Version, local: &LocalState) -> Next<C::Error> {
+    fn face(&mut self, claimed: Claimed, version: Version, local: &LocalState) -> Step<Done<C::Error>> {
         self.stage = Stage::Facing { claimed, version };
-        Ok(Step::Call(self.out.send(Call::Get { key: record::member_key(local.node()) })))
+        Step::Call(self.out.send(Call::Get { key: record::member_key(local.node()) }))
     }
 
     fn faced(&mut self, reply: Reply, local: &mut LocalState, now: u64) -> Next<C::Error> {

@@ -249,13 +249,13 @@ impl Join {
 
     fn registered(
         &mut self,
-        reply: Reply,
+        reply: &Reply,
         plan: Plan,
         local: &mut LocalState,
     ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
         match reply {
             Reply::Written(version) => {
-                local.see_written(self.asked_at, version)?;
+                local.see_written(self.asked_at, *version)?;
                 self.begin(plan, local)
             }
             Reply::Conflict(_) => self.list_again(local),
@@ -312,7 +312,7 @@ impl Join {
             Stage::Listing => self.listed(reply, local, now),
             // Whoever wrote it: the next list has it.
             Stage::Configuring => self.list_again(local),
-            Stage::Registering(plan) => self.registered(reply, plan, local),
+            Stage::Registering(plan) => self.registered(&reply, plan, local),
             Stage::TakingBack(plan) => self.took_back(reply, plan, local),
         }
     }

@@ -123,6 +123,7 @@ pub(super) fn ours(found: Option<Record>, local: &LocalState, block: IpNet) -> O
     record.is_of(local.node(), local.incarnation()).then_some(found.version)
 }
 
+#[allow(clippy::result_large_err)] // As large as what it returns when all is well.
 impl Sync {
     /// A sync.
     pub fn new() -> Self {

@@ -121,8 +121,7 @@ impl Reach {
         let is_shared = cluster.is_some_and(|cluster| cluster.store.is_shared());
         let reach = match value.map(|value| (value, value.as_str())) {
             None if is_shared => return Ok(Self::Route),
-            None => return Ok(Self::None),
-            Some((_, Some("none"))) => return Ok(Self::None),
+            None | Some((_, Some("none"))) => return Ok(Self::None),
             Some((_, Some("route"))) => Self::Route,
             Some((_, Some("vxlan"))) => Self::Vxlan,
             Some((value, _)) => {

@@ -85,7 +85,7 @@ fn endpoints(value: Option<&Value>) -> Result<Vec<Endpoint>, SettingsError> {
     };
     let list = list.ok_or_else(|| fault("cluster.endpoints", shape))?;
     let endpoints = list.iter().enumerate().map(|(index, item)| {
-        let parsed = item.as_str().ok_or("is no text").and_then(|text| text.parse::<Endpoint>());
+        let parsed = item.as_str().ok_or("is no text").and_then(str::parse::<Endpoint>);
         parsed.map_err(|problem| fault(format!("cluster.endpoints[{index}]"), format!("{item} {problem}; {shape}")))
     });
     let endpoints: Vec<_> = endpoints.collect::<Result<_, _>>()?;

@@ -96,7 +96,8 @@ fn attachments_of_this_boot_stay_although_the_store_is_of_another() {
 #[test]
 fn that_a_network_was_adopted_is_known_in_this_boot() {
     let disk = Tmpfs::of("8m");
-    let adoption = Adoption { at: NOW, from: vec!["/var/lib/cni/networks/net".into()] };
+    let from = vec!["/var/lib/cni/networks/net".into()];
+    let adoption = Adoption { at: NOW, from, watched: vec![container("old")], looked_at: NOW };
     let mut ledger = open(&disk.store());
     ledger.put_adoption(Some(&adoption)).unwrap();
     assert!(ledger.is_adopted().unwrap());

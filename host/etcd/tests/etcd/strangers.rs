@@ -1,7 +1,7 @@
 //! Endpoints that are no etcd.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ fn fault_of(answer: &'static [u8]) -> StoreFault {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let _ = stream.read(&mut [0; 512]);
         let _ = stream.write_all(answer);
+        // Who closes with something unread resets the connection, and the answer may be lost with it.
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
     });
     let mut store = Etcd::new(settings(std::slice::from_ref(&url)), "net");
     let fault = refused(call_within(&mut store, &create("config", "0"), Duration::from_secs(5)));

@@ -9,9 +9,9 @@
 //! | 4 | invalid environment | `CNI_*` variables, `CNI_ARGS` among them |
 //! | 5 | I/O failure | standard input, files, the lease store, the policy library |
 //! | 6 | undecodable | standard input or another plugin's answer is no JSON of the right shape |
-//! | 7 | invalid configuration | a key's value; a policy's complaint about its configuration |
+//! | 7 | invalid configuration | a key's value; a policy's complaint about its configuration; a cluster's store that refuses us, or another cluster than the configured one |
 //! | 8 | invalid network namespace | missing, no namespace, or the plugin's own |
-//! | 11 | try again later | the policy says that the request may succeed later; a cluster's store does not answer and no claimed address is free |
+//! | 11 | try again later | the policy says that the request may succeed later; a cluster's store is not there and this node has no room of its own |
 //! | 50 | not available | STATUS: an ADD would fail |
 //! | 51 | not available, and existing containers may be affected | STATUS of delegated plugins only |
 //! | 100 | kernel | an operation on interfaces, addresses, routes, sysctls or nftables failed |
@@ -26,7 +26,6 @@
 use gingham_cluster::Fault;
 use gingham_engine::attachment::Refusal;
 use gingham_engine::ipam::IpamError;
-use gingham_engine::ownership::error::ClusterError;
 use gingham_engine::runtime::LoadError;
 use gingham_engine::settings::SettingsError;
 use gingham_engine::store::StoreError;
@@ -266,25 +265,18 @@ impl From<IpamError> for CniError {
 }
 
 impl From<Fault> for CniError {
-    fn from(fault: Fault) -> Self {
-        let fault = match fault {
+    fn from(error: Fault) -> Self {
+        let code = match error {
             Fault::Policy(error) => return error.into(),
-            fault => fault,
-        };
-        let code = match &fault {
-            fault if fault.is_temporary() => Code::TRY_AGAIN,
-            Fault::Settings(_) | Fault::NoStore { .. } => Code::CONFIG,
-            Fault::Kernel(_) | Fault::Netlink(_) => Code::KERNEL,
+            Fault::Settings(error) => return error.into(),
+            Fault::Store(ref error) => code_of_store(error),
+            _ if error.is_temporary() => Code::TRY_AGAIN,
+            Fault::Protocol(_) | Fault::NoStore { .. } => Code::CONFIG,
             Fault::Proposal { .. } => Code::POLICY_FAULT,
-            Fault::Store(error) => code_of_store(error),
-            Fault::Identity { .. } | Fault::Random(_) | Fault::Unreadable { .. } => Code::IO,
-            Fault::InUse { .. } | Fault::Policy(_) => Code::INTERNAL,
-            Fault::Protocol(error) => match error {
-                ClusterError::Store(_) => Code::IO,
-                _ => Code::CONFIG,
-            },
+            Fault::Kernel(_) | Fault::Netlink(_) => Code::KERNEL,
+            Fault::Identity { .. } | Fault::Random(_) | Fault::Unreadable { .. } | Fault::InUse { .. } => Code::IO,
         };
-        Self::new(code, fault.to_string())
+        Self::new(code, error.to_string())
     }
 }
 

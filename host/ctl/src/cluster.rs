@@ -1,0 +1,111 @@
+//! `ginghamctl cluster`: a network that is divided among nodes, seen and administered from one of them.
+
+mod join;
+mod leave;
+mod picture;
+mod place;
+mod status;
+mod takeover;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gingham::network::NetworkError;
+use gingham_cluster::Fault;
+use gingham_engine::ipam::IpamError;
+use gingham_engine::store::StoreError;
+use gingham_net::NetError;
+use gingham_net::netlink::NetlinkError;
+use gingham_net::reach::ReachError;
+use serde::Serialize;
+
+use crate::cli::ClusterCommand;
+use crate::network::CatalogueError;
+use crate::node::NoBootId;
+
+pub(crate) use place::Place;
+pub(crate) use status::{Overview, show};
+pub(crate) use takeover::end;
+
+/// How long the cluster's store may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a command did not do what it was for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error("no network in {directory} has `ipam.cluster`; --network names a configuration file elsewhere")]
+    NoCluster { directory: PathBuf },
+    #[error("--network is needed: in {directory} there are {}", names.join(", "))]
+    Several { directory: PathBuf, names: Vec<String> },
+    #[error("network {network}: {source}")]
+    Network { network: String, source: NetworkError },
+    #[error(
+        "network {network} is not Gingham's: none of its plugins is `gingham` or a link to it (CNI_PATH says where \
+         plugins are)"
+    )]
+    NotOurs { network: String },
+    #[error("network {network} has no `ipam.cluster`: it is this node's alone")]
+    Alone { network: String },
+    #[error("network {network}: {source}")]
+    Policy { network: String, source: IpamError },
+    #[error("network {network}: {source}")]
+    Cluster { network: String, source: Fault },
+    #[error("cannot bring the routes of network {network} up to date: {source}")]
+    Reach { network: String, source: ReachError },
+    #[error("cannot free this node's own address: {0}")]
+    Store(#[from] StoreError),
+    #[error("cannot look at this node's routes: {0}")]
+    Netlink(#[from] NetlinkError),
+    #[error("cannot look at this node's routes: {0}")]
+    Routes(#[from] NetError),
+    #[error("nothing was changed: {reason}")]
+    NotConfirmed { reason: &'static str },
+    #[error(transparent)]
+    Boot(#[from] NoBootId),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+pub(crate) fn run(command: &ClusterCommand, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+    match command {
+        ClusterCommand::Status(arguments) => status::run(arguments, library, out),
+        ClusterCommand::Join(arguments) => join::run(arguments, library, out),
+        ClusterCommand::Leave(arguments) => leave::run(arguments, library, out),
+        ClusterCommand::Takeover(arguments) => takeover::run(arguments, library, out),
+    }
+}
+
+fn write_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), CommandError> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    Ok(writeln!(out)?)
+}
+
+/// `3 blocks: 10.32.0.0/24, …`; a long list is cut.
+fn blocks(blocks: &[ipnet::IpNet]) -> String {
+    const SHOWN: usize = 4;
+    let mut names: Vec<String> = blocks.iter().take(SHOWN).map(ToString::to_string).collect();
+    if blocks.len() > SHOWN {
+        names.push("…".to_owned());
+    }
+    match blocks.len() {
+        0 => "no block".to_owned(),
+        1 => format!("1 block: {}", names.join("")),
+        count => format!("{count} blocks: {}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn blocks_are_counted_and_the_first_ones_named() {
+        let list = |count: u8| (0..count).map(|n| format!("10.0.{n}.0/24").parse().unwrap()).collect::<Vec<_>>();
+        assert_eq!(super::blocks(&list(0)), "no block");
+        assert_eq!(super::blocks(&list(1)), "1 block: 10.0.0.0/24");
+        assert_eq!(super::blocks(&list(5)), "5 blocks: 10.0.0.0/24, 10.0.1.0/24, 10.0.2.0/24, 10.0.3.0/24, …");
+    }
+}

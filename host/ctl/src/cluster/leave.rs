@@ -1,0 +1,68 @@
+//! `ginghamctl cluster leave`: this node gives up its membership, its blocks, and what the kernel has of them.
+
+use std::io::Write;
+use std::path::Path;
+
+use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::{Ledger, LedgerQueries};
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::{address, link, reach};
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::{CommandError, Place, blocks, write_json};
+use crate::cli::LeaveArguments;
+use crate::clock;
+
+#[derive(Serialize)]
+struct Told<'a> {
+    network: &'a str,
+    node: &'a str,
+    blocks: Vec<IpNet>,
+}
+
+pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+    Place::of(&arguments.cluster, library, |place| {
+        let (local, _) = place.cluster.known().map_err(|source| place.fault(source))?;
+        let held: Vec<IpNet> = local.held().collect();
+        let left = place.cluster.leave(arguments.force, Place::deadline());
+        let (now, _) = place.cluster.known().map_err(|source| place.fault(source))?;
+        if now.held().next().is_none() {
+            // It is out here, also if the store did not hear of it.
+            forget_own_address(place)?;
+            remove_ways(place)?;
+        }
+        left.map_err(|source| place.fault(source))?;
+        let (network, node) = (place.network, place.cluster.node());
+        if arguments.cluster.json {
+            return write_json(&Told { network, node, blocks: held }, out);
+        }
+        Ok(writeln!(out, "{node} has left network {network} and gave back {}", blocks(&held))?)
+    })
+}
+
+/// The node's own lease lies in a block that is another's soon.
+fn forget_own_address(place: &Place<'_>) -> Result<(), CommandError> {
+    let key = AttachmentKey::of_node(place.cluster.node(), &place.bridge);
+    let mut ledger = place.cluster.ledger().map_err(|source| place.fault(source))?;
+    if ledger.attachment(&key)?.is_some() {
+        ledger.detach(&key, clock::now())?;
+        ledger.commit()?;
+    }
+    Ok(())
+}
+
+/// Routes to others, answers for them, and the bridge's own addresses in the range: it would speak for another node.
+fn remove_ways(place: &Place<'_>) -> Result<(), CommandError> {
+    let mut kernel = Socket::<Route>::open()?;
+    let ranges = place.ranges();
+    reach::remove(&mut kernel, place.network, &place.bridge, &ranges)
+        .map_err(|source| CommandError::Reach { network: place.network.to_owned(), source })?;
+    let Some(bridge) = link::by_name(&mut kernel, &place.bridge)? else { return Ok(()) };
+    for own in address::list(&mut kernel, bridge.index)? {
+        if ranges.iter().any(|range| range.contains(&own.net.addr())) {
+            address::delete(&mut kernel, bridge.index, own.net)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! The network that a command is about: found in the configurations, with its policy and its cluster opened.
+
+use std::path::Path;
+use std::time::Instant;
+
+use gingham::network::Network;
+use gingham_cluster::{Cluster, Fault};
+use gingham_engine::cluster_policy::ClusterPolicy;
+use gingham_engine::ownership::cluster::Cluster as Records;
+use gingham_engine::ownership::grid::Grid;
+use gingham_engine::settings::Settings;
+use gingham_engine::store::StoreLedger;
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::reach::{self, Report};
+use ipnet::IpNet;
+
+use super::{CommandError, PATIENCE};
+use crate::cli::ClusterArguments;
+use crate::network::keys::get;
+use crate::network::{Configuration, Plugins, find, list, own};
+use crate::node;
+
+/// A network that is divided among nodes, on this one of them.
+pub(crate) struct Place<'a> {
+    /// Its name.
+    pub(crate) network: &'a str,
+    /// The bridge of its containers.
+    pub(crate) bridge: String,
+    pub(crate) settings: &'a Settings,
+    pub(crate) policy: &'a ClusterPolicy<'a, StoreLedger>,
+    pub(crate) cluster: Cluster<'a>,
+}
+
+impl Place<'_> {
+    /// Opens the network that the command line names, and does something with it.
+    pub(super) fn of<T>(
+        arguments: &ClusterArguments,
+        library: &Path,
+        work: impl FnOnce(&mut Place<'_>) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let configuration = choose(arguments)?;
+        let not_ours = || CommandError::NotOurs { network: configuration.name.clone() };
+        let (_, network) = own(&configuration, &Plugins::of_environment(), library, false).ok_or_else(not_ours)?;
+        let network =
+            network.map_err(|source| CommandError::Network { network: configuration.name.clone(), source })?;
+        Self::in_network(&network, work)
+    }
+
+    /// The same for a network that has been read.
+    pub(crate) fn in_network<T>(
+        network: &Network,
+        work: impl FnOnce(&mut Place<'_>) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let name = network.name();
+        let fault = |source| CommandError::Network { network: name.to_owned(), source };
+        let alone = || CommandError::Alone { network: name.to_owned() };
+        let addresses = network.addresses().map_err(fault)?.ok_or_else(alone)?;
+        let settings = addresses.settings();
+        if settings.cluster.is_none() {
+            return Err(alone());
+        }
+        let policy = addresses.load().map_err(fault)?;
+        let dividing = ClusterPolicy::new(&policy, settings, &mut Vec::new())
+            .map_err(|source| CommandError::Policy { network: name.to_owned(), source })?;
+        let boot = node::boot_id()?;
+        let cluster = Cluster::new(name, settings, &boot)
+            .map_err(|source| CommandError::Cluster { network: name.to_owned(), source })?;
+        let bridge = network.bridge_name();
+        work(&mut Place { network: name, bridge, settings, policy: &dividing, cluster })
+    }
+
+    /// The network's ranges.
+    pub(super) fn ranges(&self) -> Vec<IpNet> {
+        self.policy.grids().iter().map(Grid::range).collect()
+    }
+
+    /// Says of which network a fault is.
+    pub(super) fn fault(&self, source: Fault) -> CommandError {
+        CommandError::Cluster { network: self.network.to_owned(), source }
+    }
+
+    /// When the store's time is up.
+    pub(super) fn deadline() -> Instant {
+        Instant::now() + PATIENCE
+    }
+
+    /// Brings the routes to the other nodes up to date; none if the network underneath sees to it.
+    pub(crate) fn refresh_ways(&mut self) -> Result<Option<Report>, CommandError> {
+        let records = match self.cluster.sync(Self::deadline()).map_err(|source| self.fault(source))? {
+            Ok(synced) => synced.cluster,
+            Err(error) => match error.cluster {
+                // Right for a node that is out, too.
+                Some(records) => records,
+                None => return Err(self.fault(error.error.into())),
+            },
+        };
+        self.reconcile(&records)
+    }
+
+    fn reconcile(&self, records: &Records) -> Result<Option<Report>, CommandError> {
+        let wanted = self.cluster.wanted(records, &self.bridge, self.ranges()).map_err(|source| self.fault(source))?;
+        let Some(wanted) = wanted else { return Ok(None) };
+        let report = reach::reconcile(&mut Socket::<Route>::open()?, &wanted);
+        report.map(Some).map_err(|source| CommandError::Reach { network: self.network.to_owned(), source })
+    }
+}
+
+/// The network that is named, or the only one that is divided.
+fn choose(arguments: &ClusterArguments) -> Result<Configuration, CommandError> {
+    if let Some(network) = &arguments.network {
+        return Ok(find(network, &arguments.config_dir)?);
+    }
+    let entries = list(&arguments.config_dir)?.into_iter().filter_map(|entry| entry.configuration.ok());
+    let mut divided: Vec<Configuration> = entries.filter(is_divided).collect();
+    let directory = arguments.config_dir.clone();
+    match (divided.pop(), divided.as_slice()) {
+        (Some(only), []) => Ok(only),
+        (Some(last), others) => {
+            let mut names: Vec<String> = others.iter().map(|other| other.name.clone()).collect();
+            names.push(last.name);
+            Err(CommandError::Several { directory, names })
+        }
+        (None, _) => Err(CommandError::NoCluster { directory }),
+    }
+}
+
+fn is_divided(configuration: &Configuration) -> bool {
+    let has_cluster = |ipam: &serde_json::Value| ipam.as_object().is_some_and(|ipam| get(ipam, "cluster").is_some());
+    configuration.plugins.iter().any(|plugin| get(&plugin.object, "ipam").is_some_and(has_cluster))
+}

@@ -1,0 +1,301 @@
+//! `ginghamctl cluster status`: the nodes of a network at a glance.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::Path;
+
+use gingham_cluster::{Fault, Status, Usage};
+use gingham_engine::address::IpRange;
+use gingham_engine::ownership::grid::Grid;
+use gingham_engine::ownership::local::LocalState;
+use gingham_engine::ownership::record::Membership;
+use gingham_engine::settings::cluster::{Reach, StoreSettings};
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::reach::{self, KeptRoute};
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::picture::{Holder, Picture};
+use super::{CommandError, Place, write_json};
+use crate::cli::ClusterStatusArguments;
+use crate::table::Table;
+
+const NO_ROUTE: &str = "no route";
+
+/// Everything that is shown.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Overview {
+    network: String,
+    node: String,
+    store: String,
+    reach: &'static str,
+    /// Whether gingham-node runs.
+    kept: bool,
+    reachable: bool,
+    /// What is wrong with this node's membership, or why the store could not be asked.
+    problem: Option<String>,
+    grids: Vec<Grid>,
+    members: Vec<Member>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Member {
+    node: String,
+    this_node: bool,
+    #[serde(serialize_with = "as_texts")]
+    share: Vec<IpRange>,
+    blocks: Vec<IpNet>,
+    /// Known of this node alone.
+    used: Option<u64>,
+    free: Option<u64>,
+    address: Option<IpAddr>,
+    reach: Option<&'static str>,
+    state: Option<&'static str>,
+}
+
+fn as_texts<S: serde::Serializer>(ranges: &[IpRange], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ranges.iter().map(ToString::to_string))
+}
+
+pub(super) fn run(arguments: &ClusterStatusArguments, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+    Place::of(&arguments.cluster, library, |place| {
+        let (overview, fault) = Overview::of(place)?;
+        if arguments.cluster.json {
+            write_json(&overview, out)?;
+        } else {
+            show(&overview, out)?;
+        }
+        // What is known here was shown; that it is not all is a failure.
+        fault.map_or(Ok(()), |fault| Err(place.fault(fault)))
+    })
+}
+
+impl Overview {
+    /// Asks the store; with a fault, what this node knows itself.
+    pub(crate) fn of(place: &mut Place<'_>) -> Result<(Self, Option<Fault>), CommandError> {
+        if !place.cluster.is_shared() {
+            return Ok((Self::of_list(place)?, None));
+        }
+        let status = place.cluster.status(place.policy, Place::deadline(), &mut Vec::new());
+        match status {
+            Ok(status) => {
+                let routes = routes(place)?;
+                let mut overview = Self::empty(place, status.problem.as_ref().map(ToString::to_string));
+                overview.members = members(&status, place.settings.reach, &routes);
+                Ok((overview, None))
+            }
+            Err(fault) => {
+                let (local, usage) = match place.cluster.known() {
+                    Ok(known) => known,
+                    // The same would be said of both.
+                    Err(_) => return Err(place.fault(fault)),
+                };
+                let mut overview = Self::empty(place, Some(fault.to_string()));
+                overview.reachable = false;
+                overview.members = vec![this_node(&local, usage, place.cluster.settings().address)];
+                Ok((overview, Some(fault)))
+            }
+        }
+    }
+
+    /// The sizes of the shares, in addresses, of those that have one.
+    pub(crate) fn shares(&self) -> Vec<u128> {
+        let shares = self.members.iter().filter(|member| !member.share.is_empty());
+        shares.map(|member| member.share.iter().map(IpRange::len).sum()).collect()
+    }
+
+    /// Whether no share is larger than another by more than one block.
+    pub(crate) fn has_equal_shares(&self) -> bool {
+        let block: u128 = self.grids.iter().map(Grid::block_size).sum();
+        let shares = self.shares();
+        let (least, most) = (shares.iter().min(), shares.iter().max());
+        least.zip(most).is_some_and(|(least, most)| most - least <= block)
+    }
+
+    /// Whether there are routes to all blocks of all nodes.
+    pub(crate) fn reaches_all(&self) -> bool {
+        self.members.iter().all(|member| member.reach != Some(NO_ROUTE))
+    }
+
+    fn empty(place: &Place<'_>, problem: Option<String>) -> Self {
+        Self {
+            network: place.network.to_owned(),
+            node: place.cluster.node().to_owned(),
+            store: store(&place.cluster.settings().store),
+            reach: reach_word(place.settings.reach).unwrap_or("none"),
+            kept: reach::is_kept(&place.settings.data_dir),
+            reachable: true,
+            problem,
+            grids: place.policy.grids().to_vec(),
+            members: Vec::new(),
+        }
+    }
+
+    /// Without a store: what the list of members means.
+    fn of_list(place: &mut Place<'_>) -> Result<Self, CommandError> {
+        let me = place.cluster.node().to_owned();
+        let names = match &place.cluster.settings().store {
+            StoreSettings::Local { members } if !members.is_empty() => members.clone(),
+            _ => vec![me.clone()],
+        };
+        let mut overview = Self::empty(place, None);
+        for node in &names {
+            let share = place.policy.share(&names, node, &mut Vec::new());
+            let share = share.map_err(|source| CommandError::Policy { network: place.network.to_owned(), source })?;
+            overview.members.push(Member {
+                node: node.clone(),
+                this_node: *node == me,
+                share,
+                blocks: Vec::new(),
+                used: None,
+                free: None,
+                address: None,
+                reach: None,
+                state: Some("listed"),
+            });
+        }
+        Ok(overview)
+    }
+}
+
+fn routes(place: &Place<'_>) -> Result<Vec<KeptRoute>, CommandError> {
+    if place.settings.reach == Reach::None {
+        return Ok(Vec::new());
+    }
+    Ok(reach::list(&mut Socket::<Route>::open()?, &place.ranges())?)
+}
+
+fn members(status: &Status, reach: Reach, routes: &[KeptRoute]) -> Vec<Member> {
+    let of = |member: &gingham_cluster::MemberStatus| {
+        let this_node = member.name == status.node;
+        let usage = Some(status.usage).filter(|_| this_node);
+        Member {
+            node: member.name.clone(),
+            this_node,
+            share: member.share.clone(),
+            blocks: member.blocks.clone(),
+            used: usage.map(|usage| usage.used),
+            free: usage.map(|usage| usage.free),
+            address: member.address,
+            reach: if this_node { Some("here") } else { way(&member.blocks, reach, routes) },
+            state: Some(match member.standing {
+                Membership::Member => "member",
+                Membership::Left => "left",
+                Membership::Taken => "taken",
+            }),
+        }
+    };
+    status.members.iter().map(of).collect()
+}
+
+/// What this node knows of itself without the store.
+fn this_node(local: &LocalState, usage: Usage, address: Option<IpAddr>) -> Member {
+    Member {
+        node: local.node().to_owned(),
+        this_node: true,
+        share: Vec::new(),
+        blocks: local.held().collect(),
+        used: Some(usage.used),
+        free: Some(usage.free),
+        address,
+        reach: Some("here"),
+        state: None,
+    }
+}
+
+fn reach_word(reach: Reach) -> Option<&'static str> {
+    match reach {
+        Reach::None => None,
+        Reach::Route => Some("route"),
+        Reach::Vxlan => Some("vxlan"),
+    }
+}
+
+/// Whether there are routes to all blocks of another node; none if there is nothing to reach, or nobody to do it here.
+fn way(blocks: &[IpNet], reach: Reach, routes: &[KeptRoute]) -> Option<&'static str> {
+    let word = reach_word(reach).filter(|_| !blocks.is_empty())?;
+    let is_reached = |block: &IpNet| routes.iter().any(|route| route.destination.contains(block));
+    Some(if blocks.iter().all(is_reached) { word } else { NO_ROUTE })
+}
+
+fn store(store: &StoreSettings) -> String {
+    match store {
+        StoreSettings::Etcd(etcd) => {
+            let endpoints: Vec<String> = etcd.endpoints.iter().map(ToString::to_string).collect();
+            format!("etcd at {}", endpoints.join(", "))
+        }
+        StoreSettings::Directory { path } => format!("directory {}", path.display()),
+        StoreSettings::Local { members } if members.is_empty() => "none, this node is alone".to_owned(),
+        StoreSettings::Local { .. } => "none, the members are a list".to_owned(),
+    }
+}
+
+/// For people.
+pub(crate) fn show(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "network {}, store {}, reach {}", overview.network, overview.store, overview.reach)?;
+    write!(out, "{}", table(&overview.members))?;
+    let holders: Vec<Holder<'_>> = overview.members.iter().map(Member::holder).collect();
+    for grid in &overview.grids {
+        write!(out, "{}", Picture { grid: *grid, holders: &holders })?;
+    }
+    if !overview.reachable {
+        writeln!(out, "the store cannot be asked: this is what {} knows itself", overview.node)?;
+    } else if let Some(problem) = &overview.problem {
+        writeln!(out, "{problem}")?;
+    }
+    if !overview.kept && overview.reach != "none" {
+        writeln!(
+            out,
+            "nobody keeps the routes here: gingham-node does not run, so they are as the last ADD that asked the \
+             store has left them"
+        )?;
+    }
+    Ok(())
+}
+
+fn table(members: &[Member]) -> Table<8> {
+    let mut table = Table::new(["NODE", "SHARE", "BLOCKS", "USED", "FREE", "ADDRESS", "REACH", "STATE"]);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    for member in members {
+        let share: Vec<String> = member.share.iter().map(ToString::to_string).collect();
+        table.row([
+            if member.this_node { format!("{} *", member.node) } else { member.node.clone() },
+            or_dash((!share.is_empty()).then(|| share.join(", "))),
+            member.blocks.len().to_string(),
+            or_dash(member.used.map(|used| used.to_string())),
+            or_dash(member.free.map(|free| free.to_string())),
+            or_dash(member.address.map(|address| address.to_string())),
+            or_dash(member.reach.map(str::to_owned)),
+            match member.state {
+                Some("taken") => "taken over".to_owned(),
+                Some(state) => state.to_owned(),
+                None => "unknown".to_owned(),
+            },
+        ]);
+    }
+    table
+}
+
+impl Member {
+    fn holder(&self) -> Holder<'_> {
+        Holder { name: &self.node, is_this_node: self.this_node, share: &self.share, blocks: &self.blocks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_reached_if_all_its_blocks_are() {
+        let blocks: Vec<IpNet> = ["10.0.0.0/24", "10.0.1.0/24"].map(|block| block.parse().unwrap()).into();
+        let route = |text: &str| KeptRoute { destination: text.parse().unwrap(), gateway: None, interface: None };
+        assert_eq!(way(&blocks, Reach::Route, &[route("10.0.0.0/23")]), Some("route"));
+        assert_eq!(way(&blocks, Reach::Vxlan, &[route("10.0.0.0/24"), route("10.0.1.0/24")]), Some("vxlan"));
+        assert_eq!(way(&blocks, Reach::Route, &[route("10.0.0.0/24")]), Some("no route"));
+        assert_eq!(way(&[], Reach::Route, &[]), None);
+        assert_eq!(way(&blocks, Reach::None, &[]), None);
+    }
+}

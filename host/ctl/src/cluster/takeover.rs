@@ -1,0 +1,139 @@
+//! `ginghamctl cluster takeover`: the membership of a node that is gone ends, after a look whether it is.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use gingham_cluster::Status;
+use gingham_engine::ownership::beat::WATCH;
+use gingham_engine::ownership::error::ClusterError;
+use gingham_engine::ownership::record::{MemberRecord, Membership};
+use gingham_engine::ownership::takeover::TakenOver;
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::{CommandError, PATIENCE, Place, blocks, write_json};
+use crate::cli::TakeoverArguments;
+use crate::clock;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    network: &'a str,
+    node: &'a str,
+    /// False if the node was no member any more.
+    done: bool,
+    fenced: u64,
+    blocks: Vec<IpNet>,
+    watched_seconds: u64,
+}
+
+pub(super) fn run(arguments: &TakeoverArguments, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+    Place::of(&arguments.cluster, library, |place| {
+        let node = arguments.node.as_str();
+        let status = place.cluster.status(place.policy, Place::deadline(), &mut Vec::new());
+        let status = status.map_err(|source| place.fault(source))?;
+        let record = member(node, &status).map_err(|source| place.fault(source.into()))?;
+        let held = status.members.iter().find(|member| member.name == node).map(|member| member.blocks.clone());
+        let held = held.unwrap_or_default();
+        if record.standing != Membership::Member && !record.is_alive() {
+            return over(arguments, place, record, out);
+        }
+        if !arguments.cluster.json {
+            announce(arguments, place.network, &status, record, &held, out)?;
+        }
+        confirm(arguments, out)?;
+        let taken = end(place, node, arguments.force)?;
+        let (network, node) = (place.network, node);
+        if arguments.cluster.json {
+            let watched_seconds = if arguments.force { 0 } else { WATCH / 1_000 };
+            let told = Told { network, node, done: true, fenced: taken.fenced, blocks: held, watched_seconds };
+            return write_json(&told, out);
+        }
+        Ok(writeln!(out, "{node} is taken over; free for the other nodes: {}", blocks(&held))?)
+    })
+}
+
+/// Watches a node and ends its membership.
+pub(crate) fn end(place: &mut Place<'_>, node: &str, force: bool) -> Result<TakenOver, CommandError> {
+    place.cluster.takeover(node, force, PATIENCE).map_err(|source| place.fault(source))
+}
+
+fn member<'s>(node: &str, status: &'s Status) -> Result<&'s MemberRecord, ClusterError> {
+    if node == status.node {
+        return Err(ClusterError::Oneself { node: node.to_owned() });
+    }
+    let seen = status.records.members.get(node);
+    Ok(&seen.ok_or_else(|| ClusterError::NoSuchMember { node: node.to_owned() })?.record)
+}
+
+/// There is nothing to end.
+fn over(
+    arguments: &TakeoverArguments,
+    place: &Place<'_>,
+    record: &MemberRecord,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let (network, node) = (place.network, arguments.node.as_str());
+    if arguments.cluster.json {
+        let fenced = record.fenced;
+        return write_json(&Told { network, node, done: false, fenced, blocks: Vec::new(), watched_seconds: 0 }, out);
+    }
+    let how = if record.standing == Membership::Left { "has left" } else { "was taken over already" };
+    Ok(writeln!(out, "{node} {how}; nothing was changed")?)
+}
+
+/// Says what is about to happen.
+fn announce(
+    arguments: &TakeoverArguments,
+    network: &str,
+    status: &Status,
+    record: &MemberRecord,
+    held: &[IpNet],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let node = &arguments.node;
+    let address = record.address.map(|address| format!(" at {address}")).unwrap_or_default();
+    writeln!(
+        out,
+        "{node}{address}, member of network {network} since {}, is to be taken over:",
+        clock::utc(record.since)
+    )?;
+    writeln!(out, "  it holds {}, free for the other nodes then", blocks(held))?;
+    let others: Vec<&str> = status.records.member_names().filter(|name| name != node).collect();
+    let heirs = if others.len() > 8 { format!("{} members", others.len()) } else { others.join(", ") };
+    writeln!(out, "  its share is divided among {heirs}")?;
+    writeln!(
+        out,
+        "  containers that still run there would share their addresses with others: make sure that none does"
+    )?;
+    if arguments.force {
+        writeln!(out, "  it is not watched for a sign of life (--force)")
+    } else {
+        let beats = match status.records.life.get(node) {
+            Some(_) => "",
+            None => "; it never gave one, as gingham-node does not run there",
+        };
+        writeln!(
+            out,
+            "  it is watched for a sign of life for {} s first; if it gives one, nothing is changed{beats}",
+            WATCH / 1_000
+        )
+    }
+}
+
+fn confirm(arguments: &TakeoverArguments, out: &mut dyn Write) -> Result<(), CommandError> {
+    if arguments.yes {
+        return Ok(());
+    }
+    if arguments.cluster.json || !io::stdin().is_terminal() {
+        return Err(CommandError::NotConfirmed { reason: "say --yes where nobody can be asked" });
+    }
+    write!(out, "Take {} over? [y/N] ", arguments.node)?;
+    out.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(CommandError::NotConfirmed { reason: "it was not confirmed" }),
+    }
+}

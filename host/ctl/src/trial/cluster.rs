@@ -1,0 +1,65 @@
+//! `ginghamctl try --cluster N`: several nodes that divide a range, one of which is lost.
+
+mod companion;
+mod etcd;
+mod node;
+mod overview;
+mod site;
+mod steps;
+mod store;
+
+use std::error::Error;
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use super::chooser::Chooser;
+use super::config::TrialConfig;
+use super::plugin::PluginFile;
+use super::sandbox::{CarriedOver, Sandbox};
+use super::story::Story;
+use crate::cli::TryArguments;
+use crate::clock::took;
+use node::Trial;
+use site::Site;
+use store::StorePlan;
+
+/// What keeps the routes on each node.
+const COMPANION: &str = "gingham-node";
+
+/// Tries a network on so many nodes. As for one node, everything that is needed of this machine is read first.
+pub(super) fn run(
+    arguments: &TryArguments,
+    count: u8,
+    library_dir: &Path,
+    out: &mut dyn Write,
+) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    let config = TrialConfig::read_for_nodes(arguments.config.as_deref())?;
+    let plugin = PluginFile::find(arguments.plugin.as_deref())?;
+    let chooser = Chooser::of(&config, library_dir)?;
+    let carried = CarriedOver::pack(&chooser, config.resolv_conf());
+    let companion = PluginFile::beside(COMPANION);
+    let plan = StorePlan::of(arguments.store)?;
+    let sandbox = Sandbox::enter()?;
+    carried.unpack()?;
+    let plugin = plugin.install(&config)?;
+    let companion = companion.map(|file| file.install_as(COMPANION)).transpose()?;
+    let mut story = Story::new(out);
+    story.begin(&config, &chooser, sandbox.has_user_namespace())?;
+    let coming_up = Instant::now();
+    let site = Site::new(count)?;
+    story
+        .tell("nodes", format!("{site}: namespaces of their own, on one link, up in {}", took(coming_up.elapsed())))?;
+    let store = plan.start(&mut story)?;
+    let trial = Trial {
+        config: &config,
+        plugin: &plugin,
+        companion: companion.as_deref(),
+        pod_namespace: &arguments.pod_namespace,
+        store: &store,
+    };
+    steps::walk(&trial, site, &mut story)?;
+    drop(store);
+    Ok(story.end(start.elapsed())?)
+}

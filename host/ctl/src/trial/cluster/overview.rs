@@ -1,0 +1,18 @@
+//! The cluster as one of its nodes shows it, and whether it is as it should be.
+
+use super::node::{NodeError, Trial};
+use super::site::SiteNode;
+use crate::cluster::{CommandError, Overview, show};
+
+/// The cluster as `ginghamctl cluster status` shows it on a node. A fault is the store's, and fails.
+pub(super) fn look(trial: &Trial<'_>, node: &SiteNode) -> Result<(Overview, String), NodeError> {
+    trial.administer(node, |place| {
+        let (overview, fault) = Overview::of(place)?;
+        if let Some(source) = fault {
+            return Err(CommandError::Cluster { network: place.network.to_owned(), source });
+        }
+        let mut text = Vec::new();
+        show(&overview, &mut text)?;
+        Ok((overview, String::from_utf8_lossy(&text).into_owned()))
+    })
+}

@@ -1,0 +1,240 @@
+//! The steps: pods join on all nodes and reach each other, a node is lost, and another takes it over.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use gingham_engine::ownership::beat::WATCH;
+
+use super::companion::{LOG, last_lines};
+use super::node::{NodeError, Pod, Trial};
+use super::overview::look;
+use super::site::{Site, SiteError, SiteNode};
+use crate::clock::took;
+use crate::cluster::end;
+use crate::trial::icmp::{PingError, Stream, ping, stream};
+use crate::trial::story::Story;
+
+/// One for each node.
+const PODS: [&str; 8] = ["pod-1", "pod-2", "pod-3", "pod-4", "pod-5", "pod-6", "pod-7", "pod-8"];
+
+/// How long an answer may take to come.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take until a node knows the ways to the others.
+const WAYS: Duration = Duration::from_secs(20);
+
+/// A step that failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    #[error("{from} does not reach {to}: {source}")]
+    Ping { from: &'static str, to: String, source: PingError },
+    #[error("of {sent} echo requests from {from} to {to} only {answered} were answered while a node was taken over")]
+    Disturbed { from: &'static str, to: &'static str, sent: u32, answered: u32 },
+    #[error("{first} and {second} got the same address {address}")]
+    Twice { first: &'static str, second: &'static str, address: IpAddr },
+    #[error("{0}")]
+    Unequal(String),
+    #[error("{node} has no way to some blocks:\n{text}{log}")]
+    NoWays { node: String, text: String, log: String },
+    #[error("there are no nodes")]
+    NoNodes,
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Goes through all steps.
+pub(super) fn walk(trial: &Trial<'_>, site: Site, story: &mut Story<'_>) -> Result<(), StepError> {
+    let mut nodes = site.nodes;
+    let mut pods = join(trial, &nodes, story)?;
+    open_ways(trial, &mut nodes, story)?;
+    tell_cluster(trial, &nodes, nodes.len(), story)?;
+    reach(&pods, story)?;
+    let (Some(lost), Some(its_pod)) = (nodes.pop(), pods.pop()) else { return Err(StepError::NoNodes) };
+    lose(trial, (lost, its_pod), &nodes, &pods, story)?;
+    tell_cluster(trial, &nodes, nodes.len(), story)?;
+    leave(trial, &nodes, &pods, story)
+}
+
+/// A pod joins on each node; the nodes join with them.
+fn join(trial: &Trial<'_>, nodes: &[SiteNode], story: &mut Story<'_>) -> Result<Vec<Pod>, StepError> {
+    let mut pods: Vec<Pod> = Vec::new();
+    for (node, id) in nodes.iter().zip(PODS) {
+        let pod = trial.add(node, id)?;
+        if let Some(first) = pods.iter().find(|other| other.address == pod.address) {
+            return Err(StepError::Twice { first: first.container.id, second: id, address: pod.address });
+        }
+        for line in &pod.logged {
+            story.tell("log", line)?;
+        }
+        let (node, addresses, time) = (&node.name, &pod.addresses, took(pod.took));
+        story.tell("ADD", format!("{id} on {node} in {time} with {addresses}; {node} joined and claimed a block"))?;
+        pods.push(pod);
+    }
+    Ok(pods)
+}
+
+/// Who joined first knows nothing of the later ones yet: gingham-node sees to it, or else this program.
+fn open_ways(trial: &Trial<'_>, nodes: &mut [SiteNode], story: &mut Story<'_>) -> Result<(), StepError> {
+    let start = Instant::now();
+    let how = match trial.companion {
+        Some(program) => {
+            for node in nodes.iter_mut() {
+                let input = trial.input(node);
+                node.keep(program, input)?;
+            }
+            nodes.iter().try_for_each(|node| wait_for_ways(trial, node))?;
+            "gingham-node runs on each node"
+        }
+        None => {
+            for node in nodes.iter() {
+                trial.administer(node, |place| place.refresh_ways())?;
+                wait_for_ways(trial, node)?;
+            }
+            "no gingham-node lies beside ginghamctl, which does its work here"
+        }
+    };
+    let time = took(start.elapsed());
+    Ok(story.tell("routes", format!("{how}: all nodes know the way to all blocks after {time}"))?)
+}
+
+fn wait_for_ways(trial: &Trial<'_>, node: &SiteNode) -> Result<(), StepError> {
+    let deadline = Instant::now() + WAYS;
+    loop {
+        let (overview, text) = look(trial, node)?;
+        if overview.reaches_all() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            let log = node.on(|| last_lines(Path::new(LOG)))?;
+            return Err(StepError::NoWays { node: node.name.clone(), text, log });
+        }
+        // What the other process does is seen in the kernel alone.
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Shows the cluster; so many nodes have to have equal shares.
+fn tell_cluster(trial: &Trial<'_>, nodes: &[SiteNode], count: usize, story: &mut Story<'_>) -> Result<(), StepError> {
+    let node = nodes.first().ok_or(StepError::NoNodes)?;
+    let (overview, text) = look(trial, node)?;
+    let shares = overview.shares();
+    let equal = overview.has_equal_shares();
+    if shares.len() != count || !equal {
+        return Err(StepError::Unequal(format!("{count} nodes should have equal shares:\n{text}")));
+    }
+    Ok(story.tell("cluster", format!("as {} shows it\n{text}", node.name))?)
+}
+
+/// All pods ping each other.
+fn reach(pods: &[Pod], story: &mut Story<'_>) -> Result<(), StepError> {
+    for from in pods {
+        let mut told = Vec::new();
+        for to in pods.iter().filter(|to| to.address != from.address) {
+            let time = ping(&from.container.namespace, to.address, PATIENCE).map_err(|source| StepError::Ping {
+                from: from.container.id,
+                to: format!("{} at {}", to.container.id, to.address),
+                source,
+            })?;
+            told.push(format!("{} {} in {}", to.container.id, to.address, took(time)));
+        }
+        story.tell("ping", format!("{} -> {}", from.container.id, told.join(", ")))?;
+    }
+    Ok(())
+}
+
+/// A node is lost and taken over, while the others' pods go on pinging each other.
+fn lose(
+    trial: &Trial<'_>,
+    (lost, its_pod): (SiteNode, Pod),
+    nodes: &[SiteNode],
+    pods: &[Pod],
+    story: &mut Story<'_>,
+) -> Result<(), StepError> {
+    let is_over = AtomicBool::new(false);
+    let streams = thread::scope(|scope| {
+        let pairs = pods.iter().zip(pods.iter().cycle().skip(1));
+        let streams: Vec<_> = pairs.map(|(from, to)| begin(scope, from, to, &is_over)).collect();
+        let done = lose_quietly(trial, (lost, its_pod), nodes, story);
+        is_over.store(true, Ordering::Relaxed);
+        let streams: Vec<_> = streams.into_iter().map(InFlight::end).collect();
+        done.map(|()| streams)
+    })?;
+    for (from, to, ended) in streams {
+        let traffic = ended.map_err(|source| StepError::Ping { from, to: to.to_owned(), source })?;
+        let Stream { sent, answered, longest } = traffic;
+        if answered * 10 < sent * 9 {
+            return Err(StepError::Disturbed { from, to, sent, answered });
+        }
+        let longest = took(longest);
+        story.tell(
+            "traffic",
+            format!(
+                "{from} -> {to}: {answered} of {sent} echo requests were answered meanwhile, each within {longest}"
+            ),
+        )?;
+    }
+    Ok(())
+}
+
+/// A stream that runs.
+struct InFlight<'scope> {
+    from: &'static str,
+    to: &'static str,
+    thread: ScopedJoinHandle<'scope, Result<Stream, PingError>>,
+}
+
+fn begin<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    from: &'scope Pod,
+    to: &'scope Pod,
+    is_over: &'scope AtomicBool,
+) -> InFlight<'scope> {
+    let thread = scope.spawn(move || stream(&from.container.namespace, to.address, is_over));
+    InFlight { from: from.container.id, to: to.container.id, thread }
+}
+
+impl InFlight<'_> {
+    fn end(self) -> (&'static str, &'static str, Result<Stream, PingError>) {
+        let ended = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (self.from, self.to, ended)
+    }
+}
+
+fn lose_quietly(
+    trial: &Trial<'_>,
+    (lost, its_pod): (SiteNode, Pod),
+    nodes: &[SiteNode],
+    story: &mut Story<'_>,
+) -> Result<(), StepError> {
+    let heir = nodes.first().ok_or(StepError::NoNodes)?;
+    let (name, pod) = (lost.name.clone(), its_pod.container.id);
+    drop(its_pod);
+    lost.die()?;
+    story.tell("lost", format!("{name}, at once: its namespaces are gone, with {pod}, its leases and its link"))?;
+    let watched = WATCH / 1_000;
+    story.tell(
+        "takeover",
+        format!("{} watches {name} for {watched} s for a sign of life, then ends its membership", heir.name),
+    )?;
+    let start = Instant::now();
+    trial.administer(heir, |place| end(place, &name, false))?;
+    let time = took(start.elapsed());
+    Ok(story.tell("", format!("done in {time}: there was none; its block and its share are the others'"))?)
+}
+
+/// The pods that are left leave.
+fn leave(trial: &Trial<'_>, nodes: &[SiteNode], pods: &[Pod], story: &mut Story<'_>) -> Result<(), StepError> {
+    let mut times = Vec::new();
+    for (node, pod) in nodes.iter().zip(pods) {
+        times.push(format!("{} in {}", pod.container.id, took(trial.del(node, pod)?)));
+    }
+    Ok(story.tell("DEL", format!("{} left", times.join(", ")))?)
+}

@@ -1,0 +1,116 @@
+//! Containers of all nodes hear each other under their own addresses, on one link and across a router, also where nobody
+//! keeps the routes: then each ADD that asks the store brings its node's routes up to date.
+
+use std::net::{IpAddr, UdpSocket};
+use std::time::Duration;
+
+use gingham_tests::cni::address;
+use gingham_tests::kernel;
+use gingham_tests::node::Container;
+use gingham_tests::site::Joined;
+use serde_json::json;
+
+use crate::ground::{Ground, has_etcd};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+struct Pod {
+    socket: UdpSocket,
+    address: IpAddr,
+}
+
+impl Pod {
+    fn of(ground: &Ground, node: usize, container: Container, address: IpAddr) -> Self {
+        let socket = ground.on(node, move |_| container.inside(|| UdpSocket::bind((address, 7)).unwrap()));
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { socket, address }
+    }
+
+    fn hears(&self, other: &Self) {
+        other.socket.send_to(b"ping", (self.address, 7)).unwrap();
+        let (_, from) = self.socket.recv_from(&mut [0; 8]).unwrap_or_else(|error| {
+            panic!("{} does not hear {}: {error}", self.address, other.address);
+        });
+        assert_eq!(from.ip(), other.address, "the sender's own address");
+    }
+}
+
+/// Blocks of four addresses, so that a few ADDs ask the store again.
+fn pods_of_three_nodes(ground: &Ground) -> Vec<Pod> {
+    let first: Vec<_> = (1..=3)
+        .map(|node| {
+            let (container, outcome) = ground.start_add(node, &format!("first-{node}")).end();
+            (node, container, address(&outcome.result()).parse().unwrap())
+        })
+        .collect();
+    for node in 1..=3 {
+        for number in 0..4 {
+            ground.add(node, &format!("more-{node}-{number}"));
+        }
+    }
+    first.into_iter().map(|(node, container, address)| Pod::of(ground, node, container, address)).collect()
+}
+
+fn all_hear_all(pods: &[Pod]) {
+    for one in pods {
+        for other in pods.iter().filter(|other| other.address != one.address) {
+            one.hears(other);
+        }
+    }
+}
+
+#[test]
+fn by_routes_on_one_link() {
+    if !has_etcd() {
+        return;
+    }
+    let ground = Ground::new(3, json!({"ipam": {"blockSize": 30}}));
+    all_hear_all(&pods_of_three_nodes(&ground));
+}
+
+#[test]
+fn by_vxlan_across_a_router() {
+    if !has_etcd() {
+        return;
+    }
+    let ground = Ground::joined(3, Joined::Routed, 1, json!({"ipam": {"blockSize": 30, "reach": "vxlan"}}));
+    let pods = pods_of_three_nodes(&ground);
+    all_hear_all(&pods);
+    let (container, outcome) = ground.start_add(1, "last").end();
+    outcome.result();
+    let mtu = ground.on(1, move |_| container.inside(|| kernel::link("eth0").unwrap().mtu));
+    assert_eq!(mtu, 1450, "what fits through the tunnel");
+}
+
+#[test]
+fn ipv6_through_a_tunnel_over_ipv4() {
+    if !has_etcd() {
+        return;
+    }
+    let changes = json!({
+        "ipam": {"range": "fd00:10::/48", "blockSize": 126, "reach": "vxlan", "routes": [{"dst": "::/0"}]},
+    });
+    let ground = Ground::new(2, changes);
+    let (one, two) = (ground.start_add(1, "one").end(), ground.start_add(2, "two").end());
+    let address_of = |outcome: &gingham_tests::cni::Outcome| address(&outcome.result()).parse().unwrap();
+    let (first, second) = (address_of(&one.1), address_of(&two.1));
+    // Each asks the store once more.
+    for node in 1..=2 {
+        for number in 0..4 {
+            ground.add(node, &format!("more-{node}-{number}"));
+        }
+    }
+    let pods = [Pod::of(&ground, 1, one.0, first), Pod::of(&ground, 2, two.0, second)];
+    all_hear_all(&pods);
+}
+
+#[test]
+fn traffic_goes_on_without_the_store() {
+    if !has_etcd() {
+        return;
+    }
+    let mut ground = Ground::new(3, json!({"ipam": {"blockSize": 30}}));
+    let pods = pods_of_three_nodes(&ground);
+    ground.etcd.kill(0);
+    all_hear_all(&pods);
+}
