@@ -50,9 +50,9 @@ pub(crate) enum CommandError {
     #[error("network {network} has no `ipam.cluster`: it is this node's alone")]
     Alone { network: String },
     #[error("network {network}: {source}")]
-    Policy { network: String, source: IpamError },
+    Policy { network: String, source: Box<IpamError> },
     #[error("network {network}: {source}")]
-    Cluster { network: String, source: Fault },
+    Cluster { network: String, source: Box<Fault> },
     #[error("cannot bring the routes of network {network} up to date: {source}")]
     Reach { network: String, source: ReachError },
     #[error("cannot free this node's own address: {0}")]

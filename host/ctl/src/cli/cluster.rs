@@ -91,7 +91,7 @@ pub(crate) struct LeaveArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 For a node that will not come back, or not with its containers. Its blocks are free at once and are claimed by whoever
-needs them; should it come back, it joins with other blocks. Make sure that its containers do not run any more: silence
+needs them; should it come back, it joins and claims anew. Make sure that its containers do not run any more: silence
 does not prove it. It is watched for 12 seconds first, and refused if it shows life. To do it twice does no harm.
 
 With --json: an object with network, node, done (false: it was no member any more), fenced (blocks claimed up to this

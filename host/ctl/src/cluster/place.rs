@@ -61,10 +61,10 @@ impl Place<'_> {
         }
         let policy = addresses.load().map_err(fault)?;
         let dividing = ClusterPolicy::new(&policy, settings, &mut Vec::new())
-            .map_err(|source| CommandError::Policy { network: name.to_owned(), source })?;
+            .map_err(|source| CommandError::Policy { network: name.to_owned(), source: Box::new(source) })?;
         let boot = node::boot_id()?;
         let cluster = Cluster::new(name, settings, &boot)
-            .map_err(|source| CommandError::Cluster { network: name.to_owned(), source })?;
+            .map_err(|source| CommandError::Cluster { network: name.to_owned(), source: Box::new(source) })?;
         let bridge = network.bridge_name();
         work(&mut Place { network: name, bridge, settings, policy: &dividing, cluster })
     }
@@ -75,8 +75,8 @@ impl Place<'_> {
     }
 
     /// Says of which network a fault is.
-    pub(super) fn fault(&self, source: Fault) -> CommandError {
-        CommandError::Cluster { network: self.network.to_owned(), source }
+    pub(crate) fn fault(&self, source: Fault) -> CommandError {
+        CommandError::Cluster { network: self.network.to_owned(), source: Box::new(source) }
     }
 
     /// When the store's time is up.

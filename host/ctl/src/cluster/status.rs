@@ -90,11 +90,8 @@ impl Overview {
                 Ok((overview, None))
             }
             Err(fault) => {
-                let (local, usage) = match place.cluster.known() {
-                    Ok(known) => known,
-                    // The same would be said of both.
-                    Err(_) => return Err(place.fault(fault)),
-                };
+                // Where not even that can be had, the first fault says why.
+                let Ok((local, usage)) = place.cluster.known() else { return Err(place.fault(fault)) };
                 let mut overview = Self::empty(place, Some(fault.to_string()));
                 overview.reachable = false;
                 overview.members = vec![this_node(&local, usage, place.cluster.settings().address)];
@@ -146,7 +143,10 @@ impl Overview {
         let mut overview = Self::empty(place, None);
         for node in &names {
             let share = place.policy.share(&names, node, &mut Vec::new());
-            let share = share.map_err(|source| CommandError::Policy { network: place.network.to_owned(), source })?;
+            let share = share.map_err(|source| CommandError::Policy {
+                network: place.network.to_owned(),
+                source: Box::new(source),
+            })?;
             overview.members.push(Member {
                 node: node.clone(),
                 this_node: *node == me,

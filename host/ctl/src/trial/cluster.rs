@@ -51,15 +51,15 @@ pub(super) fn run(
     let site = Site::new(count)?;
     story
         .tell("nodes", format!("{site}: namespaces of their own, on one link, up in {}", took(coming_up.elapsed())))?;
-    let store = plan.start(&mut story)?;
+    let agreed = plan.start(&mut story)?;
     let trial = Trial {
         config: &config,
         plugin: &plugin,
         companion: companion.as_deref(),
         pod_namespace: &arguments.pod_namespace,
-        store: &store,
+        store: &agreed,
     };
     steps::walk(&trial, site, &mut story)?;
-    drop(store);
+    drop(agreed);
     Ok(story.end(start.elapsed())?)
 }

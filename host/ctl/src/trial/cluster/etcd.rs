@@ -33,6 +33,8 @@ pub(crate) enum EtcdError {
 pub(super) struct Etcd {
     process: Child,
     log: PathBuf,
+    /// Where clients reach it.
+    pub(super) url: String,
 }
 
 impl Etcd {
@@ -50,14 +52,9 @@ impl Etcd {
             command.env("ETCD_UNSUPPORTED_ARCH", "arm64");
         }
         end_with_this_thread(&mut command);
-        let mut etcd = Self { process: command.spawn().map_err(fault)?, log };
+        let mut etcd = Self { process: command.spawn().map_err(fault)?, log, url: url(PORT) };
         etcd.wait_until_well()?;
         Ok(etcd)
-    }
-
-    /// Where clients reach it.
-    pub(super) fn url(&self) -> String {
-        url(PORT)
     }
 
     fn wait_until_well(&mut self) -> Result<(), EtcdError> {

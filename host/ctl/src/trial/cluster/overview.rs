@@ -2,14 +2,14 @@
 
 use super::node::{NodeError, Trial};
 use super::site::SiteNode;
-use crate::cluster::{CommandError, Overview, show};
+use crate::cluster::{Overview, show};
 
 /// The cluster as `ginghamctl cluster status` shows it on a node. A fault is the store's, and fails.
 pub(super) fn look(trial: &Trial<'_>, node: &SiteNode) -> Result<(Overview, String), NodeError> {
     trial.administer(node, |place| {
         let (overview, fault) = Overview::of(place)?;
-        if let Some(source) = fault {
-            return Err(CommandError::Cluster { network: place.network.to_owned(), source });
+        if let Some(fault) = fault {
+            return Err(place.fault(fault));
         }
         let mut text = Vec::new();
         show(&overview, &mut text)?;

@@ -156,6 +156,7 @@ impl SiteNode {
 }
 
 /// For the calling thread, for good.
+#[expect(clippy::disallowed_methods, reason = "it is called on threads of their own, which end with the work")]
 fn enter(node: &str, network: &File, mounts: &File) -> Result<(), SiteError> {
     let fault = |source| SiteError::Enter { node: node.to_owned(), source };
     unshare(UnshareFlags::FS).map_err(fault)?;

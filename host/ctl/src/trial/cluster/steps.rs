@@ -84,23 +84,19 @@ fn join(trial: &Trial<'_>, nodes: &[SiteNode], story: &mut Story<'_>) -> Result<
 /// Who joined first knows nothing of the later ones yet: gingham-node sees to it, or else this program.
 fn open_ways(trial: &Trial<'_>, nodes: &mut [SiteNode], story: &mut Story<'_>) -> Result<(), StepError> {
     let start = Instant::now();
-    let how = match trial.companion {
-        Some(program) => {
-            for node in nodes.iter_mut() {
-                let input = trial.input(node);
-                node.keep(program, input)?;
-            }
-            nodes.iter().try_for_each(|node| wait_for_ways(trial, node))?;
-            "gingham-node runs on each node"
+    let how = if let Some(program) = trial.companion {
+        for node in nodes.iter_mut() {
+            let input = trial.input(node);
+            node.keep(program, input)?;
         }
-        None => {
-            for node in nodes.iter() {
-                trial.administer(node, |place| place.refresh_ways())?;
-                wait_for_ways(trial, node)?;
-            }
-            "no gingham-node lies beside ginghamctl, which does its work here"
+        "gingham-node runs on each node"
+    } else {
+        for node in nodes.iter() {
+            trial.administer(node, |place| place.refresh_ways().map(drop))?;
         }
+        "no gingham-node lies beside ginghamctl, which does its work here"
     };
+    nodes.iter().try_for_each(|node| wait_for_ways(trial, node))?;
     let time = took(start.elapsed());
     Ok(story.tell("routes", format!("{how}: all nodes know the way to all blocks after {time}"))?)
 }

@@ -59,7 +59,7 @@ impl StorePlan {
         match self {
             Self::Etcd(program) => {
                 let etcd = Etcd::start(&program, &Path::new(DIRECTORY).join("etcd"))?;
-                story.tell("store", format!("an etcd of its own ({}), {}", program.display(), etcd.url()))?;
+                story.tell("store", format!("an etcd of its own ({}), {}", program.display(), etcd.url))?;
                 Ok(Store::Etcd(etcd))
             }
             Self::Directory(why) => {
@@ -77,7 +77,7 @@ impl Store {
     pub(super) fn cluster(&self, node: &str, address: std::net::IpAddr) -> Value {
         match self {
             Self::Etcd(etcd) => {
-                json!({"store": "etcd", "endpoints": [etcd.url()], "node": node, "address": address})
+                json!({"store": "etcd", "endpoints": [etcd.url], "node": node, "address": address})
             }
             Self::Directory(path) => {
                 json!({"store": "directory", "directory": path, "node": node, "address": address})
