@@ -72,7 +72,7 @@ fn cost_of_rounds(companion: &mut Companion, count: u64) {
     companion.rounds(1);
     let (before, began) = (used(companion.id()), Instant::now());
     companion.rounds(count);
-    let cpu = used(companion.id()) - before;
+    let cpu = used(companion.id()).saturating_sub(before);
     println!("{count} rounds: {cpu:?} CPU within {:?}; {}", began.elapsed(), memory(companion.id()));
 }
 

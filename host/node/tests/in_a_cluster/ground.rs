@@ -22,7 +22,7 @@ use tempfile::TempDir;
 pub(crate) const NETWORK: &str = "net";
 
 /// Longer than anything here takes, so that running into it is a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Nodes with one store.
 pub(crate) struct Ground {
