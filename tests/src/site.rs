@@ -120,7 +120,9 @@ impl SiteNode {
             let node = Node::new();
             become_a_machine(number);
             born.send(NetNs::current().unwrap()).unwrap();
-            orders.into_iter().for_each(|order| order(&node));
+            for order in orders {
+                order(&node);
+            }
         });
         let namespace = is_born.recv().expect("the node comes up");
         let (own, router, length) = addresses(number, switch.is_some());

@@ -106,6 +106,7 @@ fn of_node(error: impl Error) -> Fault {
     Fault::Node(error.to_string())
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn fault(fault: gingham_cluster::Fault) -> Fault {
     let text = fault.to_string();
     match fault {

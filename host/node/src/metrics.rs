@@ -29,7 +29,7 @@ const fn counter(name: &'static str, help: &'static str, values: Values) -> Fami
     Family { name, kind: "counter", help, label: "", values }
 }
 
-const FAMILIES: [Family; 15] = [
+const FAMILIES: [Family; 16] = [
     Family {
         name: "gingham_addresses",
         kind: "gauge",
@@ -68,6 +68,7 @@ const FAMILIES: [Family; 15] = [
     gauge("gingham_last_round_age_seconds", "Time since the last round ended.", |status, now| {
         one(now.saturating_duration_since(status.last_round).as_secs())
     }),
+    counter("gingham_rounds_total", "Rounds of upkeep that are over.", |status, _| one(status.rounds)),
     counter("gingham_claims_total", "Blocks claimed ahead.", |status, _| one(status.claims)),
     counter("gingham_releases_total", "Blocks given back.", |status, _| one(status.releases)),
     counter("gingham_collected_addresses_total", "Addresses freed because their sandbox was gone.", |status, _| {

@@ -252,13 +252,13 @@ impl Allocation<'_> {
         let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &mut log)?;
         let ledger = self.records.write()?;
         let claimed = cluster.claimed(&ledger)?;
-        let here = match narrowed(prepared, &claimed, Thrift::UseAll) {
-            Some(prepared) => prepared.room(ledger)?.iter().any(|room| room.free > 0 || room.resting > 0),
-            None => {
-                drop(ledger);
-                // A list that is new will do; who is to join has the cluster before it.
-                !cluster.is_shared()
-            }
+        let here = if let Some(prepared) = narrowed(prepared, &claimed, Thrift::UseAll) {
+            prepared.room(ledger)?.iter().any(|room| room.free > 0 || room.resting > 0)
+        } else {
+            // Not held while the store is asked.
+            drop(ledger);
+            // A list that is new will do; who is to join has the cluster before it.
+            !cluster.is_shared()
         };
         if !cluster.is_shared() {
             return Ok(Outlook { room: here, store: Ok(()) });

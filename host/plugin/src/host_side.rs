@@ -44,15 +44,14 @@ pub(crate) fn ensure_gateways(
     }
     let interface = ensure_gateway_interface(host, bridge, config)?;
     for gateway in gateways {
-        match &interface {
-            Some(interface) => vlan::ensure_address(host, interface, *gateway, config.force_address)?,
-            None => {
-                if allotment.own_gateways {
-                    remove_earlier(host, bridge, *gateway)?;
-                }
-                bridge::ensure_address_among(host, bridge, *gateway, config.force_address, &allotment.networks)?
-            }
-        };
+        if let Some(interface) = &interface {
+            vlan::ensure_address(host, interface, *gateway, config.force_address)?;
+            continue;
+        }
+        if allotment.own_gateways {
+            remove_earlier(host, bridge, *gateway)?;
+        }
+        bridge::ensure_address_among(host, bridge, *gateway, config.force_address, &allotment.networks)?;
     }
     Ok(interface)
 }

@@ -45,7 +45,7 @@ fn each_kind_of_fault_has_its_code() {
         (r#"{"name":7}"#.to_owned(), 6),
         (r#"{"name":"n","cniVersion":"9.9.9","type":"gingham"}"#.to_owned(), 1),
         (r#"{"name":"n","type":"other"}"#.to_owned(), 7),
-        (format!(r#"{{{main},"vlan":5}}"#), 2),
+        (format!(r#"{{{main},"vlan":4095}}"#), 7),
         (format!(r#"{{{main},"mtu":"big"}}"#), 7),
         (format!(r#"{{{main},"runtimeConfig":{{"mac":"x"}}}}"#), 7),
         (format!(r#"{{{main},"ipam":{{"type":"gingham"}}}}"#), 7),

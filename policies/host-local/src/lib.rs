@@ -23,7 +23,11 @@ impl Policy for HostLocal {
 
     fn allocate(config: &Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal> {
         let addresses = allocation::one_of_each(pools, request)?;
-        Ok(Answer { addresses, routes: Route::as_the_kernel_takes_them(config.routes.as_deref().unwrap_or_default()), dns: request.resolv_conf() })
+        Ok(Answer {
+            addresses,
+            routes: Route::as_the_kernel_takes_them(config.routes.as_deref().unwrap_or_default()),
+            dns: request.resolv_conf(),
+        })
     }
 }
 

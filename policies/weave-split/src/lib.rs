@@ -31,7 +31,11 @@ impl Policy for WeaveSplit {
     fn allocate(config: &Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal> {
         let plan = plan(config)?;
         let addresses = vec![allocation::choose(&plan, config.pick, &pools[0], request)?];
-        Ok(Answer { addresses, routes: Route::as_the_kernel_takes_them(config.routes.as_deref().unwrap_or_default()), dns: request.resolv_conf() })
+        Ok(Answer {
+            addresses,
+            routes: Route::as_the_kernel_takes_them(config.routes.as_deref().unwrap_or_default()),
+            dns: request.resolv_conf(),
+        })
     }
 }
 

@@ -116,6 +116,7 @@ fn start(open: &Open, pace: Pace, network: Network, status: Arc<Mutex<Status>>) 
             on_a_copy(&status, |next| {
                 keeping.round(Instant::now(), next);
                 next.last_round = Instant::now();
+                next.rounds += 1;
             });
             let mut left = jittered(pace.every);
             while left > BEAT + BEAT / 5 {

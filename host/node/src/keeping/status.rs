@@ -27,6 +27,8 @@ pub(crate) struct Status {
     pub(crate) ownership_conflicts: u64,
     /// Addresses freed because their sandbox was gone.
     pub(crate) collected: u64,
+    /// Rounds that are over.
+    pub(crate) rounds: u64,
     /// Times that the store did not answer.
     pub(crate) store_errors: u64,
     /// When the store last answered.
@@ -64,6 +66,7 @@ impl Status {
             releases: 0,
             ownership_conflicts: 0,
             collected: 0,
+            rounds: 0,
             store_errors: 0,
             store_answered: None,
             last_round: Instant::now(),
