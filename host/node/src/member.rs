@@ -102,11 +102,11 @@ fn program(config: &Map<String, Value>) -> &str {
     [kind, ipam].into_iter().flatten().find(|name| *name == OWN_NAME).or(kind).unwrap_or(OWN_NAME)
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
 fn of_node(error: impl Error) -> Fault {
     Fault::Node(error.to_string())
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
 fn fault(fault: gingham_cluster::Fault) -> Fault {
     let text = fault.to_string();
     match fault {
