@@ -27,6 +27,13 @@ pub(crate) struct Allotment {
     pub(crate) asked_store: bool,
 }
 
+impl Allotment {
+    /// Without leave for gateways of other pools to be on the bridge.
+    pub(crate) fn of_one_network(self) -> Self {
+        Self { networks: Vec::new(), ..self }
+    }
+}
+
 /// What is to be configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Addressing {

@@ -32,6 +32,9 @@ use crate::records::Records;
 use crate::resolv_conf;
 use crate::ways;
 
+/// The policy that takes the place of the reference's plugin of this name, under which a bridge has one IPv4 address.
+const DROP_IN: &str = "host-local";
+
 /// A network's source of addresses, ready to be asked.
 pub(crate) struct AddressManagement<'a> {
     pub(crate) call: &'a Call,
@@ -187,6 +190,7 @@ impl<'a> AddressManagement<'a> {
                 .map_err(CniError::from)
                 .and_then(|prepared| Ok(prepared.allocate(records.write()?, &request, &record, &mut log)?))
                 .map(allotment)
+                .map(|allotment| if policy.name() == DROP_IN { allotment.of_one_network() } else { allotment })
         };
         journal::policy(policy.name(), &log);
         granted
