@@ -106,11 +106,7 @@ fn of_node(error: impl Error) -> Fault {
     Fault::Node(error.to_string())
 }
 
-<<<<<<< HEAD
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-=======
-#[allow(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
->>>>>>> reach
 fn fault(fault: gingham_cluster::Fault) -> Fault {
     let text = fault.to_string();
     match fault {
