@@ -46,6 +46,20 @@ impl Cluster<'_> {
         self.have_room(policy, 1, deadline, log)
     }
 
+    /// The same for so many addresses on each grid; as many as there are, if the cluster has no more.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn ensure_for(
+        &mut self,
+        policy: &Policy<'_>,
+        wanted: u64,
+        deadline: Instant,
+        log: &mut Vec<LogLine>,
+    ) -> Result<Ensured, Fault> {
+        self.have_room(policy, wanted.max(1), deadline, log)
+    }
+
     /// The same ahead of time, so that no ADD waits: joins if need be, and claims until so many addresses are free on each
     /// grid. A cluster that has no more blocks is no error as long as anything is left.
     ///

@@ -120,6 +120,7 @@ impl Allocation<'_> {
         // Who cannot get another block takes what rested longest at once.
         let thrift = if cluster.is_shared() { Thrift::LetRest } else { Thrift::UseAll };
         let mut asked_store = false;
+        let mut last = None;
         for _ in 0..ROUNDS {
             let refused = match self.attempt(&cluster, thrift, request, record, log)? {
                 Attempt::Granted(granted, gateways) => {
@@ -131,13 +132,14 @@ impl Allocation<'_> {
             };
             failpoint::reach("add.no-room")?;
             if let Err(fault) = self.get_room(&mut cluster, deadline, log) {
-                let out = Outcome { fault, refused };
+                let out = Outcome { node: cluster.node().to_owned(), fault, refused };
                 return self.last_resort(&cluster, out, request, record, log);
             }
             failpoint::reach("add.room")?;
             asked_store = cluster.is_shared();
+            last = refused;
         }
-        Err(Fault::from(ClusterError::Contended).into())
+        Err(last.map_or_else(|| Fault::from(ClusterError::Contended).into(), CniError::from))
     }
 
     fn attempt(
@@ -211,7 +213,10 @@ impl Allocation<'_> {
     fn get_room(&self, cluster: &mut Cluster<'_>, deadline: Instant, log: &mut Vec<LogLine>) -> Result<(), Fault> {
         let dividing = Dividing::new(self.policy, self.settings, log)?;
         if cluster.is_shared() {
-            return cluster.ensure(&dividing, deadline, log).map(drop);
+            let key = AttachmentKey::of_node(cluster.node(), self.bridge);
+            // The node's own address and the container's come together.
+            let wanted = if cluster.ledger()?.attachment(&key)?.is_some() { 1 } else { 2 };
+            return cluster.ensure_for(&dividing, wanted, deadline, log).map(drop);
         }
         let mut ledger = cluster.ledger()?;
         cluster.settle_list(&dividing, &mut ledger, log)?;
@@ -273,6 +278,7 @@ impl Allocation<'_> {
 
 /// Why there is no room, and why none could be had.
 struct Outcome {
+    node: String,
     fault: Fault,
     refused: Option<IpamError>,
 }
@@ -282,7 +288,7 @@ impl Outcome {
         let temporary = self.fault.is_temporary();
         let error = CniError::from(self.fault);
         let Some(refused) = self.refused.filter(|_| temporary) else { return error };
-        let text = format!("{refused}, and no further block can be claimed now: {}", error.msg);
+        let text = format!("node {}: {refused}, and no further block can be claimed now: {}", self.node, error.msg);
         CniError { code: Code::TRY_AGAIN, msg: text, details: error.details }
     }
 }

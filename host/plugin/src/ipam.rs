@@ -311,7 +311,7 @@ pub(crate) fn require_dividing(policy: &Policy, settings: &Settings) -> Result<(
         return Ok(());
     }
     let message = format!(
-        "policy {} does not divide a range among nodes; name one that does, e.g. \"weave-split\", or remove the key",
+        "the policy {} does not divide a range among nodes; name one that does, e.g. \"weave-split\", or remove the key",
         policy.name()
     );
     Err(SettingsError { key: "cluster".to_owned(), message })
