@@ -44,7 +44,8 @@ fn profile_directory() -> PathBuf {
     own.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps").to_owned()
 }
 
-/// The two programs are always built in one call, so that they share features and nothing is built twice.
+/// All programs that are installed are built in one call: so they have the features of a build of the whole workspace, and
+/// nothing is built twice.
 fn cargo(profile: &Path, arguments: &[&str]) {
     let name = match profile.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
@@ -53,7 +54,7 @@ fn cargo(profile: &Path, arguments: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--offline", "--profile", name]);
-    command.args(["--package", "gingham", "--package", "ginghamctl"]).args(arguments);
+    command.args(["--package", "gingham", "--package", "ginghamctl", "--package", "gingham-node"]).args(arguments);
     command.arg("--target-dir").arg(profile.parent().unwrap());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
