@@ -43,8 +43,8 @@ fn copy_of_the_workspace() -> tempfile::TempDir {
     fs::create_dir_all(&to).unwrap();
     shell(&format!("cd {} && cp -al deps build .fingerprint ginghamctl {}", profile.display(), to.display()), &to);
     // Cargo gives a crate of ours the same file names in every copy of the workspace: what is linked must not be written.
-    let ours =
-        "gingham* libgingham* by[-_]namespace* libby_namespace* host[-_]local* libhost_local* hostile* what[-_]did*";
+    let ours = "gingham* libgingham* by[-_]namespace* libby_namespace* host[-_]local* libhost_local* weave[-_]split* \
+                libweave_split* etcd[-_]members* libetcd_members* hostile* libhostile* what[-_]did* libwhat_did*";
     for directory in ["deps", "build", ".fingerprint"] {
         shell(&format!("cd {directory} && rm -rf {ours}"), &to);
     }
