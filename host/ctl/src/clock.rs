@@ -32,7 +32,9 @@ pub(crate) fn ago(millis: u64, now: u64) -> String {
 pub(crate) fn took(duration: Duration) -> String {
     let micros = duration.as_micros();
     match micros {
-        0..1_000 => format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10),
+        // A ping between namespaces of one machine.
+        0..100 => format!("0.{micros:03} ms"),
+        100..1_000 => format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10),
         1_000..10_000_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
         _ => format!("{} s", micros / 1_000_000),
     }
@@ -73,9 +75,9 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_two_or_three_digits() {
-        let told = [420, 4_210, 42_100].map(|micros| took(Duration::from_micros(micros)));
-        assert_eq!(told, ["0.42 ms", "4.2 ms", "42.1 ms"]);
+    fn durations_have_up_to_three_digits() {
+        let told = [4, 42, 420, 4_210, 42_100].map(|micros| took(Duration::from_micros(micros)));
+        assert_eq!(told, ["0.004 ms", "0.042 ms", "0.42 ms", "4.2 ms", "42.1 ms"]);
         assert_eq!(took(Duration::from_secs(12)), "12 s");
     }
 
