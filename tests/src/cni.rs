@@ -8,7 +8,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, pidfd_send_signal, waitid,
+};
 use serde_json::Value;
 
 use crate::node::{Container, PLUGIN_NAMES, PLUGINS, PLUGINS_WITH_FAILPOINTS};
@@ -207,6 +209,18 @@ impl Running {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until it has halted at its failpoint.
+    pub fn await_halt(&self) {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(Pid::from_child(&self.child)), options).unwrap().unwrap();
+        assert!(status.stopped(), "it has ended before it came to its failpoint");
+    }
+
+    /// Lets it go on from there.
+    pub fn go_on(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
     }
 
     /// Kills it with SIGKILL.

@@ -1,6 +1,6 @@
 //! Calls of `ginghamctl`.
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::node::{CTL, PLUGINS};
 
@@ -9,10 +9,34 @@ pub struct Said {
     output: Output,
 }
 
+/// A call under way.
+pub struct Running {
+    child: Child,
+}
+
 /// Runs `ginghamctl` on this node.
 pub fn ctl(arguments: &[&str]) -> Said {
-    let output = Command::new(CTL).args(arguments).env("NO_COLOR", "1").env("CNI_PATH", PLUGINS).output().unwrap();
-    Said { output }
+    start(arguments).end()
+}
+
+/// The same without waiting for its end.
+pub fn start(arguments: &[&str]) -> Running {
+    let mut command = Command::new(CTL);
+    command.args(arguments).env("NO_COLOR", "1").env("CNI_PATH", PLUGINS);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running { child: command.spawn().unwrap() }
+}
+
+impl Running {
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub fn end(self) -> Said {
+        Said { output: self.child.wait_with_output().unwrap() }
+    }
 }
 
 impl Said {

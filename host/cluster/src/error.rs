@@ -64,16 +64,25 @@ pub enum Fault {
         network: String,
     },
     /// A node cannot leave while containers use its addresses.
-    #[error(
-        "{count} attachments of the network {network} are on this node; end them first (or --force, if their containers \
-         are gone)"
-    )]
+    #[error("{}", in_use(network, *count))]
     InUse {
         /// The network.
         network: String,
         /// How many.
         count: usize,
     },
+}
+
+fn in_use(network: &str, count: usize) -> String {
+    match count {
+        1 => format!(
+            "1 attachment of the network {network} is on this node; end it first (or --force, if its container is gone)"
+        ),
+        _ => format!(
+            "{count} attachments of the network {network} are on this node; end them first (or --force, if their \
+             containers are gone)"
+        ),
+    }
 }
 
 impl Fault {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use gingham::remains::{self, Judged, RemainsError};
+use gingham::remains::{self, Alone, Judged, RemainsError};
 use gingham_engine::store::{Store, StoreError};
 
 use crate::cli::GcArguments;
@@ -30,6 +30,8 @@ pub(crate) enum GcError {
 
 pub(crate) fn run(arguments: &GcArguments, out: &mut dyn Write) -> Result<(), GcError> {
     let boot = node::boot_id()?;
+    // A dry run keeps nobody waiting.
+    let alone = (!arguments.dry_run).then(|| Alone::wait(&arguments.data_dir, tell_of_wait)).transpose()?;
     let all = Holdings::read(&arguments.data_dir, None)?;
     if !all.boot.is_empty() && all.boot != boot {
         return end_earlier_boot(arguments, all.attachments, &boot, out);
@@ -39,7 +41,10 @@ pub(crate) fn run(arguments: &GcArguments, out: &mut dyn Write) -> Result<(), Gc
     let count = looked_at.len();
     let (mut gone, mut kept) = remains::judge(looked_at);
     kept.extend(remains::take_linked(&mut gone, PATIENCE)?);
-    let freed = if arguments.dry_run { gone } else { free(arguments, &boot, &gone)? };
+    let freed = match &alone {
+        None => gone,
+        Some(alone) => free(alone, arguments, &boot, &gone)?,
+    };
     report(arguments, &freed, &kept, count, out)
 }
 
@@ -58,11 +63,18 @@ fn end_earlier_boot(
     report(arguments, &freed, &[], count, out)
 }
 
-fn free(arguments: &GcArguments, boot: &str, gone: &[Judged]) -> Result<Vec<Judged>, GcError> {
-    let freed = remains::free(&arguments.data_dir, boot, gone, clock::now())?;
-    // That a file stays is told and no more.
+fn tell_of_wait() {
+    eprintln!("ginghamctl: waiting for ADDs under way");
+}
+
+fn free(alone: &Alone, arguments: &GcArguments, boot: &str, gone: &[Judged]) -> Result<Vec<Judged>, GcError> {
+    let freed = remains::free(alone, &arguments.data_dir, boot, gone, clock::now())?;
+    // That a file or a guard stays is told and no more.
     for error in freed.files_left {
         eprintln!("ginghamctl: {error}");
+    }
+    for fault in freed.guards_left {
+        eprintln!("ginghamctl: {fault}");
     }
     Ok(freed.attachments)
 }

@@ -21,15 +21,16 @@ pub(crate) fn ensure(network: &NetworkName, guard: &Guard<'_>) -> Result<(), Cni
 
 /// Removes an attachment's guard; one that is not there is no error.
 pub(crate) fn remove(network: &NetworkName, host_end: &HostEnd) -> Result<(), CniError> {
-    remove_those(network, |port| port == host_end.name.as_str())
+    remove_of(network, |port| port == host_end.name.as_str())
 }
 
 /// Removes the guards of all ports but those of `valid`. Rules that an administrator has put beside them stay.
 pub(crate) fn remove_stale(network: &NetworkName, valid: impl Fn(&str) -> bool) -> Result<(), CniError> {
-    remove_those(network, |port| HostEnd::is_name_of_one(port) && !valid(port))
+    remove_of(network, |port| HostEnd::is_name_of_one(port) && !valid(port))
 }
 
-fn remove_those(network: &NetworkName, is_meant: impl Fn(&str) -> bool) -> Result<(), CniError> {
+/// Removes the guards of those ports of a network that `is_meant` says.
+pub(crate) fn remove_of(network: &NetworkName, is_meant: impl Fn(&str) -> bool) -> Result<(), CniError> {
     Ok(spoofing::remove(&mut spoofing::open(network.as_str())?, network.as_str(), is_meant)?)
 }
 

@@ -23,6 +23,7 @@ mod inspection;
 mod ipam;
 mod journal;
 mod links;
+mod lock;
 mod nat;
 pub mod network;
 mod plan;

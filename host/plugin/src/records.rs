@@ -1,8 +1,7 @@
 //! One network's records on this node: who is attached, in the engine's store.
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gingham_engine::attachment::{AttachmentKey, Pod};
@@ -11,12 +10,12 @@ use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, recorded};
 use gingham_engine::runtime::Policy;
 use gingham_engine::settings::Settings;
 use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreReader};
-use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use crate::adoption::{self, AdoptionError, Inheritance};
 use crate::cni::config::NetworkName;
 use crate::failpoint;
 use crate::journal;
+use crate::lock::{self, Lock, LockError};
 
 /// Why the records cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +27,8 @@ pub(crate) enum RecordsError {
         source: io::Error,
     },
     /// A lock cannot be had. CNI code 5.
-    #[error("cannot lock {}: {source}", path.display())]
-    Lock {
-        /// The file.
-        path: PathBuf,
-        /// The system's word.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The attachment is there already. CNI code 104.
     #[error(
         "interface {} of container {} is attached to the network already, duplicate allocation is not allowed; DEL it first",
@@ -52,9 +46,6 @@ pub(crate) enum RecordsError {
     Store(#[from] StoreError),
 }
 
-/// The file whose lock ADDs share and GC has alone.
-const ATTACHING: &str = "attaching.lock";
-
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// More leases than a node holds for itself: one for each bridge that the network was ever on.
@@ -68,11 +59,6 @@ pub(crate) struct Records<'a> {
     now: u64,
     /// Leases of the reference that are taken over on the first use; none where addresses are another's business.
     inheritance: Option<Inheritance>,
-}
-
-/// Held as long as it lives. Locks are taken in this order: of attachments, of the masquerade, of the store.
-pub(crate) struct Lock {
-    _file: File,
 }
 
 impl<'a> Records<'a> {
@@ -220,41 +206,19 @@ impl<'a> Records<'a> {
         Ok(ledger.attachments()?.iter().all(|(key, _)| key.is_nodes_own()))
     }
 
-    /// Waits for the masquerade's lock: held while it is made or taken away. It is taken before the store's, never while
-    /// that is held. None if there is no lock and none can be made: without a writable data directory nobody is
-    /// attached, and nobody is about to be.
+    /// Waits for the masquerade's lock; see [`lock::nat`].
     pub(crate) fn lock_nat(&self) -> Result<Option<Lock>, RecordsError> {
-        self.lock("nat.lock", FlockOperation::LockExclusive)
+        Ok(lock::nat(self.directory)?)
     }
 
-    /// Keeps GC out: between the record of an attachment and its link, GC would free an address that is about to be used.
-    /// Any number of ADDs at once.
+    /// Keeps GC out; see [`lock::keep_gc_out`].
     pub(crate) fn keep_gc_out(&self) -> Result<Option<Lock>, RecordsError> {
-        match self.lock(ATTACHING, FlockOperation::LockShared)? {
-            Some(lock) => Ok(Some(lock)),
-            // The first ADD of all.
-            None if Store::make_directory(self.directory).is_ok() => self.lock(ATTACHING, FlockOperation::LockShared),
-            // The store has the better words for it.
-            None => Ok(None),
-        }
+        Ok(lock::keep_gc_out(self.directory)?)
     }
 
     /// Waits until no ADD is under way, and keeps new ones waiting.
     pub(crate) fn keep_adds_out(&self) -> Result<Option<Lock>, RecordsError> {
-        self.lock(ATTACHING, FlockOperation::LockExclusive)
-    }
-
-    fn lock(&self, name: &str, operation: FlockOperation) -> Result<Option<Lock>, RecordsError> {
-        let path = self.directory.join(name);
-        let failed = |errno: rustix::io::Errno| RecordsError::Lock { path: path.clone(), source: errno.into() };
-        let flags = OFlags::CREATE | OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = match rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => File::from(file),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::ROFS) => return Ok(None),
-            Err(errno) => return Err(failed(errno)),
-        };
-        rustix::io::retry_on_intr(|| rustix::fs::flock(&file, operation)).map_err(failed)?;
-        Ok(Some(Lock { _file: file }))
+        Ok(lock::keep_adds_out(self.directory)?)
     }
 }
 

@@ -1,8 +1,12 @@
 //! What containers left that are gone: which attachments that is, and their end. For those who look without a runtime's
 //! list: the tool, and the companion.
+//!
+//! An ADD whose container vanishes under it looks like the remains of one: its record is there and its link not yet. So
+//! who frees keeps ADDs out first ([`Alone`]), and judges then.
 
 mod fate;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use gingham_engine::ledger::{Ledger, LedgerQueries};
@@ -13,7 +17,11 @@ use gingham_net::netlink::NetlinkError;
 
 pub use self::fate::{Fate, take_linked};
 use crate::adoption::forget_files;
+use crate::cni::config::NetworkName;
+use crate::guards;
 use crate::holdings::Held;
+use crate::lock::{self, Attempt, Lock, LockError};
+use crate::plan::HostEnd;
 
 /// Why nothing, or not everything, was freed.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +35,40 @@ pub enum RemainsError {
     /// The kernel does not list them.
     #[error("cannot look at this node's interfaces: {0}")]
     Links(#[from] NetError),
+    /// Whether ADDs are under way cannot be found out.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+/// As long as it lives, no ADD is under way with the leases of a data directory.
+pub struct Alone {
+    _lock: Option<Lock>,
+}
+
+impl Alone {
+    /// Waits for ADDs under way, and keeps new ones waiting. `on_wait` is called before a wait.
+    ///
+    /// # Errors
+    /// If the lock cannot be used.
+    pub fn wait(data_dir: &Path, on_wait: impl FnOnce()) -> Result<Self, RemainsError> {
+        if let Some(alone) = Self::at_once(data_dir)? {
+            return Ok(alone);
+        }
+        on_wait();
+        Ok(Self { _lock: lock::keep_adds_out(data_dir)? })
+    }
+
+    /// The same without a wait: none if an ADD is under way.
+    ///
+    /// # Errors
+    /// If the lock cannot be used.
+    pub fn at_once(data_dir: &Path) -> Result<Option<Self>, RemainsError> {
+        match lock::try_keep_adds_out(data_dir)? {
+            Attempt::Had(lock) => Ok(Some(Self { _lock: Some(lock) })),
+            Attempt::NoLock => Ok(Some(Self { _lock: None })),
+            Attempt::Busy => Ok(None),
+        }
+    }
 }
 
 /// An attachment that stays although it may be dead, or that goes, and why.
@@ -39,6 +81,8 @@ pub struct Freed {
     pub attachments: Vec<Judged>,
     /// Adopted from the reference, whose files could not be removed.
     pub files_left: Vec<ReferenceError>,
+    /// Networks whose guards against spoofed addresses could not be removed, and why.
+    pub guards_left: Vec<String>,
 }
 
 /// Those that are gone, and those of which it cannot be told. Those that are there are in neither.
@@ -55,11 +99,12 @@ pub fn judge(attachments: Vec<Held>) -> (Vec<Judged>, Vec<Judged>) {
 }
 
 /// Frees them in one transaction for each network, if they still are what they were when they were judged: the
-/// container may have left in between, and another have come. `now` is in milliseconds since the epoch.
+/// container may have left in between, and another have come. Their guards against spoofed addresses go, too. They were
+/// judged while ADDs were kept out, and ADDs still are. `now` is in milliseconds since the epoch.
 ///
 /// # Errors
 /// If the store fails. What was freed before stays so.
-pub fn free(data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -> Result<Freed, RemainsError> {
+pub fn free(_: &Alone, data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -> Result<Freed, RemainsError> {
     let mut freed = Freed::default();
     for of_network in gone.chunk_by(|(one, _), (other, _)| one.network == other.network) {
         let Some((first, _)) = of_network.first() else { continue };
@@ -72,12 +117,25 @@ pub fn free(data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -> Result<Fr
         }
         ledger.commit()?;
     }
+    freed.guards_left = unguard(&freed.attachments);
     // What was adopted takes its file with it, as with DEL.
     for (held, _) in &freed.attachments {
         let adoption = Adoption { from: held.adopted_from.clone(), ..Adoption::default() };
         freed.files_left.extend(forget_files(&adoption, &held.key, &held.record.addresses));
     }
     Ok(freed)
+}
+
+/// Removes the guards of ports that are gone, and says what went wrong.
+fn unguard(freed: &[Judged]) -> Vec<String> {
+    let of_network = |freed: &[Judged]| {
+        let name = NetworkName::new(&freed.first()?.0.network).ok()?;
+        let ends = freed.iter().map(|(Held { key, .. }, _)| HostEnd::named(&name, &key.container_id, &key.interface));
+        let ports: HashSet<String> = ends.flatten().map(|end| end.name.as_str().to_owned()).collect();
+        let fault = guards::remove_of(&name, |port| ports.contains(port)).err()?;
+        Some(format!("guards against spoofed addresses of the network {name} stay: {fault}"))
+    };
+    freed.chunk_by(|(one, _), (other, _)| one.network == other.network).filter_map(of_network).collect()
 }
 
 #[cfg(test)]
@@ -110,7 +168,8 @@ mod tests {
         ledger.attach(&key("again"), &record("10.1.0.2", 20)).unwrap();
         ledger.commit().unwrap();
         let gone: Vec<Judged> = seen.into_iter().map(|held| (held, String::new())).collect();
-        let freed = free(dir.path(), "boot", &gone, 30).unwrap();
+        let alone = Alone::at_once(dir.path()).unwrap().unwrap();
+        let freed = free(&alone, dir.path(), "boot", &gone, 30).unwrap();
         assert_eq!(freed.attachments.len(), 1);
         let left = Holdings::read(dir.path(), None).unwrap().attachments;
         assert_eq!(left.iter().map(|held| held.key.container_id.as_str()).collect::<Vec<_>>(), ["again"]);

@@ -99,6 +99,11 @@ impl Case {
         }
     }
 
+    /// Whether guards against spoofed addresses are asked for somewhere.
+    pub(crate) fn has_guards(&self) -> bool {
+        self.network.get("macspoofchk").is_some()
+    }
+
     /// The bridge's name.
     pub(crate) fn bridge(&self) -> &str {
         self.network["bridge"].as_str().filter(|name| !name.is_empty()).unwrap_or("cni0")

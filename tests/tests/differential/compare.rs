@@ -6,9 +6,11 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::case::{Case, Step};
+use crate::printed;
 use crate::seen::{Answer, Seen};
 use crate::sentences::{self, Verdict};
 use crate::tolerated::{self, Tolerance};
+use crate::twin::Side;
 
 /// Where two sides differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +23,8 @@ pub(crate) enum Place {
     Sentence(String),
     /// A code of our own for the same words.
     Code,
-    /// The text around the JSON.
-    Layout,
+    /// The text: order of keys, indentation, line breaks.
+    Printed,
     /// Which addresses are leased to whom.
     Leases,
     /// Where the search for the next address begins.
@@ -51,6 +53,10 @@ pub(crate) struct Fact<'a> {
     pub(crate) reference: &'a Seen,
     /// Everything that was seen of us.
     pub(crate) gingham: &'a Seen,
+    /// What was seen of us before this step: at the beginning and after each earlier step.
+    pub(crate) earlier: &'a [Seen],
+    /// The same of the reference.
+    pub(crate) earlier_reference: &'a [Seen],
 }
 
 impl fmt::Display for Fact<'_> {
@@ -90,10 +96,10 @@ impl Fact<'_> {
 /// How often each heading of docs/differences.md was needed.
 pub(crate) type Used = BTreeMap<&'static str, usize>;
 
-/// Compares a whole case. After a difference that makes the two nodes different from there on, its rest is not compared.
+/// Compares a whole case, of which both sides saw one more than it has steps: the beginning. After a difference that makes the two nodes different from there on, its rest is not compared.
 pub(crate) fn case(case: &Case, reference: &[Seen], gingham: &[Seen], used: &mut Used) -> Result<(), Unexplained> {
     for (number, step) in case.steps.iter().enumerate() {
-        let (theirs, ours) = (&reference[number], &gingham[number]);
+        let (theirs, ours) = (&reference[number + 1], &gingham[number + 1]);
         let network = case.network_of(step);
         let mut ends = false;
         for (place, their, our) in differences(step, &network, theirs, ours) {
@@ -107,6 +113,8 @@ pub(crate) fn case(case: &Case, reference: &[Seen], gingham: &[Seen], used: &mut
                 ours: our,
                 reference: theirs,
                 gingham: ours,
+                earlier: &gingham[..=number],
+                earlier_reference: &reference[..=number],
             };
             match tolerated::find(&fact) {
                 Some(Tolerance { heading, ends: stops, .. }) => {
@@ -130,7 +138,8 @@ fn differences(step: &Step, network: &Value, theirs: &Seen, ours: &Seen) -> Vec<
     let mut found = Vec::new();
     match (&theirs.answer, &ours.answer) {
         (Answer::Result(their), Answer::Result(our)) => {
-            let (their, our) = (tolerated::rewrite(their, step, network), tolerated::rewrite(our, step, network));
+            let their = tolerated::rewrite(their, step, network, Side::Reference);
+            let our = tolerated::rewrite(our, step, network, Side::Gingham);
             walk("", &their, &our, &mut |path, their, our| {
                 found.push((Place::Result(path.to_owned()), their.clone(), our.clone()));
             });
@@ -147,8 +156,11 @@ fn differences(step: &Step, network: &Value, theirs: &Seen, ours: &Seen) -> Vec<
         (their, our) if their == our => {}
         (their, our) => found.push((Place::Outcome, format!("{their:?}").into(), format!("{our:?}").into())),
     }
-    if theirs.layout != ours.layout && theirs.answer.is_success() == ours.answer.is_success() {
-        found.push((Place::Layout, theirs.layout.clone().into(), ours.layout.clone().into()));
+    if found.is_empty() {
+        let (their, our) = printed::alike(theirs, ours);
+        if their != our {
+            found.push((Place::Printed, their.into(), our.into()));
+        }
     }
     if theirs.leases != ours.leases {
         found.push((Place::Leases, theirs.leases.clone().into(), ours.leases.clone().into()));

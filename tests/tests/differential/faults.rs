@@ -52,6 +52,8 @@ fn bridge_key(dice: &mut Dice, case: &mut Case) {
         json!({"bridge": "a-name-of-20-letters"}),
         json!({"dns": {"nameservers": "10.0.0.1"}}),
         json!({"ipMasq": 1}),
+        json!({"vlan": "7"}),
+        json!({"macspoofchk": "yes"}),
     ];
     let fault = dice.pick(&faults);
     case.network = with(case.network.clone(), fault);

@@ -1,5 +1,10 @@
 //! Cases out of dice: a network that is as it should be, calls for it, and in a third of the cases one fault.
 
+use std::sync::LazyLock;
+
+use gingham_net::link;
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::netns::NetNs;
 use serde_json::{Value, json};
 
 use gingham_tests::networks::with;
@@ -11,6 +16,16 @@ use crate::ranges::{Range, Ranges};
 
 /// The versions that both sides speak; `null` is none at all.
 const VERSIONS: [&str; 8] = ["", "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.0.0"];
+
+/// Whether bridges of this kernel filter VLANs. Then nobody refuses VLANs, and what is made of them other tests look at.
+static FILTERS_VLANS: LazyLock<bool> = LazyLock::new(|| {
+    let probe = || {
+        let mut kernel = Socket::<Route>::open().unwrap();
+        gingham_net::bridge::ensure(&mut kernel, "probe", None, false).unwrap();
+        link::by_name(&mut kernel, "probe").unwrap().unwrap().vlans.is_some()
+    };
+    NetNs::create().unwrap().enter(probe).unwrap()
+});
 
 /// Calls of `host-local` alone.
 pub(crate) fn addresses(dice: &mut Dice, index: usize) -> Case {
@@ -180,8 +195,15 @@ fn bridge_keys(dice: &mut Dice, network: &mut Value) {
     flag(dice, "forceAddress", 15);
     flag(dice, "hairpinMode", 20);
     flag(dice, "portIsolation", 8);
+    flag(dice, "macspoofchk", 12);
+    flag(dice, "enabledad", 4);
+    flag(dice, "disableContainerInterface", 4);
     if dice.percent(40) {
         network["mtu"] = json!(dice.pick(&[0, 1280, 1400, 1500, 9000]));
+    }
+    if dice.percent(8) {
+        let number = dice.pick(&[0, 1, 7, 4094, 4095, -1]);
+        network["vlan"] = json!(if (1..4095).contains(&number) && *FILTERS_VLANS { 0 } else { number });
     }
     if network["hairpinMode"] != json!(true) && dice.percent(15) {
         network["promiscMode"] = json!(true);

@@ -13,6 +13,8 @@ mod compare;
 mod dice;
 mod faults;
 mod generate;
+mod guards;
+mod printed;
 mod ranges;
 mod seen;
 mod sentences;
@@ -41,6 +43,7 @@ const SHOWN: u64 = 4;
 
 fn are_installed() -> bool {
     what_did_not_run::has(&format!("{REFERENCE}/bridge"), "containernetworking-plugins")
+        && what_did_not_run::has(guards::NFT, "nftables")
 }
 
 fn number(variable: &str, otherwise: impl FnOnce() -> u64) -> u64 {

@@ -7,29 +7,24 @@ use gingham_tests::kernel;
 use gingham_tests::node::Container;
 use serde_json::{Value, json};
 
-use crate::case::ASKED_FOR;
+use crate::case::{ASKED_FOR, Case};
+use crate::guards;
 
 /// What was seen after one step.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     /// What the plugin said.
     pub(crate) answer: Answer,
-    /// How the answer is laid out: by how much its second line is indented, and whether a line break ends it.
-    pub(crate) layout: String,
+    /// It, as it was printed.
+    pub(crate) text: String,
     /// "10.1.0.2 c1 eth0"
     pub(crate) leases: Vec<String>,
     /// "0: 10.1.0.2": the last address that was handed out, by range set.
     pub(crate) turn: Vec<String>,
-    /// Links, addresses, routes; `null` where no kernel is involved.
+    /// Links, addresses, routes, guards; `null` where no kernel is involved.
     pub(crate) state: Value,
     /// For people.
     pub(crate) stderr: String,
-}
-
-/// See [`Seen::layout`].
-pub(crate) fn layout_of(stdout: &str) -> String {
-    let indentation = stdout.lines().nth(1).map(|line| line.len() - line.trim_start().len());
-    format!("{indentation:?}, {}", if stdout.ends_with('\n') { "with a line break" } else { "without a line break" })
 }
 
 /// What a plugin said on standard output.
@@ -87,8 +82,9 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// What the calling thread's namespace and the containers have.
-pub(crate) fn state_of(bridge: &str, containers: &[Container]) -> Value {
+/// What the calling thread's namespace and the containers have; guards against spoofed addresses, if the case has some.
+pub(crate) fn state_of(case: &Case, containers: &[Container]) -> Value {
+    let bridge = case.bridge();
     let mut kernel = Socket::<Route>::open().unwrap();
     let links = link::list(&mut kernel, None).unwrap();
     let found = links.iter().find(|link| link.name == bridge);
@@ -104,6 +100,7 @@ pub(crate) fn state_of(bridge: &str, containers: &[Container]) -> Value {
             "ipv6": setting("ipv6/conf/all/forwarding"),
         },
         "containers": inside.collect::<serde_json::Map<String, Value>>(),
+        "guards": case.has_guards().then(|| guards::of(containers)),
     })
 }
 

@@ -60,6 +60,7 @@ const SENTENCES: &[Sentence] = &[
     kept("failed to find plugin", 7),
     kept("invalid plugin name", 7),
     kept("no valid IP addresses", 7),
+    kept("invalid VLAN ID", 7),
     kept("invalid IP address", 7),
     kept("invalid IP address", 4),
     changed("json: cannot unmarshal", "found ", 7),
@@ -77,6 +78,7 @@ const SENTENCES: &[Sentence] = &[
     changed("IP <nil> not v4 nor v6", "subnet: is missing", 7),
     changed("boolean unmarshal error", "invalid boolean", 4),
     changed("already exists", "already has an interface", 100),
+    changed("operation not supported", "CONFIG_BRIDGE_VLAN_FILTERING", 100),
     changed("no such file or directory", "No such file or directory", 5),
 ];
 
@@ -89,8 +91,15 @@ const TOLD_FIRST: &[(&str, &str)] = &[
     ("is not available in range set", "duplicate allocation is not allowed"),
     ("is subnet's gateway", "duplicate allocation is not allowed"),
     ("failed to allocate all requested IPs", "duplicate allocation is not allowed"),
-    ("does not support more than 1 address per family", ""),
+    ("does not support more than 1 address per family", "duplicate allocation is not allowed"),
+    ("does not support more than 1 address per family", "failed to allocate"),
+    ("does not support more than 1 address per family", "overlaps with"),
+    ("does not support more than 1 address per family", "resolvConf: cannot read"),
     ("config version does not allow CHECK", "ipam: found "),
+    ("operation not supported", "cannot be an interface's MAC address"),
+    ("operation not supported", "failed to allocate"),
+    ("operation not supported", "duplicate allocation is not allowed"),
+    ("invalid VLAN ID", "unknown args"),
     ("failed to add route", "already has an IP address different from"),
 ];
 

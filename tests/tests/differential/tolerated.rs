@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::case::{ASKED_FOR, Step};
 use crate::compare::{Fact, Place};
-use crate::seen::Answer;
+use crate::seen::{Answer, Seen};
+use crate::twin::Side;
 
 /// One of them.
 pub(crate) struct Tolerance {
@@ -24,6 +25,7 @@ pub(crate) const TOLERATED: &[Tolerance] = &[
     goes_on("Which fault is told first", |fact| is_sentence(fact, "OtherFault")),
     ends("An address rests before it is used again", rests),
     goes_on("Newer than the plugins compared with", newer),
+    ends("Newer than the plugins compared with", newer_key),
     ends("Newer than the plugins compared with", newer_version),
     ends("A failed ADD leaves nothing behind", leaves_nothing),
     ends("A failed ADD takes nothing away", takes_nothing),
@@ -32,6 +34,7 @@ pub(crate) const TOLERATED: &[Tolerance] = &[
     goes_on("CHECK looks at what was made", check_looks),
     goes_on("CHECK looks at what was made", check_of_routes),
     goes_on("CHECK looks at what was made", check_of_gateway),
+    goes_on("CHECK looks at what was made", check_without_ranges),
     goes_on("CHECK of a network without addresses", check_of_layer_2),
     goes_on("The bridge's hardware address", address_of_bridge),
     ends("What others have made stays", stays),
@@ -67,13 +70,36 @@ fn says(text: &str, any_of: &[&str]) -> bool {
     any_of.iter().any(|words| text.contains(words))
 }
 
-/// Another address than the reference's, after one was freed.
+/// The state before this step.
+fn before<'f>(fact: &Fact<'f>) -> &'f Seen {
+    fact.earlier.last().unwrap()
+}
+
+/// Whether we record an attachment of the step's container and interface.
+fn is_leased(fact: &Fact<'_>) -> bool {
+    let owner = format!(" {} {}", fact.step.container, fact.step.interface);
+    fact.gingham.leases.iter().any(|lease| lease.ends_with(&owner))
+}
+
+/// The address of "10.1.0.2 c1 eth0".
+fn address_of(lease: &String) -> &str {
+    lease.split(' ').next().unwrap()
+}
+
+/// Another address than the reference's, because the reference gave one that somebody had before: by the leases of an
+/// earlier step, or in an ADD that failed later on.
 fn rests(fact: &Fact<'_>) -> bool {
-    let was_freed = fact.case.steps[..fact.number].iter().any(|step| ["ADD", "DEL"].contains(&step.verb.as_str()));
+    let had_before = &fact.earlier_reference.last().unwrap().leases;
+    let mut given = fact.reference.leases.iter().filter(|lease| !had_before.contains(lease)).map(address_of);
+    let any_failed = fact.earlier.iter().skip(1).zip(&fact.case.steps);
+    let any_failed = any_failed.into_iter().any(|(seen, step)| step.verb == "ADD" && !seen.answer.is_success());
+    let was_freed = given.any(|address| {
+        any_failed || fact.earlier.iter().flat_map(|seen| &seen.leases).any(|l| address_of(l) == address)
+    });
     let of_address = match &fact.place {
         Place::Turn | Place::Leases => true,
-        Place::Result(path) => path.contains("ip"),
-        Place::State(path) => path.contains("containers."),
+        Place::Result(path) => path.starts_with("ip"),
+        Place::State(path) => path.starts_with(&format!("containers.{}.", fact.step.container)),
         _ => false,
     };
     let both_gave = fact.reference.answer.is_success() && fact.gingham.answer.is_success();
@@ -85,7 +111,8 @@ fn newer(fact: &Fact<'_>) -> bool {
     match &fact.place {
         Place::Result(path) => {
             let nothing = fact.theirs.is_null() || fact.theirs == json!({});
-            fact.case.program == "bridge" && path.starts_with("dns") && nothing
+            let of_ipam = fact.network["ipam"].get("resolvConf").is_some() && fact.network.get("dns").is_none();
+            fact.case.program == "bridge" && path.starts_with("dns") && nothing && of_ipam
         }
         Place::State(path) => path.ends_with(".isolated") && fact.network["portIsolation"] == true,
         _ => false,
@@ -97,28 +124,67 @@ fn newer_version(fact: &Fact<'_>) -> bool {
     fact.network["cniVersion"] == "1.1.0" && their_error(fact).contains("incompatible CNI versions")
 }
 
-/// The reference keeps what it had done before the fault: the turn of its range sets, links, addresses.
+/// The reference knows no `disableContainerInterface`, and no `enabledad`: an address may be somebody's already, such as
+/// the first one of a network of IPv6, which every router has.
+fn newer_key(fact: &Fact<'_>) -> bool {
+    if fact.network["enabledad"] == true && our_error(fact).contains("(duplicate address detection)") {
+        return fact.step.verb == "ADD" && fact.place == Place::Outcome && fact.gingham.leases == before(fact).leases;
+    }
+    if fact.network["disableContainerInterface"] != true {
+        return false;
+    }
+    match &fact.place {
+        // With addresses, it is refused.
+        Place::Outcome | Place::Sentence(_) => {
+            our_error(fact).contains("cannot use IPAM when DisableContainerInterface flag is set")
+        }
+        Place::State(path) => path.starts_with("containers.") && path.ends_with(".up") && fact.ours == false,
+        _ => false,
+    }
+}
+
+/// The reference keeps what it had done before the fault: the turn of its range sets, links, addresses. With us everything
+/// is as it was before, but for the bridge and what makes it a gateway, and the turn where an address had been given.
 fn leaves_nothing(fact: &Fact<'_>) -> bool {
     let failed = !fact.reference.answer.is_success() && !fact.gingham.answer.is_success();
-    fact.step.verb == "ADD" && failed && matches!(fact.place, Place::Turn | Place::State(_))
+    let as_before = match &fact.place {
+        Place::Turn => fact.gingham.turn == before(fact).turn || gave_before_it_failed(fact),
+        Place::State(path) => {
+            let part = path.split(['.', '[']).next().unwrap();
+            part == "bridge" || part == "forwarding" || fact.gingham.state[part] == before(fact).state[part]
+        }
+        _ => false,
+    };
+    fact.step.verb == "ADD" && failed && as_before
+}
+
+/// What comes after the addresses failed: the kernel's work, or to tell so many of them in an old version.
+fn gave_before_it_failed(fact: &Fact<'_>) -> bool {
+    let Answer::Error { code, msg, .. } = &fact.gingham.answer else { return false };
+    *code == 100 || msg.contains("does not support more than 1 address per family")
 }
 
 /// The reference frees everything the interface has, when a later range set cannot give an address.
 fn takes_nothing(fact: &Fact<'_>) -> bool {
     let failed = !fact.reference.answer.is_success() && !fact.gingham.answer.is_success();
+    let as_before = fact.gingham.leases == before(fact).leases;
     let kept = |lease: &String| fact.gingham.leases.contains(lease);
-    fact.step.verb == "ADD" && failed && fact.place == Place::Leases && fact.reference.leases.iter().all(kept)
+    let takes_away = fact.reference.leases.iter().all(kept);
+    fact.step.verb == "ADD" && failed && fact.place == Place::Leases && as_before && takes_away
 }
 
 /// With an address asked for by name, the reference gives a second one.
 fn is_second_add(fact: &Fact<'_>) -> bool {
-    fact.place == Place::Outcome && our_error(fact).contains("duplicate allocation is not allowed")
+    let as_before = fact.gingham.leases == before(fact).leases && fact.gingham.state == before(fact).state;
+    let refused = our_error(fact).contains("duplicate allocation is not allowed");
+    fact.step.verb == "ADD" && fact.place == Place::Outcome && refused && as_before
 }
 
 /// And it finds the link without the runtime's word on where it is.
 fn del_goes_on(fact: &Fact<'_>) -> bool {
-    let link_is_gone = matches!(fact.place, Place::State(_)) && fact.step.variables.contains_key("CNI_NETNS");
-    let done = fact.gingham.answer == Answer::Silence;
+    let link_is_gone =
+        matches!(&fact.place, Place::State(path) if path != "bridge") && fact.step.variables.contains_key("CNI_NETNS");
+    let done = fact.gingham.answer == Answer::Silence && !is_leased(fact);
     fact.step.verb == "DEL" && done && (fact.place == Place::Outcome || link_is_gone)
 }
 
@@ -128,13 +194,15 @@ fn check_looks(fact: &Fact<'_>) -> bool {
     fact.step.verb == "CHECK"
         && matches!(fact.place, Place::Sentence(_))
         && ours.contains("Failed to find address added by container")
+        && !is_leased(fact)
 }
 
 /// The reference looks for a route without gateway, where it has made one through the network's.
 fn check_of_routes(fact: &Fact<'_>) -> bool {
     let theirs = their_error(fact);
     let without_gateway = theirs.contains("Expected Route") && theirs.contains("GW:<nil>");
-    fact.step.verb == "CHECK" && without_gateway && fact.gingham.answer == Answer::Silence
+    let only_they_fail = fact.place == Place::Outcome && fact.gingham.answer == Answer::Silence;
+    fact.step.verb == "CHECK" && without_gateway && only_they_fail
 }
 
 /// Another call with `forceAddress` has taken the gateway's address away: the container talks to nobody beyond.
@@ -144,13 +212,22 @@ fn check_of_gateway(fact: &Fact<'_>) -> bool {
     fact.step.verb == "CHECK" && fact.place == Place::Outcome && replaced && missed
 }
 
+/// The runtime sent ranges with ADD and none with CHECK, and the configuration has none: nothing is missing.
+fn check_without_ranges(fact: &Fact<'_>) -> bool {
+    let only_they_fail = fact.place == Place::Outcome && fact.gingham.answer == Answer::Silence;
+    let theirs = their_error(fact) == "no IP ranges specified";
+    fact.step.verb == "CHECK" && theirs && only_they_fail && is_leased(fact)
+}
+
 fn check_of_layer_2(fact: &Fact<'_>) -> bool {
     fact.step.verb == "CHECK" && fact.place == Place::Outcome && their_error(fact) == "no plugin name provided"
 }
 
 fn address_of_bridge(fact: &Fact<'_>) -> bool {
     let theirs = their_error(fact);
-    fact.step.verb == "CHECK" && theirs.contains("Bridge interface") && theirs.contains("Mac doesn't match")
+    let only_they_fail = fact.place == Place::Outcome && fact.gingham.answer == Answer::Silence;
+    let has_changed = theirs.contains("Bridge interface") && theirs.contains("Mac doesn't match");
+    fact.step.verb == "CHECK" && has_changed && only_they_fail
 }
 
 /// The reference's DEL deletes whatever has the interface's name.
@@ -160,14 +237,47 @@ fn stays(fact: &Fact<'_>) -> bool {
     fact.step.verb == "DEL" && anothers && (path.starts_with("containers.") || path == "ports")
 }
 
-/// The plugins compared with know a route's `dst` and `gw`; newer ones pass on the rest, and serve a part of it.
+/// The attributes of a route that the plugins compared with do not know.
+const ATTRIBUTES: [&str; 5] = ["mtu", "advmss", "priority", "table", "scope"];
+
+/// The routes of a configuration.
+fn routes_of(network: &Value) -> impl Iterator<Item = &Value> {
+    let ipam = network["ipam"].as_object().into_iter().flatten();
+    let routes = ipam.filter(|(key, _)| key.eq_ignore_ascii_case("routes"));
+    routes.flat_map(|(_, routes)| routes.as_array().into_iter().flatten())
+}
+
+/// The plugins compared with know a route's `dst` and `gw`; newer ones pass on the rest, and serve a part of it. So ours
+/// has what the configuration says, or a route in another place than the first table.
 fn route_attributes(fact: &Fact<'_>) -> bool {
     let Place::State(path) = &fact.place else { return false };
-    let keys = ["mtu", "advmss", "priority", "table", "scope"];
-    let routes =
-        fact.network["ipam"].as_object().into_iter().flatten().filter(|(key, _)| key.eq_ignore_ascii_case("routes"));
-    let mut routes = routes.flat_map(|(_, routes)| routes.as_array().into_iter().flatten());
-    path.contains(".routes") && routes.any(|route| keys.iter().any(|key| route.get(key).is_some()))
+    let plain = |text: &str| {
+        let at = ATTRIBUTES.iter().filter_map(|key| text.find(&format!(" {key} "))).min();
+        text[..at.unwrap_or(text.len())].to_owned()
+    };
+    let attributes = |text: &str| -> Vec<(String, String)> {
+        let words: Vec<&str> = text[plain(text).len()..].split_whitespace().collect();
+        words.chunks_exact(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect()
+    };
+    let is_configured = |(key, value): &(String, String)| {
+        routes_of(fact.network).any(|route| route[key.as_str()].to_string() == *value)
+    };
+    let list = |value: &Value| -> Vec<String> {
+        let one = value.as_str().into_iter();
+        let many = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+        one.chain(many).map(str::to_owned).collect()
+    };
+    let (theirs, ours) = (list(&fact.theirs), list(&fact.ours));
+    let (mut their_plain, mut our_plain): (Vec<_>, Vec<_>) =
+        (theirs.iter().map(|text| plain(text)).collect(), ours.iter().map(|text| plain(text)).collect());
+    their_plain.sort();
+    our_plain.sort();
+    let as_configured = |ours: &String| {
+        let their = theirs.iter().filter(|their| plain(their) == plain(ours));
+        let their: Vec<_> = their.flat_map(|their| attributes(their)).collect();
+        attributes(ours).iter().all(|attribute| their.contains(attribute) || is_configured(attribute))
+    };
+    path.contains(".routes") && their_plain == our_plain && ours.iter().all(as_configured)
 }
 
 /// The kernel, and so ours, has no bits below the prefix.
@@ -181,7 +291,11 @@ fn route_prefix(fact: &Fact<'_>) -> bool {
 fn more_is_accepted(fact: &Fact<'_>) -> bool {
     let null_subnet = their_error(fact) == "invalid CIDR address: ";
     let blank_bridge = their_error(fact).contains("LinkAttrs.Name cannot be empty");
-    let shared_args = fact.case.program == "bridge" && their_error(fact).contains("ARGS: unknown args");
+    let args = fact.step.args.as_deref().unwrap_or_default();
+    let is_shared = |pair: &str| ["IP=", "MAC=", "K8S_POD_", "IgnoreUnknown="].iter().any(|key| pair.starts_with(key));
+    let shared_args = fact.case.program == "bridge"
+        && their_error(fact).contains("ARGS: unknown args")
+        && args.split(';').all(is_shared);
     matches!(fact.place, Place::Outcome | Place::Sentence(_)) && (null_subnet || blank_bridge || shared_args)
 }
 
@@ -189,6 +303,7 @@ fn more_is_accepted(fact: &Fact<'_>) -> bool {
 fn default_route_once(fact: &Fact<'_>) -> bool {
     fact.place == Place::Outcome
         && fact.step.verb == "ADD"
+        && fact.network["isDefaultGateway"] == true
         && says(&their_error(fact), &["failed to add route"])
         && their_error(fact).contains("file exists")
 }
@@ -213,8 +328,8 @@ pub(crate) fn find(fact: &Fact<'_>) -> Option<&'static Tolerance> {
 
 /// A result without what is another one on every run: hardware addresses that nobody asked for, names of links. And
 /// without what each plugin newer than those compared with has another way ("Newer than the plugins compared with"):
-/// no empty `dns` since 1.0.0, the newest version in the answer to VERSION, all keys of routes.
-pub(crate) fn rewrite(result: &Value, step: &Step, network: &Value) -> Value {
+/// no empty `dns` since 1.0.0, the newest version in the answer to VERSION, and those keys of routes that are configured.
+pub(crate) fn rewrite(result: &Value, step: &Step, network: &Value, side: Side) -> Value {
     let mut result = result.clone();
     let asked =
         step.change.to_string().contains(ASKED_FOR) || step.args.as_ref().is_some_and(|args| args.contains("MAC="));
@@ -226,16 +341,29 @@ pub(crate) fn rewrite(result: &Value, step: &Step, network: &Value) -> Value {
             interface["name"] = "a link of the node".into();
         }
     }
-    let object = result.as_object_mut().unwrap();
+    match side {
+        Side::Reference => without_empty_dns(&mut result, network),
+        Side::Gingham => without_what_is_newer(&mut result, network),
+    }
+    result
+}
+
+fn without_empty_dns(theirs: &mut Value, network: &Value) {
+    let object = theirs.as_object_mut().unwrap();
     if network["cniVersion"] == "1.0.0" && object.get("dns") == Some(&json!({})) {
         object.remove("dns");
     }
+}
+
+fn without_what_is_newer(ours: &mut Value, network: &Value) {
+    let object = ours.as_object_mut().unwrap();
     if let Some(versions) = object.get_mut("supportedVersions").and_then(Value::as_array_mut) {
-        versions.retain(|version| *version != "1.1.0");
-        object.insert("cniVersion".to_owned(), "1.0.0".into());
+        assert_eq!(versions.pop(), Some("1.1.0".into()));
+        assert_eq!(object.insert("cniVersion".to_owned(), "1.0.0".into()), Some("1.1.0".into()));
     }
     for route in object.get_mut("routes").and_then(Value::as_array_mut).into_iter().flatten() {
-        route.as_object_mut().unwrap().retain(|key, _| ["dst", "gw"].contains(&key.as_str()));
+        let is_configured = |key: &str, value: &Value| routes_of(network).any(|route| route.get(key) == Some(value));
+        let route = route.as_object_mut().unwrap();
+        route.retain(|key, value| !ATTRIBUTES.contains(&key.as_str()) || !is_configured(key, value));
     }
-    result
 }

@@ -15,7 +15,7 @@ use gingham_tests::node::{Container, DATA, Node, PLUGINS};
 use serde_json::Value;
 
 use crate::case::{Case, Ground, RESOLV_CONF, Step};
-use crate::seen::{Answer, Seen, layout_of, state_of};
+use crate::seen::{Answer, Seen, state_of};
 
 /// Where Debian installs the reference plugins.
 pub(crate) const REFERENCE: &str = "/usr/lib/cni";
@@ -52,7 +52,7 @@ impl Twin {
         Self { side, node }
     }
 
-    /// Runs a case in network namespaces of its own.
+    /// Runs a case in network namespaces of its own: what is there before its first step, and after each.
     pub(crate) fn run(&self, case: &Case) -> Vec<Seen> {
         match &case.ground.resolv_conf {
             Some(text) => fs::write(RESOLV_CONF, text).unwrap(),
@@ -123,7 +123,23 @@ impl<'a> Run<'a> {
     }
 
     fn all(mut self) -> Vec<Seen> {
-        self.case.steps.iter().map(|step| self.step(step)).collect()
+        let before = Seen {
+            answer: Answer::Silence,
+            text: String::new(),
+            leases: Vec::new(),
+            turn: Vec::new(),
+            state: self.state(),
+            stderr: String::new(),
+        };
+        let steps = self.case.steps.iter();
+        std::iter::once(before).chain(steps.map(|step| self.step(step))).collect()
+    }
+
+    fn state(&self) -> Value {
+        match self.case.program.as_str() {
+            "bridge" => state_of(self.case, &self.containers),
+            _ => Value::Null,
+        }
     }
 
     fn step(&mut self, step: &Step) -> Seen {
@@ -137,13 +153,10 @@ impl<'a> Run<'a> {
         if let (Answer::Result(result), "ADD") = (&answer, step.verb.as_str()) {
             self.results.insert(attachment, result.clone());
         }
-        let state = match self.case.program.as_str() {
-            "bridge" => state_of(self.case.bridge(), &self.containers),
-            _ => Value::Null,
-        };
+        let state = self.state();
         let (leases, turn) = self.twin.records(&network);
-        let layout = layout_of(outcome.stdout());
-        Seen { answer, layout, leases, turn, state, stderr: outcome.stderr }
+        let text = outcome.stdout().to_owned();
+        Seen { answer, text, leases, turn, state, stderr: outcome.stderr }
     }
 
     fn call(&self, step: &Step, network: &Value) -> Cni {

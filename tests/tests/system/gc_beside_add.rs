@@ -2,40 +2,29 @@
 
 use std::time::{Duration, Instant};
 
-use gingham_tests::cni::{Cni, Running, address};
+use gingham_net::netns::NetNs;
+use gingham_tests::cni::{Cni, address};
+use gingham_tests::ctl::{self, ctl};
 use gingham_tests::kernel;
-use gingham_tests::networks::bridged_with;
+use gingham_tests::networks::{bridged_with, with};
 use gingham_tests::node::{Container, Node};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use serde_json::{Value, json};
 
 fn network() -> Value {
     bridged_with(json!({"ipMasq": true, "ipam": {"cooldown": "0"}}))
 }
 
-fn id(call: &Running) -> Pid {
-    Pid::from_raw(call.id().cast_signed()).unwrap()
-}
-
-/// Waits until the call has halted at its failpoint.
-fn await_halt(call: &Running) {
-    waitid(WaitId::Pid(id(call)), WaitIdOptions::STOPPED).unwrap();
-}
-
-fn go_on(call: &Running) {
-    kill_process(id(call), Signal::CONT).unwrap();
-}
-
 /// Waits until the process waits for a lock, or until it has ended.
-fn await_lock_or_end(call: &Running) {
+fn await_lock_or_end(id: u32) {
     let waits = || {
-        let process = format!(" {} ", call.id());
+        let process = format!(" {id} ");
         let locks = std::fs::read_to_string("/proc/locks").unwrap();
         locks.lines().any(|line| line.contains("->") && line.contains(&process))
     };
     let has_ended = || {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        waitid(WaitId::Pid(id(call)), options).unwrap().is_some()
+        waitid(WaitId::Pid(Pid::from_raw(id.cast_signed()).unwrap()), options).unwrap().is_some()
     };
     let deadline = Instant::now() + Duration::from_mins(1);
     while !waits() && !has_ended() {
@@ -57,14 +46,43 @@ fn an_address_about_to_be_used_is_not_freed() {
     for place in ["add.allotted", "add.bridge", "add.veth", "add.configured"] {
         let c1 = node.container(&format!("c-{place}"));
         let add = Cni::add(&network(), &c1).failpoint(&format!("{place}=stop")).start();
-        await_halt(&add);
+        add.await_halt();
         let gc = Cni::gc(&network(), &[]).start();
-        await_lock_or_end(&gc);
-        go_on(&add);
+        await_lock_or_end(gc.id());
+        add.go_on();
         add.end().result();
         gc.end().succeeds();
         is_whole(&c1);
         assert_eq!(kernel::traces("mynet", "cni0"), [""; 0], "{place}: the list did not name it, so it is gone");
+    }
+}
+
+/// `ginghamctl gc` judges by namespaces, and one that has lost its name during an ADD is still in the ADD's hands.
+#[test]
+fn nor_by_the_tool_when_the_container_vanishes() {
+    let node = Node::new();
+    let network = with(network(), json!({"macspoofchk": true}));
+    for place in ["add.allotted", "add.bridge", "add.veth", "add.configured"] {
+        let c1 = node.container(&format!("c-{place}"));
+        let lives_on = NetNs::open(&c1.netns).unwrap();
+        let add = Cni::add(&network, &c1).failpoint(&format!("{place}=stop")).start();
+        add.await_halt();
+        c1.vanish();
+        let gc = ctl::start(&["gc"]);
+        await_lock_or_end(gc.id());
+        let leases = kernel::leases("mynet");
+        assert_eq!(leases.len(), 1, "{place}: the lease of an ADD under way is freed");
+        add.go_on();
+        let told = address(&add.end().result());
+        let said = gc.end().done();
+        assert!(said.starts_with("freed 0 of 1 attachment\n") && said.contains("is still here"), "{place}: {said}");
+        assert_eq!(kernel::leases("mynet"), leases, "{place}");
+        assert_eq!(lives_on.enter(|| kernel::addresses("eth0")).unwrap(), [format!("{told}/24")], "{place}");
+        assert_eq!(kernel::guarded("mynet").len(), 1, "{place}");
+        drop(lives_on);
+        let said = ctl(&["gc"]).done();
+        assert!(said.starts_with("freed 1 of 1 attachment\n"), "{place}: {said}");
+        assert_eq!((kernel::leases("mynet").len(), kernel::guarded("mynet").len()), (0, 0), "{place}");
     }
 }
 
@@ -76,12 +94,12 @@ fn what_comes_after_gc_has_begun_stays() {
         Cni::add(&network(), container).run().result();
     }
     let gc = Cni::gc(&network(), &[("old", "eth0")]).failpoint("gc.begun=stop").start();
-    await_halt(&gc);
+    gc.await_halt();
     let told = address(&Cni::add(&network(), &new).run().result());
     // And one that has gone and come again is another one.
     Cni::del(&network(), &dead).run().succeeds();
     Cni::add(&network(), &dead).run().result();
-    go_on(&gc);
+    gc.go_on();
     gc.end().succeeds();
     [&old, &dead, &new].into_iter().for_each(is_whole);
     assert_eq!(kernel::leases("mynet").len(), 3);

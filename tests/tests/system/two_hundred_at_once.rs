@@ -34,8 +34,17 @@ fn crowd(node: &Node, generation: &str) -> Vec<Member> {
     pairs.map(|(number, network)| (node.container(&name(network, number)), network.clone())).collect()
 }
 
+/// All of them have their addresses and stand before bridges that are not there when they are let go, those of a bridge
+/// one behind the other.
 fn start_adds(members: &[Member]) -> Vec<Running> {
-    members.iter().map(|(container, network)| Cni::add(network, container).start()).collect()
+    let adds = members.iter().map(|(container, network)| Cni::add(network, container).failpoint("add.allotted=stop"));
+    let adds: Vec<Running> = adds.map(|add| add.start()).collect();
+    adds.iter().for_each(Running::await_halt);
+    assert_eq!(kernel::links(), [""; 0]);
+    let mut in_order: Vec<(&Member, &Running)> = members.iter().zip(&adds).collect();
+    in_order.sort_by_key(|((_, network), _)| network["bridge"].to_string());
+    in_order.iter().for_each(|(_, add)| add.go_on());
+    adds
 }
 
 /// Everyone has the addresses that its result told, on its interface and in the records, and shares them with nobody.

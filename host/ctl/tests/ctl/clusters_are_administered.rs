@@ -159,7 +159,7 @@ fn leaving_is_for_nodes_whose_containers_are_gone() {
     let nodes = Nodes::joined(&["node-a", "node-b"]);
     nodes.ctl("node-b", &["allocate", "pods", "--owner", "web-1"]).done();
     let said = nodes.cluster("node-b", &["leave"]).failed();
-    assert!(said.contains("1 attachments of the network pods are on this node"), "{said}");
+    assert!(said.contains("1 attachment of the network pods is on this node; end it first"), "{said}");
     nodes.ctl("node-b", &["release", "pods", "--owner", "web-1"]).done();
     let said = nodes.cluster("node-b", &["leave"]).done();
     assert!(said.starts_with("node-b has left network pods and gave back 1 block: 10."), "{said}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gingham::holdings::{Held, Holdings};
-use gingham::remains::{self, Judged};
+use gingham::remains::{self, Alone, Judged};
 
 use super::{count, of_node};
 use crate::cluster::Fault;
@@ -39,8 +39,17 @@ impl Remains {
         network: &str,
         boot: &str,
     ) -> Result<u64, Fault> {
-        let gone: Vec<Judged> = names.iter().filter_map(|name| self.0.get(name).cloned()).collect();
-        let freed = remains::free(data_dir, boot, &gone, now()).map_err(of_node)?;
+        let named = names.iter().filter_map(|name| self.0.get(name));
+        let held: Vec<Held> = named.map(|(held, _)| held.clone()).collect();
+        if held.is_empty() {
+            return Ok(0);
+        }
+        // One that is under way may be theirs. This thread has a sign of life to give and waits for nobody.
+        let Some(alone) = Alone::at_once(data_dir).map_err(of_node)? else { return Ok(0) };
+        // An ADD may have been under way at the last look, and have made its link since.
+        let (mut gone, _) = remains::judge(held);
+        remains::take_linked(&mut gone, Duration::ZERO).map_err(of_node)?;
+        let freed = remains::free(&alone, data_dir, boot, &gone, now()).map_err(of_node)?;
         let mut addresses = 0;
         for (held, why) in &freed.attachments {
             addresses += count(held.record.addresses.len());
@@ -48,6 +57,7 @@ impl Remains {
             log::info(Some(network), &format!("freed {list} of container {}: {why}", held.key.container_id));
         }
         freed.files_left.iter().for_each(|error| log::warning(Some(network), &error.to_string()));
+        freed.guards_left.iter().for_each(|fault| log::warning(Some(network), fault));
         Ok(addresses)
     }
 }

@@ -236,7 +236,7 @@ impl From<RecordsError> for CniError {
         let code = match &error {
             RecordsError::AlreadyAttached { .. } => Code::ALREADY_ALLOCATED,
             RecordsError::BootId { .. }
-            | RecordsError::Lock { .. }
+            | RecordsError::Lock(_)
             | RecordsError::Adoption(AdoptionError::Reference(_)) => Code::IO,
             RecordsError::Adoption(AdoptionError::Store(error)) | RecordsError::Store(error) => code_of_store(error),
         };
