@@ -14,7 +14,7 @@ use crate::network_view::NetworkView;
 use crate::pool::Pools;
 use crate::runtime::{LogLevel, LogLine, PolicyFault, Session, Usage};
 use crate::settings::Settings;
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 pub(crate) use error::call_error;
 pub use error::{ClusterFault, IpamError};

@@ -10,7 +10,7 @@ use crate::guard::GuardError;
 use crate::ownership::grid::Grid;
 use crate::pool::PoolError;
 use crate::runtime::{CallError, Policy, PolicyFault};
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 /// Problems of a configuration in one message.
 const PROBLEMS_SHOWN: usize = 10;

@@ -7,7 +7,7 @@ use crate::ledger::{AttachmentRecord, Ledger, recorded};
 use crate::network_view::NetworkView;
 use crate::runtime::{CallError, LogLevel, LogLine, Policy};
 use crate::settings::Settings;
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 /// Ends an attachment: its leases are freed, whatever the policy thinks. Unknown attachments are no error.
 ///
