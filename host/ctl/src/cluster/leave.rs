@@ -10,9 +10,10 @@ use gingham_net::{address, link, reach};
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{CommandError, Place, blocks, write_json};
+use super::{CommandError, Place, blocks};
 use crate::cli::LeaveArguments;
 use crate::clock;
+use crate::json;
 
 #[derive(Serialize)]
 struct Told<'a> {
@@ -34,8 +35,8 @@ pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut dyn Writ
         }
         left.map_err(|source| place.fault(source))?;
         let (network, node) = (place.network, place.cluster.node());
-        if arguments.cluster.json {
-            return write_json(&Told { network, node, blocks: held }, out);
+        if arguments.cluster.answer.json {
+            return Ok(json::write(&Told { network, node, blocks: held }, out)?);
         }
         Ok(writeln!(out, "{node} has left network {network} and gave back {}", blocks(&held))?)
     })
