@@ -24,10 +24,10 @@ struct Told<'a> {
 
 pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
     Place::of(&arguments.cluster, library, |place| {
-        let (local, _) = place.cluster.known().map_err(|source| place.fault(source))?;
+        let (local, _) = place.cluster.known(place.policy).map_err(|source| place.fault(source))?;
         let held: Vec<IpNet> = local.held().collect();
         let left = place.cluster.leave(arguments.force, Place::deadline());
-        let (now, _) = place.cluster.known().map_err(|source| place.fault(source))?;
+        let (now, _) = place.cluster.known(place.policy).map_err(|source| place.fault(source))?;
         if now.held().next().is_none() {
             // It is out here, also if the store did not hear of it.
             forget_own_address(place)?;

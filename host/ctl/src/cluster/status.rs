@@ -92,7 +92,7 @@ impl Overview {
             }
             Err(fault) => {
                 // Where not even that can be had, the first fault says why.
-                let Ok((local, usage)) = place.cluster.known() else { return Err(place.fault(fault)) };
+                let Ok((local, usage)) = place.cluster.known(place.policy) else { return Err(place.fault(fault)) };
                 let mut overview = Self::empty(place, Some(fault.to_string()));
                 overview.reachable = false;
                 overview.members = vec![this_node(&local, usage, place.cluster.settings().address)];
