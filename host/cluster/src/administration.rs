@@ -23,7 +23,7 @@ use gingham_engine::runtime::LogLine;
 use ipnet::IpNet;
 
 use crate::error::Fault;
-use crate::room::{free_in, used_in};
+use crate::room::{free_of, used_in};
 use crate::{Cluster, Policy};
 
 /// A cluster as a person wants to see it.
@@ -63,7 +63,7 @@ pub struct MemberStatus {
 pub struct Usage {
     /// Leased or resting.
     pub used: u64,
-    /// Free.
+    /// Free, and such as the policy can give: what the next containers can have.
     pub free: u64,
 }
 
@@ -95,7 +95,7 @@ impl Cluster<'_> {
                 members[at].blocks.push(block);
             }
         }
-        let (local, usage) = self.known()?;
+        let (local, usage) = self.known(policy)?;
         Ok(Status { node: self.node.clone(), local, members, usage, problem, records })
     }
 
@@ -103,10 +103,10 @@ impl Cluster<'_> {
     ///
     /// # Errors
     /// [`Fault`]
-    pub fn known(&self) -> Result<(LocalState, Usage), Fault> {
+    pub fn known(&self, policy: &Policy<'_>) -> Result<(LocalState, Usage), Fault> {
         let ledger = self.ledger()?;
         let local = self.local(&ledger)?;
-        let usage = self.usage(&local, &ledger)?;
+        let usage = self.usage(policy, &local, &ledger)?;
         Ok((local, usage))
     }
 
@@ -141,12 +141,13 @@ impl Cluster<'_> {
         }
     }
 
-    fn usage<L: LedgerQueries>(&self, local: &LocalState, ledger: &L) -> Result<Usage, Fault> {
+    fn usage<L: LedgerQueries>(&self, policy: &Policy<'_>, local: &LocalState, ledger: &L) -> Result<Usage, Fault> {
         let mut usage = Usage::default();
         for block in local.held() {
             let used = u64::try_from(used_in(ledger, block.into())?).unwrap_or(u64::MAX);
             usage.used = usage.used.saturating_add(used);
-            usage.free = usage.free.saturating_add(free_in(ledger, block, &self.settings.exclude)?);
+            let free = free_of(policy.pools(), ledger, block.into(), &self.settings.exclude)?;
+            usage.free = usage.free.saturating_add(u64::try_from(free).unwrap_or(u64::MAX));
         }
         Ok(usage)
     }

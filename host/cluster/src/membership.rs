@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::ownership::beat::Beat;
 use gingham_engine::ownership::claim::{Claim, ClaimError};
 use gingham_engine::ownership::error::ClusterError;
@@ -17,7 +16,7 @@ use ipnet::IpNet;
 
 use crate::chooser::PolicyChooser;
 use crate::error::Fault;
-use crate::room::{free_for, free_in, free_on, used_in};
+use crate::room::{free_for, used_in};
 use crate::{Cluster, Policy, machine};
 
 /// What was done to have room.
@@ -206,7 +205,7 @@ impl Cluster<'_> {
     ///
     /// # Errors
     /// [`Fault`]
-    pub fn release(&mut self, candidates: &[IpNet], deadline: Instant) -> Result<Released, Fault> {
+    pub fn release(&mut self, policy: &Policy<'_>, candidates: &[IpNet], deadline: Instant) -> Result<Released, Fault> {
         let (exclude, keep) = (self.settings.exclude.clone(), self.keys.low_water.saturating_mul(2));
         let make = |local: &LocalState, ledger: &_| {
             let mut idle = Vec::new();
@@ -215,7 +214,8 @@ impl Cluster<'_> {
                 for block in candidates.iter().rev().filter(|block| grid.index(**block).is_some()) {
                     let rest = || held.iter().copied().filter(|other| other != block);
                     let is_idle = held.contains(block) && used_in(ledger, (*block).into())? == 0;
-                    if is_idle && rest().next().is_some() && free_on(ledger, grid, rest(), &exclude)? >= keep {
+                    let left = || free_for(policy.pools(), ledger, grid, rest(), &exclude);
+                    if is_idle && rest().next().is_some() && left()? >= keep {
                         held.retain(|other| other != block);
                         idle.push(*block);
                     }
@@ -240,19 +240,6 @@ impl Cluster<'_> {
     /// Whether this node's range is divided by a list, not by a store.
     pub fn is_fixed(&self) -> bool {
         matches!(&self.keys.store, StoreSettings::Local { members } if !members.is_empty())
-    }
-
-    /// Free addresses in what is claimed, on all grids together.
-    ///
-    /// # Errors
-    /// [`Fault`]
-    pub fn free_claimed<L: LedgerQueries>(&self, ledger: &L) -> Result<u64, Fault> {
-        let local = self.local(ledger)?;
-        let mut free: u64 = 0;
-        for block in local.held() {
-            free = free.saturating_add(free_in(ledger, block, &self.settings.exclude)?);
-        }
-        Ok(free)
     }
 }
 

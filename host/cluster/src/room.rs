@@ -9,15 +9,6 @@ use ipnet::IpNet;
 
 use crate::Fault;
 
-/// Free addresses of a block: neither leased nor resting nor excluded. The edges of a whole range count as free.
-pub(crate) fn free_in<L: LedgerQueries>(ledger: &L, block: IpNet, exclude: &RangeSet) -> Result<u64, Fault> {
-    let mut free: u128 = 0;
-    for part in exclude.without(IpRange::from(block)) {
-        free = free.saturating_add(size(part)).saturating_sub(used_in(ledger, part)?);
-    }
-    Ok(u64::try_from(free).unwrap_or(u64::MAX))
-}
-
 /// Leased and resting addresses of a range.
 pub(crate) fn used_in<L: LedgerQueries>(ledger: &L, range: IpRange) -> Result<u128, Fault> {
     let mut used = 0;
@@ -31,20 +22,6 @@ pub(crate) fn used_in<L: LedgerQueries>(ledger: &L, range: IpRange) -> Result<u1
         }
     }
     Ok(used)
-}
-
-/// Free addresses of all these blocks that lie on a grid.
-pub(crate) fn free_on<L: LedgerQueries>(
-    ledger: &L,
-    grid: &Grid,
-    blocks: impl Iterator<Item = IpNet>,
-    exclude: &RangeSet,
-) -> Result<u64, Fault> {
-    let mut free: u64 = 0;
-    for block in blocks.filter(|block| grid.index(*block).is_some()) {
-        free = free.saturating_add(free_in(ledger, block, exclude)?);
-    }
-    Ok(free)
 }
 
 /// Free addresses of all these blocks that lie on a grid and that the policy can give: in a pool, and neither a network,

@@ -13,6 +13,7 @@ use gingham_net::netlink::NetlinkError;
 use serde::Serialize;
 
 use crate::cli::CheckConfigArguments;
+use crate::json;
 use crate::network::{CatalogueError, Configuration, Plugins, find, own};
 use pools::PoolFacts;
 
@@ -34,8 +35,6 @@ pub(crate) enum CheckConfigError {
     Routes(#[from] NetError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 /// What a configuration means.
@@ -79,11 +78,10 @@ pub(crate) fn run(
     library: &Path,
     out: &mut dyn Write,
 ) -> Result<(), CheckConfigError> {
-    let configuration = find(&arguments.network, &arguments.config_dir)?;
+    let configuration = find(&arguments.network, &arguments.networks.config_dir)?;
     let explained = explain(&configuration, arguments, library)?;
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &explained)?;
-        return Ok(writeln!(out)?);
+    if arguments.answer.json {
+        return Ok(json::write(&explained, out)?);
     }
     Ok(show(&explained, out)?)
 }
@@ -127,7 +125,7 @@ fn explain(
     };
     if let Some(addresses) = &addresses {
         explained.addresses(addresses, arguments).map_err(refused)?;
-        explained.overlaps = overlaps::of(&network, addresses, &arguments.config_dir, &plugins, library)?;
+        explained.overlaps = overlaps::of(&network, addresses, &arguments.networks.config_dir, &plugins, library)?;
     }
     Ok(explained)
 }

@@ -1,5 +1,6 @@
 //! The command line: what can be said, and the help that explains it.
 
+mod answer;
 mod cluster;
 mod network;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use gingham_engine::library::LIBRARY_DIR;
 use gingham_engine::settings::DATA_DIR;
 
+use answer::Answer;
 pub(crate) use cluster::{
     ClusterArguments, ClusterCommand, ClusterStatusArguments, JoinArguments, LeaveArguments, TakeoverArguments,
 };
@@ -169,9 +171,8 @@ Examples:
   ginghamctl policy list
   ginghamctl policy list --json")]
 pub(crate) struct ListArguments {
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Args)]
@@ -186,9 +187,8 @@ pub(crate) struct InspectArguments {
     /// The name of a policy, or a .wasm file
     #[arg(value_name = "NAME|FILE")]
     pub(crate) policy: String,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Args)]
@@ -223,9 +223,8 @@ pub(crate) struct LeasesArguments {
     /// The data directory: `ipam.dataDir` of the configuration
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Args)]

@@ -18,10 +18,9 @@ use gingham_engine::store::StoreError;
 use gingham_net::NetError;
 use gingham_net::netlink::NetlinkError;
 use gingham_net::reach::ReachError;
-use serde::Serialize;
 
 use crate::cli::ClusterCommand;
-use crate::network::CatalogueError;
+use crate::network::{CatalogueError, OursError};
 use crate::node::NoBootId;
 
 pub(crate) use place::Place;
@@ -36,17 +35,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) enum CommandError {
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Ours(#[from] OursError),
     #[error("no network in {directory} has `ipam.cluster`; --network names a configuration file elsewhere")]
     NoCluster { directory: PathBuf },
     #[error("--network is needed: in {directory} there are {}", names.join(", "))]
     Several { directory: PathBuf, names: Vec<String> },
     #[error("network {network}: {source}")]
     Network { network: String, source: NetworkError },
-    #[error(
-        "network {network} is not Gingham's: none of its plugins is `gingham` or a link to it (CNI_PATH says where \
-         plugins are)"
-    )]
-    NotOurs { network: String },
     #[error("network {network} has no `ipam.cluster`: it is this node's alone")]
     Alone { network: String },
     #[error("network {network}: {source}")]
@@ -67,8 +63,6 @@ pub(crate) enum CommandError {
     Boot(#[from] NoBootId),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 pub(crate) fn run(command: &ClusterCommand, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -78,11 +72,6 @@ pub(crate) fn run(command: &ClusterCommand, library: &Path, out: &mut dyn Write)
         ClusterCommand::Leave(arguments) => leave::run(arguments, library, out),
         ClusterCommand::Takeover(arguments) => takeover::run(arguments, library, out),
     }
-}
-
-fn write_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), CommandError> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    Ok(writeln!(out)?)
 }
 
 /// `3 blocks: 10.32.0.0/24, …`; a long list is cut.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::LeasesArguments;
 use crate::clock;
 use crate::holdings::{Held, Holdings, cells};
+use crate::json;
 use crate::node::{self, NoBootId};
 use crate::table::Table;
 
@@ -22,8 +23,6 @@ pub(crate) enum LeasesError {
     Boot(#[from] NoBootId),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 #[derive(Serialize)]
@@ -62,9 +61,8 @@ pub(crate) enum State {
 pub(crate) fn run(arguments: &LeasesArguments, out: &mut dyn Write) -> Result<(), LeasesError> {
     let holdings = Holdings::read(&arguments.data_dir, arguments.network.as_deref())?;
     let state = if holdings.boot == node::boot_id()? { State::InUse } else { State::EarlierBoot };
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &json(&holdings, state))?;
-        return Ok(writeln!(out)?);
+    if arguments.answer.json {
+        return Ok(json::write(&shown(&holdings, state), out)?);
     }
     match (&arguments.network, holdings.attachments.as_slice()) {
         (None, []) => writeln!(out, "no leases")?,
@@ -77,7 +75,7 @@ pub(crate) fn run(arguments: &LeasesArguments, out: &mut dyn Write) -> Result<()
     Ok(())
 }
 
-fn json(holdings: &Holdings, state: State) -> Shown<'_> {
+fn shown(holdings: &Holdings, state: State) -> Shown<'_> {
     Shown {
         leases: holdings.attachments.iter().map(|held| Lease::of(held, state)).collect(),
         resting: holdings.resting.iter().map(|(network, count)| Resting { network, count: *count }).collect(),

@@ -7,6 +7,7 @@ mod cluster;
 mod completions;
 mod gc;
 mod holdings;
+mod json;
 mod leases;
 mod network;
 mod node;

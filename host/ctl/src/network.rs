@@ -6,5 +6,5 @@ pub(crate) mod keys;
 mod ours;
 
 pub(crate) use catalogue::{CatalogueError, find, list};
-pub(crate) use configuration::{Configuration, ConfigurationError};
-pub(crate) use ours::{Plugins, own};
+pub(crate) use configuration::{Configuration, ConfigurationError, Plugin};
+pub(crate) use ours::{OursError, Plugins, ours, own};

@@ -9,20 +9,18 @@ use gingham_engine::attachment::AttachmentKey;
 use serde::Serialize;
 
 use crate::cli::{AllocateArguments, OwnerArguments};
-use crate::network::{CatalogueError, Plugins, find, own};
+use crate::json;
+use crate::network::{CatalogueError, OursError, find, ours};
 
 /// Why an address was not given or taken back.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OwnerError {
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Ours(#[from] OursError),
     #[error("network {network}: {source}")]
     Network { network: String, source: NetworkError },
-    #[error(
-        "network {network} is not Gingham's: none of its plugins is `gingham` or a link to it (CNI_PATH says where \
-         plugins are)"
-    )]
-    NotOurs { network: String },
     #[error("the addresses of network {network} come from no policy, so none can be had here")]
     NoPolicy { network: String },
     #[error("{owner:?} holds {held} and not {wanted}; release it first")]
@@ -31,8 +29,6 @@ pub(crate) enum OwnerError {
     BadOwner { owner: String },
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 #[derive(Serialize)]
@@ -81,10 +77,8 @@ pub(crate) fn release(arguments: &OwnerArguments, library: &Path, out: &mut dyn 
 }
 
 fn network(arguments: &OwnerArguments, library: &Path) -> Result<Network, OwnerError> {
-    let configuration = find(&arguments.network, &arguments.config_dir)?;
-    let not_ours = || OwnerError::NotOurs { network: configuration.name.clone() };
-    let (_, network) = own(&configuration, &Plugins::of_environment(), library, false).ok_or_else(not_ours)?;
-    network.map_err(|source| OwnerError::Network { network: configuration.name.clone(), source })
+    let configuration = find(&arguments.network, &arguments.networks.config_dir)?;
+    Ok(ours(&configuration, library)?)
 }
 
 fn tell(
@@ -93,9 +87,8 @@ fn tell(
     addresses: Vec<IpAddr>,
     out: &mut dyn Write,
 ) -> Result<(), OwnerError> {
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &Told { network, owner: &arguments.owner, addresses })?;
-        return Ok(writeln!(out)?);
+    if arguments.answer.json {
+        return Ok(json::write(&Told { network, owner: &arguments.owner, addresses }, out)?);
     }
     for address in addresses {
         writeln!(out, "{address}")?;

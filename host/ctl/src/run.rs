@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
 }
 
 fn attached(arguments: &RunArguments) -> Result<u8, RunError> {
-    let configuration = find(&arguments.network, &arguments.config_dir)?;
+    let configuration = find(&arguments.network, &arguments.networks.config_dir)?;
     // From here on a signal is the command's, or waits until everything is cleaned up.
     let signals = Signals::catch().map_err(RunError::Signals)?;
     let namespace = NetNs::create()?;

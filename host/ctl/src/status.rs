@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::check_config::overlaps_between;
 use crate::cli::StatusArguments;
 use crate::holdings::Holdings;
+use crate::json;
 use crate::network::{CatalogueError, Configuration, Plugins, list, own};
 use crate::node::{self, NoBootId};
 use crate::table::Table;
@@ -28,8 +29,6 @@ pub(crate) enum StatusError {
     Boot(#[from] NoBootId),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 /// A network.
@@ -70,7 +69,7 @@ pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut dyn Wri
     let mut problems = Vec::new();
     let mut networks = Vec::new();
     let mut looked_in = vec![PathBuf::from(DATA_DIR)];
-    for entry in list(&arguments.config_dir)? {
+    for entry in list(&arguments.networks.config_dir)? {
         match entry.configuration {
             Err(error) => problems.push(error.to_string()),
             Ok(configuration) => {
@@ -82,11 +81,10 @@ pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut dyn Wri
     networks.extend(forgotten(&networks, &looked_in)?);
     note_overlaps(&mut networks);
     networks.retain(|status| arguments.network.as_ref().is_none_or(|only| *only == status.network));
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &Node { networks: &networks, problems: &problems })?;
-        return Ok(writeln!(out)?);
+    if arguments.answer.json {
+        return Ok(json::write(&Node { networks: &networks, problems: &problems }, out)?);
     }
-    Ok(show(&networks, &problems, &arguments.config_dir, out)?)
+    Ok(show(&networks, &problems, &arguments.networks.config_dir, out)?)
 }
 
 fn status(

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::address::IpRange;
 use crate::attachment::{Problem, Refusal};
-use crate::ipam::{self, IpamError, call_error};
+use crate::ipam::{self, ClusterFault, IpamError, call_error};
 use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
 use crate::ownership::grid::{Grid, Picture};
@@ -20,77 +20,6 @@ use crate::settings::Settings;
 
 /// Grids a network may have.
 const MOST_GRIDS: usize = 64;
-
-/// What is wrong with a cluster policy's word; the sentence follows the policy's name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClusterFault {
-    /// Not one grid for each pool.
-    #[error("it declares {grids} grids for {pools} pools; a cluster policy has one grid for each pool")]
-    GridCount {
-        /// How many grids.
-        grids: usize,
-        /// How many pools.
-        pools: usize,
-    },
-    /// More grids than any network needs.
-    #[error("it declares {count} grids; {most} is the most")]
-    TooManyGrids {
-        /// How many.
-        count: usize,
-        /// The bound.
-        most: usize,
-    },
-    /// Two grids with common addresses.
-    #[error("its grids {first} and {second} overlap")]
-    GridsOverlap {
-        /// One.
-        first: Grid,
-        /// The other.
-        second: Grid,
-    },
-    /// Addresses that no block can hold.
-    #[error("its pool {pool} has the range {range}, which is not within the pool's grid {grid}")]
-    PoolOffGrid {
-        /// The pool's name.
-        pool: String,
-        /// The range.
-        range: IpRange,
-        /// The grid.
-        grid: Grid,
-    },
-    /// A share that no block can be claimed in.
-    #[error("its share for {member} has {range}, which is on none of its grids")]
-    ShareOffGrid {
-        /// Whose share.
-        member: String,
-        /// The range.
-        range: IpRange,
-    },
-    /// A block of the wrong length, not aligned, or outside.
-    #[error("it proposed to claim {block}, which is no block of {grid}")]
-    BlockOffGrid {
-        /// The block.
-        block: IpNet,
-        /// The grid.
-        grid: Grid,
-    },
-    /// A block that was shown as claimed.
-    #[error("it proposed to claim {block}, which {holder} holds")]
-    BlockHeld {
-        /// The block.
-        block: IpNet,
-        /// The member that holds it.
-        holder: String,
-    },
-    /// It has no such grid.
-    #[error("it was asked for grid {grid}, and has {count}")]
-    NoSuchGrid {
-        /// The number asked for, from 0.
-        grid: usize,
-        /// How many it has.
-        count: usize,
-    },
-}
 
 /// A block that a policy would claim, and that may be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

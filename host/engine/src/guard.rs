@@ -9,7 +9,7 @@ use crate::attachment::{Answer, Assigned, Dns, Request, Route};
 use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
 use crate::runtime::view::{AddressState, LeaseView, ViewError};
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 /// Addresses and routes one attachment may get.
 const MOST_ADDRESSES: usize = 32;

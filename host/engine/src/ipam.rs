@@ -1,123 +1,28 @@
 //! The heart: what happens to a request between the policy and the ledger. Everything that hands out or takes back an
 //! address comes through here, on a node and in a policy's tests alike.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+mod error;
+mod prepared;
+mod release;
 
 use ipnet::IpNet;
 
-use crate::attachment::{Answer, AttachmentKey, Ended, Problem, Refusal, Request};
-use crate::cluster_policy::ClusterFault;
+use crate::attachment::{Answer, Refusal, Request};
 use crate::guard::{self, GuardError};
-use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, recorded};
+use crate::ledger::{AttachmentRecord, Ledger, recorded};
 use crate::network_view::NetworkView;
-use crate::ownership::grid::Picture;
-use crate::pool::{PoolError, Pools};
-use crate::ranges::RangeSet;
-use crate::runtime::view::{LeaseView, ViewError};
-use crate::runtime::{CallError, LogLevel, LogLine, Policy, PolicyFault, Session, Usage};
+use crate::pool::Pools;
+use crate::runtime::{LogLevel, LogLine, PolicyFault, Session, Usage};
 use crate::settings::Settings;
-use crate::store::StoreError;
+use crate::store_error::StoreError;
+
+pub(crate) use error::call_error;
+pub use error::{ClusterFault, IpamError};
+pub use prepared::{PoolRoom, Prepared, prepare};
+pub use release::release;
 
 /// Addresses whose rest may end within one request; more wait for the next one.
 const RESTS_ENDED: usize = 256;
-
-/// Problems of a configuration in one message.
-const PROBLEMS_SHOWN: usize = 10;
-
-/// Why no address was given.
-#[derive(Debug, thiserror::Error)]
-pub enum IpamError {
-    /// The attachment has addresses already; they are untouched.
-    #[error(
-        "{} has been allocated to {}, duplicate allocation is not allowed; DEL interface {} of that container first",
-        list(.addresses), .key.container_id, .key.interface
-    )]
-    AlreadyAttached {
-        /// Whose.
-        key: AttachmentKey,
-        /// Which.
-        addresses: Vec<IpAddr>,
-    },
-    /// The policy said no.
-    #[error("policy {policy}: {}", refusal_text(.refusal))]
-    Refused {
-        /// The policy's name.
-        policy: String,
-        /// Its word.
-        refusal: Refusal,
-    },
-    /// The policy finds the configuration wrong.
-    #[error("policy {policy}: {}", problems_text(.problems))]
-    Problems {
-        /// The policy's name.
-        policy: String,
-        /// Everything it found.
-        problems: Vec<Problem>,
-    },
-    /// The policy misbehaved.
-    #[error("policy {policy}: {fault}")]
-    Fault {
-        /// The policy's name.
-        policy: String,
-        /// What it did.
-        fault: PolicyFault,
-    },
-    /// The policy declared pools that cannot be.
-    #[error("policy {policy}: {source}")]
-    Pools {
-        /// The policy's name.
-        policy: String,
-        /// What is wrong with them.
-        source: PoolError,
-    },
-    /// The policy answered something the host does not do.
-    #[error("policy {policy}: {source}")]
-    Guard {
-        /// The policy's name.
-        policy: String,
-        /// What it answered.
-        source: GuardError,
-    },
-    /// A cluster policy declared grids, shares or blocks that cannot be.
-    #[error("policy {policy}: {source}")]
-    Cluster {
-        /// The policy's name.
-        policy: String,
-        /// What is wrong with them.
-        source: ClusterFault,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-fn list(addresses: &[IpAddr]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn refusal_text(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Exhausted(text)
-        | Refusal::Unavailable(text)
-        | Refusal::TryAgain(text)
-        | Refusal::Denied(text)
-        | Refusal::Other(text) => text.clone(),
-        Refusal::InvalidConfig(problem) => problems_text(std::slice::from_ref(problem)),
-    }
-}
-
-fn problems_text(problems: &[Problem]) -> String {
-    let one = |problem: &Problem| match problem.key.as_str() {
-        "" => problem.message.clone(),
-        key => format!("ipam.{key}: {}", problem.message),
-    };
-    let mut texts: Vec<String> = problems.iter().take(PROBLEMS_SHOWN).map(one).collect();
-    if problems.len() > PROBLEMS_SHOWN {
-        texts.push(format!("and {} more", problems.len() - PROBLEMS_SHOWN));
-    }
-    texts.join("; ")
-}
 
 /// A request granted and durable.
 #[derive(Debug, Clone)]
@@ -130,111 +35,6 @@ pub struct Granted {
     pub networks: Vec<IpNet>,
     /// What the policy cost.
     pub usage: Usage,
-}
-
-/// How full a pool is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolRoom {
-    /// The pool's name.
-    pub name: String,
-    /// Free addresses; `u64::MAX` stands for that many or more.
-    pub free: u64,
-    /// Addresses that rest: taken when nothing else is free.
-    pub resting: u64,
-    /// Leased addresses.
-    pub leased: u64,
-}
-
-/// A policy whose configuration was found good, before any lock is taken.
-pub struct Prepared<'a, L: 'static> {
-    policy: &'a Policy,
-    settings: &'a Settings,
-    session: Session<NetworkView<L>>,
-    pools: Pools,
-    /// The cluster, once the addresses are restricted to the blocks of this member.
-    picture: Option<Arc<Picture>>,
-    /// Whether a resting address is taken when nothing else is free.
-    reuses_early: bool,
-}
-
-/// Lets the policy check its configuration and say where its addresses lie.
-///
-/// # Errors
-/// [`IpamError::Problems`], [`IpamError::Pools`], [`IpamError::Fault`]. What the policy logged is in `log` all the same.
-pub fn prepare<'a, L: LedgerQueries + 'static>(
-    policy: &'a Policy,
-    settings: &'a Settings,
-    log: &mut Vec<LogLine>,
-) -> Result<Prepared<'a, L>, IpamError> {
-    let name = || policy.name().to_owned();
-    let mut session = Session::new(policy, settings.limits).map_err(|error| call_error(policy, error))?;
-    let checked = session.check_config(&settings.policy_config);
-    log.append(&mut session.take_log());
-    let pools = checked
-        .map_err(|error| call_error(policy, error))?
-        .map_err(|problems| IpamError::Problems { policy: name(), problems })?;
-    let pools = Pools::new(pools).map_err(|source| IpamError::Pools { policy: name(), source })?;
-    Ok(Prepared { policy, settings, session, pools, picture: None, reuses_early: true })
-}
-
-pub(crate) fn call_error(policy: &Policy, error: CallError) -> IpamError {
-    match error {
-        CallError::Policy(fault) => IpamError::Fault { policy: policy.name().to_owned(), fault },
-        CallError::Store(store) => store.into(),
-    }
-}
-
-impl<L: LedgerQueries + 'static> Prepared<'_, L> {
-    /// The pools of this configuration.
-    pub fn pools(&self) -> &Pools {
-        &self.pools
-    }
-
-    /// From now on addresses come only from these blocks: those that this member of a cluster holds and may use. None is
-    /// possible, and then nothing is free. The policy sees the cluster as in the picture; what it holds may be as
-    /// little as the blocks of this member, for a policy looks at the others' only to explain itself.
-    #[must_use]
-    pub fn restrict(mut self, blocks: &RangeSet, picture: Arc<Picture>) -> Self {
-        self.pools = self.pools.within(blocks);
-        self.picture = Some(picture);
-        self.show_cluster();
-        self
-    }
-
-    /// Resting addresses stay at rest, and `exhausted` is the answer: for who can get more addresses elsewhere.
-    #[must_use]
-    pub fn letting_rest(mut self) -> Self {
-        self.reuses_early = false;
-        self
-    }
-
-    fn show_cluster(&mut self) {
-        if let Some(picture) = &self.picture {
-            self.session.show_cluster(Arc::clone(picture));
-        }
-    }
-
-    /// How full the pools are.
-    ///
-    /// # Errors
-    /// [`IpamError::Store`]
-    pub fn room(&self, ledger: L) -> Result<Vec<PoolRoom>, IpamError> {
-        let mut view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
-        let mut rooms = Vec::new();
-        for pool in self.pools.iter() {
-            let mut room = PoolRoom { name: pool.name.clone(), free: 0, resting: 0, leased: 0 };
-            for part in &pool.ranges {
-                view.start_over()?;
-                let free = counted(view.free_count(part.range))?;
-                let leased = counted(view.used_count(part.range))?;
-                room.free = room.free.saturating_add(free);
-                room.leased = room.leased.saturating_add(leased);
-                room.resting = room.resting.saturating_add(view.ledger().resting_count(part.range)?);
-            }
-            rooms.push(room);
-        }
-        Ok(rooms)
-    }
 }
 
 impl<L: Ledger + 'static> Prepared<'_, L> {
@@ -365,15 +165,6 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
     }
 }
 
-/// A count that would take too many steps is answered by "plenty": a network that fragmented is not full.
-fn counted(count: Result<u64, ViewError>) -> Result<u64, IpamError> {
-    match count {
-        Ok(count) => Ok(count),
-        Err(ViewError::Budget) => Ok(u64::MAX),
-        Err(ViewError::Store(store)) => Err(store.into()),
-    }
-}
-
 fn millis(settings: &Settings) -> u64 {
     u64::try_from(settings.cooldown.as_millis()).unwrap_or(u64::MAX)
 }
@@ -386,64 +177,4 @@ fn seconds(millis: u64) -> f64 {
 fn prefixes(answer: &Answer, pools: &Pools) -> Vec<IpNet> {
     let prefix = |address| pools.locate(address).map(|(_, part)| part.prefix);
     answer.addresses.iter().filter_map(|assigned| prefix(assigned.address.addr())).collect()
-}
-
-/// Ends an attachment: its leases are freed, whatever the policy thinks. Unknown attachments are no error.
-///
-/// A policy that wants to know is told within the same transaction; its failure is logged and changes nothing.
-///
-/// # Errors
-/// If the store fails; then nothing has changed.
-pub fn release<L: Ledger + 'static>(
-    mut ledger: L,
-    key: &AttachmentKey,
-    now: u64,
-    policy: Option<(&Policy, &Settings)>,
-    log: &mut Vec<LogLine>,
-) -> Result<Option<AttachmentRecord>, StoreError> {
-    let Some((known_as, _)) = recorded(&ledger, key)? else { return Ok(None) };
-    let Some(record) = ledger.detach(&known_as, now)? else { return Ok(None) };
-    let told = policy.filter(|(policy, _)| policy.has_release());
-    let ledger = match told {
-        None => ledger,
-        Some((policy, settings)) => {
-            let ended = Ended { key: key.clone(), addresses: record.addresses.clone(), pod: record.pod.clone(), now };
-            tell(ledger, policy, settings, &ended, log)?
-        }
-    };
-    ledger.commit()?;
-    Ok(Some(record))
-}
-
-fn tell<L: Ledger + 'static>(
-    ledger: L,
-    policy: &Policy,
-    settings: &Settings,
-    ended: &Ended,
-    log: &mut Vec<LogLine>,
-) -> Result<L, StoreError> {
-    let mut prepared = match prepare::<L>(policy, settings, log) {
-        Ok(prepared) => prepared,
-        Err(IpamError::Store(store)) => return Err(store),
-        Err(error) => {
-            log.push(not_told(&error.to_string()));
-            return Ok(ledger);
-        }
-    };
-    prepared.session.show(NetworkView::new(ledger, prepared.pools.clone(), settings.exclude.clone())?);
-    let result = prepared.session.release(&settings.policy_config, ended);
-    log.append(&mut prepared.session.take_log());
-    let view = prepared.session.hide().ok_or(StoreError::Lost)?;
-    match result {
-        Ok(()) => view.into_ledger(),
-        Err(CallError::Store(store)) => Err(store),
-        Err(CallError::Policy(fault)) => {
-            log.push(not_told(&format!("policy {}: {fault}", policy.name())));
-            Ok(view.into_ledger_without_notes())
-        }
-    }
-}
-
-fn not_told(reason: &str) -> LogLine {
-    LogLine { level: LogLevel::Warn, message: format!("the address is free, but the policy was not told: {reason}") }
 }

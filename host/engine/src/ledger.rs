@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::IpRange;
 use crate::attachment::{AttachmentKey, Pod};
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 /// What is kept of an attachment. Serialised as JSON: unknown fields are ignored and new ones need a default, so that
 /// two versions can work on one store.

@@ -22,3 +22,4 @@ pub mod reference_leases;
 pub mod runtime;
 pub mod settings;
 pub mod store;
+mod store_error;

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::address::{Family, IpRange, predecessor, successor};
 use crate::attachment::AttachmentKey;
 use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries};
-use crate::store::{StoreError, key};
+use crate::store::key;
+use crate::store_error::StoreError;
 
 /// Networks in memory. Clones are handles on the same store.
 #[derive(Debug, Clone, Default)]

@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, LedgerQueries};
 use crate::pool::Pools;
 use crate::ranges::RangeSet;
 use crate::runtime::view::{AddressState, LeaseInfo, LeaseView, NoteError, ViewError};
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 /// Bytes of all notes of a network: keys and values.
 pub const NOTES_BYTES: u64 = 1 << 20;

@@ -12,8 +12,7 @@ use rustix::io::Errno;
 
 use crate::NetError;
 use crate::error::About;
-use crate::link_message::number;
-use crate::netlink::message::attributes_of;
+use crate::netlink::message::{attributes_of, number};
 use crate::netlink::{ErrorKind, Message, Route, Socket};
 
 /// `RTNLGRP_IPV6_IFADDR`.

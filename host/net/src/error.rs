@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::link::OperationalState;
 use crate::netlink::{ErrorKind, NetlinkError};
 use crate::netns::NetnsError;
+use crate::operational_state::OperationalState;
 
 /// A kernel networking operation that failed.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,8 @@
 //! Interfaces of any kind: looking at them, changing them, deleting them.
 
+mod description;
+pub(crate) mod message;
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -9,109 +12,14 @@ use netlink_packet_route::link::{
 };
 
 use crate::error::About;
-use crate::link_message;
 use crate::netlink::{ErrorKind, Message, NetlinkError, Route, Socket};
 use crate::{Mac, NetError};
 
+pub use crate::operational_state::OperationalState;
+pub use description::{BridgePort, Link, VlanFiltering};
+
 /// `RTNLGRP_LINK`.
 const LINK_GROUP: u32 = 1;
-
-/// An interface as the kernel describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Its number, unique in its namespace.
-    pub index: u32,
-    /// Its name.
-    pub name: String,
-    /// Its Ethernet address, if it is Ethernet.
-    pub mac: Option<Mac>,
-    /// Its MTU in bytes.
-    pub mtu: u32,
-    /// The kind of a virtual interface: `"bridge"`, `"veth"`, … A physical one has none.
-    pub kind: Option<String>,
-    /// Whether it is administratively up.
-    pub up: bool,
-    /// Whether someone set it promiscuous (not: whether a packet capture is running).
-    pub promiscuous: bool,
-    /// Whether packets pass.
-    pub state: OperationalState,
-    /// The index of the bridge or other interface that it is a port of.
-    pub master: Option<u32>,
-    /// The index of the interface it belongs to; for a veth its other end, which may be in another namespace.
-    pub peer: Option<u32>,
-    /// The number that this namespace has given to the peer's namespace, if it is another one.
-    pub peer_netns: Option<i32>,
-    /// Free text that was attached to it.
-    pub alias: Option<String>,
-    /// Its settings as a port, if it is a bridge's port.
-    pub port: Option<BridgePort>,
-    /// What it does with VLANs, if it is a bridge and the kernel has VLAN filtering.
-    pub vlans: Option<VlanFiltering>,
-}
-
-impl Link {
-    /// Whether it is a bridge.
-    pub fn is_bridge(&self) -> bool {
-        self.kind.as_deref() == Some("bridge")
-    }
-
-    /// Whether it is an end of a veth pair.
-    pub fn is_veth(&self) -> bool {
-        self.kind.as_deref() == Some("veth")
-    }
-}
-
-/// What a bridge does with one of its ports. The default is what the kernel gives a new port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BridgePort {
-    /// Whether frames may go back out of the port they came in by.
-    pub hairpin: bool,
-    /// Whether frames to and from other isolated ports are dropped.
-    pub isolated: bool,
-}
-
-/// What a bridge does with VLANs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VlanFiltering {
-    /// Whether it looks at the VLANs of frames at all.
-    pub on: bool,
-    /// The VLAN that it gives to each new port, untagged.
-    pub default_vlan: Option<u16>,
-}
-
-/// An interface's operational state (RFC 2863).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OperationalState {
-    /// The driver does not say; the loopback interface is always so.
-    Unknown,
-    /// A part is missing.
-    NotPresent,
-    /// Down.
-    Down,
-    /// The other end or the interface below is down.
-    LowerLayerDown,
-    /// In a test.
-    Testing,
-    /// Waiting for something outside, like authentication.
-    Dormant,
-    /// Packets pass.
-    Up,
-}
-
-impl fmt::Display for OperationalState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unknown => "unknown",
-            Self::NotPresent => "notpresent",
-            Self::Down => "down",
-            Self::LowerLayerDown => "lowerlayerdown",
-            Self::Testing => "testing",
-            Self::Dormant => "dormant",
-            Self::Up => "up",
-        })
-    }
-}
 
 /// Which interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +73,7 @@ pub struct Change<'a> {
 /// The kernel refuses, for another reason than that there is no such interface.
 pub fn get(kernel: &mut Socket<Route>, which: Which<'_>) -> Result<Option<Link>, NetError> {
     let Some(answer) = description(kernel, which)? else { return Ok(None) };
-    match link_message::read(&answer) {
+    match message::read(&answer) {
         Some(link) => Ok(Some(link)),
         None => Err(not_understood()).about(|| which.to_string()),
     }
@@ -213,7 +121,7 @@ pub fn list(kernel: &mut Socket<Route>, master: Option<u32>) -> Result<Vec<Link>
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     message.attributes.extend(master.map(LinkAttribute::Controller));
     let message = Message::of(&RouteNetlinkMessage::GetLink(message), 0);
-    let found = kernel.dump("list", &message, |_, body| link_message::read(body)).about(|| "interfaces".to_owned())?;
+    let found = kernel.dump("list", &message, |_, body| message::read(body)).about(|| "interfaces".to_owned())?;
     Ok(found.into_iter().filter(|link| master.is_none() || link.master == master).collect())
 }
 

@@ -26,12 +26,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-pub use self::error::{KernelPart, MasqueradeError};
+pub use self::error::MasqueradeError;
 pub use self::reference::{ReferenceNames, remove_reference};
 use crate::netlink::{ErrorKind, Netfilter, Socket};
 use crate::nftables::expression::{Expressions, Side, When};
+pub use crate::nftables::refusal::KernelPart;
+use crate::nftables::refusal::{Refusal, Step};
 use crate::nftables::rule::{InstalledRule, Rule};
-use crate::nftables::ruleset::{self, Generation, Refusal, Step, Transaction};
+use crate::nftables::ruleset::{self, Generation, Transaction};
 
 const CHAIN: &str = "postrouting";
 const TABLE_PREFIX: &str = "gingham-";
@@ -128,7 +130,7 @@ pub fn remove(socket: &mut Socket<Netfilter>, network: &str) -> Result<(), Masqu
         Ok(true) => {}
         Ok(false) => return Ok(()),
         // A kernel without nftables has no table either.
-        Err(refusal) if KernelPart::missed_by(&refusal).is_some() => return Ok(()),
+        Err(refusal) if error::missed_by(&refusal).is_some() => return Ok(()),
         Err(refusal) => return Err(failed(refusal)),
     }
     let mut transaction = Transaction::of_table(&table, None);

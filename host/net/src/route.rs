@@ -13,8 +13,7 @@ use rustix::io::Errno;
 use crate::NetError;
 use crate::address::{self, ip, unspecified};
 use crate::error::About;
-use crate::link_message::number;
-use crate::netlink::message::attributes_of;
+use crate::netlink::message::{attributes_of, number};
 use crate::netlink::{self, ErrorKind, Message, Socket};
 
 const HEADER: usize = 12;

@@ -23,8 +23,10 @@ pub use self::error::SpoofingError;
 use crate::Mac;
 use crate::netlink::{ErrorKind, Netfilter, Socket};
 use crate::nftables::expression::Expressions;
+pub use crate::nftables::refusal::KernelPart;
+use crate::nftables::refusal::{Refusal, Step};
 use crate::nftables::rule::{InstalledRule, Rule};
-use crate::nftables::ruleset::{self, Generation, Refusal, Step, Table, Transaction};
+use crate::nftables::ruleset::{self, Generation, Table, Transaction};
 
 const CHAIN: &str = "prerouting";
 /// The kernel's `NFT_NAME_MAXLEN` less the NUL at the end.

@@ -16,7 +16,8 @@ use gingham_net::vlan::GatewayInterface;
 use gingham_net::{container, sysctl};
 use ipnet::IpNet;
 
-use crate::addressing::{Addressing, Allotment};
+use crate::addressing::Addressing;
+use crate::allotment::Allotment;
 use crate::call::Call;
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::env::Attachment;

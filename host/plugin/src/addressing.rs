@@ -5,34 +5,9 @@ use std::net::IpAddr;
 use gingham_net::route;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::allotment::Allotment;
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::result::{Dns, IpConfig, Route};
-
-/// What an attachment was given, by a policy or another plugin.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Allotment {
-    /// Addresses.
-    pub(crate) ips: Vec<IpConfig>,
-    /// Routes.
-    pub(crate) routes: Vec<Route>,
-    /// Name resolution.
-    pub(crate) dns: Dns,
-    /// The networks the addresses lie in.
-    pub(crate) prefixes: Vec<IpNet>,
-    /// All networks of the policy, whose gateways share the bridge.
-    pub(crate) networks: Vec<IpNet>,
-    /// Whether the gateways are this node's own leases: then no other address of their networks belongs on the bridge.
-    pub(crate) own_gateways: bool,
-    /// Whether a cluster's store was asked: then the ways to the other nodes may be new.
-    pub(crate) asked_store: bool,
-}
-
-impl Allotment {
-    /// Without leave for gateways of other pools to be on the bridge.
-    pub(crate) fn of_one_network(self) -> Self {
-        Self { networks: Vec::new(), ..self }
-    }
-}
 
 /// What is to be configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

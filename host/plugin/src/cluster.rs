@@ -20,11 +20,10 @@ use gingham_engine::settings::cluster::Reach;
 use gingham_engine::store::StoreLedger;
 use gingham_net::reach;
 
-use crate::addressing::Allotment;
+use crate::allotment::Allotment;
 use crate::cni::error::{CniError, Code};
 use crate::cni::result::Route;
 use crate::failpoint;
-use crate::ipam::allotment;
 use crate::records::Records;
 
 /// What an ADD gives the cluster's store in all: less than any runtime's patience.
@@ -59,7 +58,7 @@ impl Divided {
     /// As CNI has it: the node's own addresses are the gateways where the policy names none, and a container that is to
     /// reach other nodes gets the network that this takes.
     pub(crate) fn into_allotment(self, settings: &Settings) -> Allotment {
-        let mut allotment = allotment(self.granted);
+        let mut allotment = Allotment::of(self.granted);
         let mut routes = Vec::new();
         for (ip, range) in allotment.ips.iter_mut().zip(&allotment.prefixes) {
             let own = self.gateways.iter().find(|own| own.is_ipv4() == ip.address.addr().is_ipv4());

@@ -6,7 +6,7 @@ use gingham_net::netlink::{Route, Socket};
 use gingham_net::vlan::{self, Gateway, GatewayInterface};
 use ipnet::IpNet;
 
-use crate::addressing::Allotment;
+use crate::allotment::Allotment;
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::error::CniError;
 use crate::plan;

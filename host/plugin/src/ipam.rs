@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gingham_engine::attachment::{self, AttachmentKey, Pod, Request};
-use gingham_engine::ipam::{self, Granted};
+use gingham_engine::ipam;
 use gingham_engine::runtime::Policy;
 use gingham_engine::settings::cluster::Reach;
 use gingham_engine::settings::{Settings, SettingsError};
@@ -13,8 +13,8 @@ use gingham_net::{Mac, reach};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::{Map, Value};
 
-use crate::addressing::Allotment;
 use crate::adoption::Inheritance;
+use crate::allotment::Allotment;
 use crate::call::Call;
 use crate::cluster;
 use crate::cni::args::Arguments;
@@ -22,7 +22,7 @@ use crate::cni::bridge::BridgeConfig;
 use crate::cni::config::Ipam;
 use crate::cni::env::Attachment;
 use crate::cni::error::{CniError, Code};
-use crate::cni::result::{CniResult, Dns, IpConfig, Route};
+use crate::cni::result::{CniResult, Dns};
 use crate::cni::wishes::Wishes;
 use crate::delegate::DelegateError;
 use crate::journal;
@@ -189,7 +189,7 @@ impl<'a> AddressManagement<'a> {
             ipam::prepare::<StoreLedger>(&policy, &self.settings, &mut log)
                 .map_err(CniError::from)
                 .and_then(|prepared| Ok(prepared.allocate(records.write()?, &request, &record, &mut log)?))
-                .map(allotment)
+                .map(Allotment::of)
                 .map(|allotment| if policy.name() == DROP_IN { allotment.of_one_network() } else { allotment })
         };
         journal::policy(policy.name(), &log);
@@ -351,38 +351,6 @@ fn seed() -> Result<u64, CniError> {
     getrandom(&mut bytes, GetRandomFlags::empty())
         .map_err(|errno| CniError::new(Code::IO, format!("cannot draw a random number for the policy: {errno}")))?;
     Ok(u64::from_ne_bytes(bytes))
-}
-
-/// What a policy granted, as CNI has it.
-pub(crate) fn allotment(granted: Granted) -> Allotment {
-    let answer = granted.answer;
-    let ip = |assigned: attachment::Assigned| IpConfig {
-        interface: None,
-        address: assigned.address,
-        gateway: assigned.gateway,
-    };
-    let route = |route: attachment::Route| Route {
-        dst: route.destination,
-        gw: route.gateway,
-        mtu: route.mtu,
-        advmss: route.advmss,
-        priority: route.priority,
-        table: route.table,
-        scope: route.scope,
-    };
-    Allotment {
-        ips: answer.addresses.into_iter().map(ip).collect(),
-        routes: answer.routes.into_iter().map(route).collect(),
-        dns: answer.dns.map(cni_dns).unwrap_or_default(),
-        prefixes: granted.prefixes,
-        networks: granted.networks,
-        ..Allotment::default()
-    }
-}
-
-fn cni_dns(dns: attachment::Dns) -> Dns {
-    let attachment::Dns { nameservers, domain, search, options } = dns;
-    Dns { nameservers, domain: domain.unwrap_or_default(), search, options }
 }
 
 fn engine_dns(dns: Dns) -> attachment::Dns {

@@ -14,7 +14,8 @@ use gingham_engine::settings::Settings;
 use gingham_engine::store::ReadLedger;
 use ipnet::IpNet;
 
-use crate::addressing::{Addressing, Allotment};
+use crate::addressing::Addressing;
+use crate::allotment::Allotment;
 use crate::call::Call;
 use crate::cni::args::Arguments;
 use crate::cni::bridge::BridgeConfig;
@@ -234,7 +235,7 @@ impl Addresses<'_> {
         let granted = ipam::prepare::<MemoryLedger>(&policy, &self.management.settings, &mut log)
             .and_then(|prepared| prepared.allocate(ledger, &request, &record, &mut log))
             .map_err(CniError::from)?;
-        let ips = crate::ipam::allotment(granted);
+        let ips = Allotment::of(granted);
         self.fits(&ips)?;
         Ok(ips.ips.iter().map(|ip| ip.address).collect())
     }

@@ -65,13 +65,13 @@ fn idle_blocks_go_back_as_long_as_enough_stays() {
     a.forget_rests();
     let idle = a.cluster().idle().unwrap().blocks;
     assert_eq!(idle.len(), 1);
-    let released = a.cluster().release(&idle, deadline()).unwrap();
+    let released = a.cluster().release(&a.policy(), &idle, deadline()).unwrap();
     assert_eq!(released.blocks, [], "without it nothing would be free");
     for number in 0..40 {
         a.end(&format!("10.32.0.{number}"));
     }
     a.forget_rests();
-    let released = a.cluster().release(&idle, deadline()).unwrap();
+    let released = a.cluster().release(&a.policy(), &idle, deadline()).unwrap();
     assert_eq!(released.blocks, idle);
     assert_eq!(site.owners(), ["10.32.0.0-26 a"]);
     assert_eq!(a.ranges(), ["10.32.0.0-10.32.0.63"]);
@@ -87,6 +87,28 @@ fn an_address_that_nobody_gets_is_no_room() {
         a.lease(&number.to_string(), &format!("10.32.0.{number}"));
     }
     assert_eq!(a.ensure().unwrap(), ["10.32.0.64/26"]);
+}
+
+#[test]
+fn status_counts_as_free_what_can_be_given() {
+    let site = Site::new();
+    let a = site.node_with("a", Some(site.store()), &json!({"exclude": ["10.32.0.32/30"], "gateway": "10.32.0.1"}));
+    let free = || {
+        let status = a.cluster().status(&a.policy(), deadline(), &mut Vec::new()).unwrap();
+        let (_, known) = a.cluster().known(&a.policy()).unwrap();
+        assert_eq!(known, status.usage);
+        assert_eq!(status.usage.free, a.cluster().occupancy(&a.policy()).unwrap().free);
+        status.usage.free
+    };
+    a.ensure().unwrap();
+    // Without the network's own address, the gateway, and what is excluded.
+    assert_eq!(free(), 64 - 2 - 4);
+    for number in 2..64 {
+        a.lease(&number.to_string(), &format!("10.32.0.{number}"));
+    }
+    assert_eq!(free(), 0);
+    assert_eq!(a.ensure().unwrap(), ["10.32.0.64/26"], "none is free, so a block is claimed");
+    assert_eq!(free(), 64);
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! What can be said about networks that are divided among nodes.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 
-use super::network::CONFIG_DIR;
+use super::answer::{Answer, Networks};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
@@ -24,12 +22,10 @@ pub(crate) struct ClusterArguments {
     /// A network in --config-dir, or a file [default: the only one with `ipam.cluster`]
     #[arg(long, value_name = "NETWORK|FILE")]
     pub(crate) network: Option<String>,
-    /// The directory of network configurations
-    #[arg(long, value_name = "DIR", default_value = CONFIG_DIR)]
-    pub(crate) config_dir: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) networks: Networks,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Args)]

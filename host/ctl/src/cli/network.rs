@@ -8,8 +8,7 @@ use clap::{Args, Subcommand};
 use gingham_engine::reference_leases::REFERENCE_DIR;
 use gingham_engine::settings::DATA_DIR;
 
-/// Where container runtimes look for network configurations.
-pub(super) const CONFIG_DIR: &str = "/etc/cni/net.d";
+use super::answer::{Answer, Networks};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -28,12 +27,10 @@ pub(crate) struct StatusArguments {
     /// Only this network
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
-    /// The directory of network configurations
-    #[arg(long, value_name = "DIR", default_value = CONFIG_DIR)]
-    pub(crate) config_dir: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) networks: Networks,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Args)]
@@ -58,12 +55,10 @@ pub(crate) struct CheckConfigArguments {
     /// The pod namespace of the first three containers, for policies that look at it
     #[arg(long, value_name = "NAME")]
     pub(crate) pod_namespace: Option<String>,
-    /// The directory of network configurations
-    #[arg(long, value_name = "DIR", default_value = CONFIG_DIR)]
-    pub(crate) config_dir: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) networks: Networks,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Args)]
@@ -74,12 +69,10 @@ pub(crate) struct OwnerArguments {
     /// Whose addresses: a name made of letters, digits, `_`, `.` and `-`
     #[arg(long, value_name = "ID")]
     pub(crate) owner: String,
-    /// The directory of network configurations
-    #[arg(long, value_name = "DIR", default_value = CONFIG_DIR)]
-    pub(crate) config_dir: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) networks: Networks,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Args)]
@@ -144,9 +137,8 @@ pub(crate) struct RunArguments {
     /// The pod namespace, for policies that look at it
     #[arg(long, value_name = "NAME")]
     pub(crate) pod_namespace: Option<String>,
-    /// The directory of network configurations
-    #[arg(long, value_name = "DIR", default_value = CONFIG_DIR)]
-    pub(crate) config_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) networks: Networks,
     /// Print the result of ADD as JSON on standard error
     #[arg(long)]
     pub(crate) json: bool,
@@ -185,9 +177,8 @@ pub(crate) struct ImportArguments {
     /// Say what would be imported, and import nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Subcommand)]
@@ -218,9 +209,8 @@ pub(crate) struct ExportArguments {
     /// Gingham's data directory: `ipam.dataDir` of the configuration
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Args)]

@@ -7,8 +7,9 @@ use gingham_net::reach;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{CommandError, PATIENCE, Place, blocks, write_json};
+use super::{CommandError, PATIENCE, Place, blocks};
 use crate::cli::JoinArguments;
+use crate::json;
 
 #[derive(Serialize)]
 struct Told<'a> {
@@ -36,9 +37,9 @@ pub(super) fn run(arguments: &JoinArguments, library: &Path, out: &mut dyn Write
         held.sort_unstable();
         held.dedup();
         let (network, node) = (place.network, place.cluster.node());
-        if arguments.cluster.json {
+        if arguments.cluster.answer.json {
             let told = Told { network, node, incarnation: joined.incarnation, blocks: held, lost: joined.lost };
-            return write_json(&told, out);
+            return Ok(json::write(&told, out)?);
         }
         writeln!(out, "{node} is a member of network {network} and holds {}", blocks(&held))?;
         if !joined.lost.is_empty() {

@@ -10,9 +10,10 @@ use gingham_net::{address, link, reach};
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{CommandError, Place, blocks, write_json};
+use super::{CommandError, Place, blocks};
 use crate::cli::LeaveArguments;
 use crate::clock;
+use crate::json;
 
 #[derive(Serialize)]
 struct Told<'a> {
@@ -23,10 +24,10 @@ struct Told<'a> {
 
 pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
     Place::of(&arguments.cluster, library, |place| {
-        let (local, _) = place.cluster.known().map_err(|source| place.fault(source))?;
+        let (local, _) = place.cluster.known(place.policy).map_err(|source| place.fault(source))?;
         let held: Vec<IpNet> = local.held().collect();
         let left = place.cluster.leave(arguments.force, Place::deadline());
-        let (now, _) = place.cluster.known().map_err(|source| place.fault(source))?;
+        let (now, _) = place.cluster.known(place.policy).map_err(|source| place.fault(source))?;
         if now.held().next().is_none() {
             // It is out here, also if the store did not hear of it.
             forget_own_address(place)?;
@@ -34,8 +35,8 @@ pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut dyn Writ
         }
         left.map_err(|source| place.fault(source))?;
         let (network, node) = (place.network, place.cluster.node());
-        if arguments.cluster.json {
-            return write_json(&Told { network, node, blocks: held }, out);
+        if arguments.cluster.answer.json {
+            return Ok(json::write(&Told { network, node, blocks: held }, out)?);
         }
         Ok(writeln!(out, "{node} has left network {network} and gave back {}", blocks(&held))?)
     })

@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use super::{CommandError, PATIENCE};
 use crate::cli::ClusterArguments;
 use crate::network::keys::get;
-use crate::network::{Configuration, Plugins, find, list, own};
+use crate::network::{Configuration, find, list, ours};
 use crate::node;
 
 /// A network that is divided among nodes, on this one of them.
@@ -39,11 +39,7 @@ impl Place<'_> {
         work: impl FnOnce(&mut Place<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let configuration = choose(arguments)?;
-        let not_ours = || CommandError::NotOurs { network: configuration.name.clone() };
-        let (_, network) = own(&configuration, &Plugins::of_environment(), library, false).ok_or_else(not_ours)?;
-        let network =
-            network.map_err(|source| CommandError::Network { network: configuration.name.clone(), source })?;
-        Self::in_network(&network, work)
+        Self::in_network(&ours(&configuration, library)?, work)
     }
 
     /// The same for a network that has been read.
@@ -108,11 +104,11 @@ impl Place<'_> {
 /// The network that is named, or the only one that is divided.
 fn choose(arguments: &ClusterArguments) -> Result<Configuration, CommandError> {
     if let Some(network) = &arguments.network {
-        return Ok(find(network, &arguments.config_dir)?);
+        return Ok(find(network, &arguments.networks.config_dir)?);
     }
-    let entries = list(&arguments.config_dir)?.into_iter().filter_map(|entry| entry.configuration.ok());
+    let entries = list(&arguments.networks.config_dir)?.into_iter().filter_map(|entry| entry.configuration.ok());
     let mut divided: Vec<Configuration> = entries.filter(is_divided).collect();
-    let directory = arguments.config_dir.clone();
+    let directory = arguments.networks.config_dir.clone();
     match (divided.pop(), divided.as_slice()) {
         (Some(only), []) => Ok(only),
         (Some(last), others) => {

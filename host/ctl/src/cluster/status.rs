@@ -16,8 +16,9 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::picture::{Holder, Picture};
-use super::{CommandError, Place, write_json};
+use super::{CommandError, Place};
 use crate::cli::ClusterStatusArguments;
+use crate::json;
 use crate::table::Table;
 
 const NO_ROUTE: &str = "no route";
@@ -65,8 +66,8 @@ fn as_texts<S: serde::Serializer>(ranges: &[IpRange], serializer: S) -> Result<S
 pub(super) fn run(arguments: &ClusterStatusArguments, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
     Place::of(&arguments.cluster, library, |place| {
         let (overview, fault) = Overview::of(place)?;
-        if arguments.cluster.json {
-            write_json(&overview, out)?;
+        if arguments.cluster.answer.json {
+            json::write(&overview, out)?;
         } else {
             show(&overview, out)?;
         }
@@ -91,7 +92,7 @@ impl Overview {
             }
             Err(fault) => {
                 // Where not even that can be had, the first fault says why.
-                let Ok((local, usage)) = place.cluster.known() else { return Err(place.fault(fault)) };
+                let Ok((local, usage)) = place.cluster.known(place.policy) else { return Err(place.fault(fault)) };
                 let mut overview = Self::empty(place, Some(fault.to_string()));
                 overview.reachable = false;
                 overview.members = vec![this_node(&local, usage, place.cluster.settings().address)];

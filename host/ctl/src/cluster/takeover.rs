@@ -11,9 +11,10 @@ use gingham_engine::ownership::takeover::TakenOver;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{CommandError, PATIENCE, Place, blocks, write_json};
+use super::{CommandError, PATIENCE, Place, blocks};
 use crate::cli::TakeoverArguments;
 use crate::clock;
+use crate::json;
 
 /// So many heirs are named.
 const MOST_NAMED: usize = 8;
@@ -41,16 +42,16 @@ pub(super) fn run(arguments: &TakeoverArguments, library: &Path, out: &mut dyn W
         if record.standing != Membership::Member && !record.is_alive() {
             return over(arguments, place, record, out);
         }
-        if !arguments.cluster.json {
+        if !arguments.cluster.answer.json {
             announce(arguments, place.network, &status, record, &held, out)?;
         }
         confirm(arguments, out)?;
         let taken = end(place, node, arguments.force)?;
         let (network, node) = (place.network, node);
-        if arguments.cluster.json {
+        if arguments.cluster.answer.json {
             let watched_seconds = if arguments.force { 0 } else { WATCH / 1_000 };
             let told = Told { network, node, done: true, fenced: taken.fenced, blocks: held, watched_seconds };
-            return write_json(&told, out);
+            return Ok(json::write(&told, out)?);
         }
         Ok(writeln!(out, "{node} is taken over; free for the other nodes: {}", blocks(&held))?)
     })
@@ -77,9 +78,12 @@ fn over(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let (network, node) = (place.network, arguments.node.as_str());
-    if arguments.cluster.json {
+    if arguments.cluster.answer.json {
         let fenced = record.fenced;
-        return write_json(&Told { network, node, done: false, fenced, blocks: Vec::new(), watched_seconds: 0 }, out);
+        return Ok(json::write(
+            &Told { network, node, done: false, fenced, blocks: Vec::new(), watched_seconds: 0 },
+            out,
+        )?);
     }
     let how = if record.standing == Membership::Left { "has left" } else { "was taken over already" };
     Ok(writeln!(out, "{node} {how}; nothing was changed")?)
@@ -129,7 +133,7 @@ fn confirm(arguments: &TakeoverArguments, out: &mut dyn Write) -> Result<(), Com
     if arguments.yes {
         return Ok(());
     }
-    if arguments.cluster.json || !io::stdin().is_terminal() {
+    if arguments.cluster.answer.json || !io::stdin().is_terminal() {
         return Err(CommandError::NotConfirmed { reason: "say --yes where nobody can be asked" });
     }
     write!(out, "Take {} over? [y/N] ", arguments.node)?;

@@ -28,6 +28,8 @@ pub(crate) struct Configuration {
     pub(crate) path: PathBuf,
     /// `name`
     pub(crate) name: String,
+    /// `cniVersion`
+    pub(crate) version: String,
     /// In the order of ADD, each complete with `name` and `cniVersion`, as a runtime hands it over.
     pub(crate) plugins: Vec<Plugin>,
 }
@@ -47,7 +49,8 @@ impl Configuration {
         Self::parse(path, &bytes)
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ConfigurationError> {
+    /// The same of text that is not, or not yet, in the file that it is said to be of.
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ConfigurationError> {
         let no_object = |error: serde_json::Error| ConfigurationError::NoObject {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -73,7 +76,7 @@ impl Configuration {
             let object = with(object, "name", name.as_str().into());
             plugins.push(Plugin { kind, object: with(object, "cniVersion", version.as_str().into()) });
         }
-        Ok(Self { path: path.to_owned(), name, plugins })
+        Ok(Self { path: path.to_owned(), name, version, plugins })
     }
 }
 
@@ -114,7 +117,10 @@ mod tests {
             "x.conf: \"name\" is missing; a network configuration needs cniVersion, name and type"
         );
         assert!(parse(r#"{"cniVersion":"1.0.0","name":"n","type":"../x"}"#).unwrap_err().contains("\"type\""));
-        assert!(parse(r#"{"cniVersion":"1.0.0","name":"n","plugins":[]}"#).unwrap_err().contains("\"plugins\""));
+        for plugins in ["[]", "{}", "[1]"] {
+            let text = format!(r#"{{"cniVersion":"1.0.0","name":"n","plugins":{plugins}}}"#);
+            assert!(parse(&text).unwrap_err().contains("\"plugins\""), "{plugins}");
+        }
         assert!(parse("[]").unwrap_err().starts_with("x.conf is no network configuration"));
     }
 }

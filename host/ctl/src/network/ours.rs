@@ -46,6 +46,26 @@ impl Plugins {
     }
 }
 
+/// Why a network cannot be read as Gingham's.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OursError {
+    #[error(
+        "network {network} is not Gingham's: none of its plugins is `gingham` or a link to it (CNI_PATH says where \
+         plugins are)"
+    )]
+    NotOurs { network: String },
+    #[error("network {network}: {source}")]
+    Network { network: String, source: NetworkError },
+}
+
+/// The network of a configuration that has to be Gingham's.
+pub(crate) fn ours(configuration: &Configuration, library: &Path) -> Result<Network, OursError> {
+    let name = || configuration.name.clone();
+    let (_, network) = own(configuration, &Plugins::of_environment(), library, false)
+        .ok_or_else(|| OursError::NotOurs { network: name() })?;
+    network.map_err(|source| OursError::Network { network: name(), source })
+}
+
 fn is_same(one: &Path, other: &Path) -> bool {
     let id = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino())).ok();
     id(one).is_some_and(|one| Some(one) == id(other))

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::list::yes_no;
 use super::source::{Source, SourceError};
 use crate::cli::InspectArguments;
+use crate::json;
 use crate::table::size;
 
 /// Why a policy cannot be shown.
@@ -35,8 +36,6 @@ pub(crate) enum InspectError {
     Library(#[from] LibraryError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 #[derive(Serialize)]
@@ -58,9 +57,8 @@ struct Inspected {
 
 pub(super) fn run(arguments: &InspectArguments, library: &Library, out: &mut dyn Write) -> Result<(), InspectError> {
     let inspected = inspect(&arguments.policy, library)?;
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &inspected)?;
-        return Ok(writeln!(out)?);
+    if arguments.answer.json {
+        return Ok(json::write(&inspected, out)?);
     }
     show(&inspected, out)
 }

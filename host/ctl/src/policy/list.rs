@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::ListArguments;
 use crate::clock;
+use crate::json;
 use crate::table::{Table, size};
 
 /// Why there is no list.
@@ -17,8 +18,6 @@ pub(crate) enum ListError {
     Library(#[from] LibraryError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 #[derive(Serialize)]
@@ -36,9 +35,8 @@ struct Row {
 pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut dyn Write) -> Result<(), ListError> {
     let installed = library.list()?.into_iter().map(|(name, installed)| of_installed(name, &installed, library));
     let rows: Vec<Row> = BUILT_IN.iter().map(of_built_in).chain(installed).collect();
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &rows)?;
-        return Ok(writeln!(out)?);
+    if arguments.answer.json {
+        return Ok(json::write(&rows, out)?);
     }
     let mut table = Table::new(["NAME", "DIGEST", "SIZE", "COMPILED", "RELEASE", "SOURCE"]);
     for row in &rows {

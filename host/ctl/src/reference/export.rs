@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{Shown, leases, shown};
 use crate::cli::ExportArguments;
 use crate::clock;
+use crate::json;
 use crate::node::{self, NoBootId};
 
 /// More range sets than any network has.
@@ -31,8 +32,6 @@ pub(crate) enum ExportError {
     Boot(#[from] NoBootId),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 #[derive(Serialize)]
@@ -49,9 +48,8 @@ struct Outcome {
 
 pub(super) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> Result<(), ExportError> {
     let exported = export(arguments)?;
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &exported)?;
-        return Ok(writeln!(out)?);
+    if arguments.answer.json {
+        return Ok(json::write(&exported, out)?);
     }
     let Outcome { network, directory, exported, known, kept } = &exported;
     writeln!(out, "{network}: {} exported to {directory}, {} there already", leases(exported.len()), known.len())?;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{Shown, leases, shown};
 use crate::cli::ImportArguments;
 use crate::clock;
+use crate::json;
 use crate::node::{self, NoBootId};
 
 /// Why nothing was imported. Networks before the one at fault are.
@@ -29,8 +30,6 @@ pub(crate) enum ImportError {
     Boot(#[from] NoBootId),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 /// What became of one network.
@@ -61,9 +60,8 @@ pub(super) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> Result<()
     for network in networks(arguments)? {
         imported.push(import(arguments, network)?);
     }
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &imported)?;
-        return Ok(writeln!(out)?);
+    if arguments.answer.json {
+        return Ok(json::write(&imported, out)?);
     }
     if imported.is_empty() {
         writeln!(out, "no leases in {}", arguments.from.display())?;

@@ -1,12 +1,12 @@
 //! The network configuration to be tried.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham_engine::settings::DATA_DIR;
 use serde_json::{Map, Value};
 
 use crate::network::keys::{get, with, without};
+use crate::network::{Configuration, ConfigurationError, Plugin};
 
 /// The configuration that comes with ginghamctl.
 const BUILT_IN: &str = r#"{"cniVersion":"0.2.0","name":"mynet","type":"net-script","bridge":"cni0","isGateway":true,"ipMasq":true,
@@ -22,16 +22,8 @@ const CHECKABLE: &str = "1.0.0";
 /// A configuration that cannot be tried.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("cannot read {path}: {source}")]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{path} is no network configuration: {reason}")]
-    NoObject { path: PathBuf, reason: String },
-    #[error("{path}: \"plugins\" must be a list with at least one plugin's configuration")]
-    NoPlugin { path: PathBuf },
-    #[error("{path}: \"{key}\" is missing; a network configuration needs cniVersion, name and type")]
-    Missing { path: PathBuf, key: &'static str },
-    #[error("{path}: \"type\" must be the name of a plugin's file, {kind:?} is not")]
-    BadType { path: PathBuf, kind: String },
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
     #[error("{path}: `ipam` is missing; a cluster divides the range of an address policy, e.g. \"weave-split\"")]
     NoIpam { path: PathBuf },
 }
@@ -74,27 +66,23 @@ impl TrialConfig {
 
     fn read_or(path: Option<&Path>, built_in: &str) -> Result<Self, ConfigError> {
         let Some(path) = path else {
-            return Self::parse(built_in, Path::new("the built-in configuration"), "comes with ginghamctl".to_owned());
+            let whole = Configuration::parse(Path::new("the built-in configuration"), built_in.as_bytes())?;
+            return Self::of(whole, "comes with ginghamctl".to_owned());
         };
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, path, path.display().to_string())
+        Self::of(Configuration::read(path)?, path.display().to_string())
     }
 
-    fn parse(text: &str, path: &Path, title: String) -> Result<Self, ConfigError> {
-        let no_object = |reason: String| ConfigError::NoObject { path: path.to_owned(), reason };
-        let whole: Map<String, Value> = serde_json::from_str(text).map_err(|error| no_object(error.to_string()))?;
-        let (object, mut notes) = one_plugin(whole).ok_or_else(|| ConfigError::NoPlugin { path: path.to_owned() })?;
-        let text = |key: &'static str| match get(&object, key) {
-            Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
-            _ => Err(ConfigError::Missing { path: path.to_owned(), key }),
-        };
-        let (network, kind, version) = (text("name")?, text("type")?, text("cniVersion")?);
-        if kind.contains('/') || kind.starts_with('.') {
-            return Err(ConfigError::BadType { path: path.to_owned(), kind });
+    fn of(whole: Configuration, title: String) -> Result<Self, ConfigError> {
+        let Configuration { path, name, version, plugins } = whole;
+        let mut plugins = plugins.into_iter();
+        let Plugin { kind, object } = plugins.next().ok_or(ConfigurationError::NoPlugin { path })?;
+        let others = plugins.map(|plugin| plugin.kind).collect::<Vec<_>>().join(", ");
+        let mut notes = Vec::new();
+        if !others.is_empty() {
+            notes.push(format!("of the list only the first plugin is tried, without {others}"));
         }
         let object = in_private_directory(object, &mut notes);
-        Ok(Self { title, network, kind, version, notes, object })
+        Ok(Self { title, network: name, kind, version, notes, object })
     }
 
     /// The `ipam` object, unless it is empty: then the network is one of layer 2.
@@ -169,19 +157,6 @@ impl TrialConfig {
     }
 }
 
-/// The first plugin's configuration, completed from the list as a runtime does.
-fn one_plugin(whole: Map<String, Value>) -> Option<(Map<String, Value>, Vec<String>)> {
-    let Some(plugins) = get(&whole, "plugins") else { return Some((whole, Vec::new())) };
-    let plugins = plugins.as_array()?;
-    let object = plugins.first()?.as_object()?.clone();
-    let inherited = ["name", "cniVersion"].into_iter().filter_map(|key| Some((key, get(&whole, key)?.clone())));
-    let object = inherited.fold(object, |object, (key, value)| with(object, key, value));
-    let kinds = plugins.iter().skip(1).filter_map(|plugin| get(plugin.as_object()?, "type")?.as_str());
-    let others = kinds.collect::<Vec<_>>().join(", ");
-    let note = format!("of the list only the first plugin is tried, without {others}");
-    Some((object, if others.is_empty() { Vec::new() } else { vec![note] }))
-}
-
 /// Leases of the trial shall lie nowhere else than in directories that end with it.
 fn in_private_directory(mut object: Map<String, Value>, notes: &mut Vec<String>) -> Map<String, Value> {
     let Some(Value::Object(ipam)) = get(&object, "ipam") else { return object };
@@ -203,7 +178,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<TrialConfig, ConfigError> {
-        TrialConfig::parse(text, Path::new("x.conf"), "x.conf".to_owned())
+        TrialConfig::of(Configuration::parse(Path::new("x.conf"), text.as_bytes())?, "x.conf".to_owned())
     }
 
     #[test]
@@ -221,8 +196,6 @@ mod tests {
         let config = parse(list).unwrap();
         assert_eq!((config.network.as_str(), config.kind.as_str(), config.check_version()), ("n", "a", "1.1.0"));
         assert_eq!(config.notes, ["of the list only the first plugin is tried, without portmap, tuning"]);
-        assert!(matches!(parse(r#"{"plugins":[]}"#), Err(ConfigError::NoPlugin { .. })));
-        assert!(matches!(parse(r#"{"plugins":{}}"#), Err(ConfigError::NoPlugin { .. })));
     }
 
     #[test]
@@ -237,14 +210,6 @@ mod tests {
         }
         assert_eq!(config("/run/leases").data_dir(), Path::new("/run/leases"));
         assert_eq!(config("/srv").ipam_text("type"), Some("p"));
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let text = |text: &str| parse(text).unwrap_err().to_string();
-        assert!(text("{}").contains("\"name\" is missing"));
-        assert!(text(r#"{"cniVersion":"1.0.0","name":"n","type":"../x"}"#).contains("\"type\""));
-        assert!(text("[]").contains("x.conf is no network configuration"));
     }
 
     #[test]

@@ -295,7 +295,8 @@ impl<C: Chooser> Claim<C> {
         let Stage::Facing { claimed, version } = self.stage else { return Err(ClusterError::Nonsense.into()) };
         let Reply::Got(found) = reply else { return Err(ClusterError::Nonsense.into()) };
         let key = record::member_key(local.node());
-        let record = found.map(|found| record::read::<MemberRecord>(&key, &found.value)).transpose()?;
+        let record = found.map(|found| record::read::<MemberRecord>(&key, &found.value)).transpose();
+        let record = record.map_err(ClusterError::from)?;
         local.face(record.as_ref())?;
         let rest_until = if claimed.was_anothers { now.saturating_add(self.cooldown) } else { 0 };
         let adopted = local.adopt(claimed.block, version, rest_until);

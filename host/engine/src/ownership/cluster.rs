@@ -6,17 +6,8 @@ use ipnet::IpNet;
 
 use super::error::ClusterError;
 use super::grid::{Grid, Picture};
-use super::record::{self, BlockRecord, ConfigRecord, Key, LifeRecord, MemberRecord, Membership};
+use super::record::{self, BlockRecord, ConfigRecord, Key, LifeRecord, MemberRecord, Membership, Seen};
 use super::shared_store::{Record, Version};
-
-/// A record, and when it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Seen<T> {
-    /// What it says.
-    pub record: T,
-    /// When it was written.
-    pub version: Version,
-}
 
 /// A cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -142,5 +133,5 @@ fn read_config(value: &[u8]) -> Result<ConfigRecord, ClusterError> {
     if schema > record::SCHEMA {
         return Err(ClusterError::NewerSchema { schema, known: record::SCHEMA });
     }
-    record::read(record::CONFIG, value)
+    Ok(record::read(record::CONFIG, value)?)
 }

@@ -1,8 +1,10 @@
 //! Why a task did not do what it was for.
 
 use super::grid::Grid;
-use super::local::Standing;
+use super::record::Unreadable;
 use super::shared_store::{StoreFault, Version};
+use super::sighting::Sighting;
+use super::standing::Standing;
 
 /// Why a task did not do what it was for. The texts are whole sentences without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
@@ -67,7 +69,7 @@ pub enum ClusterError {
         /// The registered address.
         address: String,
         /// What to compare with, see [`super::join::Join::having_watched`].
-        sighting: Box<super::takeover::Sighting>,
+        sighting: Box<Sighting>,
     },
     /// The node shows life.
     #[error("node {node} is alive: its sign of life changes")]
@@ -126,13 +128,8 @@ pub enum ClusterError {
         known: u64,
     },
     /// A record that is none.
-    #[error("the record {key} in the cluster's store cannot be read: {reason}")]
-    Unreadable {
-        /// Its key.
-        key: String,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// Others were faster, again and again.
     #[error("other nodes were faster at every block that was tried; try again")]
     Contended,

@@ -9,14 +9,14 @@ mod identity;
 
 use ipnet::IpNet;
 
-use super::cluster::{Cluster, Seen};
+use super::cluster::Cluster;
 use super::error::ClusterError;
 use super::grid::Grid;
 use super::local::{LocalState, Standing};
-use super::record::{self, BlockRecord, ConfigRecord, MemberRecord, Membership};
+use super::record::{self, BlockRecord, ConfigRecord, MemberRecord, Membership, Seen, Unreadable};
 use super::rules::{Rule, Rules};
 use super::shared_store::{Call, Reply, Version};
-use super::takeover::Sighting;
+use super::sighting::Sighting;
 use super::task::{Outstanding, Step, Task};
 
 pub use identity::Identity;
@@ -135,7 +135,7 @@ impl Join {
         }
         let key = record::member_key(local.node());
         if cluster.unreadable.contains(&key) {
-            return Err(ClusterError::Unreadable { key, reason: "it is no member's record".into() });
+            return Err(Unreadable { key, reason: "it is no member's record".into() }.into());
         }
         self.register(&cluster, local, now)
     }

@@ -13,41 +13,8 @@ use super::grid::Grid;
 use super::record::MemberRecord;
 use super::shared_store::Version;
 
+pub use super::standing::Standing;
 pub use blocks::{BlockState, LocalBlock};
-
-/// Where a node stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Standing {
-    /// It never joined.
-    New,
-    /// It was a member before the machine started again.
-    Rebooted,
-    /// Its present incarnation is in the store; its blocks are being taken back.
-    Joining,
-    /// It is a member: it may hand out addresses.
-    Member,
-    /// It has left by itself. It joins again only when told to.
-    Left,
-    /// Its membership was ended by another.
-    Fenced,
-}
-
-impl Standing {
-    /// What to do about a node that is no member, to be said after a colon.
-    pub fn why_out(self) -> &'static str {
-        match self {
-            Self::New => "it has not joined yet, which takes the cluster's store",
-            Self::Rebooted => {
-                "it has started again, and whether another took it over meanwhile is known only to the cluster's store"
-            }
-            Self::Joining => "it is about to join; try again",
-            Self::Member => "it is one after all; try again",
-            Self::Left => "it has left; run: ginghamctl cluster join",
-            Self::Fenced => "it was taken over; it joins again as soon as the cluster's store answers",
-        }
-    }
-}
 
 /// A node's durable knowledge. Made by [`LocalState::new`], read by [`LocalState::read`], changed by tasks alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -100,7 +67,7 @@ impl LocalState {
     /// # Errors
     /// [`ClusterError::Unreadable`]
     pub fn read(bytes: &[u8], boot: &str) -> Result<Self, ClusterError> {
-        super::record::read::<Self>("(of this node)", bytes).map(|state| state.in_boot(boot))
+        Ok(super::record::read::<Self>("(of this node)", bytes)?.in_boot(boot))
     }
 
     /// The same, in a boot of the machine: see [`Self::read`].

@@ -35,6 +35,8 @@ pub mod records;
 pub mod release;
 pub mod rules;
 pub mod shared_store;
+mod sighting;
+mod standing;
 pub mod sync;
 pub mod takeover;
 pub mod task;

@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::error::ClusterError;
 use super::grid::Grid;
+use super::shared_store::Version;
 
 /// The key of [`ConfigRecord`].
 pub const CONFIG: &str = "config";
@@ -183,13 +183,31 @@ fn read_block(text: &str) -> Option<IpNet> {
     (block == block.trunc()).then_some(block)
 }
 
+/// A record, and when it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Seen<T> {
+    /// What it says.
+    pub record: T,
+    /// When it was written.
+    pub version: Version,
+}
+
+/// A record that is none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("the record {key} in the cluster's store cannot be read: {reason}")]
+pub struct Unreadable {
+    /// Its key.
+    pub key: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// Reads a record's value.
 ///
 /// # Errors
-/// [`ClusterError::Unreadable`] names the key.
-pub fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, ClusterError> {
-    serde_json::from_slice(value)
-        .map_err(|error| ClusterError::Unreadable { key: key.to_owned(), reason: error.to_string() })
+/// [`Unreadable`] names the key.
+pub fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, Unreadable> {
+    serde_json::from_slice(value).map_err(|error| Unreadable { key: key.to_owned(), reason: error.to_string() })
 }
 
 /// A record's value.

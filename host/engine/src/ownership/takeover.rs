@@ -6,7 +6,7 @@
 //! Nothing here can know that a node's containers are gone. A silent node is not a dead one (rule R8): the order to take
 //! it over is a person's, or comes from where machines are deleted.
 
-mod sighting;
+mod look;
 
 use super::error::ClusterError;
 use super::local::LocalState;
@@ -15,7 +15,8 @@ use super::rules::{Rule, Rules};
 use super::shared_store::{Call, Record, Reply};
 use super::task::{Outstanding, Step, Task};
 
-pub use sighting::{Look, Sighting};
+pub use super::sighting::Sighting;
+pub use look::Look;
 
 /// Ends another's membership, as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -146,7 +147,7 @@ impl Takeover {
     }
 
     fn read(&self, found: &Record) -> Result<MemberRecord, ClusterError> {
-        record::read(&record::member_key(&self.sighting.node), &found.value)
+        Ok(record::read(&record::member_key(&self.sighting.node), &found.value)?)
     }
 
     fn next(&mut self, reply: Reply) -> Next {

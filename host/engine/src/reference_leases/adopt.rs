@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::{Found, Lease};
 use crate::attachment::{AttachmentKey, Pod};
 use crate::ledger::{AttachmentRecord, Ledger};
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 /// What the machine says about containers.
 pub struct Circumstances<'a> {

@@ -16,7 +16,7 @@ wasmtime::component::bindgen!({
     with: {
         "gingham:ipam/leases.lease": crate::runtime::view::LeaseInfo,
         "gingham:ipam/attachment.request": crate::attachment::Request,
-        "gingham:ipam/attachment.pool": crate::runtime::convert::DeclaredPool,
-        "gingham:ipam/attachment.answer": crate::runtime::convert::DeclaredAnswer,
+        "gingham:ipam/attachment.pool": crate::runtime::declared::DeclaredPool,
+        "gingham:ipam/attachment.answer": crate::runtime::declared::DeclaredAnswer,
     },
 });

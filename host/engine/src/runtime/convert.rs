@@ -1,5 +1,4 @@
 //! Between the contract's types and the engine's.
-#![allow(unreachable_pub)] // The generated bindings re-export two of these.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,7 +6,7 @@ use ipnet::IpNet;
 
 use super::bindings::gingham::ipam::{addresses as wit, attachment as wit_attachment};
 use crate::address::IpRange;
-use crate::attachment::{Assigned, Dns, Problem, Refusal, Route};
+use crate::attachment::{Dns, Problem, Refusal, Route};
 use crate::pool::Edges;
 
 /// A value of a policy that stands for no address, prefix or range.
@@ -35,30 +34,6 @@ pub(crate) enum BadValue {
         /// The range's last address.
         last: IpAddr,
     },
-}
-
-/// A pool as a policy builds it, call by call.
-#[derive(Debug, Default)]
-pub struct DeclaredPool {
-    pub(crate) name: String,
-    pub(crate) ranges: Vec<DeclaredRange>,
-}
-
-/// One `add-range` call. The prefix may have host bits: the engine refuses or masks later, with all values at hand.
-#[derive(Debug)]
-pub(crate) struct DeclaredRange {
-    pub(crate) prefix: IpNet,
-    pub(crate) range: IpRange,
-    pub(crate) gateway: Option<IpAddr>,
-    pub(crate) edges: Edges,
-}
-
-/// An answer as a policy builds it.
-#[derive(Debug, Default)]
-pub struct DeclaredAnswer {
-    pub(crate) addresses: Vec<Assigned>,
-    pub(crate) routes: Vec<Route>,
-    pub(crate) dns: Option<Dns>,
 }
 
 pub(crate) fn address_in(address: wit::IpAddress) -> Result<IpAddr, BadValue> {

@@ -2,10 +2,11 @@
 
 use wasmtime::Trap;
 
+use super::convert::BadValue;
 use super::limits::{Limits, MemoryLimitReached};
-use super::state::{LogLevel, LogLine, PassedBadValue};
+use super::state::{LogLevel, LogLine};
 use super::view::ViewError;
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 /// Why a policy gave no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +61,8 @@ fn and_last_words(words: Option<&str>) -> String {
     words.map(|words| format!(", its last words: {words}")).unwrap_or_default()
 }
 
-impl From<PassedBadValue> for PolicyFault {
-    fn from(bad: PassedBadValue) -> Self {
+impl From<BadValue> for PolicyFault {
+    fn from(bad: BadValue) -> Self {
         Self::BadValue { what: bad.to_string() }
     }
 }
@@ -87,7 +88,7 @@ pub(crate) fn diagnose(error: wasmtime::Error, limits: Limits, lines: &[LogLine]
         Ok(ViewError::Budget) => return PolicyFault::HostCalls.into(),
         Err(error) => error,
     };
-    if let Some(bad) = error.downcast_ref::<PassedBadValue>() {
+    if let Some(bad) = error.downcast_ref::<BadValue>() {
         return PolicyFault::from(bad.clone()).into();
     }
     if let Some(MemoryLimitReached { limit }) = error.downcast_ref() {

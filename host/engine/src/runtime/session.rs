@@ -8,7 +8,8 @@ use wasmtime::component::{ComponentNamedList, HasSelf, Instance, Lift, Linker, L
 use super::Policy;
 use super::bindings::gingham::ipam::{self as contract, attachment as wit};
 use super::contract::{ALLOCATE, CHECK_CONFIG, RELEASE};
-use super::convert::{self, DeclaredAnswer, DeclaredPool};
+use super::convert;
+use super::declared::{DeclaredAnswer, DeclaredPool};
 use super::fault::{CallError, PolicyFault, diagnose};
 use super::limits::{HOST_CALL_BYTES, HOST_CALLS, Limits};
 use super::state::{HostState, LogLine};

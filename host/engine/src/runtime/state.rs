@@ -7,7 +7,8 @@ use std::sync::Arc;
 use wasmtime::component::{Resource, ResourceTable};
 
 use super::bindings::gingham::ipam::{addresses as wit, attachment as wit_attachment, leases, log, memory};
-use super::convert::{self, BadValue, DeclaredAnswer, DeclaredPool, DeclaredRange};
+use super::convert;
+use super::declared::{DeclaredAnswer, DeclaredPool, DeclaredRange};
 use super::limits::{HOST_CALLS, Meter};
 use super::view::{AddressState, LeaseInfo, LeaseView, NoteError, ViewError};
 use super::weight::Weight;
@@ -391,6 +392,3 @@ impl<V: LeaseView + 'static> wit_attachment::HostAnswer for HostState<V> {
         Ok(())
     }
 }
-
-/// The policy passed a value that means nothing; it is stopped, and this is its fault's text.
-pub(crate) type PassedBadValue = BadValue;

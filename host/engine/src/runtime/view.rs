@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::address::IpRange;
 use crate::attachment::{AttachmentKey, Pod};
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 /// What an address is to the host; `leases.address-state` of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

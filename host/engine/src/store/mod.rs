@@ -49,7 +49,7 @@ use directory::{Directory, Lock};
 use environment::{Access, Environment};
 use snapshot::Snapshot;
 
-pub use error::StoreError;
+pub use crate::store_error::StoreError;
 pub use ledgers::{ReadLedger, StoreLedger};
 
 /// The store, open for writing and locked: everybody else waits until it is closed. One at a time in a thread, or the

@@ -1,11 +1,9 @@
 //! What is said when a network cannot be masqueraded.
 
-use std::fmt;
-
 use rustix::io::Errno;
 
-use crate::netlink::{ErrorKind, NetlinkError};
-use crate::nftables::ruleset::{Refusal, Step};
+use crate::netlink::NetlinkError;
+use crate::nftables::refusal::{KernelPart, Refusal, Step};
 
 /// Why a network's masquerade could not be seen to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,9 +55,9 @@ pub enum MasqueradeError {
         /// The network's name.
         network: String,
         /// What the kernel refused to do.
-        tried: &'static str,
+        tried: String,
         /// What to do about it: empty or with its own punctuation.
-        hint: &'static str,
+        hint: String,
         /// What the kernel answered.
         source: NetlinkError,
     },
@@ -76,101 +74,25 @@ pub enum MasqueradeError {
     },
 }
 
-/// A part of the kernel that masquerade needs and that a kernel can be built without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KernelPart {
-    /// The way to talk to netfilter.
-    Nfnetlink,
-    /// nftables itself.
-    NfTables,
-    /// Tables that see IPv4 and IPv6.
-    InetFamily,
-    /// Chains that translate addresses.
-    NatChain,
-    /// The masquerade statement.
-    Masquerade,
-}
-
-impl KernelPart {
-    /// The module's name.
-    pub fn module(self) -> &'static str {
-        match self {
-            Self::Nfnetlink => "nfnetlink",
-            Self::NfTables | Self::InetFamily => "nf_tables",
-            Self::NatChain => "nft_chain_nat",
-            Self::Masquerade => "nft_masq",
-        }
-    }
-
-    /// The option of the kernel's configuration.
-    pub fn option(self) -> &'static str {
-        match self {
-            Self::Nfnetlink => "CONFIG_NETFILTER_NETLINK",
-            Self::NfTables => "CONFIG_NF_TABLES",
-            Self::InetFamily => "CONFIG_NF_TABLES_INET",
-            Self::NatChain => "CONFIG_NFT_NAT",
-            Self::Masquerade => "CONFIG_NFT_MASQ",
-        }
-    }
-
-    /// Which part a refusal shows to be missing, if any. The kernel tries to load the module itself before it refuses.
-    pub(super) fn missed_by(refusal: &Refusal) -> Option<Self> {
-        match (refusal.step, refusal.error.errno?) {
-            (Step::Open, Errno::PROTONOSUPPORT) => Some(Self::Nfnetlink),
-            // A question to a subsystem that is not there is "invalid", a transaction is "not supported".
-            (Step::Read, Errno::INVAL | Errno::OPNOTSUPP) | (Step::Transaction, Errno::OPNOTSUPP) => {
-                Some(Self::NfTables)
-            }
-            (Step::AddTable, Errno::AFNOSUPPORT | Errno::OPNOTSUPP) => Some(Self::InetFamily),
-            (Step::AddChain, Errno::NOENT) => Some(Self::NatChain),
-            (Step::AddRule, Errno::NOENT | Errno::OPNOTSUPP) => Some(Self::Masquerade),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for KernelPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nfnetlink => "netfilter's netlink interface",
-            Self::NfTables => "nftables",
-            Self::InetFamily => "nftables for IPv4 and IPv6 together (family inet)",
-            Self::NatChain => "address translation in nftables of family inet",
-            Self::Masquerade => "masquerade in nftables",
-        })
-    }
+/// Which part of the kernel a refusal shows to be missing, if any.
+pub(super) fn missed_by(refusal: &Refusal) -> Option<KernelPart> {
+    let own = || match (refusal.step, refusal.error.errno?) {
+        (Step::AddTable, Errno::AFNOSUPPORT | Errno::OPNOTSUPP) => Some(KernelPart::InetFamily),
+        (Step::AddChain, Errno::NOENT) => Some(KernelPart::NatChain),
+        (Step::AddRule, Errno::NOENT | Errno::OPNOTSUPP) => Some(KernelPart::Masquerade),
+        _ => None,
+    };
+    KernelPart::missed_by(refusal).or_else(own)
 }
 
 /// A refusal in the words of who configured the network.
 pub(super) fn explain(operation: &'static str, network: &str, refusal: Refusal) -> MasqueradeError {
     let network = network.to_owned();
-    if let Some(part) = KernelPart::missed_by(&refusal) {
+    if let Some(part) = missed_by(&refusal) {
         return MasqueradeError::KernelLacks { operation, network, part, source: refusal.error };
     }
-    let hint = match (refusal.step, refusal.error.kind) {
-        (_, ErrorKind::NotPermitted) => "; it takes CAP_NET_ADMIN in the network namespace, so run it as root",
-        (Step::AddChain, ErrorKind::AlreadyExists | ErrorKind::Busy | ErrorKind::Unsupported) => {
-            "; a chain of another kind is in its place: make room with `nft delete table inet gingham-NETWORK`"
-        }
-        _ => "",
-    };
-    MasqueradeError::Refused { operation, network, tried: tried(refusal.step), hint, source: refusal.error }
-}
-
-/// Reads after "refused to".
-fn tried(step: Step) -> &'static str {
-    match step {
-        Step::Open => "open a netlink socket",
-        Step::Read => "show nftables rules",
-        Step::Generation | Step::Transaction => "change nftables",
-        Step::AddTable => "add the nftables table",
-        Step::DeleteTable => "delete the nftables table",
-        Step::AddChain => "add the chain postrouting to the nftables table",
-        Step::AddRule => "add a rule to the nftables table",
-        Step::DeleteRule => "delete a rule of the nftables table",
-        Step::DeleteChain => "delete a chain of the nftables table",
-    }
+    let (tried, hint) = (refusal.tried("postrouting"), refusal.hint("inet"));
+    MasqueradeError::Refused { operation, network, tried, hint, source: refusal.error }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What the reference plugin `bridge` has left of a container's masquerade: by `iptables` where that speaks nftables, or
 //! by `nft`. A network that changes to Gingham is taken over with its containers.
 
-use super::error::{self, KernelPart, MasqueradeError};
+use super::error::{self, MasqueradeError};
 use crate::netlink::{ErrorKind, Netfilter, Socket};
-use crate::nftables::ruleset::{self, Refusal, Step, Table, Transaction};
+use crate::nftables::refusal::{Refusal, Step};
+use crate::nftables::ruleset::{self, Table, Transaction};
 
 const IPTABLES_TABLE: &str = "nat";
 const IPTABLES_CHAIN: &str = "POSTROUTING";
@@ -33,7 +34,7 @@ pub fn remove_reference(
     for table in [Table::of_ipv4(IPTABLES_TABLE), Table::of_ipv6(IPTABLES_TABLE), Table::from(NFT_TABLE)] {
         match remove_from(socket, table, names) {
             // A kernel without nftables has no rules in it either.
-            Err(refusal) if KernelPart::missed_by(&refusal).is_some() => {}
+            Err(refusal) if error::missed_by(&refusal).is_some() => {}
             done => done.map_err(|refusal| error::explain("end the reference's masquerade of", network, refusal))?,
         }
     }

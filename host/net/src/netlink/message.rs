@@ -143,6 +143,11 @@ pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A number in the machine's byte order.
+pub(crate) fn number(value: &[u8]) -> Option<u32> {
+    value.try_into().ok().map(u32::from_ne_bytes)
+}
+
 /// A NUL-terminated string attribute.
 pub(crate) fn text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value.split(|byte| *byte == 0).next()?).ok()

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::message::{Meaning, Status, attributes_of, split};
 use super::*;
 use crate::netns::NetNs;
-use crate::{bridge, link, link_message};
+use crate::{bridge, link};
 
 fn on_a_fresh_host(work: impl FnOnce(&mut Socket<Route>) + Send) {
     NetNs::create().unwrap().enter(|| work(&mut Socket::open().unwrap())).unwrap();
@@ -40,7 +40,7 @@ fn all_links() -> Message {
 }
 
 fn name(body: &[u8]) -> Option<String> {
-    link_message::read(body).map(|link| link.name)
+    link::message::read(body).map(|link| link.name)
 }
 
 #[test]
@@ -240,7 +240,7 @@ proptest! {
         }
         split(&datagram(kind, flags, &bytes)).flatten().for_each(|received| { received.meaning(); });
         attributes_of(&bytes).for_each(drop);
-        link_message::read(&bytes);
+        link::message::read(&bytes);
     }
 
     #[test]

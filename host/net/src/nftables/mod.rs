@@ -6,5 +6,6 @@
 
 pub(crate) mod attribute;
 pub(crate) mod expression;
+pub(crate) mod refusal;
 pub(crate) mod rule;
 pub(crate) mod ruleset;

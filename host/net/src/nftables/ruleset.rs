@@ -4,6 +4,7 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE};
 use rustix::io::Errno;
 
 use super::attribute::{Attributes, value_of};
+use super::refusal::{Refusal, Step};
 use super::rule::{InstalledRule, NFTA_RULE_CHAIN, NFTA_RULE_HANDLE, NFTA_RULE_TABLE, Rule};
 use crate::netlink::{ErrorKind, Message, Netfilter, NetlinkError, Outcome, Socket};
 
@@ -98,40 +99,6 @@ impl<'a> From<&'a String> for Table<'a> {
 /// A state of all rulesets of a network namespace; every transaction of anybody makes a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation(u32);
-
-/// What the kernel refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// The socket.
-    Open,
-    /// A question.
-    Read,
-    /// The transaction, for its rulesets are no longer those of the given generation.
-    Generation,
-    /// The transaction as a whole.
-    Transaction,
-    /// The table's creation.
-    AddTable,
-    /// The table's removal.
-    DeleteTable,
-    /// The base chain's creation.
-    AddChain,
-    /// A chain's removal.
-    DeleteChain,
-    /// A rule's creation.
-    AddRule,
-    /// A rule's removal.
-    DeleteRule,
-}
-
-/// A refusal by the kernel; nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// Of what.
-    pub(crate) step: Step,
-    /// In the kernel's words.
-    pub(crate) error: NetlinkError,
-}
 
 /// Changes to one table, done by the kernel all together or not at all.
 #[derive(Debug)]

@@ -9,7 +9,6 @@ use netlink_packet_route::neighbour::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::plan::without;
 use super::report::{PeerProblem, Report};
 use super::routes::{family_of, refusals};
 use crate::address::ip;
@@ -116,6 +115,13 @@ pub(super) fn add(
         }
     }
     Ok(without(present, wanted))
+}
+
+/// Entries of `present` that stand for nothing wanted.
+fn without(present: BTreeSet<Entry>, wanted: &BTreeMap<Entry, String>) -> Vec<Entry> {
+    // One with the key of a wanted one is replaced and not removed.
+    let keys: BTreeSet<_> = wanted.keys().map(Entry::key).collect();
+    present.into_iter().filter(|entry| !keys.contains(&entry.key())).collect()
 }
 
 /// Removes entries. When routes still lead to them, packets there are lost, so routes go first.

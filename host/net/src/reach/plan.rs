@@ -1,6 +1,6 @@
 //! From what the other nodes hold to the routes and neighbours that are needed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -223,11 +223,4 @@ fn enter(table: &mut Table, peer: &Peer, prefixes: Vec<IpNet>, hop: NextHop, pro
 
 fn family(v4: bool) -> &'static str {
     if v4 { "IPv4" } else { "IPv6" }
-}
-
-/// Entries of `present` that stand for nothing wanted.
-pub(super) fn without(present: BTreeSet<Entry>, wanted: &BTreeMap<Entry, String>) -> Vec<Entry> {
-    // One with the key of a wanted one is replaced and not removed.
-    let keys: BTreeSet<_> = wanted.keys().map(Entry::key).collect();
-    present.into_iter().filter(|entry| !keys.contains(&entry.key())).collect()
 }

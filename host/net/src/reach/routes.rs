@@ -15,8 +15,7 @@ use super::report::{Conflict, PeerProblem, Report};
 use crate::NetError;
 use crate::address::{ip, unspecified};
 use crate::error::About;
-use crate::link_message::number;
-use crate::netlink::message::attributes_of;
+use crate::netlink::message::{attributes_of, number};
 use crate::netlink::{ErrorKind, Message, NetlinkError, Outcome, Route, Socket};
 
 const HEADER: usize = 12;

@@ -13,8 +13,7 @@ use super::error::ReachError;
 use super::report::Device;
 use super::{Vxlan, lookup};
 use crate::link::{self, Change, Link, Which};
-use crate::link_message::{self, number};
-use crate::netlink::message::attributes_of;
+use crate::netlink::message::{attributes_of, number};
 use crate::netlink::{ErrorKind, Message, Route, Socket};
 use crate::{Mac, NetError};
 
@@ -172,7 +171,7 @@ fn value_of(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
 fn present(kernel: &mut Socket<Route>, network: &str, name: &str) -> Result<Option<(Link, Option<Fixed>)>, ReachError> {
     let Some(body) = link::description(kernel, Which::Name(name))? else { return Ok(None) };
     let not_ours = || ReachError::NotOurs { device: name.to_owned(), network: network.to_owned() };
-    let device = link_message::read(&body).ok_or_else(not_ours)?;
+    let device = link::message::read(&body).ok_or_else(not_ours)?;
     // One without an alias is one whose maker came no further.
     let ours = device.alias.as_ref().is_none_or(|present| *present == alias(network));
     if device.kind.as_deref() != Some("vxlan") || !ours {

@@ -2,8 +2,8 @@
 
 use rustix::io::Errno;
 
-use crate::netlink::{ErrorKind, NetlinkError};
-use crate::nftables::ruleset::{Refusal, Step};
+use crate::netlink::NetlinkError;
+use crate::nftables::refusal::{KernelPart, Refusal, Step};
 
 /// Why a network's guards against spoofed addresses could not be seen to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,17 +27,15 @@ pub enum SpoofingError {
     },
     /// A part of the kernel is not there.
     #[error(
-        "macspoofchk: cannot guard the network {network:?}: this kernel lacks {part} ({}); use a kernel with {option}, \
+        "macspoofchk: cannot guard the network {network:?}: this kernel lacks {part} ({}); use a kernel with {}, \
          or turn macspoofchk off",
-        source.reason()
+        source.reason(), part.option()
     )]
     KernelLacks {
         /// The network's name.
         network: String,
         /// The part.
-        part: &'static str,
-        /// The option of the kernel's configuration.
-        option: &'static str,
+        part: KernelPart,
         /// What the kernel answered.
         source: NetlinkError,
     },
@@ -47,9 +45,9 @@ pub enum SpoofingError {
         /// The network's name.
         network: String,
         /// What the kernel refused to do.
-        tried: &'static str,
+        tried: String,
         /// What to do about it: empty or with its own punctuation.
-        hint: &'static str,
+        hint: String,
         /// What the kernel answered.
         source: NetlinkError,
     },
@@ -75,44 +73,17 @@ pub(super) fn is_without_nftables(refusal: &Refusal) -> bool {
 /// A refusal in the words of who configured the network.
 pub(super) fn explain(network: &str, refusal: Refusal) -> SpoofingError {
     let network = network.to_owned();
-    let lacking = match (refusal.step, refusal.error.errno) {
-        (Step::Open, Some(Errno::PROTONOSUPPORT)) => {
-            Some(("netfilter's netlink interface", "CONFIG_NETFILTER_NETLINK"))
-        }
-        (Step::Read, Some(Errno::INVAL | Errno::OPNOTSUPP)) | (Step::Transaction, Some(Errno::OPNOTSUPP)) => {
-            Some(("nftables", "CONFIG_NF_TABLES"))
-        }
-        (Step::AddTable, Some(Errno::AFNOSUPPORT | Errno::OPNOTSUPP))
-        | (Step::AddChain, Some(Errno::NOENT))
-        | (Step::Read, Some(Errno::AFNOSUPPORT)) => Some(("nftables for bridges", "CONFIG_NF_TABLES_BRIDGE")),
+    let own = || match (refusal.step, refusal.error.errno?) {
+        (Step::AddTable, Errno::AFNOSUPPORT | Errno::OPNOTSUPP)
+        | (Step::AddChain, Errno::NOENT)
+        | (Step::Read, Errno::AFNOSUPPORT) => Some(KernelPart::BridgeFamily),
         _ => None,
     };
-    if let Some((part, option)) = lacking {
-        return SpoofingError::KernelLacks { network, part, option, source: refusal.error };
+    if let Some(part) = KernelPart::missed_by(&refusal).or_else(own) {
+        return SpoofingError::KernelLacks { network, part, source: refusal.error };
     }
-    let hint = match (refusal.step, refusal.error.kind) {
-        (_, ErrorKind::NotPermitted) => "; it takes CAP_NET_ADMIN in the network namespace, so run it as root",
-        (Step::AddChain, ErrorKind::AlreadyExists | ErrorKind::Busy | ErrorKind::Unsupported) => {
-            "; a chain of another kind is in its place: make room with `nft delete table bridge gingham-NETWORK`"
-        }
-        _ => "",
-    };
-    SpoofingError::Refused { network, tried: tried(refusal.step), hint, source: refusal.error }
-}
-
-/// Reads after "refused to".
-fn tried(step: Step) -> &'static str {
-    match step {
-        Step::Open => "open a netlink socket",
-        Step::Read => "show nftables rules",
-        Step::Generation | Step::Transaction => "change nftables",
-        Step::AddTable => "add the nftables table",
-        Step::DeleteTable => "delete the nftables table",
-        Step::AddChain => "add the chain prerouting to the nftables table",
-        Step::DeleteChain => "delete a chain of the nftables table",
-        Step::AddRule => "add a rule to the nftables table",
-        Step::DeleteRule => "delete a rule of the nftables table",
-    }
+    let (tried, hint) = (refusal.tried("prerouting"), refusal.hint("bridge"));
+    SpoofingError::Refused { network, tried, hint, source: refusal.error }
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 //! Only what is asked for is read. A typed parser of the whole message fails on any attribute that a newer kernel
 //! shaped differently, and with it every ADD.
 
+use super::description::{BridgePort, Link, VlanFiltering};
 use crate::Mac;
-use crate::link::{BridgePort, Link, OperationalState, VlanFiltering};
-use crate::netlink::message::{attributes_of, text};
+use crate::netlink::message::{attributes_of, number, text};
+use crate::operational_state::OperationalState;
 
 const HEADER: usize = 16;
 
@@ -118,11 +119,6 @@ fn state_of(code: u8) -> OperationalState {
         6 => OperationalState::Up,
         _ => OperationalState::Unknown,
     }
-}
-
-/// A number in the machine's byte order.
-pub(crate) fn number(value: &[u8]) -> Option<u32> {
-    value.try_into().ok().map(u32::from_ne_bytes)
 }
 
 #[cfg(test)]

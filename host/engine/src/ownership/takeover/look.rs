@@ -1,31 +1,11 @@
-//! A node as it was seen: what is compared later to know whether it shows life.
+//! Looking at a node.
 
-use crate::ownership::cluster::Seen;
 use crate::ownership::error::ClusterError;
 use crate::ownership::local::LocalState;
-use crate::ownership::record::{self, LifeRecord, MemberRecord};
-use crate::ownership::shared_store::{Call, Reply, Version};
+use crate::ownership::record::{self, MemberRecord, Seen};
+use crate::ownership::shared_store::{Call, Reply};
+use crate::ownership::sighting::Sighting;
 use crate::ownership::task::{Outstanding, Step, Task};
-
-/// A node as it was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Sighting {
-    /// Its name.
-    pub node: String,
-    /// Its record.
-    pub member: MemberRecord,
-    /// When that was written.
-    pub version: Version,
-    /// Its sign of life; none from a node without companion.
-    pub life: Option<LifeRecord>,
-}
-
-impl Sighting {
-    /// From records of one moment.
-    pub fn of(node: &str, member: &Seen<MemberRecord>, life: Option<&LifeRecord>) -> Self {
-        Self { node: node.to_owned(), member: member.record.clone(), version: member.version, life: life.cloned() }
-    }
-}
 
 /// Looks at a node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,0 +1,188 @@
+//! Why no address was given, and in what words.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::address::IpRange;
+use crate::attachment::{AttachmentKey, Problem, Refusal};
+use crate::guard::GuardError;
+use crate::ownership::grid::Grid;
+use crate::pool::PoolError;
+use crate::runtime::{CallError, Policy, PolicyFault};
+use crate::store_error::StoreError;
+
+/// Problems of a configuration in one message.
+const PROBLEMS_SHOWN: usize = 10;
+
+/// Why no address was given.
+#[derive(Debug, thiserror::Error)]
+pub enum IpamError {
+    /// The attachment has addresses already; they are untouched.
+    #[error(
+        "{} has been allocated to {}, duplicate allocation is not allowed; DEL interface {} of that container first",
+        list(.addresses), .key.container_id, .key.interface
+    )]
+    AlreadyAttached {
+        /// Whose.
+        key: AttachmentKey,
+        /// Which.
+        addresses: Vec<IpAddr>,
+    },
+    /// The policy said no.
+    #[error("policy {policy}: {}", refusal_text(.refusal))]
+    Refused {
+        /// The policy's name.
+        policy: String,
+        /// Its word.
+        refusal: Refusal,
+    },
+    /// The policy finds the configuration wrong.
+    #[error("policy {policy}: {}", problems_text(.problems))]
+    Problems {
+        /// The policy's name.
+        policy: String,
+        /// Everything it found.
+        problems: Vec<Problem>,
+    },
+    /// The policy misbehaved.
+    #[error("policy {policy}: {fault}")]
+    Fault {
+        /// The policy's name.
+        policy: String,
+        /// What it did.
+        fault: PolicyFault,
+    },
+    /// The policy declared pools that cannot be.
+    #[error("policy {policy}: {source}")]
+    Pools {
+        /// The policy's name.
+        policy: String,
+        /// What is wrong with them.
+        source: PoolError,
+    },
+    /// The policy answered something the host does not do.
+    #[error("policy {policy}: {source}")]
+    Guard {
+        /// The policy's name.
+        policy: String,
+        /// What it answered.
+        source: GuardError,
+    },
+    /// A cluster policy declared grids, shares or blocks that cannot be.
+    #[error("policy {policy}: {source}")]
+    Cluster {
+        /// The policy's name.
+        policy: String,
+        /// What is wrong with them.
+        source: ClusterFault,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is wrong with a cluster policy's word; the sentence follows the policy's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterFault {
+    /// Not one grid for each pool.
+    #[error("it declares {grids} grids for {pools} pools; a cluster policy has one grid for each pool")]
+    GridCount {
+        /// How many grids.
+        grids: usize,
+        /// How many pools.
+        pools: usize,
+    },
+    /// More grids than any network needs.
+    #[error("it declares {count} grids; {most} is the most")]
+    TooManyGrids {
+        /// How many.
+        count: usize,
+        /// The bound.
+        most: usize,
+    },
+    /// Two grids with common addresses.
+    #[error("its grids {first} and {second} overlap")]
+    GridsOverlap {
+        /// One.
+        first: Grid,
+        /// The other.
+        second: Grid,
+    },
+    /// Addresses that no block can hold.
+    #[error("its pool {pool} has the range {range}, which is not within the pool's grid {grid}")]
+    PoolOffGrid {
+        /// The pool's name.
+        pool: String,
+        /// The range.
+        range: IpRange,
+        /// The grid.
+        grid: Grid,
+    },
+    /// A share that no block can be claimed in.
+    #[error("its share for {member} has {range}, which is on none of its grids")]
+    ShareOffGrid {
+        /// Whose share.
+        member: String,
+        /// The range.
+        range: IpRange,
+    },
+    /// A block of the wrong length, not aligned, or outside.
+    #[error("it proposed to claim {block}, which is no block of {grid}")]
+    BlockOffGrid {
+        /// The block.
+        block: IpNet,
+        /// The grid.
+        grid: Grid,
+    },
+    /// A block that was shown as claimed.
+    #[error("it proposed to claim {block}, which {holder} holds")]
+    BlockHeld {
+        /// The block.
+        block: IpNet,
+        /// The member that holds it.
+        holder: String,
+    },
+    /// It has no such grid.
+    #[error("it was asked for grid {grid}, and has {count}")]
+    NoSuchGrid {
+        /// The number asked for, from 0.
+        grid: usize,
+        /// How many it has.
+        count: usize,
+    },
+}
+
+pub(crate) fn call_error(policy: &Policy, error: CallError) -> IpamError {
+    match error {
+        CallError::Policy(fault) => IpamError::Fault { policy: policy.name().to_owned(), fault },
+        CallError::Store(store) => store.into(),
+    }
+}
+
+fn list(addresses: &[IpAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn refusal_text(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Exhausted(text)
+        | Refusal::Unavailable(text)
+        | Refusal::TryAgain(text)
+        | Refusal::Denied(text)
+        | Refusal::Other(text) => text.clone(),
+        Refusal::InvalidConfig(problem) => problems_text(std::slice::from_ref(problem)),
+    }
+}
+
+fn problems_text(problems: &[Problem]) -> String {
+    let one = |problem: &Problem| match problem.key.as_str() {
+        "" => problem.message.clone(),
+        key => format!("ipam.{key}: {}", problem.message),
+    };
+    let mut texts: Vec<String> = problems.iter().take(PROBLEMS_SHOWN).map(one).collect();
+    if problems.len() > PROBLEMS_SHOWN {
+        texts.push(format!("and {} more", problems.len() - PROBLEMS_SHOWN));
+    }
+    texts.join("; ")
+}

@@ -1,0 +1,120 @@
+//! A policy that has found its configuration good: the pools, and how full they are.
+
+use std::sync::Arc;
+
+use super::error::{IpamError, call_error};
+use crate::ledger::LedgerQueries;
+use crate::network_view::NetworkView;
+use crate::ownership::grid::Picture;
+use crate::pool::Pools;
+use crate::ranges::RangeSet;
+use crate::runtime::view::{LeaseView, ViewError};
+use crate::runtime::{LogLine, Policy, Session};
+use crate::settings::Settings;
+
+/// How full a pool is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolRoom {
+    /// The pool's name.
+    pub name: String,
+    /// Free addresses; `u64::MAX` stands for that many or more.
+    pub free: u64,
+    /// Addresses that rest: taken when nothing else is free.
+    pub resting: u64,
+    /// Leased addresses.
+    pub leased: u64,
+}
+
+/// A policy whose configuration was found good, before any lock is taken.
+pub struct Prepared<'a, L: 'static> {
+    pub(super) policy: &'a Policy,
+    pub(super) settings: &'a Settings,
+    pub(super) session: Session<NetworkView<L>>,
+    pub(super) pools: Pools,
+    /// The cluster, once the addresses are restricted to the blocks of this member.
+    pub(super) picture: Option<Arc<Picture>>,
+    /// Whether a resting address is taken when nothing else is free.
+    pub(super) reuses_early: bool,
+}
+
+/// Lets the policy check its configuration and say where its addresses lie.
+///
+/// # Errors
+/// [`IpamError::Problems`], [`IpamError::Pools`], [`IpamError::Fault`]. What the policy logged is in `log` all the same.
+pub fn prepare<'a, L: LedgerQueries + 'static>(
+    policy: &'a Policy,
+    settings: &'a Settings,
+    log: &mut Vec<LogLine>,
+) -> Result<Prepared<'a, L>, IpamError> {
+    let name = || policy.name().to_owned();
+    let mut session = Session::new(policy, settings.limits).map_err(|error| call_error(policy, error))?;
+    let checked = session.check_config(&settings.policy_config);
+    log.append(&mut session.take_log());
+    let pools = checked
+        .map_err(|error| call_error(policy, error))?
+        .map_err(|problems| IpamError::Problems { policy: name(), problems })?;
+    let pools = Pools::new(pools).map_err(|source| IpamError::Pools { policy: name(), source })?;
+    Ok(Prepared { policy, settings, session, pools, picture: None, reuses_early: true })
+}
+
+impl<L: LedgerQueries + 'static> Prepared<'_, L> {
+    /// The pools of this configuration.
+    pub fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    /// From now on addresses come only from these blocks: those that this member of a cluster holds and may use. None is
+    /// possible, and then nothing is free. The policy sees the cluster as in the picture; what it holds may be as
+    /// little as the blocks of this member, for a policy looks at the others' only to explain itself.
+    #[must_use]
+    pub fn restrict(mut self, blocks: &RangeSet, picture: Arc<Picture>) -> Self {
+        self.pools = self.pools.within(blocks);
+        self.picture = Some(picture);
+        self.show_cluster();
+        self
+    }
+
+    /// Resting addresses stay at rest, and `exhausted` is the answer: for who can get more addresses elsewhere.
+    #[must_use]
+    pub fn letting_rest(mut self) -> Self {
+        self.reuses_early = false;
+        self
+    }
+
+    pub(super) fn show_cluster(&mut self) {
+        if let Some(picture) = &self.picture {
+            self.session.show_cluster(Arc::clone(picture));
+        }
+    }
+
+    /// How full the pools are.
+    ///
+    /// # Errors
+    /// [`IpamError::Store`]
+    pub fn room(&self, ledger: L) -> Result<Vec<PoolRoom>, IpamError> {
+        let mut view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
+        let mut rooms = Vec::new();
+        for pool in self.pools.iter() {
+            let mut room = PoolRoom { name: pool.name.clone(), free: 0, resting: 0, leased: 0 };
+            for part in &pool.ranges {
+                view.start_over()?;
+                let free = counted(view.free_count(part.range))?;
+                let leased = counted(view.used_count(part.range))?;
+                room.free = room.free.saturating_add(free);
+                room.leased = room.leased.saturating_add(leased);
+                room.resting = room.resting.saturating_add(view.ledger().resting_count(part.range)?);
+            }
+            rooms.push(room);
+        }
+        Ok(rooms)
+    }
+}
+
+/// A count that would take too many steps is answered by "plenty": a network that fragmented is not full.
+fn counted(count: Result<u64, ViewError>) -> Result<u64, IpamError> {
+    match count {
+        Ok(count) => Ok(count),
+        Err(ViewError::Budget) => Ok(u64::MAX),
+        Err(ViewError::Store(store)) => Err(store.into()),
+    }
+}

@@ -1,0 +1,130 @@
+//! What can go wrong with a store, in words an operator can act on.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the store could not do its work. In every case nothing was changed: a transaction is committed whole or not at
+/// all. After an error the ledger it came from is only good for dropping.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system has no room, or the user's quota is used up.
+    #[error(
+        "cannot {operation} {path}: no space is left ({source}); nothing was changed. Free space on that file system \
+         or set `dataDir` to a directory on another one"
+    )]
+    Full {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// ENOSPC or EDQUOT.
+        source: io::Error,
+    },
+    /// The file system is mounted read-only.
+    #[error(
+        "cannot {operation} {path}: the file system is read-only. Remount it for writing or set `dataDir` to a \
+         directory on another one"
+    )]
+    ReadOnly {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+    },
+    /// The user may not.
+    #[error(
+        "cannot {operation} {path}: {source}. Gingham has to run as the user who owns that directory and its files \
+         (on a node: root)"
+    )]
+    Permission {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// EACCES or EPERM.
+        source: io::Error,
+    },
+    /// The kernel refused to lock the directory.
+    #[error(
+        "cannot lock the data directory {path}: {source}. The store needs a local file system that knows flock(2); \
+         set `dataDir` to a directory on one"
+    )]
+    Lock {
+        /// The directory.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// A later version of Gingham wrote the store.
+    #[error(
+        "the lease store {path} has schema {found}; this version of Gingham reads up to schema {known}. Install the \
+         version that wrote it, or a later one; nothing was changed"
+    )]
+    Newer {
+        /// The store's file.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The newest schema known here.
+        known: u32,
+    },
+    /// The file is no store of ours, or not a whole one.
+    #[error(
+        "the lease store {path} is damaged: {what}. Nothing was changed. To start over: stop this node's containers \
+         (or reboot the node), then move that file away. Containers that run keep their addresses, but a new store \
+         does not know them and would hand out the same addresses again"
+    )]
+    Damaged {
+        /// The store's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The store reached the size its address space was laid out for.
+    #[error(
+        "the lease store {path} has grown to its limit of {limit} bytes; nothing was changed. Remove containers that \
+         are gone with a CNI GC or `ginghamctl gc`"
+    )]
+    MapFull {
+        /// The store's file.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A name that does not fit into a key of the store.
+    #[error("{what} is {length} bytes long; the store keeps at most {most}")]
+    TooLong {
+        /// "the container id", "the network's name", …
+        what: &'static str,
+        /// Its length in bytes.
+        length: usize,
+        /// The most in bytes.
+        most: usize,
+    },
+    /// A name with a NUL byte, which no environment variable can carry.
+    #[error("{what} holds a NUL byte")]
+    Nul {
+        /// "the container id" or "the interface".
+        what: &'static str,
+    },
+    /// An attachment was recorded over another one: a defect of the caller, and refused here so that it can never give
+    /// one address to two containers.
+    #[error("{what} is recorded already: a defect in Gingham, please report it; nothing was changed")]
+    Conflict {
+        /// The attachment or address.
+        what: String,
+    },
+    /// A transaction is used after its end. The types of the store forbid it; whoever lends a ledger away may meet it.
+    #[error("the open transaction was lost: a defect in Gingham, please report it; nothing was changed")]
+    Lost,
+    /// Anything else the kernel or LMDB reports.
+    #[error("cannot {operation} {path}: {source}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,139 @@
+//! What the kernel refuses when it is asked about nftables, and what that says of the kernel.
+
+use std::fmt;
+
+use rustix::io::Errno;
+
+use crate::netlink::{ErrorKind, NetlinkError};
+
+/// What the kernel refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The socket.
+    Open,
+    /// A question.
+    Read,
+    /// The transaction, for its rulesets are no longer those of the given generation.
+    Generation,
+    /// The transaction as a whole.
+    Transaction,
+    /// The table's creation.
+    AddTable,
+    /// The table's removal.
+    DeleteTable,
+    /// The base chain's creation.
+    AddChain,
+    /// A chain's removal.
+    DeleteChain,
+    /// A rule's creation.
+    AddRule,
+    /// A rule's removal.
+    DeleteRule,
+}
+
+/// A refusal by the kernel; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Of what.
+    pub(crate) step: Step,
+    /// In the kernel's words.
+    pub(crate) error: NetlinkError,
+}
+
+impl Refusal {
+    /// What the kernel refused to do with the table whose base chain this is; reads after "refused to".
+    pub(crate) fn tried(&self, chain: &str) -> String {
+        match self.step {
+            Step::Open => "open a netlink socket".to_owned(),
+            Step::Read => "show nftables rules".to_owned(),
+            Step::Generation | Step::Transaction => "change nftables".to_owned(),
+            Step::AddTable => "add the nftables table".to_owned(),
+            Step::DeleteTable => "delete the nftables table".to_owned(),
+            Step::AddChain => format!("add the chain {chain} to the nftables table"),
+            Step::DeleteChain => "delete a chain of the nftables table".to_owned(),
+            Step::AddRule => "add a rule to the nftables table".to_owned(),
+            Step::DeleteRule => "delete a rule of the nftables table".to_owned(),
+        }
+    }
+
+    /// What to do about it in a table of this family: empty or with its own punctuation.
+    pub(crate) fn hint(&self, family: &str) -> String {
+        match (self.step, self.error.kind) {
+            (_, ErrorKind::NotPermitted) => {
+                "; it takes CAP_NET_ADMIN in the network namespace, so run it as root".to_owned()
+            }
+            (Step::AddChain, ErrorKind::AlreadyExists | ErrorKind::Busy | ErrorKind::Unsupported) => format!(
+                "; a chain of another kind is in its place: make room with `nft delete table {family} gingham-NETWORK`"
+            ),
+            _ => String::new(),
+        }
+    }
+}
+
+/// A part of the kernel that is needed here and that a kernel can be built without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KernelPart {
+    /// The way to talk to netfilter.
+    Nfnetlink,
+    /// nftables itself.
+    NfTables,
+    /// Tables that see IPv4 and IPv6.
+    InetFamily,
+    /// Tables that see what bridges forward.
+    BridgeFamily,
+    /// Chains that translate addresses.
+    NatChain,
+    /// The masquerade statement.
+    Masquerade,
+}
+
+impl KernelPart {
+    /// The module's name.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Nfnetlink => "nfnetlink",
+            Self::NfTables | Self::InetFamily | Self::BridgeFamily => "nf_tables",
+            Self::NatChain => "nft_chain_nat",
+            Self::Masquerade => "nft_masq",
+        }
+    }
+
+    /// The option of the kernel's configuration.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Nfnetlink => "CONFIG_NETFILTER_NETLINK",
+            Self::NfTables => "CONFIG_NF_TABLES",
+            Self::InetFamily => "CONFIG_NF_TABLES_INET",
+            Self::BridgeFamily => "CONFIG_NF_TABLES_BRIDGE",
+            Self::NatChain => "CONFIG_NFT_NAT",
+            Self::Masquerade => "CONFIG_NFT_MASQ",
+        }
+    }
+
+    /// Which part that every use of nftables needs a refusal shows to be missing, if any. The kernel tries to load the
+    /// module itself before it refuses.
+    pub(crate) fn missed_by(refusal: &Refusal) -> Option<Self> {
+        match (refusal.step, refusal.error.errno?) {
+            (Step::Open, Errno::PROTONOSUPPORT) => Some(Self::Nfnetlink),
+            // A question to a subsystem that is not there is "invalid", a transaction is "not supported".
+            (Step::Read, Errno::INVAL | Errno::OPNOTSUPP) | (Step::Transaction, Errno::OPNOTSUPP) => {
+                Some(Self::NfTables)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for KernelPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nfnetlink => "netfilter's netlink interface",
+            Self::NfTables => "nftables",
+            Self::InetFamily => "nftables for IPv4 and IPv6 together (family inet)",
+            Self::BridgeFamily => "nftables for bridges",
+            Self::NatChain => "address translation in nftables of family inet",
+            Self::Masquerade => "masquerade in nftables",
+        })
+    }
+}

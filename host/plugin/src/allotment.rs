@@ -1,0 +1,65 @@
+//! What an attachment was given, as CNI has it.
+
+use gingham_engine::attachment;
+use gingham_engine::ipam::Granted;
+use ipnet::IpNet;
+
+use crate::cni::result::{Dns, IpConfig, Route};
+
+/// What an attachment was given, by a policy or another plugin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Allotment {
+    /// Addresses.
+    pub(crate) ips: Vec<IpConfig>,
+    /// Routes.
+    pub(crate) routes: Vec<Route>,
+    /// Name resolution.
+    pub(crate) dns: Dns,
+    /// The networks the addresses lie in.
+    pub(crate) prefixes: Vec<IpNet>,
+    /// All networks of the policy, whose gateways share the bridge.
+    pub(crate) networks: Vec<IpNet>,
+    /// Whether the gateways are this node's own leases: then no other address of their networks belongs on the bridge.
+    pub(crate) own_gateways: bool,
+    /// Whether a cluster's store was asked: then the ways to the other nodes may be new.
+    pub(crate) asked_store: bool,
+}
+
+impl Allotment {
+    /// What a policy granted.
+    pub(crate) fn of(granted: Granted) -> Self {
+        let answer = granted.answer;
+        let ip = |assigned: attachment::Assigned| IpConfig {
+            interface: None,
+            address: assigned.address,
+            gateway: assigned.gateway,
+        };
+        let route = |route: attachment::Route| Route {
+            dst: route.destination,
+            gw: route.gateway,
+            mtu: route.mtu,
+            advmss: route.advmss,
+            priority: route.priority,
+            table: route.table,
+            scope: route.scope,
+        };
+        Self {
+            ips: answer.addresses.into_iter().map(ip).collect(),
+            routes: answer.routes.into_iter().map(route).collect(),
+            dns: answer.dns.map(cni_dns).unwrap_or_default(),
+            prefixes: granted.prefixes,
+            networks: granted.networks,
+            ..Self::default()
+        }
+    }
+
+    /// Without leave for gateways of other pools to be on the bridge.
+    pub(crate) fn of_one_network(self) -> Self {
+        Self { networks: Vec::new(), ..self }
+    }
+}
+
+fn cni_dns(dns: attachment::Dns) -> Dns {
+    let attachment::Dns { nameservers, domain, search, options } = dns;
+    Dns { nameservers, domain: domain.unwrap_or_default(), search, options }
+}
