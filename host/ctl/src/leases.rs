@@ -70,7 +70,10 @@ pub(crate) fn run(arguments: &LeasesArguments, out: &mut dyn Write) -> Result<()
         (_, held) => write!(out, "{}", table(held, state, clock::now()))?,
     }
     for (network, count) in &holdings.resting {
-        writeln!(out, "{network}: {count} freed addresses rest before they are handed out again")?;
+        match count {
+            1 => writeln!(out, "{network}: 1 freed address rests before it is handed out again")?,
+            _ => writeln!(out, "{network}: {count} freed addresses rest before they are handed out again")?,
+        }
     }
     Ok(())
 }

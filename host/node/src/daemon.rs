@@ -135,7 +135,10 @@ fn summary(networks: &BTreeMap<String, Status>) -> String {
     }
     let word = |status: &Status| match status.state {
         State::Starting => "starts".to_owned(),
-        State::Kept => format!("kept ({} members, {} routes)", status.members, status.routes),
+        State::Kept => {
+            let count = |number: u64, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
+            format!("kept ({}, {})", count(status.members, "member"), count(status.routes, "route"))
+        }
         State::StoreSilent(_) => "kept as last known, the store is silent".to_owned(),
         State::Failed(_) => "failed".to_owned(),
     };

@@ -153,10 +153,10 @@ impl Inheritance {
             let Adopted { leases, of_earlier_boot, conflicts, .. } = adopted;
             if !leases.is_empty() || !of_earlier_boot.is_empty() {
                 journal::info(format!(
-                    "network {network}: {} leases of the reference host-local in {} are adopted; {} are of an earlier \
-                     boot and are not",
-                    leases.len(),
+                    "network {network}: leases of the reference host-local in {} that are adopted: {}; of an earlier boot, \
+                     and not adopted: {}",
                     path.display(),
+                    leases.len(),
                     of_earlier_boot.len()
                 ));
             }

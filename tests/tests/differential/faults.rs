@@ -53,6 +53,8 @@ fn bridge_key(dice: &mut Dice, case: &mut Case) {
         json!({"dns": {"nameservers": "10.0.0.1"}}),
         json!({"ipMasq": 1}),
         json!({"vlan": "7"}),
+        json!({"vlan": -1}),
+        json!({"vlan": 4095}),
         json!({"macspoofchk": "yes"}),
     ];
     let fault = dice.pick(&faults);

@@ -63,6 +63,10 @@ pub(crate) fn bridges(dice: &mut Dice, index: usize) -> Case {
     hardware_address(dice, &mut case);
     if dice.percent(30) {
         faults::in_bridge(dice, &mut case, &sets);
+    } else if dice.percent(12) {
+        // Where no bridge filters VLANs, this is a fault of its own.
+        let number = dice.pick(&[0, 1, 7, 4094]);
+        case.network["vlan"] = json!(if *FILTERS_VLANS { 0 } else { number });
     }
     spell(dice, &mut case.network);
     case
@@ -200,10 +204,6 @@ fn bridge_keys(dice: &mut Dice, network: &mut Value) {
     flag(dice, "disableContainerInterface", 4);
     if dice.percent(40) {
         network["mtu"] = json!(dice.pick(&[0, 1280, 1400, 1500, 9000]));
-    }
-    if dice.percent(8) {
-        let number = dice.pick(&[0, 1, 7, 4094, 4095, -1]);
-        network["vlan"] = json!(if (1..4095).contains(&number) && *FILTERS_VLANS { 0 } else { number });
     }
     if network["hairpinMode"] != json!(true) && dice.percent(15) {
         network["promiscMode"] = json!(true);

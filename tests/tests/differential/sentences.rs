@@ -96,10 +96,8 @@ const TOLD_FIRST: &[(&str, &str)] = &[
     ("does not support more than 1 address per family", "overlaps with"),
     ("does not support more than 1 address per family", "resolvConf: cannot read"),
     ("config version does not allow CHECK", "ipam: found "),
-    ("operation not supported", "cannot be an interface's MAC address"),
     ("operation not supported", "failed to allocate"),
-    ("operation not supported", "duplicate allocation is not allowed"),
-    ("invalid VLAN ID", "unknown args"),
+    ("operation not supported", "does not support more than 1 address per family"),
     ("failed to add route", "already has an IP address different from"),
 ];
 

@@ -43,7 +43,9 @@ fn start_adds(members: &[Member]) -> Vec<Running> {
     assert_eq!(kernel::links(), [""; 0]);
     let mut in_order: Vec<(&Member, &Running)> = members.iter().zip(&adds).collect();
     in_order.sort_by_key(|((_, network), _)| network["bridge"].to_string());
-    in_order.iter().for_each(|(_, add)| add.go_on());
+    for (_, add) in in_order {
+        add.go_on();
+    }
     adds
 }
 

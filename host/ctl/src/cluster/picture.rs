@@ -77,8 +77,10 @@ impl Picture<'_> {
             legend.push(format!("{letter} {}{this}", holder.name));
         }
         let rest = holders.count();
-        if rest > 0 {
-            legend.push(format!("and {rest} nodes that have no letter left"));
+        match rest {
+            0 => {}
+            1 => legend.push("and 1 node that has no letter left".to_owned()),
+            _ => legend.push(format!("and {rest} nodes that have no letter left")),
         }
         legend.push(format!("{NOBODY} nobody"));
         legend.join("  ")

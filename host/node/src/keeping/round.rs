@@ -110,12 +110,15 @@ impl Keeping {
 /// What is said of containers whose addresses are not this node's any more. They are left alone: to end them is for who
 /// knows them.
 fn stray(usage: &Usage) -> Option<String> {
-    let first = usage.outside.first()?;
-    Some(format!(
-        "containers here have {} addresses of blocks that this node does not hold any more, the first of them {first}: \
-         other nodes may hand out the same; end these containers (ginghamctl leases shows them)",
-        usage.outside.len()
-    ))
+    let whose = match usage.outside.as_slice() {
+        [] => return None,
+        [one] => format!("a container here has an address of a block that this node does not hold any more, {one}"),
+        [first, ..] => format!(
+            "containers here have {} addresses of blocks that this node does not hold any more, the first of them {first}",
+            usage.outside.len()
+        ),
+    };
+    Some(format!("{whose}: other nodes may hand out the same; end these containers (ginghamctl leases shows them)"))
 }
 
 fn keep_routes(wanted: &Wanted) -> Result<(Report, Vec<ReversePathProblem>), Fault> {

@@ -45,5 +45,5 @@ fn it_joins_again_and_tells_whose_addresses_are_in_doubt() {
     one.until("gingham_members", |members| members == 2);
     assert_eq!(ground.leases(2), leases, "they are left alone");
     assert!(back.log().contains("warning net: this node was taken over"), "{}", back.log());
-    assert!(back.log().contains("warning net: containers here have 1 addresses of blocks"), "{}", back.log());
+    assert!(back.log().contains("warning net: a container here has an address of a block"), "{}", back.log());
 }

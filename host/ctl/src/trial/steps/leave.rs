@@ -52,7 +52,10 @@ impl Trial<'_> {
             Ok(prefixes) if prefixes.is_empty() => Ok(()),
             // Where there is no NAT, none is left.
             Err(MasqueradeError::KernelLacks { .. }) => Ok(()),
-            Ok(prefixes) => left(format!("the masquerade of {} prefixes", prefixes.len())),
+            Ok(prefixes) => {
+                let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
+                left(format!("the masquerade of {}", prefixes.join(" and ")))
+            }
             Err(error) => Err(error.into()),
         }
     }
