@@ -1,7 +1,6 @@
-//! The compiler: from a component (or a core module that carries one) to the artefact the plugin loads.
+//! The compiler: from a component to the artefact the plugin loads.
 
 use wasmtime::{Engine, Module};
-use wit_component::ComponentEncoder;
 
 use crate::memory_ledger::MemoryLedger;
 use crate::network_view::NetworkView;
@@ -20,15 +19,6 @@ pub enum CompileError {
     #[error("this WebAssembly module is damaged: {reason}")]
     Damaged {
         /// The validator's words.
-        reason: String,
-    },
-    /// A core module without the contract inside.
-    #[error(
-        "this is a plain WebAssembly module and no component ({reason}); build the policy with gingham-sdk, \
-         or turn the module into a component first"
-    )]
-    PlainModule {
-        /// The componentiser's words.
         reason: String,
     },
     /// WebAssembly that the compiler refuses.
@@ -111,34 +101,31 @@ impl Compiler {
     }
 }
 
-/// Makes a component of what an author's build left: a component stays as it is, a core module is wrapped.
-///
-/// # Errors
-/// [`CompileError::NotWasm`], [`CompileError::Damaged`], [`CompileError::PlainModule`]
-pub fn componentise(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
-    const MAGIC: &[u8] = b"\0asm";
-    const COMPONENT_LAYER: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
-    const MODULE_LAYER: &[u8] = &[0x01, 0x00, 0x00, 0x00];
-    match (bytes.get(..4), bytes.get(4..8)) {
-        (Some(MAGIC), Some(COMPONENT_LAYER)) => Ok(bytes.to_vec()),
-        (Some(MAGIC), Some(MODULE_LAYER)) => wrap(bytes),
-        _ => Err(CompileError::NotWasm),
-    }
+/// What a file of WebAssembly is, by its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A component.
+    Component,
+    /// A core module, which may carry a component's parts.
+    Module,
 }
 
-fn wrap(module: &[u8]) -> Result<Vec<u8>, CompileError> {
-    // How the names of the sections begin in which wit-bindgen writes down what the module is made for. Without one the
-    // encoder would make a component that has nothing.
-    const CONTRACT: &[u8] = b"component-type:";
-    // The componentiser takes a module for whole and panics on one that is not.
-    Module::validate(&Engine::default(), module)
-        .map_err(|error| CompileError::Damaged { reason: format!("{error:#}") })?;
-    if !module.windows(CONTRACT.len()).any(|bytes| bytes == CONTRACT) {
-        return Err(CompileError::PlainModule { reason: "it carries no contract".to_owned() });
+impl Form {
+    /// Tells components and modules apart; a module is validated, because whoever wraps one takes it for whole.
+    ///
+    /// # Errors
+    /// [`CompileError::NotWasm`], [`CompileError::Damaged`]
+    pub fn of(bytes: &[u8]) -> Result<Self, CompileError> {
+        const MAGIC: &[u8] = b"\0asm";
+        const COMPONENT_LAYER: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
+        const MODULE_LAYER: &[u8] = &[0x01, 0x00, 0x00, 0x00];
+        match (bytes.get(..4), bytes.get(4..8)) {
+            (Some(MAGIC), Some(COMPONENT_LAYER)) => Ok(Self::Component),
+            (Some(MAGIC), Some(MODULE_LAYER)) => match Module::validate(&Engine::default(), bytes) {
+                Ok(()) => Ok(Self::Module),
+                Err(error) => Err(CompileError::Damaged { reason: format!("{error:#}") }),
+            },
+            _ => Err(CompileError::NotWasm),
+        }
     }
-    ComponentEncoder::default()
-        .validate(true)
-        .module(module)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| CompileError::PlainModule { reason: format!("{error:#}") })
 }

@@ -9,6 +9,7 @@ use gingham_net::netns::NetNs;
 use gingham_net::{masquerade, route, spoofing, vlan};
 use ipnet::IpNet;
 
+use crate::alias;
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::config::NetworkName;
 use crate::cni::env::Attachment;
@@ -180,8 +181,7 @@ impl<'a> Inspection<'a> {
         let is_end = |told: &&Interface| told.sandbox.is_empty() && told.name != self.config.name.as_str();
         let Some(told) = self.previous.interfaces.iter().find(is_end) else { return Ok(None) };
         let found = link::by_name(&mut self.host, &told.name)?;
-        let is_ours = |link: &Link| link.alias.as_ref().is_some_and(|alias| alias.starts_with("gingham "));
-        let inherited = found.filter(|link| !is_ours(link));
+        let inherited = found.filter(|link| !alias::is_on(link));
         self.inherited = inherited.is_some();
         Ok(inherited)
     }

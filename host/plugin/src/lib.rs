@@ -7,6 +7,7 @@
 mod add;
 mod addressing;
 pub mod adoption;
+mod alias;
 mod allotment;
 mod call;
 mod check;

@@ -7,9 +7,10 @@ use gingham_net::link::{self, Link, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 
+use crate::alias;
 use crate::cni::config::NetworkName;
 use crate::cni::error::CniError;
-use crate::plan::{self, HostEnd};
+use crate::plan::HostEnd;
 
 /// Deletes an attachment's link by its end on the node; the other end goes with it. Says whether it was there.
 pub(crate) fn delete(host_end: &HostEnd) -> Result<bool, CniError> {
@@ -37,8 +38,10 @@ fn is_inherited(host: &mut Socket<Route>, inside: &Link, bridge: &str) -> Result
     let Some(peer) = inside.peer.filter(|_| inside.is_veth()) else { return Ok(false) };
     let Some(bridge) = link::by_name(host, bridge)? else { return Ok(false) };
     let Some(outside) = link::get(host, Which::Index(peer))? else { return Ok(false) };
-    let nobodys = outside.alias.as_ref().is_none_or(|alias| !alias.starts_with("gingham "));
-    Ok(nobodys && outside.is_veth() && outside.peer == Some(inside.index) && outside.master == Some(bridge.index))
+    Ok(!alias::is_on(&outside)
+        && outside.is_veth()
+        && outside.peer == Some(inside.index)
+        && outside.master == Some(bridge.index))
 }
 
 /// Deletes all links of the network whose ends on the node are not among `valid`. Goes on after errors.
@@ -51,7 +54,7 @@ pub(crate) fn delete_stale(network: &NetworkName, valid: &HashSet<String>) -> Ve
         Ok(listed) => listed,
         Err(error) => return vec![error],
     };
-    let prefix = plan::alias_prefix(network);
+    let prefix = alias::of_network(network.as_str());
     let ours = |link: &&Link| link.is_veth() && link.alias.as_ref().is_some_and(|alias| alias.starts_with(&prefix));
     let stale = links.iter().filter(ours).filter(|link| !valid.contains(&link.name));
     stale.filter_map(|stale| link::delete(&mut host, Which::Index(stale.index)).err()).map(CniError::from).collect()

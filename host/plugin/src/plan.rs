@@ -3,6 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::alias;
 use crate::cni::config::{Ipam, NetworkConfig, NetworkName};
 use crate::cni::env::{Attachment, EnvError, IfName};
 
@@ -131,12 +132,9 @@ impl PolicyChoice {
 pub(crate) struct HostEnd {
     /// `veth` and the first 11 hexadecimal digits of a hash of network, container and interface.
     pub(crate) name: IfName,
-    /// `gingham NETWORK CONTAINER INTERFACE`, cut at what the kernel keeps. By its beginning, GC knows what is ours.
+    /// Whose it is. By its beginning, GC knows what is ours.
     pub(crate) alias: String,
 }
-
-/// Bytes the kernel keeps of an alias (`IFALIASZ` with its ending zero).
-const LONGEST_ALIAS: usize = 255;
 
 impl HostEnd {
     /// Of an attachment.
@@ -148,9 +146,7 @@ impl HostEnd {
     pub(crate) fn named(network: &NetworkName, container: &str, interface: &str) -> Result<Self, EnvError> {
         // None of the three can hold a zero byte, so different attachments are different texts.
         let name = port_name(&format!("{network}\0{container}\0{interface}"))?;
-        let mut alias = format!("{}{container} {interface}", alias_prefix(network));
-        alias.truncate(alias.floor_char_boundary(LONGEST_ALIAS));
-        Ok(Self { name, alias })
+        Ok(Self { name, alias: alias::of_attachment(network.as_str(), container, interface) })
     }
 
     /// Whether an interface's name is one that such an end could have.
@@ -183,11 +179,6 @@ fn port_name(of: &str) -> Result<IfName, EnvError> {
     let hash = Sha256::digest(of);
     let bits = hash.iter().take(6).fold(0u64, |bits, byte| bits << 8 | u64::from(*byte)) >> 4;
     IfName::new(&format!("veth{bits:011x}"))
-}
-
-/// How the aliases of all of a network's links begin.
-pub(crate) fn alias_prefix(network: &NetworkName) -> String {
-    format!("gingham {network} ")
 }
 
 #[cfg(test)]

@@ -82,7 +82,8 @@ pub enum BuildError {
 #[derive(Debug, thiserror::Error)]
 #[error("this is no module of a policy ({reason}); does the crate say `gingham_sdk::policy!(…)`?")]
 pub struct EncodeError {
-    reason: String,
+    /// The encoder's words, or what is missing.
+    pub reason: String,
 }
 
 /// Builds the policy crate in `directory` with the optimisations a policy should have, whatever its own profile says.
@@ -112,11 +113,7 @@ pub fn build_policy_in(directory: &Path, target_dir: &Path) -> Result<Component,
 /// [`EncodeError`] if the module does not carry the contract.
 pub fn encode(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
     let fault = |error: &dyn std::fmt::Display| EncodeError { reason: format!("{error:#}") };
-    let component = ComponentEncoder::default()
-        .validate(true)
-        .module(module)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| fault(&error))?;
+    let component = wrap(module)?;
     // A module without the SDK's description of itself becomes a component too: an empty one.
     let described = wit_component::decode(&component).map_err(|error| fault(&error))?;
     let DecodedWasm::Component(resolve, world) = described else { return Err(fault(&"it is a package of interfaces")) };
@@ -125,4 +122,19 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
         Some(missing) => Err(fault(&format!("it exports no {missing}"))),
         None => Ok(component),
     }
+}
+
+/// Wraps any whole core module that carries what the component is made of, whatever it exports.
+///
+/// # Errors
+/// [`EncodeError`] if it carries nothing.
+///
+/// # Panics
+/// If the module is no valid one: validate what comes from elsewhere.
+pub fn wrap(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| EncodeError { reason: format!("{error:#}") })
 }

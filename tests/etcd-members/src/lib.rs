@@ -140,6 +140,11 @@ impl Etcd {
         self.members[member].start()
     }
 
+    /// What a member has written down so far, as JSON, an event on a line.
+    pub fn log(&self, member: usize) -> String {
+        self.members[member].log()
+    }
+
     /// Waits until these members serve, which needs a majority.
     ///
     /// # Errors
@@ -231,8 +236,12 @@ impl Member {
         }
     }
 
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     fn end_of_log(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use gingham_build::BuildError;
-use gingham_engine::compile::{CompileError, componentise};
+use gingham_engine::compile::{CompileError, Form};
 
 /// The largest file that is read, in bytes: five times a policy with a JavaScript engine inside.
 const LARGEST: u64 = 64 << 20;
@@ -26,6 +26,11 @@ pub(crate) enum SourceError {
     TooLarge { path: PathBuf },
     #[error("{path}: {source}")]
     NoComponent { path: PathBuf, source: CompileError },
+    #[error(
+        "{path}: this is a plain WebAssembly module and no component ({reason}); build the policy with gingham-sdk, \
+         or turn the module into a component first"
+    )]
+    PlainModule { path: PathBuf, reason: String },
     #[error(transparent)]
     Build(#[from] BuildError),
 }
@@ -38,10 +43,22 @@ impl Source {
             return Ok(Self { component: built.bytes, name: policy_name(&built.name) });
         }
         let bytes = read_bounded(path)?;
-        let component =
-            componentise(&bytes).map_err(|source| SourceError::NoComponent { path: path.to_owned(), source })?;
+        let form = Form::of(&bytes).map_err(|source| SourceError::NoComponent { path: path.to_owned(), source })?;
+        let plain = |reason: String| SourceError::PlainModule { path: path.to_owned(), reason };
+        let component = match form {
+            Form::Component => bytes,
+            // Without a contract the encoder would make a component that has nothing.
+            Form::Module if !carries_a_contract(&bytes) => return Err(plain("it carries no contract".to_owned())),
+            Form::Module => gingham_build::wrap(&bytes).map_err(|error| plain(error.reason))?,
+        };
         Ok(Self { component, name: policy_name(&path.file_stem().unwrap_or_default().to_string_lossy()) })
     }
+}
+
+/// Whether there is one of the sections in which wit-bindgen writes down what a module is made for.
+fn carries_a_contract(module: &[u8]) -> bool {
+    const NAME_BEGINS: &[u8] = b"component-type:";
+    module.windows(NAME_BEGINS.len()).any(|bytes| bytes == NAME_BEGINS)
 }
 
 fn policy_name(written: &str) -> String {

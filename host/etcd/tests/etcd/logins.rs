@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use etcd_members::{Etcd as Members, Layout};
 use gingham_engine::ownership::shared_store::{Reply, StoreFault};
 use gingham_engine::settings::etcd::{EtcdSettings, Login, Password, Secret};
 use gingham_etcd::Etcd;
 
-use crate::ground::{LOOPBACK, call, create, get, list, refused, settings, with_etcd, written};
+use crate::ground::{LOOPBACK, PATIENCE, call, create, get, list, refused, settings, with_etcd, written};
 
 const CTL: &str = "/usr/bin/etcdctl";
 
@@ -49,6 +50,16 @@ fn with_users(work: impl FnOnce(&Path, &Members) + Send) {
         users();
         work(directory, &members);
     });
+}
+
+/// Waits until etcd has forgotten the token of the user `node`.
+fn until_forgotten(members: &Members) {
+    let is_it = |line: &str| line.contains("deleted a simple token") && line.contains(r#""user-name":"node""#);
+    let deadline = Instant::now() + PATIENCE;
+    while !members.log(0).lines().any(is_it) {
+        assert!(Instant::now() < deadline, "the token is never forgotten: {}", members.log(0));
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn as_user(members: &Members, user: &str, password: &str) -> EtcdSettings {
@@ -97,10 +108,10 @@ fn credentials_may_come_before_etcd_asks_for_them_and_tokens_may_expire() {
         ctl(&["auth", "enable"]);
         // On the same connection, which has no token.
         assert!(matches!(call(&mut store, &get("config")), Reply::Got(Some(_))));
-        // Roles that change make a token old; a token that rests longer than its time is forgotten.
+        // Roles that change may make a token old; a token that rests longer than its time is forgotten.
         ctl(&["role", "add", "other"]);
         written(call(&mut store, &create("members/a", "0")));
-        std::thread::sleep(std::time::Duration::from_secs(3));
+        until_forgotten(members);
         written(call(&mut store, &create("members/b", "0")));
     });
 }

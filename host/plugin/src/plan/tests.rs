@@ -86,6 +86,6 @@ proptest! {
         let end = HostEnd::named(&network, &container, "eth0").unwrap();
         prop_assert_eq!(end.name.as_str().len(), 15);
         prop_assert!(end.alias.len() <= 255);
-        prop_assert!(end.alias.starts_with(&alias_prefix(&network)));
+        prop_assert!(end.alias.starts_with(&alias::of_network(network.as_str())));
     }
 }

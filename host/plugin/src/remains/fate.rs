@@ -9,6 +9,7 @@ use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::{NetNs, NetnsError};
 
 use super::{Judged, RemainsError};
+use crate::alias;
 use crate::holdings::Held;
 
 /// What became of a container.
@@ -95,10 +96,9 @@ pub fn take_linked(gone: &mut Vec<Judged>, patience: Duration) -> Result<Vec<Jud
     }
 }
 
-/// The plugin writes on its end of a container's link whose it is, and the kernel keeps 255 bytes of it.
+/// The plugin writes on its end of a container's link whose it is.
 fn belongs_to(link: &Link, held: &Held) -> bool {
-    let mut whose = format!("gingham {} {} {}", held.network, held.key.container_id, held.key.interface);
-    whose.truncate(whose.floor_char_boundary(255));
+    let whose = alias::of_attachment(&held.network, &held.key.container_id, &held.key.interface);
     link.alias.as_ref() == Some(&whose)
 }
 
