@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -209,6 +210,11 @@ impl Running {
         self.child.id()
     }
 
+    /// The process itself, for whoever wants to end it.
+    pub fn process(&self) -> OwnedFd {
+        pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap()
+    }
+
     /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -223,7 +229,7 @@ impl Running {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        let process = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap();
+        let process = self.process();
         let (ended, is_over) = mpsc::channel::<()>();
         let watch = std::thread::spawn(move || {
             let hangs = is_over.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
