@@ -4,13 +4,15 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use gingham_engine::ownership::cluster::Cluster;
 use gingham_tests::cni::{Cni, Outcome, addresses};
 use gingham_tests::kernel;
 use gingham_tests::networks;
 use gingham_tests::node::Container;
-use gingham_tests::ownership::{assert_owned, held, records};
+use gingham_tests::ownership::{assert_nothing_lost, assert_owned, held, records};
 use gingham_tests::proxy::{Moment, Proxy};
 use gingham_tests::site::BETWEEN;
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use crate::ground::{Ground, has_etcd};
@@ -92,16 +94,21 @@ impl Round<'_> {
     /// What each node hands out from is its own.
     #[track_caller]
     fn all_is_owned(&self) -> Vec<usize> {
+        let (records, all) = self.holdings();
+        for (number, held) in all.iter().enumerate() {
+            assert_owned(&records, &format!("node-{}", number + 1), held);
+        }
+        all.iter().map(Vec::len).collect()
+    }
+
+    /// What the store says, and what each node hands out from.
+    fn holdings(&self) -> (Cluster, [Vec<IpNet>; 2]) {
         let all = [1, 2].map(|node| {
             let name = self.name.clone();
             self.danger.ground.on(node, move |_| held(&name))
         });
         // After that: a block is in the store before it is in use, and nobody gives any back here.
-        let records = records(&self.danger.ground.etcd.endpoints(), &self.name);
-        for (number, held) in all.iter().enumerate() {
-            assert_owned(&records, &format!("node-{}", number + 1), held);
-        }
-        all.iter().map(Vec::len).collect()
+        (records(&self.danger.ground.etcd.endpoints(), &self.name), all)
     }
 
     /// `CONTAINER INTERFACE ADDRESS`.
@@ -127,6 +134,8 @@ impl Round<'_> {
         self.add(1, "again");
         self.add(2, "other");
         self.all_is_owned();
+        let (records, all) = self.holdings();
+        assert_nothing_lost(&records, "node-1", &all[0]);
         let after = [self.leases(1), self.leases(2)];
         for (node, before) in before {
             assert!(before.iter().all(|lease| after[node - 1].contains(lease)), "{before:?} {after:?}");
