@@ -1,5 +1,5 @@
 //! kill -9 at each of its calls to the store, before the store has it and after: started again it is well, no block has
-//! two holders, and who has an address keeps it. The same for the plugin's ADD: tests/tests/cluster.
+//! two holders, and who has an address keeps it. The same for the plugin's ADD: `tests/tests/cluster`.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
