@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -223,6 +224,11 @@ impl Running {
         kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
     }
 
+    /// The process itself, for whoever wants to end it.
+    pub fn process(&self) -> OwnedFd {
+        pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap()
+    }
+
     /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -237,7 +243,7 @@ impl Running {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        let process = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap();
+        let process = self.process();
         let (ended, is_over) = mpsc::channel::<()>();
         let watch = std::thread::spawn(move || {
             let hangs = is_over.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);

@@ -4,7 +4,7 @@
 //! is reached by all of them. Each node is a thread of its own; what it is to do is sent to it.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use gingham_net::netns::NetNs;
 use gingham_net::route::Route;
 use gingham_net::sysctl;
 use gingham_net::veth::{self, Pair};
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rustix::mount::mount_bind;
 
 use crate::node::Node;
@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum Joined {
     /// All on one link: 192.0.2.1, 192.0.2.2, …
     OneLink,
+    /// The same, and they are known to each other by IPv6: `2001:db8::1`, `2001:db8::2`, …
+    OneLink6,
     /// Each behind a router of its own subnet: 192.0.2.2/30, 192.0.2.6/30, …
     Routed,
 }
@@ -82,8 +84,8 @@ impl Site {
         let lo = link::by_name(&mut kernel, "lo").unwrap().unwrap().index;
         address::add(&mut kernel, lo, net(BETWEEN, 32), DuplicateDetection::Off).unwrap();
         sysctl::forward_ipv4().unwrap();
-        let switch = (joined == Joined::OneLink).then(|| switch(&mut kernel));
-        let nodes = (1..=count).map(|number| SiteNode::join(&mut kernel, number, switch.as_ref())).collect();
+        let switch = (joined != Joined::Routed).then(|| switch(&mut kernel));
+        let nodes = (1..=count).map(|number| SiteNode::join(&mut kernel, number, joined, switch.as_ref())).collect();
         Self { nodes }
     }
 
@@ -113,7 +115,7 @@ fn addresses(number: u8, one_link: bool) -> (Ipv4Addr, Ipv4Addr, u8) {
 }
 
 impl SiteNode {
-    fn join(kernel: &mut Socket<Kernel>, number: u8, switch: Option<&Bridge>) -> Self {
+    fn join(kernel: &mut Socket<Kernel>, number: u8, joined: Joined, switch: Option<&Bridge>) -> Self {
         let (work, orders) = mpsc::channel::<Work>();
         let (born, is_born) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -127,8 +129,19 @@ impl SiteNode {
         let namespace = is_born.recv().expect("the node comes up");
         let (own, router, length) = addresses(number, switch.is_some());
         let port = format!("port{number}");
-        wire(kernel, &port, &namespace, switch, (net(own, length), net(router, length)));
-        Self { name: format!("node-{number}"), address: own.into(), port, work: Some(work), thread: Some(thread) }
+        let mut addresses = vec![net(own, length)];
+        if joined == Joined::OneLink6 {
+            let own = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number.into());
+            addresses.insert(0, Ipv6Net::new(own, 64).unwrap().into());
+        }
+        wire(kernel, &port, &namespace, switch, (&addresses, net(router, length)));
+        Self {
+            name: format!("node-{number}"),
+            address: addresses[0].addr(),
+            port,
+            work: Some(work),
+            thread: Some(thread),
+        }
     }
 
     /// Does something on the node and waits for it.
@@ -168,7 +181,7 @@ fn become_a_machine(number: u8) {
 }
 
 /// A cable from the place between the nodes into one of them: to the switch, or to a port that routes.
-fn wire(kernel: &mut Socket<Kernel>, port: &str, node: &NetNs, switch: Option<&Bridge>, ends: (IpNet, IpNet)) {
+fn wire(kernel: &mut Socket<Kernel>, port: &str, node: &NetNs, switch: Option<&Bridge>, ends: (&[IpNet], IpNet)) {
     let (own, router) = ends;
     let pair = Pair {
         host_name: port,
@@ -185,7 +198,7 @@ fn wire(kernel: &mut Socket<Kernel>, port: &str, node: &NetNs, switch: Option<&B
     let interface = Interface {
         index: veth.container_index,
         name: UPLINK,
-        addresses: &[own],
+        addresses: own,
         routes: &[default],
         detection: DuplicateDetection::Off,
     };

@@ -49,6 +49,11 @@ pub(crate) enum CommandError {
     Policy { network: String, source: Box<IpamError> },
     #[error("network {network}: {source}")]
     Cluster { network: String, source: Box<Fault> },
+    #[error(
+        "network {network}: {source}; this node uses the network no more, but the store has not heard of it: its blocks \
+         stay its own until you say `ginghamctl cluster leave` again"
+    )]
+    HalfLeft { network: String, source: Box<Fault> },
     #[error("cannot bring the routes of network {network} up to date: {source}")]
     Reach { network: String, source: ReachError },
     #[error("cannot free this node's own address: {0}")]

@@ -7,6 +7,7 @@
 mod calls;
 mod connection;
 mod failure;
+mod listing;
 mod message;
 mod resolve;
 mod rewound;

@@ -75,6 +75,9 @@ pub(crate) struct RangeRequest {
     /// 0 for now.
     #[prost(int64, tag = "4")]
     pub(crate) revision: i64,
+    /// Only what was written at this revision or later.
+    #[prost(int64, tag = "10")]
+    pub(crate) min_mod_revision: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -85,6 +88,9 @@ pub(crate) struct RangeResponse {
     pub(crate) kvs: Vec<KeyValue>,
     #[prost(bool, tag = "3")]
     pub(crate) more: bool,
+    /// How many there are within the keys, whenever written.
+    #[prost(int64, tag = "4")]
+    pub(crate) count: i64,
 }
 
 impl Method for RangeRequest {

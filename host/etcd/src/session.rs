@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use crate::Seen;
 use crate::connection::{CallError, Connection};
 use crate::failure::{Failure, no_leader};
+use crate::listing::Known;
 use crate::message::{AuthenticateRequest, Header, Method, StatusRequest};
 use crate::resolve::resolve;
 use crate::tls::Tls;
@@ -20,6 +21,8 @@ pub(crate) struct Session {
     connection: Connection,
     endpoint: Endpoint,
     login: Option<Login>,
+    /// The last list.
+    pub(crate) listed: Option<Known>,
 }
 
 impl Session {
@@ -36,7 +39,7 @@ impl Session {
         let tls = settings.tls.as_ref().map(Tls::read).transpose().map_err(Failure::unasked)?;
         runtime.block_on(async {
             let connection = Connection::open(&endpoint, &addresses, tls.as_ref(), limit).await?;
-            let mut session = Self { connection, endpoint, login: settings.login.clone() };
+            let mut session = Self { connection, endpoint, login: settings.login.clone(), listed: None };
             session.begin(seen, limit).await.map_err(|failure| Failure::unasked(failure.fault))?;
             Ok(session)
         })

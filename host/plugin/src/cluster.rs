@@ -138,7 +138,12 @@ impl Allocation<'_> {
             asked_store = cluster.is_shared();
             last = refused;
         }
-        Err(last.map_or_else(|| Fault::from(ClusterError::Contended).into(), CniError::from))
+        let Some(refused) = last else { return Err(Fault::from(ClusterError::Contended).into()) };
+        // There is room by count, and all of it rests: a block that was another's, for one.
+        match self.attempt(&cluster, Thrift::UseAll, request, record, log)? {
+            Attempt::Granted(granted, gateways) => Ok(Divided { granted: *granted, gateways, asked_store }),
+            Attempt::NoRoom(_) | Attempt::NotReady => Err(refused.into()),
+        }
     }
 
     fn attempt(

@@ -4,8 +4,9 @@
 //! cargo ship && cargo bench-adds [--rounds N] [--plugin FILE] [--reference DIR] [--disk DIR] [--leases N,N,…]
 //! ```
 //! Runs in the namespaces the cargo runner makes. Prints medians, 99th percentiles and ratios of medians; nothing is
-//! asserted.
+//! asserted. With `cluster` as its first argument it measures clusters instead: see that module.
 
+mod cluster;
 mod cni;
 mod networks;
 mod options;
@@ -19,7 +20,11 @@ use options::Options;
 use report::{Row, Samples};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse(std::env::args().skip(1))?;
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|first| first == "cluster").is_some() {
+        return cluster::run(arguments);
+    }
+    let options = Options::parse(arguments)?;
     networks::private_directories()?;
     let rows = [floor(&options)?, ipam_only(&options)?, with_leases(&options)?, whole(&options)?].concat();
     report::print(&options, &rows);

@@ -21,7 +21,11 @@ impl Samples {
         self.0.is_empty()
     }
 
-    fn percentile(&self, percent: usize) -> Duration {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
         let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));

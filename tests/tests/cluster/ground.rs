@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use etcd_members::{Etcd, Layout};
 use gingham_tests::cni::{Cni, Outcome, address};
+use gingham_tests::ctl::{Said, ctl};
 use gingham_tests::networks;
 use gingham_tests::node::{Container, Node};
 use gingham_tests::site::{BETWEEN, Doing, Joined, Site, SiteNode};
@@ -13,6 +14,9 @@ use tempfile::TempDir;
 
 /// The network's name.
 pub(crate) const NETWORK: &str = "cluster";
+
+/// Where `ginghamctl` finds it.
+const CONFIG: &str = "/run/net.d";
 
 /// Nodes with an etcd between them.
 pub(crate) struct Ground {
@@ -86,6 +90,18 @@ impl Ground {
             Cni::del(&network, &Container { id, netns }).run()
         });
         outcome.succeeds();
+    }
+
+    /// Runs `ginghamctl cluster` on a node.
+    pub(crate) fn ctl(&self, node: usize, arguments: &[&str]) -> Said {
+        let network = self.network(self.site.node(node)).to_string();
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        self.on(node, move |_| {
+            let _ = std::fs::create_dir(CONFIG);
+            std::fs::write(format!("{CONFIG}/10-net.conf"), network).unwrap();
+            let all = ["cluster"].into_iter().chain(arguments.iter().map(String::as_str));
+            ctl(&all.chain(["--config-dir", CONFIG]).collect::<Vec<_>>())
+        })
     }
 
     /// Does something on a node.

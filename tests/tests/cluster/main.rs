@@ -5,7 +5,9 @@
 mod ground;
 
 mod each_node_has_its_share;
+mod killed_at_each_call;
 mod killed_while_claiming;
+mod leaving;
 mod names_and_machines;
 mod pods_reach_each_other;
 mod store_that_is_away;

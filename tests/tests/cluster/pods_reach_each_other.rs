@@ -4,11 +4,13 @@
 use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::reach;
 use gingham_tests::cni::address;
 use gingham_tests::kernel;
 use gingham_tests::node::Container;
 use gingham_tests::site::Joined;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ground::{Ground, has_etcd};
 
@@ -82,26 +84,47 @@ fn by_vxlan_across_a_router() {
     assert_eq!(mtu, 1450, "what fits through the tunnel");
 }
 
-#[test]
-fn ipv6_through_a_tunnel_over_ipv4() {
-    if !has_etcd() {
-        return;
-    }
-    let changes = json!({
-        "ipam": {"range": "fd00:10::/48", "blockSize": 126, "reach": "vxlan", "routes": [{"dst": "::/0"}]},
+/// Two nodes with a container each, which both ask the store once more.
+fn pods_of_two_nodes(ground: &Ground) -> Vec<Pod> {
+    let first = [1, 2].map(|node| {
+        let (container, outcome) = ground.start_add(node, &format!("first-{node}")).end();
+        (node, container, address(&outcome.result()).parse().unwrap())
     });
-    let ground = Ground::new(2, changes);
-    let (one, two) = (ground.start_add(1, "one").end(), ground.start_add(2, "two").end());
-    let address_of = |outcome: &gingham_tests::cni::Outcome| address(&outcome.result()).parse().unwrap();
-    let (first, second) = (address_of(&one.1), address_of(&two.1));
-    // Each asks the store once more.
     for node in 1..=2 {
         for number in 0..4 {
             ground.add(node, &format!("more-{node}-{number}"));
         }
     }
-    let pods = [Pod::of(&ground, 1, one.0, first), Pod::of(&ground, 2, two.0, second)];
-    all_hear_all(&pods);
+    first.into_iter().map(|(node, container, address)| Pod::of(ground, node, container, address)).collect()
+}
+
+fn ipv6(reach: &str) -> Value {
+    json!({"ipam": {"range": "fd00:10::/48", "blockSize": 126, "reach": reach, "routes": [{"dst": "::/0"}]}})
+}
+
+#[test]
+fn ipv6_through_a_tunnel_over_ipv4() {
+    if !has_etcd() {
+        return;
+    }
+    all_hear_all(&pods_of_two_nodes(&Ground::new(2, ipv6("vxlan"))));
+}
+
+#[test]
+fn ipv6_by_routes_on_one_link() {
+    if !has_etcd() {
+        return;
+    }
+    let ground = Ground::joined(2, Joined::OneLink6, 1, ipv6("route"));
+    all_hear_all(&pods_of_two_nodes(&ground));
+    for (node, other) in [(1, 2), (2, 1)] {
+        let other = ground.site.node(other).address;
+        let routes = ground.on(node, |_| {
+            let range = "fd00:10::/48".parse().unwrap();
+            reach::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap()
+        });
+        assert!(!routes.is_empty() && routes.iter().all(|route| route.gateway == Some(other)), "{routes:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
+use gingham_engine::ownership::local::Standing;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{address, link, reach};
 use ipnet::IpNet;
@@ -33,10 +34,17 @@ pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut dyn Writ
             forget_own_address(place)?;
             remove_ways(place)?;
         }
-        left.map_err(|source| place.fault(source))?;
+        left.map_err(|source| match now.standing() {
+            Standing::Left => CommandError::HalfLeft { network: place.network.to_owned(), source: Box::new(source) },
+            _ => place.fault(source),
+        })?;
         let (network, node) = (place.network, place.cluster.node());
         if arguments.cluster.answer.json {
             return Ok(json::write(&Told { network, node, blocks: held }, out)?);
+        }
+        if local.standing() == Standing::Left {
+            // Its blocks went out of its hands then, and out of its name now, if the store had not heard of it.
+            return Ok(writeln!(out, "{node} has left network {network}, and the store knows it")?);
         }
         Ok(writeln!(out, "{node} has left network {network} and gave back {}", blocks(&held))?)
     })

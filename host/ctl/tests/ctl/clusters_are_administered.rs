@@ -1,7 +1,7 @@
 //! `ginghamctl cluster`: nodes join, are seen, are taken over and leave. The nodes are data directories of one host; what
 //! they agree by is a directory.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -17,6 +17,9 @@ use crate::program::{CTL, Said};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs a program at a terminal of its own.
+const SCRIPT: &str = "/usr/bin/script";
 
 /// A place for nodes.
 struct Nodes {
@@ -67,6 +70,22 @@ impl Nodes {
         let mut command = Command::new(CTL);
         command.args(arguments).arg("--config-dir").arg(self.configurations(node));
         self.host.enter(|| Said::by(&mut command)).unwrap()
+    }
+
+    /// The same at a terminal, where somebody types.
+    fn at_a_terminal(&self, node: &str, arguments: &str, typed: &str) -> Said {
+        let directory = self.configurations(node);
+        let mut command = Command::new(SCRIPT);
+        let line = format!("{CTL} cluster {arguments} --config-dir {}", directory.display());
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        command.stdin(self.typing(typed));
+        self.host.enter(|| Said::by(&mut command)).unwrap()
+    }
+
+    fn typing(&self, text: &str) -> File {
+        let file = self.directory.path().join("typed");
+        fs::write(&file, text).unwrap();
+        File::open(file).unwrap()
     }
 
     fn json(&self, node: &str, arguments: &[&str]) -> Value {
@@ -191,6 +210,28 @@ fn a_node_that_is_gone_is_taken_over_once_somebody_says_so() {
     assert_eq!(nodes.json("node-a", &["status"])["members"][1]["state"], "taken");
     // It comes back with other blocks, or the same anew.
     assert_eq!(nodes.json("node-b", &["join"])["incarnation"], 2);
+}
+
+#[test]
+fn at_a_terminal_a_takeover_is_asked_for() {
+    if !what_did_not_run::has(SCRIPT, "bsdutils") {
+        return;
+    }
+    let nodes = Nodes::joined(&["node-a", "node-b"]);
+    let takeover = "takeover node-b --force";
+    let state = || nodes.json("node-a", &["status"])["members"][1]["state"].clone();
+    // No, whatever else, and the end of what is typed.
+    for typed in ["n\n", "\n", "yess\n", ""] {
+        let said = nodes.at_a_terminal("node-a", takeover, typed);
+        assert_eq!(said.code, Some(1), "{typed:?}: {}", said.out);
+        assert!(said.out.contains("Take node-b over? [y/N] "), "{typed:?}: {}", said.out);
+        assert!(said.out.contains("nothing was changed: it was not confirmed"), "{typed:?}: {}", said.out);
+        assert_eq!(state(), "member", "{typed:?}");
+    }
+    let said = nodes.at_a_terminal("node-a", takeover, "y\n");
+    assert_eq!(said.code, Some(0), "{}", said.out);
+    assert!(said.out.contains("node-b is taken over"), "{}", said.out);
+    assert_eq!(state(), "taken");
 }
 
 #[test]

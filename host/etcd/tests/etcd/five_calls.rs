@@ -78,6 +78,41 @@ fn a_list_of_several_pages_is_whole() {
     });
 }
 
+/// Whoever lists again is sent only what was written since, and sees what was deleted all the same.
+#[test]
+fn a_list_is_the_same_for_who_listed_before() {
+    with_etcd(|directory| {
+        let members = members(directory, 1);
+        let (mut again, mut other) = (store(&members), store(&members));
+        let mut same = |other: &mut Etcd| {
+            let first = call(&mut store(&members), &list(""));
+            assert_eq!(call(&mut again, &list("")), first);
+            assert_eq!(call(&mut again, &list("")), first, "nothing has changed");
+            assert_eq!(call(other, &list("blocks/")), call(&mut store(&members), &list("blocks/")));
+        };
+        same(&mut other);
+        let a = written(call(&mut other, &create("blocks/a", "A")));
+        let m = written(call(&mut other, &create("members/m", "M")));
+        same(&mut other);
+        let a = written(call(&mut other, &update("blocks/a", "AA", a)));
+        same(&mut other);
+        // One less; one less and one more; the same one anew.
+        assert_eq!(call(&mut other, &delete("members/m", m)), Reply::Deleted);
+        same(&mut other);
+        assert_eq!(call(&mut other, &delete("blocks/a", a)), Reply::Deleted);
+        let b = written(call(&mut other, &create("blocks/b", "B")));
+        same(&mut other);
+        assert_eq!(call(&mut other, &delete("blocks/b", b)), Reply::Deleted);
+        written(call(&mut other, &create("blocks/b", "B")));
+        same(&mut other);
+        // More than is sent at once.
+        for number in 0..5100 {
+            written(call(&mut other, &create(&format!("life/{number}"), "x")));
+        }
+        same(&mut other);
+    });
+}
+
 #[test]
 fn what_etcd_cannot_hold_is_refused() {
     with_etcd(|directory| {

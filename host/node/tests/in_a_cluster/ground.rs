@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use gingham_tests::kernel;
 use gingham_tests::networks;
 use gingham_tests::node::Container;
 use gingham_tests::site::{Joined, Site};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -125,6 +127,28 @@ pub(crate) struct Companion {
 impl Companion {
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The process itself, for whoever wants to end it.
+    pub(crate) fn process(&self) -> OwnedFd {
+        pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap()
+    }
+
+    /// Waits until a metric is so, or it has been killed. Returns whether that is it.
+    #[track_caller]
+    pub(crate) fn is_killed_before(&mut self, name: &str, is: impl Fn(u64) -> bool) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert_eq!(status.signal(), Some(9), "{status}: {}", self.log());
+                return true;
+            }
+            if self.metric(name).is_some_and(&is) {
+                return false;
+            }
+            assert!(Instant::now() < deadline, "{}\n{}", self.ask("/metrics"), self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Ends it with a signal.

@@ -1,0 +1,52 @@
+//! What a cluster's store costs, with one etcd and every node on this machine:
+//!
+//! ```text
+//! cargo ship && cargo build --package gingham-node && cargo bench-cluster [--nodes 1000] [--at-once 32] [--rounds 25]
+//!     [--companions 30] [--plugin FILE] [--companion FILE] [--disk DIR]
+//! ```
+//! etcd's data is in the directory, the nodes' own data on tmpfs: in a cluster each has a disk to itself.
+
+mod beats;
+mod companions;
+mod etcd;
+mod first_address;
+mod members;
+mod options;
+mod site;
+
+use std::error::Error;
+use std::fs;
+
+use etcd_members::{Etcd, Layout};
+
+use crate::networks;
+use etcd::Load;
+use members::Members;
+use options::Options;
+use site::{BETWEEN, Site};
+
+/// Measures everything and prints it as it comes.
+pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
+    let options = Options::parse(arguments)?;
+    networks::private_directories()?;
+    let site = Site::new(options.nodes)?;
+    let directory = options.disk.join("etcd");
+    if directory.exists() {
+        fs::remove_dir_all(&directory)?;
+    }
+    fs::create_dir_all(&directory)?;
+    let etcd = Etcd::start(&Layout::at(&directory, BETWEEN.into(), 1))?;
+    let load = Load::of(BETWEEN);
+    println!("etcd: one member, data in {}; the nodes' own data on tmpfs", directory.display());
+
+    let small = Members::new("small", &etcd, 3);
+    small.join(3, &load)?;
+    first_address::measure(&options, &site, &small)?;
+    companions::measure(&options, &site, &small, &load)?;
+
+    let large = Members::new("large", &etcd, options.nodes);
+    large.join(options.at_once, &load)?;
+    large.check()?;
+    first_address::measure(&options, &site, &large)?;
+    companions::measure(&options, &site, &large, &load)
+}

@@ -1,0 +1,74 @@
+//! `ginghamctl cluster leave` while the store is away: this node uses nothing any more, the store loses nothing, and the
+//! same command ends it later.
+
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::reach;
+use gingham_tests::kernel;
+use gingham_tests::ownership::{held, records};
+use ipnet::IpNet;
+use serde_json::{Value, json};
+
+use crate::ground::{Ground, NETWORK, has_etcd};
+
+/// Routes to the other nodes, and the bridge's addresses.
+fn ways(ground: &Ground, node: usize) -> (usize, Vec<String>) {
+    ground.on(node, |_| {
+        let range = "10.32.0.0/12".parse().unwrap();
+        let routes = reach::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap();
+        (routes.len(), kernel::addresses("cni0"))
+    })
+}
+
+/// The blocks of a node, as the store has them.
+fn blocks(ground: &Ground, node: &str) -> Vec<IpNet> {
+    let records = records(&ground.etcd.endpoints(), NETWORK);
+    records.live_blocks().filter(|(_, seen)| seen.record.owner == node).map(|(block, _)| block).collect()
+}
+
+#[test]
+fn it_is_begun_without_the_store_and_ended_with_it() {
+    if !has_etcd() {
+        return;
+    }
+    let mut ground = Ground::new(2, json!({}));
+    ground.add(1, "one");
+    ground.add(2, "two");
+    let its = blocks(&ground, "node-2");
+    assert_eq!((its.len(), ways(&ground, 2)), (1, (1, vec![format!("{}/12", gateway(&ground))])));
+    let said = ground.ctl(2, &["leave"]).failed();
+    assert!(said.contains("1 attachments of the network cluster are on this node"), "{said}");
+    assert_eq!(ground.on(2, |_| held(NETWORK)), its);
+    ground.leave(2, "two");
+
+    ground.etcd.kill(0);
+    let said = ground.ctl(2, &["leave"]).failed();
+    assert!(said.contains(&ground.etcd.endpoints()[0]), "{said}");
+    assert!(said.contains("its blocks stay its own until you say `ginghamctl cluster leave` again"), "{said}");
+    assert_eq!(ways(&ground, 2), (0, Vec::new()), "it speaks for no block any more");
+    assert_eq!(ground.on(2, |_| (held(NETWORK), kernel::leases(NETWORK))), (Vec::new(), Vec::new()));
+    let (_, outcome) = ground.start_add(2, "three").end();
+    assert!(outcome.fault().msg.contains("ginghamctl cluster join"), "{:?}", outcome.fault());
+    ground.add(1, "four");
+
+    ground.etcd.restart(0).unwrap();
+    ground.etcd.wait_until_well(&[0]).unwrap();
+    assert_eq!(blocks(&ground, "node-2"), its, "nobody gave it away");
+    let said = ground.ctl(2, &["leave"]).done();
+    assert_eq!(said, "node-2 has left network cluster, and the store knows it\n");
+    assert_eq!(blocks(&ground, "node-2"), []);
+    let status: Value = serde_json::from_str(&ground.ctl(1, &["status", "--json"]).done()).unwrap();
+    assert_eq!((&status["members"][1]["state"], &status["members"][1]["blocks"]), (&json!("left"), &json!([])));
+    // Once more changes nothing, and it may come back.
+    ground.ctl(2, &["leave"]).done();
+    ground.ctl(2, &["join"]).done();
+    ground.add(2, "five");
+    assert_eq!((blocks(&ground, "node-2").len(), ways(&ground, 2).0), (1, 1));
+    assert_eq!(blocks(&ground, "node-1").len(), 1, "it was never touched");
+}
+
+/// The second node's address on its bridge.
+fn gateway(ground: &Ground) -> String {
+    let leases = ground.on(2, |_| kernel::leases(NETWORK));
+    let own = leases.iter().find(|lease| lease.starts_with("node/")).unwrap();
+    own.rsplit(' ').next().unwrap().to_owned()
+}
