@@ -82,7 +82,7 @@ fn is_leased(fact: &Fact<'_>) -> bool {
 }
 
 /// The address of "10.1.0.2 c1 eth0".
-fn address_of(lease: &String) -> &str {
+fn address_of(lease: &str) -> &str {
     lease.split(' ').next().unwrap()
 }
 
@@ -90,7 +90,8 @@ fn address_of(lease: &String) -> &str {
 /// earlier step, or in an ADD that failed later on.
 fn rests(fact: &Fact<'_>) -> bool {
     let had_before = &fact.earlier_reference.last().unwrap().leases;
-    let mut given = fact.reference.leases.iter().filter(|lease| !had_before.contains(lease)).map(address_of);
+    let mut given =
+        fact.reference.leases.iter().filter(|lease| !had_before.contains(lease)).map(|lease| address_of(lease));
     let any_failed = fact.earlier.iter().skip(1).zip(&fact.case.steps);
     let any_failed = any_failed.into_iter().any(|(seen, step)| step.verb == "ADD" && !seen.answer.is_success());
     let was_freed = given.any(|address| {
@@ -138,7 +139,9 @@ fn newer_key(fact: &Fact<'_>) -> bool {
         Place::Outcome | Place::Sentence(_) => {
             our_error(fact).contains("cannot use IPAM when DisableContainerInterface flag is set")
         }
-        Place::State(path) => path.starts_with("containers.") && path.ends_with(".up") && fact.ours == false,
+        Place::State(path) => {
+            path.starts_with("containers.") && path.rsplit('.').next() == Some("up") && fact.ours == false
+        }
         _ => false,
     }
 }
@@ -260,7 +263,7 @@ fn route_attributes(fact: &Fact<'_>) -> bool {
         words.chunks_exact(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect()
     };
     let is_configured = |(key, value): &(String, String)| {
-        routes_of(fact.network).any(|route| route[key.as_str()].to_string() == *value)
+        routes_of(fact.network).any(|route| route.get(key).and_then(Value::as_u64) == value.parse().ok())
     };
     let list = |value: &Value| -> Vec<String> {
         let one = value.as_str().into_iter();

@@ -39,8 +39,8 @@ impl Remains {
         network: &str,
         boot: &str,
     ) -> Result<u64, Fault> {
-        let named = names.iter().filter_map(|name| self.0.get(name));
-        let held: Vec<Held> = named.map(|(held, _)| held.clone()).collect();
+        let judged = names.iter().filter_map(|name| self.0.get(name));
+        let held: Vec<Held> = judged.map(|(held, _)| held.clone()).collect();
         if held.is_empty() {
             return Ok(0);
         }
