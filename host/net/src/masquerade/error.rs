@@ -55,9 +55,9 @@ pub enum MasqueradeError {
         /// The network's name.
         network: String,
         /// What the kernel refused to do.
-        tried: String,
+        tried: &'static str,
         /// What to do about it: empty or with its own punctuation.
-        hint: String,
+        hint: &'static str,
         /// What the kernel answered.
         source: NetlinkError,
     },
@@ -85,13 +85,17 @@ pub(super) fn missed_by(refusal: &Refusal) -> Option<KernelPart> {
     KernelPart::missed_by(refusal).or_else(own)
 }
 
+const ADD_CHAIN: &str = "add the chain postrouting to the nftables table";
+const MAKE_ROOM: &str =
+    "; a chain of another kind is in its place: make room with `nft delete table inet gingham-NETWORK`";
+
 /// A refusal in the words of who configured the network.
 pub(super) fn explain(operation: &'static str, network: &str, refusal: Refusal) -> MasqueradeError {
     let network = network.to_owned();
     if let Some(part) = missed_by(&refusal) {
         return MasqueradeError::KernelLacks { operation, network, part, source: refusal.error };
     }
-    let (tried, hint) = (refusal.tried("postrouting"), refusal.hint("inet"));
+    let (tried, hint) = (refusal.tried(ADD_CHAIN), refusal.hint(MAKE_ROOM));
     MasqueradeError::Refused { operation, network, tried, hint, source: refusal.error }
 }
 

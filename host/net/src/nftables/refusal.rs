@@ -41,31 +41,28 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// What the kernel refused to do with the table whose base chain this is; reads after "refused to".
-    pub(crate) fn tried(&self, chain: &str) -> String {
+    /// What the kernel refused to do; reads after "refused to". `add_chain` is that for the table's own chain.
+    pub(crate) fn tried(&self, add_chain: &'static str) -> &'static str {
         match self.step {
-            Step::Open => "open a netlink socket".to_owned(),
-            Step::Read => "show nftables rules".to_owned(),
-            Step::Generation | Step::Transaction => "change nftables".to_owned(),
-            Step::AddTable => "add the nftables table".to_owned(),
-            Step::DeleteTable => "delete the nftables table".to_owned(),
-            Step::AddChain => format!("add the chain {chain} to the nftables table"),
-            Step::DeleteChain => "delete a chain of the nftables table".to_owned(),
-            Step::AddRule => "add a rule to the nftables table".to_owned(),
-            Step::DeleteRule => "delete a rule of the nftables table".to_owned(),
+            Step::Open => "open a netlink socket",
+            Step::Read => "show nftables rules",
+            Step::Generation | Step::Transaction => "change nftables",
+            Step::AddTable => "add the nftables table",
+            Step::DeleteTable => "delete the nftables table",
+            Step::AddChain => add_chain,
+            Step::DeleteChain => "delete a chain of the nftables table",
+            Step::AddRule => "add a rule to the nftables table",
+            Step::DeleteRule => "delete a rule of the nftables table",
         }
     }
 
-    /// What to do about it in a table of this family: empty or with its own punctuation.
-    pub(crate) fn hint(&self, family: &str) -> String {
+    /// What to do about it: empty or with its own punctuation. `make_room` is that where another chain is in the place of
+    /// the table's own.
+    pub(crate) fn hint(&self, make_room: &'static str) -> &'static str {
         match (self.step, self.error.kind) {
-            (_, ErrorKind::NotPermitted) => {
-                "; it takes CAP_NET_ADMIN in the network namespace, so run it as root".to_owned()
-            }
-            (Step::AddChain, ErrorKind::AlreadyExists | ErrorKind::Busy | ErrorKind::Unsupported) => format!(
-                "; a chain of another kind is in its place: make room with `nft delete table {family} gingham-NETWORK`"
-            ),
-            _ => String::new(),
+            (_, ErrorKind::NotPermitted) => "; it takes CAP_NET_ADMIN in the network namespace, so run it as root",
+            (Step::AddChain, ErrorKind::AlreadyExists | ErrorKind::Busy | ErrorKind::Unsupported) => make_room,
+            _ => "",
         }
     }
 }

@@ -45,9 +45,9 @@ pub enum SpoofingError {
         /// The network's name.
         network: String,
         /// What the kernel refused to do.
-        tried: String,
+        tried: &'static str,
         /// What to do about it: empty or with its own punctuation.
-        hint: String,
+        hint: &'static str,
         /// What the kernel answered.
         source: NetlinkError,
     },
@@ -70,6 +70,10 @@ pub(super) fn is_without_nftables(refusal: &Refusal) -> bool {
     refusal.step == Step::Read && matches!(errno, Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::AFNOSUPPORT))
 }
 
+const ADD_CHAIN: &str = "add the chain prerouting to the nftables table";
+const MAKE_ROOM: &str =
+    "; a chain of another kind is in its place: make room with `nft delete table bridge gingham-NETWORK`";
+
 /// A refusal in the words of who configured the network.
 pub(super) fn explain(network: &str, refusal: Refusal) -> SpoofingError {
     let network = network.to_owned();
@@ -82,7 +86,7 @@ pub(super) fn explain(network: &str, refusal: Refusal) -> SpoofingError {
     if let Some(part) = KernelPart::missed_by(&refusal).or_else(own) {
         return SpoofingError::KernelLacks { network, part, source: refusal.error };
     }
-    let (tried, hint) = (refusal.tried("prerouting"), refusal.hint("bridge"));
+    let (tried, hint) = (refusal.tried(ADD_CHAIN), refusal.hint(MAKE_ROOM));
     SpoofingError::Refused { network, tried, hint, source: refusal.error }
 }
 
