@@ -36,7 +36,7 @@ fn it_is_begun_without_the_store_and_ended_with_it() {
     let its = blocks(&ground, "node-2");
     assert_eq!((its.len(), ways(&ground, 2)), (1, (1, vec![format!("{}/12", gateway(&ground))])));
     let said = ground.ctl(2, &["leave"]).failed();
-    assert!(said.contains("1 attachments of the network cluster are on this node"), "{said}");
+    assert!(said.contains("1 attachment of the network cluster is on this node"), "{said}");
     assert_eq!(ground.on(2, |_| held(NETWORK)), its);
     ground.leave(2, "two");
 
