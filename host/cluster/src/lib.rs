@@ -37,7 +37,7 @@ use gingham_etcd::Etcd;
 pub use administration::{MemberStatus, Status, Usage};
 pub use claimed::{Blocks, Claimed};
 pub use error::Fault;
-pub use membership::{Ensured, Idle};
+pub use membership::Ensured;
 pub use occupancy::Occupancy;
 pub use peers::{Peer, peers};
 

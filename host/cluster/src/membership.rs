@@ -28,52 +28,13 @@ pub struct Ensured {
     pub new: Vec<IpNet>,
 }
 
-/// Blocks that could be given back.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Idle {
-    /// Held, and without an address that is leased or rests.
-    pub blocks: Vec<IpNet>,
-}
-
 impl Cluster<'_> {
-    /// Sees to it that there is a free address on each grid: joins if need be, and claims a block where there is none.
-    /// Bounded by the deadline. What the policy logged is in `log` all the same.
+    /// Sees to it that so many addresses are free on each grid, or as many as there are if the cluster has no more: joins if
+    /// need be, and claims blocks. Bounded by the deadline. What the policy logged is in `log` all the same.
     ///
     /// # Errors
-    /// [`Fault`]. If the cluster is full it is the policy's refusal.
-    pub fn ensure(&mut self, policy: &Policy<'_>, deadline: Instant, log: &mut Vec<LogLine>) -> Result<Ensured, Fault> {
-        self.have_room(policy, 1, deadline, log)
-    }
-
-    /// The same for so many addresses on each grid; as many as there are, if the cluster has no more.
-    ///
-    /// # Errors
-    /// [`Fault`]
-    pub fn ensure_for(
-        &mut self,
-        policy: &Policy<'_>,
-        wanted: u64,
-        deadline: Instant,
-        log: &mut Vec<LogLine>,
-    ) -> Result<Ensured, Fault> {
-        self.have_room(policy, wanted.max(1), deadline, log)
-    }
-
-    /// The same ahead of time, so that no ADD waits: joins if need be, and claims until so many addresses are free on each
-    /// grid. A cluster that has no more blocks is no error as long as anything is left.
-    ///
-    /// # Errors
-    /// [`Fault`]
-    pub fn claim_ahead(
-        &mut self,
-        policy: &Policy<'_>,
-        deadline: Instant,
-        log: &mut Vec<LogLine>,
-    ) -> Result<Ensured, Fault> {
-        self.have_room(policy, self.keys.low_water.max(1), deadline, log)
-    }
-
-    fn have_room(
+    /// [`Fault`]. If no address is left it is the policy's refusal.
+    pub fn ensure(
         &mut self,
         policy: &Policy<'_>,
         wanted: u64,
@@ -99,6 +60,20 @@ impl Cluster<'_> {
             }
         }
         Ok(ensured)
+    }
+
+    /// The same ahead of time, so that no ADD waits: joins if need be, and claims until so many addresses are free on each
+    /// grid. A cluster that has no more blocks is no error as long as anything is left.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn claim_ahead(
+        &mut self,
+        policy: &Policy<'_>,
+        deadline: Instant,
+        log: &mut Vec<LogLine>,
+    ) -> Result<Ensured, Fault> {
+        self.ensure(policy, self.keys.low_water.max(1), deadline, log)
     }
 
     /// Addresses that the policy could give on a grid. What nobody gets, like the range's first address, is not among
@@ -185,16 +160,16 @@ impl Cluster<'_> {
     ///
     /// # Errors
     /// [`Fault`]
-    pub fn idle(&self) -> Result<Idle, Fault> {
+    pub fn idle(&self) -> Result<Vec<IpNet>, Fault> {
         if !self.is_shared() {
-            return Ok(Idle::default());
+            return Ok(Vec::new());
         }
         let ledger = self.ledger()?;
         let local = self.local(&ledger)?;
-        let mut idle = Idle::default();
+        let mut idle = Vec::new();
         for block in local.held() {
             if used_in(&ledger, block.into())? == 0 {
-                idle.blocks.push(block);
+                idle.push(block);
             }
         }
         Ok(idle)

@@ -191,7 +191,7 @@ impl Cluster for Member {
             return Ok(0);
         }
         let idle = self.with(|_, parts| parts.cluster.idle()).map_err(fault)?;
-        let idle: Vec<IpNet> = self.idle.again(idle.blocks.into_iter().collect(), Instant::now()).into_iter().collect();
+        let idle: Vec<IpNet> = self.idle.again(idle.into_iter().collect(), Instant::now()).into_iter().collect();
         let released = self.with(|_, parts| parts.cluster.release(&parts.policy, &idle, deadline())).map_err(fault)?;
         Ok(count(released.blocks.len()))
     }

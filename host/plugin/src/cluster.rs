@@ -220,7 +220,7 @@ impl Allocation<'_> {
             let key = AttachmentKey::of_node(cluster.node(), self.bridge);
             // The node's own address and the container's come together.
             let wanted = if cluster.ledger()?.attachment(&key)?.is_some() { 1 } else { 2 };
-            return cluster.ensure_for(&dividing, wanted, deadline, log).map(drop);
+            return cluster.ensure(&dividing, wanted, deadline, log).map(drop);
         }
         let mut ledger = cluster.ledger()?;
         cluster.settle_list(&dividing, &mut ledger, log)?;

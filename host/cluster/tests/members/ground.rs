@@ -116,7 +116,7 @@ impl Node {
     }
 
     pub(crate) fn ensure(&self) -> Result<Vec<String>, Fault> {
-        let ensured = self.cluster().ensure(&self.policy(), deadline(), &mut Vec::new())?;
+        let ensured = self.cluster().ensure(&self.policy(), 1, deadline(), &mut Vec::new())?;
         Ok(ensured.new.iter().map(ToString::to_string).collect())
     }
 

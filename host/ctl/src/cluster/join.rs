@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &JoinArguments, library: &Path, out: &mut dyn Write
     Place::of(&arguments.cluster, library, |place| {
         let joined = place.cluster.join(place.policy, PATIENCE).map_err(|source| place.fault(source))?;
         // Without it the first ADD would ask the store.
-        let ensured = place.cluster.ensure(place.policy, Place::deadline(), &mut Vec::new());
+        let ensured = place.cluster.ensure(place.policy, 1, Place::deadline(), &mut Vec::new());
         let ensured = ensured.map_err(|source| place.fault(source))?;
         if !reach::is_kept(&place.settings.data_dir) {
             let report = place.refresh_ways()?.unwrap_or_default();

@@ -170,7 +170,7 @@ fn join_one(network: &str, settings: &Settings, component: &Component, boot: &st
         let done = Cluster::new(network, settings, boot).and_then(|mut cluster| {
             let policy = Policy::new(component, settings, &mut log)?;
             // Room for the node's own address and the container's.
-            cluster.ensure_for(&policy, 2, Instant::now() + PATIENCE, &mut log)
+            cluster.ensure(&policy, 2, Instant::now() + PATIENCE, &mut log)
         });
         match done {
             Ok(_) => return Ok(tried),
