@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::attachment::{Answer, Refusal, Request};
 use crate::guard::{self, GuardError};
-use crate::ledger::{AttachmentRecord, Ledger, recorded};
+use crate::ledger::{AttachmentRecord, Ledger, Masquerade, recorded};
 use crate::network_view::NetworkView;
 use crate::pool::Pools;
 use crate::runtime::{LogLevel, LogLine, PolicyFault, Session, Usage};
@@ -89,7 +89,11 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         let prefixes = prefixes(&answer, view.pools());
         let mut ledger = view.into_ledger()?;
         let addresses = answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
-        ledger.attach(&request.key, &AttachmentRecord { addresses, ..record.clone() })?;
+        let masquerade = record.masquerade.clone().map(|masquerade| match masquerade.wanted {
+            true => Masquerade { within: prefixes.clone(), ..masquerade },
+            false => masquerade,
+        });
+        ledger.attach(&request.key, &AttachmentRecord { addresses, masquerade, ..record.clone() })?;
         Ok((Granted { answer, prefixes, networks: self.pools.networks(), usage: self.session.usage() }, ledger))
     }
 

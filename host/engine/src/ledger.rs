@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::address::IpRange;
@@ -27,6 +28,34 @@ pub struct AttachmentRecord {
     /// Its pod.
     #[serde(default)]
     pub pod: Pod,
+    /// Whether it is masqueraded; none in records of versions that did not write this down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masquerade: Option<Masquerade>,
+}
+
+/// Whether what an attachment sends out of its network leaves with the node's address. All that is needed to restore
+/// that is recorded here: by then the configuration may be another or gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Masquerade {
+    /// Whether it was wanted when the attachment came.
+    pub wanted: bool,
+    /// The prefixes its addresses lie in: what it sends there keeps its address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<IpNet>,
+    /// Addresses that another plugin handed out; none where they are the record's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegated: Vec<IpAddr>,
+}
+
+impl AttachmentRecord {
+    /// The addresses that are masqueraded.
+    pub fn masqueraded(&self) -> &[IpAddr] {
+        match &self.masquerade {
+            Some(Masquerade { wanted: true, delegated, .. }) if self.addresses.is_empty() => delegated,
+            Some(Masquerade { wanted: true, .. }) => &self.addresses,
+            _ => &[],
+        }
+    }
 }
 
 /// Questions about one network's state, inside one open transaction.
@@ -106,6 +135,9 @@ pub trait Ledger: LedgerQueries {
 
     /// Forgets an attachment; its addresses rest from `now` on. None if it was not recorded.
     fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError>;
+
+    /// Records whether an attachment is masqueraded. Says whether the attachment is recorded.
+    fn put_masquerade(&mut self, key: &AttachmentKey, masquerade: &Masquerade) -> Result<bool, StoreError>;
 
     /// Sets (`Some`) or forgets (`None`) a note. Sizes are the caller's business.
     fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError>;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::address::{Family, IpRange, predecessor, successor};
 use crate::attachment::AttachmentKey;
-use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade};
 use crate::store::key;
 use crate::store_error::StoreError;
 
@@ -220,6 +220,11 @@ impl Ledger for MemoryLedger {
             self.book.rest(*address, now);
         }
         Ok(Some(record))
+    }
+
+    fn put_masquerade(&mut self, key: &AttachmentKey, masquerade: &Masquerade) -> Result<bool, StoreError> {
+        let record = self.book.attachments.get_mut(key);
+        Ok(record.map(|record| record.masquerade = Some(masquerade.clone())).is_some())
     }
 
     fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {

@@ -145,6 +145,7 @@ impl<'a> Records<'a> {
             boot: self.boot.clone(),
             netns: netns.to_string_lossy().into_owned(),
             pod,
+            masquerade: None,
         }
     }
 

@@ -66,7 +66,14 @@ pub(crate) fn key(pod: u16) -> AttachmentKey {
 }
 
 pub(crate) fn record(addresses: Vec<IpAddr>) -> AttachmentRecord {
-    AttachmentRecord { addresses, since: 0, boot: String::new(), netns: String::new(), pod: Pod::default() }
+    AttachmentRecord {
+        addresses,
+        since: 0,
+        boot: String::new(),
+        netns: String::new(),
+        pod: Pod::default(),
+        masquerade: None,
+    }
 }
 
 /// A ledger in memory fails only when it is used wrongly.

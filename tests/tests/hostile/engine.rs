@@ -79,6 +79,7 @@ impl Network {
             boot: BOOT.to_owned(),
             netns: String::new(),
             pod: Pod::default(),
+            masquerade: None,
         };
         prepared.allocate(self.ledger()?, request, &record, log)
     }

@@ -142,6 +142,7 @@ impl Node {
             boot: self.boot.clone(),
             netns: String::new(),
             pod: Pod::default(),
+            masquerade: None,
         };
         ledger.attach(&key(container), &record).unwrap();
         ledger.commit().unwrap();

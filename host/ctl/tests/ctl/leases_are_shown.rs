@@ -24,7 +24,12 @@ pub(crate) fn attach(dir: &Path, network: &str, container: &str, addresses: &[&s
     let mut ledger = Store::open(dir, &boot, now()).unwrap().into_ledger(network).unwrap();
     let pod = Pod { namespace: Some("shop".to_owned()), name: Some(format!("pod-{network}")), uid: None };
     let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    ledger.attach(&key(container), &AttachmentRecord { addresses, since, boot, netns: netns.to_owned(), pod }).unwrap();
+    ledger
+        .attach(
+            &key(container),
+            &AttachmentRecord { addresses, since, boot, netns: netns.to_owned(), pod, masquerade: None },
+        )
+        .unwrap();
     ledger.commit().unwrap();
 }
 
@@ -103,6 +108,7 @@ fn after_a_reboot_leases_are_told_to_be_of_an_earlier_boot() {
         boot: "an-earlier-boot".to_owned(),
         netns: String::new(),
         pod: Pod::default(),
+        masquerade: None,
     };
     ledger.attach(&key("c1"), &record).unwrap();
     ledger.commit().unwrap();

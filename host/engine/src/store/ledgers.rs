@@ -12,7 +12,7 @@ use super::writer::Writer;
 use super::{Environment, StoreError};
 use crate::address::IpRange;
 use crate::attachment::AttachmentKey;
-use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade};
 use crate::reference_leases::Adoption;
 
 type OpenTxn<'e> = Option<RwTxn<'e>>;
@@ -99,6 +99,10 @@ impl Ledger for StoreLedger {
 
     fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError> {
         self.change(|writer| writer.detach(key, now))
+    }
+
+    fn put_masquerade(&mut self, key: &AttachmentKey, masquerade: &Masquerade) -> Result<bool, StoreError> {
+        self.change(|writer| writer.put_masquerade(key, masquerade))
     }
 
     fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use super::snapshot::{Network, Snapshot};
 use super::{Environment, StoreError};
 use crate::address::{IpRange, predecessor, successor};
 use crate::attachment::AttachmentKey;
-use crate::ledger::AttachmentRecord;
+use crate::ledger::{AttachmentRecord, Masquerade};
 use crate::reference_leases::Adoption;
 
 /// A write transaction and the network it changes.
@@ -33,15 +33,27 @@ impl Writer<'_, '_> {
                 self.use_address(*address)?;
             }
         }
-        let json = serde_json::to_vec(record).map_err(|error| StoreError::Io {
-            operation: "record an attachment in",
-            path: self.environment.path().into(),
-            source: error.into(),
-        })?;
+        let json = self.json(record)?;
         let attachment = key::attachment(self.id(), &owner);
         self.put_new(&attachment, &json, || format!("the attachment {} {}", key.container_id, key.interface))?;
         self.network.attachments += 1;
         Ok(())
+    }
+
+    pub(super) fn put_masquerade(&mut self, key: &AttachmentKey, masquerade: &Masquerade) -> Result<bool, StoreError> {
+        let owner = key::owner(key);
+        let Some(record) = self.snapshot().attachment(self.id(), &owner)? else { return Ok(false) };
+        let json = self.json(&AttachmentRecord { masquerade: Some(masquerade.clone()), ..record })?;
+        self.put(&key::attachment(self.id(), &owner), &json)?;
+        Ok(true)
+    }
+
+    fn json(&self, record: &AttachmentRecord) -> Result<Vec<u8>, StoreError> {
+        serde_json::to_vec(record).map_err(|error| StoreError::Io {
+            operation: "record an attachment in",
+            path: self.environment.path().into(),
+            source: error.into(),
+        })
     }
 
     pub(super) fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError> {

@@ -8,4 +8,5 @@ mod concurrency;
 mod damage;
 mod disks;
 mod ground;
+mod masquerade;
 mod model;

@@ -81,7 +81,14 @@ fn an_address_stays_with_a_living_holder_and_leaves_a_dead_one() {
     {
         let addresses = vec![address.parse().unwrap()];
         let netns = netns.to_owned();
-        let record = AttachmentRecord { addresses, since: 1, boot: "boot".to_owned(), netns, pod: Pod::default() };
+        let record = AttachmentRecord {
+            addresses,
+            since: 1,
+            boot: "boot".to_owned(),
+            netns,
+            pod: Pod::default(),
+            masquerade: None,
+        };
         ledger.attach(&key(container, "eth0"), &record).unwrap();
     }
     let theirs: Vec<Lease> =
