@@ -53,7 +53,14 @@ fn key(n: u32) -> AttachmentKey {
 fn record(address: IpAddr) -> AttachmentRecord {
     let pod = Pod { namespace: Some("default".into()), name: Some("web-5d4f8c7b9-abcde".into()), uid: None };
     let netns = "/var/run/netns/cni-5f0f1b3c-0000-4000-8000-000000000001".into();
-    AttachmentRecord { addresses: vec![address], since: NOW, boot: BOOT.into(), netns, pod, masquerade: None }
+    AttachmentRecord {
+        addresses: vec![address],
+        since: NOW,
+        boot: BOOT.into(),
+        netns,
+        pod,
+        ..AttachmentRecord::default()
+    }
 }
 
 /// Every second address, which makes the most runs there can be.

@@ -14,7 +14,7 @@ use crate::store_error::StoreError;
 
 /// What is kept of an attachment. Serialised as JSON: unknown fields are ignored and new ones need a default, so that
 /// two versions can work on one store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachmentRecord {
     /// Its leases; empty where another plugin hands out the addresses.
     pub addresses: Vec<IpAddr>,
@@ -31,6 +31,37 @@ pub struct AttachmentRecord {
     /// Whether it is masqueraded; none in records of versions that did not write this down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masquerade: Option<Masquerade>,
+    /// Which network namespace `netns` led to; none in records of versions that did not write this down, or where it
+    /// could not be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
+    /// The link that the addresses are used on: a bridge, with its VLAN. None where it is not known, as in records of
+    /// versions that did not write this down: then it may be any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+/// The identity of a network namespace. A path is not one: after the namespace has gone, the next one gets its path, and
+/// often its inode number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sandbox {
+    /// The device of its file.
+    pub device: u64,
+    /// The inode of its file. The kernel uses the number again.
+    pub inode: u64,
+    /// The kernel's cookie (Linux 5.14 or later), never used again in a boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<u64>,
+}
+
+impl Sandbox {
+    /// Whether the two are certainly different namespaces. In doubt they are the same.
+    pub fn differs_from(&self, other: &Self) -> bool {
+        match (self.cookie, other.cookie) {
+            (Some(one), Some(other)) => one != other,
+            _ => (self.device, self.inode) != (other.device, other.inode),
+        }
+    }
 }
 
 /// Whether what an attachment sends out of its network leaves with the node's address. All that is needed to restore

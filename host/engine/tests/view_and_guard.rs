@@ -45,7 +45,7 @@ fn record(addresses: &[IpAddr]) -> AttachmentRecord {
         boot: "boot".into(),
         netns: String::new(),
         pod: Pod { namespace: Some("team".into()), ..Pod::default() },
-        masquerade: None,
+        ..AttachmentRecord::default()
     }
 }
 

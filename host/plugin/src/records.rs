@@ -146,6 +146,8 @@ impl<'a> Records<'a> {
             netns: netns.to_string_lossy().into_owned(),
             pod,
             masquerade: None,
+            sandbox: None,
+            link: None,
         }
     }
 

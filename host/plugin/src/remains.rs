@@ -157,7 +157,7 @@ mod tests {
             boot: "boot".to_owned(),
             netns: "/run/netns/gone".to_owned(),
             pod: Pod::default(),
-            masquerade: None,
+            ..AttachmentRecord::default()
         };
         let mut ledger = Store::open(dir.path(), "boot", 10).unwrap().into_ledger("n").unwrap();
         ledger.attach(&key("again"), &record("10.1.0.2", 10)).unwrap();

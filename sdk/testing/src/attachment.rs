@@ -231,7 +231,7 @@ impl Run {
             boot: "test".to_owned(),
             netns: request.netns.clone(),
             pod: request.pod.clone(),
-            masquerade: None,
+            ..AttachmentRecord::default()
         };
         let ledger = store.ledger(&request.network);
         let result = network.holdings(&mut log).and_then(|holdings| {

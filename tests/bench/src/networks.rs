@@ -64,7 +64,7 @@ impl Place {
                 boot: boot.trim().to_owned(),
                 netns: format!("/var/run/netns/cni-{number:032x}"),
                 pod: Pod { namespace: Some("default".into()), name: Some(format!("pod-{number}")), uid: None },
-                masquerade: None,
+                ..AttachmentRecord::default()
             };
             ledger.attach(&key, &record)?;
         }

@@ -72,7 +72,7 @@ pub(crate) fn record(addresses: Vec<IpAddr>) -> AttachmentRecord {
         boot: String::new(),
         netns: String::new(),
         pod: Pod::default(),
-        masquerade: None,
+        ..AttachmentRecord::default()
     }
 }
 

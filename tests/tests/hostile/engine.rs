@@ -79,7 +79,7 @@ impl Network {
             boot: BOOT.to_owned(),
             netns: String::new(),
             pod: Pod::default(),
-            masquerade: None,
+            ..AttachmentRecord::default()
         };
         prepared.allocate(self.ledger()?, request, &record, log)
     }

@@ -142,7 +142,7 @@ impl Node {
             boot: self.boot.clone(),
             netns: String::new(),
             pod: Pod::default(),
-            masquerade: None,
+            ..AttachmentRecord::default()
         };
         ledger.attach(&key(container), &record).unwrap();
         ledger.commit().unwrap();

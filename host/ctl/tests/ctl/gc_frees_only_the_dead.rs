@@ -92,7 +92,7 @@ fn a_reboot_ended_everything_that_was_before_it() {
         boot: "an-earlier-boot".to_owned(),
         netns: String::new(),
         pod: Pod::default(),
-        masquerade: None,
+        ..AttachmentRecord::default()
     };
     ledger.attach(&key("old"), &record).unwrap();
     ledger.commit().unwrap();

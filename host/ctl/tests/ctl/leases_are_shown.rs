@@ -27,7 +27,7 @@ pub(crate) fn attach(dir: &Path, network: &str, container: &str, addresses: &[&s
     ledger
         .attach(
             &key(container),
-            &AttachmentRecord { addresses, since, boot, netns: netns.to_owned(), pod, masquerade: None },
+            &AttachmentRecord { addresses, since, boot, netns: netns.to_owned(), pod, ..AttachmentRecord::default() },
         )
         .unwrap();
     ledger.commit().unwrap();
@@ -108,7 +108,7 @@ fn after_a_reboot_leases_are_told_to_be_of_an_earlier_boot() {
         boot: "an-earlier-boot".to_owned(),
         netns: String::new(),
         pod: Pod::default(),
-        masquerade: None,
+        ..AttachmentRecord::default()
     };
     ledger.attach(&key("c1"), &record).unwrap();
     ledger.commit().unwrap();

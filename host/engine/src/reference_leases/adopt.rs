@@ -128,7 +128,7 @@ fn attach<L: Ledger>(
         boot: about.boot.to_owned(),
         netns: (about.netns_of)(key).unwrap_or_default(),
         pod: Pod::default(),
-        masquerade: None,
+        ..AttachmentRecord::default()
     });
     record.addresses.extend(leases.iter().map(|lease| lease.address));
     ledger.attach(key, &record)

@@ -62,7 +62,7 @@ pub(crate) fn record(addresses: &[IpAddr]) -> AttachmentRecord {
         boot: BOOT.into(),
         netns: "/run/netns/x".into(),
         pod: Pod::default(),
-        masquerade: None,
+        ..AttachmentRecord::default()
     }
 }
 

@@ -87,7 +87,7 @@ fn an_address_stays_with_a_living_holder_and_leaves_a_dead_one() {
             boot: "boot".to_owned(),
             netns,
             pod: Pod::default(),
-            masquerade: None,
+            ..AttachmentRecord::default()
         };
         ledger.attach(&key(container, "eth0"), &record).unwrap();
     }
