@@ -50,7 +50,7 @@ pub fn all_routes(interface: &str) -> Vec<route::Route> {
     route::list(&mut kernel, index).unwrap()
 }
 
-/// The prefixes of a network that are masqueraded.
+/// The addresses of a network that are masqueraded.
 pub fn masqueraded(network: &str) -> Vec<String> {
     let mut kernel = masquerade::open(network).unwrap();
     masquerade::list(&mut kernel, network).unwrap().iter().map(ToString::to_string).collect()
@@ -82,7 +82,7 @@ pub fn leases_in(directory: &Path, network: &str) -> Vec<String> {
 pub fn traces(network: &str, bridge: &str) -> Vec<String> {
     let links = links().into_iter().filter(|name| name != bridge).map(|name| format!("link {name}"));
     let leases = leases(network).into_iter().map(|lease| format!("lease {lease}"));
-    let nat = masqueraded(network).into_iter().map(|prefix| format!("masquerade {prefix}"));
+    let nat = masqueraded(network).into_iter().map(|address| format!("masquerade {address}"));
     let guards = guarded(network).into_iter().map(|port| format!("guard of {port}"));
     links.chain(leases).chain(nat).chain(guards).collect()
 }

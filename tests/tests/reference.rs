@@ -210,7 +210,7 @@ fn reference_host_local_as_ipam() {
     let lease = std::fs::read_to_string("/var/lib/cni/networks/mynet/10.7.0.2").unwrap();
     assert_eq!(lease, "c1\r\neth0", "it is the reference that handed it out");
     kernel::reaches(&c1, "10.7.0.1".parse().unwrap());
-    assert_eq!(kernel::masqueraded("mynet"), ["10.7.0.0/24"]);
+    assert_eq!(kernel::masqueraded("mynet"), ["10.7.0.2"]);
     Cni::check(&network, &c1, &result).run().succeeds();
     assert_eq!(Cni::add(&network, &c1).run().fault().code, 104);
     Cni::del(&network, &c1).run().succeeds();

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use gingham::ip_masquerade;
 use gingham::remains::{self, Alone, Judged, RemainsError};
 use gingham_engine::store::{Store, StoreError};
 
@@ -69,11 +70,21 @@ fn tell_of_wait() {
 
 fn free(alone: &Alone, arguments: &GcArguments, boot: &str, gone: &[Judged]) -> Result<Vec<Judged>, GcError> {
     let freed = remains::free(alone, &arguments.data_dir, boot, gone, clock::now())?;
-    // That a file or a guard stays is told and no more.
+    // That a file, a guard or a masquerade stays is told and no more.
     for error in freed.files_left {
         eprintln!("ginghamctl: {error}");
     }
-    for fault in freed.guards_left {
+    for restored in ip_masquerade::restore(alone, &arguments.data_dir)? {
+        match restored.changed {
+            Ok(false) => {}
+            Ok(true) => eprintln!(
+                "ginghamctl: network {}: the masquerade was not as recorded and is restored",
+                restored.network
+            ),
+            Err(fault) => eprintln!("ginghamctl: network {}: {fault}", restored.network),
+        }
+    }
+    for fault in freed.guards_left.into_iter().chain(freed.masquerade_left) {
         eprintln!("ginghamctl: {fault}");
     }
     Ok(freed.attachments)

@@ -160,7 +160,7 @@ fn creation(name: &str, mac: Mac, mtu: Option<u32>, vlans: Vlans) -> LinkMessage
 /// Sets the bridge up if it is not. That it is not says too that whoever made it may not have come this far.
 fn start(kernel: &mut Socket<Route>, bridge: &Link, promiscuous: bool) -> Result<(), NetError> {
     if !bridge.up {
-        sysctl::refuse_router_advertisements(&bridge.name)?;
+        sysctl::refuse_router_advertisements(&bridge.name);
     }
     let up = (!bridge.up).then_some(true);
     let promiscuous = (promiscuous && !bridge.promiscuous).then_some(true);

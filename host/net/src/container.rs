@@ -82,7 +82,7 @@ pub fn announce(kernel: &mut Socket<netlink::Route>, interface: u32, mac: Mac) -
 /// works without.
 fn make_neighbourly(interface: &Interface<'_>, ipv6: bool) {
     let set = |family: &str, setting: &str, value: &str| {
-        let _ = sysctl::set(&format!("{family}/conf/{}/{setting}", interface.name), value);
+        sysctl::prefer(&format!("{family}/conf/{}/{setting}", interface.name), value);
     };
     set("ipv4", "arp_notify", "1");
     if ipv6 {
@@ -101,5 +101,6 @@ fn make_neighbourly(interface: &Interface<'_>, ipv6: bool) {
 fn enable_ipv6(name: &str) -> Result<(), NetError> {
     sysctl::set("ipv6/conf/lo/disable_ipv6", "0")?;
     sysctl::set(&format!("ipv6/conf/{name}/disable_ipv6"), "0")?;
-    sysctl::set(&format!("ipv6/conf/{name}/keep_addr_on_down"), "1")
+    sysctl::prefer(&format!("ipv6/conf/{name}/keep_addr_on_down"), "1");
+    Ok(())
 }

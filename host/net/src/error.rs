@@ -130,11 +130,29 @@ pub enum NetError {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// A kernel setting could not be read or written.
-    #[error("cannot {operation} {path:?}: {source}")]
+    /// A kernel setting could not be read.
+    #[error("cannot read the sysctl {setting} at {}: {source}", path.display())]
     Sysctl {
-        /// "read" or "write".
-        operation: &'static str,
+        /// Its full name.
+        setting: String,
+        /// The setting's file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A kernel setting could not be written.
+    #[error(
+        "cannot set the sysctl {setting} to {wanted}: it is {present}, and writing {} failed: {source}; set it before, \
+         where /proc/sys is writable, with `sysctl -w {setting}={wanted}`",
+        path.display()
+    )]
+    SysctlUnset {
+        /// Its full name.
+        setting: String,
+        /// What it should be.
+        wanted: String,
+        /// What it is.
+        present: String,
         /// The setting's file.
         path: PathBuf,
         /// The reason.

@@ -14,6 +14,7 @@ pub mod masquerade;
 pub mod netlink;
 pub mod netns;
 mod nftables;
+pub mod notice;
 mod operational_state;
 pub mod reach;
 pub mod route;

@@ -1,41 +1,61 @@
-//! Masquerade of a network: what its containers send outside leaves with the host's address.
+//! Masquerade of a network: what its containers send outside leaves with the node's address.
 //!
-//! Each network has one table of its own, `inet gingham-NETWORK`, with one rule for each of its prefixes:
+//! Each network has one table, `inet gingham-NETWORK`, with one rule for each address family:
 //!
 //! ```text
 //! table inet gingham-mynet {
+//!     set containers4 {
+//!         type ipv4_addr
+//!         elements = { 10.244.0.2, 10.244.0.3 }
+//!     }
+//!     set network4 {
+//!         type ipv4_addr
+//!         flags interval
+//!         elements = { 10.244.0.0/16 }
+//!     }
 //!     chain postrouting {
 //!         type nat hook postrouting priority srcnat; policy accept;
-//!         ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 ip daddr != 224.0.0.0/4 masquerade comment "10.244.0.0/16"
+//!         ip saddr @containers4 ip daddr != @network4 ip daddr != 224.0.0.0/4 masquerade comment "containers"
 //!     }
 //! }
 //! ```
 //!
-//! So the kernel's work per connection does not grow with the number of containers, and a container that comes or goes
-//! changes nothing here. Tables of others are neither read nor changed. What somebody flushed or deleted comes back
-//! with the next [`ensure`].
+//! The kernel keeps single addresses in a hash table, so its work per connection does not grow with their number. Tables
+//! of others are neither read nor changed.
+//!
+//! [`add`] and [`remove`] change single addresses. Everything else is [`restore`]'s: it makes the table, brings back
+//! what somebody flushed and replaces rules of earlier versions. The callers of [`restore`] take turns; [`add`] may be
+//! called beside it.
 
 #[cfg(test)]
 mod at_once_tests;
+mod earlier;
 mod error;
+mod intervals;
+mod present;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
 pub use self::error::MasqueradeError;
+use self::intervals::Intervals;
+use self::present::{Present, Rules, network_of};
 pub use self::reference::{ReferenceNames, remove_reference};
 use crate::netlink::{ErrorKind, Netfilter, Socket};
 use crate::nftables::expression::{Expressions, Side, When};
 pub use crate::nftables::refusal::KernelPart;
 use crate::nftables::refusal::{Refusal, Step};
-use crate::nftables::rule::{InstalledRule, Rule};
-use crate::nftables::ruleset::{self, Generation, Transaction};
+use crate::nftables::rule::Rule;
+use crate::nftables::ruleset::{self, Transaction};
+use crate::nftables::set::{Element, Family, Set};
 
 const CHAIN: &str = "postrouting";
+const COMMENT: &str = "containers";
 const TABLE_PREFIX: &str = "gingham-";
 /// The kernel's `NFT_NAME_MAXLEN` less the NUL at the end.
 const LONGEST_TABLE_NAME: usize = 255;
@@ -43,22 +63,39 @@ const MULTICAST_V4: IpNet = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(224, 0, 0
 const MULTICAST_V6: IpNet = IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8);
 /// The longest network name, in bytes, that can be masqueraded.
 pub const LONGEST_NETWORK_NAME: usize = LONGEST_TABLE_NAME - TABLE_PREFIX.len();
-/// A transaction is one datagram, and by default the kernel takes some 200 kB of it and queues some 250 answers. A rule
-/// has less than 1 kB.
-const RULES_AT_ONCE: usize = 100;
-/// Each of these that is lost means that somebody's transaction went through in the tenth of a millisecond between our
-/// reading and our writing.
+/// Each of these that is lost means that another process's transaction went through in the tenth of a millisecond
+/// between our reading and our writing.
 const GUARDED_ATTEMPTS: usize = 20;
-/// Each of these that is lost means that somebody changed this very table meanwhile.
+/// Each of these that is lost means that another process changed this very table meanwhile.
 const UNGUARDED_ATTEMPTS: usize = 100;
 
-/// What [`ensure`] found.
+/// What of a network is to be masqueraded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Masqueraded {
+    /// The addresses whose packets leave with the node's address.
+    pub addresses: BTreeSet<IpAddr>,
+    /// The network's prefixes: packets to them keep their address. Host bits are ignored.
+    pub within: Vec<IpNet>,
+}
+
+/// How far [`restore`] goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What is wanted is added. Addresses that are not wanted stay: they may be those of an [`add`] under way.
+    Adding,
+    /// Nothing but what is wanted stays. No [`add`] may be under way.
+    Exact,
+}
+
+/// What [`add`] or [`restore`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every prefix was masqueraded already.
+    /// All was there already.
     AlreadyThere,
     /// Something was missing and is there now.
     Installed,
+    /// The table is not as it should be, and nothing was added: [`restore`] it.
+    Incomplete,
 }
 
 /// Opens the socket that the functions here take, in the calling thread's network namespace.
@@ -69,143 +106,186 @@ pub fn open(network: &str) -> Result<Socket<Netfilter>, MasqueradeError> {
     Socket::open().map_err(|error| error::explain("masquerade", network, Refusal { step: Step::Open, error }))
 }
 
-/// Sees to it that each of the prefixes is masqueraded: what its addresses send to addresses outside of that prefix,
-/// multicast excepted. Prefixes that earlier calls brought stay; host bits are ignored.
-///
-/// If all is there this is one question to the kernel. What is missing is added in a transaction that the kernel
-/// carries out only if no other transaction came between the reading and the writing; else both are done again. So
-/// any number of processes may do this at once, and each rule is there once.
+/// Masquerades more addresses, if the network's table is there with its rules and the prefixes. What this costs does not
+/// depend on how many addresses there are.
 ///
 /// # Errors
 /// [`MasqueradeError`]
-pub fn ensure(socket: &mut Socket<Netfilter>, network: &str, prefixes: &[IpNet]) -> Result<Outcome, MasqueradeError> {
-    ensure_guarded(socket, network, prefixes, GUARDED_ATTEMPTS)
-}
-
-/// The first `guarded` attempts insist on rulesets that nobody changed meanwhile. Where others change rulesets without
-/// a pause that would never end, so later attempts do without. Two processes may add the same rule then; but each reads
-/// again after it wrote, and whoever sees a rule twice removes the later one, so the end is the same.
-fn ensure_guarded(
-    socket: &mut Socket<Netfilter>,
-    network: &str,
-    prefixes: &[IpNet],
-    guarded: usize,
-) -> Result<Outcome, MasqueradeError> {
+pub fn add(socket: &mut Socket<Netfilter>, network: &str, more: &Masqueraded) -> Result<Outcome, MasqueradeError> {
     let table = table_of(network)?;
     let failed = |refusal| error::explain("masquerade", network, refusal);
-    let wanted = in_order(prefixes);
-    if wanted.is_empty() || Repair::needed(socket, &table, &wanted).map_err(failed)?.is_some_and(|it| it.is_empty()) {
-        return Ok(Outcome::AlreadyThere);
-    }
-    let mut outcome = Outcome::AlreadyThere;
-    let attempts = guarded + UNGUARDED_ATTEMPTS + wanted.len() / RULES_AT_ONCE;
-    for attempt in 0..attempts {
-        let generation = ruleset::generation(socket).map_err(failed)?;
-        let Some(repair) = Repair::needed(socket, &table, &wanted).map_err(failed)? else {
-            continue;
-        };
-        if repair.is_empty() {
-            return Ok(outcome);
-        }
-        let only_in = (attempt < guarded).then_some(generation);
-        match repair.transaction(&table, only_in).commit(socket) {
-            Ok(()) => outcome = Outcome::Installed,
-            Err(Refusal { step: Step::Generation, .. }) => {}
-            // Without the guard: another process removed it first.
-            Err(Refusal { step: Step::DeleteRule, error }) if error.kind == ErrorKind::NotFound => {}
-            Err(refusal) => return Err(failed(refusal)),
-        }
-    }
-    Err(MasqueradeError::RulesetsChanging { network: network.to_owned(), attempts })
-}
-
-/// Ends the masquerade of a network, all its prefixes. Goes well if there is none.
-///
-/// # Errors
-/// [`MasqueradeError`]
-pub fn remove(socket: &mut Socket<Netfilter>, network: &str) -> Result<(), MasqueradeError> {
-    let table = table_of(network)?;
-    let failed = |refusal| error::explain("end the masquerade of", network, refusal);
-    match ruleset::table_exists(socket, &table) {
-        Ok(true) => {}
-        Ok(false) => return Ok(()),
-        // A kernel without nftables has no table either.
-        Err(refusal) if error::missed_by(&refusal).is_some() => return Ok(()),
+    let families: BTreeSet<Family> = more.addresses.iter().map(|address| Family::of(*address)).collect();
+    match Rules::read(socket, &table) {
+        Ok(rules) if rules.are_complete_for(families.iter().copied()) => {}
+        Ok(_) => return Ok(Outcome::Incomplete),
+        Err(refusal) if refusal.error.kind == ErrorKind::Changing => return Ok(Outcome::Incomplete),
         Err(refusal) => return Err(failed(refusal)),
     }
     let mut transaction = Transaction::of_table(&table, None);
-    transaction.delete_table();
+    for family in families {
+        if !network_of(socket, &table, family).map_err(failed)?.cover(&Intervals::of(family, &more.within)) {
+            return Ok(Outcome::Incomplete);
+        }
+        let ours = more.addresses.iter().filter(|address| Family::of(**address) == family);
+        transaction.add_elements(containers(family), &ours.map(|one| Element::single(*one)).collect::<Vec<_>>());
+    }
     match transaction.commit(socket) {
-        Err(Refusal { step: Step::DeleteTable, error }) if error.kind == ErrorKind::NotFound => Ok(()),
-        done => done.map_err(failed),
+        Ok(()) => Ok(Outcome::Installed),
+        // Removed since the rules were read.
+        Err(refusal) if refusal.error.kind == ErrorKind::NotFound => Ok(Outcome::Incomplete),
+        Err(refusal) => Err(failed(refusal)),
     }
 }
 
-/// The prefixes of a network that are masqueraded now, in the rules' order; none if the network has no masquerade.
+/// Masquerades what `wanted` says, and removes rules of earlier versions. `wanted` is told the prefixes of these rules. It
+/// is called after the kernel's table was read: so what an [`add`] has put there since is known to it or not touched.
+///
+/// # Errors
+/// [`MasqueradeError`], and those of `wanted`.
+pub fn restore<E: From<MasqueradeError>>(
+    socket: &mut Socket<Netfilter>,
+    network: &str,
+    extent: Extent,
+    mut wanted: impl FnMut(&[IpNet]) -> Result<Masqueraded, E>,
+) -> Result<Outcome, E> {
+    let table = table_of(network)?;
+    let failed = |refusal| error::explain("masquerade", network, refusal);
+    let mut outcome = Outcome::AlreadyThere;
+    let mut lost = 0;
+    while lost < GUARDED_ATTEMPTS + UNGUARDED_ATTEMPTS {
+        let generation = ruleset::generation(socket).map_err(failed)?;
+        let present = match Present::read(socket, &table) {
+            Ok(present) => present,
+            Err(refusal) if refusal.error.kind == ErrorKind::Changing => {
+                lost += 1;
+                continue;
+            }
+            Err(refusal) => return Err(failed(refusal).into()),
+        };
+        let wanted = wanted(&present.rules.earlier())?;
+        // Where others change rulesets without a pause, an insisting transaction would never go through.
+        let only_in = (lost < GUARDED_ATTEMPTS).then_some(generation);
+        let Some(transaction) = present.step(&table, &wanted, extent, only_in) else { return Ok(outcome) };
+        match transaction.commit(socket) {
+            Ok(()) => outcome = Outcome::Installed,
+            Err(Refusal { step: Step::Generation, .. }) => lost += 1,
+            Err(Refusal { step: Step::DeleteRule | Step::DeleteElements | Step::DeleteTable, error })
+                if error.kind == ErrorKind::NotFound =>
+            {
+                lost += 1;
+            }
+            Err(refusal) => return Err(failed(refusal).into()),
+        }
+    }
+    Err(MasqueradeError::RulesetsChanging { network: network.to_owned(), attempts: lost }.into())
+}
+
+/// Ends the masquerade of addresses. Goes well if there is none.
 ///
 /// # Errors
 /// [`MasqueradeError`]
-pub fn list(socket: &mut Socket<Netfilter>, network: &str) -> Result<Vec<IpNet>, MasqueradeError> {
+pub fn remove(socket: &mut Socket<Netfilter>, network: &str, addresses: &[IpAddr]) -> Result<(), MasqueradeError> {
     let table = table_of(network)?;
-    let rules = ruleset::rules(socket, &table, CHAIN)
-        .map_err(|refusal| error::explain("read the masquerade of", network, refusal))?;
-    Ok(rules.iter().filter_map(prefix_of).collect())
+    for _ in 0..UNGUARDED_ATTEMPTS {
+        match remove_present(socket, &table, addresses) {
+            // A kernel without nftables masquerades nothing.
+            Err(refusal) if error::missed_by(&refusal).is_some() => return Ok(()),
+            // Another process was faster.
+            Err(Refusal { step: Step::DeleteElements, error }) if error.kind == ErrorKind::NotFound => {}
+            done => return done.map_err(|refusal| error::explain("end the masquerade of", network, refusal)),
+        }
+    }
+    Err(MasqueradeError::RulesetsChanging { network: network.to_owned(), attempts: UNGUARDED_ATTEMPTS })
 }
 
-/// What a chain lacks, and what is there in its place.
-#[derive(Debug)]
-struct Repair {
-    missing: Vec<IpNet>,
-    /// Rules under the comment of a wanted one that do something else, or the same once more.
-    stray: Vec<InstalledRule>,
+fn remove_present(socket: &mut Socket<Netfilter>, table: &str, addresses: &[IpAddr]) -> Result<(), Refusal> {
+    let mut transaction = Transaction::of_table(table, None);
+    let mut is_something = false;
+    for address in addresses {
+        let (set, element) = (containers(Family::of(*address)), Element::single(*address));
+        // Asked first, because the kernel waits for all processors, some 10 ms, to undo a transaction that fails.
+        if ruleset::has_element(socket, table, set, element)? {
+            transaction.delete_elements(set, &[element]);
+            is_something = true;
+        }
+    }
+    if is_something { transaction.commit(socket) } else { Ok(()) }
 }
 
-impl Repair {
-    /// What the kernel's rules need; `None` if rulesets changed each time that they were read.
-    fn needed(socket: &mut Socket<Netfilter>, table: &str, wanted: &[IpNet]) -> Result<Option<Self>, Refusal> {
-        match ruleset::rules(socket, table, CHAIN) {
-            Ok(installed) => Ok(Some(Self::of(installed, wanted))),
-            Err(refusal) if refusal.error.kind == ErrorKind::Changing => Ok(None),
-            Err(refusal) => Err(refusal),
-        }
+/// Removes the network's table if it masquerades nothing. An [`add`] under way keeps it.
+///
+/// # Errors
+/// [`MasqueradeError`]
+pub fn remove_unused(socket: &mut Socket<Netfilter>, network: &str) -> Result<(), MasqueradeError> {
+    let table = table_of(network)?;
+    match try_remove_unused(socket, &table) {
+        Err(Refusal { step: Step::Generation, .. }) => Ok(()),
+        Err(refusal) if error::missed_by(&refusal).is_some() => Ok(()),
+        Err(refusal) if [ErrorKind::NotFound, ErrorKind::Changing].contains(&refusal.error.kind) => Ok(()),
+        done => done.map_err(|refusal| error::explain("end the masquerade of", network, refusal)),
     }
+}
 
-    /// `wanted` is in order.
-    fn of(installed: Vec<InstalledRule>, wanted: &[IpNet]) -> Self {
-        let mut present = vec![false; wanted.len()];
-        let mut stray = Vec::new();
-        for rule in installed {
-            let Some(index) = comment_of(&rule).and_then(|prefix| wanted.binary_search(&prefix).ok()) else {
-                continue;
-            };
-            if !present[index] && rule.does(&rule_for(wanted[index])) {
-                present[index] = true;
-            } else {
-                stray.push(rule);
-            }
+fn try_remove_unused(socket: &mut Socket<Netfilter>, table: &str) -> Result<(), Refusal> {
+    for attempt in 1.. {
+        let generation = ruleset::generation(socket)?;
+        if !Present::read(socket, table)?.is_unused() {
+            break;
         }
-        let missing =
-            wanted.iter().zip(present).filter_map(|(prefix, present)| (!present).then_some(*prefix)).collect();
-        Self { missing, stray }
+        let mut transaction = Transaction::of_table(table, Some(generation));
+        transaction.delete_table();
+        match transaction.commit(socket) {
+            Err(Refusal { step: Step::Generation, .. }) if attempt < GUARDED_ATTEMPTS => {}
+            done => return done,
+        }
     }
+    Ok(())
+}
 
-    fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.stray.is_empty()
+/// The prefixes that rules of earlier versions masquerade.
+///
+/// # Errors
+/// [`MasqueradeError`]
+pub fn earlier_rules(socket: &mut Socket<Netfilter>, network: &str) -> Result<Vec<IpNet>, MasqueradeError> {
+    let table = table_of(network)?;
+    match Rules::read(socket, &table) {
+        Ok(rules) => Ok(rules.earlier()),
+        Err(refusal) if error::missed_by(&refusal).is_some() => Ok(Vec::new()),
+        Err(refusal) => Err(error::explain("read the masquerade of", network, refusal)),
     }
+}
 
-    /// As much of it as one transaction takes.
-    fn transaction<'a>(&self, table: &'a str, only_in: Option<Generation>) -> Transaction<'a> {
-        let mut transaction = Transaction::of_table(table, only_in);
-        transaction.add_table();
-        transaction.add_postrouting_chain(CHAIN, "nat");
-        for rule in self.stray.iter().take(RULES_AT_ONCE) {
-            transaction.delete_rule(CHAIN, rule);
-        }
-        for prefix in self.missing.iter().take(RULES_AT_ONCE) {
-            transaction.add_rule(CHAIN, &rule_for(*prefix));
-        }
-        transaction
+/// The addresses of a network that are masqueraded now, in order; none where their family's rule is missing.
+///
+/// # Errors
+/// [`MasqueradeError`]
+pub fn list(socket: &mut Socket<Netfilter>, network: &str) -> Result<Vec<IpAddr>, MasqueradeError> {
+    let table = table_of(network)?;
+    let present =
+        Present::read(socket, &table).map_err(|refusal| error::explain("read the masquerade of", network, refusal))?;
+    Ok(present.addresses.into_iter().filter(|address| present.rules.have(Family::of(*address))).collect())
+}
+
+/// Whether an address is masqueraded, by whatever rule of ours.
+///
+/// # Errors
+/// [`MasqueradeError`]
+pub fn covers(socket: &mut Socket<Netfilter>, network: &str, address: IpAddr) -> Result<bool, MasqueradeError> {
+    let table = table_of(network)?;
+    let failed = |refusal| error::explain("read the masquerade of", network, refusal);
+    let rules = Rules::read(socket, &table).map_err(failed)?;
+    if rules.earlier().iter().any(|prefix| prefix.contains(&address)) {
+        return Ok(true);
     }
+    let family = Family::of(address);
+    Ok(rules.have(family)
+        && ruleset::has_element(socket, &table, containers(family), Element::single(address)).map_err(failed)?)
+}
+
+/// A number that is another after every change of any ruleset; none where the kernel has no rulesets.
+pub fn generation() -> Option<u32> {
+    let mut socket = Socket::open().ok()?;
+    ruleset::generation(&mut socket).ok().map(ruleset::Generation::number)
 }
 
 fn table_of(network: &str) -> Result<String, MasqueradeError> {
@@ -223,32 +303,38 @@ fn table_of(network: &str) -> Result<String, MasqueradeError> {
     Ok(format!("{TABLE_PREFIX}{network}"))
 }
 
-fn in_order(prefixes: &[IpNet]) -> Vec<IpNet> {
-    let mut prefixes: Vec<IpNet> = prefixes.iter().map(IpNet::trunc).collect();
-    prefixes.sort_unstable();
-    prefixes.dedup();
-    prefixes
-}
-
-/// `ip saddr PREFIX ip daddr != PREFIX ip daddr != 224.0.0.0/4 masquerade comment "PREFIX"`, or the same of IPv6.
-fn rule_for(prefix: IpNet) -> Rule {
-    let multicast = match prefix {
-        IpNet::V4(_) => MULTICAST_V4,
-        IpNet::V6(_) => MULTICAST_V6,
+/// The set of masqueraded addresses.
+fn containers(family: Family) -> Set {
+    let name = match family {
+        Family::V4 => "containers4",
+        Family::V6 => "containers6",
     };
-    let expressions = Expressions::for_family_of(&prefix)
-        .then_address(Side::Source, When::Within, &prefix)
-        .then_address(Side::Destination, When::Outside, &prefix)
-        .then_address(Side::Destination, When::Outside, &multicast)
+    Set { name, family, holds_intervals: false }
+}
+
+/// The set of the network's prefixes.
+fn network_set(family: Family) -> Set {
+    let name = match family {
+        Family::V4 => "network4",
+        Family::V6 => "network6",
+    };
+    Set { name, family, holds_intervals: true }
+}
+
+fn multicast(family: Family) -> IpNet {
+    match family {
+        Family::V4 => MULTICAST_V4,
+        Family::V6 => MULTICAST_V6,
+    }
+}
+
+/// `ip saddr @containers4 ip daddr != @network4 ip daddr != 224.0.0.0/4 masquerade comment "containers"`, or the same of
+/// IPv6.
+fn rule_for(family: Family) -> Rule {
+    let expressions = Expressions::for_family_of(&multicast(family))
+        .then_address_in(Side::Source, When::Within, containers(family))
+        .then_address_in(Side::Destination, When::Outside, network_set(family))
+        .then_address(Side::Destination, When::Outside, &multicast(family))
         .then_masquerade();
-    Rule { comment: prefix.to_string(), expressions }
-}
-
-/// The prefix a rule masquerades, if it does just that.
-fn prefix_of(rule: &InstalledRule) -> Option<IpNet> {
-    comment_of(rule).filter(|prefix| rule.does(&rule_for(*prefix)))
-}
-
-fn comment_of(rule: &InstalledRule) -> Option<IpNet> {
-    rule.comment.as_ref()?.parse().ok()
+    Rule { comment: COMMENT.to_owned(), expressions }
 }

@@ -1,5 +1,6 @@
 //! Routes.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -18,6 +19,8 @@ use crate::netlink::{self, ErrorKind, Message, Socket};
 
 const HEADER: usize = 12;
 const RTN_UNICAST: u8 = 1;
+/// Learned from router advertisements.
+const RTPROT_RA: u8 = 9;
 const RTM_F_CLONED: u32 = 0x200;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
@@ -119,6 +122,46 @@ pub fn default_source(kernel: &mut Socket<netlink::Route>) -> Result<Option<IpAd
         }
     }
     Ok(None)
+}
+
+/// The interfaces with routes of the main table that routers advertised, each once.
+///
+/// # Errors
+/// The kernel refuses.
+pub(crate) fn advertised(kernel: &mut Socket<netlink::Route>) -> Result<BTreeSet<u32>, NetError> {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet6;
+    let message = Message::of(&RouteNetlinkMessage::GetRoute(message), 0);
+    let found = kernel.dump("list", &message, |_, body| read_advertised(body)).about(|| "routes".to_owned())?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn read_advertised(body: &[u8]) -> Option<Vec<u32>> {
+    let header: &[u8; HEADER] = body.first_chunk()?;
+    if header[5] != RTPROT_RA {
+        return None;
+    }
+    let mut interfaces = Vec::new();
+    for (kind, value) in attributes_of(&body[HEADER..]) {
+        match kind {
+            RTA_OIF => interfaces.extend(number(value)),
+            RTA_MULTIPATH => interfaces.extend(next_hops(value)),
+            _ => {}
+        }
+    }
+    Some(interfaces)
+}
+
+/// The interfaces of a route by several routers: each next hop begins with its length, 2 bytes, and has the interface at
+/// the fifth byte.
+fn next_hops(mut hops: &[u8]) -> Vec<u32> {
+    let mut interfaces = Vec::new();
+    while let Some(&[low, high, _, _, a, b, c, d]) = hops.first_chunk() {
+        interfaces.push(u32::from_ne_bytes([a, b, c, d]));
+        let length = usize::from(u16::from_ne_bytes([low, high])).max(8).next_multiple_of(4);
+        hops = hops.get(length..).unwrap_or_default();
+    }
+    interfaces
 }
 
 /// A default route in the main table.

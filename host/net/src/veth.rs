@@ -97,7 +97,7 @@ fn finish(kernel: &mut Socket<Route>, pair: &Pair<'_>, host_mac: Mac, container_
     }
     if pair.bridge.is_none() {
         // A bridge takes what arrives at its ports before the host's own stack sees it.
-        sysctl::refuse_router_advertisements(pair.host_name)?;
+        sysctl::refuse_router_advertisements(pair.host_name);
     }
     let gone = || NetError::NoSuchInterface { name: pair.host_name.to_owned() };
     let host = link::by_name(kernel, pair.host_name)?.ok_or_else(gone)?;

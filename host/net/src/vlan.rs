@@ -254,7 +254,7 @@ fn finish_gateway(
 }
 
 fn start_gateway(kernel: &mut Socket<Route>, wanted: &Gateway<'_>, ends: &Ends) -> Result<GatewayInterface, NetError> {
-    sysctl::refuse_router_advertisements(wanted.name)?;
+    sysctl::refuse_router_advertisements(wanted.name);
     link::change(kernel, Which::Index(ends.own), &Change { up: Some(true), ..Change::default() })?;
     link::wait_until_operational(kernel, ends.port, PATIENCE)?;
     Ok(GatewayInterface { index: ends.own, name: wanted.name.to_owned(), mac: ends.mac })

@@ -2,11 +2,10 @@
 //! and makes the same instructions of that text. Needs `nft`, Debian's package nftables.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use gingham_net::masquerade::{self, Outcome, ReferenceNames};
+use gingham_net::masquerade::{self, Extent, MasqueradeError, Masqueraded, Outcome, ReferenceNames};
 use gingham_net::netns::NetNs;
 use gingham_net::spoofing::{self, Guard};
 use ipnet::IpNet;
@@ -31,9 +30,20 @@ fn on_a_fresh_host<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     NetNs::create().unwrap().enter(work).unwrap()
 }
 
-fn masquerade(prefixes: &[IpNet]) {
-    let outcome = masquerade::ensure(&mut masquerade::open("mynet").unwrap(), "mynet", prefixes);
-    assert_eq!(outcome, Ok(Outcome::Installed));
+fn wanted() -> Masqueraded {
+    Masqueraded {
+        addresses: ["10.244.0.2", "fd00:1::2"].map(|text| text.parse().unwrap()).into(),
+        within: nets(&["10.244.0.0/16", "fd00:1::/64"]),
+    }
+}
+
+fn restore() -> Outcome {
+    let mut kernel = masquerade::open("mynet").unwrap();
+    masquerade::restore(&mut kernel, "mynet", Extent::Exact, |_| Ok::<_, MasqueradeError>(wanted())).unwrap()
+}
+
+fn masquerade() {
+    assert_eq!(restore(), Outcome::Installed);
 }
 
 fn nets(texts: &[&str]) -> Vec<IpNet> {
@@ -41,32 +51,47 @@ fn nets(texts: &[&str]) -> Vec<IpNet> {
 }
 
 /// What the module's documentation promises.
-fn as_written(prefixes: &[IpNet]) -> String {
-    let mut text = "table inet gingham-mynet {\n\tchain postrouting {\n\
-                    \t\ttype nat hook postrouting priority srcnat; policy accept;\n"
-        .to_owned();
-    for prefix in prefixes {
-        let (ip, multicast) = if matches!(prefix, IpNet::V4(_)) { ("ip", "224.0.0.0/4") } else { ("ip6", "ff00::/8") };
-        writeln!(
-            text,
-            "\t\t{ip} saddr {prefix} {ip} daddr != {prefix} {ip} daddr != {multicast} masquerade comment \"{prefix}\""
-        )
-        .unwrap();
-    }
-    text + "\t}\n}\n"
+const AS_WRITTEN: &str = "table inet gingham-mynet {
+\tset containers4 {
+\t\ttype ipv4_addr
+\t\telements = { 10.244.0.2 }
+\t}
+
+\tset network4 {
+\t\ttype ipv4_addr
+\t\tflags interval
+\t\telements = { 10.244.0.0/16 }
+\t}
+
+\tset containers6 {
+\t\ttype ipv6_addr
+\t\telements = { fd00:1::2 }
+\t}
+
+\tset network6 {
+\t\ttype ipv6_addr
+\t\tflags interval
+\t\telements = { fd00:1::/64 }
+\t}
+
+\tchain postrouting {
+\t\ttype nat hook postrouting priority srcnat; policy accept;
+\t\tip saddr @containers4 ip daddr != @network4 ip daddr != 224.0.0.0/4 masquerade comment \"containers\"
+\t\tip6 saddr @containers6 ip6 daddr != @network6 ip6 daddr != ff00::/8 masquerade comment \"containers\"
+\t}
 }
+";
 
 #[test]
 fn nft_lists_it_as_one_would_write_it() {
     if !nft_is_here() {
         return;
     }
-    let prefixes = nets(&["10.244.0.0/16", "192.168.64.0/18", "2001:db8::/61", "fd00:1::/64"]);
     let listed = on_a_fresh_host(|| {
-        masquerade(&prefixes);
+        masquerade();
         nft(&["list", "table", "inet", "gingham-mynet"], "")
     });
-    assert_eq!(listed, as_written(&prefixes));
+    assert_eq!(listed, AS_WRITTEN);
 }
 
 #[test]
@@ -74,47 +99,34 @@ fn nft_makes_the_same_instructions_of_that_text() {
     if !nft_is_here() {
         return;
     }
-    let prefixes = nets(&[
-        "0.0.0.0/0",
-        "10.0.0.0/8",
-        "10.244.0.0/16",
-        "10.244.16.0/20",
-        "128.0.0.0/1",
-        "192.0.2.7/32",
-        "::/0",
-        "2001:db8::/61",
-        "fd00::1/128",
-        "fd00:1::/64",
-        "fe80::/10",
-    ]);
-    let instructions = || nft(&["--debug=netlink", "list", "table", "inet", "gingham-mynet"], "");
+    let instructions = || nft(&["--debug=netlink", "list", "chain", "inet", "gingham-mynet", "postrouting"], "");
     let ours = on_a_fresh_host(|| {
-        masquerade(&prefixes);
+        masquerade();
         instructions()
     });
     let theirs = on_a_fresh_host(|| {
-        nft(&["-f", "-"], &as_written(&prefixes));
+        nft(&["-f", "-"], AS_WRITTEN);
         instructions()
     });
-    assert_eq!(ours, theirs);
-    assert_eq!(ours.matches("[ masq ]").count(), prefixes.len());
+    let rules = |text: &str| text.lines().filter(|line| line.trim_start().starts_with('[')).collect::<String>();
+    assert_eq!(rules(&ours), rules(&theirs));
+    assert_eq!(ours.matches("[ masq ]").count(), 2);
 }
 
-/// Read back from a saved file, the rules are ours: nothing is missing, nothing is installed twice.
+/// Read back from a saved file, the table is ours: nothing is missing, nothing is installed twice.
 #[test]
 fn a_ruleset_that_nft_saved_and_restored_is_recognised() {
     if !nft_is_here() {
         return;
     }
-    let prefixes = nets(&["10.244.0.0/16", "10.245.16.0/20", "2001:db8::/61", "fd00:1::/64"]);
     on_a_fresh_host(|| {
-        masquerade(&prefixes);
+        masquerade();
         let saved = nft(&["list", "ruleset"], "");
         nft(&["flush", "ruleset"], "");
         nft(&["-f", "-"], &saved);
-        let mut socket = masquerade::open("mynet").unwrap();
-        assert_eq!(masquerade::list(&mut socket, "mynet"), Ok(prefixes.clone()));
-        assert_eq!(masquerade::ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::AlreadyThere));
+        assert_eq!(restore(), Outcome::AlreadyThere);
+        let mut kernel = masquerade::open("mynet").unwrap();
+        assert_eq!(masquerade::add(&mut kernel, "mynet", &wanted()), Ok(Outcome::Installed));
     });
 }
 
@@ -146,8 +158,12 @@ table ip gingham-mynet {
         let before = nft(&["-a", "list", "ruleset"], "");
         let mut socket = masquerade::open("mynet").unwrap();
         assert_eq!(masquerade::list(&mut socket, "mynet"), Ok(vec![]));
-        masquerade(&nets(&["10.244.0.0/16"]));
-        assert_eq!(masquerade::remove(&mut socket, "mynet"), Ok(()));
+        masquerade();
+        assert_eq!(
+            masquerade::remove(&mut socket, "mynet", &["10.244.0.2", "fd00:1::2"].map(|text| text.parse().unwrap())),
+            Ok(())
+        );
+        assert_eq!(masquerade::remove_unused(&mut socket, "mynet"), Ok(()));
         assert_eq!(nft(&["-a", "list", "ruleset"], ""), before);
     });
 }
@@ -157,22 +173,22 @@ fn what_nft_flushed_or_deleted_comes_back() {
     if !nft_is_here() {
         return;
     }
-    let prefixes = nets(&["10.244.0.0/16", "fd00:1::/64"]);
     let damages = [
         "flush ruleset",
         "flush table inet gingham-mynet",
         "flush chain inet gingham-mynet postrouting",
+        "flush set inet gingham-mynet containers4",
+        "flush set inet gingham-mynet network6",
         "delete table inet gingham-mynet",
-        "delete chain inet gingham-mynet postrouting",
-        "delete rule inet gingham-mynet postrouting handle 2",
+        "delete element inet gingham-mynet containers6 { fd00:1::2 }",
     ];
     for damage in damages {
         on_a_fresh_host(|| {
-            masquerade(&prefixes);
+            masquerade();
             nft(&["-f", "-"], damage);
-            masquerade(&prefixes);
+            masquerade();
             let listed = nft(&["list", "table", "inet", "gingham-mynet"], "");
-            assert_eq!(sorted_lines(&listed), sorted_lines(&as_written(&prefixes)), "after {damage}");
+            assert_eq!(sorted_lines(&listed), sorted_lines(AS_WRITTEN), "after {damage}");
         });
     }
 }

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::cli::Cli;
+use crate::ip_masquerade;
 use crate::keeping::{Board, Keepers, Open, Pace, State, Status};
 use crate::log;
 use crate::member;
@@ -56,6 +57,7 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     let open: Open = Arc::new(move |network| member::open(network, &library, pace.looks_apart));
     let mut keepers = Keepers::new(open, pace);
     let board = keepers.board();
+    let masquerading = ip_masquerade::Reconciling::start(cli.data_dir.clone(), cli.every);
     let listener = Listener::start(&cli.listen, cli.listen_anywhere).await?;
     if let Some(listener) = &listener {
         log::info(None, &format!("/metrics and /healthz are served on {}", listener.place()));
@@ -93,7 +95,12 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     }
     log::info(None, "told to stop");
     manager.stopping();
-    tokio::task::spawn_blocking(move || keepers.end()).await.map_err(|error| DaemonError::Start(error.into()))
+    tokio::task::spawn_blocking(move || {
+        masquerading.end();
+        keepers.end();
+    })
+    .await
+    .map_err(|error| DaemonError::Start(error.into()))
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, DaemonError> {

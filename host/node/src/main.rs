@@ -5,6 +5,7 @@
 mod cli;
 mod cluster;
 mod daemon;
+mod ip_masquerade;
 mod keeping;
 mod log;
 mod looks;

@@ -6,9 +6,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use gingham_engine::ledger::Masquerade;
 use gingham_net::address::DuplicateDetection;
 use gingham_net::bridge::{self, Bridge};
 use gingham_net::link::BridgePort;
+use gingham_net::masquerade::Masqueraded;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair, Veth};
@@ -78,13 +80,14 @@ pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path) -> Result<
     let role = call.role()?;
     let arguments = call.arguments()?;
     let mac = wishes::hardware_address(&call.config.object, &arguments)?;
-    let applicant = Applicant { attachment, netns, arguments: &arguments, mac };
     let (management, wishes) = AddressManagement::of(call, &arguments)?;
     if management.source == AddressSource::None {
         // A version that must name an address has no words for a network of layer 2.
         CniResult::fits(version, &[])?;
     }
     let mut link = plan_link(call, role, attachment, netns)?;
+    let is_masqueraded = link.as_ref().is_some_and(|link| link.bridge.ip_masq);
+    let applicant = Applicant { attachment, netns, arguments: &arguments, mac, is_masqueraded };
     let records = management.records()?;
     if let Some(link) = link.as_mut().filter(|link| link.bridge.mtu.is_none()) {
         link.container_mtu = management.tunnel_mtu(&records)?;
@@ -94,7 +97,9 @@ pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path) -> Result<
     failpoint::reach("add.planned")?;
     let add = Add { call, version, applicant, management: &management, records: &records, link };
     let mut undo = UndoStack::new();
-    match add.run(wishes, &mut undo) {
+    let ended = add.run(wishes, &mut undo);
+    journal::notices();
+    match ended {
         Ok(result) => {
             undo.disarm();
             Ok(result)
@@ -151,7 +156,9 @@ impl Add<'_> {
                 undo.push(Done::Recorded);
                 failpoint::reach("add.recorded")?;
                 undo.push(Done::Delegated(plugin.clone()));
-                self.management.delegate(plugin)?
+                let allotment = self.management.delegate(plugin)?;
+                self.record_masquerade(&allotment)?;
+                allotment
             }
             AddressSource::None => {
                 self.applicant.record(self.records)?;
@@ -163,7 +170,31 @@ impl Add<'_> {
         Ok(allotment)
     }
 
-    /// The container's link with its addresses, and the network's masquerade.
+    /// The record was made before another plugin said which addresses are to be masqueraded.
+    fn record_masquerade(&self, allotment: &Allotment) -> Result<(), CniError> {
+        if !self.applicant.is_masqueraded {
+            return Ok(());
+        }
+        let delegated = allotment.ips.iter().map(|ip| ip.address.addr()).collect();
+        let masquerade = Masquerade { wanted: true, within: allotment.prefixes.clone(), delegated };
+        Ok(self.records.put_masquerades(&[(key_of(self.applicant.attachment), masquerade)])?)
+    }
+
+    /// The container's addresses are masqueraded, or not.
+    fn masquerade(&self, allotment: &Allotment) -> Result<(), CniError> {
+        let network = &self.call.config.name;
+        let addresses = allotment.ips.iter().map(|ip| ip.address.addr());
+        if !self.applicant.is_masqueraded {
+            return nat::exempt(network, self.records, &addresses.collect::<Vec<_>>());
+        }
+        if allotment.ips.is_empty() {
+            return Ok(());
+        }
+        let more = Masqueraded { addresses: addresses.collect(), within: allotment.prefixes.clone() };
+        nat::ensure(network, self.records, &more)
+    }
+
+    /// The container's link with its addresses, and their masquerade.
     fn connect(
         &self,
         link: &LinkPlan,
@@ -188,9 +219,7 @@ impl Add<'_> {
             }
         }
         failpoint::reach("add.configured")?;
-        if link.bridge.ip_masq && !allotment.prefixes.is_empty() {
-            nat::ensure(&self.call.config.name, self.records, &allotment.prefixes)?;
-        }
+        self.masquerade(allotment)?;
         failpoint::reach("add.masqueraded")?;
         self.management.open_ways(&mut host, allotment, self.records)?;
         failpoint::reach("add.ways")?;
@@ -279,11 +308,12 @@ impl Add<'_> {
             Done::Guarded(host_end) => guards::remove(&self.call.config.name, &host_end),
             Done::Delegated(plugin) => self.management.take_back(&plugin),
             Done::Recorded => {
-                let forget = || self.management.forget([&key_of(self.applicant.attachment)], self.records);
-                match &self.link {
-                    Some(link) if link.bridge.ip_masq => nat::leave(&self.call.config.name, self.records, forget),
-                    _ => forget(),
+                let key = key_of(self.applicant.attachment);
+                let forget = || self.management.forget([&key], self.records);
+                if self.link.is_none() {
+                    return forget();
                 }
+                nat::leave(&self.call.config.name, self.records, [&key], self.applicant.is_masqueraded, forget)
             }
         }
     }

@@ -41,7 +41,7 @@ pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Resul
                 told(&record, &ours, attachment)?;
                 leased(&record, &ours, attachment)?;
             }
-            inspect(call, attachment, netns, &previous, &ours)
+            inspect(call, attachment, netns, &previous, (&record, &ours))
         }
     }
 }
@@ -100,7 +100,7 @@ fn inspect(
     attachment: &Attachment,
     netns: &Path,
     previous: &CniResult,
-    ips: &[IpConfig],
+    (record, ips): (&AttachmentRecord, &[IpConfig]),
 ) -> Result<(), CniError> {
     let config = BridgeConfig::read(&call.config.object)?;
     let container = sandbox::open(call, netns)?;
@@ -113,6 +113,6 @@ fn inspect(
     inspection.routes();
     inspection.gateways(ips)?;
     inspection.guard(&call.config.name, &host_end, attachment)?;
-    inspection.masquerade(&call.config.name, ips)?;
+    inspection.masquerade(&call.config.name, record, ips)?;
     inspection.verdict()
 }

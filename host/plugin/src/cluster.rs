@@ -208,7 +208,7 @@ impl Allocation<'_> {
             ..request.clone()
         };
         let (granted, ledger) =
-            prepared.grant(ledger, &own, &self.records.fresh(Path::new(""), Pod::default()), log)?;
+            prepared.grant(ledger, &own, &self.records.fresh(Path::new(""), Pod::default(), None), log)?;
         let addresses = granted.answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
         Ok((ledger, addresses))
     }

@@ -36,8 +36,9 @@ pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) ->
         if !there && BridgeConfig::asks_for_masquerade(&call.config.object) {
             errors.extend(nat::remove_inherited(&call.config.name, attachment).err());
         }
+        // Whether the configuration asks for a guard now is not the question: it may have done so at ADD.
+        errors.extend(guards::remove(&call.config.name, &host_end).err());
         if BridgeConfig::asks_for_guard(&call.config.object) {
-            errors.extend(guards::remove(&call.config.name, &host_end).err());
             errors.extend(guards::remove_inherited(&call.config.name, attachment).err());
         }
         failpoint::reach("del.unguarded")?;
@@ -63,7 +64,7 @@ fn unlink_inherited(call: &Call, attachment: &Attachment, netns: &Path) -> Resul
     links::delete_inherited(&container, attachment.interface.as_str(), &bridge)
 }
 
-/// The addresses, the record, and with the last record the masquerade.
+/// The masquerade, the addresses and the record.
 fn forget(call: &Call, attachment: &Attachment, role: Role) -> Result<(), CniError> {
     let management = AddressManagement::of_tolerant(call)?;
     let records = management.records()?;
@@ -74,8 +75,9 @@ fn forget(call: &Call, attachment: &Attachment, role: Role) -> Result<(), CniErr
         failpoint::reach("del.delegated")?;
     }
     let forget = || management.forget([&key], &records);
-    if role == Role::Main && BridgeConfig::asks_for_masquerade(&call.config.object) {
-        nat::leave(&call.config.name, &records, forget)
+    if role == Role::Main {
+        let is_asked = BridgeConfig::asks_for_masquerade(&call.config.object);
+        nat::leave(&call.config.name, &records, [&key], is_asked, forget)
     } else {
         forget()
     }?;

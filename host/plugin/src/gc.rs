@@ -39,7 +39,8 @@ pub(crate) fn gc(call: &Call) -> Result<(), CniError> {
     if role == Role::Main {
         // An address is not freed while an interface may still have it.
         let staying = host_ends(call, &valid, &staying)?;
-        let errors = links::delete_stale(&call.config.name, &staying);
+        let mut errors = unlink(call, &stale, &staying);
+        errors.extend(links::delete_stale(&call.config.name, &staying));
         CniError::join(errors).map_or(Ok(()), Err)?;
         unguarded = remove_stale_guards(call, &staying);
     }
@@ -47,10 +48,18 @@ pub(crate) fn gc(call: &Call) -> Result<(), CniError> {
     CniError::join(errors.into_iter().flatten()).map_or(Ok(()), Err)
 }
 
+/// By name: a link whose ADD was killed after its creation has no alias, which the kernel takes only later.
+fn unlink(call: &Call, stale: &[AttachmentKey], staying: &HashSet<String>) -> Vec<CniError> {
+    let unlink = |key: &AttachmentKey| {
+        let host_end = HostEnd::named(&call.config.name, &key.container_id, &key.interface)?;
+        if staying.contains(host_end.name.as_str()) { Ok(false) } else { links::delete(&host_end) }
+    };
+    let named = stale.iter().filter(|key| !key.interface.is_empty());
+    named.filter_map(|key| unlink(key).err()).collect()
+}
+
+/// Whether the configuration asks for guards now is not the question: they may be of a time when it did.
 fn remove_stale_guards(call: &Call, staying: &HashSet<String>) -> Result<(), CniError> {
-    if !BridgeConfig::asks_for_guard(&call.config.object) {
-        return Ok(());
-    }
     guards::remove_stale(&call.config.name, |port| staying.contains(port))
 }
 
@@ -66,11 +75,13 @@ fn forget(
         call.delegate(plugin).pass_on("GC")?;
     }
     let forget = || management.forget(stale, records);
-    if role == Role::Main && BridgeConfig::asks_for_masquerade(&call.config.object) {
-        nat::leave(&call.config.name, records, forget)
-    } else {
-        forget()
+    if role != Role::Main {
+        return forget();
     }
+    let is_asked = BridgeConfig::asks_for_masquerade(&call.config.object);
+    nat::leave(&call.config.name, records, stale, is_asked, forget)?;
+    // ADDs are kept out: whatever else is masqueraded is left over.
+    nat::settle(&call.config.name, records).map(drop)
 }
 
 /// What goes and what stays, of what is recorded. What was not known before is newer than the list.

@@ -2,7 +2,7 @@
 //! there before the container can send, and goes after the port.
 
 use gingham_net::Mac;
-use gingham_net::spoofing::{self, Guard};
+use gingham_net::spoofing::{self, Guard, SpoofingError};
 
 use crate::cni::config::NetworkName;
 use crate::cni::env::Attachment;
@@ -31,7 +31,17 @@ pub(crate) fn remove_stale(network: &NetworkName, valid: impl Fn(&str) -> bool) 
 
 /// Removes the guards of those ports of a network that `is_meant` says.
 pub(crate) fn remove_of(network: &NetworkName, is_meant: impl Fn(&str) -> bool) -> Result<(), CniError> {
-    Ok(spoofing::remove(&mut spoofing::open(network.as_str())?, network.as_str(), is_meant)?)
+    let mut kernel = match spoofing::open(network.as_str()) {
+        Ok(kernel) => kernel,
+        // Where there are no rulesets, none guards.
+        Err(SpoofingError::KernelLacks { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    match spoofing::remove(&mut kernel, network.as_str(), is_meant) {
+        // Too long a name for a table's: it has no guards.
+        Err(SpoofingError::NetworkName { .. }) => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 /// Removes the guard that the reference plugin installed for an attachment which was its own: a network whose

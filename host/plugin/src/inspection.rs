@@ -1,7 +1,9 @@
 //! Looks at the kernel's state of one attachment and notes what is not as it should be.
 
+use std::net::IpAddr;
 use std::path::Path;
 
+use gingham_engine::ledger::AttachmentRecord;
 use gingham_net::address::{self, Address};
 use gingham_net::link::{self, BridgePort, Link};
 use gingham_net::netlink::{self, Socket};
@@ -240,17 +242,28 @@ impl<'a> Inspection<'a> {
         Ok(())
     }
 
-    /// The addresses are masqueraded.
-    pub(crate) fn masquerade(&mut self, network: &NetworkName, ips: &[IpConfig]) -> Result<(), CniError> {
-        // Whoever made the link masquerades it, too.
-        if !self.config.ip_masq || ips.is_empty() || self.inherited {
+    /// The addresses are masqueraded, if they were when the attachment came.
+    pub(crate) fn masquerade(
+        &mut self,
+        network: &NetworkName,
+        record: &AttachmentRecord,
+        ips: &[IpConfig],
+    ) -> Result<(), CniError> {
+        let wanted: Vec<IpAddr> = match &record.masquerade {
+            Some(_) => record.masqueraded().to_vec(),
+            // Recorded by an earlier version. Another plugin that made the link masquerades it, too.
+            None if self.config.ip_masq && !self.inherited => ips.iter().map(|ip| ip.address.addr()).collect(),
+            None => Vec::new(),
+        };
+        if wanted.is_empty() {
             return Ok(());
         }
         let mut kernel = masquerade::open(network.as_str())?;
-        let present = masquerade::list(&mut kernel, network.as_str())?;
-        for ip in ips {
-            let covered = present.iter().any(|prefix| prefix.contains(&ip.address.addr()));
-            self.expect(covered, || format!("{} is not masqueraded; the next ADD repairs that", ip.address.addr()));
+        for address in wanted {
+            let covered = masquerade::covers(&mut kernel, network.as_str(), address)?;
+            self.expect(covered, || {
+                format!("{address} is not masqueraded; the next ADD with ipMasq, GC or `ginghamctl gc` repairs that")
+            });
         }
         Ok(())
     }

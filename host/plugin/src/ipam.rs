@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gingham_engine::attachment::{self, AttachmentKey, Pod, Request};
 use gingham_engine::ipam;
+use gingham_engine::ledger::Masquerade;
 use gingham_engine::runtime::Policy;
 use gingham_engine::settings::cluster::Reach;
 use gingham_engine::settings::{Settings, SettingsError};
@@ -51,17 +52,24 @@ pub(crate) struct Applicant<'a> {
     pub(crate) netns: &'a Path,
     pub(crate) arguments: &'a Arguments,
     pub(crate) mac: Option<Mac>,
+    /// Whether its addresses are masqueraded here.
+    pub(crate) is_masqueraded: bool,
 }
 
 impl Applicant<'_> {
     /// Records the attachment alone: its addresses are no policy's business.
     pub(crate) fn record(&self, records: &Records<'_>) -> Result<(), CniError> {
-        Ok(records.attach(&key_of(self.attachment), &records.fresh(self.netns, self.pod()))?)
+        Ok(records.attach(&key_of(self.attachment), &records.fresh(self.netns, self.pod(), self.masquerade()))?)
     }
 
     fn asking(&self) -> Asking<'_> {
-        let Self { attachment, netns, arguments, mac } = self;
-        Asking { key: key_of(attachment), netns, pod: self.pod(), arguments: &arguments.pairs, mac: *mac }
+        let Self { attachment, netns, arguments, mac, .. } = self;
+        let masquerade = self.masquerade();
+        Asking { key: key_of(attachment), netns, pod: self.pod(), arguments: &arguments.pairs, mac: *mac, masquerade }
+    }
+
+    fn masquerade(&self) -> Option<Masquerade> {
+        Some(Masquerade { wanted: self.is_masqueraded, ..Masquerade::default() })
     }
 
     fn pod(&self) -> Pod {
@@ -78,6 +86,7 @@ pub(crate) struct Asking<'a> {
     pub(crate) pod: Pod,
     pub(crate) arguments: &'a [(String, String)],
     pub(crate) mac: Option<Mac>,
+    pub(crate) masquerade: Option<Masquerade>,
 }
 
 /// How the engine names an attachment.
@@ -177,7 +186,7 @@ impl<'a> AddressManagement<'a> {
         records: &Records<'_>,
     ) -> Result<Allotment, CniError> {
         let request = self.request(asking, wishes, records)?;
-        let record = records.fresh(asking.netns, asking.pod.clone());
+        let record = records.fresh(asking.netns, asking.pod.clone(), asking.masquerade.clone());
         let policy = self.load(choice)?;
         let mut log = Vec::new();
         let granted = if policy.is_cluster() {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use gingham_engine::runtime::{LogLevel, LogLine};
+use gingham_net::notice;
 
 /// Something the operator should know although the work went on.
 pub(crate) fn warn(message: impl Display) {
@@ -13,6 +14,13 @@ pub(crate) fn warn(message: impl Display) {
 /// Something that happened once and that the operator may look for.
 pub(crate) fn info(message: impl Display) {
     write("info", &message.to_string());
+}
+
+/// What came up in the kernel's network while the work went on.
+pub(crate) fn notices() {
+    for notice in notice::take() {
+        if notice.is_warning { warn(notice.text) } else { info(notice.text) }
+    }
 }
 
 /// What a policy logged.

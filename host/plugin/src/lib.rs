@@ -22,6 +22,7 @@ mod guards;
 pub mod holdings;
 mod host_side;
 mod inspection;
+pub mod ip_masquerade;
 mod ipam;
 mod journal;
 mod links;

@@ -1,11 +1,21 @@
-//! The network's masquerade comes with its first container and goes with its last.
+//! What is masqueraded is what the records say: the addresses of those attachments whose ADD found `ipMasq` true.
 //!
-//! A lock around both, and a count read under it, keep the last DEL and a new ADD from crossing: an ADD has recorded its
-//! attachment before it asks for the masquerade, so either the DEL counts it, or the ADD asks after the removal.
+//! An ADD records first and masquerades then, one address beside the others, without a lock. Whoever takes away, or
+//! restores from the records, holds the masquerade's lock: an address is masqueraded no more before it is free, and none
+//! is restored whose record is going.
 
-use gingham_net::masquerade::{self, MasqueradeError, ReferenceNames};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+
+use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::AttachmentRecord;
+use gingham_net::masquerade::{self, Extent, MasqueradeError, Masqueraded, Outcome, ReferenceNames};
+use gingham_net::netlink::{Netfilter, Socket};
 use ipnet::IpNet;
 use sha2::{Digest, Sha512};
+
+mod earlier;
 
 use crate::cni::config::NetworkName;
 use crate::cni::env::Attachment;
@@ -13,27 +23,155 @@ use crate::cni::error::CniError;
 use crate::failpoint;
 use crate::records::Records;
 
-/// Sees to it that the prefixes are masqueraded.
-pub(crate) fn ensure(network: &NetworkName, records: &Records<'_>, prefixes: &[IpNet]) -> Result<(), CniError> {
-    let _lock = records.lock_nat()?;
+/// Masquerades what is recorded already, and with it, where the kernel lacks any of it, all that is recorded.
+pub(crate) fn ensure(network: &NetworkName, records: &Records<'_>, more: &Masqueraded) -> Result<(), CniError> {
     let mut kernel = masquerade::open(network.as_str())?;
-    masquerade::ensure(&mut kernel, network.as_str(), prefixes)?;
+    if masquerade::add(&mut kernel, network.as_str(), more)? == Outcome::Incomplete {
+        let _lock = records.lock_nat()?;
+        restore(&mut kernel, network, records, Extent::Adding)?;
+    }
     Ok(())
 }
 
-/// Lets `forget` end attachments, and ends the masquerade if nobody is attached after it.
-pub(crate) fn leave(
+/// Sees to it that addresses of an attachment without masquerade are not masqueraded: rules of earlier versions would.
+pub(crate) fn exempt(network: &NetworkName, records: &Records<'_>, addresses: &[IpAddr]) -> Result<(), CniError> {
+    let Some(mut kernel) = open_if_any(network)? else { return Ok(()) };
+    if !masquerade::earlier_rules(&mut kernel, network.as_str())?.is_empty() {
+        let _lock = records.lock_nat()?;
+        restore(&mut kernel, network, records, Extent::Adding)?;
+    }
+    Ok(masquerade::remove(&mut kernel, network.as_str(), addresses)?)
+}
+
+/// Ends the masquerade of attachments, whatever the configuration says by now, and lets `forget` end them. `is_asked` is
+/// whether it asks for masquerade.
+pub(crate) fn leave<'k>(
     network: &NetworkName,
     records: &Records<'_>,
+    keys: impl IntoIterator<Item = &'k AttachmentKey>,
+    is_asked: bool,
     forget: impl FnOnce() -> Result<(), CniError>,
 ) -> Result<(), CniError> {
     let lock = records.lock_nat()?;
+    // About a store that cannot be read `forget` has the better words.
+    let known = keys.into_iter().map(|key| records.attachment(key).unwrap_or_default());
+    let concerned: Vec<Option<AttachmentRecord>> = known.filter(|record| concerns(record.as_ref(), is_asked)).collect();
+    let mut kernel = if concerned.is_empty() { None } else { open_if_any(network)? };
+    if let Some(kernel) = &mut kernel {
+        if !masquerade::earlier_rules(kernel, network.as_str())?.is_empty() {
+            restore(kernel, network, records, Extent::Adding)?;
+        }
+        masquerade::remove(kernel, network.as_str(), &addresses_of(&concerned))?;
+    }
+    failpoint::reach("del.unmasqueraded")?;
     forget()?;
     failpoint::reach("del.forgotten")?;
-    if lock.is_some() && records.is_empty()? {
-        remove(network.as_str())?;
+    match kernel {
+        Some(mut kernel) if lock.is_some() && records.masquerades_nobody()? => {
+            Ok(masquerade::remove_unused(&mut kernel, network.as_str())?)
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Makes the kernel masquerade what the records say and nothing else. ADDs must be kept out. Records of another boot say
+/// nothing.
+pub(crate) fn settle(network: &NetworkName, records: &Records<'_>) -> Result<Outcome, CniError> {
+    let _lock = records.lock_nat()?;
+    if records.look()?.is_none() {
+        return Ok(Outcome::AlreadyThere);
+    }
+    let Some(mut kernel) = open_if_any(network)? else { return Ok(Outcome::AlreadyThere) };
+    match restore(&mut kernel, network, records, Extent::Exact) {
+        Err(MasqueradeFault::Kernel(MasqueradeError::KernelLacks { .. })) if records.masquerades_nobody()? => {
+            Ok(Outcome::AlreadyThere)
+        }
+        done => Ok(done?),
+    }
+}
+
+/// The same for a data directory, by a network's name.
+pub(crate) fn settle_in(directory: &Path, network: &str) -> Result<Outcome, CniError> {
+    let name = NetworkName::new(network)?;
+    settle(&name, &Records::of(&name, directory, None)?)
+}
+
+/// Why the masquerade could not be restored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MasqueradeFault {
+    /// The kernel refused.
+    #[error(transparent)]
+    Kernel(#[from] MasqueradeError),
+    /// The records cannot be used.
+    #[error(transparent)]
+    Records(#[from] crate::records::RecordsError),
+}
+
+impl From<MasqueradeFault> for CniError {
+    fn from(fault: MasqueradeFault) -> Self {
+        match fault {
+            MasqueradeFault::Kernel(error) => error.into(),
+            MasqueradeFault::Records(error) => error.into(),
+        }
+    }
+}
+
+fn restore(
+    kernel: &mut Socket<Netfilter>,
+    network: &NetworkName,
+    records: &Records<'_>,
+    extent: Extent,
+) -> Result<Outcome, MasqueradeFault> {
+    masquerade::restore(kernel, network.as_str(), extent, |earlier| wanted(records, earlier))
+}
+
+/// What the records say. Those of earlier versions do not say it; there the kernel's rules of these versions do.
+fn wanted(records: &Records<'_>, earlier: &[IpNet]) -> Result<Masqueraded, MasqueradeFault> {
+    let mut known = records.attachments()?;
+    if !earlier.is_empty() {
+        let found = earlier::find(&known, earlier);
+        records.put_masquerades(&found)?;
+        for (key, masquerade) in found {
+            known.iter_mut().filter(|(known, _)| *known == key).for_each(|(_, record)| {
+                record.masquerade = Some(masquerade.clone());
+            });
+        }
+    }
+    let mut wanted = Masqueraded::default();
+    let mut within = BTreeSet::new();
+    for (_, record) in &known {
+        wanted.addresses.extend(record.masqueraded());
+        within.extend(record.masquerade.iter().filter(|it| it.wanted).flat_map(|it| &it.within).copied());
+    }
+    wanted.within = within.into_iter().collect();
+    Ok(wanted)
+}
+
+/// Whether there may be something to end. What is not recorded any more may have left an unused table.
+fn concerns(record: Option<&AttachmentRecord>, is_asked: bool) -> bool {
+    match record {
+        None => is_asked,
+        Some(record) => record.masquerade.as_ref().is_none_or(|masquerade| masquerade.wanted),
+    }
+}
+
+fn addresses_of(records: &[Option<AttachmentRecord>]) -> Vec<IpAddr> {
+    let of = |record: &AttachmentRecord| {
+        let delegated = record.masquerade.iter().flat_map(|masquerade| &masquerade.delegated).copied();
+        record.addresses.iter().copied().chain(delegated).collect::<Vec<_>>()
+    };
+    records.iter().flatten().flat_map(of).collect()
+}
+
+/// None where nothing can be masqueraded: the kernel has no rulesets, or the name is too long for a table's.
+fn open_if_any(network: &NetworkName) -> Result<Option<Socket<Netfilter>>, MasqueradeError> {
+    if network.as_str().len() > masquerade::LONGEST_NETWORK_NAME {
+        return Ok(None);
+    }
+    match masquerade::open(network.as_str()) {
+        Err(MasqueradeError::KernelLacks { .. }) => Ok(None),
+        opened => opened.map(Some),
+    }
 }
 
 /// Removes what the reference plugin installed for a container that was its own.
@@ -51,15 +189,6 @@ pub(crate) fn remove_inherited(network: &NetworkName, attachment: &Attachment) -
 /// The first bytes of the hash that the reference makes names of.
 fn hash_of<const BYTES: usize>(text: &str) -> u128 {
     Sha512::digest(text).iter().take(BYTES).fold(0, |number, byte| number << 8 | u128::from(*byte))
-}
-
-fn remove(network: &str) -> Result<(), MasqueradeError> {
-    let removed = masquerade::open(network).and_then(|mut kernel| masquerade::remove(&mut kernel, network));
-    match removed {
-        // Where there are no rulesets, none is left.
-        Err(MasqueradeError::KernelLacks { .. }) => Ok(()),
-        other => other,
-    }
 }
 
 #[cfg(test)]

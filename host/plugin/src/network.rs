@@ -227,9 +227,10 @@ impl Addresses<'_> {
         let records = self.management.records()?;
         let policy = self.management.load(&self.choice)?;
         let key = AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
-        let asking = Asking { key, netns: Path::new(""), pod: pod.clone(), arguments: &[], mac: None };
+        let asking =
+            Asking { key, netns: Path::new(""), pod: pod.clone(), arguments: &[], mac: None, masquerade: None };
         let request = self.management.request(&asking, self.wishes.clone(), &records)?;
-        let record = records.fresh(Path::new(""), pod.clone());
+        let record = records.fresh(Path::new(""), pod.clone(), None);
         let mut log = Vec::new();
         let ledger = store.ledger(self.network.name());
         let granted = ipam::prepare::<MemoryLedger>(&policy, &self.management.settings, &mut log)
@@ -266,8 +267,14 @@ impl Addresses<'_> {
         let records = self.management.records()?;
         let mut wishes = self.wishes.clone();
         wishes.addresses.extend(wanted.iter().filter(|address| !self.wishes.addresses.contains(address)));
-        let asking =
-            Asking { key: owner.clone(), netns: Path::new(""), pod: Pod::default(), arguments: &[], mac: None };
+        let asking = Asking {
+            key: owner.clone(),
+            netns: Path::new(""),
+            pod: Pod::default(),
+            arguments: &[],
+            mac: None,
+            masquerade: None,
+        };
         let allotment = self.management.grant(&self.choice, &asking, wishes, &records)?;
         Ok(allotment.ips.iter().map(|ip| ip.address).collect())
     }

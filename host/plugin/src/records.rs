@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::ipam;
-use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, recorded};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade, recorded};
 use gingham_engine::runtime::Policy;
 use gingham_engine::settings::Settings;
 use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreReader};
@@ -48,8 +48,8 @@ pub(crate) enum RecordsError {
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// More leases than a node holds for itself: one for each bridge that the network was ever on.
-const NODES_OWN_AT_MOST: u64 = 16;
+/// An unused table is no harm, and a DEL has not the time to read thousands of records.
+const LOOKED_AT_MOST: u64 = 16;
 
 /// One network's records.
 pub(crate) struct Records<'a> {
@@ -138,14 +138,14 @@ impl<'a> Records<'a> {
     }
 
     /// What is known of an attachment before it has addresses.
-    pub(crate) fn fresh(&self, netns: &Path, pod: Pod) -> AttachmentRecord {
+    pub(crate) fn fresh(&self, netns: &Path, pod: Pod, masquerade: Option<Masquerade>) -> AttachmentRecord {
         AttachmentRecord {
             addresses: Vec::new(),
             since: self.now,
             boot: self.boot.clone(),
             netns: netns.to_string_lossy().into_owned(),
             pod,
-            masquerade: None,
+            masquerade,
             sandbox: None,
             link: None,
         }
@@ -195,18 +195,30 @@ impl<'a> Records<'a> {
         self.read()?.map_or(Ok(None), |ledger| Ok(recorded(&ledger, key)?.map(|(_, record)| record)))
     }
 
+    /// Records of attachments whether they are masqueraded. Those that ended meanwhile are left out.
+    pub(crate) fn put_masquerades(&self, masquerades: &[(AttachmentKey, Masquerade)]) -> Result<(), RecordsError> {
+        if masquerades.is_empty() {
+            return Ok(());
+        }
+        let mut ledger = self.write()?;
+        for (key, masquerade) in masquerades {
+            ledger.put_masquerade(key, masquerade)?;
+        }
+        Ok(ledger.commit()?)
+    }
+
     /// All attachments.
     pub(crate) fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, RecordsError> {
         self.read()?.map_or(Ok(Vec::new()), |ledger| Ok(ledger.attachments()?))
     }
 
-    /// Whether nobody is attached, but perhaps the node itself.
-    pub(crate) fn is_empty(&self) -> Result<bool, RecordsError> {
+    /// Whether no attachment is masqueraded. Where there are many it is not looked at each.
+    pub(crate) fn masquerades_nobody(&self) -> Result<bool, RecordsError> {
         let Some(ledger) = self.read()? else { return Ok(true) };
-        if ledger.attachment_count()? > NODES_OWN_AT_MOST {
+        if ledger.attachment_count()? > LOOKED_AT_MOST {
             return Ok(false);
         }
-        Ok(ledger.attachments()?.iter().all(|(key, _)| key.is_nodes_own()))
+        Ok(ledger.attachments()?.iter().all(|(_, record)| record.masqueraded().is_empty()))
     }
 
     /// Waits for the masquerade's lock; see [`lock::nat`].

@@ -6,7 +6,7 @@
 
 mod fate;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use gingham_engine::ledger::{Ledger, LedgerQueries};
@@ -21,6 +21,7 @@ use crate::cni::config::NetworkName;
 use crate::guards;
 use crate::holdings::Held;
 use crate::lock::{self, Attempt, Lock, LockError};
+use crate::nat;
 use crate::plan::HostEnd;
 
 /// Why nothing, or not everything, was freed.
@@ -83,6 +84,8 @@ pub struct Freed {
     pub files_left: Vec<ReferenceError>,
     /// Networks whose guards against spoofed addresses could not be removed, and why.
     pub guards_left: Vec<String>,
+    /// Networks whose masquerade could not be ended, and why.
+    pub masquerade_left: Vec<String>,
 }
 
 /// Those that are gone, and those of which it cannot be told. Those that are there are in neither.
@@ -118,12 +121,23 @@ pub fn free(_: &Alone, data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -
         ledger.commit()?;
     }
     freed.guards_left = unguard(&freed.attachments);
+    freed.masquerade_left = unmasquerade(data_dir, gone);
     // What was adopted takes its file with it, as with DEL.
     for (held, _) in &freed.attachments {
         let adoption = Adoption { from: held.adopted_from.clone(), ..Adoption::default() };
         freed.files_left.extend(forget_files(&adoption, &held.key, &held.record.addresses));
     }
     Ok(freed)
+}
+
+/// Ends the masquerade of what is recorded no more, and says what went wrong.
+fn unmasquerade(data_dir: &Path, gone: &[Judged]) -> Vec<String> {
+    let networks: BTreeSet<&str> = gone.iter().map(|(held, _)| held.network.as_str()).collect();
+    let settle = |network: &str| {
+        let fault = nat::settle_in(data_dir, network).err()?;
+        Some(format!("the network {network} may still masquerade addresses of theirs: {fault}"))
+    };
+    networks.into_iter().filter_map(settle).collect()
 }
 
 /// Removes the guards of ports that are gone, and says what went wrong.

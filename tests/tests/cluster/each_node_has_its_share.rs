@@ -78,7 +78,7 @@ fn what_goes_within_the_range_keeps_its_sender() {
     }
     let ground = Ground::new(1, json!({}));
     ground.add(1, "pod");
-    assert_eq!(ground.on(1, |_| kernel::masqueraded(NETWORK)), ["10.32.0.0/12"]);
+    assert_eq!(ground.on(1, |_| kernel::masqueraded(NETWORK)), ["10.32.0.2"]);
     ground.leave(1, "pod");
     let left = ground.on(1, |_| kernel::masqueraded(NETWORK));
     assert_eq!(left, [""; 0], "the node's own lease keeps no masquerade");

@@ -90,12 +90,12 @@ fn del_with_a_configuration_that_has_become_invalid() {
 }
 
 #[test]
-fn the_last_container_takes_the_masquerade_with_it_and_no_earlier_one() {
+fn each_container_takes_its_masquerade_with_it() {
     let (node, network, c1) = attached();
     let c2 = node.container("c2");
     Cni::add(&network, &c2).run().result();
     Cni::del(&network, &c1).run().succeeds();
-    assert_eq!(kernel::masqueraded("mynet"), ["10.244.0.0/16"]);
+    assert_eq!(kernel::masqueraded("mynet"), ["10.244.0.3"]);
     Cni::del(&network, &c2).run().succeeds();
     gone(&network);
 }

@@ -106,7 +106,7 @@ fn check_misses_the_bridge() {
 #[test]
 fn check_misses_the_masquerade() {
     let said = check_after(|_, _| {
-        masquerade::remove(&mut masquerade::open("mynet").unwrap(), "mynet").unwrap();
+        masquerade::remove(&mut masquerade::open("mynet").unwrap(), "mynet", &["10.7.0.2".parse().unwrap()]).unwrap();
     });
     assert!(said.contains("masquerade"), "{said}");
 }
@@ -161,7 +161,7 @@ fn gc_takes_away_what_is_not_listed_and_nothing_else() {
     assert_eq!(kernel::leases("mynet"), ["c1 eth0 10.7.0.2"]);
     assert_eq!(containers[2].inside(kernel::links), ["eth1"], "the other network's interface stays");
     assert_eq!(kernel::leases("another"), ["c3 eth1 10.8.0.2"]);
-    assert_eq!(kernel::masqueraded("mynet"), ["10.7.0.0/24"]);
+    assert_eq!(kernel::masqueraded("mynet"), ["10.7.0.2"]);
     kernel::reaches(&containers[0], "10.7.0.1".parse().unwrap());
     Cni::gc(&network(), &[]).run().succeeds();
     assert_eq!(kernel::leases("mynet"), [""; 0]);

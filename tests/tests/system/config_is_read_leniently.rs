@@ -18,7 +18,7 @@ fn keys_in_any_case() {
     let c1 = node.container("c1");
     assert_eq!(address(&Cni::add(&network, &c1).run().result()), "10.7.0.41");
     assert_eq!(kernel::addresses("br7"), ["10.7.0.1/24"]);
-    assert_eq!(kernel::masqueraded("mynet"), ["10.7.0.0/24"]);
+    assert_eq!(kernel::masqueraded("mynet"), ["10.7.0.41"]);
     let eth0 = c1.inside(|| kernel::link("eth0")).unwrap();
     assert_eq!((eth0.mtu, eth0.mac.unwrap().to_string().as_str()), (1400, "c2:11:22:33:44:55"));
 }

@@ -105,7 +105,7 @@ fn what_comes_after_gc_has_begun_stays() {
     assert_eq!(kernel::leases("mynet").len(), 3);
     assert_eq!(new.inside(|| kernel::addresses("eth0")), [format!("{told}/24")]);
     kernel::reaches(&new, "10.7.0.1".parse().unwrap());
-    assert_eq!(kernel::masqueraded("mynet"), ["10.7.0.0/24"]);
+    assert_eq!(kernel::masqueraded("mynet").len(), 3);
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use gingham_net::link::{self, Change, Which};
+use gingham_net::netlink::Socket;
 use gingham_tests::cni::Cni;
 use gingham_tests::kernel;
-use gingham_tests::networks::bridged_with;
+use gingham_tests::networks::{bridged_with, with};
 use gingham_tests::node::{Container, Node};
 use serde_json::{Value, json};
 
@@ -71,9 +73,43 @@ fn add_with_everything_done() {
     kill_add_at("add.done", true, true);
 }
 
+/// The kernel takes an alias only after it has made the link: an ADD killed in between leaves one without.
+#[test]
+fn gc_finds_a_link_without_an_alias() {
+    let node = Node::new();
+    let (kept, c1) = (node.container("kept"), node.container("c1"));
+    Cni::add(&network(), &kept).run().result();
+    let before = kernel::links();
+    Cni::add(&network(), &c1).failpoint("add.veth=kill").run().was_killed();
+    let new = kernel::links().into_iter().find(|link| !before.contains(link)).unwrap();
+    let nameless = Change { alias: Some(""), ..Change::default() };
+    link::change(&mut Socket::open().unwrap(), Which::Name(&new), &nameless).unwrap();
+    Cni::gc(&network(), &[("kept", "eth0")]).run().succeeds();
+    assert_eq!(c1.inside(kernel::links), [""; 0]);
+    assert_eq!(kernel::links(), before);
+    assert_eq!(kernel::leases("mynet"), ["kept eth0 10.7.0.2"]);
+    Cni::add(&network(), &c1).run().result();
+    kernel::reaches(&c1, "10.7.0.1".parse().unwrap());
+}
+
+#[test]
+fn gc_after_an_add_killed_at_every_place() {
+    let guarded = with(network(), json!({"macspoofchk": true}));
+    let places =
+        ["add.allotted", "add.bridge", "add.veth", "add.plugged", "add.configured", "add.masqueraded", "add.done"];
+    for place in places {
+        let node = Node::new();
+        let c1 = node.container("c1");
+        Cni::add(&guarded, &c1).failpoint(&format!("{place}=kill")).run().was_killed();
+        // By then the configuration asks for neither masquerade nor guards.
+        Cni::gc(&bridged_with(json!({"ipam": {"cooldown": "0"}})), &[]).run().succeeds();
+        nothing_is_left(&c1, place);
+    }
+}
+
 #[test]
 fn del_at_every_place() {
-    for place in ["del.unlinked", "del.forgotten", "del.done"] {
+    for place in ["del.unlinked", "del.unmasqueraded", "del.forgotten", "del.done"] {
         let node = Node::new();
         let c1 = node.container("c1");
         Cni::add(&network(), &c1).run().result();
@@ -91,7 +127,7 @@ fn the_others_keep_what_they_have() {
     Cni::add(&network(), &c2).failpoint("add.done=kill").run().was_killed();
     Cni::del(&network(), &c2).run().succeeds();
     assert_eq!(kernel::leases("mynet"), ["c1 eth0 10.7.0.2"]);
-    assert_eq!(kernel::masqueraded("mynet"), ["10.7.0.0/24"]);
+    assert_eq!(kernel::masqueraded("mynet"), ["10.7.0.2"]);
     kernel::reaches(&c1, "10.7.0.1".parse().unwrap());
 }
 

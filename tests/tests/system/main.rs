@@ -17,6 +17,7 @@ mod installed_policies;
 mod killed_at_any_moment;
 mod masquerade_is_one_for_all;
 mod one_network_many_ranges;
+mod read_only_sysctls;
 mod roles_by_name;
 mod seed_config;
 mod spoofed_frames_are_dropped;

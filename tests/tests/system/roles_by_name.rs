@@ -92,7 +92,7 @@ fn another_ipam_plugin_is_asked_and_asked_to_take_back() {
     assert_eq!(input, network.to_string(), "it gets the very same bytes");
     assert_eq!(c1.inside(|| kernel::addresses("eth0")), ["10.9.0.7/24"]);
     assert_eq!(c1.inside(|| kernel::routes("eth0")), ["0.0.0.0/0 via 10.9.0.1"]);
-    assert_eq!(kernel::masqueraded("mynet"), ["10.9.0.0/24"]);
+    assert_eq!(kernel::masqueraded("mynet"), ["10.9.0.7"]);
     kernel::reaches(&c1, "10.9.0.1".parse().unwrap());
     Cni::check(&network, &c1, &result).run().succeeds();
     Cni::status(&network).run().succeeds();

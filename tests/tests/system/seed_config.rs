@@ -26,7 +26,7 @@ fn a_container_joins_and_leaves() {
     assert_eq!(c1.inside(|| kernel::addresses("eth0")), ["10.244.0.2/16"]);
     assert_eq!(c1.inside(|| kernel::routes("eth0")), ["0.0.0.0/0 via 10.244.0.1"]);
     assert_eq!(kernel::addresses("cni0"), ["10.244.0.1/16"]);
-    assert_eq!(kernel::masqueraded("mynet"), ["10.244.0.0/16"]);
+    assert_eq!(kernel::masqueraded("mynet"), ["10.244.0.2"]);
     kernel::reaches(&c1, "10.244.0.1".parse().unwrap());
     assert_eq!(kernel::seen_from_beyond(&c1, &beyond), beyond.node, "the packet goes out masqueraded");
 

@@ -5,6 +5,7 @@ use netlink_packet_core::NLM_F_CREATE;
 use super::*;
 use crate::netns::NetNs;
 use crate::nftables::attribute::Attributes;
+use crate::nftables::rule::InstalledRule;
 
 const NFT_MSG_DELTABLE: u16 = 2;
 const NFT_MSG_NEWCHAIN: u16 = 3;
@@ -31,8 +32,43 @@ pub(super) fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
-pub(super) fn nets<const N: usize>(texts: [&str; N]) -> Vec<IpNet> {
-    texts.map(net).to_vec()
+pub(super) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub(super) fn of(addresses: &[&str], within: &[&str]) -> Masqueraded {
+    Masqueraded {
+        addresses: addresses.iter().map(|text| ip(text)).collect(),
+        within: within.iter().map(|text| net(text)).collect(),
+    }
+}
+
+/// As `restore`, with what is wanted known before.
+pub(super) fn restore_to(
+    socket: &mut Netlink,
+    network: &str,
+    extent: Extent,
+    wanted: &Masqueraded,
+) -> Result<Outcome, MasqueradeError> {
+    restore(socket, network, extent, |_| Ok(wanted.clone()))
+}
+
+fn both() -> Masqueraded {
+    of(&["10.244.0.2", "fd00:1::2"], &["10.244.0.0/16", "fd00:1::/64"])
+}
+
+/// A table as earlier versions made it.
+fn install_earlier(socket: &mut Netlink, prefixes: &[&str]) {
+    let mut transaction = Transaction::of_table("gingham-mynet", None);
+    transaction.add_table();
+    transaction.add_postrouting_chain(CHAIN, "nat");
+    prefixes.iter().for_each(|prefix| transaction.add_rule(CHAIN, &earlier::rule_for(net(prefix))));
+    transaction.commit(socket).unwrap();
+}
+
+fn network_shown(socket: &mut Netlink, family: Family) -> Vec<String> {
+    let elements = network_of(socket, "gingham-mynet", family).unwrap().elements();
+    elements.iter().map(|element| element.key.to_string()).collect()
 }
 
 /// What an administrator might delete.
@@ -61,93 +97,115 @@ pub(super) fn rules(socket: &mut Netlink) -> Vec<InstalledRule> {
 }
 
 #[test]
-fn a_network_is_masqueraded_once_and_then_found_so() {
+fn addresses_come_and_go_and_the_table_with_them() {
     let (_namespace, mut socket) = namespace();
-    let prefixes = nets(["10.244.0.0/16", "fd00:1::/64"]);
     assert_eq!(list(&mut socket, "mynet"), Ok(vec![]));
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::Installed));
-    assert_eq!(list(&mut socket, "mynet"), Ok(prefixes.clone()));
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::AlreadyThere));
+    assert_eq!(add(&mut socket, "mynet", &both()), Ok(Outcome::Incomplete));
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &both()), Ok(Outcome::Installed));
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &both()), Ok(Outcome::AlreadyThere));
+    let more = of(&["10.244.0.3"], &["10.244.0.0/16"]);
+    assert_eq!(add(&mut socket, "mynet", &more), Ok(Outcome::Installed));
+    assert_eq!(add(&mut socket, "mynet", &more), Ok(Outcome::Installed));
+    assert_eq!(list(&mut socket, "mynet"), Ok(vec![ip("10.244.0.2"), ip("10.244.0.3"), ip("fd00:1::2")]));
     assert_eq!(rules(&mut socket).len(), 2);
+
+    assert_eq!(remove(&mut socket, "mynet", &[ip("10.244.0.2"), ip("10.244.0.9")]), Ok(()));
+    assert_eq!(remove_unused(&mut socket, "mynet"), Ok(()));
+    assert_eq!(list(&mut socket, "mynet"), Ok(vec![ip("10.244.0.3"), ip("fd00:1::2")]));
+    assert_eq!(remove(&mut socket, "mynet", &[ip("10.244.0.3"), ip("fd00:1::2")]), Ok(()));
+    assert!(ruleset::table_exists(&mut socket, "gingham-mynet").unwrap());
+    assert_eq!(remove_unused(&mut socket, "mynet"), Ok(()));
+    assert!(!ruleset::table_exists(&mut socket, "gingham-mynet").unwrap());
+    assert_eq!(remove(&mut socket, "mynet", &[ip("10.244.0.3")]), Ok(()));
+    assert_eq!(remove_unused(&mut socket, "never-seen"), Ok(()));
 }
 
 #[test]
-fn host_bits_and_repetitions_make_no_rules() {
+fn a_prefix_or_a_family_that_is_new_is_incomplete_and_then_there() {
     let (_namespace, mut socket) = namespace();
-    let prefixes = nets(["10.244.0.1/16", "10.244.0.0/16", "10.244.255.255/16"]);
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::Installed));
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::AlreadyThere));
-    assert_eq!(list(&mut socket, "mynet"), Ok(nets(["10.244.0.0/16"])));
-}
-
-#[test]
-fn prefixes_of_several_calls_add_up() {
-    let (_namespace, mut socket) = namespace();
-    for prefix in ["10.1.0.0/16", "10.2.0.0/16", "fd00::/56"] {
-        assert_eq!(ensure(&mut socket, "mynet", &[net(prefix)]), Ok(Outcome::Installed));
+    let first = of(&["10.1.0.2"], &["10.1.0.0/16"]);
+    restore_to(&mut socket, "mynet", Extent::Adding, &first).unwrap();
+    for more in [of(&["10.3.0.2"], &["10.3.0.0/16"]), of(&["fd00::2"], &["fd00::/64"])] {
+        assert_eq!(add(&mut socket, "mynet", &more), Ok(Outcome::Incomplete));
+        assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &more), Ok(Outcome::Installed));
+        assert_eq!(add(&mut socket, "mynet", &more), Ok(Outcome::Installed));
     }
-    assert_eq!(list(&mut socket, "mynet"), Ok(nets(["10.1.0.0/16", "10.2.0.0/16", "fd00::/56"])));
-    assert_eq!(ensure(&mut socket, "mynet", &[net("10.1.0.0/16")]), Ok(Outcome::AlreadyThere));
+    assert_eq!(network_shown(&mut socket, Family::V4), ["10.1.0.0", "10.2.0.0", "10.3.0.0", "10.4.0.0"]);
+    assert_eq!(list(&mut socket, "mynet").unwrap().len(), 3);
 }
 
 #[test]
-fn a_network_without_prefixes_has_no_table() {
+fn exactly_what_is_wanted_stays() {
     let (_namespace, mut socket) = namespace();
-    assert_eq!(ensure(&mut socket, "mynet", &[]), Ok(Outcome::AlreadyThere));
-    let mut transaction = Transaction::of_table("gingham-mynet", None);
-    transaction.delete_table();
-    let refusal = transaction.commit(&mut socket).unwrap_err();
-    assert_eq!((refusal.step, refusal.error.kind), (Step::DeleteTable, ErrorKind::NotFound));
+    restore_to(&mut socket, "mynet", Extent::Adding, &both()).unwrap();
+    let other = of(&["10.3.0.2"], &["10.3.0.0/16"]);
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &other), Ok(Outcome::Installed));
+    assert_eq!(list(&mut socket, "mynet"), Ok(vec![ip("10.3.0.2")]));
+    assert_eq!(network_shown(&mut socket, Family::V4), ["10.3.0.0", "10.4.0.0"]);
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &other), Ok(Outcome::AlreadyThere));
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &of(&[], &[])), Ok(Outcome::Installed));
+    assert!(!ruleset::table_exists(&mut socket, "gingham-mynet").unwrap());
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &of(&[], &[])), Ok(Outcome::AlreadyThere));
 }
 
 #[test]
-fn every_prefix_length_is_taken_and_recognised() {
+fn more_addresses_than_one_datagram_holds_are_taken_and_removed() {
     let (_namespace, mut socket) = namespace();
-    let v4 = (0..=32).map(|length| IpNet::new([203, 0, 113, 173].into(), length).unwrap().trunc());
-    let address: IpAddr = "2001:db8:a5a5:5a5a:a5a5:5a5a:a5a5:5a5b".parse().unwrap();
-    let v6 = (0..=128).map(|length| IpNet::new(address, length).unwrap().trunc());
-    let prefixes: Vec<IpNet> = v4.chain(v6).collect();
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::Installed));
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::AlreadyThere));
-    let mut listed = list(&mut socket, "mynet").unwrap();
-    listed.sort_unstable();
-    assert_eq!(listed, in_order(&prefixes));
+    let v4 = (0..5_000_u32).map(|n| IpAddr::from(Ipv4Addr::from_bits(0x0af4_0000 + n)));
+    let v6 = (0..5_000_u128).map(|n| IpAddr::from(Ipv6Addr::from_bits((0xfd << 120) + n)));
+    let many = Masqueraded { addresses: v4.chain(v6).collect(), within: vec![net("10.244.0.0/16"), net("fd00::/64")] };
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &many), Ok(Outcome::Installed));
+    assert_eq!(list(&mut socket, "mynet"), Ok(many.addresses.into_iter().collect::<Vec<_>>()));
+    let few = of(&["10.244.0.2"], &["10.244.0.0/16"]);
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &few), Ok(Outcome::Installed));
+    assert_eq!(list(&mut socket, "mynet"), Ok(vec![ip("10.244.0.2")]));
 }
 
 #[test]
-fn more_prefixes_than_one_datagram_holds_are_taken() {
+fn thousands_of_prefixes_are_taken() {
     let (_namespace, mut socket) = namespace();
-    let prefixes: Vec<IpNet> = (0..700_u16).map(|n| net(&format!("10.{}.{}.0/24", n / 256, n % 256))).collect();
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::Installed));
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::AlreadyThere));
-    assert_eq!(list(&mut socket, "mynet"), Ok(prefixes));
+    let within = (0..4096_u16).map(|n| net(&format!("10.{}.{}.0/25", n / 256, n % 256))).collect();
+    let many = Masqueraded { addresses: [ip("10.0.0.2")].into(), within };
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &many), Ok(Outcome::Installed));
+    assert_eq!(add(&mut socket, "mynet", &many), Ok(Outcome::Installed));
+    assert_eq!(network_shown(&mut socket, Family::V4).len(), 2 * 4096);
 }
 
 #[test]
-fn what_is_removed_is_gone_and_may_be_removed_again() {
+fn rules_of_earlier_versions_are_told_and_replaced_in_one_step() {
     let (_namespace, mut socket) = namespace();
-    ensure(&mut socket, "mynet", &nets(["10.244.0.0/16"])).unwrap();
-    ensure(&mut socket, "other", &nets(["10.245.0.0/16"])).unwrap();
-    assert_eq!(remove(&mut socket, "mynet"), Ok(()));
-    assert_eq!(list(&mut socket, "mynet"), Ok(vec![]));
-    assert_eq!(list(&mut socket, "other"), Ok(nets(["10.245.0.0/16"])));
-    assert_eq!(remove(&mut socket, "mynet"), Ok(()));
-    assert_eq!(remove(&mut socket, "never-seen"), Ok(()));
+    install_earlier(&mut socket, &["10.244.0.0/16", "fd00:1::/64"]);
+    assert_eq!(earlier_rules(&mut socket, "mynet"), Ok(vec![net("10.244.0.0/16"), net("fd00:1::/64")]));
+    assert_eq!(covers(&mut socket, "mynet", ip("10.244.0.77")), Ok(true));
+    assert_eq!(add(&mut socket, "mynet", &both()), Ok(Outcome::Incomplete));
+    let mut told = Vec::new();
+    let outcome = restore(&mut socket, "mynet", Extent::Adding, |earlier| {
+        told.push(earlier.to_vec());
+        Ok::<_, MasqueradeError>(both())
+    });
+    assert_eq!(outcome, Ok(Outcome::Installed));
+    assert_eq!(told, [vec![net("10.244.0.0/16"), net("fd00:1::/64")], vec![]]);
+    assert_eq!(list(&mut socket, "mynet"), Ok(vec![ip("10.244.0.2"), ip("fd00:1::2")]));
+    assert_eq!(covers(&mut socket, "mynet", ip("10.244.0.77")), Ok(false));
+    assert_eq!(rules(&mut socket).len(), 2);
+
+    install_earlier(&mut socket, &["10.9.0.0/16"]);
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &of(&[], &[])), Ok(Outcome::Installed));
+    assert_eq!(rules(&mut socket).len(), 2, "nothing is wanted, and the earlier rule goes all the same");
 }
 
-/// Does one kind of damage, and says how many of two rules are then left.
-type Damage = (&'static str, usize, fn(&mut Netlink));
+/// Does one kind of damage.
+type Damage = (&'static str, fn(&mut Netlink));
 
-const DAMAGES: [Damage; 6] = [
-    ("nft flush ruleset", 0, |socket| delete(socket, NFT_MSG_DELTABLE, &Attributes::new())),
-    ("nft delete table", 0, |socket| remove(socket, "mynet").unwrap()),
-    ("nft flush table", 0, |socket| delete(socket, NFT_MSG_DELRULE, &our_table())),
-    ("nft flush chain", 0, |socket| delete(socket, NFT_MSG_DELRULE, &our_chain())),
-    ("nft delete chain", 0, |socket| {
+const DAMAGES: [Damage; 5] = [
+    ("nft flush ruleset", |socket| delete(socket, NFT_MSG_DELTABLE, &Attributes::new())),
+    ("nft flush table", |socket| delete(socket, NFT_MSG_DELRULE, &our_table())),
+    ("nft flush chain", |socket| delete(socket, NFT_MSG_DELRULE, &our_chain())),
+    ("nft delete chain", |socket| {
         delete(socket, NFT_MSG_DELRULE, &our_chain());
         delete(socket, NFT_MSG_DELCHAIN, &chain_itself());
     }),
-    ("nft delete rule", 1, |socket| {
+    ("nft delete rule", |socket| {
         let rule = rules(socket).swap_remove(0);
         let mut transaction = Transaction::of_table("gingham-mynet", None);
         transaction.delete_rule(CHAIN, &rule);
@@ -156,112 +214,107 @@ const DAMAGES: [Damage; 6] = [
 ];
 
 #[test]
-fn what_was_flushed_or_deleted_comes_back() {
-    for (name, left, damage) in DAMAGES {
+fn what_was_flushed_or_deleted_is_noticed_and_comes_back() {
+    for (name, damage) in DAMAGES {
         let (_namespace, mut socket) = namespace();
-        let prefixes = nets(["10.244.0.0/16", "fd00:1::/64"]);
-        ensure(&mut socket, "mynet", &prefixes).unwrap();
+        restore_to(&mut socket, "mynet", Extent::Adding, &both()).unwrap();
         damage(&mut socket);
-        assert_eq!(list(&mut socket, "mynet").unwrap().len(), left, "after {name}");
-        assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::Installed), "after {name}");
-        let mut listed = list(&mut socket, "mynet").unwrap();
-        listed.sort_unstable();
-        assert_eq!(listed, prefixes, "after {name}");
+        assert_ne!(list(&mut socket, "mynet").unwrap().len(), 2, "after {name}");
+        assert_eq!(add(&mut socket, "mynet", &both()), Ok(Outcome::Incomplete), "after {name}");
+        assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &both()), Ok(Outcome::Installed), "after {name}");
+        assert_eq!(list(&mut socket, "mynet").unwrap().len(), 2, "after {name}");
         assert_eq!(rules(&mut socket).len(), 2, "after {name}");
     }
 }
 
 #[test]
+fn sets_that_were_flushed_come_back() {
+    let (_namespace, mut socket) = namespace();
+    restore_to(&mut socket, "mynet", Extent::Adding, &both()).unwrap();
+    let mut transaction = Transaction::of_table("gingham-mynet", None);
+    transaction.clear_set(containers(Family::V4));
+    transaction.clear_set(network_set(Family::V4));
+    transaction.commit(&mut socket).unwrap();
+    assert_eq!(covers(&mut socket, "mynet", ip("10.244.0.2")), Ok(false));
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &both()), Ok(Outcome::Installed));
+    assert_eq!(covers(&mut socket, "mynet", ip("10.244.0.2")), Ok(true));
+    assert_eq!(network_shown(&mut socket, Family::V4), ["10.244.0.0", "10.245.0.0"]);
+}
+
+#[test]
 fn a_rule_that_says_one_thing_and_does_another_is_replaced() {
     let (_namespace, mut socket) = namespace();
-    let prefixes = nets(["10.244.0.0/16"]);
-    ensure(&mut socket, "mynet", &prefixes).unwrap();
+    let wanted = of(&["10.244.0.2"], &["10.244.0.0/16"]);
+    restore_to(&mut socket, "mynet", Extent::Adding, &wanted).unwrap();
     delete(&mut socket, NFT_MSG_DELRULE, &our_chain());
-    let impostor = Rule { comment: prefixes[0].to_string(), ..rule_for(net("10.9.0.0/16")) };
+    let impostor = Rule { comment: COMMENT.to_owned(), ..earlier::rule_for(net("10.9.0.0/16")) };
     let mut transaction = Transaction::of_table("gingham-mynet", None);
     transaction.add_rule(CHAIN, &impostor);
     transaction.commit(&mut socket).unwrap();
     assert_eq!(list(&mut socket, "mynet"), Ok(vec![]));
 
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::Installed));
-    assert_eq!(list(&mut socket, "mynet"), Ok(prefixes));
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &wanted), Ok(Outcome::Installed));
+    assert_eq!(list(&mut socket, "mynet"), Ok(vec![ip("10.244.0.2")]));
     assert_eq!(rules(&mut socket).len(), 1);
 }
 
 #[test]
 fn a_repeated_rule_is_removed_and_rules_of_the_administrator_stay() {
     let (_namespace, mut socket) = namespace();
-    let prefixes = nets(["10.244.0.0/16"]);
-    ensure(&mut socket, "mynet", &prefixes).unwrap();
-    let own = Rule { comment: "mine".to_owned(), ..rule_for(net("10.9.0.0/16")) };
+    let wanted = of(&["10.244.0.2"], &["10.244.0.0/16"]);
+    restore_to(&mut socket, "mynet", Extent::Adding, &wanted).unwrap();
+    let own = Rule { comment: "mine".to_owned(), ..earlier::rule_for(net("10.9.0.0/16")) };
     let mut transaction = Transaction::of_table("gingham-mynet", None);
     transaction.add_rule(CHAIN, &own);
-    transaction.add_rule(CHAIN, &rule_for(prefixes[0]));
+    transaction.add_rule(CHAIN, &rule_for(Family::V4));
     transaction.commit(&mut socket).unwrap();
 
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::Installed));
+    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &wanted), Ok(Outcome::Installed));
     let comments: Vec<_> = rules(&mut socket).into_iter().map(|rule| rule.comment.unwrap()).collect();
-    assert_eq!(comments, ["10.244.0.0/16", "mine"]);
-}
-
-#[test]
-fn a_rule_in_another_chain_does_not_count() {
-    let (_namespace, mut socket) = namespace();
-    let prefixes = nets(["10.244.0.0/16"]);
-    let mut transaction = Transaction::of_table("gingham-mynet", None);
-    transaction.add_table();
-    transaction.add_postrouting_chain("mine", "nat");
-    transaction.add_rule("mine", &rule_for(prefixes[0]));
-    transaction.commit(&mut socket).unwrap();
-    assert_eq!(list(&mut socket, "mynet"), Ok(vec![]));
-    assert_eq!(ensure(&mut socket, "mynet", &prefixes), Ok(Outcome::Installed));
-    assert_eq!(list(&mut socket, "mynet"), Ok(prefixes));
-    assert_eq!(ruleset::rules(&mut socket, "gingham-mynet", "mine").unwrap().len(), 1);
+    assert_eq!(comments, [COMMENT, "mine"]);
 }
 
 #[test]
 fn tables_of_others_stay_as_they_are() {
     let (_namespace, mut socket) = namespace();
-    let mut transaction = Transaction::of_table("gingham-mynet2", None);
-    transaction.add_table();
-    transaction.add_postrouting_chain(CHAIN, "nat");
-    transaction.add_rule(CHAIN, &rule_for(net("10.244.0.0/16")));
-    transaction.commit(&mut socket).unwrap();
+    restore_to(&mut socket, "mynet2", Extent::Adding, &both()).unwrap();
     let before = ruleset::rules(&mut socket, "gingham-mynet2", CHAIN).unwrap();
-    assert_eq!(before.len(), 1);
-
+    assert_eq!(before.len(), 2);
     assert_eq!(list(&mut socket, "mynet"), Ok(vec![]));
-    assert_eq!(ensure(&mut socket, "mynet", &nets(["10.244.0.0/16"])), Ok(Outcome::Installed));
-    assert_eq!(remove(&mut socket, "mynet"), Ok(()));
+    restore_to(&mut socket, "mynet", Extent::Adding, &both()).unwrap();
+    restore_to(&mut socket, "mynet", Extent::Exact, &of(&[], &[])).unwrap();
     assert_eq!(ruleset::rules(&mut socket, "gingham-mynet2", CHAIN).unwrap(), before);
+    assert_eq!(list(&mut socket, "mynet2").unwrap().len(), 2);
 }
 
 #[test]
 fn a_transaction_of_a_generation_that_passed_does_nothing() {
     let (_namespace, mut socket) = namespace();
-    let generation = ruleset::generation(&mut socket).unwrap();
-    ensure(&mut socket, "other", &nets(["10.245.0.0/16"])).unwrap();
-    let repair = Repair::of(vec![], &nets(["10.244.0.0/16"]));
-    let refusal = repair.transaction("gingham-mynet", Some(generation)).commit(&mut socket).unwrap_err();
+    let passed = ruleset::generation(&mut socket).unwrap();
+    restore_to(&mut socket, "other", Extent::Adding, &both()).unwrap();
+    assert_ne!(generation_of(&mut socket), passed.number());
+    let present = Present::read(&mut socket, "gingham-mynet").unwrap();
+    let step = |only_in| present.step("gingham-mynet", &both(), Extent::Adding, only_in).unwrap();
+    let refusal = step(Some(passed)).commit(&mut socket).unwrap_err();
     assert_eq!(refusal.step, Step::Generation);
     assert_eq!(list(&mut socket, "mynet"), Ok(vec![]));
-
     let generation = ruleset::generation(&mut socket).unwrap();
-    assert_eq!(repair.transaction("gingham-mynet", Some(generation)).commit(&mut socket), Ok(()));
-    assert_eq!(list(&mut socket, "mynet"), Ok(nets(["10.244.0.0/16"])));
+    assert_eq!(step(Some(generation)).commit(&mut socket), Ok(()));
+    assert_eq!(list(&mut socket, "mynet").unwrap().len(), 2);
+}
+
+fn generation_of(socket: &mut Netlink) -> u32 {
+    ruleset::generation(socket).unwrap().number()
 }
 
 #[test]
 fn the_longest_name_works_and_a_longer_one_is_refused() {
     let (_namespace, mut socket) = namespace();
     let longest = "n".repeat(LONGEST_NETWORK_NAME);
-    let prefixes = nets(["10.244.0.0/16"]);
-    assert_eq!(ensure(&mut socket, &longest, &prefixes), Ok(Outcome::Installed));
-    assert_eq!(list(&mut socket, &longest), Ok(prefixes.clone()));
-    assert_eq!(remove(&mut socket, &longest), Ok(()));
-
+    assert_eq!(restore_to(&mut socket, &longest, Extent::Adding, &both()), Ok(Outcome::Installed));
+    assert_eq!(list(&mut socket, &longest).unwrap().len(), 2);
     let longer = longest + "n";
-    let error = ensure(&mut socket, &longer, &prefixes).unwrap_err();
+    let error = add(&mut socket, &longer, &both()).unwrap_err();
     assert!(
         error
             .to_string()
@@ -274,12 +327,12 @@ fn the_longest_name_works_and_a_longer_one_is_refused() {
 fn a_name_that_is_no_cni_name_is_refused() {
     let (_namespace, mut socket) = namespace();
     for name in ["", "-a", "_a", ".a", "a b", "a\0b", "a/b", "a\"b", "ä"] {
-        let error = ensure(&mut socket, name, &nets(["10.244.0.0/16"])).unwrap_err();
+        let error = add(&mut socket, name, &both()).unwrap_err();
         assert_eq!(error, MasqueradeError::InvalidName { network: name.to_owned() });
-        assert!(remove(&mut socket, name).is_err() && list(&mut socket, name).is_err(), "{name:?}");
+        assert!(remove(&mut socket, name, &[]).is_err() && list(&mut socket, name).is_err(), "{name:?}");
     }
     for name in ["a", "0", "a_b.c-d", "A"] {
-        assert_eq!(ensure(&mut socket, name, &nets(["10.244.0.0/16"])), Ok(Outcome::Installed), "{name:?}");
+        assert_eq!(restore_to(&mut socket, name, Extent::Adding, &both()), Ok(Outcome::Installed), "{name:?}");
     }
 }
 
@@ -295,7 +348,7 @@ fn a_chain_of_another_kind_in_the_place_of_ours_is_told() {
         transaction.add_table();
         add_chain(&mut transaction);
         transaction.commit(&mut socket).unwrap();
-        let text = ensure(&mut socket, "mynet", &nets(["10.244.0.0/16"])).unwrap_err().to_string();
+        let text = restore_to(&mut socket, "mynet", Extent::Adding, &both()).unwrap_err().to_string();
         assert!(
             text.ends_with(
                 "a chain of another kind is in its place: make room with `nft delete table inet gingham-NETWORK`"

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::attribute::{self, Attributes};
+use super::set::{Family, Set};
 use crate::Mac;
 use crate::netlink::message::{attributes_of, text};
 
@@ -26,6 +27,11 @@ const NFTA_BITWISE_XOR: u16 = 5;
 const NFTA_CMP_SREG: u16 = 1;
 const NFTA_CMP_OP: u16 = 2;
 const NFTA_CMP_DATA: u16 = 3;
+const NFTA_LOOKUP_SET: u16 = 1;
+const NFTA_LOOKUP_SREG: u16 = 2;
+const NFTA_LOOKUP_FLAGS: u16 = 5;
+/// `NFT_LOOKUP_F_INV`: go on if the set does not hold it.
+const LOOKUP_INVERTED: u32 = 1;
 const NFTA_IMMEDIATE_DREG: u16 = 1;
 const NFTA_IMMEDIATE_DATA: u16 = 2;
 const NFTA_DATA_VERDICT: u16 = 2;
@@ -156,6 +162,26 @@ impl Expressions {
             .nest(NFTA_BITWISE_MASK, &value(&octets(prefix.netmask())))
             .nest(NFTA_BITWISE_XOR, &value(&vec![0; network.len()]));
         loaded_address.then("bitwise", &mask).then_compare(when, network)
+    }
+
+    /// `ip saddr @SET`, `ip daddr != @SET` and their like of IPv6, the family being that of the beginning.
+    pub(crate) fn then_address_in(self, side: Side, when: When, set: Set) -> Self {
+        // Offsets and lengths depend on the family alone.
+        let any = match set.family {
+            Family::V4 => IpNet::from(IpAddr::from([0; 4])),
+            Family::V6 => IpNet::from(IpAddr::from([0_u8; 16])),
+        };
+        let load = Attributes::new()
+            .number(NFTA_PAYLOAD_DREG, REGISTER)
+            .number(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER)
+            .number(NFTA_PAYLOAD_OFFSET, side.offset(&any))
+            .number(NFTA_PAYLOAD_LEN, u32::from(any.max_prefix_len()) / 8);
+        let lookup = Attributes::new().text(NFTA_LOOKUP_SET, set.name).number(NFTA_LOOKUP_SREG, REGISTER);
+        let lookup = match when {
+            When::Within => lookup,
+            When::Outside => lookup.number(NFTA_LOOKUP_FLAGS, LOOKUP_INVERTED),
+        };
+        self.then("payload", &load).then("lookup", &lookup)
     }
 
     /// `masquerade`: the packet leaves with an address of the interface by which it leaves.

@@ -9,3 +9,4 @@ pub(crate) mod expression;
 pub(crate) mod refusal;
 pub(crate) mod rule;
 pub(crate) mod ruleset;
+pub(crate) mod set;

@@ -25,6 +25,12 @@ pub(crate) enum Step {
     AddChain,
     /// A chain's removal.
     DeleteChain,
+    /// A set's creation.
+    AddSet,
+    /// Adding elements to a set.
+    AddElements,
+    /// Removing elements from a set.
+    DeleteElements,
     /// A rule's creation.
     AddRule,
     /// A rule's removal.
@@ -51,6 +57,9 @@ impl Refusal {
             Step::DeleteTable => "delete the nftables table",
             Step::AddChain => add_chain,
             Step::DeleteChain => "delete a chain of the nftables table",
+            Step::AddSet => "add a set to the nftables table",
+            Step::AddElements => "add addresses to a set of the nftables table",
+            Step::DeleteElements => "delete addresses from a set of the nftables table",
             Step::AddRule => "add a rule to the nftables table",
             Step::DeleteRule => "delete a rule of the nftables table",
         }

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use super::attribute::{Attributes, value_of};
 use super::refusal::{Refusal, Step};
 use super::rule::{InstalledRule, NFTA_RULE_CHAIN, NFTA_RULE_HANDLE, NFTA_RULE_TABLE, Rule};
+use super::set::{self, Element, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_TABLE, Set};
 use crate::netlink::{ErrorKind, Message, Netfilter, NetlinkError, Outcome, Socket};
 
 const NFNL_SUBSYS_NFTABLES: u16 = 10;
@@ -21,6 +22,10 @@ const NFT_MSG_DELCHAIN: u16 = 5;
 const NFT_MSG_NEWRULE: u16 = 6;
 const NFT_MSG_GETRULE: u16 = 7;
 const NFT_MSG_DELRULE: u16 = 8;
+const NFT_MSG_NEWSET: u16 = 9;
+const NFT_MSG_NEWSETELEM: u16 = 12;
+const NFT_MSG_GETSETELEM: u16 = 13;
+const NFT_MSG_DELSETELEM: u16 = 14;
 const NFT_MSG_GETGEN: u16 = 16;
 const NFTA_TABLE_NAME: u16 = 1;
 const NFTA_CHAIN_TABLE: u16 = 1;
@@ -44,6 +49,9 @@ const NF_INET_POST_ROUTING: u32 = 4;
 /// What `nft` calls srcnat.
 const NF_IP_PRI_NAT_SRC: u32 = 100;
 const NF_ACCEPT: u32 = 1;
+
+/// A list's length has 16 bits, and an element of IPv6 less than 60 bytes.
+const ELEMENTS_AT_ONCE: usize = 1000;
 
 /// A message's own header, `nfgenmsg`.
 const HEADER: usize = 4;
@@ -79,6 +87,10 @@ impl<'a> Table<'a> {
         Attributes::new().text(NFTA_CHAIN_TABLE, self.name).text(NFTA_CHAIN_NAME, chain)
     }
 
+    fn elements_of(self, set: Set) -> Attributes {
+        Attributes::new().text(NFTA_SET_ELEM_LIST_TABLE, self.name).text(NFTA_SET_ELEM_LIST_SET, set.name)
+    }
+
     fn named(self) -> Attributes {
         Attributes::new().text(NFTA_TABLE_NAME, self.name)
     }
@@ -99,6 +111,12 @@ impl<'a> From<&'a String> for Table<'a> {
 /// A state of all rulesets of a network namespace; every transaction of anybody makes a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation(u32);
+
+impl Generation {
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
 
 /// Changes to one table, done by the kernel all together or not at all.
 #[derive(Debug)]
@@ -157,6 +175,34 @@ impl<'a> Transaction<'a> {
     pub(crate) fn delete_rule(&mut self, chain: &str, rule: &InstalledRule) {
         let rule = self.table.rules_of(chain).handle(NFTA_RULE_HANDLE, rule.handle);
         self.push(Step::DeleteRule, NFT_MSG_DELRULE, 0, &rule);
+    }
+
+    /// Makes a set; goes well if it is there.
+    pub(crate) fn add_set(&mut self, set: Set) {
+        let id = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
+        let set = set.describe(Attributes::new().text(NFTA_SET_TABLE, self.table.name), id);
+        self.push(Step::AddSet, NFT_MSG_NEWSET, NLM_F_CREATE, &set);
+    }
+
+    /// Adds elements to a set; those that it has already stay.
+    pub(crate) fn add_elements(&mut self, set: Set, elements: &[Element]) {
+        for some in elements.chunks(ELEMENTS_AT_ONCE) {
+            let some = set::list(self.table.elements_of(set), some);
+            self.push(Step::AddElements, NFT_MSG_NEWSETELEM, NLM_F_CREATE, &some);
+        }
+    }
+
+    /// Removes elements from a set; refused with `NotFound` if one of them is not there.
+    pub(crate) fn delete_elements(&mut self, set: Set, elements: &[Element]) {
+        for some in elements.chunks(ELEMENTS_AT_ONCE) {
+            let some = set::list(self.table.elements_of(set), some);
+            self.push(Step::DeleteElements, NFT_MSG_DELSETELEM, 0, &some);
+        }
+    }
+
+    /// Removes all elements of a set.
+    pub(crate) fn clear_set(&mut self, set: Set) {
+        self.push(Step::DeleteElements, NFT_MSG_DELSETELEM, 0, &self.table.elements_of(set));
     }
 
     /// Removes a chain with its rules. Those that jump to it must have gone before.
@@ -242,6 +288,34 @@ pub(crate) fn rules<'a>(
     socket
         .dump("read the rules of an nftables table", &request, |_, body| InstalledRule::read(attributes(body)))
         .map_err(unread)
+}
+
+/// The elements of a set; none if there is no such table or set.
+pub(crate) fn elements<'a>(
+    socket: &mut Socket<Netfilter>,
+    table: impl Into<Table<'a>>,
+    set: Set,
+) -> Result<Vec<Element>, Refusal> {
+    let table = table.into();
+    let request = message(table.family, NFT_MSG_GETSETELEM, 0, &table.elements_of(set));
+    let read = socket.dump("read a set of an nftables table", &request, |_, body| Some(set::read(attributes(body))));
+    match read {
+        Ok(lists) => Ok(lists.into_iter().flatten().collect()),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(unread(error)),
+    }
+}
+
+/// Whether a set of single addresses has this one. False if there is no such table or set.
+pub(crate) fn has_element<'a>(
+    socket: &mut Socket<Netfilter>,
+    table: impl Into<Table<'a>>,
+    set: Set,
+    element: Element,
+) -> Result<bool, Refusal> {
+    let table = table.into();
+    let asked = set::list(table.elements_of(set), &[element]);
+    exists(socket, &message(table.family, NFT_MSG_GETSETELEM, 0, &asked))
 }
 
 fn unread(error: NetlinkError) -> Refusal {

@@ -29,8 +29,8 @@ pub fn ensure_bridge_answers(kernel: &mut Socket<Route>, bridge: &str, ranges: &
     }
     if ranges.iter().any(|range| matches!(range, IpNet::V4(_))) {
         // Otherwise the answer waits a random time of up to 0.8 s: it is meant for several proxies on one link.
-        ensure(&proxy_delay(bridge), "0")?;
-        ensure(&proxy_arp(bridge), "1")?;
+        sysctl::set(&proxy_delay(bridge), "0")?;
+        sysctl::set(&proxy_arp(bridge), "1")?;
     }
     Ok(true)
 }
@@ -43,10 +43,6 @@ pub(super) fn end(bridge: &str) -> Result<bool, NetError> {
         sysctl::if_there(sysctl::set(&setting, "0"))?;
     }
     Ok(answers)
-}
-
-fn ensure(setting: &str, value: &str) -> Result<(), NetError> {
-    if sysctl::get(setting)? == value { Ok(()) } else { sysctl::set(setting, value) }
 }
 
 fn proxy_arp(bridge: &str) -> String {

@@ -5,11 +5,12 @@ use std::net::{IpAddr, UdpSocket};
 use gingham_net::address::{self, DuplicateDetection};
 use gingham_net::bridge::Bridge;
 use gingham_net::container::{self, Interface};
+use gingham_net::masquerade::{self, Extent, MasqueradeError, Masqueraded, Outcome};
 use gingham_net::netns::NetNs;
 use gingham_net::reach::{self, Mode, Peer, ReachError, Report, Vxlan, Wanted};
 use gingham_net::route::Route;
 use gingham_net::veth::{self, Pair};
-use gingham_net::{bridge, link, masquerade, sysctl};
+use gingham_net::{bridge, link, sysctl};
 use ipnet::IpNet;
 
 use super::{Container, Kernel, PATIENCE, net, pair, udp};
@@ -157,7 +158,11 @@ impl Node {
             for own in &own {
                 bridge::ensure_address(kernel, &bridge, net(own), false).unwrap();
             }
-            masquerade::ensure(&mut masquerade::open(NETWORK).unwrap(), NETWORK, &RANGES.map(net)).unwrap();
+            let wanted = Masqueraded { addresses: [self.v4(2), self.v6(2)].into(), within: RANGES.map(net).into() };
+            let restored = masquerade::restore(&mut masquerade::open(NETWORK).unwrap(), NETWORK, Extent::Exact, |_| {
+                Ok::<_, MasqueradeError>(wanted.clone())
+            });
+            assert_eq!(restored, Ok(Outcome::Installed));
             Container::join(kernel, &bridge, 1, &addresses, &routes)
         }));
     }

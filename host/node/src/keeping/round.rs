@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use gingham_net::netlink::{Route, Socket};
+use gingham_net::notice;
 use gingham_net::reach::{self, Report, ReversePathProblem, Wanted};
 
 use super::status::{State, Status};
@@ -59,7 +60,7 @@ impl Keeping {
         }
         // Also when the store is silent: somebody may have removed a route.
         if let Some(wanted) = self.view.as_ref().and_then(|view| view.reach.as_ref())
-            && let Some((report, dropped)) = round.noted(status, keep_routes(wanted))
+            && let Some((report, dropped)) = round.noted(status, keep_routes(&self.network.name, wanted))
         {
             round.reached(status, &report, &dropped);
         }
@@ -121,10 +122,18 @@ fn stray(usage: &Usage) -> Option<String> {
     Some(format!("{whose}: other nodes may hand out the same; end these containers (ginghamctl leases shows them)"))
 }
 
-fn keep_routes(wanted: &Wanted) -> Result<(Report, Vec<ReversePathProblem>), Fault> {
+fn keep_routes(network: &str, wanted: &Wanted) -> Result<(Report, Vec<ReversePathProblem>), Fault> {
     let failed = |error: &dyn std::error::Error| Fault::Node(error.to_string());
     let mut kernel = Socket::<Route>::open().map_err(|error| failed(&error))?;
-    let report = reach::reconcile(&mut kernel, wanted).map_err(|error| failed(&error))?;
+    let reconciled = reach::reconcile(&mut kernel, wanted);
+    for notice in notice::take() {
+        if notice.is_warning {
+            log::warning(Some(network), &notice.text)
+        } else {
+            log::info(Some(network), &notice.text)
+        }
+    }
+    let report = reconciled.map_err(|error| failed(&error))?;
     let dropped = reach::dropped_by_reverse_path_filter(&mut kernel, wanted).map_err(|error| failed(&error))?;
     Ok((report, dropped))
 }

@@ -58,6 +58,7 @@ impl Remains {
         }
         freed.files_left.iter().for_each(|error| log::warning(Some(network), &error.to_string()));
         freed.guards_left.iter().for_each(|fault| log::warning(Some(network), fault));
+        freed.masquerade_left.iter().for_each(|fault| log::warning(Some(network), fault));
         Ok(addresses)
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::reference_leases;
 use gingham_net::link::{self, Link};
 use gingham_net::netlink::{Route, Socket};
@@ -10,7 +11,9 @@ use gingham_net::netns::{NetNs, NetnsError};
 
 use super::{Judged, RemainsError};
 use crate::alias;
+use crate::cni::config::NetworkName;
 use crate::holdings::Held;
+use crate::plan::HostEnd;
 
 /// What became of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +101,15 @@ pub fn take_linked(gone: &mut Vec<Judged>, patience: Duration) -> Result<Vec<Jud
 
 /// The plugin writes on its end of a container's link whose it is.
 fn belongs_to(link: &Link, held: &Held) -> bool {
-    let whose = alias::of_attachment(&held.network, &held.key.container_id, &held.key.interface);
-    link.alias.as_ref() == Some(&whose)
+    let AttachmentKey { container_id, interface } = &held.key;
+    match &link.alias {
+        Some(alias) => *alias == alias::of_attachment(&held.network, container_id, interface),
+        // An ADD that was killed before it could write it. The name is a hash of the three.
+        None => NetworkName::new(&held.network)
+            .ok()
+            .and_then(|network| HostEnd::named(&network, container_id, interface).ok())
+            .is_some_and(|end| link.is_veth() && link.name == end.name.as_str()),
+    }
 }
 
 #[cfg(test)]
