@@ -7,8 +7,7 @@ mod network;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use gingham_engine::library::LIBRARY_DIR;
-use gingham_engine::settings::DATA_DIR;
+use gingham_engine::settings::{default_data_dir, default_library};
 
 use answer::Answer;
 pub(crate) use cluster::{
@@ -28,7 +27,7 @@ pub(crate) use network::{
 )]
 pub(crate) struct Cli {
     /// The directory of installed policies
-    #[arg(long, global = true, value_name = "DIR", default_value = LIBRARY_DIR)]
+    #[arg(long, global = true, value_name = "DIR", default_value_os_t = default_library())]
     pub(crate) library: PathBuf,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -221,7 +220,7 @@ pub(crate) struct LeasesArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
     /// The data directory: `ipam.dataDir` of the configuration
-    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]
     pub(crate) answer: Answer,
@@ -242,7 +241,7 @@ pub(crate) struct GcArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
     /// The data directory: `ipam.dataDir` of the configuration
-    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
     pub(crate) data_dir: PathBuf,
     /// Say what would be freed, and free nothing
     #[arg(long)]

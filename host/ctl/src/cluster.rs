@@ -21,7 +21,7 @@ use gingham_net::reach::ReachError;
 
 use crate::cli::ClusterCommand;
 use crate::network::{CatalogueError, OursError};
-use crate::node::NoBootId;
+use crate::node::BootIdError;
 
 pub(crate) use place::Place;
 pub(crate) use status::{Overview, show};
@@ -65,7 +65,7 @@ pub(crate) enum CommandError {
     #[error("nothing was changed: {reason}")]
     NotConfirmed { reason: &'static str },
     #[error(transparent)]
-    Boot(#[from] NoBootId),
+    Boot(#[from] BootIdError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use gingham::ip_masquerade;
 use gingham::remains::{self, Alone, Judged, RemainsError};
-use gingham_engine::store::{Store, StoreError};
+use gingham_engine::store::StoreError;
 
 use crate::cli::GcArguments;
 use crate::clock;
 use crate::holdings::{Held, Holdings, cells};
-use crate::node::{self, NoBootId};
+use crate::node::{self, BootIdError};
 use crate::table::Table;
 
 /// The kernel takes a namespace's interfaces away a while after the namespace.
@@ -22,7 +22,7 @@ pub(crate) enum GcError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Boot(#[from] NoBootId),
+    Boot(#[from] BootIdError),
     #[error(transparent)]
     Remains(#[from] RemainsError),
     #[error("cannot write to standard output: {0}")]
@@ -57,7 +57,7 @@ fn end_earlier_boot(
     out: &mut dyn Write,
 ) -> Result<(), GcError> {
     if !arguments.dry_run {
-        drop(Store::open(&arguments.data_dir, boot, clock::now())?);
+        drop(node::open_store(&arguments.data_dir, boot)?);
     }
     let count = attachments.len();
     let freed: Vec<Judged> = attachments.into_iter().map(|held| (held, "of an earlier boot".to_owned())).collect();

@@ -11,7 +11,7 @@ use crate::cli::LeasesArguments;
 use crate::clock;
 use crate::holdings::{Held, Holdings, cells};
 use crate::json;
-use crate::node::{self, NoBootId};
+use crate::node::{self, BootIdError};
 use crate::table::Table;
 
 /// Why leases cannot be shown.
@@ -20,7 +20,7 @@ pub(crate) enum LeasesError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Boot(#[from] NoBootId),
+    Boot(#[from] BootIdError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
 }

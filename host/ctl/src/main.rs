@@ -28,6 +28,7 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    gingham_engine::signals::survive_file_size_limit();
     let cli = Cli::parse();
     let out = &mut io::stdout();
     if let Command::Run(arguments) = &cli.command {

@@ -1,15 +1,22 @@
-//! What the kernel says about this node.
+//! This node's lease store, opened for a command.
 
-use std::io;
+use std::path::Path;
 
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+pub(crate) use gingham_engine::boot_id::BootIdError;
+use gingham_engine::store::{Store, StoreError};
 
-/// The kernel does not say which boot this is.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read {BOOT_ID}: {0}; is /proc mounted?")]
-pub(crate) struct NoBootId(io::Error);
+use crate::clock;
 
 /// The identity of this boot.
-pub(crate) fn boot_id() -> Result<String, NoBootId> {
-    std::fs::read_to_string(BOOT_ID).map(|text| text.trim().to_owned()).map_err(NoBootId)
+pub(crate) fn boot_id() -> Result<String, BootIdError> {
+    gingham_engine::boot_id::read()
+}
+
+/// Opens the lease store for writing. What that did beside is told on standard error.
+pub(crate) fn open_store(data_dir: &Path, boot: &str) -> Result<Store, StoreError> {
+    let store = Store::open(data_dir, boot, clock::now())?;
+    for event in store.events() {
+        eprintln!("ginghamctl: {event}");
+    }
+    Ok(store)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gingham::network::{Addresses, Network, NetworkError, Source};
 use gingham::remains::Fate;
 use gingham_engine::pool::Pools;
-use gingham_engine::settings::DATA_DIR;
+use gingham_engine::settings::default_data_dir;
 use gingham_engine::store::StoreError;
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::cli::StatusArguments;
 use crate::holdings::Holdings;
 use crate::json;
 use crate::network::{CatalogueError, Configuration, Plugins, list, own};
-use crate::node::{self, NoBootId};
+use crate::node::{self, BootIdError};
 use crate::table::Table;
 
 /// Why there is no status.
@@ -26,7 +26,7 @@ pub(crate) enum StatusError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Boot(#[from] NoBootId),
+    Boot(#[from] BootIdError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
 }
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut dyn Wri
     let plugins = Plugins::of_environment();
     let mut problems = Vec::new();
     let mut networks = Vec::new();
-    let mut looked_in = vec![PathBuf::from(DATA_DIR)];
+    let mut looked_in = vec![default_data_dir()];
     for entry in list(&arguments.networks.config_dir)? {
         match entry.configuration {
             Err(error) => problems.push(error.to_string()),
@@ -101,7 +101,7 @@ fn status(
         problems: Vec::new(),
         declared: None,
     };
-    let mut data_dir = PathBuf::from(DATA_DIR);
+    let mut data_dir = default_data_dir();
     let read = network.and_then(|network| {
         network.bridge()?;
         if network.source()? == Source::Nowhere {

@@ -6,9 +6,11 @@
 
 pub mod address;
 pub mod attachment;
+pub mod boot_id;
 pub mod cluster_policy;
 #[cfg(feature = "compiler")]
 pub mod compile;
+pub mod file_lock;
 pub mod guard;
 pub mod ipam;
 pub mod ledger;
@@ -21,5 +23,6 @@ pub mod ranges;
 pub mod reference_leases;
 pub mod runtime;
 pub mod settings;
+pub mod signals;
 pub mod store;
 mod store_error;

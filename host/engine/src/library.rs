@@ -9,15 +9,19 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirBuilder, File, MetadataExt, OpenOptions};
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, MetadataExt, OpenOptions, OpenOptionsExt as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::runtime::config::{ARTEFACT_KEY, TARGET};
 use crate::runtime::{LoadError, Policy, Runtime};
+
+const PRIVATE_DIR: u32 = 0o700;
+const PRIVATE_FILE: u32 = 0o600;
 
 /// Where policies are installed.
 pub const LIBRARY_DIR: &str = "/var/lib/gingham/policies";
@@ -262,13 +266,13 @@ impl Library {
         if self.root.is_none() {
             let shown = self.path.display().to_string();
             let authority = ambient_authority();
-            Dir::create_ambient_dir_all(&self.path, authority).map_err(|source| io("create", &shown, source))?;
+            make_private(&self.path).map_err(|source| io("create", &shown, source))?;
             self.root =
                 Some(Dir::open_ambient_dir(&self.path, authority).map_err(|source| io("open", &shown, source))?);
         }
         let root = self.root()?;
         for dir in ["components", "compiled", &format!("compiled/{}", artefact_key()), "names"] {
-            match root.create_dir_with(dir, &DirBuilder::new()) {
+            match root.create_dir_with(dir, DirBuilder::new().mode(PRIVATE_DIR)) {
                 Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                     return Err(io("create", dir, error));
                 }
@@ -300,7 +304,7 @@ impl Library {
         let beside = format!("{path}.new-{}", std::process::id());
         let written = (|| {
             let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true);
+            options.write(true).create(true).truncate(true).mode(PRIVATE_FILE);
             let mut file = root.open_with(&beside, &options)?;
             file.write_all(bytes)?;
             file.sync_all()?;
@@ -341,6 +345,17 @@ impl Library {
         }
         Ok(())
     }
+}
+
+/// Makes a directory for its owner alone, and so the one above it, which is the data directory of leases as a rule: whoever
+/// could open that could lock it.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let make = |path: &Path, mode| std::fs::DirBuilder::new().recursive(true).mode(mode).create(path);
+    if let Some(parent) = path.parent() {
+        parent.parent().map_or(Ok(()), |above| make(above, 0o755))?;
+        make(parent, PRIVATE_DIR)?;
+    }
+    make(path, PRIVATE_DIR)
 }
 
 /// What artefacts of this build are filed under.

@@ -10,13 +10,12 @@ use crate::ranges::RangeSet;
 use crate::runtime::Limits;
 
 pub mod cluster;
+pub mod data_dir;
 pub mod endpoint;
 pub mod etcd;
 
 use cluster::{ClusterSettings, Reach};
-
-/// Where leases are kept when the configuration does not say.
-pub const DATA_DIR: &str = "/var/lib/gingham";
+pub use data_dir::{DATA_DIR, default_data_dir, default_library};
 
 /// How long a freed address rests when the configuration does not say: longer than connection tracking waits for the
 /// answer to a SYN, so that no packet of the old holder's peers reaches the new one.
@@ -67,7 +66,7 @@ impl Settings {
             policy_config: Value::Object(own).to_string(),
             exclude: get(ipam, "exclude").map_or(Ok(RangeSet::default()), exclude)?,
             cooldown: get(ipam, "cooldown").map_or(Ok(COOLDOWN), cooldown)?,
-            data_dir: get(ipam, "dataDir").map_or(Ok(DATA_DIR.into()), data_dir)?,
+            data_dir: get(ipam, "dataDir").map_or_else(|| Ok(default_data_dir()), data_dir)?,
             limits: get(ipam, "limits").map_or(Ok(Limits::default()), limits)?,
             reach: Reach::parse(get(ipam, "reach"), cluster.as_ref())?,
             cluster,
@@ -127,7 +126,7 @@ fn duration(text: &str) -> Option<Duration> {
 
 fn data_dir(value: &Value) -> Result<PathBuf, SettingsError> {
     match value.as_str() {
-        Some("") => Ok(DATA_DIR.into()),
+        Some("") => Ok(default_data_dir()),
         Some(path) if path.starts_with('/') => Ok(path.into()),
         _ => Err(fault("dataDir", format!("{value} is no absolute path of a directory"))),
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::file_lock::Busy;
+
 /// Why the store could not do its work. In every case nothing was changed: a transaction is committed whole or not at
 /// all. After an error the ledger it came from is only good for dropping.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +36,7 @@ pub enum StoreError {
     /// The user may not.
     #[error(
         "cannot {operation} {path}: {source}. Gingham has to run as the user who owns that directory and its files \
-         (on a node: root)"
+         (on a node: root), or set `ipam.dataDir` to a directory of this user"
     )]
     Permission {
         /// What was tried.
@@ -53,6 +55,50 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
         /// The kernel's reason.
+        source: io::Error,
+    },
+    /// Another process holds the lock and does not give it up.
+    #[error("cannot lock the data directory {path}: {busy}")]
+    Busy {
+        /// The directory.
+        path: PathBuf,
+        /// Who, and how long that was waited for.
+        busy: Busy,
+    },
+    /// Other users can open the data directory, and so lock it.
+    #[error(
+        "the data directory {path} is open to other users (mode {mode:04o}), who could block every ADD and DEL, and {why}; \
+         run `chmod 0700 {path}` (and `chown` it), or set `ipam.dataDir` to a directory that only Gingham uses"
+    )]
+    Open {
+        /// The directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Why its mode is not changed here.
+        why: String,
+    },
+    /// The data directory cannot be used.
+    #[error("cannot {operation} {path}: {source}; set `ipam.dataDir` to a directory that Gingham can use")]
+    Directory {
+        /// What was tried.
+        operation: &'static str,
+        /// The directory.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The process may not write files of that size.
+    #[error(
+        "cannot {operation} {path}: it reached the limit of a file's size ({source}); nothing was changed. Raise the \
+         limit (`ulimit -f`, `LimitFSIZE=`) of what starts Gingham"
+    )]
+    FileSize {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// EFBIG.
         source: io::Error,
     },
     /// A later version of Gingham wrote the store.
@@ -80,16 +126,14 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
-    /// The store reached the size its address space was laid out for.
+    /// One transaction was larger than the address space that the store is mapped into has room for.
     #[error(
-        "the lease store {path} has grown to its limit of {limit} bytes; nothing was changed. Remove containers that \
-         are gone with a CNI GC or `ginghamctl gc`"
+        "cannot change the lease store {path}: one change is larger than the map of the file has room for; nothing was \
+         changed. Make it in smaller parts, or remove containers that are gone with a CNI GC or `ginghamctl gc`"
     )]
     MapFull {
         /// The store's file.
         path: PathBuf,
-        /// The limit in bytes.
-        limit: usize,
     },
     /// A name that does not fit into a key of the store.
     #[error("{what} is {length} bytes long; the store keeps at most {most}")]

@@ -54,7 +54,8 @@ pub(crate) async fn list(
         None => read(session, prefix, seen, limit).await?,
     };
     let records = known.records.iter().filter_map(|(key, record)| {
-        let key = String::from_utf8(key.get(root.len()..)?.to_vec()).ok()?;
+        // Ours are text. Garbage is passed on as well as it can be, so that it is told.
+        let key = String::from_utf8_lossy(key.get(root.len()..)?).into_owned();
         Some((key, record.clone()))
     });
     let reply = Reply::Listed { records: records.collect(), at: version(known.at) };

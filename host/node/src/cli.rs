@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use gingham_engine::library::LIBRARY_DIR;
+use gingham_engine::settings::{default_data_dir, default_library};
 
 use crate::log::Format;
 use crate::server::Listen;
@@ -25,10 +25,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR", default_value = "/etc/cni/net.d")]
     pub(crate) config_dir: PathBuf,
     /// The directory of leases; a lock in it says that this node's routes are kept
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/gingham")]
+    #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
     pub(crate) data_dir: PathBuf,
     /// The directory of installed policies
-    #[arg(long, value_name = "DIR", default_value = LIBRARY_DIR)]
+    #[arg(long, value_name = "DIR", default_value_os_t = default_library())]
     pub(crate) library: PathBuf,
     /// Where /metrics and /healthz are served: unix:PATH, ADDRESS:PORT, or none
     #[arg(long, value_name = "WHERE", default_value = "unix:/run/gingham/node.sock")]

@@ -39,6 +39,8 @@ pub(crate) struct View {
     pub(crate) members: u64,
     /// Blocks that this node held and that the store now says are not its.
     pub(crate) lost: u64,
+    /// Keys of the store's records that cannot be read.
+    pub(crate) unreadable: Vec<String>,
     /// Why this node is no member, if it is none: the ways to the others are right all the same.
     pub(crate) problem: Option<Fault>,
 }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gingham_engine::store::{Store, StoreError};
 use gingham_net::reach::{Keeper, KeeperError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -27,7 +28,10 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// Why it cannot run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DaemonError {
-    /// Another one runs, or the data directory cannot be used.
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another one runs.
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     /// Nobody could ask.
@@ -43,6 +47,7 @@ pub(crate) enum DaemonError {
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(cli: &Cli) -> Result<(), DaemonError> {
+    Store::make_directory(&cli.data_dir)?;
     let _keeper = Keeper::take(&cli.data_dir)?;
     let manager = ServiceManager::of_this_process().map_err(DaemonError::ServiceManager)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DaemonError::Start)?;

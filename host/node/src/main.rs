@@ -22,6 +22,7 @@ use clap::Parser;
 use cli::Cli;
 
 fn main() -> ExitCode {
+    gingham_engine::signals::survive_file_size_limit();
     let cli = Cli::parse();
     log::start(cli.log_format);
     match daemon::run(&cli) {

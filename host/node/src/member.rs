@@ -5,18 +5,19 @@ mod standing;
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gingham::OWN_NAME;
 use gingham::network::Network as Configured;
 use gingham_cluster::{Cluster as Joined, Policy};
+use gingham_engine::boot_id;
 use gingham_engine::ownership::beat::Beat;
 use gingham_engine::ownership::error::ClusterError;
 use gingham_engine::runtime::{LogLevel, LogLine, Policy as Component};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::StoreSettings;
+use gingham_engine::store::Store;
 use ipnet::IpNet;
 use self_cell::self_cell;
 use serde_json::{Map, Value};
@@ -30,8 +31,6 @@ use standing::Suspicion;
 
 /// What the cluster's store is given for each task.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What a member is made of, and is borrowed by the rest.
 struct Ground {
@@ -71,13 +70,17 @@ pub(crate) fn open(network: &Network, library: &Path, looks_apart: Duration) -> 
     let input = Value::Object(network.config.clone()).to_string();
     let configured = Configured::read(program(&network.config), library, input.as_bytes()).map_err(of_node)?;
     let divided = configured.divided().map_err(of_node)?;
-    let boot = fs::read_to_string(BOOT_ID).map_err(|error| Fault::Node(format!("cannot read {BOOT_ID}: {error}")))?;
+    let boot = boot_id::read().map_err(of_node)?;
+    // Where this is the first use after a boot, what that ended is told.
+    let store = Store::open(&divided.settings.data_dir, &boot, now()).map_err(of_node)?;
+    store.events().iter().for_each(|event| log::warning(Some(&network.name), &event.to_string()));
+    drop(store);
     let ground = Ground {
         network: network.name.clone(),
         settings: divided.settings,
         component: divided.policy,
         bridge: divided.bridge,
-        boot: boot.trim().to_owned(),
+        boot,
     };
     let mut lines = Vec::new();
     let whole = Whole::try_new(ground, |ground| {
@@ -137,6 +140,12 @@ fn deadline() -> Instant {
     Instant::now() + PATIENCE
 }
 
+/// Milliseconds since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
@@ -160,7 +169,7 @@ impl Member {
             Some(StoreSettings::Local { members }) => count(members.len()).max(1),
             _ => 1,
         };
-        View { reach: None, members, lost: 0, problem: None }
+        View { reach: None, members, lost: 0, unreadable: Vec::new(), problem: None }
     }
 }
 

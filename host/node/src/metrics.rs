@@ -29,7 +29,7 @@ const fn counter(name: &'static str, help: &'static str, values: Values) -> Fami
     Family { name, kind: "counter", help, label: "", values }
 }
 
-const FAMILIES: [Family; 16] = [
+const FAMILIES: [Family; 17] = [
     Family {
         name: "gingham_addresses",
         kind: "gauge",
@@ -54,6 +54,11 @@ const FAMILIES: [Family; 16] = [
         one(status.route_conflicts)
     }),
     gauge("gingham_unreached", "Nodes and blocks that this node cannot reach.", |status, _| one(status.unreached)),
+    gauge(
+        "gingham_unreadable_records",
+        "Records of the cluster's store that this version cannot read.",
+        |status, _| one(status.unreadable),
+    ),
     gauge("gingham_kept", "1 if the last round did all it should, else 0.", |status, _| {
         one(u64::from(status.state == State::Kept))
     }),

@@ -14,7 +14,7 @@ use gingham_engine::ledger::Ledger;
 use gingham_engine::reference_leases::{
     self, Adopted, Adoption, Circumstances, Directory, LeftOut, REFERENCE_DIR, ReferenceError,
 };
-use gingham_engine::settings::{DATA_DIR, Settings};
+use gingham_engine::settings::{Settings, default_data_dir};
 use gingham_engine::store::{StoreError, StoreLedger};
 use gingham_net::netns::{NetNs, NetnsError};
 use rustix::time::{ClockId, clock_gettime};
@@ -67,7 +67,7 @@ impl Inheritance {
     /// Of a network: in the reference's default directory, and in the configuration's `dataDir`, which was the
     /// reference's before it was ours.
     pub(crate) fn of(network: &str, settings: &Settings, policy: &str) -> Self {
-        let configured = (settings.data_dir != Path::new(DATA_DIR)).then(|| settings.data_dir.join(network));
+        let configured = (settings.data_dir != default_data_dir()).then(|| settings.data_dir.join(network));
         let default = Path::new(REFERENCE_DIR).join(network);
         let mut directories: Vec<PathBuf> = configured.into_iter().chain([default]).collect();
         directories.dedup();

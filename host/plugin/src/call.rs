@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gingham_engine::library::LIBRARY_DIR;
+use gingham_engine::settings::default_library;
 
 use crate::cni::args::Arguments;
 use crate::cni::config::NetworkConfig;
@@ -32,15 +32,7 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn new(program: &str, environment: Environment, config: NetworkConfig, input: Vec<u8>) -> Self {
         let Environment { arguments, path, netns_override, .. } = environment;
-        Self {
-            program: program.to_owned(),
-            arguments,
-            path,
-            netns_override,
-            config,
-            input,
-            library: LIBRARY_DIR.into(),
-        }
+        Self { program: program.to_owned(), arguments, path, netns_override, config, input, library: default_library() }
     }
 
     pub(crate) fn role(&self) -> Result<Role, CniError> {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use gingham::{Answer, OWN_NAME};
 
 fn main() -> ExitCode {
+    gingham_engine::signals::survive_file_size_limit();
     let program = program();
     match gingham::run(&program, |name| std::env::var_os(name), &mut io::stdin().lock()) {
         Answer::Success(answer) => write(&mut io::stdout(), &answer, ExitCode::SUCCESS),

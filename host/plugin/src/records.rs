@@ -1,10 +1,10 @@
 //! One network's records on this node: who is attached, in the engine's store.
 
-use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gingham_engine::attachment::{AttachmentKey, Pod};
+use gingham_engine::boot_id::{self, BootIdError};
 use gingham_engine::ipam;
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade, recorded};
 use gingham_engine::runtime::Policy;
@@ -21,12 +21,9 @@ use crate::lock::{self, Lock, LockError};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordsError {
     /// The kernel does not say which boot this is. CNI code 5.
-    #[error("cannot read {BOOT_ID}: {source}; is /proc mounted?")]
-    BootId {
-        /// The system's word.
-        source: io::Error,
-    },
-    /// A lock cannot be had. CNI code 5.
+    #[error(transparent)]
+    BootId(#[from] BootIdError),
+    /// A lock cannot be had. CNI code 11 if others have it, else 5.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The attachment is there already. CNI code 104.
@@ -41,12 +38,10 @@ pub(crate) enum RecordsError {
     /// The reference's leases cannot be taken over. CNI code 5.
     #[error(transparent)]
     Adoption(#[from] AdoptionError),
-    /// The store failed. CNI code 5.
+    /// The store failed. CNI code 11 if others have it, else 5.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
-
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// An unused table is no harm, and a DEL has not the time to read thousands of records.
 const LOOKED_AT_MOST: u64 = 16;
@@ -68,8 +63,7 @@ impl<'a> Records<'a> {
         directory: &'a Path,
         inheritance: Option<Inheritance>,
     ) -> Result<Self, RecordsError> {
-        let boot = std::fs::read_to_string(BOOT_ID).map_err(|source| RecordsError::BootId { source })?;
-        Ok(Self { network, directory, boot: boot.trim().to_owned(), now: now(), inheritance })
+        Ok(Self { network, directory, boot: boot_id::read()?, now: now(), inheritance })
     }
 
     /// Milliseconds since the epoch, the same for everything this process does.
@@ -103,7 +97,9 @@ impl<'a> Records<'a> {
     }
 
     fn open(&self) -> Result<StoreLedger, RecordsError> {
-        Ok(Store::open(self.directory, &self.boot, self.now)?.into_ledger(self.network.as_str())?)
+        let store = Store::open(self.directory, &self.boot, self.now)?;
+        store.events().iter().for_each(journal::warn);
+        Ok(store.into_ledger(self.network.as_str())?)
     }
 
     /// A look at the records; none if nothing was ever recorded here in this boot.
@@ -168,6 +164,8 @@ impl<'a> Records<'a> {
             return Ok(());
         }
         let ledger = match self.write() {
+            // Whoever holds the store up holds up a look, too.
+            Err(error @ RecordsError::Store(StoreError::Busy { .. })) => return Err(error),
             // A store that cannot be written stands in nobody's way who is not in it.
             Err(_) if matches!(self.attachment(key), Ok(None)) => return Ok(()),
             opened => opened?,

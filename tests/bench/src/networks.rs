@@ -55,20 +55,24 @@ impl Place {
     pub(crate) fn with_leases(options: &Options, count: u32) -> Result<Self, Box<dyn Error>> {
         let mut place = Self::fresh(&options.disk.join(format!("leases-{count}")))?;
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-        let mut ledger = Store::open(&place.directory, boot.trim(), 1)?.into_ledger("ours")?;
-        for number in 0..count {
-            let key = AttachmentKey { container_id: format!("{number:064x}"), interface: "eth0".into() };
-            let record = AttachmentRecord {
-                addresses: vec![address(number)],
-                since: 1,
-                boot: boot.trim().to_owned(),
-                netns: format!("/var/run/netns/cni-{number:032x}"),
-                pod: Pod { namespace: Some("default".into()), name: Some(format!("pod-{number}")), uid: None },
-                ..AttachmentRecord::default()
-            };
-            ledger.attach(&key, &record)?;
+        let all: Vec<u32> = (0..count).collect();
+        // One transaction has room for a quarter of a million.
+        for part in all.chunks(100_000) {
+            let mut ledger = Store::open(&place.directory, boot.trim(), 1)?.into_ledger("ours")?;
+            for number in part.iter().copied() {
+                let key = AttachmentKey { container_id: format!("{number:064x}"), interface: "eth0".into() };
+                let record = AttachmentRecord {
+                    addresses: vec![address(number)],
+                    since: 1,
+                    boot: boot.trim().to_owned(),
+                    netns: format!("/var/run/netns/cni-{number:032x}"),
+                    pod: Pod { namespace: Some("default".into()), name: Some(format!("pod-{number}")), uid: None },
+                    ..AttachmentRecord::default()
+                };
+                ledger.attach(&key, &record)?;
+            }
+            ledger.commit()?;
         }
-        ledger.commit()?;
         place.leases = count;
         place.reference_too = count > 0 && count <= REFERENCE_LEASES;
         if place.reference_too {

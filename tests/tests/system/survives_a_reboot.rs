@@ -1,8 +1,9 @@
 //! The leases of an earlier boot never block an address; what must outlive a reboot does.
 
 use gingham_tests::cni::{Cni, address};
+use gingham_tests::ctl::ctl;
 use gingham_tests::kernel;
-use gingham_tests::networks::addresses_only_with;
+use gingham_tests::networks::{addresses_only_with, bridged_with};
 use gingham_tests::node::Node;
 use serde_json::{Value, json};
 
@@ -64,4 +65,40 @@ fn check_and_status_know_that_it_is_another_boot() {
     node.pretend_reboot(NEXT_BOOT);
     assert_eq!(Cni::check(&narrow("0"), &c1, &result).run().fault().code, 3);
     Cni::status(&narrow("0")).run().succeeds();
+}
+
+#[test]
+fn leases_that_a_reboot_ended_are_counted_in_the_log() {
+    let node = Node::new();
+    let network = addresses_only_with(json!({}));
+    for id in ["c1", "c2"] {
+        Cni::add(&network, &node.container(id)).run().result();
+    }
+    node.pretend_reboot(NEXT_BOOT);
+    let outcome = Cni::add(&network, &node.container("c3")).run();
+    assert!(outcome.stderr.contains("dropped 2 attachments of containers with 2 addresses"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(NEXT_BOOT), "{}", outcome.stderr);
+    let outcome = Cni::add(&network, &node.container("c4")).run();
+    assert_eq!(outcome.stderr, "", "once");
+}
+
+/// A sandbox may hide the file, or show one of its own.
+#[test]
+fn a_boot_id_that_is_none_ends_no_lease() {
+    let node = Node::new();
+    let network = bridged_with(json!({}));
+    let c1 = node.container("c1");
+    let result = Cni::add(&network, &c1).run().result();
+    for shown in ["", "\n", "none", "00000000-0000-0000-0000-000000000000", "11111111-2222-4333-8444-55555555555"] {
+        node.pretend_reboot(shown);
+        let next = node.container(&format!("c{}", shown.len() + 10));
+        for call in [Cni::add(&network, &next), Cni::check(&network, &c1, &result), Cni::del(&network, &next)] {
+            let fault = call.run().fault();
+            assert_eq!(fault.code, 5, "{shown:?}: {fault:?}");
+            assert!(fault.msg.contains("boot_id") && fault.msg.contains("is not a UUID"), "{shown:?}: {fault:?}");
+        }
+        let said = ctl(&["gc"]).failed();
+        assert!(said.contains("is not a UUID"), "{said}");
+        assert_eq!(kernel::leases("mynet"), ["c1 eth0 10.7.0.2"], "{shown:?}");
+    }
 }

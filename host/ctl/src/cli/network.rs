@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use gingham_engine::reference_leases::REFERENCE_DIR;
-use gingham_engine::settings::DATA_DIR;
+use gingham_engine::settings::default_data_dir;
 
 use super::answer::{Answer, Networks};
 
@@ -172,7 +172,7 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "DIR", default_value = REFERENCE_DIR)]
     pub(crate) from: PathBuf,
     /// Gingham's data directory: `ipam.dataDir` of the configuration
-    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
     pub(crate) data_dir: PathBuf,
     /// Say what would be imported, and import nothing
     #[arg(long)]
@@ -207,7 +207,7 @@ pub(crate) struct ExportArguments {
     #[arg(long, value_name = "DIR", default_value = REFERENCE_DIR)]
     pub(crate) to: PathBuf,
     /// Gingham's data directory: `ipam.dataDir` of the configuration
-    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]
     pub(crate) answer: Answer,

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::reference_leases::{HandedBack, LastReserved, Lease, ReferenceError, hand_back, note_key};
-use gingham_engine::store::{Store, StoreError};
+use gingham_engine::store::StoreError;
 use serde::Serialize;
 
 use super::{Shown, leases, shown};
 use crate::cli::ExportArguments;
 use crate::clock;
 use crate::json;
-use crate::node::{self, NoBootId};
+use crate::node::{self, BootIdError};
 
 /// More range sets than any network has.
 const RANGE_SETS: usize = 64;
@@ -29,7 +29,7 @@ pub(crate) enum ExportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Boot(#[from] NoBootId),
+    Boot(#[from] BootIdError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
 }
@@ -67,7 +67,7 @@ fn export(arguments: &ExportArguments) -> Result<Outcome, ExportError> {
         return Err(ExportError::NoStore { path: arguments.data_dir.clone() });
     }
     let now = clock::now();
-    let mut ledger = Store::open(&arguments.data_dir, &node::boot_id()?, now)?.into_ledger(network)?;
+    let mut ledger = node::open_store(&arguments.data_dir, &node::boot_id()?)?.into_ledger(network)?;
     let held = ledger.attachments()?;
     let (containers, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|(key, _)| key.is_of_container());
     let directory = arguments.to.join(network);

@@ -13,7 +13,7 @@ use super::{Shown, leases, shown};
 use crate::cli::ImportArguments;
 use crate::clock;
 use crate::json;
-use crate::node::{self, NoBootId};
+use crate::node::{self, BootIdError};
 
 /// Why nothing was imported. Networks before the one at fault are.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub(crate) enum ImportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Boot(#[from] NoBootId),
+    Boot(#[from] BootIdError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
 }
@@ -101,7 +101,7 @@ fn import(arguments: &ImportArguments, network: String) -> Result<Outcome, Impor
     let taken = if arguments.dry_run {
         rehearse(&inheritance, &arguments.data_dir, &boot, now)?
     } else {
-        let mut ledger = Store::open(&arguments.data_dir, &boot, now)?.into_ledger(&network)?;
+        let mut ledger = node::open_store(&arguments.data_dir, &boot)?.into_ledger(&network)?;
         let taken = inheritance.take_over(&mut ledger, &boot, now).map_err(fault)?;
         ledger.commit()?;
         taken

@@ -22,7 +22,8 @@ pub struct Cluster {
     pub life: BTreeMap<String, Seen<LifeRecord>>,
     /// All block records, live and dead.
     pub blocks: BTreeMap<IpNet, Seen<BlockRecord>>,
-    /// Keys of members and blocks that cannot be read. Such a block counts as claimed, such a member as alive.
+    /// Keys of records that cannot be read, and keys that name nothing this version knows. Such a block counts as claimed,
+    /// such a member as alive; the rest has no effect.
     pub unreadable: Vec<String>,
 }
 
@@ -57,11 +58,13 @@ impl Cluster {
                 }
                 Key::Life(name) => {
                     // Only ever compared with a later one: whatever cannot be read is no sign of life.
-                    let life = record::read(key, value).ok();
-                    cluster.life.extend(life.map(|record| (name.to_owned(), Seen { record, version })));
+                    record::read(key, value)
+                        .map(|record| drop(cluster.life.insert(name.to_owned(), Seen { record, version })))
+                }
+                Key::Other => {
+                    cluster.unreadable.push(key.clone());
                     Ok(())
                 }
-                Key::Other => Ok(()),
             };
             if done.is_err() {
                 cluster.unreadable.push(key.clone());

@@ -8,10 +8,11 @@ use std::time::UNIX_EPOCH;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 
 use super::LastReserved;
 use crate::attachment::AttachmentKey;
+use crate::file_lock::{self, Busy, Kind, LockError};
 
 /// The reference's lock file.
 const LOCK: &str = "lock";
@@ -32,6 +33,14 @@ pub enum ReferenceError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// Another process keeps the directory locked.
+    #[error("cannot lock {path}, where the reference host-local keeps its leases: {busy}")]
+    Busy {
+        /// The lock's file.
+        path: PathBuf,
+        /// Who, and how long that was waited for.
+        busy: Busy,
     },
     /// Another container has the address there.
     #[error(
@@ -94,6 +103,13 @@ pub fn holds_leases(path: &Path) -> bool {
     entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(|name| address_of(name).is_some()))
 }
 
+/// Whether a directory is one that the reference made for a network.
+pub(crate) fn is_networks(path: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(path) else { return false };
+    let is_known = |name: &str| name == LOCK || name.starts_with(LAST_RESERVED) || address_of(name).is_some();
+    entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(is_known))
+}
+
 impl Directory {
     /// Opens and locks a network's directory; waits for the lock. None if there is none.
     ///
@@ -101,7 +117,10 @@ impl Directory {
     /// [`ReferenceError::Io`]
     pub fn find(path: &Path) -> Result<Option<Self>, ReferenceError> {
         let Some(unlocked) = Self::look(path)? else { return Ok(None) };
-        let lock = lock(&unlocked.files).map_err(|source| fault("lock", path, source))?;
+        let lock = lock(&unlocked.files).map_err(|error| match error {
+            LockError::Busy(busy) => ReferenceError::Busy { path: path.join(LOCK), busy },
+            LockError::Io(source) => fault("lock", path, source),
+        })?;
         Ok(Some(Self { _lock: lock, ..unlocked }))
     }
 
@@ -223,14 +242,14 @@ fn fault(operation: &'static str, path: &Path, source: io::Error) -> ReferenceEr
     ReferenceError::Io { operation, path: path.to_owned(), source }
 }
 
-fn lock(files: &Dir) -> io::Result<Option<File>> {
+fn lock(files: &Dir) -> Result<Option<File>, LockError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).mode(0o750);
     let file = match files.open_with(LOCK, &options) {
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => return Ok(None),
-        opened => opened?.into_std(),
+        opened => opened.map_err(LockError::Io)?.into_std(),
     };
-    rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))?;
+    file_lock::lock(&file, Kind::Exclusive)?;
     Ok(Some(file))
 }
 
@@ -305,7 +324,7 @@ mod tests {
     fn the_references_lock_is_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let held = File::create(dir.path().join(LOCK)).unwrap();
-        rustix::fs::flock(&held, FlockOperation::LockExclusive).unwrap();
+        file_lock::lock(&held, Kind::Exclusive).unwrap();
         let path = dir.path().to_owned();
         let (started, is_started) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {

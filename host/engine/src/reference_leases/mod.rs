@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::attachment::AttachmentKey;
 
 pub use adopt::{Adopted, Circumstances, Conflict, adopt, note_key};
+pub(crate) use directory::is_networks;
 pub use directory::{Directory, Found, Lease, LeftOut, ReferenceError, holds_leases};
 pub use hand_back::{HandedBack, forget, hand_back, names};
 

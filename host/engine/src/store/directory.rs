@@ -2,29 +2,23 @@
 //!
 //! The lock is a `flock(2)` on the directory itself. There is no lock file that somebody could delete under a holder,
 //! none to create on a read-only disk, and the kernel releases it when the holder dies, in whatever way. Waiters sleep
-//! in the kernel. It closes LMDB's race between one process that opens an environment and another that closes it, makes
+//! in the kernel, not without a bound ([`file_lock`]). Whoever can open the directory can lock it, so it is closed to
+//! other users before it is used. It closes LMDB's race between one process that opens an environment and another that closes it, makes
 //! reader slots and process ids irrelevant, and is why LMDB's own lock is left off.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
-use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::StoreError;
-
-/// Whether others may be in the directory at the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lock {
-    /// For writing: alone.
-    Exclusive,
-    /// For reading: with other readers.
-    Shared,
-}
+use super::private;
+use crate::file_lock::{self, Kind, LockError};
 
 /// The open, locked directory. Dropping it unlocks.
 #[derive(Debug)]
@@ -34,27 +28,32 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens and locks the directory; waits for the lock. Makes it (mode 0700) and its parents (0755) if they are
-    /// missing.
-    pub(super) fn create(path: &Path, lock: Lock) -> Result<Self, StoreError> {
-        if let Some(found) = Self::find(path, lock)? {
+    /// Opens the directory for writing and locks it; waits for the lock. Makes it (mode 0700) and its parents (0755) if
+    /// they are missing, and closes it to other users if it is there.
+    pub(super) fn create(path: &Path) -> Result<Self, StoreError> {
+        if let Some(found) = Self::find(path, Kind::Exclusive)? {
             return Ok(found);
         }
-        make(path)?;
-        let fault = |source| StoreError::io("create the data directory", path, source);
-        Self::find(path, lock)?.ok_or_else(|| fault(io::ErrorKind::NotFound.into()))
+        private::make(path)?;
+        let fault = |source| StoreError::directory("create the data directory", path, source);
+        Self::find(path, Kind::Exclusive)?.ok_or_else(|| fault(io::ErrorKind::NotFound.into()))
     }
 
-    /// Opens and locks the directory; waits for the lock. None if there is no such directory.
-    pub(super) fn find(path: &Path, lock: Lock) -> Result<Option<Self>, StoreError> {
-        let fault = |source| StoreError::io("open the data directory", path, source);
+    /// Opens and locks the directory; waits for the lock. None if there is no such directory. A reader changes nothing.
+    pub(super) fn find(path: &Path, kind: Kind) -> Result<Option<Self>, StoreError> {
+        let fault = |source| StoreError::directory("open the data directory", path, source);
         loop {
             let directory = match open_directory(path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 opened => opened.map_err(fault)?,
             };
-            wait_for_lock(&directory, lock)
-                .map_err(|errno| StoreError::Lock { path: path.to_owned(), source: errno.into() })?;
+            if kind == Kind::Exclusive {
+                private::close(&directory, path)?;
+            }
+            file_lock::lock(&directory, kind).map_err(|error| match error {
+                LockError::Busy(busy) => StoreError::Busy { path: path.to_owned(), busy },
+                LockError::Io(source) => StoreError::Lock { path: path.to_owned(), source },
+            })?;
             // While this waited, somebody may have put another directory in its place.
             let locked = directory.metadata().map_err(fault)?;
             let named = std::fs::metadata(path);
@@ -89,7 +88,7 @@ impl Directory {
     /// Makes the names in the directory durable, and the directory's own name and those of its parents, which may be
     /// as new. Stops at the mount point: that was not made here.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        let fault = |source| StoreError::io("make durable the data directory", &self.path, source);
+        let fault = |source| StoreError::directory("make durable the data directory", &self.path, source);
         sync_names(&self.files).map_err(fault)?;
         let path = self.path.canonicalize().map_err(fault)?;
         let device = self.files.dir_metadata().map_err(fault).map(|of| cap_std::fs::MetadataExt::dev(&of))?;
@@ -105,30 +104,9 @@ impl Directory {
     }
 }
 
-/// Makes the directory (mode 0700) and its parents (0755).
-pub(super) fn make(path: &Path) -> Result<(), StoreError> {
-    let fault = |source| StoreError::io("create the data directory", path, source);
-    if let Some(parent) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(fault)?;
-    }
-    match DirBuilder::new().mode(0o700).create(path) {
-        // Another process was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.map_err(fault),
-    }
-}
-
-fn open_directory(path: &Path) -> io::Result<File> {
+pub(super) fn open_directory(path: &Path) -> io::Result<File> {
     let flags = OFlags::DIRECTORY.bits().cast_signed();
     OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
-fn wait_for_lock(directory: &File, lock: Lock) -> rustix::io::Result<()> {
-    let operation = match lock {
-        Lock::Exclusive => FlockOperation::LockExclusive,
-        Lock::Shared => FlockOperation::LockShared,
-    };
-    rustix::io::retry_on_intr(|| rustix::fs::flock(directory, operation))
 }
 
 fn sync_names(directory: impl AsFd) -> io::Result<()> {

@@ -1,13 +1,15 @@
 //! The LMDB environment in a locked directory, and the checks a file has to pass before it is believed.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use heed::types::Bytes;
-use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
+use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, FlagSetMode, RoTxn, RwTxn, WithoutTls};
 use rustix::io::Errno;
+use rustix::process::Resource;
 use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
@@ -19,13 +21,27 @@ pub(super) const FILE: &str = "leases.mdb";
 /// A store in the making; worth nothing until it is renamed.
 pub(super) const NEW_FILE: &str = "leases.new";
 
-/// How much address space the store is mapped into, and therefore the most it can grow to. It costs neither memory nor
-/// disk: pages are mapped when they are read, and the file has the size of what is in it. 16 GiB hold about
-/// twenty-five million leases. (Half a gigabyte where addresses have 32 bits.)
+/// The most that a store can grow to: about twenty-five million leases. (A few hundred thousand where addresses have 32
+/// bits.)
 #[cfg(target_pointer_width = "64")]
-pub(super) const MAP_SIZE: usize = 16 << 30;
+const LARGEST_MAP: u64 = 16 << 30;
 #[cfg(not(target_pointer_width = "64"))]
-pub(super) const MAP_SIZE: usize = 512 << 20;
+const LARGEST_MAP: u64 = 512 << 20;
+
+/// What one transaction may add to the file, beside a copy of all that is in it: a quarter of a million new leases.
+const ROOM: u64 = 128 << 20;
+
+/// Maps have a multiple of this size; every page size divides it.
+const STEP: u64 = 1 << 20;
+
+/// How much address space a file of a length is mapped into. Each opening maps anew, so the map grows with the file, and
+/// small stores can be used where address space is limited (`ulimit -v`). LMDB writes no page in place: a transaction that
+/// changes everything needs as many pages again.
+fn map_size(length: u64) -> usize {
+    let size = length.saturating_mul(2).saturating_add(ROOM).min(LARGEST_MAP.max(length));
+    // A damaged header may name any length.
+    usize::try_from(size.checked_next_multiple_of(STEP).unwrap_or(size)).unwrap_or(usize::MAX)
+}
 
 /// The version of the tables described in [`super`].
 pub(super) const SCHEMA: u32 = 1;
@@ -53,6 +69,18 @@ pub(super) enum Access {
     Read,
 }
 
+/// What of a transaction must be on the disk when its commit returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// All of it: a loss of power takes nothing back.
+    Whole,
+    /// Its pages, not the header that makes them count. One sync less. A loss of power may undo it, and nothing that was
+    /// committed before: LMDB has two headers and writes them in turn, so the one of the commit before is untouched, no
+    /// page that it leads to has been used again, and the next commit's sync of the file brings this header along before
+    /// that other one is written over. Neither a kill nor a crash of the process undoes anything.
+    LastMayBeUndone,
+}
+
 /// An open environment and the lock that protects it. The order of the fields matters: the lock goes last.
 #[derive(Debug)]
 pub(super) struct Environment {
@@ -68,7 +96,7 @@ impl Environment {
         let path = directory.path_of(FILE);
         let fault = |source| StoreError::io("open the lease store", &path, source);
         match directory.files().symlink_metadata(FILE) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             found if found.as_ref().is_ok_and(|found| !found.is_file()) => {
                 return Err(StoreError::damaged(&path, "it is no regular file"));
             }
@@ -76,7 +104,7 @@ impl Environment {
         };
         let file = directory.files().open(FILE).map_err(fault)?.into_std();
         let pages = check(&file).map_err(|doubt| doubt.into_error(&path))?;
-        let opened = Self::open_file(directory, FILE, access)?;
+        let opened = Self::open_file(directory, FILE, access, map_size(pages.full_length()))?;
         opened.check_identity(&file)?;
         if access == Access::Write {
             opened.lengthen(pages.full_length());
@@ -84,19 +112,20 @@ impl Environment {
         Ok(Some(opened))
     }
 
-    /// Makes a new, empty environment beside the store.
-    pub(super) fn create(directory: &Arc<Directory>) -> Result<Self, StoreError> {
+    /// Makes a new, empty environment beside the store, for as much as a file of that length has.
+    pub(super) fn create(directory: &Arc<Directory>, length: u64) -> Result<Self, StoreError> {
         match directory.files().remove_file(NEW_FILE) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::io("remove the unfinished", &directory.path_of(NEW_FILE), error))
             }
-            _ => Self::open_file(directory, NEW_FILE, Access::Write),
+            _ => Self::open_file(directory, NEW_FILE, Access::Write, map_size(length)),
         }
     }
 
-    fn open_file(directory: &Arc<Directory>, file: &str, access: Access) -> Result<Self, StoreError> {
+    fn open_file(directory: &Arc<Directory>, file: &str, access: Access, map: usize) -> Result<Self, StoreError> {
         let path = directory.path_of(file);
-        let env = open_lmdb(&path, access).map_err(|error| StoreError::lmdb("open the lease store", &path, error))?;
+        let env =
+            open_lmdb(&path, access, map).map_err(|error| StoreError::lmdb("open the lease store", &path, error))?;
         let tree = open_tree(&env)
             .map_err(|error| StoreError::lmdb("read the lease store", &path, error))?
             .ok_or_else(|| StoreError::damaged(&path, "it has no tables"))?;
@@ -113,7 +142,7 @@ impl Environment {
         if (opened.dev(), opened.ino()) == (expected.dev(), expected.ino()) {
             return Ok(());
         }
-        Err(fault(std::io::Error::other("it was replaced while it was being opened; try again")))
+        Err(fault(io::Error::other("it was replaced while it was being opened; try again")))
     }
 
     /// Reads every page of the file and checks that it is sound.
@@ -139,18 +168,43 @@ impl Environment {
     }
 
     /// Makes a transaction durable.
-    pub(super) fn commit(&self, txn: RwTxn) -> Result<(), StoreError> {
+    pub(super) fn commit(&self, txn: RwTxn, durability: Durability) -> Result<(), StoreError> {
         let operation = "write the lease store";
+        if durability == Durability::LastMayBeUndone {
+            // SAFETY: one thread has the environment: nobody else calls this. What the flag does is said at `Durability`.
+            unsafe { self.env.set_flags(EnvFlags::NO_META_SYNC, FlagSetMode::Enable) }
+                .map_err(|error| StoreError::lmdb(operation, &self.path, error))?;
+        }
         match txn.commit() {
             // LMDB's word for a disk that took a part of what it was given; a failing disk has the same.
             Err(heed::Error::Io(error)) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
-                return Err(StoreError::io(operation, &self.path, self.directory.full().unwrap_or(error)));
+                return Err(StoreError::io(operation, &self.path, self.refusal().unwrap_or(error)));
             }
             done => done.map_err(|error| StoreError::lmdb(operation, &self.path, error))?,
         }
         let last = self.env.info().last_page_number as u64;
         self.lengthen((last + 1) * u64::from(self.env.unnamed_database_stat().page_size));
         Ok(())
+    }
+
+    /// Why the disk took only a part of what it was given, if that can be found out.
+    fn refusal(&self) -> Option<io::Error> {
+        let limit = rustix::process::getrlimit(Resource::Fsize).current;
+        // What was cut off ended at the limit.
+        if limit.is_some_and(|limit| self.file_length().is_ok_and(|length| length.saturating_add(STEP) > limit)) {
+            return Some(Errno::FBIG.into());
+        }
+        self.directory.full()
+    }
+
+    /// The file's length in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.file_length().unwrap_or_default()
+    }
+
+    fn file_length(&self) -> io::Result<u64> {
+        let file = self.env.try_clone_inner_file().map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(file.metadata()?.len())
     }
 
     /// Makes the file as long as all its pages, should unused ones at its end be missing: then nobody has to find out
@@ -207,9 +261,9 @@ impl Doubt {
     }
 }
 
-fn open_lmdb(path: &Path, access: Access) -> heed::Result<Env<WithoutTls>> {
+fn open_lmdb(path: &Path, access: Access, map: usize) -> heed::Result<Env<WithoutTls>> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    options.map_size(MAP_SIZE);
+    options.map_size(map);
     let mut flags = EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK;
     if access == Access::Read {
         flags |= EnvFlags::READ_ONLY;
@@ -241,4 +295,21 @@ fn open_tree(env: &Env<WithoutTls>) -> heed::Result<Option<Tree>> {
         opener.open_database::<Bytes, Bytes>(txn, None).map(CommitOrAbort::<_, ()>::Commit)
     })
     .map(|tree| tree.commit().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_is_small_for_a_small_store_and_has_room_for_a_copy_of_a_large_one() {
+        assert!(map_size(32 << 10) <= 256 << 20, "{}", map_size(32 << 10));
+        for length in [0, 1, 4096, 5 << 20, 1 << 30, 5 << 30] {
+            let size = map_size(length) as u64;
+            assert!(size >= 2 * length + ROOM && size.is_multiple_of(STEP), "{length}: {size}");
+        }
+        assert_eq!(map_size(LARGEST_MAP) as u64, LARGEST_MAP);
+        assert!(map_size(LARGEST_MAP + 1) as u64 > LARGEST_MAP, "what is there can be read");
+        assert_eq!(map_size(u64::MAX), usize::MAX);
+    }
 }

@@ -13,9 +13,18 @@ impl StoreError {
         let path = path.to_owned();
         match source.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::NOSPC | Errno::DQUOT) => Self::Full { operation, path, source },
+            Some(Errno::FBIG) => Self::FileSize { operation, path, source },
             Some(Errno::ROFS) => Self::ReadOnly { operation, path },
             Some(Errno::ACCESS | Errno::PERM) => Self::Permission { operation, path, source },
             _ => Self::Io { operation, path, source },
+        }
+    }
+
+    /// The same for the data directory as a whole, which another one may take the place of.
+    pub(super) fn directory(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        match Self::io(operation, path, source) {
+            Self::Io { operation, path, source } => Self::Directory { operation, path, source },
+            other => other,
         }
     }
 
@@ -24,9 +33,7 @@ impl StoreError {
         use heed::MdbError;
         match error {
             heed::Error::Io(source) => Self::io(operation, path, source),
-            heed::Error::Mdb(MdbError::MapFull) => {
-                Self::MapFull { path: path.to_owned(), limit: super::environment::MAP_SIZE }
-            }
+            heed::Error::Mdb(MdbError::MapFull) => Self::MapFull { path: path.to_owned() },
             heed::Error::Mdb(MdbError::Invalid) => Self::damaged(path, "it is no LMDB file"),
             heed::Error::Mdb(MdbError::VersionMismatch) => {
                 Self::damaged(path, "it is an LMDB file of another format version")

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use heed::{RoTxn, RwTxn, WithoutTls};
 use self_cell::self_cell;
 
+use super::environment::Durability;
 use super::key::{self, NetworkId};
 use super::snapshot::{Network, Snapshot};
 use super::writer::Writer;
@@ -33,6 +34,8 @@ pub struct StoreLedger {
     name: String,
     network: Network,
     changed: bool,
+    /// Of what must not be undone by a loss of power; see [`Ledger::commit`] below.
+    durability: Durability,
 }
 
 /// How far in the future a time may lie before the clock is taken to have been set back. Covers waiting for the lock.
@@ -42,7 +45,13 @@ impl StoreLedger {
     pub(super) fn open(environment: Environment, name: &str, now: u64) -> Result<Self, StoreError> {
         key::check_network(name)?;
         let writing = Writing::try_new(environment, |environment| environment.write().map(Some))?;
-        let mut ledger = Self { writing, name: name.to_owned(), network: Network::unseen(0), changed: false };
+        let mut ledger = Self {
+            writing,
+            name: name.to_owned(),
+            network: Network::unseen(0),
+            changed: false,
+            durability: Durability::LastMayBeUndone,
+        };
         ledger.network = match ledger.snapshot()?.network(name)? {
             Some(network) => network,
             None => Network::unseen(ledger.snapshot()?.next_network()?),
@@ -75,6 +84,7 @@ impl StoreLedger {
     /// # Errors
     /// If the store fails.
     pub fn put_adoption(&mut self, adoption: Option<&Adoption>) -> Result<(), StoreError> {
+        self.durability = Durability::Whole;
         self.change(|writer| writer.put_adoption(adoption))
     }
 
@@ -110,6 +120,9 @@ impl Ledger for StoreLedger {
     }
 
     fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError> {
+        // What this node says in the cluster's store after this commit must be what its disk says after a loss of power: a
+        // block it claimed and forgot would stay unused, and one it released and remembered would have two owners.
+        self.durability = Durability::Whole;
         self.change(|writer| writer.put_cluster_state(state))
     }
 
@@ -118,7 +131,11 @@ impl Ledger for StoreLedger {
             let name = std::mem::take(&mut self.name);
             self.change(|writer| writer.put_network(&name))?;
         }
-        self.writing.with_dependent_mut(|environment, txn| environment.commit(txn.take().ok_or(StoreError::Lost)?))
+        // An ADD or DEL alone may be undone by a loss of power, since that ends the container, too: leases of an earlier
+        // boot are dropped. What outlives a boot (notes, cooling addresses) goes back one step together with its lease.
+        let durability = self.durability;
+        self.writing
+            .with_dependent_mut(|environment, txn| environment.commit(txn.take().ok_or(StoreError::Lost)?, durability))
     }
 }
 

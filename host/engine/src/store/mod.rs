@@ -38,16 +38,19 @@ mod error;
 pub(crate) mod key;
 mod ledgers;
 mod pages;
+mod private;
 mod snapshot;
 mod succession;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use directory::{Directory, Lock};
+use directory::Directory;
 use environment::{Access, Environment};
 use snapshot::Snapshot;
+
+use crate::file_lock::Kind;
 
 pub use crate::store_error::StoreError;
 pub use ledgers::{ReadLedger, StoreLedger};
@@ -58,6 +61,30 @@ pub use ledgers::{ReadLedger, StoreLedger};
 pub struct Store {
     environment: Environment,
     now: u64,
+    /// What came of opening it that an operator wants to know.
+    events: Vec<Event>,
+}
+
+/// What opening a store for writing did beside opening it. For the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Event {
+    /// The store was last used in another boot, and containers do not outlive one.
+    #[error(
+        "the lease store {path} is from boot {boot:?}, not from this one ({now:?}): dropped {attachments} attachments of \
+         containers with {addresses} addresses"
+    )]
+    EarlierBoot {
+        /// The store's file.
+        path: PathBuf,
+        /// The boot it was of.
+        boot: String,
+        /// The boot of this moment.
+        now: String,
+        /// How many attachments were dropped.
+        attachments: u64,
+        /// How many addresses they had.
+        addresses: u64,
+    },
 }
 
 impl Store {
@@ -70,16 +97,23 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`]; the store is then as it was.
     pub fn open(directory: &Path, boot: &str, now: u64) -> Result<Self, StoreError> {
-        let directory = Arc::new(Directory::create(directory, Lock::Exclusive)?);
-        Ok(Self { environment: succession::open_of_boot(&directory, boot, now)?, now })
+        let directory = Arc::new(Directory::create(directory)?);
+        let mut events = Vec::new();
+        let environment = succession::open_of_boot(&directory, boot, now, &mut events)?;
+        Ok(Self { environment, now, events })
     }
 
-    /// Makes the directory for a store, for those who keep a file of their own beside it. One that is there is no error.
+    /// What opening it did beside.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Makes the directory for a store, for those who keep a file of their own beside it, or closes it to other users.
     ///
     /// # Errors
-    /// [`StoreError::Io`]
+    /// Any [`StoreError`].
     pub fn make_directory(directory: &Path) -> Result<(), StoreError> {
-        directory::make(directory)
+        private::make(directory)
     }
 
     /// Opens the store for reading, beside other readers; waits for writers. None if there is no store. Makes and
@@ -88,7 +122,7 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`].
     pub fn open_read_only(directory: &Path) -> Result<Option<StoreReader>, StoreError> {
-        let Some(directory) = Directory::find(directory, Lock::Shared)? else { return Ok(None) };
+        let Some(directory) = Directory::find(directory, Kind::Shared)? else { return Ok(None) };
         let Some(environment) = Environment::open(&Arc::new(directory), Access::Read)? else { return Ok(None) };
         environment.meta()?;
         Ok(Some(StoreReader { environment: Arc::new(environment) }))

@@ -14,15 +14,22 @@ use std::sync::Arc;
 use heed::RwTxn;
 
 use super::directory::Directory;
-use super::environment::{Access, FILE, Meta, NEW_FILE, SCHEMA};
+use super::environment::{Access, Durability, FILE, Meta, NEW_FILE, SCHEMA};
 use super::key::{self, NetworkId, Table};
 use super::snapshot::{Network, Snapshot};
 use super::writer::Writer;
-use super::{Environment, StoreError};
+use super::{Environment, Event, StoreError};
 use crate::ledger::AttachmentRecord;
 
 /// Opens the store of this boot for writing; makes it from the one of an earlier boot, or from nothing.
-pub(super) fn open_of_boot(directory: &Arc<Directory>, boot: &str, now: u64) -> Result<Environment, StoreError> {
+/// What that did is among the events once it is durable.
+pub(super) fn open_of_boot(
+    directory: &Arc<Directory>,
+    boot: &str,
+    now: u64,
+    events: &mut Vec<Event>,
+) -> Result<Environment, StoreError> {
+    let mut dropped = None;
     match Environment::open(directory, Access::Write)? {
         Some(environment) => {
             let meta = environment.meta()?;
@@ -31,6 +38,7 @@ pub(super) fn open_of_boot(directory: &Arc<Directory>, boot: &str, now: u64) -> 
             }
             // The machine may have lost power.
             environment.check_all()?;
+            dropped = count_ended(&environment, &meta, boot)?;
             replace(directory, Some(&environment), boot, meta.created)?;
         }
         None => replace(directory, None, boot, now)?,
@@ -40,7 +48,25 @@ pub(super) fn open_of_boot(directory: &Arc<Directory>, boot: &str, now: u64) -> 
     let environment = Environment::open(directory, Access::Write)?.ok_or_else(missing)?;
     let meta = Meta { boot: boot.to_owned(), ..environment.meta()? };
     commit(&environment, |txn| put_meta(&environment, txn, &meta))?;
+    events.extend(dropped);
     Ok(environment)
+}
+
+/// The attachments that do not survive. None if there are none.
+fn count_ended(old: &Environment, meta: &Meta, boot: &str) -> Result<Option<Event>, StoreError> {
+    let txn = old.read()?;
+    let snapshot = Snapshot::new(old, &txn);
+    let (mut attachments, mut addresses) = (0, 0);
+    for (_, network) in snapshot.networks()? {
+        let all = snapshot.attachments(network.id)?;
+        let ended = all.iter().filter(|(key, record)| !key.is_nodes_own() && record.boot != boot);
+        for (_, record) in ended {
+            attachments += 1;
+            addresses += record.addresses.len() as u64;
+        }
+    }
+    let (path, was, now) = (old.path().to_owned(), meta.boot.clone(), boot.to_owned());
+    Ok((attachments > 0).then_some(Event::EarlierBoot { path, boot: was, now, attachments, addresses }))
 }
 
 /// Writes the successor and puts it in the store's place. If that fails, nothing of it stays.
@@ -61,7 +87,7 @@ fn write_successor(
     boot: &str,
     created: u64,
 ) -> Result<(), StoreError> {
-    let new = Environment::create(directory)?;
+    let new = Environment::create(directory, old.map_or(0, Environment::length))?;
     let meta = Meta { schema: SCHEMA, boot: String::new(), created };
     commit(&new, |txn| {
         put_meta(&new, txn, &meta)?;
@@ -120,5 +146,5 @@ fn commit<'e>(
 ) -> Result<(), StoreError> {
     let mut txn = environment.write()?;
     change(&mut txn)?;
-    environment.commit(txn)
+    environment.commit(txn, Durability::Whole)
 }

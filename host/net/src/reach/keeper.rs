@@ -1,7 +1,8 @@
 //! Who keeps the routes: a locked file that says whether a process does, and does not outlive it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,12 +56,14 @@ impl Keeper {
             let path = path.to_owned();
             move |source| KeeperError::Io { operation, path, source }
         };
-        fs::create_dir_all(data_dir).map_err(failed("make", data_dir))?;
+        // Whoever could open the file could lock it.
+        DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed("make", data_dir))?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(&path)
             .map_err(failed("open", &path))?;
         if !lock(&file).map_err(failed("lock", &path))? {

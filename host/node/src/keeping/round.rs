@@ -52,6 +52,8 @@ impl Keeping {
             status.store_answered = Some(now);
             status.members = view.members;
             status.ownership_conflicts += view.lost;
+            status.unreadable = u64::try_from(view.unreadable.len()).unwrap_or(u64::MAX);
+            round.complaints.extend(unreadable(&view.unreadable));
             match self.view.insert(view).problem.take() {
                 Some(problem) => round.note(status, &problem),
                 // Only a member can give a sign of life.
@@ -106,6 +108,16 @@ impl Keeping {
         }
         self.told = round.complaints;
     }
+}
+
+/// What is said of records that no node of this version wrote. They are left alone.
+fn unreadable(keys: &[String]) -> Option<String> {
+    let first = keys.first()?;
+    Some(format!(
+        "the cluster's store has {} records that this version cannot read, the first of them {first:?}: such a block counts \
+         as claimed, such a member as alive; upgrade this node if others run a later version, else delete the records",
+        keys.len()
+    ))
 }
 
 /// What is said of containers whose addresses are not this node's any more. They are left alone: to end them is for who

@@ -19,6 +19,8 @@ pub(crate) struct Status {
     pub(crate) route_conflicts: u64,
     /// Nodes and blocks that cannot be reached.
     pub(crate) unreached: u64,
+    /// Records of the store that cannot be read.
+    pub(crate) unreadable: u64,
     /// Blocks claimed ahead.
     pub(crate) claims: u64,
     /// Blocks given back.
@@ -62,6 +64,7 @@ impl Status {
             routes: 0,
             route_conflicts: 0,
             unreached: 0,
+            unreadable: 0,
             claims: 0,
             releases: 0,
             ownership_conflicts: 0,

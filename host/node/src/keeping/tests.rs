@@ -64,6 +64,7 @@ impl Cluster for Scripted {
                 members: world.peers.len() as u64 + 1,
                 reach: Some(reach),
                 lost: 0,
+                unreadable: Vec::new(),
                 problem: world.problem.clone(),
             })
         })

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use gingham::holdings::{Held, Holdings};
 use gingham::remains::{self, Alone, Judged};
 
-use super::{count, of_node};
+use super::{count, now, of_node};
 use crate::cluster::Fault;
 use crate::log;
 
@@ -66,10 +66,4 @@ impl Remains {
 /// A container that comes again is another one.
 fn name(held: &Held) -> String {
     format!("{} {} {}", held.key.container_id, held.key.interface, held.record.since)
-}
-
-/// Milliseconds since the epoch.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -51,7 +51,8 @@ impl Member {
             Ok(reach) => (reach, problem),
             Err(error) => (None, problem.or(Some(fault(error)))),
         };
-        Ok(View { reach, members: count(records.member_names().count()), lost: count(lost), problem })
+        let members = count(records.member_names().count());
+        Ok(View { reach, members, lost: count(lost), unreadable: records.unreadable, problem })
     }
 
     /// The blocks that this node holds by what it knows itself.

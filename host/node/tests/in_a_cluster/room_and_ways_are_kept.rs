@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::ground::Ground;
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 
 #[test]
@@ -55,4 +56,29 @@ fn blocks_that_stay_idle_go_back_and_their_routes_go() {
     one.rounds(2);
     assert_eq!((one.metric("gingham_blocks"), one.metric("gingham_claims_total")), (Some(1), Some(0)));
     other.until("gingham_ownership_conflicts_total", |conflicts| conflicts == 0);
+}
+
+/// Whatever wrote them.
+#[test]
+fn records_that_nobody_can_read_are_told_once_and_counted() {
+    let ground = Ground::new(1);
+    let mut one = ground.companion(1, &ground.network(1, json!({})), &[]);
+    one.until("gingham_kept", |kept| kept == 1);
+    assert_eq!(one.metric("gingham_unreadable_records"), Some(0));
+    let file = ground.path("store/net.json");
+    // As those who write it do.
+    let lock = std::fs::File::open(ground.path("store")).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let mut store: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    for key in ["blocks/10.32.77.0-24", "blocks/nowhere", "life/ghost", "members/ghost", "something/else"] {
+        store["records"][key] = json!({"version": 1, "value": "rubbish"});
+    }
+    std::fs::write(&file, store.to_string()).unwrap();
+    drop(lock);
+    one.until("gingham_unreadable_records", |unreadable| unreadable == 5);
+    one.rounds(2);
+    let said = one.log();
+    assert_eq!(said.matches("cannot read").count(), 1, "{said}");
+    assert!(said.contains("\"blocks/10.32.77.0-24\"") && said.contains("5 records"), "{said}");
+    assert_eq!(one.metric("gingham_kept"), Some(1), "{said}");
 }

@@ -11,7 +11,7 @@
 //! | 6 | undecodable | standard input or another plugin's answer is no JSON of the right shape |
 //! | 7 | invalid configuration | a key's value; a policy's complaint about its configuration; a cluster's store that refuses us, or another cluster than the configured one |
 //! | 8 | invalid network namespace | missing, no namespace, or the plugin's own |
-//! | 11 | try again later | the policy says that the request may succeed later; a cluster's store is not there and this node has no room of its own |
+//! | 11 | try again later | another process holds a lock and does not go on; the policy says that the request may succeed later; a cluster's store is not there and this node has no room of its own |
 //! | 50 | not available | STATUS: an ADD would fail |
 //! | 51 | not available, and existing containers may be affected | STATUS of delegated plugins only |
 //! | 100 | kernel | an operation on interfaces, addresses, routes, sysctls or nftables failed |
@@ -26,6 +26,7 @@
 use gingham_cluster::Fault;
 use gingham_engine::attachment::Refusal;
 use gingham_engine::ipam::IpamError;
+use gingham_engine::reference_leases::ReferenceError;
 use gingham_engine::runtime::LoadError;
 use gingham_engine::settings::SettingsError;
 use gingham_engine::store::StoreError;
@@ -45,6 +46,7 @@ use super::version::{SpecVersion, UnsupportedVersion, supported_list};
 use crate::addressing::AddressingError;
 use crate::adoption::AdoptionError;
 use crate::delegate::DelegateError;
+use crate::lock::LockError;
 use crate::plan::PlanError;
 use crate::policies::PolicyError;
 use crate::records::RecordsError;
@@ -227,6 +229,7 @@ fn code_of_store(error: &StoreError) -> Code {
         // The runtime's identities do not fit.
         StoreError::TooLong { .. } | StoreError::Nul { .. } => Code::ENVIRONMENT,
         StoreError::Conflict { .. } | StoreError::Lost => Code::INTERNAL,
+        StoreError::Busy { .. } => Code::TRY_AGAIN,
         _ => Code::IO,
     }
 }
@@ -235,8 +238,10 @@ impl From<RecordsError> for CniError {
     fn from(error: RecordsError) -> Self {
         let code = match &error {
             RecordsError::AlreadyAttached { .. } => Code::ALREADY_ALLOCATED,
-            RecordsError::BootId { .. }
-            | RecordsError::Lock(_)
+            RecordsError::Lock(LockError::Busy { .. })
+            | RecordsError::Adoption(AdoptionError::Reference(ReferenceError::Busy { .. })) => Code::TRY_AGAIN,
+            RecordsError::BootId(_)
+            | RecordsError::Lock(LockError::Io { .. })
             | RecordsError::Adoption(AdoptionError::Reference(_)) => Code::IO,
             RecordsError::Adoption(AdoptionError::Store(error)) | RecordsError::Store(error) => code_of_store(error),
         };

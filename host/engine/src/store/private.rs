@@ -1,0 +1,86 @@
+//! The data directory belongs to one user: whoever else can open it can lock it, and every ADD and DEL would wait.
+
+use std::fs::{DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::StoreError;
+use super::directory::open_directory;
+use crate::reference_leases;
+
+/// For its owner alone.
+const MODE: u32 = 0o700;
+
+/// What Gingham makes in its data directory. Names that start with `leases.` are the store and its successors.
+const OURS: [&str; 6] = ["attaching.lock", "attaching.turn", "nat.lock", "node.lock", "policies", "lost+found"];
+
+/// Makes the directory (mode 0700) and its parents (0755). One that is there is closed to other users.
+pub(super) fn make(path: &Path) -> Result<(), StoreError> {
+    let fault = |source| StoreError::directory("create the data directory", path, source);
+    if let Some(parent) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(fault)?;
+    }
+    match DirBuilder::new().mode(MODE).create(path) {
+        // It was there, or another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let opened = open_directory(path)
+                .map_err(|source| StoreError::directory("open the data directory", path, source))?;
+            close(&opened, path)
+        }
+        made => made.map_err(fault),
+    }
+}
+
+/// Sees to it that nobody but its owner can open the directory.
+pub(super) fn close(directory: &File, path: &Path) -> Result<(), StoreError> {
+    close_for(rustix::process::geteuid().as_raw(), directory, path)
+}
+
+fn close_for(us: u32, directory: &File, path: &Path) -> Result<(), StoreError> {
+    let fault = |source| StoreError::directory("inspect the data directory", path, source);
+    let found = directory.metadata().map_err(fault)?;
+    let mode = found.mode() & 0o7777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let open = |why: String| StoreError::Open { path: path.to_owned(), mode, why };
+    if found.uid() != us {
+        return Err(open(format!("it belongs to uid {}, not to uid {us} that Gingham runs as", found.uid())));
+    }
+    // A directory such as /run or /srv is used by others, who would be shut out.
+    for entry in std::fs::read_dir(path).map_err(fault)? {
+        let entry = entry.map_err(fault)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_ours = OURS.contains(&&*name) || name.starts_with("leases.");
+        // `dataDir` may have been the reference's before it was ours.
+        if !is_ours && !reference_leases::is_networks(&entry.path()) {
+            return Err(open(format!("it holds other files than Gingham's ({name:?})")));
+        }
+    }
+    match directory.set_permissions(Permissions::from_mode(MODE)) {
+        // Nobody can write there, and the next step says so.
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(()),
+        done => done.map_err(|source| StoreError::directory("change the mode of the data directory", path, source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_another_user_is_refused_if_it_is_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = open_directory(directory.path()).unwrap();
+        let owner = opened.metadata().unwrap().uid();
+        opened.set_permissions(Permissions::from_mode(MODE)).unwrap();
+        close_for(owner + 1, &opened, directory.path()).unwrap();
+        opened.set_permissions(Permissions::from_mode(0o710)).unwrap();
+        let error = close_for(owner + 1, &opened, directory.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("uid {owner}")) && error.contains("mode 0710"), "{error}");
+        close_for(owner, &opened, directory.path()).unwrap();
+        assert_eq!(opened.metadata().unwrap().mode() & 0o7777, MODE);
+    }
+}
