@@ -3,6 +3,7 @@
 mod answer;
 mod cluster;
 mod network;
+mod recover;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub(crate) use network::{
     AllocateArguments, CheckConfigArguments, CompletionsArguments, ExportArguments, ExportCommand, ImportArguments,
     ImportCommand, OwnerArguments, ReleaseArguments, RunArguments, Shell, StatusArguments,
 };
+pub(crate) use recover::RecoverArguments;
 
 /// Try Gingham, check configurations, install address policies, look after networks and leases.
 #[derive(Debug, Parser)]
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Leases(LeasesArguments),
     /// Free the leases of containers whose network namespace is gone
     Gc(GcArguments),
+    /// Rebuild a damaged lease store from the containers that run
+    Recover(RecoverArguments),
     /// Look after networks that are divided among nodes
     #[command(arg_required_else_help = true, disable_help_subcommand = true)]
     Cluster {

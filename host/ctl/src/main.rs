@@ -13,6 +13,7 @@ mod network;
 mod node;
 mod owner;
 mod policy;
+mod recover;
 mod reference;
 mod run;
 mod status;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = &mut io::stdout();
     if let Command::Run(arguments) = &cli.command {
-        return run::run(arguments);
+        return run::run(arguments, &cli.library);
     }
     let done = run(&cli, out).and_then(|()| Ok(out.flush()?));
     match done {
@@ -55,6 +56,7 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
         Command::Status(arguments) => Ok(status::run(arguments, &cli.library, out)?),
         Command::Leases(arguments) => Ok(leases::run(arguments, out)?),
         Command::Gc(arguments) => Ok(gc::run(arguments, out)?),
+        Command::Recover(arguments) => Ok(recover::run(arguments, &cli.library, out)?),
         Command::Cluster { command } => Ok(cluster::run(command, &cli.library, out)?),
         Command::Allocate(arguments) => Ok(owner::allocate(arguments, &cli.library, out)?),
         Command::Release(arguments) => Ok(owner::release(&arguments.owner, &cli.library, out)?),

@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus};
 
 use gingham_net::link::{self, Change, Which};
@@ -53,8 +54,8 @@ impl RunError {
 }
 
 /// Runs it; the exit code is the command's, or says why there is none.
-pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
-    match attached(arguments) {
+pub(crate) fn run(arguments: &RunArguments, library: &Path) -> ExitCode {
+    match attached(arguments, library) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("ginghamctl: {error}");
@@ -63,7 +64,7 @@ pub(crate) fn run(arguments: &RunArguments) -> ExitCode {
     }
 }
 
-fn attached(arguments: &RunArguments) -> Result<u8, RunError> {
+fn attached(arguments: &RunArguments, library: &Path) -> Result<u8, RunError> {
     let configuration = find(&arguments.network, &arguments.networks.config_dir)?;
     // From here on a signal is the command's, or waits until everything is cleaned up.
     let signals = Signals::catch().map_err(RunError::Signals)?;
@@ -72,7 +73,7 @@ fn attached(arguments: &RunArguments) -> Result<u8, RunError> {
     // The path ends with this process: should it be killed, nothing has to be taken away but what GC finds.
     let path = format!("/proc/{}/fd/{}", std::process::id(), namespace.as_fd().as_raw_fd());
     let id = arguments.name.clone().unwrap_or_else(|| format!("run-{}-{}", std::process::id(), crate::clock::now()));
-    let chain = Chain { configuration: &configuration, plugins: Plugins::of_environment(), id, netns: path };
+    let chain = Chain { configuration: &configuration, plugins: Plugins::of_environment(), id, netns: path, library };
     let result = match chain.add(arguments.pod_namespace.as_deref()) {
         Ok(result) => result,
         Err(error) => {

@@ -37,6 +37,11 @@ pub fn read() -> Result<String, BootIdError> {
     parse(text.trim())
 }
 
+/// Whether a text names one boot and no other.
+pub(crate) fn is_certain(text: &str) -> bool {
+    parse(text).is_ok()
+}
+
 fn parse(text: &str) -> Result<String, BootIdError> {
     let fits =
         |(place, byte): (usize, u8)| if HYPHENS.contains(&place) { byte == b'-' } else { byte.is_ascii_hexdigit() };

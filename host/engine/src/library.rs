@@ -160,11 +160,27 @@ impl Library {
             .map_err(|error| LibraryError::Damaged { path, reason: error.to_string() })
     }
 
-    /// All names, in order.
+    /// All names, in order. A damaged name file is no reason to show none: see [`Self::damaged`].
     ///
     /// # Errors
     /// [`LibraryError`]
     pub fn list(&self) -> Result<Vec<(String, Installed)>, LibraryError> {
+        let found = self.names()?.into_iter().filter_map(|name| {
+            let installed = self.find(&name).ok().flatten()?;
+            Some((name, installed))
+        });
+        Ok(found.collect())
+    }
+
+    /// What is wrong with name files that cannot be read.
+    ///
+    /// # Errors
+    /// [`LibraryError`]
+    pub fn damaged(&self) -> Result<Vec<LibraryError>, LibraryError> {
+        Ok(self.names()?.iter().filter_map(|name| self.find(name).err()).collect())
+    }
+
+    fn names(&self) -> Result<Vec<String>, LibraryError> {
         let Some(root) = &self.root else { return Ok(Vec::new()) };
         let entries = match root.read_dir("names") {
             Ok(entries) => entries,
@@ -174,12 +190,9 @@ impl Library {
         let mut names = Vec::new();
         for entry in entries {
             let file = entry.map_err(|source| io("list", "names", source))?.file_name();
-            let Some(name) = file.to_str().and_then(|file| file.strip_suffix(".json")) else { continue };
-            if let Some(installed) = self.find(name)? {
-                names.push((name.to_owned(), installed));
-            }
+            names.extend(file.to_str().and_then(|file| file.strip_suffix(".json")).map(str::to_owned));
         }
-        names.sort_by(|one, other| one.0.cmp(&other.0));
+        names.sort();
         Ok(names)
     }
 
@@ -252,9 +265,16 @@ impl Library {
     /// # Errors
     /// [`LibraryError`]
     pub fn remove(&mut self, name: &str) -> Result<bool, LibraryError> {
-        let Some(installed) = self.find(name)? else { return Ok(false) };
+        let installed = match self.find(name) {
+            // Which component was its own cannot be known; that stays.
+            Err(LibraryError::Damaged { .. }) => return self.unlink(&name_path(name)).map(|()| true),
+            found => found?,
+        };
+        let Some(installed) = installed else { return Ok(false) };
         self.unlink(&name_path(name))?;
-        let still_used = self.list()?.iter().any(|(_, other)| other.digest == installed.digest);
+        let is_same = |(_, other): &(String, Installed)| other.digest == installed.digest;
+        // A damaged name file may have stood for it, too.
+        let still_used = self.list()?.iter().any(is_same) || !self.damaged()?.is_empty();
         if !still_used {
             self.unlink(&component_path(&installed.digest))?;
             self.unlink(&compiled_path(&installed.digest))?;

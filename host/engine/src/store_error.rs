@@ -1,9 +1,10 @@
 //! What can go wrong with a store, in words an operator can act on.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::file_lock::Busy;
+use crate::settings::DATA_DIR;
 
 /// Why the store could not do its work. In every case nothing was changed: a transaction is committed whole or not at
 /// all. After an error the ledger it came from is only good for dropping.
@@ -116,9 +117,9 @@ pub enum StoreError {
     },
     /// The file is no store of ours, or not a whole one.
     #[error(
-        "the lease store {path} is damaged: {what}. Nothing was changed. To start over: stop this node's containers \
-         (or reboot the node), then move that file away. Containers that run keep their addresses, but a new store \
-         does not know them and would hand out the same addresses again"
+        "the lease store {path} is damaged: {what}; no address is given out, since containers of this boot may have those \
+         that it recorded; nothing was changed; run `ginghamctl recover{}`",
+        of_directory(path)
     )]
     Damaged {
         /// The store's file.
@@ -171,4 +172,12 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
+}
+
+/// The option of `ginghamctl` that names a store's directory, if it is not the usual one.
+fn of_directory(file: &Path) -> String {
+    match file.parent() {
+        Some(directory) if directory != Path::new(DATA_DIR) => format!(" --data-dir {}", directory.display()),
+        _ => String::new(),
+    }
 }

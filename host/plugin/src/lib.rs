@@ -32,6 +32,7 @@ pub mod network;
 mod plan;
 mod policies;
 mod records;
+pub mod recovery;
 pub mod remains;
 mod resolv_conf;
 mod sandbox;
@@ -50,6 +51,9 @@ use cni::env::{EnvError, Environment, Verb};
 use cni::error::{CniError, Code};
 use cni::version::{self, SpecVersion};
 
+/// The variable that names another directory of installed policies: `ginghamctl run --library` sets it.
+pub const LIBRARY_VARIABLE: &str = "GINGHAM_LIBRARY";
+
 /// What the plugin has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -64,7 +68,7 @@ pub enum Answer {
 /// Serves one call: `program` is the name the plugin runs under, `variable` reads the environment, `input` is the
 /// network configuration.
 pub fn run(program: &str, variable: impl Fn(&str) -> Option<OsString>, input: &mut dyn Read) -> Answer {
-    let environment = match Environment::read(variable) {
+    let environment = match Environment::read(&variable) {
         Ok(Some(environment)) => environment,
         Ok(None) => return Answer::About(version::about(program)),
         Err(error) => return failure(&error.into(), SpecVersion::NEWEST),
@@ -78,7 +82,11 @@ pub fn run(program: &str, variable: impl Fn(&str) -> Option<OsString>, input: &m
     };
     let version = config.version().unwrap_or(SpecVersion::NEWEST);
     let verb = environment.verb.clone();
-    match serve(verb, &Call::new(program, environment, config, input)) {
+    let mut call = Call::new(program, environment, config, input);
+    if let Some(library) = variable(LIBRARY_VARIABLE).filter(|library| !library.is_empty()) {
+        call.library = library.into();
+    }
+    match serve(verb, &call) {
         Ok(answer) => Answer::Success(answer),
         Err(error) => failure(&error, version),
     }

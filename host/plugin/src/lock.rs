@@ -134,8 +134,14 @@ fn wait(directory: &Path, name: &str, kind: Kind) -> Result<Option<Lock>, LockEr
 
 /// Makes the file if need be. None where there is no directory, or nothing can be written.
 fn open(path: &Path) -> Result<Option<File>, LockError> {
-    let flags = OFlags::CREATE | OFlags::RDONLY | OFlags::CLOEXEC;
-    match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
+    // A FIFO in its place would make this wait.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let made = match rustix::fs::open(path, flags | OFlags::CREATE, Mode::RUSR | Mode::WUSR) {
+        // A directory can be locked as well.
+        Err(Errno::ISDIR) => rustix::fs::open(path, flags, Mode::empty()),
+        made => made,
+    };
+    match made {
         Ok(file) => Ok(Some(File::from(file))),
         Err(Errno::NOENT | Errno::ROFS) => Ok(None),
         Err(errno) => Err(LockError::Io { path: path.to_owned(), source: errno.into() }),

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::AttachmentRecord;
+use gingham_engine::store::StoreError;
 use gingham_net::masquerade::{self, Extent, MasqueradeError, Masqueraded, Outcome, ReferenceNames};
 use gingham_net::netlink::{Netfilter, Socket};
 use ipnet::IpNet;
@@ -21,7 +22,7 @@ use crate::cni::config::NetworkName;
 use crate::cni::env::Attachment;
 use crate::cni::error::CniError;
 use crate::failpoint;
-use crate::records::Records;
+use crate::records::{Records, RecordsError};
 
 /// Masquerades what is recorded already, and with it, where the kernel lacks any of it, all that is recorded.
 pub(crate) fn ensure(network: &NetworkName, records: &Records<'_>, more: &Masqueraded) -> Result<(), CniError> {
@@ -59,7 +60,11 @@ pub(crate) fn leave<'k>(
     let mut kernel = if concerned.is_empty() { None } else { open_if_any(network)? };
     if let Some(kernel) = &mut kernel {
         if !masquerade::earlier_rules(kernel, network.as_str())?.is_empty() {
-            restore(kernel, network, records, Extent::Adding)?;
+            match restore(kernel, network, records, Extent::Adding) {
+                // `forget` says so.
+                Err(MasqueradeFault::Records(RecordsError::Store(StoreError::Damaged { .. }))) => Outcome::Incomplete,
+                done => done?,
+            };
         }
         masquerade::remove(kernel, network.as_str(), &addresses_of(&concerned))?;
     }
@@ -104,7 +109,7 @@ pub(crate) enum MasqueradeFault {
     Kernel(#[from] MasqueradeError),
     /// The records cannot be used.
     #[error(transparent)]
-    Records(#[from] crate::records::RecordsError),
+    Records(#[from] RecordsError),
 }
 
 impl From<MasqueradeFault> for CniError {

@@ -128,6 +128,14 @@ impl Network {
         })
     }
 
+    /// The host's keys of `ipam`, whatever else is wrong there: a key at fault has its default.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    pub fn settings(&self) -> Result<Settings, NetworkError> {
+        Ok(AddressManagement::of_tolerant(&self.call)?.settings)
+    }
+
     /// Its addresses; none if they come from no policy.
     ///
     /// # Errors

@@ -129,7 +129,15 @@ impl<'a> Records<'a> {
     }
 
     fn reader(&self) -> Result<Option<StoreReader>, RecordsError> {
-        let Some(store) = Store::open_read_only(self.directory)? else { return Ok(None) };
+        let store = match Store::open_read_only(self.directory) {
+            Err(damage @ StoreError::Damaged { .. }) => {
+                // Opening it for writing puts it aside if it is of an earlier boot.
+                drop(self.open().map_err(|_| damage)?);
+                Store::open_read_only(self.directory)?
+            }
+            opened => opened?,
+        };
+        let Some(store) = store else { return Ok(None) };
         Ok((store.boot()? == self.boot).then_some(store))
     }
 
@@ -157,8 +165,21 @@ impl<'a> Records<'a> {
         Ok(ledger.commit()?)
     }
 
-    /// Forgets an attachment and tells the policy. One that was never recorded is no error.
+    /// Forgets an attachment and tells the policy. One that was never recorded is no error. Where the store is damaged, a
+    /// warning is all.
     pub(crate) fn forget(&self, key: &AttachmentKey, policy: Option<(&Policy, &Settings)>) -> Result<(), RecordsError> {
+        match self.forget_recorded(key, policy) {
+            Err(RecordsError::Store(damage @ StoreError::Damaged { .. })) => {
+                // The link is gone. No address is given out until the store is rebuilt, from what is left then.
+                let AttachmentKey { container_id, interface } = key;
+                journal::warn(format!("the lease of container {container_id} ({interface}) is not freed: {damage}"));
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn forget_recorded(&self, key: &AttachmentKey, policy: Option<(&Policy, &Settings)>) -> Result<(), RecordsError> {
         if !self.directory.exists() && !self.is_to_be_adopted(None)? {
             // To free nothing, no directory has to be made.
             return Ok(());
@@ -184,7 +205,12 @@ impl<'a> Records<'a> {
 
     /// Whether attachments are recorded whose addresses are another plugin's business.
     pub(crate) fn has_addressless(&self) -> Result<bool, RecordsError> {
-        let Some(ledger) = self.read()? else { return Ok(false) };
+        let ledger = match self.read() {
+            // What is recorded there cannot be known, and this must not be in the way of DEL.
+            Err(RecordsError::Store(StoreError::Damaged { .. })) => return Ok(false),
+            opened => opened?,
+        };
+        let Some(ledger) = ledger else { return Ok(false) };
         Ok(ledger.attachments()?.iter().any(|(_, record)| record.addresses.is_empty()))
     }
 
@@ -212,7 +238,12 @@ impl<'a> Records<'a> {
 
     /// Whether no attachment is masqueraded. Where there are many it is not looked at each.
     pub(crate) fn masquerades_nobody(&self) -> Result<bool, RecordsError> {
-        let Some(ledger) = self.read()? else { return Ok(true) };
+        let ledger = match self.read() {
+            // Somebody may be.
+            Err(RecordsError::Store(StoreError::Damaged { .. })) => return Ok(false),
+            opened => opened?,
+        };
+        let Some(ledger) = ledger else { return Ok(true) };
         if ledger.attachment_count()? > LOOKED_AT_MOST {
             return Ok(false);
         }

@@ -19,10 +19,27 @@ use networks::Place;
 use options::Options;
 use report::{Row, Samples};
 
+const HELP: &str = "\
+Measure how long ADD and DEL take, from exec to exit, side by side with the reference plugins in one interleaved run.
+
+  cargo ship && cargo bench-adds [OPTIONS]
+  cargo bench-cluster [OPTIONS]    see cargo bench-cluster --help
+
+  --rounds N         rounds of each measurement [200]
+  --plugin FILE      Gingham [target/x86_64-unknown-linux-gnu/ship/gingham]
+  --reference DIR    the reference plugins bridge and host-local [/usr/lib/cni]
+  --disk DIR         a directory on a disk [target/bench]
+  --leases N,N,...   numbers of leases to measure beside [0,10000,1000000]
+  --help             print this";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).peekable();
     if arguments.next_if(|first| first == "cluster").is_some() {
         return cluster::run(arguments);
+    }
+    if arguments.peek().is_some_and(|first| ["--help", "-h", "help"].contains(&first.as_str())) {
+        println!("{HELP}");
+        return Ok(());
     }
     let options = Options::parse(arguments)?;
     networks::private_directories()?;

@@ -37,7 +37,7 @@ impl Options {
                     let parse = |count: &str| count.parse().map_err(|_| format!("{count} is no number"));
                     options.leases = value.split(',').map(parse).collect::<Result<_, _>>()?;
                 }
-                _ => return Err(format!("{name} is not known; see the first lines of main.rs")),
+                _ => return Err(format!("unknown option {name}: run cargo bench-adds --help")),
             }
         }
         if !options.plugin.exists() {

@@ -4,6 +4,7 @@
 
 mod ground;
 
+mod damaged_stores;
 mod each_node_has_its_share;
 mod killed_at_each_call;
 mod killed_while_claiming;

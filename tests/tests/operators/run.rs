@@ -113,3 +113,24 @@ fn what_cannot_run_says_why() {
     }
     assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);
 }
+
+#[test]
+fn policies_of_another_library_are_used() {
+    let _node = node_with(&[bridged_with(json!({"ipam": {"type": "gingham", "policy": "honest", "subnet": null}}))]);
+    let module = gingham_tests::guests::module("honest");
+    gingham_tests::ctl::ctl(&[
+        "--library",
+        "/run/library",
+        "policy",
+        "add",
+        module.to_str().unwrap(),
+        "--name",
+        "honest",
+    ])
+    .done();
+    let output = run(&["--", "true"]);
+    assert_eq!(output.status.code(), Some(125), "{}", text(&output.stderr));
+    let output = run(&["--library", "/run/library", "--", "cat", "/proc/net/fib_trie"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("10.66.0.2"), "{}", text(&output.stdout));
+}

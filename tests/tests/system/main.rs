@@ -12,6 +12,7 @@ mod broken_states_are_noticed;
 mod config_is_read_leniently;
 mod container_ends_that_stay_down;
 mod cooldown_and_exclude;
+mod damaged_store;
 mod gc_beside_add;
 mod installed_policies;
 mod killed_at_any_moment;

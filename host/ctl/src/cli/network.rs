@@ -115,6 +115,7 @@ pub(crate) struct ReleaseArguments {
 Makes a network namespace, lets the configuration's plugins attach it (ADD of each in turn, as a runtime does), runs
 COMMAND in it, and takes everything back when it ends (DEL), also after SIGINT, SIGTERM, SIGHUP and SIGQUIT, which are
 passed on to COMMAND. Files and processes are this machine's; only the network is another. Needs root.
+With --library DIR plugins get the variable GINGHAM_LIBRARY=DIR, and Gingham takes installed policies from there.
 
 Exit status: that of COMMAND, or 128 and the number of the signal that ended it; 125 if the namespace could not be
 attached, 126 if COMMAND could not be run, 127 if there is no COMMAND of that name.

@@ -34,6 +34,9 @@ struct Row {
 
 pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut dyn Write) -> Result<(), ListError> {
     let installed = library.list()?.into_iter().map(|(name, installed)| of_installed(name, &installed, library));
+    for damage in library.damaged()? {
+        eprintln!("ginghamctl: {damage}");
+    }
     let rows: Vec<Row> = BUILT_IN.iter().map(of_built_in).chain(installed).collect();
     if arguments.answer.json {
         return Ok(json::write(&rows, out)?);

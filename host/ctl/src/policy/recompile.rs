@@ -41,6 +41,9 @@ pub(super) fn run(library: &mut Library, out: &mut dyn Write) -> Result<(), Reco
     for (name, installed) in library.list()? {
         names.entry(installed.digest).or_default().push(name);
     }
+    for damage in library.damaged()? {
+        eprintln!("ginghamctl: {damage}");
+    }
     if names.is_empty() {
         writeln!(out, "No policies are installed; those built in need no compiling.")?;
         return Ok(());

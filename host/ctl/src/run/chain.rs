@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use gingham::LIBRARY_VARIABLE;
+use gingham_engine::library::LIBRARY_DIR;
 use serde_json::Value;
 
 use crate::network::keys::with;
@@ -34,6 +36,8 @@ pub(super) struct Chain<'a> {
     pub(super) id: String,
     /// The path of its namespace.
     pub(super) netns: String,
+    /// The directory of installed policies.
+    pub(super) library: &'a Path,
 }
 
 impl Chain<'_> {
@@ -86,6 +90,9 @@ impl Chain<'_> {
         command.env("CNI_COMMAND", verb).env("CNI_CONTAINERID", &self.id).env("CNI_NETNS", &self.netns);
         command.env("CNI_IFNAME", INTERFACE).env("CNI_PATH", self.searched());
         command.envs(arguments.map(|arguments| ("CNI_ARGS", arguments)));
+        if self.library != Path::new(LIBRARY_DIR) {
+            command.env(LIBRARY_VARIABLE, std::path::absolute(self.library).map_err(failed)?);
+        }
         // Not of the terminal's foreground: Ctrl-C ends the command and interrupts no plugin.
         command.process_group(0);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;

@@ -2,13 +2,14 @@
 
 use crate::program::ctl;
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 21] = [
     &["try"],
     &["check-config"],
     &["run"],
     &["status"],
     &["leases"],
     &["gc"],
+    &["recover"],
     &["cluster", "status"],
     &["cluster", "join"],
     &["cluster", "leave"],

@@ -1,13 +1,15 @@
 //! The LMDB environment in a locked directory, and the checks a file has to pass before it is believed.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cap_std::fs::MetadataExt as _;
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, FlagSetMode, RoTxn, RwTxn, WithoutTls};
+use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::Errno;
 use rustix::process::Resource;
 use serde::{Deserialize, Serialize};
@@ -104,8 +106,14 @@ impl Environment {
         };
         let file = directory.files().open(FILE).map_err(fault)?.into_std();
         let pages = check(&file).map_err(|doubt| doubt.into_error(&path))?;
-        let opened = Self::open_file(directory, FILE, access, map_size(pages.full_length()))?;
-        opened.check_identity(&file)?;
+        let opened = Self::open_file(directory, FILE, access, map_size(pages.full_length()));
+        let is_it = opened.as_ref().map_or(Ok(true), |opened| opened.is_of(&file))?;
+        if !is_it || !file.metadata().is_ok_and(|meta| is_named(directory, &meta)) {
+            drop(opened);
+            remove_made_by_lmdb(directory);
+            return Err(fault(io::Error::other("it was replaced while it was being opened; try again")));
+        }
+        let opened = opened?;
         if access == Access::Write {
             opened.lengthen(pages.full_length());
         }
@@ -132,17 +140,14 @@ impl Environment {
         Ok(Self { env, tree, path, directory: Arc::clone(directory) })
     }
 
-    /// LMDB opens paths, not files in a directory somebody holds: make sure both are the same file.
-    fn check_identity(&self, expected: &File) -> Result<(), StoreError> {
+    /// LMDB opens paths, not files in a directory somebody holds: whether it has opened this file.
+    fn is_of(&self, expected: &File) -> Result<bool, StoreError> {
         let fault = |source| StoreError::io("open the lease store", &self.path, source);
         let expected = expected.metadata().map_err(fault)?;
         let file =
             self.env.try_clone_inner_file().map_err(|e| StoreError::lmdb("open the lease store", &self.path, e))?;
         let opened = file.metadata().map_err(fault)?;
-        if (opened.dev(), opened.ino()) == (expected.dev(), expected.ino()) {
-            return Ok(());
-        }
-        Err(fault(io::Error::other("it was replaced while it was being opened; try again")))
+        Ok((opened.dev(), opened.ino()) == (expected.dev(), expected.ino()))
     }
 
     /// Reads every page of the file and checks that it is sound.
@@ -232,6 +237,30 @@ impl Environment {
     /// The store's file, for messages.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Whether the store's name still leads to this file.
+fn is_named(directory: &Directory, file: &Metadata) -> bool {
+    let named = directory.files().symlink_metadata(FILE);
+    named.is_ok_and(|named| (named.dev(), named.ino()) == (file.dev(), file.ino()))
+}
+
+/// LMDB makes an empty store where the file has vanished since it was looked at. What somebody put there is put back.
+fn remove_made_by_lmdb(directory: &Directory) {
+    let files = directory.files();
+    if files.rename(FILE, files, NEW_FILE).is_err() {
+        return;
+    }
+    let is_empty = files.open(NEW_FILE).is_ok_and(|file| {
+        let file = file.into_std();
+        file.metadata().is_ok_and(|meta| meta.len() == 0)
+            || Pages::read(&file).is_ok_and(|pages| pages.is_of_no_commit())
+    });
+    if is_empty {
+        let _ = files.remove_file(NEW_FILE);
+    } else {
+        let _ = renameat_with(files, NEW_FILE, files, FILE, RenameFlags::NOREPLACE);
     }
 }
 

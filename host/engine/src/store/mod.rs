@@ -3,6 +3,8 @@
 //! # What is in the directory
 //!
 //! - `leases.mdb`, the store, mode 0600. It is written into place whole and renamed, so it is never half a store.
+//! - `leases.boot`, which boot it is of (see `boot_mark.rs`).
+//! - `leases.mdb.damaged-2026-11-28T17-40-00Z`: damaged stores that were put aside, the latest eight.
 //! - `leases.new`, now and then: a store in the making (see `succession.rs`). Left behind by a kill, it is removed.
 //!
 //! # Tables
@@ -32,6 +34,8 @@
 //! A clock that is set back must not keep addresses resting for ever: when a network is opened for writing, addresses
 //! freed more than a minute in the future rest from now on.
 
+mod boot_mark;
+mod damaged_files;
 mod directory;
 mod environment;
 mod error;
@@ -39,6 +43,7 @@ pub(crate) mod key;
 mod ledgers;
 mod pages;
 mod private;
+mod rebuild;
 mod snapshot;
 mod succession;
 mod writer;
@@ -54,6 +59,7 @@ use crate::file_lock::Kind;
 
 pub use crate::store_error::StoreError;
 pub use ledgers::{ReadLedger, StoreLedger};
+pub use rebuild::{Attachments, Rebuilt};
 
 /// The store, open for writing and locked: everybody else waits until it is closed. One at a time in a thread, or the
 /// thread waits for itself.
@@ -84,6 +90,19 @@ pub enum Event {
         attachments: u64,
         /// How many addresses they had.
         addresses: u64,
+    },
+    /// The store was damaged, and of an earlier boot.
+    #[error(
+        "the lease store {path} of an earlier boot is damaged: {what}; a new one is begun, since no container outlives a \
+         boot{}", kept.as_ref().map(|kept| format!(", and the damaged one is kept as {}", kept.display())).unwrap_or_default()
+    )]
+    PutAside {
+        /// The store's file.
+        path: PathBuf,
+        /// What was wrong with it.
+        what: String,
+        /// The damaged file's name now.
+        kept: Option<PathBuf>,
     },
 }
 
@@ -126,6 +145,26 @@ impl Store {
         let Some(environment) = Environment::open(&Arc::new(directory), Access::Read)? else { return Ok(None) };
         environment.meta()?;
         Ok(Some(StoreReader { environment: Arc::new(environment) }))
+    }
+
+    /// Reads the whole store and returns [`StoreError::Damaged`] if anything in it is. No store is sound, unless leases of
+    /// this boot were in one.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub fn examine(directory: &Path, boot: &str) -> Result<(), StoreError> {
+        let Some(directory) = Directory::find(directory, Kind::Shared)? else { return Ok(()) };
+        rebuild::examine(&Arc::new(directory), boot)
+    }
+
+    /// Puts a damaged store aside, whatever boot it is of, and a new one in its place that has these attachments and
+    /// nothing else. A sound one stays.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; the damaged store is then still in its place.
+    pub fn rebuild(directory: &Path, boot: &str, now: u64, attachments: &Attachments) -> Result<Rebuilt, StoreError> {
+        let directory = Arc::new(Directory::create(directory)?);
+        rebuild::rebuild(&directory, boot, now, attachments)
     }
 
     /// The networks that were ever used in this boot or left something from earlier ones, by name.

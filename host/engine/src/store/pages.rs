@@ -115,6 +115,11 @@ impl Pages {
         (self.last as u64).saturating_add(1).saturating_mul(self.size as u64)
     }
 
+    /// Whether nothing was ever committed to it.
+    pub(super) fn is_of_no_commit(&self) -> bool {
+        self.transaction == 0
+    }
+
     /// Reads every page in use and checks that it is one, and that what it refers to is in the file. O(pages).
     pub(super) fn check_all(&self, file: &File) -> Result<(), Doubt> {
         let length = file.metadata()?.len();

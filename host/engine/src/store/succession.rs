@@ -8,9 +8,15 @@
 //!
 //! The new file names no boot until its directory entry is on disk. Whoever is killed in between leaves a store that
 //! does not name the current boot, and the next one repeats the succession.
+//!
+//! A damaged store of an earlier boot is no obstacle: nothing in it can still be in use. It is put aside, and an empty one
+//! takes its place. A damaged store of this boot is left alone until `ginghamctl recover` has found out who has which
+//! address.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use cap_std::fs::MetadataExt;
 use heed::RwTxn;
 
 use super::directory::Directory;
@@ -18,7 +24,8 @@ use super::environment::{Access, Durability, FILE, Meta, NEW_FILE, SCHEMA};
 use super::key::{self, NetworkId, Table};
 use super::snapshot::{Network, Snapshot};
 use super::writer::Writer;
-use super::{Environment, Event, StoreError};
+use super::{Environment, Event, StoreError, boot_mark, damaged_files, rebuild};
+use crate::boot_id;
 use crate::ledger::AttachmentRecord;
 
 /// Opens the store of this boot for writing; makes it from the one of an earlier boot, or from nothing.
@@ -29,26 +36,78 @@ pub(super) fn open_of_boot(
     now: u64,
     events: &mut Vec<Event>,
 ) -> Result<Environment, StoreError> {
-    let mut dropped = None;
-    match Environment::open(directory, Access::Write)? {
-        Some(environment) => {
-            let meta = environment.meta()?;
-            if meta.boot == boot {
-                return Ok(environment);
-            }
-            // The machine may have lost power.
-            environment.check_all()?;
-            dropped = count_ended(&environment, &meta, boot)?;
-            replace(directory, Some(&environment), boot, meta.created)?;
+    let event = match begin(directory, boot, now) {
+        Ok(Begun::Current(environment)) => {
+            // Missing where an older version made the store. Without it a damaged store is taken for one of this boot,
+            // which is safe; so that it cannot be written is no reason to fail.
+            let _ = boot_mark::write(directory, boot, now);
+            return Ok(environment);
         }
-        None => replace(directory, None, boot, now)?,
+        Ok(Begun::Replaced(dropped)) => dropped,
+        Err(StoreError::Damaged { path, what, .. }) if is_of_earlier_boot(directory, boot) => {
+            let kept = replace_damaged(directory, now, |_, _| Ok(()))?;
+            Some(Event::PutAside { path, what, kept })
+        }
+        Err(error) => return Err(error),
+    };
+    let environment = settle(directory, boot, now)?;
+    events.extend(event);
+    Ok(environment)
+}
+
+/// What a store was before it is used in this boot.
+enum Begun {
+    /// Of this boot already.
+    Current(Environment),
+    /// Made from that of an earlier boot, or from nothing.
+    Replaced(Option<Event>),
+}
+
+fn begin(directory: &Arc<Directory>, boot: &str, now: u64) -> Result<Begun, StoreError> {
+    let Some(environment) = Environment::open(directory, Access::Write)? else {
+        rebuild::require_no_mark(directory, boot)?;
+        replace(directory, None, boot, now, now)?;
+        return Ok(Begun::Replaced(None));
+    };
+    let meta = environment.meta()?;
+    if meta.boot == boot {
+        return Ok(Begun::Current(environment));
     }
+    // The machine may have lost power.
+    environment.check_all()?;
+    let dropped = count_ended(&environment, &meta, boot)?;
+    replace(directory, Some(&environment), boot, meta.created, now)?;
+    Ok(Begun::Replaced(dropped))
+}
+
+/// Whether it is certain that a damaged store holds no lease of this boot. In doubt it may.
+fn is_of_earlier_boot(directory: &Arc<Directory>, boot: &str) -> bool {
+    if !boot_id::is_certain(boot) {
+        return false;
+    }
+    let found = directory.files().symlink_metadata(FILE).ok();
+    // Where no file is, none of the names it could be known by has to fit.
+    let is_file_of = |inode| found.as_ref().is_none_or(|found| !found.is_file() || found.ino() == inode);
+    match boot_mark::read(directory) {
+        Some(mark) if mark.boot == boot => false,
+        Some(mark) if is_file_of(mark.inode) => true,
+        // A version without marks made the store: what it says about itself, if that can be read.
+        _ => own_boot(directory).is_some_and(|own| own != boot && boot_id::is_certain(&own)),
+    }
+}
+
+fn own_boot(directory: &Arc<Directory>) -> Option<String> {
+    Some(Environment::open(directory, Access::Read).ok()??.meta().ok()?.boot)
+}
+
+/// Makes a successor durable and of this boot. The mark comes first: it is the one that counts if the store is damaged.
+pub(super) fn settle(directory: &Arc<Directory>, boot: &str, now: u64) -> Result<Environment, StoreError> {
     directory.sync()?;
+    boot_mark::write(directory, boot, now)?;
     let missing = || StoreError::damaged(&directory.path_of(FILE), "it vanished while it was being made");
     let environment = Environment::open(directory, Access::Write)?.ok_or_else(missing)?;
     let meta = Meta { boot: boot.to_owned(), ..environment.meta()? };
     commit(&environment, |txn| put_meta(&environment, txn, &meta))?;
-    events.extend(dropped);
     Ok(environment)
 }
 
@@ -70,11 +129,36 @@ fn count_ended(old: &Environment, meta: &Meta, boot: &str) -> Result<Option<Even
 }
 
 /// Writes the successor and puts it in the store's place. If that fails, nothing of it stays.
-fn replace(directory: &Arc<Directory>, old: Option<&Environment>, boot: &str, created: u64) -> Result<(), StoreError> {
-    let done = write_successor(directory, old, boot, created).and_then(|()| {
+fn replace(
+    directory: &Arc<Directory>,
+    old: Option<&Environment>,
+    boot: &str,
+    created: u64,
+    now: u64,
+) -> Result<(), StoreError> {
+    let length = old.map_or(0, Environment::length);
+    let written = write_successor(directory, length, created, now, |new, txn| {
+        old.map_or(Ok(()), |old| copy_survivors(old, new, txn, boot))
+    });
+    let done = written.and_then(|()| {
         let fault = |source| StoreError::io("replace the lease store", &directory.path_of(FILE), source);
         directory.files().rename(NEW_FILE, directory.files(), FILE).map_err(fault)
     });
+    remove_unfinished(directory, done)
+}
+
+/// The same for a damaged store, which is kept under the name that is returned.
+pub(super) fn replace_damaged(
+    directory: &Arc<Directory>,
+    now: u64,
+    fill: impl for<'e> FnOnce(&'e Environment, &mut RwTxn<'e>) -> Result<(), StoreError>,
+) -> Result<Option<PathBuf>, StoreError> {
+    let done =
+        write_successor(directory, 0, now, now, fill).and_then(|()| damaged_files::replace_store(directory, now));
+    remove_unfinished(directory, done)
+}
+
+fn remove_unfinished<T>(directory: &Directory, done: Result<T, StoreError>) -> Result<T, StoreError> {
     if done.is_err() {
         let _ = directory.files().remove_file(NEW_FILE);
     }
@@ -83,15 +167,17 @@ fn replace(directory: &Arc<Directory>, old: Option<&Environment>, boot: &str, cr
 
 fn write_successor(
     directory: &Arc<Directory>,
-    old: Option<&Environment>,
-    boot: &str,
+    length: u64,
     created: u64,
+    now: u64,
+    fill: impl for<'e> FnOnce(&'e Environment, &mut RwTxn<'e>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let new = Environment::create(directory, old.map_or(0, Environment::length))?;
+    damaged_files::clear(directory, NEW_FILE, now)?;
+    let new = Environment::create(directory, length)?;
     let meta = Meta { schema: SCHEMA, boot: String::new(), created };
     commit(&new, |txn| {
         put_meta(&new, txn, &meta)?;
-        old.map_or(Ok(()), |old| copy_survivors(old, &new, txn, boot))
+        fill(&new, txn)
     })
 }
 

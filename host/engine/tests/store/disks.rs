@@ -183,8 +183,9 @@ fn only_the_owner_can_read_the_store() {
     assert_eq!(mode(&directory), 0o700);
     assert_eq!(mode(&directory.join("leases.mdb")), 0o600);
     assert_eq!(mode(directory.parent().unwrap()), 0o755);
+    assert_eq!(mode(&directory.join("leases.boot")), 0o600);
     let files = fs::read_dir(&directory).unwrap().count();
-    assert_eq!(files, 1, "nothing but the store is left in the directory");
+    assert_eq!(files, 2, "nothing but the store and its mark is left in the directory");
 }
 
 #[test]

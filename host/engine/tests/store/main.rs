@@ -10,3 +10,4 @@ mod disks;
 mod ground;
 mod masquerade;
 mod model;
+mod put_aside;

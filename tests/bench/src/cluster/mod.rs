@@ -25,8 +25,27 @@ use members::Members;
 use options::Options;
 use site::{BETWEEN, Site};
 
+const HELP: &str = "\
+Measure what a cluster costs its store, with one etcd and every node on this machine.
+
+  cargo ship && cargo build --package gingham-node && cargo bench-cluster [OPTIONS]
+
+  --nodes N         nodes that join [1000]
+  --at-once N       how many of them at the same time [32]
+  --rounds N        further nodes whose first ADD is measured [25]
+  --companions N    further nodes with gingham-node [30]
+  --plugin FILE     Gingham [target/x86_64-unknown-linux-gnu/ship/gingham]
+  --companion FILE  gingham-node [target/debug/gingham-node]
+  --disk DIR        a directory on a disk [target/bench]
+  --help            print this";
+
 /// Measures everything and prints it as it comes.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
+    let mut arguments = arguments.peekable();
+    if arguments.peek().is_some_and(|first| ["--help", "-h", "help"].contains(&first.as_str())) {
+        println!("{HELP}");
+        return Ok(());
+    }
     let options = Options::parse(arguments)?;
     networks::private_directories()?;
     let site = Site::new(options.nodes)?;

@@ -43,7 +43,7 @@ impl Options {
                 "--plugin" => options.plugin = value.into(),
                 "--companion" => options.companion = value.into(),
                 "--disk" => options.disk = value.into(),
-                _ => return Err(format!("{name} is not known; see the first lines of cluster/mod.rs")),
+                _ => return Err(format!("unknown option {name}: run cargo bench-cluster --help")),
             }
         }
         for (program, how) in [

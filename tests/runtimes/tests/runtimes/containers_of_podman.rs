@@ -1,5 +1,6 @@
 //! `podman run`, `restart`, `rm` on a network of Gingham's.
 
+use gingham_tests::ctl::ctl;
 use gingham_tests::kernel::{self, Beyond};
 use gingham_tests::node::Container;
 
@@ -85,4 +86,29 @@ fn an_address_asked_for_by_name() {
     assert!(refused.contains("10.7.0.77"), "{refused}");
     podman::podman(&["rm", "--force", "--time=0", "fixed", "second"]).done();
     assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);
+}
+
+#[test]
+fn a_damaged_store_is_rebuilt_while_containers_run() {
+    if !host::has_podman() {
+        return;
+    }
+    let _node = host::host();
+    host::configure(&[host::bridge("gingham"), host::portmap()]);
+    podman::prepare();
+    for name in ["one", "two", "three"] {
+        podman::run(name, &[]).done();
+    }
+    std::fs::write("/var/lib/gingham/leases.mdb", "").unwrap();
+    let refused = podman::run("four", &[]).failed();
+    assert!(refused.contains("ginghamctl recover"), "{refused}");
+    podman::podman(&["rm", "--force", "--time=0", "three", "four"]).done();
+    ctl(&["recover", "--yes", "--config-dir", host::NETWORKS]).done();
+    let mut leases = [lease("one", "10.7.0.2"), lease("two", "10.7.0.3")];
+    leases.sort();
+    assert_eq!(kernel::leases("mynet"), leases);
+    podman::run("five", &[]).done();
+    assert!(!["10.7.0.2", "10.7.0.3"].contains(&podman::address("five").as_str()));
+    podman::podman(&["rm", "--force", "--time=0", "one", "two", "five"]).done();
+    assert_eq!(kernel::leases("mynet"), [""; 0]);
 }

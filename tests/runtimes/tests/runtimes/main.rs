@@ -14,6 +14,7 @@ mod reach;
 
 mod containers_of_podman;
 mod crash_of_containerd;
+mod documented_configurations;
 mod main_plugins_of_the_reference;
 mod one_word_is_changed;
 mod pods_of_a_kubelet;
