@@ -89,9 +89,9 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         let prefixes = prefixes(&answer, view.pools());
         let mut ledger = view.into_ledger()?;
         let addresses = answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
-        let masquerade = record.masquerade.clone().map(|masquerade| match masquerade.wanted {
-            true => Masquerade { within: prefixes.clone(), ..masquerade },
-            false => masquerade,
+        let masquerade = record.masquerade.clone().map(|masquerade| {
+            let within = if masquerade.wanted { prefixes.clone() } else { Vec::new() };
+            Masquerade { within, ..masquerade }
         });
         ledger.attach(&request.key, &AttachmentRecord { addresses, masquerade, ..record.clone() })?;
         Ok((Granted { answer, prefixes, networks: self.pools.networks(), usage: self.session.usage() }, ledger))

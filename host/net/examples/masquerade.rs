@@ -39,7 +39,9 @@ fn measure(count: u32) {
     let more = Masqueraded { addresses: [one].into(), within: wanted.within.clone() };
     let (mut added, mut removed) = (Vec::new(), Vec::new());
     for _ in 0..200 {
-        added.push(timed(|| drop(masquerade::add(&mut kernel, NETWORK, &more).unwrap())));
+        added.push(timed(|| {
+            masquerade::add(&mut kernel, NETWORK, &more).unwrap();
+        }));
         removed.push(timed(|| masquerade::remove(&mut kernel, NETWORK, &[one]).unwrap()));
     }
     added.sort_unstable();

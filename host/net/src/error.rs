@@ -141,23 +141,8 @@ pub enum NetError {
         source: io::Error,
     },
     /// A kernel setting could not be written.
-    #[error(
-        "cannot set the sysctl {setting} to {wanted}: it is {present}, and writing {} failed: {source}; set it before, \
-         where /proc/sys is writable, with `sysctl -w {setting}={wanted}`",
-        path.display()
-    )]
-    SysctlUnset {
-        /// Its full name.
-        setting: String,
-        /// What it should be.
-        wanted: String,
-        /// What it is.
-        present: String,
-        /// The setting's file.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    SysctlUnset(#[from] Box<SysctlUnset>),
     /// The kernel's random number generator failed.
     #[error("cannot get random bytes for {purpose}: {source}")]
     Randomness {
@@ -179,6 +164,26 @@ impl NetError {
             _ => None,
         }
     }
+}
+
+/// A kernel setting that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot set the sysctl {setting} to {wanted}: it is {present}, and writing {} failed: {source}; set it before, where \
+     /proc/sys is writable, with `sysctl -w {setting}={wanted}`",
+    path.display()
+)]
+pub struct SysctlUnset {
+    /// Its full name.
+    pub setting: String,
+    /// What it should be.
+    pub wanted: String,
+    /// What it is.
+    pub present: String,
+    /// The setting's file.
+    pub path: PathBuf,
+    /// The reason.
+    pub source: io::Error,
 }
 
 /// Adds the object to a refusal.

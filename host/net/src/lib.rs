@@ -23,5 +23,5 @@ pub mod sysctl;
 pub mod veth;
 pub mod vlan;
 
-pub use error::NetError;
+pub use error::{NetError, SysctlUnset};
 pub use mac::Mac;

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use crate::error::About;
+use crate::error::{About, SysctlUnset};
 use crate::link::{self, Which};
 use crate::netlink::{Route, Socket};
 use crate::{NetError, notice, route};
@@ -44,12 +44,9 @@ pub fn set(name: &str, value: &str) -> Result<(), NetError> {
     }
     let path = path(name);
     let written = fs::OpenOptions::new().write(true).open(&path).and_then(|mut file| file.write_all(value.as_bytes()));
-    written.map_err(|source| NetError::SysctlUnset {
-        setting: in_full(name),
-        wanted: value.to_owned(),
-        present,
-        path,
-        source,
+    written.map_err(|source| {
+        let unset = SysctlUnset { setting: in_full(name), wanted: value.to_owned(), present, path, source };
+        NetError::from(Box::new(unset))
     })
 }
 
@@ -109,11 +106,7 @@ pub(crate) fn refuse_router_advertisements(interface: &str) {
 /// Takes the absence of a setting, as of all of IPv6's in a kernel without it, for success.
 pub(crate) fn if_there(result: Result<(), NetError>) -> Result<(), NetError> {
     match result {
-        Err(NetError::Sysctl { source, .. } | NetError::SysctlUnset { source, .. })
-            if source.kind() == io::ErrorKind::NotFound =>
-        {
-            Ok(())
-        }
+        Err(NetError::Sysctl { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,
     }
 }

@@ -59,17 +59,17 @@ pub(crate) struct Applicant<'a> {
 impl Applicant<'_> {
     /// Records the attachment alone: its addresses are no policy's business.
     pub(crate) fn record(&self, records: &Records<'_>) -> Result<(), CniError> {
-        Ok(records.attach(&key_of(self.attachment), &records.fresh(self.netns, self.pod(), self.masquerade()))?)
+        Ok(records.attach(&key_of(self.attachment), &records.fresh(self.netns, self.pod(), Some(self.masquerade())))?)
     }
 
     fn asking(&self) -> Asking<'_> {
         let Self { attachment, netns, arguments, mac, .. } = self;
-        let masquerade = self.masquerade();
+        let masquerade = Some(self.masquerade());
         Asking { key: key_of(attachment), netns, pod: self.pod(), arguments: &arguments.pairs, mac: *mac, masquerade }
     }
 
-    fn masquerade(&self) -> Option<Masquerade> {
-        Some(Masquerade { wanted: self.is_masqueraded, ..Masquerade::default() })
+    fn masquerade(&self) -> Masquerade {
+        Masquerade { wanted: self.is_masqueraded, ..Masquerade::default() }
     }
 
     fn pod(&self) -> Pod {

@@ -62,7 +62,9 @@ fn install_earlier(socket: &mut Netlink, prefixes: &[&str]) {
     let mut transaction = Transaction::of_table("gingham-mynet", None);
     transaction.add_table();
     transaction.add_postrouting_chain(CHAIN, "nat");
-    prefixes.iter().for_each(|prefix| transaction.add_rule(CHAIN, &earlier::rule_for(net(prefix))));
+    for prefix in prefixes {
+        transaction.add_rule(CHAIN, &earlier::rule_for(net(prefix)));
+    }
     transaction.commit(socket).unwrap();
 }
 

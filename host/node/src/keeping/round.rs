@@ -140,9 +140,9 @@ fn keep_routes(network: &str, wanted: &Wanted) -> Result<(Report, Vec<ReversePat
     let reconciled = reach::reconcile(&mut kernel, wanted);
     for notice in notice::take() {
         if notice.is_warning {
-            log::warning(Some(network), &notice.text)
+            log::warning(Some(network), &notice.text);
         } else {
-            log::info(Some(network), &notice.text)
+            log::info(Some(network), &notice.text);
         }
     }
     let report = reconciled.map_err(|error| failed(&error))?;
