@@ -2,12 +2,14 @@
 
 use wasmtime::{Engine, Module};
 
+use crate::component_size;
+pub use crate::component_size::SizeError;
 use crate::memory_ledger::MemoryLedger;
 use crate::network_view::NetworkView;
 use crate::runtime::{CallError, ContractError, Limits, LoadError, Policy, Runtime, Session, Surface, config};
 
 /// Bytes of memory that a policy may start with while it is inspected. A network's configuration decides what it gets.
-const MOST_MEMORY: usize = 1 << 30;
+const MOST_MEMORY: usize = 256 << 20;
 
 /// A component that cannot be compiled or is no policy.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,9 @@ pub enum CompileError {
         /// The compiler's words.
         reason: String,
     },
+    /// A component that would take too much memory or time, here or on a node.
+    #[error("this component is too large for a policy: {0}")]
+    Size(#[from] SizeError),
     /// A component that is no policy for this host.
     #[error("this is no policy this version can run: {0}")]
     Contract(#[from] ContractError),
@@ -74,6 +79,7 @@ impl Compiler {
     /// [`CompileError`]
     pub fn compile(&self, component: &[u8]) -> Result<Compiled, CompileError> {
         let refused = |error: wasmtime::Error| CompileError::Refused { reason: format!("{error:#}") };
+        component_size::check(component)?;
         let artefact = self.engine.precompile_component(component).map_err(refused)?;
         let policy = self.load_compiled("under inspection", &artefact)?;
         let limits = Limits { memory: MOST_MEMORY, ..Limits::default() };

@@ -10,6 +10,8 @@ pub mod boot_id;
 pub mod cluster_policy;
 #[cfg(feature = "compiler")]
 pub mod compile;
+#[cfg(feature = "compiler")]
+mod component_size;
 pub mod file_lock;
 pub mod guard;
 pub mod ipam;

@@ -3,9 +3,13 @@
 //! ```text
 //! components/HEX.wasm            what was installed, kept so that an upgrade can compile it anew
 //! compiled/KEY/HEX.cwasm         machine code made from it; KEY tells compiler, version and processor
+//! compiled/KEY/HEX.json          its digest and what file it was, so that other code is never run in its place
 //! names/NAME.json                which digest a name stands for
 //! ```
 //! Every file is written beside its place, synced and renamed, so a reader sees all of it or nothing.
+
+mod digest;
+mod record;
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -15,50 +19,17 @@ use std::path::{Path, PathBuf};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, MetadataExt, OpenOptions, OpenOptionsExt as _};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::runtime::config::{ARTEFACT_KEY, TARGET};
 use crate::runtime::{LoadError, Policy, Runtime};
+pub use digest::Digest;
+use record::Record;
 
 const PRIVATE_DIR: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
 
 /// Where policies are installed.
 pub const LIBRARY_DIR: &str = "/var/lib/gingham/policies";
-
-/// A component's digest: "sha256:" and 64 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Digest(String);
-
-impl Digest {
-    /// Of a component's bytes.
-    pub fn of(component: &[u8]) -> Self {
-        let mut text = String::from("sha256:");
-        for byte in Sha256::digest(component) {
-            text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
-        }
-        Self(text)
-    }
-
-    /// Reads "sha256:HEX".
-    pub fn parse(text: &str) -> Option<Self> {
-        let hex = text.strip_prefix("sha256:")?;
-        let good = hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        good.then(|| Self(text.to_owned()))
-    }
-
-    /// The digits.
-    pub fn hex(&self) -> &str {
-        self.0.trim_start_matches("sha256:")
-    }
-}
-
-impl std::fmt::Display for Digest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +90,19 @@ pub enum LibraryError {
         name: String,
         /// What it must be compiled for.
         key: String,
+    },
+    /// The compiled form is not what the compiler made.
+    #[error(
+        "the compiled form of policy {name} is damaged or was replaced ({path} in the policy library is not what was \
+         compiled from {digest}); run `ginghamctl policy recompile`"
+    )]
+    NotWhatWasCompiled {
+        /// The policy.
+        name: String,
+        /// The compiled form.
+        path: String,
+        /// The component's digest.
+        digest: Digest,
     },
     /// It does not load.
     #[error(transparent)]
@@ -199,7 +183,8 @@ impl Library {
     /// Loads the compiled form of an installed policy.
     ///
     /// # Errors
-    /// [`LibraryError::NotCompiled`] after an upgrade, [`LibraryError::Untrusted`], [`LibraryError::Load`].
+    /// [`LibraryError::NotCompiled`] after an upgrade, [`LibraryError::Untrusted`], [`LibraryError::NotWhatWasCompiled`],
+    /// [`LibraryError::Load`].
     pub fn load(&self, runtime: &Runtime, name: &str, installed: &Installed) -> Result<Policy, LibraryError> {
         let path = compiled_path(&installed.digest);
         let not_compiled = || LibraryError::NotCompiled { name: name.to_owned(), key: artefact_key() };
@@ -210,6 +195,14 @@ impl Library {
             Err(source) => return Err(io("open", &path, source)),
         };
         self.check_trust(&file, &path)?;
+        let fits = |record: &Record| record.fits(&installed.digest, &file);
+        if !self.fits(&installed.digest, fits)? {
+            return Err(LibraryError::NotWhatWasCompiled {
+                name: name.to_owned(),
+                path,
+                digest: installed.digest.clone(),
+            });
+        }
         // Through the open file, so that what was checked is what is loaded.
         let through = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         // SAFETY: only root could have written it, and this project's tool replaces files by renaming.
@@ -224,9 +217,26 @@ impl Library {
         self.read(&component_path(digest))
     }
 
-    /// Whether the compiled form for this version is there.
+    /// Whether the compiled form for this version is there and whole: every byte of it is read.
     pub fn is_compiled(&self, digest: &Digest) -> bool {
-        self.root.as_ref().is_some_and(|root| root.exists(compiled_path(digest)))
+        let Some(file) = self.root.as_ref().and_then(|root| root.open(compiled_path(digest)).ok()) else {
+            return false;
+        };
+        self.fits(digest, |record| record.fits_wholly(digest, &file)).unwrap_or(false)
+    }
+
+    /// Whether the record of a compiled form says that the file at hand is it. Without a record nothing is.
+    fn fits(
+        &self,
+        digest: &Digest,
+        file_fits: impl FnOnce(&Record) -> std::io::Result<bool>,
+    ) -> Result<bool, LibraryError> {
+        let path = record_path(digest);
+        let Some(bytes) = self.read(&path)? else { return Ok(false) };
+        match serde_json::from_slice::<Record>(&bytes) {
+            Ok(record) => file_fits(&record).map_err(|source| io("read", &compiled_path(digest), source)),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Installs a component with its compiled form under a name; a name in use changes its meaning at once.
@@ -257,7 +267,13 @@ impl Library {
     /// [`LibraryError`]
     pub fn store_compiled(&mut self, digest: &Digest, artefact: &[u8]) -> Result<(), LibraryError> {
         self.create()?;
-        self.write(&compiled_path(digest), artefact)
+        let path = compiled_path(digest);
+        self.write(&path, artefact)?;
+        let meta = self.root()?.metadata(&path).map_err(|source| io("inspect", &path, source))?;
+        let path = record_path(digest);
+        let json = serde_json::to_vec(&Record::new(digest, artefact, &meta))
+            .map_err(|error| LibraryError::Damaged { path: path.clone(), reason: error.to_string() })?;
+        self.write(&path, &json)
     }
 
     /// Forgets a name, and the files no other name needs. Says whether the name was there.
@@ -278,6 +294,7 @@ impl Library {
         if !still_used {
             self.unlink(&component_path(&installed.digest))?;
             self.unlink(&compiled_path(&installed.digest))?;
+            self.unlink(&record_path(&installed.digest))?;
         }
         Ok(true)
     }
@@ -398,6 +415,10 @@ fn component_path(digest: &Digest) -> String {
 
 fn compiled_path(digest: &Digest) -> String {
     format!("compiled/{}/{}.cwasm", artefact_key(), digest.hex())
+}
+
+fn record_path(digest: &Digest) -> String {
+    format!("compiled/{}/{}.json", artefact_key(), digest.hex())
 }
 
 fn io(operation: &'static str, path: &str, source: std::io::Error) -> LibraryError {

@@ -139,7 +139,7 @@ impl<L: LedgerQueries> NetworkView<L> {
     }
 
     fn parts(&self, within: IpRange) -> Vec<IpRange> {
-        self.pools.ranges().filter_map(|range| range.intersection(&within)).collect()
+        self.pools.ranges_touching(within).filter_map(|range| range.intersection(&within)).collect()
     }
 }
 

@@ -188,6 +188,13 @@ impl Pools {
         self.sorted.iter().map(|(range, ..)| *range)
     }
 
+    /// Those that have addresses in common with this one, found without a look at the others.
+    pub fn ranges_touching(&self, within: IpRange) -> impl Iterator<Item = IpRange> {
+        let from = self.sorted.partition_point(|(range, ..)| range.last() < within.first());
+        let upper = self.sorted.partition_point(|(range, ..)| range.first() <= within.last());
+        self.sorted[from..upper.max(from)].iter().map(|(range, ..)| *range)
+    }
+
     /// The prefixes that the ranges lie in, each once, in the policy's order.
     pub fn networks(&self) -> Vec<IpNet> {
         let mut networks = Vec::new();
@@ -278,6 +285,19 @@ mod tests {
         let less = held.within(&blocks(&["10.1.0.16/29"]));
         assert_eq!(less.ranges().count(), 1);
         assert!(less.left_out("10.1.0.24".parse().unwrap()), "what was declared at first still counts");
+    }
+
+    #[test]
+    fn ranges_are_found_by_what_they_touch() {
+        let touching = |within: &str| -> Vec<String> {
+            pools().ranges_touching(within.parse().unwrap()).map(|range| range.to_string()).collect()
+        };
+        assert_eq!(touching("10.1.0.7"), ["10.1.0.0-10.1.0.255"]);
+        assert_eq!(touching("10.0.0.0/8"), ["10.1.0.0-10.1.0.255", "10.3.0.9"]);
+        assert_eq!(touching("10.1.0.255-10.3.0.8"), ["10.1.0.0-10.1.0.255"]);
+        assert_eq!(touching("10.2.0.0/16"), [""; 0]);
+        assert_eq!(touching("0.0.0.0/0").len(), 2);
+        assert_eq!(touching("::/0"), ["fd00::-fd00::ffff:ffff:ffff:ffff"]);
     }
 
     #[test]

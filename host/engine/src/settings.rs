@@ -137,14 +137,17 @@ fn limits(value: &Value) -> Result<Limits, SettingsError> {
     let default = Limits::default();
     let fuel = match get(object, "fuel") {
         None => default.fuel,
-        Some(value) => value.as_u64().filter(|fuel| *fuel > 0).ok_or_else(|| {
-            fault("limits.fuel", format!("{value} is no positive whole number (the default is {})", default.fuel))
+        Some(value) => value.as_u64().filter(|fuel| Limits::FUEL.contains(fuel)).ok_or_else(|| {
+            let (least, most) = (Limits::FUEL.start(), Limits::FUEL.end());
+            let message = format!("{value} is out of range: use a whole number from {least} to {most}");
+            fault("limits.fuel", format!("{message} (the default is {})", default.fuel))
         })?,
     };
     let memory = match get(object, "memory") {
         None => default.memory,
         Some(value) => memory(value).ok_or_else(|| {
-            fault("limits.memory", format!("{value} is no size of 64KiB to 4GiB; write bytes or \"16MiB\""))
+            let message = format!("{value} is out of range: use a size from 64KiB to 1GiB, in bytes or as \"16MiB\"");
+            fault("limits.memory", format!("{message} (the default is 64MiB)"))
         })?,
     };
     Ok(Limits { fuel, memory })
@@ -165,7 +168,7 @@ fn memory(value: &Value) -> Option<usize> {
         }
         other => other.as_u64()?,
     };
-    usize::try_from(bytes).ok().filter(|bytes| (64 << 10..=4 << 30).contains(bytes))
+    usize::try_from(bytes).ok().filter(|bytes| Limits::MEMORY.contains(bytes))
 }
 
 #[cfg(test)]
@@ -223,7 +226,18 @@ mod tests {
             (r#"{"limits": 1}"#, "ipam.limits: "),
             (r#"{"limits": {"fuel": 0}}"#, "ipam.limits.fuel: "),
             (r#"{"limits": {"memory": "1kB"}}"#, "ipam.limits.memory: "),
-            (r#"{"limits": {"memory": "5GiB"}}"#, "ipam.limits.memory: "),
+            (
+                r#"{"limits": {"memory": "2GiB"}}"#,
+                "ipam.limits.memory: \"2GiB\" is out of range: use a size from 64KiB to 1GiB",
+            ),
+            (r#"{"limits": {"memory": 65535}}"#, "ipam.limits.memory: 65535 is out of range"),
+            (
+                r#"{"limits": {"fuel": 18446744073709551615}}"#,
+                "ipam.limits.fuel: 18446744073709551615 is out of range: use a whole number from 1 to 1000000000",
+            ),
+            (r#"{"limits": {"fuel": 1000000001}}"#, "ipam.limits.fuel: 1000000001 is out of range"),
+            (r#"{"limits": {"fuel": -1}}"#, "ipam.limits.fuel: -1 is out of range"),
+            (r#"{"limits": {"fuel": 1e30}}"#, "ipam.limits.fuel: "),
         ];
         for (json, begins) in cases {
             let error = parse(json).unwrap_err();

@@ -5,6 +5,7 @@
 
 mod allocation;
 mod config;
+mod overlap;
 mod ranges;
 
 use gingham_sdk::{Answer, Policy, Pool, Problem, Refusal, Request, Route};

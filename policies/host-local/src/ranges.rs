@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use gingham_sdk::{IpNet, Pool, Problem, Range, Route};
 
 use crate::config::{Config, RangeConfig};
+use crate::overlap;
 
 /// The pools of a configuration: one for each range set.
 pub(crate) fn pools(config: &Config) -> Result<Vec<Pool>, Vec<Problem>> {
@@ -24,7 +25,10 @@ pub(crate) fn pools(config: &Config) -> Result<Vec<Pool>, Vec<Problem>> {
         }
     }
     if problems.is_empty() {
-        problems.extend(overlapping_sets(&pools, &sets));
+        let overlap = overlap::of_sets(&pools);
+        problems.extend(
+            overlap.map(|(one, other)| Problem::new(&sets[other].0, format!("range set {one} overlaps with {other}"))),
+        );
     }
     problems.append(&mut Route::problems(config.routes.as_deref().unwrap_or_default()));
     if problems.is_empty() { Ok(pools) } else { Err(problems) }
@@ -51,7 +55,7 @@ fn pool(index: usize, key: &str, set: &[RangeConfig]) -> Result<Pool, Vec<Proble
     if pool.ranges.iter().any(|range| range.first.is_ipv4() != first) {
         return Err(fault("mixed address families".to_owned()));
     }
-    match overlap(&pool.ranges) {
+    match overlap::of_ranges(&pool.ranges) {
         Some((one, other)) => Err(fault(format!("subnets {} and {} overlap", shown(one), shown(other)))),
         None => Ok(pool),
     }
@@ -133,28 +137,6 @@ fn step(address: IpAddr, by: i8) -> IpAddr {
         IpAddr::V4(v4) => IpAddr::V4(u32::from(v4).wrapping_add_signed(by.into()).into()),
         IpAddr::V6(v6) => IpAddr::V6(u128::from(v6).wrapping_add_signed(by.into()).into()),
     }
-}
-
-fn touch(one: &Range, other: &Range) -> bool {
-    one.first.is_ipv4() == other.first.is_ipv4() && one.first <= other.last && other.first <= one.last
-}
-
-fn overlap(ranges: &[Range]) -> Option<(&Range, &Range)> {
-    let pairs =
-        ranges.iter().enumerate().flat_map(|(index, one)| ranges[index + 1..].iter().map(move |other| (one, other)));
-    pairs.into_iter().find(|(one, other)| touch(one, other))
-}
-
-fn overlapping_sets(pools: &[Pool], sets: &[(String, Vec<RangeConfig>)]) -> Option<Problem> {
-    for (index, one) in pools.iter().enumerate() {
-        for (after, other) in pools.iter().enumerate().skip(index + 1) {
-            let common = one.ranges.iter().any(|range| other.ranges.iter().any(|second| touch(range, second)));
-            if common {
-                return Some(Problem::new(&sets[after].0, format!("range set {index} overlaps with {after}")));
-            }
-        }
-    }
-    None
 }
 
 /// A range as the reference writes it in messages.

@@ -196,3 +196,32 @@ fn a_large_network_costs_no_more_than_a_small_one() {
     assert_eq!(small.host_calls, large.host_calls);
     assert!(large.fuel < 2 * small.fuel, "{large:?} {small:?}");
 }
+
+/// As many ranges as a network may have (the engine's `MAX_RANGES`): adjacent, so that none can be told from overlapping
+/// ones by a glance.
+fn most_ranges(prefix_length: u8) -> Vec<serde_json::Value> {
+    let size = 1_u32 << (32 - prefix_length);
+    let network = |number: u32| std::net::Ipv4Addr::from(0x0a00_0000 + number * size);
+    // Backwards, because sorted input is the easy case.
+    (0..4096).rev().map(|number| json!({"subnet": format!("{}/{prefix_length}", network(number))})).collect()
+}
+
+#[test]
+fn a_set_of_4096_ranges_is_served_to_its_last_address() {
+    let ranges = most_ranges(30);
+    // Of four addresses of a range one can be had: the others are its network, gateway and broadcast address.
+    let mut network = network(json!({"cooldown": "0", "ranges": [ranges]}));
+    network.add("first").expect("10.0.63.254/30");
+    network.add("second").expect("10.0.63.250/30");
+    network.reconfigure(json!({"cooldown": "0", "ranges": [ranges], "exclude": ["10.0.0.4-10.0.63.255"]}));
+    network.add("last").expect("10.0.0.2/30");
+    network.add("one too many").expect_refused("no IP addresses available in range set");
+}
+
+#[test]
+fn sets_of_4096_ranges_in_all_are_served() {
+    let ranges = most_ranges(24);
+    let sets: Vec<&[serde_json::Value]> = ranges.chunks(128).collect();
+    let mut network = network(json!({"ranges": sets}));
+    assert_eq!(network.add("a").granted().addresses().len(), 32);
+}

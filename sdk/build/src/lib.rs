@@ -132,9 +132,20 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
 /// # Panics
 /// If the module is no valid one: validate what comes from elsewhere.
 pub fn wrap(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    // Without a contract the encoder would make a component that has nothing.
+    if !carries_a_contract(module)? {
+        return Err(EncodeError { reason: "it carries no contract".to_owned() });
+    }
     ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| EncodeError { reason: format!("{error:#}") })
+}
+
+/// Whether there is one of the sections in which `wasm-tools component embed` ("component-type") and wit-bindgen
+/// ("component-type:…") write down what a module is made for.
+fn carries_a_contract(module: &[u8]) -> Result<bool, EncodeError> {
+    let decoded = wit_component::metadata::decode(module);
+    decoded.map(|(rest, _)| rest.is_some()).map_err(|error| EncodeError { reason: format!("{error:#}") })
 }

@@ -5,6 +5,7 @@
 mod blocks;
 mod engine;
 mod plugin;
+mod resources;
 mod sin;
 
 use gingham_engine::compile::Compiler;
@@ -34,6 +35,7 @@ sins! {
 
     loops_in_allocate: sin("loops_in_allocate") => 101;
     loops_in_check_config: sin("loops_in_check_config") => 101;
+    waits_for_memory: sin("waits_for_memory") => 101;
     loops_within_a_bound_of_the_operators: sin("loops_in_allocate").with(json!({"limits": {"fuel": 10_000}})) => 101;
 
     eats_memory: sin("eats_memory") => 101;

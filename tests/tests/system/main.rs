@@ -19,6 +19,7 @@ mod killed_at_any_moment;
 mod limits_of_the_caller;
 mod masquerade_is_one_for_all;
 mod one_network_many_ranges;
+mod processes_with_little;
 mod read_only_sysctls;
 mod roles_by_name;
 mod seed_config;

@@ -33,8 +33,13 @@ fn honest() -> Value {
 
 /// The one file that is the compiled form of the one installed policy.
 fn compiled() -> PathBuf {
-    let below = |dir: &Path| fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
-    below(&below(&Path::new(POLICIES).join("compiled")))
+    let version = fs::read_dir(Path::new(POLICIES).join("compiled")).unwrap().next().unwrap().unwrap().path();
+    compiled_in(&version)
+}
+
+fn compiled_in(directory: &Path) -> PathBuf {
+    let mut files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|path| path.extension().is_some_and(|kind| kind == "cwasm")).unwrap()
 }
 
 #[test]
@@ -50,6 +55,63 @@ fn a_truncated_compiled_policy() {
     }
     ctl(&["policy", "recompile"]).done();
     assert_eq!(address(&Cni::add(&honest(), &node.container("c")).run().result()), "10.66.0.2");
+}
+
+/// One bit of machine code, in a file of the same size and with the same time.
+#[test]
+fn a_rotten_compiled_policy() {
+    let node = Node::new();
+    guest("honest").install();
+    let (path, bytes) = (compiled(), fs::read(compiled()).unwrap());
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    for at in (0..bytes.len()).step_by(bytes.len() / 16) {
+        let mut rotten = bytes.clone();
+        rotten[at] ^= 1;
+        fs::write(&path, rotten).unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        refused(&node, &honest(), &["honest", "damaged or was replaced", "ginghamctl policy recompile"]);
+    }
+    assert!(ctl(&["policy", "list"]).done().contains("ginghamctl policy recompile"));
+    fs::write(&path, &bytes).unwrap();
+    Cni::add(&honest(), &node.container("whole")).run().result();
+    fs::write(&path, &bytes[..100]).unwrap();
+    ctl(&["policy", "recompile"]).done();
+    Cni::add(&honest(), &node.container("again")).run().result();
+}
+
+/// A pin is for the component, and code of another one does not run under it.
+#[test]
+fn machine_code_of_another_policy() {
+    let node = Node::new();
+    guest("honest").install();
+    let honest_code = compiled();
+    let digest = format!("sha256:{}", honest_code.file_stem().unwrap().to_str().unwrap());
+    guest("refuses_for_good").install();
+    ctl(&["policy", "remove", "honest"]).done();
+    let other_code = compiled();
+    guest("honest").install();
+    let pinned =
+        addresses_only_with(json!({"ipam": {"policy": format!("honest@{digest}"), "type": "gingham", "subnet": null}}));
+    Cni::add(&pinned, &node.container("c1")).run().result();
+    fs::copy(&other_code, &honest_code).unwrap();
+    refused(&node, &pinned, &["honest", &digest, "ginghamctl policy recompile"]);
+    // With its record, too.
+    fs::copy(other_code.with_extension("json"), honest_code.with_extension("json")).unwrap();
+    refused(&node, &pinned, &["honest", &digest, "ginghamctl policy recompile"]);
+    ctl(&["policy", "recompile"]).done();
+    Cni::add(&pinned, &node.container("c2")).run().result();
+}
+
+#[test]
+fn a_library_that_was_copied() {
+    let node = Node::new();
+    guest("honest").install();
+    let (code, aside) = (compiled(), compiled().with_extension("aside"));
+    fs::copy(&code, &aside).unwrap();
+    fs::rename(&aside, &code).unwrap();
+    assert_eq!(address(&Cni::add(&honest(), &node.container("c")).run().result()), "10.66.0.2");
+    fs::remove_file(code.with_extension("json")).unwrap();
+    refused(&node, &honest(), &["honest", "ginghamctl policy recompile"]);
 }
 
 #[test]

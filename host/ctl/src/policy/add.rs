@@ -68,7 +68,8 @@ pub(super) fn run(
 }
 
 fn is_ready(library: &Library, name: &str, installed: &Installed) -> bool {
-    Runtime::new().is_ok_and(|runtime| library.load(&runtime, name, installed).is_ok())
+    library.is_compiled(&installed.digest)
+        && Runtime::new().is_ok_and(|runtime| library.load(&runtime, name, installed).is_ok())
 }
 
 fn refuse_reserved(name: &str) -> Result<(), AddError> {

@@ -47,18 +47,10 @@ impl Source {
         let plain = |reason: String| SourceError::PlainModule { path: path.to_owned(), reason };
         let component = match form {
             Form::Component => bytes,
-            // Without a contract the encoder would make a component that has nothing.
-            Form::Module if !carries_a_contract(&bytes) => return Err(plain("it carries no contract".to_owned())),
             Form::Module => gingham_build::wrap(&bytes).map_err(|error| plain(error.reason))?,
         };
         Ok(Self { component, name: policy_name(&path.file_stem().unwrap_or_default().to_string_lossy()) })
     }
-}
-
-/// Whether there is one of the sections in which wit-bindgen writes down what a module is made for.
-fn carries_a_contract(module: &[u8]) -> bool {
-    const NAME_BEGINS: &[u8] = b"component-type:";
-    module.windows(NAME_BEGINS.len()).any(|bytes| bytes == NAME_BEGINS)
 }
 
 fn policy_name(written: &str) -> String {

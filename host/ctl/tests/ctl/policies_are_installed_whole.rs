@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use gingham_builtin::BUILT_IN;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{Said, ctl, scrubbed};
+use crate::program::{CTL, Said, ctl, scrubbed};
 
 /// A library and a place for files, both empty.
 struct Bench {
@@ -165,6 +166,96 @@ fn a_file_without_end_is_not_read_to_its_end() {
     fs::File::options().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
     assert!(bench.add(&file, &[]).failed().contains("larger than 64 MiB"));
     assert!(bench.add(Path::new("/dev/zero"), &["--name", "zero"]).failed().contains("larger than 64 MiB"));
+}
+
+/// The contract, as `wasm-tools component embed` and as wit-bindgen write it into a module.
+#[test]
+fn modules_that_carry_the_contract_are_taken() {
+    let component =
+        gingham_build::build_policy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/host-local"));
+    let module = fs::read(component.unwrap().module).unwrap();
+    let bench = Bench::new();
+    bench.add(&bench.file("by-wit-bindgen.wasm", &module), &[]).done();
+    bench.add(&bench.file("by-embedding.wasm", &renamed(&module, "component-type")), &[]).done();
+    assert_eq!(bench.installed(), ["by-embedding", "by-wit-bindgen"]);
+    bench.policy_command(&["remove", "by-embedding"]).done();
+    bench.policy_command(&["remove", "by-wit-bindgen"]).done();
+    bench.refuses("without.wasm", &renamed(&module, "another-section"), &["without.wasm", "carries no contract"]);
+    // The name alone, in the middle of the data, is no section.
+    let named =
+        wat::parse_str(r#"(module (memory 1) (data (i32.const 0) "component-type:") (func (export "allocate")))"#);
+    bench.refuses("named.wasm", &named.unwrap(), &["named.wasm", "carries no contract"]);
+}
+
+/// A module whose sections "component-type:…" have this name.
+fn renamed(module: &[u8], name: &str) -> Vec<u8> {
+    let mut renamed = module[..8].to_vec();
+    let mut at = 8;
+    while at < module.len() {
+        let (id, start) = (module[at], at + 1);
+        let (size, body) = number(module, start);
+        let end = body + size;
+        let (length, text) = number(module, body);
+        if id == 0 && module[text..text + length].starts_with(b"component-type") {
+            let content = &module[text + length..end];
+            renamed.push(0);
+            renamed.extend(leb128(1 + name.len() + content.len()));
+            renamed.push(u8::try_from(name.len()).unwrap());
+            renamed.extend(name.as_bytes());
+            renamed.extend(content);
+        } else {
+            renamed.extend(&module[at..end]);
+        }
+        at = end;
+    }
+    renamed
+}
+
+/// A number as WebAssembly writes it, and where it ends.
+fn number(bytes: &[u8], mut at: usize) -> (usize, usize) {
+    let (mut value, mut shift) = (0, 0);
+    loop {
+        value |= usize::from(bytes[at] & 0x7f) << shift;
+        at += 1;
+        if bytes[at - 1] < 0x80 {
+            return (value, at);
+        }
+        shift += 7;
+    }
+}
+
+fn leb128(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value > 0x7f {
+        bytes.push(u8::try_from(value & 0x7f).unwrap() | 0x80);
+        value >>= 7;
+    }
+    bytes.push(u8::try_from(value).unwrap());
+    bytes
+}
+
+/// Few bytes that would become many, in the compiler or in an instance: all of it happens within a gigabyte.
+#[test]
+fn what_would_take_too_much_is_refused_within_a_gigabyte() {
+    let bench = Bench::new();
+    let many = |part: &str, count: usize| part.repeat(count);
+    let tables = format!(
+        "(component (core module $m {}) {})",
+        many("(table 100000 funcref)", 90),
+        many("(core instance (instantiate $m))", 105)
+    );
+    let locals =
+        format!("(component (core module {}))", many(&format!("(func (local {}))", many("i32 ", 20_000)), 300));
+    for (name, text) in [("tables", tables), ("locals", locals)] {
+        let file = bench.file(&format!("{name}.wasm"), &wat::parse_str(text).unwrap());
+        let library = bench.library();
+        let script = "ulimit -v 1048576 && exec \"$@\"";
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script, "sh", CTL, "--library"]).arg(library).args(["policy", "add"]).arg(&file);
+        let said = Said::by(&mut command).failed();
+        assert!(said.contains("too large for a policy"), "{name}: {said}");
+        assert_eq!(bench.files(), [""; 0].map(PathBuf::from), "{name}");
+    }
 }
 
 #[test]

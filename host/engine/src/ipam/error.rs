@@ -9,7 +9,7 @@ use crate::attachment::{AttachmentKey, Problem, Refusal};
 use crate::guard::GuardError;
 use crate::ownership::grid::Grid;
 use crate::pool::PoolError;
-use crate::runtime::{CallError, Policy, PolicyFault};
+use crate::runtime::{CallError, Policy, PolicyFault, ProcessError};
 use crate::store_error::StoreError;
 
 /// Problems of a configuration in one message.
@@ -76,6 +76,14 @@ pub enum IpamError {
         policy: String,
         /// What is wrong with them.
         source: ClusterFault,
+    },
+    /// The system denies this process what every policy needs.
+    #[error("policy {policy} cannot run: {source}")]
+    Process {
+        /// The policy's name.
+        policy: String,
+        /// What it denies.
+        source: ProcessError,
     },
     /// The store failed.
     #[error(transparent)]
@@ -156,6 +164,7 @@ pub enum ClusterFault {
 pub(crate) fn call_error(policy: &Policy, error: CallError) -> IpamError {
     match error {
         CallError::Policy(fault) => IpamError::Fault { policy: policy.name().to_owned(), fault },
+        CallError::Process(source) => IpamError::Process { policy: policy.name().to_owned(), source },
         CallError::Store(store) => store.into(),
     }
 }

@@ -1,6 +1,6 @@
 //! The end of an attachment.
 
-use super::error::IpamError;
+use super::error::{IpamError, call_error};
 use super::prepared::prepare;
 use crate::attachment::{AttachmentKey, Ended};
 use crate::ledger::{AttachmentRecord, Ledger, recorded};
@@ -58,8 +58,8 @@ fn tell<L: Ledger + 'static>(
     match result {
         Ok(()) => view.into_ledger(),
         Err(CallError::Store(store)) => Err(store),
-        Err(CallError::Policy(fault)) => {
-            log.push(not_told(&format!("policy {}: {fault}", policy.name())));
+        Err(error @ (CallError::Policy(_) | CallError::Process(_))) => {
+            log.push(not_told(&call_error(policy, error).to_string()));
             Ok(view.into_ledger_without_notes())
         }
     }

@@ -3,8 +3,11 @@
 
 use std::ffi::c_void;
 
+use rustix::io::Errno;
 use rustix::mm::{MprotectFlags, mprotect};
 use wasmtime::CustomCodeMemory;
+
+use super::process::NotExecutable;
 
 /// Makes pages executable in place. They were never writable: they belong to a file.
 pub(super) struct InPlace;
@@ -17,7 +20,7 @@ impl CustomCodeMemory for InPlace {
     fn publish_executable(&self, ptr: *const u8, len: usize) -> wasmtime::Result<()> {
         // SAFETY: the runtime owns these pages or, for a built-in policy, they are a static of its own pages.
         unsafe { mprotect(ptr.cast_mut().cast::<c_void>(), len, MprotectFlags::READ | MprotectFlags::EXEC) }
-            .map_err(|errno| std::io::Error::from(errno).into())
+            .map_err(|errno| if errno == Errno::NOMEM { errno.into() } else { NotExecutable(errno).into() })
     }
 
     /// Nothing: a second policy of the process may run in the same pages, and others are unmapped right afterwards.

@@ -9,7 +9,7 @@ use super::code::InPlace;
 
 /// What a compiled artefact was made by and for: another key means it must be compiled anew. It holds the *exact*
 /// wasmtime version, because a security release may repair the machine code itself.
-pub const ARTEFACT_KEY: &str = concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-1");
+pub const ARTEFACT_KEY: &str = concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-2");
 
 /// The processor family artefacts are compiled for, without extensions: one artefact runs on every node of the family.
 pub const TARGET: &str =
@@ -43,9 +43,11 @@ pub(crate) fn base() -> wasmtime::Result<Config> {
         .consume_fuel(true)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .native_unwind_info(false)
-        // The reservation is address space, not memory. Small enough for `ulimit -v` and for boards with 39 bits.
-        .memory_reservation(128 << 20)
-        .memory_reservation_for_growth(0)
+        // The reservation is address space, not memory. Small enough for `ulimit -v` and for boards with 39 bits, and as
+        // much as the default of `limits.memory`, so that such a memory is never moved.
+        .memory_reservation(64 << 20)
+        // Every growth beyond the reservation copies the whole memory, and costs no fuel. So there are few of them.
+        .memory_reservation_for_growth(256 << 20)
         .memory_guard_size(64 << 10)
         .max_wasm_stack(STACK)
         .with_custom_code_memory(Some(Arc::new(InPlace)))

@@ -3,7 +3,8 @@
 use wasmtime::Trap;
 
 use super::convert::BadValue;
-use super::limits::{Limits, MemoryLimitReached};
+use super::limits::{HANDLES, HOST_CALL_BYTES, Limits, MemoryLimitReached, TABLE_ELEMENTS, TableLimitReached};
+use super::process::ProcessError;
 use super::state::{LogLevel, LogLine};
 use super::view::ViewError;
 use crate::store_error::StoreError;
@@ -20,6 +21,26 @@ pub enum PolicyFault {
     /// It asked for too much memory.
     #[error("it wanted more than its bound of {limit} bytes of memory (host key `limits.memory`) and was stopped")]
     OutOfMemory {
+        /// The bound.
+        limit: usize,
+    },
+    /// It asked for too many elements of tables.
+    #[error(
+        "it wanted more than {limit} elements of tables and was stopped; no limit of the configuration raises this"
+    )]
+    TooManyElements {
+        /// The bound, of all tables together.
+        limit: usize,
+    },
+    /// It is made of more instances, tables or memories than a policy may have.
+    #[error("it is made of too many parts ({reason}); link them into fewer modules")]
+    TooManyParts {
+        /// The runtime's words.
+        reason: String,
+    },
+    /// It keeps too many requests, leases, pools and answers.
+    #[error("it kept more than {limit} handles of the host and was stopped; drop what is no longer needed")]
+    TooManyHandles {
         /// The bound.
         limit: usize,
     },
@@ -76,10 +97,18 @@ pub enum CallError {
     /// The store failed while the policy read through it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The system denies this process what every policy needs.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
 }
 
-/// The runtime's word for the bytes a call may pass. It exports no type for it; the tests hold this text.
+/// The runtime's word for the bytes a call may pass. It exports no type for this and the next two; the tests hold the
+/// texts.
 const HOST_CALL_FUEL_TEXT: &str = "fuel allocated for hostcalls has been exhausted";
+/// For a component of too many parts.
+const PARTS_TEXT: &str = "resource limit exceeded: ";
+/// For too many handles.
+const HANDLES_TEXT: &str = "store handle limit exceeded";
 
 /// Names the cause of a failed call.
 pub(crate) fn diagnose(error: wasmtime::Error, limits: Limits, lines: &[LogLine]) -> CallError {
@@ -94,9 +123,15 @@ pub(crate) fn diagnose(error: wasmtime::Error, limits: Limits, lines: &[LogLine]
     if let Some(MemoryLimitReached { limit }) = error.downcast_ref() {
         return PolicyFault::OutOfMemory { limit: *limit }.into();
     }
+    if error.is::<TableLimitReached>() {
+        return PolicyFault::TooManyElements { limit: TABLE_ELEMENTS }.into();
+    }
+    if let Some(process) = ProcessError::of(&error) {
+        return process.into();
+    }
     let root = error.root_cause().to_string();
-    if root.contains(HOST_CALL_FUEL_TEXT) {
-        return PolicyFault::PassedTooMuch { limit: super::limits::HOST_CALL_BYTES }.into();
+    if let Some(fault) = of_text(&root) {
+        return fault.into();
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => PolicyFault::OutOfFuel { limit: limits.fuel },
@@ -105,6 +140,16 @@ pub(crate) fn diagnose(error: wasmtime::Error, limits: Limits, lines: &[LogLine]
         None => crashed(root, lines),
     }
     .into()
+}
+
+fn of_text(root: &str) -> Option<PolicyFault> {
+    if root.contains(HOST_CALL_FUEL_TEXT) {
+        return Some(PolicyFault::PassedTooMuch { limit: HOST_CALL_BYTES });
+    }
+    if root.contains(HANDLES_TEXT) {
+        return Some(PolicyFault::TooManyHandles { limit: HANDLES });
+    }
+    root.strip_prefix(PARTS_TEXT).map(|reason| PolicyFault::TooManyParts { reason: reason.to_owned() })
 }
 
 fn crashed(trap: String, lines: &[LogLine]) -> PolicyFault {

@@ -9,6 +9,7 @@ mod convert;
 mod declared;
 mod fault;
 mod limits;
+mod process;
 mod session;
 mod state;
 pub mod view;
@@ -22,7 +23,8 @@ use wasmtime::component::Component;
 
 pub use contract::{ContractError, PACKAGE, Surface};
 pub use fault::{CallError, PolicyFault};
-pub use limits::Limits;
+pub use limits::{INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
+pub use process::ProcessError;
 pub use session::{Session, Usage};
 pub use state::{LogLevel, LogLine};
 
@@ -51,6 +53,14 @@ pub enum LoadError {
     Runtime {
         /// wasmtime's words.
         reason: String,
+    },
+    /// The system denies this process what every policy needs.
+    #[error("policy {policy} cannot be loaded: {source}")]
+    Process {
+        /// The policy's name.
+        policy: String,
+        /// What it denies.
+        source: ProcessError,
     },
     /// Not a compiled policy of this very version.
     #[error(
@@ -134,8 +144,7 @@ impl Runtime {
     }
 
     fn admit(&self, name: &str, component: wasmtime::Result<Component>) -> Result<Policy, LoadError> {
-        let component = component
-            .map_err(|error| LoadError::Artefact { policy: name.to_owned(), reason: error.root_cause().to_string() })?;
+        let component = component.map_err(|error| load_error(name, &error))?;
         let surface = Surface::of(&self.engine, &component);
         surface.check().map_err(|source| LoadError::Contract { policy: name.to_owned(), source })?;
         Ok(Policy {
@@ -146,6 +155,14 @@ impl Runtime {
             is_cluster: surface.is_cluster(),
             imports_shares: surface.imports_shares(),
         })
+    }
+}
+
+fn load_error(name: &str, error: &wasmtime::Error) -> LoadError {
+    let policy = name.to_owned();
+    match ProcessError::of(error) {
+        Some(source) => LoadError::Process { policy, source },
+        None => LoadError::Artefact { policy, reason: error.root_cause().to_string() },
     }
 }
 

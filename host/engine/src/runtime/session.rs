@@ -11,7 +11,7 @@ use super::contract::{ALLOCATE, CHECK_CONFIG, RELEASE};
 use super::convert;
 use super::declared::{DeclaredAnswer, DeclaredPool};
 use super::fault::{CallError, PolicyFault, diagnose};
-use super::limits::{HOST_CALL_BYTES, HOST_CALLS, Limits};
+use super::limits::{HANDLES, HOST_CALL_BYTES, HOST_CALLS, Limits};
 use super::state::{HostState, LogLine};
 use super::view::LeaseView;
 use crate::attachment::{Answer, Ended, Problem, Refusal, Request};
@@ -50,6 +50,7 @@ impl<V: LeaseView + 'static> Session<V> {
         let mut store = Store::new(&policy.engine, HostState::new(limits.memory));
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
+        store.set_max_component_handles(HANDLES);
         let misfit = |error: wasmtime::Error| PolicyFault::Misfit { reason: format!("{error:#}") };
         let mut linker = Linker::new(&policy.engine);
         link(&mut linker, policy.imports_shares).map_err(misfit)?;

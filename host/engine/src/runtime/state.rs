@@ -81,7 +81,8 @@ impl<V: LeaseView + 'static> HostState<V> {
         self.charge_for(0)
     }
 
-    /// The same for a call that carries texts or lists.
+    /// The same for a call that carries texts or lists. What a call brings is charged first of all, and what it takes
+    /// back before it is written into the policy's memory: wasmtime bounds one call, this bounds all of them.
     pub(super) fn charge_for(&mut self, bytes: usize) -> Result<(), ViewError> {
         self.spend(1 + (bytes / BYTES_PER_CALL) as u64)
     }
@@ -144,10 +145,10 @@ impl<V: LeaseView + 'static> leases::Host for HostState<V> {
         self.charge()?;
         let address: IpAddr = convert::address_in(address)?;
         let Some(view) = &mut self.view else { return Ok(None) };
-        match view.holder(address)? {
-            Some(lease) => Ok(Some(self.table.push(lease)?)),
-            None => Ok(None),
-        }
+        let Some(lease) = view.holder(address)? else { return Ok(None) };
+        // The policy may keep it.
+        self.charge_for(lease.bytes())?;
+        Ok(Some(self.table.push(lease)?))
     }
 
     fn used_count(&mut self, within: wit::IpRange) -> wasmtime::Result<u64> {
@@ -219,7 +220,7 @@ impl<V: LeaseView + 'static> memory::Host for HostState<V> {
     }
 
     fn keys(&mut self, prefix: String, after: Option<String>) -> wasmtime::Result<Vec<String>> {
-        self.charge_for(prefix.len())?;
+        self.charge_for(prefix.len() + after.bytes())?;
         let Some(view) = &mut self.view else { return Ok(Vec::new()) };
         let keys = view.note_keys(&prefix, after.as_deref())?;
         self.charge_for(keys.bytes())?;
@@ -277,6 +278,9 @@ impl<V: LeaseView + 'static> wit_attachment::HostRequest for HostState<V> {
     }
 
     fn argument(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<Option<String>> {
+        // Each argument that is compared counts as a byte.
+        let compared = self.table.get(&request)?.arguments.len();
+        self.charge_for(key.len() + compared)?;
         self.tell(&request, |request| {
             let mut arguments = request.arguments.iter();
             arguments.find(|(name, _)| *name == key).map(|(_, value)| value.clone())
@@ -288,6 +292,7 @@ impl<V: LeaseView + 'static> wit_attachment::HostRequest for HostState<V> {
     }
 
     fn annotation(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<Option<String>> {
+        self.charge_for(key.len())?;
         self.tell(&request, |request| request.annotations.get(&key).cloned())
     }
 

@@ -1,6 +1,7 @@
 //! What passes between policy and host, weighed: large values cost more of the budget of host calls.
 
 use super::bindings::gingham::ipam::addresses::{Dns, IpAddress, IpPrefix};
+use super::view::LeaseInfo;
 
 /// How many bytes of text a value carries, roughly.
 pub(super) trait Weight {
@@ -35,6 +36,13 @@ impl<T: Weight> Weight for Vec<T> {
 impl Weight for (String, String) {
     fn bytes(&self) -> usize {
         self.0.len() + self.1.len()
+    }
+}
+
+impl Weight for LeaseInfo {
+    fn bytes(&self) -> usize {
+        let pod = self.pod.namespace.bytes() + self.pod.name.bytes() + self.pod.uid.bytes();
+        self.key.container_id.len() + self.key.interface.len() + pod
     }
 }
 

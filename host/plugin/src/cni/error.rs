@@ -263,6 +263,7 @@ impl From<IpamError> for CniError {
             IpamError::Fault { .. } | IpamError::Pools { .. } | IpamError::Guard { .. } | IpamError::Cluster { .. } => {
                 Code::POLICY_FAULT
             }
+            IpamError::Process { .. } => Code::IO,
             IpamError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())

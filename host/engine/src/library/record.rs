@@ -1,0 +1,67 @@
+//! What is written down of a compiled form, so that one that is not what the compiler made is never run.
+
+use std::io::Read;
+
+use cap_std::fs::{File, Metadata, MetadataExt};
+use serde::{Deserialize, Serialize};
+
+use super::Digest;
+
+/// The record beside a compiled form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Record {
+    /// The component it was compiled from.
+    component: Digest,
+    /// The compiled form itself.
+    compiled: Digest,
+    /// The file that was written.
+    file: Identity,
+}
+
+/// A file as it was left. The kernel changes the time at every write, and gives nobody a way to set it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    changed: i64,
+    changed_nanos: i64,
+}
+
+impl Identity {
+    fn of(meta: &Metadata) -> Self {
+        Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            size: meta.size(),
+            changed: meta.ctime(),
+            changed_nanos: meta.ctime_nsec(),
+        }
+    }
+}
+
+impl Record {
+    pub(super) fn new(component: &Digest, compiled: &[u8], meta: &Metadata) -> Self {
+        Self { component: component.clone(), compiled: Digest::of(compiled), file: Identity::of(meta) }
+    }
+
+    /// Whether this file is what was compiled from the component. One that nobody touched since is not read: a policy of
+    /// 40 MB would take longer to read than all the rest of an ADD.
+    pub(super) fn fits(&self, component: &Digest, file: &File) -> std::io::Result<bool> {
+        let untouched = self.file == Identity::of(&file.metadata()?);
+        Ok(self.component == *component && (untouched || self.is_digest_of(file)?))
+    }
+
+    /// The same, and every byte is read.
+    pub(super) fn fits_wholly(&self, component: &Digest, file: &File) -> std::io::Result<bool> {
+        Ok(self.component == *component && self.is_digest_of(file)?)
+    }
+
+    fn is_digest_of(&self, mut file: &File) -> std::io::Result<bool> {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Digest::of(&bytes) == self.compiled)
+    }
+}
