@@ -130,7 +130,8 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
     fn wake_longest_resting(&self, view: &mut NetworkView<L>) -> Result<bool, StoreError> {
         let mut any = false;
         for pool in self.pools.iter() {
-            let permitted = view.permitted(pool.ranges.iter().map(|part| part.range));
+            let mut permitted = view.permitted(pool.ranges.iter().map(|part| part.range));
+            permitted.sort_unstable();
             if let Some((address, _)) = view.ledger().longest_resting(&permitted)? {
                 view.wake(address);
                 any = true;

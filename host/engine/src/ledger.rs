@@ -110,7 +110,8 @@ pub trait LedgerQueries {
     /// `from`, in the family of `from`.
     fn next_used_run(&self, from: IpAddr) -> Result<Option<IpRange>, StoreError>;
 
-    /// The resting address within the ranges that was freed first, and when. O(resting) in the worst case.
+    /// The resting address within the ranges, which are disjoint and in order, that was freed first, and when.
+    /// O(resting · log ranges) in the worst case.
     fn longest_resting(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError>;
 
     /// How many addresses within the range rest. O(resting).

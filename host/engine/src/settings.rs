@@ -233,9 +233,9 @@ mod tests {
             (r#"{"limits": {"memory": 65535}}"#, "ipam.limits.memory: 65535 is out of range"),
             (
                 r#"{"limits": {"fuel": 18446744073709551615}}"#,
-                "ipam.limits.fuel: 18446744073709551615 is out of range: use a whole number from 1 to 1000000000",
+                "ipam.limits.fuel: 18446744073709551615 is out of range: use a whole number from 1 to 500000000",
             ),
-            (r#"{"limits": {"fuel": 1000000001}}"#, "ipam.limits.fuel: 1000000001 is out of range"),
+            (r#"{"limits": {"fuel": 500000001}}"#, "ipam.limits.fuel: 500000001 is out of range"),
             (r#"{"limits": {"fuel": -1}}"#, "ipam.limits.fuel: -1 is out of range"),
             (r#"{"limits": {"fuel": 1e30}}"#, "ipam.limits.fuel: "),
         ];

@@ -10,16 +10,17 @@ const WORDS: usize = 16;
 
 impl Sinner for WaitsForMemory {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        let mut memory = vec![0_usize; LINES * WORDS];
-        let start = memory.as_mut_ptr();
+        // Not zeroed, which would cost fuel.
+        let start = Vec::<usize>::with_capacity(LINES * WORDS).leak().as_mut_ptr();
         // Far from its neighbours, each line once: the step has no factor in common with the number of lines.
         let mut line = 0;
         for _ in 0..LINES {
             let next = (line + 485_207) % LINES;
-            memory[line * WORDS] = start.wrapping_add(next * WORDS) as usize;
+            // SAFETY: within the capacity.
+            unsafe { start.add(line * WORDS).write(start.wrapping_add(next * WORDS) as usize) };
             line = next;
         }
-        let mut place = start as *const usize;
+        let mut place = start.cast_const();
         loop {
             for _ in 0..64 {
                 // SAFETY: every word that is read was written above, and leads to another one.

@@ -43,7 +43,7 @@ impl Sin {
 
     /// With bounds that let a hundred megabytes come into being.
     pub(crate) fn with_room(self) -> Self {
-        self.with(json!({"limits": {"memory": "512MiB", "fuel": 1_000_000_000_u64}}))
+        self.with(json!({"limits": {"memory": "512MiB", "fuel": 500_000_000_u64}}))
     }
 
     pub(crate) fn when(self, before: Before) -> Self {

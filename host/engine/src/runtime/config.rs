@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wasmtime::{Config, ModuleVersionStrategy, WasmBacktraceDetails, WasmFeatures};
 
 use super::code::InPlace;
+use super::fuel;
 
 /// What a compiled artefact was made by and for: another key means it must be compiled anew. It holds the *exact*
 /// wasmtime version, because a security release may repair the machine code itself.
@@ -41,6 +42,7 @@ pub(crate) fn base() -> wasmtime::Result<Config> {
         .gc_support(false)
         .wasm_features(UNUSED_FEATURES, false)
         .consume_fuel(true)
+        .operator_cost(fuel::costs())
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .native_unwind_info(false)
         // The reservation is address space, not memory. Small enough for `ulimit -v` and for boards with 39 bits, and as

@@ -9,7 +9,7 @@ use super::process::ProcessError;
 /// Bounds of an invocation. The time is bounded by fuel: it is exact, so that a test meets the bound of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Wasm instructions, roughly; 10 million take some 10 ms.
+    /// Wasm instructions, roughly, of at most some 15 ns each; 10 million take some 10 ms.
     pub fuel: u64,
     /// Bytes of linear memories and tables, all of the component together.
     pub memory: usize,
@@ -17,7 +17,7 @@ pub struct Limits {
 
 impl Limits {
     /// The fuel that a configuration may grant.
-    pub const FUEL: RangeInclusive<u64> = 1..=1_000_000_000;
+    pub const FUEL: RangeInclusive<u64> = 1..=500_000_000;
     /// The memory that a configuration may grant.
     pub const MEMORY: RangeInclusive<usize> = 64 << 10..=1 << 30;
 }

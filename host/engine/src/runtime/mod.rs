@@ -8,6 +8,7 @@ mod contract;
 mod convert;
 mod declared;
 mod fault;
+mod fuel;
 mod limits;
 mod process;
 mod session;

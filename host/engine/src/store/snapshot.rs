@@ -193,7 +193,8 @@ impl<'t> Snapshot<'t> {
         let mut longest = None;
         self.scan(&key::prefix(Table::RestOrder, net), |key, _| {
             let (freed_at, address) = self.rest(key)?;
-            if within.iter().any(|range| range.contains(address)) {
+            let at_or_below = within.partition_point(|range| range.first() <= address);
+            if at_or_below.checked_sub(1).is_some_and(|index| within[index].contains(address)) {
                 longest = Some((address, freed_at));
             }
             Ok(longest.is_none())
