@@ -21,7 +21,7 @@ fn a_wrong_expectation_shows_request_answer_and_cost() {
         "ADD web-1 eth0, pod team-a/web, K8S_POD_NAMESPACE=team-a, K8S_POD_NAME=web, K=V, annotation a=b, now 1767225600000",
         "config    {\"does\":\"\",\"subnet\":\"10.1.0.0/24\"}",
         "answer    10.1.0.2/24 via 10.1.0.1",
-        " of 50000000 fuel, ",
+        " of 100000000 fuel, ",
         " host calls, ",
     ] {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");

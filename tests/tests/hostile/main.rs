@@ -157,7 +157,7 @@ fn loops_at_start() {
         Compiler::new().unwrap().compile(&component).map(|compiled| compiled.surface).expect_err("it never starts");
     assert_eq!(
         error.to_string(),
-        "this is no policy this version can run: it ran longer than its bound of 50000000 fuel (host key `limits.fuel`) and was stopped"
+        "this is no policy this version can run: it ran longer than its bound of 100000000 fuel (host key `limits.fuel`) and was stopped"
     );
 }
 

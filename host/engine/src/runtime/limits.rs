@@ -9,7 +9,7 @@ use super::process::ProcessError;
 /// Bounds of an invocation. The time is bounded by fuel: it is exact, so that a test meets the bound of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Wasm instructions, roughly, of at most some 15 ns each; 10 million take some 10 ms.
+    /// Wasm instructions, roughly, of at most some 30 ns each; 10 million take some 10 ms.
     pub fuel: u64,
     /// Bytes of linear memories and tables, all of the component together.
     pub memory: usize,
@@ -24,7 +24,7 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { fuel: 50_000_000, memory: 64 << 20 }
+        Self { fuel: 100_000_000, memory: 64 << 20 }
     }
 }
 
