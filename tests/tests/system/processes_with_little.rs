@@ -44,13 +44,6 @@ fn too_little_address_space_is_named() {
 }
 
 #[test]
-fn one_gibibyte_of_address_space_is_enough_for_a_policy() {
-    let node = Node::new();
-    let outcome = add_within(&node, 1 << 20, "c1");
-    outcome.result();
-}
-
-#[test]
 fn a_file_system_without_execution_is_named() {
     let node = Node::new();
     guest("honest").install();
