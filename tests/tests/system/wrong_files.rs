@@ -27,6 +27,15 @@ fn refused(node: &Node, network: &Value, words: &[&str]) -> Fault {
     fault
 }
 
+/// The same for several ADDs of one node: each has a container of its own.
+fn refused_as(node: &Node, network: &Value, container: &str, words: &[&str]) {
+    let fault = Cni::add(network, &node.container(container)).run().fault();
+    assert_eq!(fault.code, 5, "{fault:?}");
+    for word in words {
+        assert!(fault.msg.contains(word), "{fault:?} says {word:?}");
+    }
+}
+
 fn honest() -> Value {
     addresses_only_with(json!({"ipam": {"type": "gingham", "policy": "honest", "subnet": null}}))
 }
@@ -69,7 +78,8 @@ fn a_rotten_compiled_policy() {
         rotten[at] ^= 1;
         fs::write(&path, rotten).unwrap();
         fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
-        refused(&node, &honest(), &["honest", "damaged or was replaced", "ginghamctl policy recompile"]);
+        let words = ["honest", "damaged or was replaced", "ginghamctl policy recompile"];
+        refused_as(&node, &honest(), &format!("c{at}"), &words);
     }
     assert!(ctl(&["policy", "list"]).done().contains("ginghamctl policy recompile"));
     fs::write(&path, &bytes).unwrap();
@@ -94,10 +104,10 @@ fn machine_code_of_another_policy() {
         addresses_only_with(json!({"ipam": {"policy": format!("honest@{digest}"), "type": "gingham", "subnet": null}}));
     Cni::add(&pinned, &node.container("c1")).run().result();
     fs::copy(&other_code, &honest_code).unwrap();
-    refused(&node, &pinned, &["honest", &digest, "ginghamctl policy recompile"]);
+    refused_as(&node, &pinned, "code", &["honest", &digest, "ginghamctl policy recompile"]);
     // With its record, too.
     fs::copy(other_code.with_extension("json"), honest_code.with_extension("json")).unwrap();
-    refused(&node, &pinned, &["honest", &digest, "ginghamctl policy recompile"]);
+    refused_as(&node, &pinned, "both", &["honest", &digest, "ginghamctl policy recompile"]);
     ctl(&["policy", "recompile"]).done();
     Cni::add(&pinned, &node.container("c2")).run().result();
 }
