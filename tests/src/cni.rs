@@ -1,6 +1,7 @@
 //! Calls of a plugin, as a runtime makes them.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
@@ -30,6 +31,22 @@ pub struct Cni {
     input: Option<String>,
     /// None: without the variable, even if a call has it otherwise.
     variables: Vec<(String, Option<OsString>)>,
+    output: Output,
+}
+
+/// Where a call's standard output leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// To the test.
+    Read,
+    /// To a pipe whose reader has gone.
+    Abandoned,
+    /// To a device that is full.
+    Full,
+    /// To a file that is open for reading only.
+    ReadOnly,
+    /// Nowhere: the descriptor is closed.
+    Closed,
 }
 
 /// What came of a call.
@@ -91,7 +108,8 @@ impl Cni {
     /// Any verb, without an attachment.
     pub fn of(verb: &'static str, network: &Value) -> Self {
         let directories = vec![PLUGINS.into()];
-        Self { verb, program: None, directories, network: network.clone(), input: None, variables: Vec::new() }
+        let (network, output) = (network.clone(), Output::Read);
+        Self { verb, program: None, directories, network, input: None, variables: Vec::new(), output }
     }
 
     fn attachment(self, container: &Container) -> Self {
@@ -164,6 +182,12 @@ impl Cni {
         Self { directories: vec![directory.into()], ..self }
     }
 
+    /// Another standard output.
+    #[must_use]
+    pub fn output(self, output: Output) -> Self {
+        Self { output, ..self }
+    }
+
     /// `GINGHAM_FAILPOINT`, in the plugin that has them.
     #[must_use]
     pub fn failpoint(self, place_and_deed: &str) -> Self {
@@ -173,7 +197,7 @@ impl Cni {
 
     /// Starts the call.
     pub fn start(&self) -> Running {
-        let mut command = Command::new(self.find());
+        let mut command = self.command();
         command.env_clear().env("CNI_COMMAND", self.verb).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("CNI_PATH", std::env::join_paths(&self.directories).unwrap());
         for (name, value) in &self.variables {
@@ -182,12 +206,34 @@ impl Cni {
                 None => command.env_remove(name),
             };
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(self.stdout()).stderr(Stdio::piped());
         let input = self.input.clone().unwrap_or_else(|| self.network.to_string());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        if self.output == Output::Abandoned {
+            // Before the plugin has read what it is to do.
+            drop(child.stdout.take());
+        }
         // A plugin that ends before it has read its input says why on standard output.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         Running { child }
+    }
+
+    fn command(&self) -> Command {
+        if self.output != Output::Closed {
+            return Command::new(self.find());
+        }
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", r#"exec "$0" >&-"#]).arg(self.find());
+        shell
+    }
+
+    fn stdout(&self) -> Stdio {
+        match self.output {
+            Output::Read | Output::Abandoned => Stdio::piped(),
+            Output::Full => File::options().write(true).open("/dev/full").unwrap().into(),
+            Output::ReadOnly => File::open("/dev/zero").unwrap().into(),
+            Output::Closed => Stdio::null(),
+        }
     }
 
     /// Runs the call to its end.
@@ -236,10 +282,14 @@ impl Running {
 
     /// Waits for its end.
     pub fn end(mut self) -> Outcome {
-        let stdout = read_aside(self.child.stdout.take().unwrap());
+        let stdout = self.child.stdout.take().map(read_aside);
         let stderr = read_aside(self.child.stderr.take().unwrap());
         let status = self.wait();
-        Outcome { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+        Outcome {
+            status,
+            stdout: stdout.map_or(String::new(), |stdout| stdout.join().unwrap()),
+            stderr: stderr.join().unwrap(),
+        }
     }
 
     fn wait(&mut self) -> ExitStatus {
@@ -288,6 +338,13 @@ impl Outcome {
         let code = json["code"].as_u64().unwrap_or_else(|| panic!("no code: {json}"));
         assert!(!text("msg").is_empty(), "no msg: {json}");
         Fault { code, msg: text("msg"), details: text("details") }
+    }
+
+    /// The call failed, and said why on standard error alone, because standard output takes nothing.
+    #[track_caller]
+    pub fn complaint(&self) -> &str {
+        assert_eq!((self.status.code(), self.stdout.as_str()), (Some(1), ""), "{:?}: {}", self.status, self.stderr);
+        &self.stderr
     }
 
     /// It was killed.

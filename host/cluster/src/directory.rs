@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gingham_engine::ownership::shared_store::{Call, Record, Reply, SharedStore, StoreFault, Version};
+use gingham_net::short_name;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -44,7 +45,8 @@ impl Directory {
             StoreFault::Unusable(format!("cluster.directory: {} cannot be used: {error}", self.path.display()))
         };
         let _lock = self.lock(deadline)?;
-        let file = self.path.join(format!("{}.json", self.network));
+        // A file's name has room for 255 bytes, as has a network's.
+        let file = self.path.join(format!("{}.json", short_name(&self.network, 250).replace('/', "~")));
         let mut records = match fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| fault(error.into()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Records::default(),

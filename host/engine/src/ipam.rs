@@ -5,6 +5,8 @@ mod error;
 mod prepared;
 mod release;
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use crate::attachment::{Answer, Refusal, Request};
@@ -19,7 +21,7 @@ use crate::store_error::StoreError;
 pub(crate) use error::call_error;
 pub use error::{ClusterFault, IpamError};
 pub use prepared::{PoolRoom, Prepared, prepare};
-pub use release::release;
+pub use release::{release, withdraw};
 
 /// Addresses whose rest may end within one request; more wait for the next one.
 const RESTS_ENDED: usize = 256;
@@ -33,6 +35,8 @@ pub struct Granted {
     pub prefixes: Vec<IpNet>,
     /// The networks of all pools of the policy, each once.
     pub networks: Vec<IpNet>,
+    /// Those of its addresses that cooled when they were granted, and since when, in milliseconds since the epoch.
+    pub cooling: Vec<(IpAddr, u64)>,
     /// What the policy cost.
     pub usage: Usage,
 }
@@ -85,7 +89,8 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
             GuardError::Store(store) => IpamError::Store(store),
             source => IpamError::Guard { policy: name(), source },
         })?;
-        self.tell_of_short_rests(&answer, request, &view, log)?;
+        let cooling = cooling(&answer, &view)?;
+        self.tell_of_short_rests(&cooling, request, log);
         let prefixes = prefixes(&answer, view.pools());
         let mut ledger = view.into_ledger()?;
         let addresses = answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
@@ -94,7 +99,8 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
             Masquerade { within, ..masquerade }
         });
         ledger.attach(&request.key, &AttachmentRecord { addresses, masquerade, ..record.clone() })?;
-        Ok((Granted { answer, prefixes, networks: self.pools.networks(), usage: self.session.usage() }, ledger))
+        let (networks, usage) = (self.pools.networks(), self.session.usage());
+        Ok((Granted { answer, prefixes, networks, cooling, usage }, ledger))
     }
 
     fn ask(
@@ -140,20 +146,13 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         Ok(any)
     }
 
-    fn tell_of_short_rests(
-        &self,
-        answer: &Answer,
-        request: &Request,
-        view: &NetworkView<L>,
-        log: &mut Vec<LogLine>,
-    ) -> Result<(), StoreError> {
-        for address in answer.addresses.iter().map(|assigned| assigned.address.addr()) {
-            let Some(freed) = view.ledger().resting_since(address)? else { continue };
-            let rested = request.now.saturating_sub(freed);
+    fn tell_of_short_rests(&self, cooling: &[(IpAddr, u64)], request: &Request, log: &mut Vec<LogLine>) {
+        for (address, freed) in cooling {
+            let rested = request.now.saturating_sub(*freed);
             if rested >= millis(self.settings) {
                 continue;
             }
-            let reason = if request.requested.contains(&address) {
+            let reason = if request.requested.contains(address) {
                 "it was asked for by name"
             } else {
                 "no other address of its pool was free"
@@ -166,7 +165,6 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
             );
             log.push(LogLine { level: LogLevel::Warn, message });
         }
-        Ok(())
     }
 }
 
@@ -177,6 +175,15 @@ fn millis(settings: &Settings) -> u64 {
 #[allow(clippy::cast_precision_loss)] // For people, with one digit.
 fn seconds(millis: u64) -> f64 {
     millis as f64 / 1000.0
+}
+
+/// Those of an answer's addresses that cool.
+fn cooling<L: Ledger>(answer: &Answer, view: &NetworkView<L>) -> Result<Vec<(IpAddr, u64)>, StoreError> {
+    let mut cooling = Vec::new();
+    for address in answer.addresses.iter().map(|assigned| assigned.address.addr()) {
+        cooling.extend(view.ledger().resting_since(address)?.map(|freed| (address, freed)));
+    }
+    Ok(cooling)
 }
 
 fn prefixes(answer: &Answer, pools: &Pools) -> Vec<IpNet> {

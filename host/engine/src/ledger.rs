@@ -152,6 +152,11 @@ pub fn recorded<L: LedgerQueries + ?Sized>(
     Ok(ledger.attachment(&by_container)?.map(|record| (by_container, record)))
 }
 
+/// Since when an address cools, by a list of those that do.
+pub(crate) fn freed_at(cooling: &[(IpAddr, u64)], address: IpAddr) -> Option<u64> {
+    cooling.iter().find(|(cools, _)| *cools == address).map(|(_, freed_at)| *freed_at)
+}
+
 /// One network's state in one open write transaction. Dropping a ledger without [`Ledger::commit`] undoes everything.
 ///
 /// Every method fails with [`StoreError`] only if the store itself does, or refuses what cannot be recorded; the ledger
@@ -170,6 +175,14 @@ pub trait Ledger: LedgerQueries {
 
     /// Records whether an attachment is masqueraded. Says whether the attachment is recorded.
     fn put_masquerade(&mut self, key: &AttachmentKey, masquerade: &Masquerade) -> Result<bool, StoreError>;
+
+    /// Forgets an attachment whose addresses no container ever had. They are free immediately, except those of `cooling`:
+    /// they go on cooling since the time that is with them. None if it was not recorded.
+    fn withdraw(
+        &mut self,
+        key: &AttachmentKey,
+        cooling: &[(IpAddr, u64)],
+    ) -> Result<Option<AttachmentRecord>, StoreError>;
 
     /// Sets (`Some`) or forgets (`None`) a note. Sizes are the caller's business.
     fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError>;

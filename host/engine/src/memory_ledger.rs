@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::address::{Family, IpRange, predecessor, successor};
 use crate::attachment::AttachmentKey;
-use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade};
+use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade, freed_at};
 use crate::store::key;
 use crate::store_error::StoreError;
 
@@ -225,6 +225,22 @@ impl Ledger for MemoryLedger {
     fn put_masquerade(&mut self, key: &AttachmentKey, masquerade: &Masquerade) -> Result<bool, StoreError> {
         let record = self.book.attachments.get_mut(key);
         Ok(record.map(|record| record.masquerade = Some(masquerade.clone())).is_some())
+    }
+
+    fn withdraw(
+        &mut self,
+        key: &AttachmentKey,
+        cooling: &[(IpAddr, u64)],
+    ) -> Result<Option<AttachmentRecord>, StoreError> {
+        let Some(record) = self.book.attachments.remove(key) else { return Ok(None) };
+        for address in &record.addresses {
+            self.book.leases.remove(address);
+            match freed_at(cooling, *address) {
+                Some(freed_at) => self.book.rest(*address, freed_at),
+                None => self.book.unuse_address(*address),
+            }
+        }
+        Ok(Some(record))
     }
 
     fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {

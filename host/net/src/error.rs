@@ -100,6 +100,16 @@ pub enum NetError {
         /// The text or address.
         mac: String,
     },
+    /// An address of another kind of network than Ethernet.
+    #[error(
+        "{mac:?} cannot be an interface's MAC address: it has {length} bytes, and Ethernet's have 6, as in c2:11:22:33:44:55"
+    )]
+    NotEthernet {
+        /// The text.
+        mac: String,
+        /// Its bytes.
+        length: usize,
+    },
     /// An interface did not become operational.
     #[error("the interface {name:?} is not up {} ms after both its ends were set up: its state is {state}", waited.as_millis())]
     NotOperational {

@@ -18,6 +18,7 @@ pub mod notice;
 mod operational_state;
 pub mod reach;
 pub mod route;
+mod short_name;
 pub mod spoofing;
 pub mod sysctl;
 pub mod veth;
@@ -25,3 +26,4 @@ pub mod vlan;
 
 pub use error::{NetError, SysctlUnset};
 pub use mac::Mac;
+pub use short_name::short_name;

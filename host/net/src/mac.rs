@@ -73,21 +73,37 @@ impl fmt::Display for Mac {
 impl FromStr for Mac {
     type Err = NetError;
 
-    /// Reads six hexadecimal bytes between colons, or all between dashes.
+    /// Reads the forms that Go's `net.ParseMAC` reads: bytes of two hexadecimal digits between colons or dashes, and
+    /// groups of four digits between dots. Of its lengths, 6, 8 and 20 bytes, an Ethernet interface can have the first.
     fn from_str(text: &str) -> Result<Self, NetError> {
-        let bad = || NetError::BadMac { mac: text.to_owned() };
-        let separator = if text.contains('-') { '-' } else { ':' };
-        let mut parts = text.split(separator);
-        let mut bytes = [0; 6];
-        for byte in &mut bytes {
-            let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()));
-            *byte = u8::from_str_radix(part.ok_or_else(bad)?, 16).map_err(|_| bad())?;
+        let bytes = digits(text).ok_or_else(|| NetError::BadMac { mac: text.to_owned() })?;
+        match <[u8; 6]>::try_from(bytes.as_slice()) {
+            Ok(bytes) => Self::new(bytes).map_err(|_| NetError::BadMac { mac: text.to_owned() }),
+            Err(_) if [8, 20].contains(&bytes.len()) => {
+                Err(NetError::NotEthernet { mac: text.to_owned(), length: bytes.len() })
+            }
+            Err(_) => Err(NetError::BadMac { mac: text.to_owned() }),
         }
-        if parts.next().is_some() {
-            return Err(bad());
-        }
-        Self::new(bytes).map_err(|_| bad())
     }
+}
+
+fn digits(text: &str) -> Option<Vec<u8>> {
+    let (separator, width) = match text {
+        _ if text.contains(':') => (':', 2),
+        _ if text.contains('-') => ('-', 2),
+        _ => ('.', 4),
+    };
+    let mut bytes = Vec::with_capacity(20);
+    for group in text.split(separator) {
+        if group.len() != width || !group.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        // All of it is ASCII, so every second byte is a boundary.
+        for at in (0..width).step_by(2) {
+            bytes.push(u8::from_str_radix(&group[at..at + 2], 16).ok()?);
+        }
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -97,7 +113,9 @@ mod tests {
     #[test]
     fn reads_and_prints() {
         assert_eq!("C2:11:22:33:44:55".parse::<Mac>().unwrap().to_string(), "c2:11:22:33:44:55");
-        assert_eq!("c2-11-22-33-44-5f".parse::<Mac>().unwrap().octets(), [0xc2, 0x11, 0x22, 0x33, 0x44, 0x5f]);
+        for text in ["c2-11-22-33-44-5f", "c211.2233.445f", "C211.2233.445F"] {
+            assert_eq!(text.parse::<Mac>().unwrap().octets(), [0xc2, 0x11, 0x22, 0x33, 0x44, 0x5f], "{text}");
+        }
     }
 
     #[test]
@@ -109,11 +127,27 @@ mod tests {
             "01:00:5e:00:00:01",
             "00:00:00:00:00:00",
             "c2:+1:22:33:44:55",
+            "c2:11-22:33:44:55",
+            "c2:1:22:33:44:55",
+            "c2112233445f",
+            "c21.1223.3445f",
+            "c211.2233",
+            "c211.2233.445é",
         ];
         for text in bad {
             let error = text.parse::<Mac>().expect_err(text);
             assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
         }
+    }
+
+    #[test]
+    fn addresses_of_other_networks_are_refused_in_words() {
+        for text in ["02:00:5e:10:00:00:00:01", "02-00-5e-10-00-00-00-01", "0200.5e10.0000.0001"] {
+            let error = text.parse::<Mac>().unwrap_err().to_string();
+            assert!(error.contains("8 bytes") && error.contains("6"), "{error}");
+        }
+        let infiniband = ["00"; 20].join(":");
+        assert!(infiniband.parse::<Mac>().unwrap_err().to_string().contains("20 bytes"));
     }
 
     #[test]

@@ -53,6 +53,7 @@ use crate::nftables::refusal::{Refusal, Step};
 use crate::nftables::rule::Rule;
 use crate::nftables::ruleset::{self, Transaction};
 use crate::nftables::set::{Element, Family, Set};
+use crate::short_name;
 
 const CHAIN: &str = "postrouting";
 const COMMENT: &str = "containers";
@@ -62,7 +63,7 @@ const LONGEST_TABLE_NAME: usize = 255;
 const MULTICAST_V4: IpNet = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), 4);
 const MULTICAST_V6: IpNet = IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8);
 /// The longest network name, in bytes, that can be masqueraded.
-pub const LONGEST_NETWORK_NAME: usize = LONGEST_TABLE_NAME - TABLE_PREFIX.len();
+pub const LONGEST_NETWORK_NAME: usize = 255;
 /// Each of these that is lost means that another process's transaction went through in the tenth of a millisecond
 /// between our reading and our writing.
 const GUARDED_ATTEMPTS: usize = 20;
@@ -300,7 +301,7 @@ fn table_of(network: &str) -> Result<String, MasqueradeError> {
             longest: LONGEST_NETWORK_NAME,
         });
     }
-    Ok(format!("{TABLE_PREFIX}{network}"))
+    Ok(format!("{TABLE_PREFIX}{}", short_name(network, LONGEST_TABLE_NAME - TABLE_PREFIX.len())))
 }
 
 /// The set of masqueraded addresses.

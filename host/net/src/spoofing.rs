@@ -20,17 +20,19 @@ mod error;
 mod tests;
 
 pub use self::error::SpoofingError;
-use crate::Mac;
 use crate::netlink::{ErrorKind, Netfilter, Socket};
 use crate::nftables::expression::Expressions;
 pub use crate::nftables::refusal::KernelPart;
 use crate::nftables::refusal::{Refusal, Step};
 use crate::nftables::rule::{InstalledRule, Rule};
 use crate::nftables::ruleset::{self, Generation, Table, Transaction};
+use crate::{Mac, short_name};
 
 const CHAIN: &str = "prerouting";
 /// The kernel's `NFT_NAME_MAXLEN` less the NUL at the end.
 const LONGEST_TABLE_NAME: usize = 255;
+const TABLE_PREFIX: &str = "gingham-";
+const LONGEST_NETWORK_NAME: usize = 255;
 /// What `nft` takes.
 const LONGEST_COMMENT: usize = 128;
 /// Each of these that is lost means that somebody's transaction went through in the tenth of a millisecond between our
@@ -215,6 +217,10 @@ fn try_remove_reference(socket: &mut Socket<Netfilter>, container: &str, interfa
     let comment = format!("macspoofchk-{container}-{interface}");
     let of_port = format!("cni-br-iface-{container}-{interface}");
     let of_address = format!("{of_port}-mac");
+    if of_address.len() > LONGEST_TABLE_NAME {
+        // A chain's name is no longer than a table's: the reference could not make these, and the kernel refuses the question.
+        return Ok(());
+    }
     let mut transaction = Transaction::of_table(table, None);
     let mut is_something = false;
     for rule in ruleset::rules(socket, table, REFERENCE_CHAIN)? {
@@ -247,10 +253,9 @@ fn port_of(rule: &InstalledRule) -> Option<&str> {
 }
 
 fn table_of(network: &str) -> Result<String, SpoofingError> {
-    let name = format!("gingham-{network}");
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    if network.is_empty() || !network.bytes().all(allowed) || name.len() > LONGEST_TABLE_NAME {
+    if network.is_empty() || !network.bytes().all(allowed) || network.len() > LONGEST_NETWORK_NAME {
         return Err(SpoofingError::NetworkName { network: network.to_owned() });
     }
-    Ok(name)
+    Ok(format!("{TABLE_PREFIX}{}", short_name(network, LONGEST_TABLE_NAME - TABLE_PREFIX.len())))
 }

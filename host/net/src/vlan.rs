@@ -67,8 +67,8 @@ impl PortVlans {
         default_vlan.filter(|vlan| !self.keep_default && !is_wanted(*vlan))
     }
 
-    /// How what a port has differs from this, one sentence for each VLAN that is missing, too much or other; `default`
-    /// is the bridge's default VLAN.
+    /// How what a port has differs from this, one sentence for each VLAN that is missing, other, or mixed with its own;
+    /// `default` is the bridge's default VLAN.
     pub fn differences(&self, present: &[Membership], default_vlan: Option<u16>) -> Vec<String> {
         let wanted = by_number(&self.memberships());
         let present = by_number(present);
@@ -78,7 +78,9 @@ impl PortVlans {
             Some(_) => Some(format!("VLAN {vlan} is not {}", kind.name())),
             None => Some(format!("VLAN {vlan} is missing")),
         });
-        let surplus = present.keys().filter(|vlan| !wanted.contains_key(vlan) && !kept(**vlan));
+        // What others added with a tag is apart from what the container sends and gets without one.
+        let mixes = present.iter().filter(|(_, kind)| kind.native || kind.untagged).map(|(vlan, _)| *vlan);
+        let surplus = mixes.filter(|vlan| !wanted.contains_key(vlan) && !kept(*vlan));
         missing.chain(surplus.map(|vlan| format!("VLAN {vlan} is too much"))).collect()
     }
 }

@@ -3,6 +3,8 @@
 //! Everything that can be refused is refused before the kernel is touched; what was done is taken back if a later step
 //! fails. The record is durable before any interface exists.
 
+use std::cell::Cell;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,8 +36,9 @@ use crate::ipam::{AddressManagement, Applicant, key_of};
 use crate::journal;
 use crate::links;
 use crate::nat;
+use crate::output::Output;
 use crate::plan::{AddressSource, HostEnd, Role};
-use crate::records::Records;
+use crate::records::{End, Records};
 use crate::sandbox;
 use crate::undo::UndoStack;
 
@@ -51,6 +54,8 @@ struct Add<'a> {
     records: &'a Records<'a>,
     /// None as IPAM plugin of another main plugin.
     link: Option<LinkPlan>,
+    /// Whether the container's end had the addresses: others may know them by now, so they cool if the ADD fails.
+    used: Cell<bool>,
 }
 
 /// The container's link, decided.
@@ -64,8 +69,8 @@ struct LinkPlan {
 
 /// What an ADD has done.
 enum Done {
-    /// The attachment is recorded, with its leases if it has any.
-    Recorded,
+    /// The attachment is recorded, with its leases if it has any; and which of them cooled until then, and since when.
+    Recorded(Vec<(IpAddr, u64)>),
     /// Another plugin was asked for addresses.
     Delegated(String),
     /// The container's port is guarded, or is about to be.
@@ -74,8 +79,8 @@ enum Done {
     Linked(HostEnd),
 }
 
-/// Serves ADD: the result, for standard output.
-pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path) -> Result<String, CniError> {
+/// Serves ADD. Its last step is to hand over the result.
+pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path, output: &mut Output<'_>) -> Result<(), CniError> {
     let version = call.config.version()?;
     let role = call.role()?;
     let arguments = call.arguments()?;
@@ -95,14 +100,15 @@ pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path) -> Result<
     // To the end: from the record to the link, and back to nothing if something fails.
     let _without_gc = link.as_ref().map(|_| records.keep_gc_out()).transpose()?;
     failpoint::reach("add.planned")?;
-    let add = Add { call, version, applicant, management: &management, records: &records, link };
+    let used = Cell::new(false);
+    let add = Add { call, version, applicant, management: &management, records: &records, link, used };
     let mut undo = UndoStack::new();
-    let ended = add.run(wishes, &mut undo);
+    let ended = add.run(wishes, &mut undo).and_then(|result| Ok(output.write(&result)?));
     journal::notices();
     match ended {
-        Ok(result) => {
+        Ok(()) => {
             undo.disarm();
-            Ok(result)
+            Ok(())
         }
         Err(error) => {
             let faults = undo.unwind(|done| add.take_back(done));
@@ -146,14 +152,14 @@ impl Add<'_> {
         let allotment = match &self.management.source {
             AddressSource::Policy(choice) => {
                 let allotment = self.management.allocate(choice, &self.applicant, wishes, self.records)?;
-                undo.push(Done::Recorded);
+                undo.push(Done::Recorded(allotment.cooling.clone()));
                 allotment
             }
             AddressSource::Delegate(plugin) => {
                 // A second ADD for the same attachment ends here, so that the DEL that follows a failed delegation
                 // never takes the first one's addresses away.
                 self.applicant.record(self.records)?;
-                undo.push(Done::Recorded);
+                undo.push(Done::Recorded(Vec::new()));
                 failpoint::reach("add.recorded")?;
                 undo.push(Done::Delegated(plugin.clone()));
                 let allotment = self.management.delegate(plugin)?;
@@ -162,7 +168,7 @@ impl Add<'_> {
             }
             AddressSource::None => {
                 self.applicant.record(self.records)?;
-                undo.push(Done::Recorded);
+                undo.push(Done::Recorded(Vec::new()));
                 Allotment::default()
             }
         };
@@ -211,6 +217,7 @@ impl Add<'_> {
         failpoint::reach("add.gateway")?;
         forward(&addressing.gateways)?;
         if link.bridge.starts_container_end {
+            self.used.set(true);
             let mut inside = self.configure(link, &veth, &addressing.addresses(), &routes)?;
             bridge::wait_until_forwarding(&mut host, &bridge, veth.host_index, PATIENCE)?;
             if !addressing.ips.is_empty() {
@@ -307,9 +314,10 @@ impl Add<'_> {
             Done::Linked(host_end) => links::delete(&host_end).map(drop),
             Done::Guarded(host_end) => guards::remove(&self.call.config.name, &host_end),
             Done::Delegated(plugin) => self.management.take_back(&plugin),
-            Done::Recorded => {
+            Done::Recorded(cooling) => {
                 let key = key_of(self.applicant.attachment);
-                let forget = || self.management.forget([&key], self.records);
+                let end = if self.used.get() { End::Used } else { End::NeverUsed(cooling) };
+                let forget = || self.management.forget([&key], &end, self.records);
                 if self.link.is_none() {
                     return forget();
                 }

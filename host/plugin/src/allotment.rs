@@ -1,5 +1,7 @@
 //! What an attachment was given, as CNI has it.
 
+use std::net::IpAddr;
+
 use gingham_engine::attachment;
 use gingham_engine::ipam::Granted;
 use ipnet::IpNet;
@@ -19,6 +21,8 @@ pub(crate) struct Allotment {
     pub(crate) prefixes: Vec<IpNet>,
     /// All networks of the policy, whose gateways share the bridge.
     pub(crate) networks: Vec<IpNet>,
+    /// Those of the addresses that cooled when they were granted, and since when.
+    pub(crate) cooling: Vec<(IpAddr, u64)>,
     /// Whether the gateways are this node's own leases: then no other address of their networks belongs on the bridge.
     pub(crate) own_gateways: bool,
     /// Whether a cluster's store was asked: then the ways to the other nodes may be new.
@@ -49,6 +53,7 @@ impl Allotment {
             dns: answer.dns.map(cni_dns).unwrap_or_default(),
             prefixes: granted.prefixes,
             networks: granted.networks,
+            cooling: granted.cooling,
             ..Self::default()
         }
     }

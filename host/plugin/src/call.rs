@@ -10,6 +10,7 @@ use crate::cni::env::Environment;
 use crate::cni::error::CniError;
 use crate::delegate::Delegate;
 use crate::plan::{self, Role};
+use crate::policies::Policies;
 
 /// What the runtime handed over.
 pub(crate) struct Call {
@@ -36,7 +37,11 @@ impl Call {
     }
 
     pub(crate) fn role(&self) -> Result<Role, CniError> {
-        Ok(plan::role(&self.program, &self.config)?)
+        let is_policy = |name: &str| {
+            // A library that cannot be read is reported by what needs it.
+            Policies::open(&self.library).unwrap_or_else(|_| Policies::built_in()).contains(name)
+        };
+        Ok(plan::role(&self.program, &self.config, is_policy)?)
     }
 
     pub(crate) fn arguments(&self) -> Result<Arguments, CniError> {

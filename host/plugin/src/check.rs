@@ -1,6 +1,8 @@
-//! CHECK: whether an attachment is as its ADD made it.
+//! CHECK: whether a container still has what its ADD gave it.
 //!
-//! The record is compared with `prevResult`, then the kernel with both. Everything found is told at once.
+//! The record is compared with `prevResult`, then the kernel with both, and everything that is missing is reported
+//! together. What plugins later in the chain or an administrator added or changed is no fault as long as it takes nothing
+//! away: the specification wants it so.
 
 use std::path::Path;
 
@@ -13,7 +15,8 @@ use crate::cni::env::Attachment;
 use crate::cni::error::{CniError, Code};
 use crate::cni::result::{CniResult, IpConfig};
 use crate::cni::version::SpecVersion;
-use crate::inspection::Inspection;
+use crate::cni::wishes;
+use crate::inspection::{self, Expected, Inspection};
 use crate::ipam::{AddressManagement, key_of};
 use crate::plan::{AddressSource, HostEnd, Role};
 use crate::sandbox;
@@ -21,7 +24,8 @@ use crate::sandbox;
 /// Serves CHECK.
 pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Result<(), CniError> {
     let version = call.config.version_for("CHECK", SpecVersion::V0_4_0)?;
-    let (management, _) = AddressManagement::of(call, &call.arguments()?)?;
+    let arguments = call.arguments()?;
+    let (management, _) = AddressManagement::of(call, &arguments)?;
     let role = call.role()?;
     let previous = match &call.config.prev_result {
         Some(result) => Some(CniResult::read("prevResult", result, version)?),
@@ -36,12 +40,13 @@ pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Resul
         (Role::Ipam, Some(previous)) => told(&record, &previous.ips, attachment),
         (Role::Main, None) => Err(missing_result()),
         (Role::Main, Some(previous)) => {
-            let ours = addresses_of(&previous, attachment);
+            let mut ours = addresses_of(&previous, attachment);
             if let AddressSource::Policy(_) = &management.source {
                 told(&record, &ours, attachment)?;
-                leased(&record, &ours, attachment)?;
+                ours.retain(|ip| record.addresses.contains(&ip.address.addr()));
             }
-            inspect(call, attachment, netns, &previous, (&record, &ours))
+            let asked = wishes::hardware_address(&call.config.object, &arguments)?;
+            inspect(call, attachment, netns, &Expected { previous: &previous, ips: &ours, record: &record, asked })
         }
     }
 }
@@ -55,14 +60,15 @@ fn recorded(management: &AddressManagement<'_>, attachment: &Attachment) -> Resu
     let unknown = || {
         let Attachment { container, interface } = attachment;
         let text = format!(
-            "Failed to find address added by container {container}: its interface {interface} is not attached to this network"
+            "Failed to find address added by container {container}: its interface {interface} is not attached to this network; {}",
+            inspection::ATTACH_AGAIN
         );
         CniError::new(Code::UNKNOWN_CONTAINER, text)
     };
     management.records()?.attachment(&key_of(attachment))?.ok_or_else(unknown)
 }
 
-/// The result's addresses on the container's interface. Plugins later in the chain may have added others.
+/// The result's addresses on the container's interface. Plugins later in the chain may have added others elsewhere.
 fn addresses_of(previous: &CniResult, attachment: &Attachment) -> Vec<IpConfig> {
     let is_ours = |index: usize| {
         let interface = previous.interfaces.get(index);
@@ -77,42 +83,27 @@ fn told(record: &AttachmentRecord, ips: &[IpConfig], attachment: &Attachment) ->
         None => Ok(()),
         Some(lease) => {
             let container = &attachment.container;
-            let text = format!("{lease} is leased to container {container}, but prevResult does not name it");
+            let text = format!(
+                "{lease} is leased to container {container}, but prevResult does not name it; {}",
+                inspection::ATTACH_AGAIN
+            );
             Err(CniError::new(Code::UNKNOWN_CONTAINER, text))
         }
     }
 }
 
-/// Every address of the result is leased.
-fn leased(record: &AttachmentRecord, ips: &[IpConfig], attachment: &Attachment) -> Result<(), CniError> {
-    match ips.iter().map(|ip| ip.address.addr()).find(|address| !record.addresses.contains(address)) {
-        None => Ok(()),
-        Some(address) => {
-            let container = &attachment.container;
-            let text = format!("prevResult names {address}, but it is not leased to container {container}");
-            Err(CniError::new(Code::UNKNOWN_CONTAINER, text))
-        }
-    }
-}
-
-fn inspect(
-    call: &Call,
-    attachment: &Attachment,
-    netns: &Path,
-    previous: &CniResult,
-    (record, ips): (&AttachmentRecord, &[IpConfig]),
-) -> Result<(), CniError> {
+fn inspect(call: &Call, attachment: &Attachment, netns: &Path, expected: &Expected<'_>) -> Result<(), CniError> {
     let config = BridgeConfig::read(&call.config.object)?;
     let container = sandbox::open(call, netns)?;
     let host_end = HostEnd::of(&call.config.name, attachment)?;
-    let mut inspection = Inspection::new(&config, previous)?;
+    let mut inspection = Inspection::new(&config, expected)?;
     inspection.bridge()?;
     inspection.container(&container, netns, attachment.interface.as_str())?;
     inspection.host_end(host_end.name.as_str())?;
-    inspection.addresses(ips);
+    inspection.addresses();
     inspection.routes();
-    inspection.gateways(ips)?;
+    inspection.gateways()?;
     inspection.guard(&call.config.name, &host_end, attachment)?;
-    inspection.masquerade(&call.config.name, record, ips)?;
+    inspection.masquerade(&call.config.name)?;
     inspection.verdict()
 }

@@ -245,10 +245,12 @@ impl Allocation<'_> {
     }
 }
 
-/// Whether an ADD could be served.
+/// Whether ADDs can be served.
 pub(crate) struct Outlook {
     /// Whether there is an address here or a block to be claimed, as far as that is known.
     pub(crate) room: bool,
+    /// Whether this node has joined: without that it has no block, and cannot have one.
+    pub(crate) member: bool,
     /// Whether the cluster's store answers.
     pub(crate) store: Result<(), CniError>,
 }
@@ -261,6 +263,7 @@ impl Allocation<'_> {
         let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &mut log)?;
         let ledger = self.records.write()?;
         let claimed = cluster.claimed(&ledger)?;
+        let member = !matches!(claimed, Claimed::NotJoined);
         let here = if let Some(prepared) = narrowed(prepared, &claimed, Thrift::UseAll) {
             prepared.room(ledger)?.iter().any(|room| room.free > 0 || room.resting > 0)
         } else {
@@ -270,12 +273,12 @@ impl Allocation<'_> {
             !cluster.is_shared()
         };
         if !cluster.is_shared() {
-            return Ok(Outlook { room: here, store: Ok(()) });
+            return Ok(Outlook { room: here, member, store: Ok(()) });
         }
         let dividing = Dividing::new(self.policy, self.settings, &mut log)?;
         match cluster.has_unclaimed(&dividing, Instant::now() + GLANCE, &mut log) {
-            Ok(unclaimed) => Ok(Outlook { room: here || unclaimed, store: Ok(()) }),
-            Err(fault) => Ok(Outlook { room: here, store: Err(fault.into()) }),
+            Ok(unclaimed) => Ok(Outlook { room: here || unclaimed, member, store: Ok(()) }),
+            Err(fault) => Ok(Outlook { room: here, member, store: Err(fault.into()) }),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::journal;
 use crate::links;
 use crate::nat;
 use crate::plan::{AddressSource, HostEnd, Role};
+use crate::records::End;
 use crate::sandbox;
 
 /// Serves DEL.
@@ -70,11 +71,21 @@ fn forget(call: &Call, attachment: &Attachment, role: Role) -> Result<(), CniErr
     let records = management.records()?;
     let key = key_of(attachment);
     if let AddressSource::Delegate(plugin) = &management.source {
-        // As long as the other plugin has not taken its addresses back, the record stays, and another DEL tries again.
-        management.take_back(plugin)?;
+        let is_recorded = records.attachment(&key)?.is_some();
+        match management.take_back(plugin) {
+            // As long as the other plugin has not taken its addresses back, the record stays, and another DEL tries again.
+            Err(error) if is_recorded => return Err(error),
+            // Its ADD never succeeded, or an earlier DEL did: there is nothing that a runtime should try again for.
+            Err(error) => journal::warn(format!(
+                "IPAM plugin {plugin}: its DEL failed, which changes nothing, because interface {} of container {} is \
+                 not attached: {}",
+                attachment.interface, attachment.container, error.msg
+            )),
+            Ok(()) => {}
+        }
         failpoint::reach("del.delegated")?;
     }
-    let forget = || management.forget([&key], &records);
+    let forget = || management.forget([&key], &End::Used, &records);
     if role == Role::Main {
         let is_asked = BridgeConfig::asks_for_masquerade(&call.config.object);
         nat::leave(&call.config.name, &records, [&key], is_asked, forget)

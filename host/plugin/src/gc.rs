@@ -16,7 +16,7 @@ use crate::ipam::AddressManagement;
 use crate::links;
 use crate::nat;
 use crate::plan::{AddressSource, HostEnd, Role};
-use crate::records::Records;
+use crate::records::{End, Records};
 
 /// Serves GC. Goes on after errors and reports them together.
 ///
@@ -74,7 +74,7 @@ fn forget(
         // It has the same list. Our records stay until it has done its part.
         call.delegate(plugin).pass_on("GC")?;
     }
-    let forget = || management.forget(stale, records);
+    let forget = || management.forget(stale, &End::Used, records);
     if role != Role::Main {
         return forget();
     }

@@ -1,14 +1,14 @@
-//! Looks at the kernel's state of one attachment and notes what is not as it should be.
+//! Looks at the kernel's state of one attachment and notes what the container has lost. Each finding says what cures it.
 
 use std::net::IpAddr;
 use std::path::Path;
 
 use gingham_engine::ledger::AttachmentRecord;
 use gingham_net::address::{self, Address};
-use gingham_net::link::{self, BridgePort, Link};
+use gingham_net::link::{self, Link};
 use gingham_net::netlink::{self, Socket};
 use gingham_net::netns::NetNs;
-use gingham_net::{masquerade, route, spoofing, vlan};
+use gingham_net::{Mac, masquerade, route, spoofing, vlan};
 use ipnet::IpNet;
 
 use crate::alias;
@@ -20,10 +20,25 @@ use crate::cni::result::{CniResult, Interface, IpConfig};
 use crate::guards;
 use crate::plan::HostEnd;
 
+/// What restores a container's own side: nothing less does, once the runtime has started it.
+pub(crate) const ATTACH_AGAIN: &str = "recreate the pod, or call DEL and then ADD";
+
+/// What an attachment should have.
+pub(crate) struct Expected<'a> {
+    /// What the plugins of the chain answered.
+    pub(crate) previous: &'a CniResult,
+    /// The attachment's own addresses.
+    pub(crate) ips: &'a [IpConfig],
+    /// What is recorded of it.
+    pub(crate) record: &'a AttachmentRecord,
+    /// The hardware address that the runtime asked for.
+    pub(crate) asked: Option<Mac>,
+}
+
 /// An inspection under way. Its steps build on each other: the bridge, the container, the node's end, the rest.
 pub(crate) struct Inspection<'a> {
     config: &'a BridgeConfig,
-    previous: &'a CniResult,
+    expected: &'a Expected<'a>,
     host: Socket<netlink::Route>,
     bridge: Option<Link>,
     inside: Option<Inside>,
@@ -41,9 +56,9 @@ struct Inside {
 
 impl<'a> Inspection<'a> {
     /// Nothing was looked at yet.
-    pub(crate) fn new(config: &'a BridgeConfig, previous: &'a CniResult) -> Result<Self, CniError> {
+    pub(crate) fn new(config: &'a BridgeConfig, expected: &'a Expected<'a>) -> Result<Self, CniError> {
         let host = Socket::<netlink::Route>::open()?;
-        Ok(Self { config, previous, host, bridge: None, inside: None, inherited: false, findings: Vec::new() })
+        Ok(Self { config, expected, host, bridge: None, inside: None, inherited: false, findings: Vec::new() })
     }
 
     /// What was found, as one error.
@@ -57,59 +72,60 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// The bridge is there, and as configured.
+    /// The bridge is there and works.
     pub(crate) fn bridge(&mut self) -> Result<(), CniError> {
         let name = self.config.name.as_str();
         let Some(bridge) = link::by_name(&mut self.host, name)? else {
-            self.findings.push(format!("bridge {name} is missing"));
+            self.findings.push(format!("bridge {name} is missing; {ATTACH_AGAIN}, which makes it"));
             return Ok(());
         };
-        self.expect(bridge.is_bridge(), || format!("interface {name} is not a bridge"));
-        self.expect(bridge.up, || format!("bridge {name} is down"));
-        self.expect(bridge.promiscuous || !self.config.promiscuous, || format!("bridge {name} is not promiscuous"));
-        let told = self.previous.interfaces.iter().find(|told| told.name == name && told.sandbox.is_empty());
-        self.same_mac(&bridge, told);
+        self.expect(bridge.is_bridge(), || format!("interface {name} is not a bridge; remove it, then {ATTACH_AGAIN}"));
+        self.expect(bridge.up, || format!("bridge {name} is down; run ip link set {name} up"));
+        self.expect(bridge.promiscuous || !self.config.promiscuous, || {
+            format!("bridge {name} is not promiscuous, as promiscMode wants it; run ip link set {name} promisc on")
+        });
         self.bridge = Some(bridge);
         Ok(())
     }
 
-    fn same_mac(&mut self, link: &Link, told: Option<&Interface>) {
-        let told = told.map(|told| told.mac.as_str()).unwrap_or_default();
-        let mac = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
-        self.expect(told.is_empty() || told.eq_ignore_ascii_case(&mac), || {
-            format!("interface {} has the hardware address {mac}, prevResult says {told}", link.name)
-        });
-    }
-
     /// The container's end is there, in the namespace the result names.
     pub(crate) fn container(&mut self, container: &NetNs, netns: &Path, name: &str) -> Result<(), CniError> {
-        let told = self.previous.interfaces.iter().find(|told| told.name == name && !told.sandbox.is_empty());
-        self.expect(told.is_some(), || format!("prevResult names no interface {name} in a container"));
+        let mut interfaces = self.expected.previous.interfaces.iter();
+        let told = interfaces.find(|told| told.name == name && !told.sandbox.is_empty());
+        self.expect(told.is_some(), || format!("prevResult names no interface {name} in a container; {ATTACH_AGAIN}"));
         if let Some(told) = told {
-            self.expect(Path::new(&told.sandbox) == netns, || {
-                format!("Sandbox in prevResult {} doesn't match configured netns: {}", told.sandbox, netns.display())
+            self.expect(is_same_namespace(&told.sandbox, netns, container), || {
+                let netns = netns.display();
+                format!(
+                    "Sandbox in prevResult {} doesn't match configured netns: {netns}; {ATTACH_AGAIN}",
+                    told.sandbox
+                )
             });
         }
         let Some(inside) = container.enter(|| look_inside(name))?? else {
-            self.findings.push(format!("interface {name} is missing in the container"));
+            self.findings.push(format!("interface {name} is missing in the container; {ATTACH_AGAIN}"));
             return Ok(());
         };
-        self.expect(inside.link.is_veth(), || format!("interface {name} in the container is not a veth"));
+        self.expect(inside.link.is_veth(), || {
+            format!("interface {name} in the container is not a veth; {ATTACH_AGAIN}")
+        });
         // One that ADD left down, the container may have set up since.
         self.expect(inside.link.up || !self.config.starts_container_end, || {
-            format!("interface {name} in the container is down")
+            format!("interface {name} in the container is down; run ip link set {name} up there")
         });
-        self.same_mac(&inside.link, told);
-        // A plugin later in the chain may set another MTU, and then tells so.
-        let mtu = told.map(|told| told.mtu).filter(|mtu| *mtu != 0).or(self.config.mtu);
-        self.same_mtu(&inside.link, mtu);
+        self.asked_mac(&inside.link, told);
         self.inside = Some(inside);
         Ok(())
     }
 
-    fn same_mtu(&mut self, link: &Link, wanted: Option<u32>) {
-        let wanted = wanted.unwrap_or(link.mtu);
-        self.expect(link.mtu == wanted, || format!("interface {} has MTU {}, expected {wanted}", link.name, link.mtu));
+    /// A hardware address that was asked for is kept, unless a plugin later in the chain says that it set another.
+    fn asked_mac(&mut self, link: &Link, told: Option<&Interface>) {
+        let told = told.and_then(|told| told.mac.parse::<Mac>().ok());
+        self.expect(self.expected.asked.is_none() || told.is_none() || link.mac == told, || {
+            let (mac, name) = (link.mac.map(|mac| mac.to_string()).unwrap_or_default(), &link.name);
+            let told = told.map(|told| told.to_string()).unwrap_or_default();
+            format!("interface {name} has the hardware address {mac}, but {told} was asked for; {ATTACH_AGAIN}")
+        });
     }
 
     /// The node's end is there, leads to the container, and is a port of the bridge.
@@ -119,29 +135,35 @@ impl<'a> Inspection<'a> {
             found => found,
         };
         let Some(link) = found else {
-            self.findings.push(format!("interface {name}, the node's end of the link, is missing"));
+            self.findings.push(format!("interface {name}, the node's end of the link, is missing; {ATTACH_AGAIN}"));
             return Ok(());
         };
-        let name = link.name.as_str();
+        let (name, bridge) = (link.name.as_str(), &self.config.name);
         let leads_inside = self
             .inside
             .as_ref()
             .is_none_or(|inside| link.peer == Some(inside.link.index) && inside.link.peer == Some(link.index));
-        self.expect(link.is_veth() && leads_inside, || format!("interface {name} does not lead to the container"));
-        self.expect(link.up, || format!("interface {name} is down"));
-        let is_port = self.bridge.as_ref().is_none_or(|bridge| link.master == Some(bridge.index));
-        self.expect(is_port, || format!("interface {name} is no port of the bridge {}", self.config.name));
-        let wanted = BridgePort { hairpin: self.config.hairpin, isolated: self.config.isolated };
-        let port = link.port.unwrap_or_default();
-        self.expect(port == wanted, || {
-            let BridgePort { hairpin, isolated } = port;
-            format!(
-                "bridge port {name} has hairpin mode {hairpin} and isolation {isolated}, which is not configured so"
-            )
+        self.expect(link.is_veth() && leads_inside, || {
+            format!("interface {name} does not lead to the container; {ATTACH_AGAIN}")
         });
-        self.same_mac(&link, self.previous.interfaces.iter().find(|told| told.name == name));
-        self.same_mtu(&link, self.config.mtu);
+        self.expect(link.up, || format!("interface {name} is down; run ip link set {name} up"));
+        let is_port = self.bridge.as_ref().is_none_or(|bridge| link.master == Some(bridge.index));
+        self.expect(is_port, || {
+            format!("interface {name} is no port of the bridge {bridge}; run ip link set {name} master {bridge}")
+        });
+        self.port_flags(&link);
         self.vlans(&link)
+    }
+
+    /// What is configured is on. What is not may have been switched on by others.
+    fn port_flags(&mut self, link: &Link) {
+        let (port, name) = (link.port.unwrap_or_default(), &link.name);
+        self.expect(port.hairpin || !self.config.hairpin, || {
+            format!("bridge port {name} lacks the hairpin mode that hairpinMode wants; run bridge link set dev {name} hairpin on")
+        });
+        self.expect(port.isolated || !self.config.isolated, || {
+            format!("bridge port {name} is not isolated, as portIsolation wants it; run bridge link set dev {name} isolated on")
+        });
     }
 
     /// The port belongs to its VLANs and to no others, and the bridge heeds that.
@@ -151,8 +173,12 @@ impl<'a> Inspection<'a> {
         let present = vlan::of_port(&mut self.host, port.index)?;
         let default_vlan = filtering.and_then(|vlans| vlans.default_vlan);
         let differences = wanted.port.differences(&present, default_vlan);
-        self.findings.extend(differences.iter().map(|found| format!("bridge port {}: {found}", port.name)));
-        self.expect(filtering.is_some(), || format!("bridge {} does not filter VLANs", self.config.name));
+        self.findings
+            .extend(differences.iter().map(|found| format!("bridge port {}: {found}; {ATTACH_AGAIN}", port.name)));
+        let bridge = &self.config.name;
+        self.expect(filtering.is_some(), || {
+            format!("bridge {bridge} does not filter VLANs; run ip link set {bridge} type bridge vlan_filtering 1")
+        });
         Ok(())
     }
 
@@ -171,7 +197,7 @@ impl<'a> Inspection<'a> {
         let installed = spoofing::is_installed(&mut spoofing::open(network.as_str())?, network.as_str(), &guard)?;
         self.expect(installed, || {
             format!(
-                "macspoofchk: bridge port {} lacks the rule that lets {mac} alone send; DEL and ADD bring it back",
+                "macspoofchk: bridge port {} lacks the rule that lets {mac} alone send; {ATTACH_AGAIN}",
                 host_end.name
             )
         });
@@ -181,7 +207,7 @@ impl<'a> Inspection<'a> {
     /// The node's end as the result names it, where another plugin made it and gave it a name of its own.
     fn inherited_end(&mut self) -> Result<Option<Link>, CniError> {
         let is_end = |told: &&Interface| told.sandbox.is_empty() && told.name != self.config.name.as_str();
-        let Some(told) = self.previous.interfaces.iter().find(is_end) else { return Ok(None) };
+        let Some(told) = self.expected.previous.interfaces.iter().find(is_end) else { return Ok(None) };
         let found = link::by_name(&mut self.host, &told.name)?;
         let inherited = found.filter(|link| !alias::is_on(link));
         self.inherited = inherited.is_some();
@@ -189,30 +215,34 @@ impl<'a> Inspection<'a> {
     }
 
     /// The container's interface has its addresses.
-    pub(crate) fn addresses(&mut self, ips: &[IpConfig]) {
+    pub(crate) fn addresses(&mut self) {
         let Some(inside) = &self.inside else { return };
-        let missing = ips.iter().filter(|ip| !inside.addresses.iter().any(|found| found.net == ip.address));
-        let findings = missing.map(|ip| format!("interface {} lacks the address {}", inside.link.name, ip.address));
+        let missing =
+            self.expected.ips.iter().filter(|ip| !inside.addresses.iter().any(|found| found.net == ip.address));
+        let findings = missing.map(|ip| {
+            let (name, address) = (&inside.link.name, ip.address);
+            format!("interface {name} lacks the address {address}; run ip address add {address} dev {name} there")
+        });
         self.findings.extend(findings.collect::<Vec<_>>());
     }
 
     /// The container has its routes. The default route may have been given another gateway since.
     pub(crate) fn routes(&mut self) {
         let Some(inside) = &self.inside else { return };
-        for wanted in &self.previous.routes {
+        for wanted in &self.expected.previous.routes {
             let is_it = |found: &route::Route| {
                 let gateway = wanted.gw.filter(|_| !found.is_default());
                 found.destination == wanted.dst.trunc() && gateway.is_none_or(|gateway| found.gateway == Some(gateway))
             };
             if !inside.routes.iter().any(is_it) {
-                self.findings.push(format!("the container lacks the route to {}", wanted.dst));
+                self.findings.push(format!("the container lacks the route to {}; {ATTACH_AGAIN}", wanted.dst));
             }
         }
     }
 
     /// The bridge has the gateways' addresses, or the node's interface in the network's VLAN.
-    pub(crate) fn gateways(&mut self, ips: &[IpConfig]) -> Result<(), CniError> {
-        if !self.config.is_gateway || ips.is_empty() {
+    pub(crate) fn gateways(&mut self) -> Result<(), CniError> {
+        if !self.config.is_gateway || self.expected.ips.is_empty() {
             return Ok(());
         }
         let name = match &self.config.vlans {
@@ -226,33 +256,35 @@ impl<'a> Inspection<'a> {
         let name = name.as_ref().unwrap_or(&self.config.name);
         let Some(link) = link else {
             if *name != self.config.name {
-                self.findings.push(format!("interface {name}, the gateway in the network's VLAN, is missing"));
+                self.findings.push(format!(
+                    "interface {name}, the gateway in the network's VLAN, is missing; the next ADD of the network makes it"
+                ));
             }
             return Ok(());
         };
-        self.expect(link.up, || format!("interface {name} is down"));
+        self.expect(link.up, || format!("interface {name} is down; run ip link set {name} up"));
         let present = address::list(&mut self.host, link.index)?;
-        for ip in ips {
+        for ip in self.expected.ips {
             let gateway = ip.gateway.and_then(|gateway| IpNet::new(gateway, ip.address.prefix_len()).ok());
-            let Some(gateway) = gateway.filter(|gateway| !present.iter().any(|found| found.net == *gateway)) else {
-                continue;
-            };
-            self.findings.push(format!("interface {name} lacks the gateway's address {gateway}"));
+            // With another prefix length it answers the container all the same.
+            let is_there = |gateway: &IpNet| present.iter().any(|found| found.net.addr() == gateway.addr());
+            let Some(gateway) = gateway.filter(|gateway| !is_there(gateway)) else { continue };
+            self.findings.push(format!(
+                "interface {name} lacks the gateway's address {gateway}; the next ADD of the network adds it, \
+                 as does ip address add {gateway} dev {name}"
+            ));
         }
         Ok(())
     }
 
     /// The addresses are masqueraded, if they were when the attachment came.
-    pub(crate) fn masquerade(
-        &mut self,
-        network: &NetworkName,
-        record: &AttachmentRecord,
-        ips: &[IpConfig],
-    ) -> Result<(), CniError> {
-        let wanted: Vec<IpAddr> = match &record.masquerade {
-            Some(_) => record.masqueraded().to_vec(),
+    pub(crate) fn masquerade(&mut self, network: &NetworkName) -> Result<(), CniError> {
+        let wanted: Vec<IpAddr> = match &self.expected.record.masquerade {
+            Some(_) => self.expected.record.masqueraded().to_vec(),
             // Recorded by an earlier version. Another plugin that made the link masquerades it, too.
-            None if self.config.ip_masq && !self.inherited => ips.iter().map(|ip| ip.address.addr()).collect(),
+            None if self.config.ip_masq && !self.inherited => {
+                self.expected.ips.iter().map(|ip| ip.address.addr()).collect()
+            }
             None => Vec::new(),
         };
         if wanted.is_empty() {
@@ -267,6 +299,12 @@ impl<'a> Inspection<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether two paths lead to the same network namespace: `/run/netns/NAME` and `/proc/PID/ns/net` may.
+fn is_same_namespace(told: &str, netns: &Path, container: &NetNs) -> bool {
+    let same_by_identity = || NetNs::open(told).and_then(|told| told.same_as(container)).unwrap_or(false);
+    Path::new(told) == netns || same_by_identity()
 }
 
 /// Must be called in the container's namespace.

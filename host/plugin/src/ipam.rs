@@ -29,7 +29,7 @@ use crate::delegate::DelegateError;
 use crate::journal;
 use crate::plan::{self, AddressSource, PolicyChoice};
 use crate::policies::Policies;
-use crate::records::Records;
+use crate::records::{End, Records};
 use crate::resolv_conf;
 use crate::ways;
 
@@ -159,6 +159,14 @@ impl<'a> AddressManagement<'a> {
         Ok(Records::of(network, &self.settings.data_dir, inheritance)?)
     }
 
+    /// The settings as they would be if the runtime had sent a range: one of those that are for documentation.
+    pub(crate) fn settings_with_example_range(&self) -> Result<Settings, SettingsError> {
+        let object = self.call.config.ipam.as_ref().map(|ipam| ipam.object.clone()).unwrap_or_default();
+        let ranges = serde_json::json!([[{"subnet": "192.0.2.0/24"}]]);
+        let ipam = Ipam { plugin: String::new(), policy: None, object };
+        Settings::parse(&policy_object(&ipam, &Wishes { ip_ranges: Some(ranges), ..Wishes::default() }))
+    }
+
     /// Loads the policy that addresses come from.
     pub(crate) fn load(&self, choice: &PolicyChoice) -> Result<Policy, CniError> {
         let policy = self.policies.load(choice)?;
@@ -270,6 +278,7 @@ impl<'a> AddressManagement<'a> {
     pub(crate) fn forget<'k>(
         &self,
         keys: impl IntoIterator<Item = &'k AttachmentKey>,
+        end: &End,
         records: &Records<'_>,
     ) -> Result<(), CniError> {
         let policy = match &self.source {
@@ -280,7 +289,7 @@ impl<'a> AddressManagement<'a> {
             AddressSource::None | AddressSource::Delegate(_) => None,
         };
         let told = policy.as_ref().map(|policy| (policy, &self.settings));
-        let errors = keys.into_iter().filter_map(|key| records.forget(key, told).err().map(CniError::from));
+        let errors = keys.into_iter().filter_map(|key| records.forget(key, end, told).err().map(CniError::from));
         CniError::join(errors).map_or(Ok(()), Err)
     }
 

@@ -29,6 +29,7 @@ mod links;
 mod lock;
 mod nat;
 pub mod network;
+mod output;
 mod plan;
 mod policies;
 mod records;
@@ -41,53 +42,58 @@ mod undo;
 mod ways;
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{Read, Write};
 
 pub use plan::OWN_NAME;
 
 use call::Call;
 use cni::config::{ConfigError, NetworkConfig};
-use cni::env::{EnvError, Environment, Verb};
+use cni::env::{Environment, Verb};
 use cni::error::{CniError, Code};
 use cni::version::{self, SpecVersion};
+use output::Output;
 
 /// The variable that names another directory of installed policies: `ginghamctl run --library` sets it.
 pub const LIBRARY_VARIABLE: &str = "GINGHAM_LIBRARY";
 
-/// What the plugin has to say.
+/// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// For standard output, exit code 0. Empty for verbs without an answer.
-    Success(String),
+    /// Exit code 0. The answer, if the verb has one, was written to standard output.
+    Success,
     /// An error object for standard output, exit code 1.
     Failure(String),
+    /// For standard error, exit code 1: standard output did not take the answer, and what was done is undone.
+    Undelivered(String),
     /// For standard error, exit code 0: a person started the plugin by hand.
     About(String),
 }
 
+/// The most bytes of standard input: a list of 100,000 attachments for GC has some 10 million.
+const LONGEST_INPUT: u64 = 16 << 20;
+
 /// Serves one call: `program` is the name the plugin runs under, `variable` reads the environment, `input` is the
-/// network configuration.
-pub fn run(program: &str, variable: impl Fn(&str) -> Option<OsString>, input: &mut dyn Read) -> Answer {
+/// network configuration, and `output` takes the answer.
+pub fn run(
+    program: &str,
+    variable: impl Fn(&str) -> Option<OsString>,
+    input: &mut dyn Read,
+    output: &mut dyn Write,
+) -> Answer {
     let environment = match Environment::read(&variable) {
         Ok(Some(environment)) => environment,
         Ok(None) => return Answer::About(version::about(program)),
         Err(error) => return failure(&error.into(), SpecVersion::NEWEST),
     };
-    if environment.verb == Ok(Verb::Version) {
-        return Answer::Success(version::report());
-    }
-    let (config, input) = match read_config(&environment, input) {
-        Ok(read) => read,
-        Err(error) => return failure(&error, SpecVersion::NEWEST),
-    };
-    let version = config.version().unwrap_or(SpecVersion::NEWEST);
-    let verb = environment.verb.clone();
-    let mut call = Call::new(program, environment, config, input);
-    if let Some(library) = variable(LIBRARY_VARIABLE).filter(|library| !library.is_empty()) {
-        call.library = library.into();
-    }
-    match serve(verb, &call) {
-        Ok(answer) => Answer::Success(answer),
+    let mut output = Output::new(output);
+    let library = variable(LIBRARY_VARIABLE).filter(|library| !library.is_empty()).map(PathBuf::from);
+    let mut version = SpecVersion::NEWEST;
+    match serve(program, environment, library, input, &mut output, &mut version) {
+        Ok(()) => Answer::Success,
+        Err(error) if output.has_failed() => {
+            let separator = if error.details.is_empty() { "" } else { "; " };
+            Answer::Undelivered(format!("{}{separator}{}", error.msg, error.details))
+        }
         Err(error) => failure(&error, version),
     }
 }
@@ -96,11 +102,44 @@ fn failure(error: &CniError, version: SpecVersion) -> Answer {
     Answer::Failure(error.render(version))
 }
 
+/// `version` becomes the configuration's as soon as it is known: errors are told in it.
+fn serve(
+    program: &str,
+    environment: Environment,
+    library: Option<PathBuf>,
+    input: &mut dyn Read,
+    output: &mut Output<'_>,
+    version: &mut SpecVersion,
+) -> Result<(), CniError> {
+    if environment.verb == Ok(Verb::Version) {
+        return Ok(output.write(&version::report())?);
+    }
+    let (config, input) = read_config(&environment, input)?;
+    *version = config.version().unwrap_or(SpecVersion::NEWEST);
+    let verb = environment.verb.clone()?;
+    let mut call = Call::new(program, environment, config, input);
+    if let Some(library) = library {
+        call.library = library;
+    }
+    match verb {
+        Verb::Add { attachment, netns } => add::add(&call, &attachment, &netns, output),
+        Verb::Del { attachment, netns } => del::del(&call, &attachment, netns.as_deref()),
+        Verb::Check { attachment, netns } => check::check(&call, &attachment, &netns),
+        Verb::Gc => gc::gc(&call),
+        Verb::Status => status::status(&call),
+        Verb::Version => Ok(()),
+    }
+}
+
 fn read_config(environment: &Environment, input: &mut dyn Read) -> Result<(NetworkConfig, Vec<u8>), CniError> {
     let mut bytes = Vec::new();
     input
+        .take(LONGEST_INPUT + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| CniError::new(Code::IO, format!("error reading from stdin: {error}")))?;
+    if bytes.len() as u64 > LONGEST_INPUT {
+        return Err(ConfigError::InputTooLong { most: LONGEST_INPUT }.into());
+    }
     let config = match environment.verb {
         Ok(Verb::Del { .. } | Verb::Gc) => {
             NetworkConfig::parse_tolerant(&bytes, |fault: &ConfigError| journal::warn(fault))
@@ -108,16 +147,4 @@ fn read_config(environment: &Environment, input: &mut dyn Read) -> Result<(Netwo
         _ => NetworkConfig::parse(&bytes),
     };
     Ok((config?, bytes))
-}
-
-fn serve(verb: Result<Verb, EnvError>, call: &Call) -> Result<String, CniError> {
-    let silent = |()| String::new();
-    match verb? {
-        Verb::Add { attachment, netns } => add::add(call, &attachment, &netns),
-        Verb::Del { attachment, netns } => del::del(call, &attachment, netns.as_deref()).map(silent),
-        Verb::Check { attachment, netns } => check::check(call, &attachment, &netns).map(silent),
-        Verb::Gc => gc::gc(call).map(silent),
-        Verb::Status => status::status(call).map(silent),
-        Verb::Version => Ok(version::report()),
-    }
 }

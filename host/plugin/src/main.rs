@@ -1,18 +1,34 @@
 //! The plugin as runtimes start it: environment and standard input in, standard output and an exit code out.
 
+mod standard_output;
+
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use gingham::{Answer, OWN_NAME};
+use standard_output::StandardOutput;
 
 fn main() -> ExitCode {
     gingham_engine::signals::survive_file_size_limit();
-    let program = program();
-    match gingham::run(&program, |name| std::env::var_os(name), &mut io::stdin().lock()) {
-        Answer::Success(answer) => write(&mut io::stdout(), &answer, ExitCode::SUCCESS),
-        Answer::Failure(error) => write(&mut io::stdout(), &error, ExitCode::FAILURE),
-        Answer::About(text) => write(&mut io::stderr(), &text, ExitCode::SUCCESS),
+    let mut output = StandardOutput::open();
+    let answer = gingham::run(&program(), |name| std::env::var_os(name), &mut io::stdin().lock(), &mut output);
+    match answer {
+        Answer::Success => ExitCode::SUCCESS,
+        Answer::Failure(error) => {
+            if let Err(reason) = output.write_all(error.as_bytes()) {
+                complain(&format!("standard output: cannot write the error: {reason}; it is: {error}"));
+            }
+            ExitCode::FAILURE
+        }
+        Answer::Undelivered(text) => {
+            complain(&text);
+            ExitCode::FAILURE
+        }
+        Answer::About(text) => {
+            let _ = io::stderr().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
     }
 }
 
@@ -23,10 +39,7 @@ fn program() -> String {
     name.unwrap_or_else(|| OWN_NAME.to_owned())
 }
 
-fn write(stream: &mut dyn Write, text: &str, code: ExitCode) -> ExitCode {
-    // An answer that nobody got is no success: the runtime must not believe in it.
-    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
-        Ok(()) => code,
-        Err(_) => ExitCode::FAILURE,
-    }
+/// For the operator. Standard error may be closed as well: that changes nothing.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "gingham: error: {text}");
 }

@@ -25,6 +25,7 @@ use crate::cni::error::CniError;
 use crate::cni::wishes::Wishes;
 use crate::ipam::{AddressManagement, Asking};
 use crate::plan::{AddressSource, PolicyChoice, Role};
+use crate::records::End;
 
 /// Why the plugin refuses a configuration, or could not do something: what a runtime would hear.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,7 +161,7 @@ impl Network {
         let management = AddressManagement::of_tolerant(&self.call)?;
         let records = management.records()?;
         let held = records.attachment(owner).map_err(CniError::from)?;
-        management.forget([owner], &records)?;
+        management.forget([owner], &End::Used, &records)?;
         Ok(held.map(|record| record.addresses).unwrap_or_default())
     }
 }

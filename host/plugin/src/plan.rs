@@ -74,9 +74,14 @@ pub(crate) enum PlanError {
     },
 }
 
-/// The role: by the name the plugin runs under.
-pub(crate) fn role(program: &str, config: &NetworkConfig) -> Result<Role, PlanError> {
-    if config.plugin == program {
+/// The role: by the name the plugin runs under. Under the name of a policy it stands for an IPAM plugin, whatever
+/// `type` is.
+pub(crate) fn role(
+    program: &str,
+    config: &NetworkConfig,
+    is_policy: impl FnOnce(&str) -> bool,
+) -> Result<Role, PlanError> {
+    if config.plugin == program && (program == OWN_NAME || !is_policy(program)) {
         return Ok(Role::Main);
     }
     if config.ipam.as_ref().is_some_and(|ipam| ipam.plugin == program) {

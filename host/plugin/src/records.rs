@@ -1,5 +1,6 @@
 //! One network's records on this node: who is attached, in the engine's store.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -41,6 +42,15 @@ pub(crate) enum RecordsError {
     /// The store failed. CNI code 11 if others have it, else 5.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// How an attachment ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A container had its addresses, or may have had them: they cool.
+    Used,
+    /// No container had them. Those that cooled when they were granted go on cooling since then.
+    NeverUsed(Vec<(IpAddr, u64)>),
 }
 
 /// An unused table is no harm, and a DEL has not the time to read thousands of records.
@@ -167,8 +177,13 @@ impl<'a> Records<'a> {
 
     /// Forgets an attachment and tells the policy. One that was never recorded is no error. Where the store is damaged, a
     /// warning is all.
-    pub(crate) fn forget(&self, key: &AttachmentKey, policy: Option<(&Policy, &Settings)>) -> Result<(), RecordsError> {
-        match self.forget_recorded(key, policy) {
+    pub(crate) fn forget(
+        &self,
+        key: &AttachmentKey,
+        end: &End,
+        policy: Option<(&Policy, &Settings)>,
+    ) -> Result<(), RecordsError> {
+        match self.forget_recorded(key, end, policy) {
             Err(RecordsError::Store(damage @ StoreError::Damaged { .. })) => {
                 // The link is gone. No address is given out until the store is rebuilt, from what is left then.
                 let AttachmentKey { container_id, interface } = key;
@@ -179,7 +194,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn forget_recorded(&self, key: &AttachmentKey, policy: Option<(&Policy, &Settings)>) -> Result<(), RecordsError> {
+    fn forget_recorded(
+        &self,
+        key: &AttachmentKey,
+        end: &End,
+        policy: Option<(&Policy, &Settings)>,
+    ) -> Result<(), RecordsError> {
         if !self.directory.exists() && !self.is_to_be_adopted(None)? {
             // To free nothing, no directory has to be made.
             return Ok(());
@@ -193,7 +213,10 @@ impl<'a> Records<'a> {
         };
         let adoption = if self.inheritance.is_some() { ledger.adoption()? } else { None };
         let mut log = Vec::new();
-        let released = ipam::release(ledger, key, self.now, policy, &mut log);
+        let released = match end {
+            End::Used => ipam::release(ledger, key, self.now, policy, &mut log),
+            End::NeverUsed(cooling) => ipam::withdraw(ledger, key, self.now, cooling, policy, &mut log),
+        };
         if let Some((policy, _)) = policy {
             journal::policy(policy.name(), &log);
         }

@@ -1,7 +1,10 @@
 //! The file that `ipam.resolvConf` names: read here, because a policy has no files.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 
+use rustix::fs::OFlags;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -29,10 +32,30 @@ pub(crate) fn path(ipam: &Map<String, Value>) -> Result<Option<String>, ConfigEr
     Ok(Some(written.resolv_conf).filter(|path| !path.is_empty()))
 }
 
+/// Bytes: far more than any resolver reads.
+const LONGEST: u64 = 1 << 20;
+
 /// Reads a file of this kind.
 pub(crate) fn read(path: &str) -> Result<Dns, ResolvConfError> {
-    let bytes = std::fs::read(path).map_err(|source| ResolvConfError { path: path.to_owned(), source })?;
+    let bytes = read_regular(path).map_err(|source| ResolvConfError { path: path.to_owned(), source })?;
     Ok(parse(&String::from_utf8_lossy(&bytes)))
+}
+
+/// A pipe at this place must not hold an ADD up, nor a device fill the memory.
+fn read_regular(path: &str) -> io::Result<Vec<u8>> {
+    let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(without_waiting).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file; name one, such as /etc/resolv.conf"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(io::Error::other(format!(
+            "it has more than {LONGEST} bytes; name a file in the form of resolv.conf(5)"
+        )));
+    }
+    Ok(bytes)
 }
 
 /// The reference's rules: `#` and `;` begin comments, lines of one word and unknown words are skipped, the last
@@ -69,6 +92,21 @@ mod tests {
         assert_eq!(dns.domain, "c.d");
         assert_eq!(dns.search, ["a", "b", "c"]);
         assert_eq!(dns.options, ["ndots:5"]);
+    }
+
+    #[test]
+    fn what_is_not_a_short_regular_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        for path in [pipe.to_str().unwrap(), "/dev/zero", "/"] {
+            let text = read(path).unwrap_err().to_string();
+            assert!(text.contains("it is not a regular file"), "{path}: {text}");
+        }
+        let long = directory.path().join("long");
+        File::create(&long).unwrap().set_len(LONGEST + 1).unwrap();
+        let text = read(long.to_str().unwrap()).unwrap_err().to_string();
+        assert!(text.contains("it has more than 1048576 bytes"), "{text}");
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! STATUS: whether an ADD could be served.
+//! STATUS: whether this plugin can serve ADDs at all.
+//!
+//! Runtimes make the node NotReady when it fails, and Kubernetes evicts even running pods then. So it fails for what an
+//! administrator must mend before any ADD can succeed. Full pools are not such a thing: the next DEL makes room. They are
+//! a line in the log here, and `ginghamctl status` and the agent's metrics show them.
 
-use gingham_engine::address::Family;
-use gingham_engine::ipam::{self, PoolRoom};
-use gingham_engine::pool::Pools;
+use gingham_engine::ipam::{self, IpamError, Prepared};
 use gingham_engine::runtime::Policy;
+use gingham_engine::settings::Settings;
 use gingham_engine::store::StoreLedger;
 use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
@@ -14,6 +17,7 @@ use crate::cni::args::Arguments;
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::error::{CniError, Code};
 use crate::cni::version::SpecVersion;
+use crate::cni::wishes;
 use crate::ipam::AddressManagement;
 use crate::journal;
 use crate::plan::{AddressSource, PolicyChoice, Role};
@@ -48,60 +52,85 @@ fn addresses(call: &Call) -> Result<(), CniError> {
     }
 }
 
-/// A fault that an ADD would meet; its own code says less than that.
+/// A fault that every ADD would meet; its own code says less than that.
 fn not_available(error: CniError) -> CniError {
     CniError { code: Code::NOT_AVAILABLE, ..error }
 }
 
 fn policy_status(management: &AddressManagement<'_>, choice: &PolicyChoice) -> Result<(), CniError> {
     let policy = management.load(choice)?;
-    let mut log = Vec::new();
-    let prepared = ipam::prepare::<StoreLedger>(&policy, &management.settings, &mut log);
-    journal::policy(policy.name(), &log);
-    let prepared = prepared?;
-    if policy.is_cluster() {
-        return divided_status(management, &policy);
+    let prepared = prepare(management, &policy, &management.settings)?;
+    let checked = match prepared {
+        Some(_) if policy.is_cluster() => divided_status(management, &policy),
+        prepared => room_status(management, choice, prepared),
+    };
+    match checked {
+        // A store that others are using can be used: they just take long.
+        Err(busy) if busy.code == Code::TRY_AGAIN => {
+            journal::warn(format!("STATUS: {}", busy.msg));
+            Ok(())
+        }
+        checked => checked,
     }
-    let rooms = prepared.room(management.records()?.write()?)?;
-    judge(choice, prepared.pools(), &rooms)
 }
 
-/// What is claimed serves whether the store answers or not; where nothing is left of it, the store has to.
+/// The store can be written, and what is full is reported.
+fn room_status(
+    management: &AddressManagement<'_>,
+    choice: &PolicyChoice,
+    prepared: Option<Prepared<'_, StoreLedger>>,
+) -> Result<(), CniError> {
+    let ledger = management.records()?.write()?;
+    let rooms = prepared.map_or(Ok(Vec::new()), |prepared| prepared.room(ledger))?;
+    let full = rooms.iter().filter(|room| room.free == 0 && room.resting == 0);
+    let full: Vec<&str> = full.map(|room| room.name.as_str()).collect();
+    if !full.is_empty() {
+        journal::warn(format!("policy {}: no address is left in {}", choice.name, full.join(", ")));
+    }
+    Ok(())
+}
+
+/// None where nothing is missing but the ranges, and those come with ADD: the runtime passes values of capabilities to
+/// ADD alone.
+fn prepare<'s>(
+    management: &AddressManagement<'_>,
+    policy: &'s Policy,
+    settings: &'s Settings,
+) -> Result<Option<Prepared<'s, StoreLedger>>, CniError> {
+    let mut log = Vec::new();
+    let prepared = ipam::prepare::<StoreLedger>(policy, settings, &mut log);
+    let result = match prepared {
+        Err(IpamError::Problems { .. }) if wishes::ranges_come_with_add(&management.call.config.object) => {
+            let example = management.settings_with_example_range()?;
+            ipam::prepare::<StoreLedger>(policy, &example, &mut log).map(|_| None)
+        }
+        prepared => prepared.map(Some),
+    };
+    journal::policy(policy.name(), &log);
+    Ok(result?)
+}
+
+/// What is claimed serves whether the store answers or not. Without membership the store has to answer.
 fn divided_status(management: &AddressManagement<'_>, policy: &Policy) -> Result<(), CniError> {
     let records = management.records()?;
     let bridge = BridgeConfig::bridge_name(&management.call.config.object);
     let outlook = management.dividing(policy, &records, &bridge).outlook()?;
+    let warn = |text: &str| journal::warn(format!("policy {}: {text}", policy.name()));
     match outlook {
-        Outlook { store: Ok(()), room: true } => Ok(()),
-        Outlook { store: Err(error), room: true } => {
-            journal::warn(format!("policy {}: {}; ADD goes on with what is claimed", policy.name(), error.msg));
-            Ok(())
+        Outlook { store: Err(error), member: false, .. } => return Err(not_available(error)),
+        Outlook { store: Err(error), room: true, .. } => {
+            warn(&format!("{}; ADD allocates from the blocks this node holds", error.msg));
         }
-        Outlook { store: Ok(()), room: false } => {
-            let text = format!("policy {}: no address is left, and no block that this node could claim", policy.name());
-            Err(CniError::new(Code::NOT_AVAILABLE, text))
+        Outlook { store: Err(error), room: false, .. } => {
+            warn(&format!(
+                "no address is left in the blocks this node holds, and it cannot claim another: {}",
+                error.msg
+            ));
         }
-        Outlook { store: Err(error), room: false } => Err(error),
-    }
-}
-
-/// A container gets an address of each family there is. A pool that is full while another one of its family has room
-/// is not the end: a policy may keep pools for different pods, and full is not the same as down.
-fn judge(choice: &PolicyChoice, pools: &Pools, rooms: &[PoolRoom]) -> Result<(), CniError> {
-    let is_full = |room: &PoolRoom| room.free == 0 && room.resting == 0;
-    let full: Vec<&PoolRoom> = rooms.iter().filter(|room| is_full(room)).collect();
-    let names = || full.iter().map(|room| room.name.as_str()).collect::<Vec<_>>().join(", ");
-    let has_room = |family: Family| {
-        let of_family =
-            pools.iter().zip(rooms).filter(|(pool, _)| pool.ranges.iter().any(|part| part.range.family() == family));
-        of_family.into_iter().any(|(_, room)| !is_full(room))
-    };
-    if let Some(family) = pools.families().into_iter().find(|family| !has_room(*family)) {
-        let text = format!("policy {}: no {family} address is left in {}", choice.name, names());
-        return Err(CniError::new(Code::NOT_AVAILABLE, text));
-    }
-    if !full.is_empty() {
-        journal::warn(format!("policy {}: no address is left in {}", choice.name, names()));
+        Outlook { store: Ok(()), room: false, .. } => {
+            warn("no address is left, and no block that this node could claim");
+        }
+        Outlook { store: Ok(()), room: true, .. } => {}
     }
     Ok(())
 }

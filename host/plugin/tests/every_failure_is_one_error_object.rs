@@ -14,7 +14,7 @@ use serde_json::Value;
 
 fn run(variables: &[(&str, &str)], input: &[u8]) -> Answer {
     let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
-    gingham::run("gingham", variable, &mut &*input)
+    gingham::run("gingham", variable, &mut &*input, &mut Vec::new())
 }
 
 fn add(input: &str) -> Value {
@@ -91,7 +91,10 @@ fn the_plugins_own_namespace_is_refused_before_anything_is_done() {
 
 #[test]
 fn version_and_about_read_no_configuration() {
-    assert!(matches!(run(&[("CNI_COMMAND", "VERSION")], b"nonsense"), Answer::Success(text) if text.contains("1.1.0")));
+    let mut output = Vec::new();
+    let variable = |name: &str| (name == "CNI_COMMAND").then(|| "VERSION".into());
+    assert_eq!(gingham::run("gingham", variable, &mut &b"nonsense"[..], &mut output), Answer::Success);
+    assert!(String::from_utf8(output).unwrap().contains("1.1.0"));
     assert!(matches!(run(&[], b"nonsense"), Answer::About(text) if text.starts_with("CNI gingham plugin")));
 }
 
@@ -101,6 +104,45 @@ fn an_unknown_verb_is_reported_after_the_configuration() {
     assert!(error.contains("missing network name"), "{error}");
     let Answer::Failure(error) = run(&[("CNI_COMMAND", "GO")], br#"{"name":"n"}"#) else { panic!("accepted") };
     assert!(error.contains("unknown CNI_COMMAND: GO"), "{error}");
+}
+
+/// Standard output that takes some bytes and then fails.
+struct Torn(usize);
+
+impl std::io::Write for Torn {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let taken = self.0.min(bytes.len());
+        self.0 -= taken;
+        if taken == 0 { Err(std::io::ErrorKind::BrokenPipe.into()) } else { Ok(taken) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_answer_that_is_torn_is_undelivered() {
+    let variable = |name: &str| (name == "CNI_COMMAND").then(|| "VERSION".into());
+    let Answer::Undelivered(text) = gingham::run("gingham", variable, &mut &b""[..], &mut Torn(7)) else {
+        panic!("delivered");
+    };
+    assert!(text.starts_with("standard output: cannot write the answer: broken pipe"), "{text}");
+}
+
+#[test]
+fn an_input_without_end_is_refused() {
+    let variable = |name: &str| match name {
+        "CNI_COMMAND" => Some("STATUS".into()),
+        "CNI_PATH" => Some("/nowhere".into()),
+        _ => None,
+    };
+    let Answer::Failure(error) = gingham::run("gingham", variable, &mut std::io::repeat(b' '), &mut Vec::new()) else {
+        panic!("accepted");
+    };
+    let error: Value = serde_json::from_str(&error).unwrap();
+    assert_eq!(code(&error), 6);
+    assert!(error["msg"].as_str().unwrap().starts_with("standard input: more than 16777216 bytes"), "{error}");
 }
 
 proptest! {
@@ -128,12 +170,13 @@ proptest! {
         ];
         let variable =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
-        match gingham::run(program, variable, &mut &*input) {
+        match gingham::run(program, variable, &mut &*input, &mut Vec::new()) {
             Answer::Failure(error) => {
                 let error: Value = serde_json::from_str(&error).unwrap();
                 prop_assert!(error["code"].is_u64() && error["msg"].is_string() && error["cniVersion"].is_string());
             }
-            Answer::Success(text) => prop_assert_eq!(verb.as_str(), "VERSION", "{}", text),
+            Answer::Success => prop_assert_eq!(verb.as_str(), "VERSION"),
+            Answer::Undelivered(text) => prop_assert!(false, "{}", text),
             Answer::About(_) => prop_assert!(verb.is_empty()),
         }
     }

@@ -56,8 +56,15 @@ impl ConfigError {
     }
 
     fn mismatch(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let expected = in_words(&expected.to_string());
-        Self { key: String::new(), message: format!("found {}, expected {expected}", Found(found)), complete: true }
+        let expected = expected.to_string();
+        let unquoted = match found {
+            Unexpected::Str(text) if is_unquoted(&expected, text) => {
+                format!("; write {} without quotes", Shortened(text))
+            }
+            _ => String::new(),
+        };
+        let message = format!("found {}, expected {}{unquoted}", Found(found), in_words(&expected));
+        Self { key: String::new(), message, complete: true }
     }
 
     fn of_key(key: &str, message: String) -> Self {
@@ -161,17 +168,27 @@ impl fmt::Debug for Shortened<'_> {
     }
 }
 
+impl Display for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(100) {
+            Some((end, _)) => write!(f, "{}…", &self.0[..end]),
+            None => f.write_str(self.0),
+        }
+    }
+}
+
 /// What a Rust type expects, in the words of JSON.
 fn in_words(expected: &str) -> String {
     let (low, high) = match expected {
-        "i8" => (i64::from(i8::MIN), i8::MAX as u64),
-        "i16" => (i64::from(i16::MIN), i16::MAX as u64),
-        "i32" => (i64::from(i32::MIN), i32::MAX as u64),
-        "i64" | "isize" => (i64::MIN, i64::MAX as u64),
-        "u8" => (0, u64::from(u8::MAX)),
-        "u16" => (0, u64::from(u16::MAX)),
-        "u32" => (0, u64::from(u32::MAX)),
-        "u64" | "usize" => (0, u64::MAX),
+        "i8" => (i64::from(i8::MIN), i64::from(i8::MAX)),
+        "i16" => (i64::from(i16::MIN), i64::from(i16::MAX)),
+        "i32" => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        "u8" => (0, i64::from(u8::MAX)),
+        "u16" => (0, i64::from(u16::MAX)),
+        "u32" => (0, i64::from(u32::MAX)),
+        // Their limits are the machine's and tell a reader nothing.
+        "i64" | "isize" => return "a whole number".to_owned(),
+        "u64" | "usize" => return "a whole number, 0 or more".to_owned(),
         "f32" | "f64" => return "a number".to_owned(),
         "a boolean" => return "true or false".to_owned(),
         "a sequence" => return "a list".to_owned(),
@@ -182,6 +199,18 @@ fn in_words(expected: &str) -> String {
         _ => return expected.to_owned(),
     };
     format!("a whole number from {low} to {high}")
+}
+
+/// Whether a type that is expected is a number's or a boolean's: then quotes around one are the likely fault.
+fn is_unquoted(expected: &str, text: &str) -> bool {
+    match expected {
+        "a boolean" => ["true", "false"].contains(&text),
+        "i8" | "i16" | "i32" | "i64" | "isize" | "u8" | "u16" | "u32" | "u64" | "usize" => {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+        }
+        _ => false,
+    }
 }
 
 fn one_of(names: &[&str]) -> String {

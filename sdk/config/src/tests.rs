@@ -115,12 +115,32 @@ fn enums_are_names_or_objects_with_one_key() {
 }
 
 #[test]
+fn the_limits_of_the_machine_are_no_part_of_a_message() {
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Numbers {
+        _signed: i64,
+        _unsigned: u64,
+    }
+    let fault = |value: Value| from_value::<Numbers>(&value).unwrap_err().to_string();
+    assert_eq!(
+        fault(json!({"_signed": "-7"})),
+        "_signed: found \"-7\", expected a whole number; write -7 without quotes"
+    );
+    assert_eq!(fault(json!({"_signed": "seven"})), "_signed: found \"seven\", expected a whole number");
+    assert_eq!(fault(json!({"_unsigned": -7})), "_unsigned: found the number -7, expected a whole number, 0 or more");
+}
+
+#[test]
 fn a_fault_names_its_key_what_was_found_and_what_is_expected() {
     let cases = [
         (json!({}), "name: found nothing, but this key is required"),
         (json!({"name": null}), "name: found nothing, but this key is required"),
         (json!({"NAME": 5}), "NAME: found the number 5, expected a string"),
-        (json!({"name": "n", "masquerade": "true"}), "masquerade: found \"true\", expected true or false"),
+        (
+            json!({"name": "n", "masquerade": "true"}),
+            "masquerade: found \"true\", expected true or false; write true without quotes",
+        ),
         (json!({"name": "n", "ranges": {}}), "ranges: found an object, expected a list"),
         (json!({"name": "n", "ranges": ["s"]}), "ranges[0]: found \"s\", expected a list"),
         (json!({"name": "n", "ranges": [[], [{}, []]]}), "ranges[1][1]: found a list, expected an object"),
@@ -143,6 +163,10 @@ fn a_fault_names_its_key_what_was_found_and_what_is_expected() {
         (
             json!({"name": "n", "reach": {"vxlan": {"port": "x"}}}),
             "reach.vxlan.port: found \"x\", expected a whole number from 0 to 65535",
+        ),
+        (
+            json!({"name": "n", "reach": {"vxlan": {"port": "4789"}}}),
+            "reach.vxlan.port: found \"4789\", expected a whole number from 0 to 65535; write 4789 without quotes",
         ),
         (json!({"name": "n", "reach": "vxlan"}), "reach: found \"vxlan\", expected an object with this key"),
         (json!({"name": "n", "reach": 1}), "reach: found the number 1, expected a name or an object with one key"),

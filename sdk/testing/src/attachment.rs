@@ -269,7 +269,13 @@ mod tests {
 
     fn run(fuel: u64, message: &str) -> Run {
         let usage = Usage { fuel, ..Usage::default() };
-        let granted = Granted { answer: Answer::default(), prefixes: Vec::new(), networks: Vec::new(), usage };
+        let granted = Granted {
+            answer: Answer::default(),
+            prefixes: Vec::new(),
+            networks: Vec::new(),
+            cooling: Vec::new(),
+            usage,
+        };
         Run { result: Ok(granted), log: vec![LogLine { level: LogLevel::Info, message: message.to_owned() }] }
     }
 

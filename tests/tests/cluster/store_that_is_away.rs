@@ -27,6 +27,9 @@ fn adds_and_dels_go_on_from_what_is_claimed() {
     let status = ground.on(1, move |_| Cni::status(&network).run());
     assert!(status.is_success());
     assert!(status.stderr.contains("store"), "STATUS tells: {}", status.stderr);
+    let newcomer = ground.network(ground.site.node(2));
+    let status = ground.on(2, move |_| Cni::status(&newcomer).run());
+    assert_eq!(status.fault().code, 50, "no ADD can succeed there until the store is back");
     // Who never joined cannot begin without the store, and is told to try again.
     let start = Instant::now();
     let (_, outcome) = ground.start_add(2, "new").end();

@@ -57,7 +57,6 @@ fn of_the_main_configuration() {
         ("disableContainerInterface", json!({"disableContainerInterface": true}), CONFIG),
         ("ipam", json!({"ipam": 7}), CONFIG),
         ("ipam.type", json!({"ipam": {"type": 7}}), CONFIG),
-        ("ipam.type", json!({"ipam": {"type": ""}}), CONFIG),
         ("ipam.type", json!({"ipam": {"type": "nobody-knows"}}), CONFIG),
         ("ipam.type", json!({"ipam": {"type": "../gingham"}}), CONFIG),
         ("runtimeConfig.mac", json!({"runtimeConfig": {"mac": "c2:11"}}), CONFIG),

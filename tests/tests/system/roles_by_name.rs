@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use gingham_tests::cni::{Cni, address};
 use gingham_tests::kernel;
-use gingham_tests::networks::{addresses_only_with, bridged_with, seed};
+use gingham_tests::networks::{addresses_only_with, bridged_with, seed, with};
 use gingham_tests::node::{Container, Node};
 use serde_json::{Value, json};
 
@@ -23,6 +23,24 @@ fn as_ipam_of_another_main_plugin_it_touches_no_kernel() {
         assert_eq!(Cni::check(&network, &c1, &result).run().fault().code, 3);
         assert_eq!(kernel::leases(ipam), [""; 0]);
     }
+}
+
+/// The reference's own `host-local` hands out addresses, whatever the configuration's `type` is.
+#[test]
+fn under_a_policys_name_it_is_never_the_main_plugin() {
+    let node = Node::new();
+    let network = addresses_only_with(json!({"type": "host-local"}));
+    let c1 = node.container("c1");
+    let result = Cni::add(&network, &c1).program("host-local").run().result();
+    assert_eq!(result["interfaces"], json!(null));
+    assert_eq!((kernel::links(), c1.inside(kernel::links)), (vec![], vec![]));
+    Cni::check(&network, &c1, &result).program("host-local").run().succeeds();
+    Cni::status(&network).program("host-local").run().succeeds();
+    Cni::del(&network, &c1).program("host-local").run().succeeds();
+    assert_eq!(kernel::leases("mynet"), [""; 0]);
+    let without = with(network, json!({"ipam": null}));
+    let fault = Cni::add(&without, &c1).program("host-local").run().fault();
+    assert!(fault.code == 7 && fault.msg.contains("IPAM config missing 'ipam' key"), "{fault:?}");
 }
 
 #[test]
@@ -169,4 +187,30 @@ fn killed_while_it_delegates() {
     Cni::del(&network, &c1).failpoint("del.delegated=kill").run().was_killed();
     Cni::del(&network, &c1).run().succeeds();
     assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);
+}
+
+/// A pod whose ADD failed because the other plugin's daemon is down must be deletable while it is down.
+#[test]
+fn a_del_without_an_add_succeeds_when_the_other_plugin_is_out_of_reach() {
+    for answer in ["echo '{\"code\":999,\"msg\":\"no daemon\"}'; exit 1", "kill -9 $$"] {
+        let (_node, network, c1) = delegated();
+        other_ipam(answer);
+        Cni::add(&network, &c1).run().fault();
+        assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);
+        let outcome = Cni::del(&network, &c1).run();
+        outcome.succeeds();
+        assert!(outcome.stderr.contains("other-ipam") && outcome.stderr.contains("is not attached"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_del_without_an_add_succeeds_when_the_other_plugin_was_removed() {
+    let (node, network, c1) = delegated();
+    other_ipam(GRANTS);
+    Cni::add(&network, &c1).run().result();
+    std::fs::remove_file("/run/plugins/other-ipam").unwrap();
+    Cni::del(&network, &node.container("c2")).run().succeeds();
+    assert_eq!(Cni::del(&network, &c1).run().fault().code, 7, "the other one's address is still to be taken back");
+    other_ipam(GRANTS);
+    Cni::del(&network, &c1).run().succeeds();
 }

@@ -79,9 +79,11 @@ fn a_trunk_of_layer_2() {
     }
     let result = Cni::add(&network, &c1).run().result();
     Cni::check(&network, &c1, &result).run().succeeds();
-    let other = with(network.clone(), json!({"vlanTrunk": [{"id": 101}]}));
+    let fewer = with(network.clone(), json!({"vlanTrunk": [{"id": 101}]}));
+    Cni::check(&fewer, &c1, &result).run().succeeds();
+    let other = with(network.clone(), json!({"vlanTrunk": [{"id": 101}, {"id": 300}]}));
     let fault = Cni::check(&other, &c1, &result).run().fault();
-    assert!(fault.msg.contains("VLAN 200 is too much"), "{fault:?}");
+    assert!(fault.msg.contains("VLAN 300 is missing"), "{fault:?}");
     Cni::del(&network, &c1).run().succeeds();
     assert_eq!(kernel::traces("mynet", "cni0"), ["link probe"]);
 }

@@ -1,5 +1,7 @@
 //! The end of an attachment.
 
+use std::net::IpAddr;
+
 use super::error::{IpamError, call_error};
 use super::prepared::prepare;
 use crate::attachment::{AttachmentKey, Ended};
@@ -9,21 +11,48 @@ use crate::runtime::{CallError, LogLevel, LogLine, Policy};
 use crate::settings::Settings;
 use crate::store_error::StoreError;
 
-/// Ends an attachment: its leases are freed, whatever the policy thinks. Unknown attachments are no error.
+/// Ends an attachment: its leases are freed and cool, whatever the policy thinks. Unknown attachments are no error.
 ///
 /// A policy that wants to know is told within the same transaction; its failure is logged and changes nothing.
 ///
 /// # Errors
 /// If the store fails; then nothing has changed.
 pub fn release<L: Ledger + 'static>(
-    mut ledger: L,
+    ledger: L,
     key: &AttachmentKey,
     now: u64,
     policy: Option<(&Policy, &Settings)>,
     log: &mut Vec<LogLine>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
+    end(ledger, key, now, policy, log, |ledger, key| ledger.detach(key, now))
+}
+
+/// Ends an attachment whose addresses no container ever had: the same, but they are free immediately. Those of `cooling`
+/// go on cooling, as in [`Granted::cooling`](super::Granted::cooling).
+///
+/// # Errors
+/// If the store fails; then nothing has changed.
+pub fn withdraw<L: Ledger + 'static>(
+    ledger: L,
+    key: &AttachmentKey,
+    now: u64,
+    cooling: &[(IpAddr, u64)],
+    policy: Option<(&Policy, &Settings)>,
+    log: &mut Vec<LogLine>,
+) -> Result<Option<AttachmentRecord>, StoreError> {
+    end(ledger, key, now, policy, log, |ledger, key| ledger.withdraw(key, cooling))
+}
+
+fn end<L: Ledger + 'static>(
+    mut ledger: L,
+    key: &AttachmentKey,
+    now: u64,
+    policy: Option<(&Policy, &Settings)>,
+    log: &mut Vec<LogLine>,
+    forget: impl FnOnce(&mut L, &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError>,
+) -> Result<Option<AttachmentRecord>, StoreError> {
     let Some((known_as, _)) = recorded(&ledger, key)? else { return Ok(None) };
-    let Some(record) = ledger.detach(&known_as, now)? else { return Ok(None) };
+    let Some(record) = forget(&mut ledger, &known_as)? else { return Ok(None) };
     let told = policy.filter(|(policy, _)| policy.has_release());
     let ledger = match told {
         None => ledger,

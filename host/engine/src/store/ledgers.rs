@@ -13,7 +13,7 @@ use super::writer::Writer;
 use super::{Environment, StoreError};
 use crate::address::IpRange;
 use crate::attachment::AttachmentKey;
-use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade};
+use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade, freed_at};
 use crate::reference_leases::Adoption;
 
 type OpenTxn<'e> = Option<RwTxn<'e>>;
@@ -108,7 +108,15 @@ impl Ledger for StoreLedger {
     }
 
     fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError> {
-        self.change(|writer| writer.detach(key, now))
+        self.change(|writer| writer.detach(key, |_| Some(now)))
+    }
+
+    fn withdraw(
+        &mut self,
+        key: &AttachmentKey,
+        cooling: &[(IpAddr, u64)],
+    ) -> Result<Option<AttachmentRecord>, StoreError> {
+        self.change(|writer| writer.detach(key, |address| freed_at(cooling, address)))
     }
 
     fn put_masquerade(&mut self, key: &AttachmentKey, masquerade: &Masquerade) -> Result<bool, StoreError> {

@@ -56,7 +56,12 @@ impl Writer<'_, '_> {
         })
     }
 
-    pub(super) fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError> {
+    /// Forgets an attachment. An address cools since `freed_at`, or is free immediately if that is none.
+    pub(super) fn detach(
+        &mut self,
+        key: &AttachmentKey,
+        freed_at: impl Fn(IpAddr) -> Option<u64>,
+    ) -> Result<Option<AttachmentRecord>, StoreError> {
         let owner = key::owner(key);
         if key::check_attachment(key).is_err() {
             // What is too long to be recorded was not recorded.
@@ -65,7 +70,10 @@ impl Writer<'_, '_> {
         let Some(record) = self.snapshot().attachment(self.id(), &owner)? else { return Ok(None) };
         for address in &record.addresses {
             self.delete(&key::by_address(Table::Leases, self.id(), *address))?;
-            self.rest(*address, now)?;
+            match freed_at(*address) {
+                Some(freed_at) => self.rest(*address, freed_at)?,
+                None => self.unuse_address(*address)?,
+            }
         }
         self.delete(&key::attachment(self.id(), &owner))?;
         self.network.attachments = self.network.attachments.saturating_sub(1);

@@ -36,6 +36,7 @@ fn addresses() -> Vec<IpAddr> {
 enum Step {
     Attach { who: u8, wanted: Vec<prop::sample::Index> },
     Detach { who: u8 },
+    Withdraw { who: u8, cooled_ago: Option<u64> },
     EndRest { ago: u64, most: usize },
     Note { key: u8, value: Option<Vec<u8>> },
     Cluster { state: Vec<u8> },
@@ -48,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0u8..12, wanted).prop_map(|(who, wanted)| Step::Attach { who, wanted }),
         4 => (0u8..12).prop_map(|who| Step::Detach { who }),
+        2 => (0u8..12, prop::option::of(0u64..30)).prop_map(|(who, cooled_ago)| Step::Withdraw { who, cooled_ago }),
         2 => (0u64..30, 0usize..5).prop_map(|(ago, most)| Step::EndRest { ago, most }),
         2 => (0u8..4, prop::option::of(prop::collection::vec(any::<u8>(), 0..9)))
             .prop_map(|(key, value)| Step::Note { key, value }),
@@ -111,6 +113,13 @@ impl Model {
                 let gone = self.attachments.remove(&container(who));
                 self.resting.extend(gone.into_iter().flat_map(|gone| gone.addresses).map(|address| (address, now)));
             }
+            Step::Withdraw { who, cooled_ago } => {
+                let gone = self.attachments.remove(&container(who));
+                let cools = cooled_ago.map(|ago| now - ago);
+                let addresses = gone.into_iter().flat_map(|gone| gone.addresses);
+                // The first address had cooled before, the others are free.
+                self.resting.extend(addresses.take(1).filter_map(|address| Some((address, cools?))));
+            }
             Step::EndRest { ago, most } => {
                 let due = self.rest_order().into_iter().filter(|(freed_at, _)| *freed_at <= now - ago).take(*most);
                 for (_, address) in due {
@@ -154,6 +163,12 @@ fn take(ledger: &mut impl Ledger, before: &Model, after: &Model, step: &Step, no
         Step::Detach { who } => {
             let gone = ledger.detach(&container(who), now).unwrap();
             assert_eq!(gone.as_ref(), before.attachments.get(&container(who)));
+        }
+        Step::Withdraw { who, cooled_ago } => {
+            let known = before.attachments.get(&container(who));
+            let first = known.and_then(|record| record.addresses.first());
+            let cooling: Vec<_> = first.iter().filter_map(|address| Some((**address, now - (*cooled_ago)?))).collect();
+            assert_eq!(ledger.withdraw(&container(who), &cooling).unwrap().as_ref(), known);
         }
         Step::EndRest { ago, most } => {
             assert_eq!(ledger.end_rest(now - ago, *most).unwrap(), before.resting.len() - after.resting.len());

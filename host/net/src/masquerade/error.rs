@@ -11,8 +11,8 @@ use crate::nftables::refusal::{KernelPart, Refusal, Step};
 pub enum MasqueradeError {
     /// A name too long to be part of a table's name.
     #[error(
-        "cannot masquerade the network {network:?}: its name has {length} bytes, and an nftables table has room for \
-         {longest}; choose a shorter name"
+        "cannot masquerade the network {network:?}: its name has {length} bytes, and at most {longest} are \
+         possible; choose a shorter name"
     )]
     NameTooLong {
         /// The network's name.

@@ -318,9 +318,7 @@ fn the_longest_name_works_and_a_longer_one_is_refused() {
     let longer = longest + "n";
     let error = add(&mut socket, &longer, &both()).unwrap_err();
     assert!(
-        error
-            .to_string()
-            .ends_with("its name has 248 bytes, and an nftables table has room for 247; choose a shorter name"),
+        error.to_string().ends_with("its name has 256 bytes, and at most 255 are possible; choose a shorter name"),
         "{error}"
     );
 }

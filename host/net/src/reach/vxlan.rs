@@ -15,7 +15,7 @@ use super::{Vxlan, lookup};
 use crate::link::{self, Change, Link, Which};
 use crate::netlink::message::{attributes_of, number};
 use crate::netlink::{ErrorKind, Message, Route, Socket};
-use crate::{Mac, NetError};
+use crate::{Mac, NetError, short_name};
 
 /// The UDP port that IANA gave to VXLAN.
 pub const DEFAULT_PORT: u16 = 4789;
@@ -181,7 +181,7 @@ fn present(kernel: &mut Socket<Route>, network: &str, name: &str) -> Result<Opti
 }
 
 fn alias(network: &str) -> String {
-    format!("gingham {network} vxlan")
+    format!("gingham {} vxlan", short_name(network, 200))
 }
 
 fn device_mtu(uplink: &Link, wanted: &Vxlan) -> Result<u32, ReachError> {

@@ -11,7 +11,7 @@ use crate::nftables::refusal::{KernelPart, Refusal, Step};
 pub enum SpoofingError {
     /// A network name that cannot be part of a table's name.
     #[error(
-        "macspoofchk: cannot guard the network {network:?}: its name must have 1 to 247 letters, digits, '_', '.' and '-'"
+        "macspoofchk: cannot guard the network {network:?}: its name must have 1 to 255 letters, digits, '_', '.' and '-'"
     )]
     NetworkName {
         /// The network's name.

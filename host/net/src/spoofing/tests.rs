@@ -133,9 +133,15 @@ fn a_long_note_is_cut_and_the_port_still_found() {
 }
 
 #[test]
+fn the_longest_container_id_has_no_rules_of_the_reference() {
+    let (_namespace, mut socket) = namespace();
+    remove_reference(&mut socket, "mynet", &"c".repeat(255), "eth0").unwrap();
+}
+
+#[test]
 fn names_that_cannot_be_are_refused() {
     let (_namespace, mut socket) = namespace();
-    for network in ["", "a b", "a/b", &"n".repeat(248)] {
+    for network in ["", "a b", "a/b", &"n".repeat(256)] {
         assert!(matches!(ensure(&mut socket, network, &guard("veth1", 1)), Err(SpoofingError::NetworkName { .. })));
     }
     for port in ["", "a b", "sixteen-letters-"] {

@@ -120,6 +120,12 @@ fn yes_or_at_fault<T: DeserializeOwned>(object: &Map<String, Value>, asks: impl 
 }
 
 impl Written {
+    /// Whether addresses are wanted: an empty `ipam.type` counts as none.
+    fn has_ipam(&self) -> bool {
+        let mut types = self.ipam.iter().filter(|(key, _)| key.eq_ignore_ascii_case("type"));
+        !self.ipam.is_empty() && types.next_back().is_none_or(|(_, plugin)| plugin != "")
+    }
+
     fn check(self) -> Result<BridgeConfig, ConfigError> {
         let fault = |key: &str, message: String| ConfigError::Value { key: key.to_owned(), message };
         let name = if self.bridge.is_empty() { DEFAULT_BRIDGE } else { &self.bridge };
@@ -132,7 +138,7 @@ impl Written {
                 format!("unknown ipmasq backend {:?}; masquerade is done with nftables", self.ip_masq_backend);
             return Err(fault("ipMasqBackend", message));
         }
-        if self.disable_container_interface && !self.ipam.is_empty() {
+        if self.disable_container_interface && self.has_ipam() {
             let message = "cannot use IPAM when DisableContainerInterface flag is set; remove ipam or the flag";
             return Err(fault("disableContainerInterface", message.to_owned()));
         }
@@ -143,7 +149,7 @@ impl Written {
         let name = IfName::new(name).map_err(|error| fault("bridge", format!("{name:?}: {error}")))?;
         let vlans = Vlans::of(self.vlan, &self.vlan_trunk, self.preserve_default_vlan)?;
         let is_gateway = self.is_gateway || self.is_default_gateway;
-        if is_gateway && !self.ipam.is_empty() {
+        if is_gateway && self.has_ipam() {
             vlans.as_ref().map_or(Ok(None), |vlans| vlans.gateway_name(&name))?;
         }
         Ok(BridgeConfig {
@@ -201,7 +207,14 @@ mod tests {
 
     #[test]
     fn faults_name_the_key() {
-        assert_eq!(fault(r#"{"portIsolation":"true"}"#), "portIsolation: found \"true\", expected true or false");
+        assert_eq!(
+            fault(r#"{"portIsolation":"true"}"#),
+            "portIsolation: found \"true\", expected true or false; write true without quotes"
+        );
+        assert_eq!(
+            fault(r#"{"vlan":"100"}"#),
+            "vlan: found \"100\", expected a whole number; write 100 without quotes"
+        );
         assert!(fault(r#"{"mtu":67}"#).starts_with("mtu: found the number 67"));
         assert!(fault(r#"{"mtu":-1}"#).starts_with("mtu: found the number -1"));
         assert!(fault(r#"{"bridge":"0123456789abcdef"}"#).starts_with("bridge: "));
@@ -214,6 +227,7 @@ mod tests {
     #[test]
     fn a_container_end_that_stays_down_can_have_no_addresses() {
         assert!(!read(r#"{"disableContainerInterface":true,"ipam":{}}"#).unwrap().starts_container_end);
+        assert!(!read(r#"{"disableContainerInterface":true,"ipam":{"type":""}}"#).unwrap().starts_container_end);
         assert_eq!(
             fault(r#"{"disableContainerInterface":true,"ipam":{"type":"host-local"}}"#),
             "disableContainerInterface: cannot use IPAM when DisableContainerInterface flag is set; remove ipam or the flag"

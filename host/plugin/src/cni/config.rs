@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::env::is_identity;
-use super::version::{SpecVersion, UnsupportedVersion};
+use super::version::{SpecVersion, VersionError};
 
 /// A refused configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +20,12 @@ pub(crate) enum ConfigError {
     Undecodable {
         /// What is wrong, and where.
         message: String,
+    },
+    /// More than any configuration has. CNI code 6.
+    #[error("standard input: more than {most} bytes, which no network configuration has; check what writes to it")]
+    InputTooLong {
+        /// Bytes.
+        most: u64,
     },
     /// `name` is absent or empty. CNI code 7.
     #[error("missing network name")]
@@ -36,9 +42,9 @@ pub(crate) enum ConfigError {
         /// Bytes.
         length: usize,
     },
-    /// A version this plugin does not speak. CNI code 1.
+    /// A version this plugin does not speak. CNI code 1, or 6 if it is not a version.
     #[error(transparent)]
-    Version(#[from] UnsupportedVersion),
+    Version(#[from] VersionError),
     /// A version that does not know the verb. CNI code 1.
     #[error("config version does not allow {verb}")]
     VerbNotInVersion {
@@ -66,8 +72,8 @@ impl From<Fault> for ConfigError {
 pub(crate) struct NetworkName(String);
 
 impl NetworkName {
-    /// Bytes. An interface's alias (255 bytes) names the network and must tell it from others.
-    pub(crate) const LONGEST: usize = 200;
+    /// Bytes. Runtimes make file names of it, which can have as many.
+    pub(crate) const LONGEST: usize = 255;
 
     /// Checks the characters.
     pub(crate) fn new(name: &str) -> Result<Self, ConfigError> {
@@ -140,7 +146,7 @@ struct WrittenName {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct WrittenIpam {
-    r#type: String,
+    r#type: Option<String>,
     policy: Option<String>,
 }
 
@@ -217,15 +223,19 @@ fn read_ipam(object: Map<String, Value>) -> Result<Option<Ipam>, ConfigError> {
         return Ok(None);
     }
     let written: WrittenIpam = gingham_config::from_map(&object).map_err(|fault| fault.under("ipam"))?;
-    if written.r#type.is_empty() {
+    let Some(plugin) = written.r#type else {
         return Err(ConfigError::Value {
             key: "ipam.type".to_owned(),
             message: "found nothing; name a policy or an IPAM plugin, or remove ipam for a network of layer 2"
                 .to_owned(),
         });
+    };
+    if plugin.is_empty() {
+        // As in the reference: written down, and none.
+        return Ok(None);
     }
     let policy = written.policy.filter(|policy| !policy.is_empty());
-    Ok(Some(Ipam { plugin: written.r#type, policy, object }))
+    Ok(Some(Ipam { plugin, policy, object }))
 }
 
 /// Reads keys into a `T`; those at fault are reported, taken out of the object, and left at their default.
@@ -274,7 +284,7 @@ mod tests {
 
     #[test]
     fn no_ipam_is_layer_2() {
-        for ipam in ["", r#","ipam":{}"#, r#","ipam":null"#] {
+        for ipam in ["", r#","ipam":{}"#, r#","ipam":null"#, r#","ipam":{"type":""}"#] {
             let input = format!(r#"{{"name":"n","type":"gingham"{ipam}}}"#);
             assert_eq!(NetworkConfig::parse(input.as_bytes()).unwrap().ipam, None, "{ipam}");
         }
@@ -291,7 +301,7 @@ mod tests {
         assert!(fault(r#"{"name":"n","ipam":[]}"#).starts_with("ipam: found a list"));
         assert!(fault(r#"{"name":"n","ipam":{"type":7}}"#).starts_with("ipam.type: found the number 7"));
         assert!(fault(r#"{"name":"n","ipam":{"subnet":"x"}}"#).starts_with("ipam.type: found nothing"));
-        assert!(fault(&format!(r#"{{"name":"{}"}}"#, "n".repeat(201))).starts_with("name: "));
+        assert!(fault(&format!(r#"{{"name":"{}"}}"#, "n".repeat(256))).starts_with("name: "));
     }
 
     #[test]

@@ -7,8 +7,8 @@
 //! | 1 | incompatible CNI version | `cniVersion` unknown, or too old for the verb; a delegated result of an unknown version |
 //! | 3 | unknown container | CHECK of an attachment that was never made or is gone |
 //! | 4 | invalid environment | `CNI_*` variables, `CNI_ARGS` among them |
-//! | 5 | I/O failure | standard input, files, the lease store, the policy library |
-//! | 6 | undecodable | standard input or another plugin's answer is no JSON of the right shape |
+//! | 5 | I/O failure | standard input and output, files, the lease store, the policy library |
+//! | 6 | undecodable | standard input or another plugin's answer is no JSON of the right shape, or longer than any configuration; `cniVersion` is not a version |
 //! | 7 | invalid configuration | a key's value; a policy's complaint about its configuration; a cluster's store that refuses us, or another cluster than the configured one |
 //! | 8 | invalid network namespace | missing, no namespace, or the plugin's own |
 //! | 11 | try again later | another process holds a lock and does not go on; the policy says that the request may succeed later; a cluster's store is not there and this node has no room of its own |
@@ -42,11 +42,12 @@ use super::config::ConfigError;
 use super::env::EnvError;
 use super::json;
 use super::result::ResultError;
-use super::version::{SpecVersion, UnsupportedVersion, supported_list};
+use super::version::{SpecVersion, VersionError, supported_list};
 use crate::addressing::AddressingError;
 use crate::adoption::AdoptionError;
 use crate::delegate::DelegateError;
 use crate::lock::LockError;
+use crate::output::OutputError;
 use crate::plan::PlanError;
 use crate::policies::PolicyError;
 use crate::records::RecordsError;
@@ -143,21 +144,26 @@ impl From<ArgsError> for CniError {
     }
 }
 
-impl From<UnsupportedVersion> for CniError {
-    fn from(error: UnsupportedVersion) -> Self {
-        let details = format!("config is {:?}, plugin supports {}", error.found, supported_list());
-        Self { code: Code::INCOMPATIBLE_VERSION, msg: "incompatible CNI versions".to_owned(), details }
+impl From<VersionError> for CniError {
+    fn from(error: VersionError) -> Self {
+        match error {
+            VersionError::Malformed { .. } => Self::new(Code::DECODING, error.to_string()),
+            VersionError::Unsupported { found } => {
+                let details = format!("config is {found:?}, plugin supports {}", supported_list());
+                Self { code: Code::INCOMPATIBLE_VERSION, msg: "incompatible CNI versions".to_owned(), details }
+            }
+        }
     }
 }
 
 impl From<ConfigError> for CniError {
     fn from(error: ConfigError) -> Self {
         let code = match &error {
-            ConfigError::Version(unsupported) => return unsupported.clone().into(),
+            ConfigError::Version(version) => return version.clone().into(),
             ConfigError::NameCharacters { name } => {
                 return Self { code: Code::CONFIG, msg: error.to_string(), details: name.clone() };
             }
-            ConfigError::Undecodable { .. } => Code::DECODING,
+            ConfigError::Undecodable { .. } | ConfigError::InputTooLong { .. } => Code::DECODING,
             ConfigError::VerbNotInVersion { .. } => Code::INCOMPATIBLE_VERSION,
             ConfigError::MissingName | ConfigError::NameTooLong { .. } | ConfigError::Value { .. } => Code::CONFIG,
         };
@@ -168,7 +174,9 @@ impl From<ConfigError> for CniError {
 impl From<ResultError> for CniError {
     fn from(error: ResultError) -> Self {
         let code = match &error {
-            ResultError::Malformed { .. } => Code::DECODING,
+            ResultError::Malformed { .. } | ResultError::Version { source: VersionError::Malformed { .. }, .. } => {
+                Code::DECODING
+            }
             ResultError::Version { .. } => Code::INCOMPATIBLE_VERSION,
             ResultError::NoAddress { .. } | ResultError::TooManyAddresses { .. } => Code::CONFIG,
         };
@@ -283,6 +291,12 @@ impl From<Fault> for CniError {
             Fault::Identity { .. } | Fault::Random(_) | Fault::Unreadable { .. } | Fault::InUse { .. } => Code::IO,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<OutputError> for CniError {
+    fn from(error: OutputError) -> Self {
+        Self::new(Code::IO, error.to_string())
     }
 }
 

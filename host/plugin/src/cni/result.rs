@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::json::unless_blank;
-use super::version::{SpecVersion, UnsupportedVersion};
+use super::version::{SpecVersion, VersionError};
 
 /// What an ADD made, free of versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -131,7 +131,7 @@ pub(crate) enum ResultError {
         /// Whose result.
         origin: String,
         /// The version.
-        source: UnsupportedVersion,
+        source: VersionError,
     },
     /// The oldest versions have to name an address.
     #[error(

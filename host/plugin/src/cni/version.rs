@@ -25,10 +25,19 @@ pub(crate) enum SpecVersion {
 
 /// A version this plugin does not speak.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("incompatible CNI versions: config is {found:?}, plugin supports {}", supported_list())]
-pub(crate) struct UnsupportedVersion {
-    /// What the configuration or the result says.
-    pub(crate) found: String,
+pub(crate) enum VersionError {
+    /// Another version. CNI code 1.
+    #[error("incompatible CNI versions: config is {found:?}, plugin supports {}", supported_list())]
+    Unsupported {
+        /// What the configuration or the result says.
+        found: String,
+    },
+    /// Not a version. CNI code 6.
+    #[error("cniVersion: invalid version {found:?}: use one that this plugin supports: {}", supported_list())]
+    Malformed {
+        /// What the configuration or the result says.
+        found: String,
+    },
 }
 
 impl SpecVersion {
@@ -53,16 +62,23 @@ impl SpecVersion {
     }
 
     /// Reads `cniVersion`. An absent or empty one means 0.1.0, as the specification says.
-    pub(crate) fn read(text: Option<&str>) -> Result<Self, UnsupportedVersion> {
+    pub(crate) fn read(text: Option<&str>) -> Result<Self, VersionError> {
         let text = match text {
             None | Some("") => return Ok(Self::V0_1_0),
             Some(text) => text,
         };
-        Self::ALL
-            .into_iter()
-            .find(|version| version.as_str() == text)
-            .ok_or_else(|| UnsupportedVersion { found: text.to_owned() })
+        let known = Self::ALL.into_iter().find(|version| version.as_str() == text);
+        known.ok_or_else(|| {
+            let found = text.to_owned();
+            if is_version(text) { VersionError::Unsupported { found } } else { VersionError::Malformed { found } }
+        })
     }
+}
+
+/// One to three numbers between dots: what the reference library can compare with other versions.
+fn is_version(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    parts.len() <= 3 && parts.iter().all(|part| part.parse::<u32>().is_ok() && !part.starts_with('+'))
 }
 
 impl fmt::Display for SpecVersion {
@@ -112,8 +128,13 @@ mod tests {
         for version in SpecVersion::ALL {
             assert_eq!(SpecVersion::read(Some(version.as_str())), Ok(version));
         }
-        for text in ["1.1", "v1.1.0", " 1.1.0", "9.9.9", "0.4.1"] {
-            assert!(SpecVersion::read(Some(text)).is_err(), "{text}");
+        for text in ["1.1", "1", "9.9.9", "0.4.1"] {
+            let found = text.to_owned();
+            assert_eq!(SpecVersion::read(Some(text)), Err(VersionError::Unsupported { found }));
+        }
+        for text in ["v1.1.0", " 1.1.0", "1.1.0.0", "1..0", "+1.0.0", "one"] {
+            let found = text.to_owned();
+            assert_eq!(SpecVersion::read(Some(text)), Err(VersionError::Malformed { found }));
         }
     }
 

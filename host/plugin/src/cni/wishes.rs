@@ -104,6 +104,18 @@ impl Wishes {
     }
 }
 
+/// Whether the runtime sends ranges with ADD: the configuration declares the capability `ipRanges`. A value at fault counts
+/// as no.
+pub(crate) fn ranges_come_with_add(object: &Map<String, Value>) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Declared {
+        capabilities: BTreeMap<String, Value>,
+    }
+    let declared: Result<Declared, _> = gingham_config::from_map(object);
+    declared.is_ok_and(|declared| declared.capabilities.get("ipRanges") == Some(&Value::Bool(true)))
+}
+
 /// The hardware address asked for: `runtimeConfig.mac`, else `args.cni.mac`, else `MAC` of `CNI_ARGS`.
 pub(crate) fn hardware_address(object: &Map<String, Value>, arguments: &Arguments) -> Result<Option<Mac>, ConfigError> {
     #[derive(Default, Deserialize)]
@@ -157,6 +169,15 @@ mod tests {
     fn ranges_are_passed_on_unread() {
         let wishes = read(r#"{"runtimeConfig":{"ipRanges":[[{"subnet":"10.0.0.0/24"}]]}}"#, "").unwrap();
         assert_eq!(wishes.ip_ranges.unwrap().to_string(), r#"[[{"subnet":"10.0.0.0/24"}]]"#);
+    }
+
+    #[test]
+    fn ranges_come_with_add_where_the_capability_is_declared() {
+        let come = |text: &str| ranges_come_with_add(&serde_json::from_str(text).unwrap());
+        assert!(come(r#"{"capabilities":{"ipRanges":true,"portMappings":true}}"#));
+        for text in ["{}", r#"{"capabilities":{"ipRanges":false}}"#, r#"{"capabilities":7}"#] {
+            assert!(!come(text), "{text}");
+        }
     }
 
     #[test]

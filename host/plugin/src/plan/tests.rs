@@ -8,7 +8,11 @@ fn config(text: &str) -> NetworkConfig {
 
 fn source(program: &str, ipam: &str) -> Result<AddressSource, PlanError> {
     let config = config(&format!(r#"{{"name":"n","type":"net-script","ipam":{ipam}}}"#));
-    address_source(program, config.ipam.as_ref(), |name| ["host-local", "by-namespace"].contains(&name))
+    address_source(program, config.ipam.as_ref(), is_policy)
+}
+
+fn is_policy(name: &str) -> bool {
+    ["host-local", "by-namespace"].contains(&name)
 }
 
 fn policy(name: &str) -> AddressSource {
@@ -18,15 +22,26 @@ fn policy(name: &str) -> AddressSource {
 #[test]
 fn the_role_follows_the_name_it_runs_under() {
     let main = config(r#"{"name":"n","type":"net-script","ipam":{"type":"host-local"}}"#);
-    assert_eq!(role("net-script", &main), Ok(Role::Main));
-    assert_eq!(role("host-local", &main), Ok(Role::Ipam));
-    let text = role("gingham", &main).unwrap_err().to_string();
+    assert_eq!(role("net-script", &main, is_policy), Ok(Role::Main));
+    assert_eq!(role("host-local", &main, is_policy), Ok(Role::Ipam));
+    let text = role("gingham", &main, is_policy).unwrap_err().to_string();
     assert!(
         text.contains("\"net-script\"") && text.contains("\"host-local\"") && text.contains("\"gingham\""),
         "{text}"
     );
     let both = config(r#"{"name":"n","type":"gingham","ipam":{"type":"gingham","policy":"x"}}"#);
-    assert_eq!(role("gingham", &both), Ok(Role::Main));
+    assert_eq!(role("gingham", &both, is_policy), Ok(Role::Main));
+    assert_eq!(role("gingham", &both, |_| true), Ok(Role::Main), "its own name is never a policy's");
+}
+
+#[test]
+fn under_a_policys_name_it_is_never_the_main_plugin() {
+    let both = config(r#"{"name":"n","type":"host-local","ipam":{"type":"host-local"}}"#);
+    assert_eq!(role("host-local", &both, is_policy), Ok(Role::Ipam));
+    for ipam in ["", r#","ipam":{"type":"static"}"#] {
+        let main_only = config(&format!(r#"{{"name":"n","type":"host-local"{ipam}}}"#));
+        assert!(matches!(role("host-local", &main_only, is_policy), Err(PlanError::NotConcerned { .. })), "{ipam}");
+    }
 }
 
 #[test]
@@ -81,11 +96,11 @@ fn the_host_end_keeps_its_name_for_ever() {
 
 proptest! {
     #[test]
-    fn host_ends_fit_the_kernel_and_begin_alike(network in "[a-z0-9]{1,200}", container in "[a-z0-9]{1,300}") {
+    fn host_ends_fit_the_kernel_and_begin_alike(network in "[a-z0-9]{1,255}", container in "[a-z0-9]{1,300}") {
         let network = NetworkName::new(&network).unwrap();
         let end = HostEnd::named(&network, &container, "eth0").unwrap();
         prop_assert_eq!(end.name.as_str().len(), 15);
-        prop_assert!(end.alias.len() <= 255);
+        prop_assert!(end.alias.len() <= 254);
         prop_assert!(end.alias.starts_with(&alias::of_network(network.as_str())));
     }
 }

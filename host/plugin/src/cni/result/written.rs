@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{CniResult, Dns, Interface, IpConfig, ResultError, Route};
 use crate::cni::json::{self, unless_blank};
-use crate::cni::version::{SpecVersion, UnsupportedVersion};
+use crate::cni::version::{SpecVersion, VersionError};
 
 /// 0.3.0 and later.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ struct FamilyIp {
 /// Why a result cannot be read.
 pub(crate) enum ReadFault {
     Shape(Fault),
-    Version(UnsupportedVersion),
+    Version(VersionError),
 }
 
 impl ReadFault {
