@@ -54,11 +54,18 @@ impl Said {
         self.stderr()
     }
 
-    fn stdout(&self) -> String {
+    /// Whether it succeeded.
+    pub fn is_success(&self) -> bool {
+        self.output.status.success()
+    }
+
+    /// What it printed.
+    pub fn stdout(&self) -> String {
         String::from_utf8(self.output.stdout.clone()).unwrap()
     }
 
-    fn stderr(&self) -> String {
+    /// What it complained of.
+    pub fn stderr(&self) -> String {
         String::from_utf8(self.output.stderr.clone()).unwrap()
     }
 }

@@ -1,6 +1,10 @@
 //! What an operator does on a node, with the real programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+#[path = "operators/check_config.rs"]
+mod check_config;
+#[path = "operators/hostile_names.rs"]
+mod hostile_names;
 #[path = "operators/owners.rs"]
 mod owners;
 #[path = "operators/run.rs"]

@@ -61,8 +61,10 @@ pub struct MemberStatus {
 /// Addresses in this node's blocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Leased or resting.
+    /// Leased.
     pub used: u64,
+    /// Freed, and not handed out again yet.
+    pub cooling: u64,
     /// Free, and such as the policy can give: what the next containers can have.
     pub free: u64,
 }
@@ -144,8 +146,10 @@ impl Cluster<'_> {
     fn usage<L: LedgerQueries>(&self, policy: &Policy<'_>, local: &LocalState, ledger: &L) -> Result<Usage, Fault> {
         let mut usage = Usage::default();
         for block in local.held() {
-            let used = u64::try_from(used_in(ledger, block.into())?).unwrap_or(u64::MAX);
-            usage.used = usage.used.saturating_add(used);
+            let taken = u64::try_from(used_in(ledger, block.into())?).unwrap_or(u64::MAX);
+            let cooling = ledger.resting_count(block.into())?;
+            usage.used = usage.used.saturating_add(taken.saturating_sub(cooling));
+            usage.cooling = usage.cooling.saturating_add(cooling);
             let free = free_of(policy.pools(), ledger, block.into(), &self.settings.exclude)?;
             usage.free = usage.free.saturating_add(u64::try_from(free).unwrap_or(u64::MAX));
         }
@@ -167,17 +171,22 @@ impl Cluster<'_> {
         }
     }
 
+    /// Whether this node may leave: nothing is done.
+    ///
+    /// # Errors
+    /// [`Fault::InUse`] while containers use addresses, unless forced.
+    pub fn require_leave(&self, force: bool) -> Result<(), Fault> {
+        refuse_in_use(self.network, &self.ledger()?, force)
+    }
+
     /// Leaves: everything is given up here first, then in the store.
     ///
     /// # Errors
     /// [`Fault::InUse`] while containers use addresses, unless forced.
     pub fn leave(&mut self, force: bool, deadline: Instant) -> Result<(), Fault> {
-        let network = self.network.to_owned();
+        let network = self.network;
         let make = |_: &LocalState, ledger: &_| {
-            let count = attachments(ledger)?;
-            if count > 0 && !force {
-                return Err(Fault::InUse { network, count });
-            }
+            refuse_in_use(network, ledger, force)?;
             Ok(Leave::new())
         };
         let (left, _) = self.drive_made(make, deadline)?;
@@ -197,6 +206,13 @@ impl Cluster<'_> {
         }
         let (taken, _) = self.drive(Takeover::ordered(sighting, force), Instant::now() + patience)?;
         Ok(taken?)
+    }
+}
+
+fn refuse_in_use<L: LedgerQueries>(network: &str, ledger: &L, force: bool) -> Result<(), Fault> {
+    match attachments(ledger)? {
+        count if count > 0 && !force => Err(Fault::InUse { network: network.to_owned(), count }),
+        _ => Ok(()),
     }
 }
 

@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 
 use gingham_engine::ownership::shared_store::{Call, Record, Reply, SharedStore, StoreFault, Version};
 use gingham_net::short_name;
+use gingham_untrusted::file;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// How long to sleep while another holds the lock, which nobody does for longer than a write of one file.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// The largest file of records that is read, in bytes.
+const LARGEST: u64 = 64 << 20;
 
 /// One network's records in a directory.
 pub(crate) struct Directory {
@@ -46,8 +50,8 @@ impl Directory {
         };
         let _lock = self.lock(deadline)?;
         // A file's name has room for 255 bytes, as has a network's.
-        let file = self.path.join(format!("{}.json", short_name(&self.network, 250).replace('/', "~")));
-        let mut records = match fs::read(&file) {
+        let path = self.path.join(format!("{}.json", short_name(&self.network, 250).replace('/', "~")));
+        let mut records = match file::read(&path, LARGEST).map_err(io::Error::from) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| fault(error.into()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Records::default(),
             Err(error) => return Err(fault(error)),
@@ -55,9 +59,9 @@ impl Directory {
         let before = records.latest;
         let reply = records.carry_out(call);
         if records.latest != before {
-            let new = file.with_extension("new");
+            let new = path.with_extension("new");
             let bytes = serde_json::to_vec(&records).map_err(|error| fault(error.into()))?;
-            fs::write(&new, bytes).and_then(|()| fs::rename(&new, &file)).map_err(fault)?;
+            fs::write(&new, bytes).and_then(|()| fs::rename(&new, &path)).map_err(fault)?;
         }
         Ok(reply)
     }

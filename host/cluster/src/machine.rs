@@ -7,6 +7,7 @@ use gingham_engine::ownership::join::Identity;
 use gingham_engine::settings::cluster::{ClusterSettings, Reach, is_node_name};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{address, route};
+use gingham_untrusted::file::read_text;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::error::{Fault, settings};
@@ -36,9 +37,13 @@ pub(crate) fn identity(
     Ok(Identity { machine: machine()?, boot: boot.to_owned(), address: node_address(cluster, reach)?, mac })
 }
 
+/// In bytes: far more than an id.
+const LONGEST_ID: u64 = 4_096;
+
 /// The machine's id, and the firmware's, which tells apart machines that were copied with their disks.
 fn machine() -> Result<String, Fault> {
-    let read = |path: &Path| std::fs::read_to_string(path).map(|text| text.trim().to_owned());
+    let read =
+        |path: &Path| read_text(path, LONGEST_ID).map(|text| text.trim().to_owned()).map_err(std::io::Error::from);
     let path = PathBuf::from(MACHINE_ID);
     let id = match read(&path) {
         Ok(id) if !id.is_empty() => id,

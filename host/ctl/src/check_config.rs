@@ -1,20 +1,23 @@
 //! `ginghamctl check-config`: what a configuration means, before a container depends on it.
 
+mod notes;
 mod overlaps;
 mod pools;
+mod runtimes;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
-use gingham::network::{Addresses, BridgeFacts, NetworkError, Source};
+use gingham::network::{Addresses, BridgeFacts, Network, NetworkError, Source};
+use gingham::rehearsal::First;
 use gingham_engine::attachment::Pod;
 use gingham_net::NetError;
 use gingham_net::netlink::NetlinkError;
 use serde::Serialize;
 
 use crate::cli::CheckConfigArguments;
-use crate::json;
 use crate::network::{CatalogueError, Configuration, Plugins, find, own};
+use crate::output::Output;
 use pools::PoolFacts;
 
 pub(crate) use overlaps::between as overlaps_between;
@@ -29,6 +32,8 @@ pub(crate) enum CheckConfigError {
     Catalogue(#[from] CatalogueError),
     #[error("{path}: {source}")]
     Refused { path: String, source: NetworkError },
+    #[error("{path}: an ADD on this node would fail: {}", problems.join("; "))]
+    WouldFail { path: String, problems: Vec<String> },
     #[error("cannot look at this node's routes: {0}")]
     Netlink(#[from] NetlinkError),
     #[error("cannot look at this node's routes: {0}")]
@@ -61,6 +66,8 @@ struct Explained {
     first: Vec<Vec<String>>,
     /// Why there are no more of them.
     first_refused: Option<String>,
+    /// Why an ADD would fail on this node as it is now.
+    problems: Vec<String>,
     overlaps: Vec<String>,
     notes: Vec<String>,
 }
@@ -73,17 +80,18 @@ struct Bridge {
     ip_masq: bool,
 }
 
-pub(crate) fn run(
-    arguments: &CheckConfigArguments,
-    library: &Path,
-    out: &mut dyn Write,
-) -> Result<(), CheckConfigError> {
+pub(crate) fn run(arguments: &CheckConfigArguments, library: &Path, out: &mut Output) -> Result<(), CheckConfigError> {
     let configuration = find(&arguments.network, &arguments.networks.config_dir)?;
     let explained = explain(&configuration, arguments, library)?;
     if arguments.answer.json {
-        return Ok(json::write(&explained, out)?);
+        out.json(&explained)?;
+    } else {
+        show(&explained, out)?;
     }
-    Ok(show(&explained, out)?)
+    if explained.problems.is_empty() {
+        return Ok(());
+    }
+    Err(CheckConfigError::WouldFail { path: explained.file, problems: explained.problems })
 }
 
 fn explain(
@@ -103,6 +111,7 @@ fn explain(
         .into());
     };
     let network = network.map_err(refused)?;
+    network.prepare().map_err(refused)?;
     let bridge = network.bridge().map_err(refused)?;
     let source = network.source().map_err(refused)?;
     let addresses = network.addresses().map_err(refused)?;
@@ -120,27 +129,26 @@ fn explain(
         exclude: Vec::new(),
         first: Vec::new(),
         first_refused: None,
+        problems: Vec::new(),
         overlaps: Vec::new(),
-        notes: notes(configuration, is_gingham),
+        notes: notes::of(configuration, is_gingham, &plugins, &arguments.networks.config_dir)?,
     };
+    let mut first = None;
     if let Some(addresses) = &addresses {
-        explained.addresses(addresses, arguments).map_err(refused)?;
+        first = explained.addresses(addresses, arguments).map_err(refused)?;
         explained.overlaps = overlaps::of(&network, addresses, &arguments.networks.config_dir, &plugins, library)?;
     }
+    explained.obstacles(&network, addresses.as_ref(), first.as_ref());
     Ok(explained)
 }
 
-fn notes(configuration: &Configuration, is_gingham: bool) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !is_gingham {
-        let kind = configuration.plugins.first().map(|plugin| plugin.kind.as_str()).unwrap_or_default();
-        notes.push(format!("{kind} is not Gingham on this node; this is what it would be with \"type\": \"gingham\""));
-    }
-    notes
-}
-
 impl Explained {
-    fn addresses(&mut self, addresses: &Addresses<'_>, arguments: &CheckConfigArguments) -> Result<(), NetworkError> {
+    /// Gives back what the first container would get.
+    fn addresses(
+        &mut self,
+        addresses: &Addresses<'_>,
+        arguments: &CheckConfigArguments,
+    ) -> Result<Option<First>, NetworkError> {
         let settings = addresses.settings();
         self.policy = Some(addresses.policy());
         self.data_dir = Some(settings.data_dir.display().to_string());
@@ -148,14 +156,31 @@ impl Explained {
         self.exclude = settings.exclude.iter().map(|range| range.to_string()).collect();
         let pod = Pod { namespace: arguments.pod_namespace.clone(), ..Pod::default() };
         let (first, refused) = addresses.first(TRIED, &pod);
-        self.first = first.iter().map(|nets| nets.iter().map(|net| net.addr().to_string()).collect()).collect();
+        let texts = |first: &First| first.addresses.iter().map(|net| net.addr().to_string()).collect();
+        self.first = first.iter().map(texts).collect();
         self.first_refused = refused.map(|refused| refused.to_string());
         self.notes.extend(addresses.log.iter().cloned());
         if addresses.awaits_adoption()? {
             self.notes
                 .push("the reference host-local has leases of this network; the first use adopts them".to_owned());
         }
-        Ok(())
+        let first = first.into_iter().next();
+        let is_masqueraded = self.bridge.as_ref().is_some_and(|bridge| bridge.ip_masq);
+        if is_masqueraded && first.as_ref().is_some_and(|first| !first.has_default_route) {
+            self.notes.push(notes::NO_DEFAULT_ROUTE.to_owned());
+        }
+        Ok(first)
+    }
+
+    /// Why an ADD would fail.
+    fn obstacles(&mut self, network: &Network, addresses: Option<&Addresses<'_>>, first: Option<&First>) {
+        if self.first.is_empty() {
+            self.problems.extend(self.first_refused.clone());
+        }
+        self.problems.extend(network.obstacles(first).iter().map(ToString::to_string));
+        if self.problems.is_empty() {
+            self.problems.extend(addresses.and_then(Addresses::shortage).map(|shortage| shortage.to_string()));
+        }
     }
 }
 
@@ -170,7 +195,7 @@ impl Bridge {
     }
 }
 
-fn show(explained: &Explained, out: &mut dyn Write) -> io::Result<()> {
+fn show(explained: &Explained, out: &mut Output) -> io::Result<()> {
     writeln!(out, "Network {} of {}", explained.network, explained.file)?;
     let mut row = |name: &str, value: &str| writeln!(out, "  {name:<9} {value}");
     row("plugins", &explained.plugins.join(", then "))?;
@@ -194,6 +219,9 @@ fn show(explained: &Explained, out: &mut dyn Write) -> io::Result<()> {
     }
     if explained.policy.is_some() {
         row("first", &first_in_words(explained))?;
+    }
+    for problem in &explained.problems {
+        row("problem", problem)?;
     }
     for overlap in &explained.overlaps {
         row("overlap", overlap)?;

@@ -12,7 +12,8 @@ use gingham_engine::settings::{default_data_dir, default_library};
 
 use answer::Answer;
 pub(crate) use cluster::{
-    ClusterArguments, ClusterCommand, ClusterStatusArguments, JoinArguments, LeaveArguments, TakeoverArguments,
+    ClusterArguments, ClusterCommand, ClusterStatusArguments, Confirmed, JoinArguments, LeaveArguments,
+    TakeoverArguments,
 };
 pub(crate) use network::{
     AllocateArguments, CheckConfigArguments, CompletionsArguments, ExportArguments, ExportCommand, ImportArguments,

@@ -1,5 +1,6 @@
 //! `ginghamctl cluster`: a network that is divided among nodes, seen and administered from one of them.
 
+mod confirmation;
 mod join;
 mod leave;
 mod picture;
@@ -7,7 +8,7 @@ mod place;
 mod status;
 mod takeover;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use gingham_net::reach::ReachError;
 use crate::cli::ClusterCommand;
 use crate::network::{CatalogueError, OursError};
 use crate::node::BootIdError;
+use crate::output::Output;
 
 pub(crate) use place::Place;
 pub(crate) use status::{Overview, show};
@@ -70,7 +72,7 @@ pub(crate) enum CommandError {
     Output(#[from] io::Error),
 }
 
-pub(crate) fn run(command: &ClusterCommand, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+pub(crate) fn run(command: &ClusterCommand, library: &Path, out: &mut Output) -> Result<(), CommandError> {
     match command {
         ClusterCommand::Status(arguments) => status::run(arguments, library, out),
         ClusterCommand::Join(arguments) => join::run(arguments, library, out),

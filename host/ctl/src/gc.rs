@@ -1,6 +1,6 @@
 //! `ginghamctl gc`: frees what containers left that are gone.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use gingham::ip_masquerade;
@@ -11,6 +11,7 @@ use crate::cli::GcArguments;
 use crate::clock;
 use crate::holdings::{Held, Holdings, cells};
 use crate::node::{self, BootIdError};
+use crate::output::{Output, complain};
 use crate::table::Table;
 
 /// The kernel takes a namespace's interfaces away a while after the namespace.
@@ -29,7 +30,7 @@ pub(crate) enum GcError {
     Output(#[from] io::Error),
 }
 
-pub(crate) fn run(arguments: &GcArguments, out: &mut dyn Write) -> Result<(), GcError> {
+pub(crate) fn run(arguments: &GcArguments, out: &mut Output) -> Result<(), GcError> {
     let boot = node::boot_id()?;
     // A dry run keeps nobody waiting.
     let alone = (!arguments.dry_run).then(|| Alone::wait(&arguments.data_dir, tell_of_wait)).transpose()?;
@@ -54,7 +55,7 @@ fn end_earlier_boot(
     arguments: &GcArguments,
     attachments: Vec<Held>,
     boot: &str,
-    out: &mut dyn Write,
+    out: &mut Output,
 ) -> Result<(), GcError> {
     if !arguments.dry_run {
         drop(node::open_store(&arguments.data_dir, boot)?);
@@ -65,27 +66,26 @@ fn end_earlier_boot(
 }
 
 fn tell_of_wait() {
-    eprintln!("ginghamctl: waiting for ADDs under way");
+    complain("waiting for ADDs under way");
 }
 
 fn free(alone: &Alone, arguments: &GcArguments, boot: &str, gone: &[Judged]) -> Result<Vec<Judged>, GcError> {
     let freed = remains::free(alone, &arguments.data_dir, boot, gone, clock::now())?;
     // That a file, a guard or a masquerade stays is told and no more.
     for error in freed.files_left {
-        eprintln!("ginghamctl: {error}");
+        complain(&error);
     }
     for restored in ip_masquerade::restore(alone, &arguments.data_dir)? {
         match restored.changed {
             Ok(false) => {}
-            Ok(true) => eprintln!(
-                "ginghamctl: network {}: the masquerade was not as recorded and is restored",
-                restored.network
-            ),
-            Err(fault) => eprintln!("ginghamctl: network {}: {fault}", restored.network),
+            Ok(true) => {
+                complain(format!("network {}: the masquerade was not as recorded and is restored", restored.network))
+            }
+            Err(fault) => complain(format!("network {}: {fault}", restored.network)),
         }
     }
     for fault in freed.guards_left.into_iter().chain(freed.masquerade_left) {
-        eprintln!("ginghamctl: {fault}");
+        complain(&fault);
     }
     Ok(freed.attachments)
 }
@@ -95,16 +95,16 @@ fn report(
     freed: &[Judged],
     kept: &[Judged],
     count: usize,
-    out: &mut dyn Write,
+    out: &mut Output,
 ) -> Result<(), GcError> {
     let verb = if arguments.dry_run { "would free" } else { "freed" };
     writeln!(out, "{verb} {} of {}", freed.len(), attachments(count))?;
     if !freed.is_empty() {
-        write!(out, "{}", table(freed))?;
+        out.table(&table(freed))?;
     }
     if !kept.is_empty() {
         writeln!(out, "kept, because they may be in use: {}", kept.len())?;
-        write!(out, "{}", table(kept))?;
+        out.table(&table(kept))?;
     }
     Ok(())
 }

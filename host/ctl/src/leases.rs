@@ -1,6 +1,6 @@
 //! `ginghamctl leases`
 
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 
 use gingham_engine::attachment::Pod;
@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::cli::LeasesArguments;
 use crate::clock;
 use crate::holdings::{Held, Holdings, cells};
-use crate::json;
 use crate::node::{self, BootIdError};
+use crate::output::Output;
 use crate::table::Table;
 
 /// Why leases cannot be shown.
@@ -38,7 +38,8 @@ struct Lease<'a> {
     addresses: &'a [IpAddr],
     container_id: &'a str,
     interface: &'a str,
-    pod: &'a Pod,
+    /// None where the runtime named no pod.
+    pod: Option<&'a Pod>,
     netns: &'a str,
     since: String,
     state: State,
@@ -58,16 +59,17 @@ pub(crate) enum State {
     EarlierBoot,
 }
 
-pub(crate) fn run(arguments: &LeasesArguments, out: &mut dyn Write) -> Result<(), LeasesError> {
-    let holdings = Holdings::read(&arguments.data_dir, arguments.network.as_deref())?;
+pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), LeasesError> {
+    let mut holdings = Holdings::read(&arguments.data_dir, arguments.network.as_deref())?;
+    holdings.attachments.sort_by(|one, other| order(one).cmp(&order(other)));
     let state = if holdings.boot == node::boot_id()? { State::InUse } else { State::EarlierBoot };
     if arguments.answer.json {
-        return Ok(json::write(&shown(&holdings, state), out)?);
+        return Ok(out.json(&shown(&holdings, state))?);
     }
     match (&arguments.network, holdings.attachments.as_slice()) {
         (None, []) => writeln!(out, "no leases")?,
         (Some(network), []) => writeln!(out, "no leases of network {network}")?,
-        (_, held) => write!(out, "{}", table(held, state, clock::now()))?,
+        (_, held) => out.table(&table(held, state, clock::now()))?,
     }
     for (network, count) in &holdings.resting {
         match count {
@@ -76,6 +78,12 @@ pub(crate) fn run(arguments: &LeasesArguments, out: &mut dyn Write) -> Result<()
         }
     }
     Ok(())
+}
+
+/// By network and address; what has none comes last.
+fn order(held: &Held) -> (&str, bool, Option<&IpAddr>) {
+    let first = held.record.addresses.iter().min();
+    (&held.network, first.is_none(), first)
 }
 
 fn shown(holdings: &Holdings, state: State) -> Shown<'_> {
@@ -93,7 +101,7 @@ impl<'a> Lease<'a> {
             addresses: &record.addresses,
             container_id: &key.container_id,
             interface: &key.interface,
-            pod: &record.pod,
+            pod: Some(&record.pod).filter(|pod| **pod != Pod::default()),
             netns: &record.netns,
             since: clock::utc(record.since),
             state,

@@ -7,10 +7,10 @@ mod cluster;
 mod completions;
 mod gc;
 mod holdings;
-mod json;
 mod leases;
 mod network;
 mod node;
+mod output;
 mod owner;
 mod policy;
 mod recover;
@@ -21,17 +21,21 @@ mod table;
 mod trial;
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use cli::{Cli, Command};
+use output::{Output, complain, complain_in_lines};
 
 fn main() -> ExitCode {
     gingham_engine::signals::survive_file_size_limit();
-    let cli = Cli::parse();
-    let out = &mut io::stdout();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    let out = &mut Output::standard();
     if let Command::Run(arguments) = &cli.command {
         return run::run(arguments, &cli.library);
     }
@@ -41,13 +45,18 @@ fn main() -> ExitCode {
         // Somebody who reads the first lines only, `ginghamctl leases | head`, has what he wants.
         Err(error) if is_io(error.as_ref(), io::ErrorKind::BrokenPipe) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ginghamctl: {error}{}", advice(error.as_ref()));
+            let message = format!("{error}{}", advice(error.as_ref()));
+            match &cli.command {
+                // What a plugin, a compiler or a store said, in their lines.
+                Command::Try(_) | Command::Policy { .. } => complain_in_lines(message),
+                _ => complain(message),
+            }
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+fn run(cli: &Cli, out: &mut Output) -> Result<(), Box<dyn Error>> {
     match &cli.command {
         Command::Try(arguments) => Ok(trial::run(arguments, &cli.library, out)?),
         Command::Policy { command } => Ok(policy::run(command, &cli.library, out)?),

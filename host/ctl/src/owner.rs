@@ -1,6 +1,6 @@
 //! `ginghamctl allocate` and `ginghamctl release`: addresses for those who are no containers.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use gingham_engine::attachment::AttachmentKey;
 use serde::Serialize;
 
 use crate::cli::{AllocateArguments, OwnerArguments};
-use crate::json;
 use crate::network::{CatalogueError, OursError, find, ours};
+use crate::output::Output;
 
 /// Why an address was not given or taken back.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ fn key(owner: &str) -> Result<AttachmentKey, OwnerError> {
     Ok(AttachmentKey { container_id: format!("owner/{owner}"), interface: "eth0".to_owned() })
 }
 
-pub(crate) fn allocate(arguments: &AllocateArguments, library: &Path, out: &mut dyn Write) -> Result<(), OwnerError> {
+pub(crate) fn allocate(arguments: &AllocateArguments, library: &Path, out: &mut Output) -> Result<(), OwnerError> {
     let key = key(&arguments.owner.owner)?;
     let network = network(&arguments.owner, library)?;
     let fault = |source| OwnerError::Network { network: network.name().to_owned(), source };
@@ -68,7 +68,7 @@ pub(crate) fn allocate(arguments: &AllocateArguments, library: &Path, out: &mut 
     tell(&arguments.owner, network.name(), given, out)
 }
 
-pub(crate) fn release(arguments: &OwnerArguments, library: &Path, out: &mut dyn Write) -> Result<(), OwnerError> {
+pub(crate) fn release(arguments: &OwnerArguments, library: &Path, out: &mut Output) -> Result<(), OwnerError> {
     let key = key(&arguments.owner)?;
     let network = network(arguments, library)?;
     let fault = |source| OwnerError::Network { network: network.name().to_owned(), source };
@@ -81,14 +81,9 @@ fn network(arguments: &OwnerArguments, library: &Path) -> Result<Network, OwnerE
     Ok(ours(&configuration, library)?)
 }
 
-fn tell(
-    arguments: &OwnerArguments,
-    network: &str,
-    addresses: Vec<IpAddr>,
-    out: &mut dyn Write,
-) -> Result<(), OwnerError> {
+fn tell(arguments: &OwnerArguments, network: &str, addresses: Vec<IpAddr>, out: &mut Output) -> Result<(), OwnerError> {
     if arguments.answer.json {
-        return Ok(json::write(&Told { network, owner: &arguments.owner, addresses }, out)?);
+        return Ok(out.json(&Told { network, owner: &arguments.owner, addresses })?);
     }
     for address in addresses {
         writeln!(out, "{address}")?;

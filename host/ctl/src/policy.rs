@@ -8,17 +8,17 @@ mod remove;
 mod source;
 
 use std::error::Error;
-use std::io::Write;
 use std::path::Path;
 
 use gingham_engine::library::Library;
 
 use crate::cli::PolicyCommand;
+use crate::output::Output;
 
 pub(crate) use list::short_digest;
 
 /// Runs a subcommand on the library in a directory.
-pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut Output) -> Result<(), Box<dyn Error>> {
     let mut library = Library::open(library_dir)?;
     match command {
         PolicyCommand::Add(arguments) => Ok(add::run(arguments, &mut library, library_dir, out)?),

@@ -4,19 +4,19 @@ mod export;
 mod import;
 
 use std::error::Error;
-use std::io::Write;
 
 use gingham_engine::reference_leases::Lease;
 use serde::Serialize;
 
 use crate::cli::{ExportCommand, ImportCommand};
+use crate::output::Output;
 
-pub(crate) fn import(command: &ImportCommand, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+pub(crate) fn import(command: &ImportCommand, out: &mut Output) -> Result<(), Box<dyn Error>> {
     let ImportCommand::HostLocal(arguments) = command;
     Ok(import::run(arguments, out)?)
 }
 
-pub(crate) fn export(command: &ExportCommand, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+pub(crate) fn export(command: &ExportCommand, out: &mut Output) -> Result<(), Box<dyn Error>> {
     let ExportCommand::HostLocal(arguments) = command;
     Ok(export::run(arguments, out)?)
 }

@@ -4,7 +4,7 @@ mod chain;
 mod signals;
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -16,6 +16,7 @@ use gingham_net::netns::{NetNs, NetnsError};
 
 use crate::cli::RunArguments;
 use crate::network::{CatalogueError, Plugins, find};
+use crate::output::{complain, complain_in_json};
 use chain::{Chain, ChainError};
 use signals::Signals;
 
@@ -58,7 +59,7 @@ pub(crate) fn run(arguments: &RunArguments, library: &Path) -> ExitCode {
     match attached(arguments, library) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("ginghamctl: {error}");
+            complain(&error);
             ExitCode::from(error.exit_code())
         }
     }
@@ -83,14 +84,14 @@ fn attached(arguments: &RunArguments, library: &Path) -> Result<u8, RunError> {
         }
     };
     if arguments.json {
-        let _ = writeln!(io::stderr(), "{result}");
+        complain_in_json(&result);
     }
     let ended = signals.is_told_to_end().map_or_else(|| command(arguments, &namespace, &signals), Ok);
     let cleaned = chain.del(Some(&result));
     match (ended, cleaned) {
         (Ok(code), Ok(())) => Ok(code),
         (Ok(code), Err(error)) => {
-            eprintln!("ginghamctl: {error}");
+            complain(&error);
             Ok(if code == 0 { 1 } else { code })
         }
         (Err(error), _) => Err(error),

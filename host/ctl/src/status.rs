@@ -1,6 +1,7 @@
 //! `ginghamctl status`: the networks of this node, how full they are, and what is wrong.
 
-use std::io::{self, Write};
+use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use gingham::network::{Addresses, Network, NetworkError, Source};
@@ -13,10 +14,13 @@ use serde::Serialize;
 use crate::check_config::overlaps_between;
 use crate::cli::StatusArguments;
 use crate::holdings::Holdings;
-use crate::json;
 use crate::network::{CatalogueError, Configuration, Plugins, list, own};
 use crate::node::{self, BootIdError};
-use crate::table::Table;
+use crate::output::Output;
+use crate::table::{Table, count, short};
+
+/// So many addresses are listed where there may be many.
+const MOST_LISTED: usize = 8;
 
 /// Why there is no status.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +55,10 @@ struct Status {
 #[serde(rename_all = "camelCase")]
 struct PoolStatus {
     name: String,
-    /// `u64::MAX` stands for that many or more.
+    /// What this node can hand out; `u64::MAX` stands for that many or more.
     free: u64,
+    /// Of a range that is divided among nodes: all of it that nobody on this node holds.
+    range_free: Option<u64>,
     resting: u64,
     leased: u64,
 }
@@ -64,7 +70,7 @@ struct Node<'a> {
     problems: &'a [String],
 }
 
-pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut dyn Write) -> Result<(), StatusError> {
+pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut Output) -> Result<(), StatusError> {
     let plugins = Plugins::of_environment();
     let mut problems = Vec::new();
     let mut networks = Vec::new();
@@ -82,7 +88,7 @@ pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut dyn Wri
     note_overlaps(&mut networks);
     networks.retain(|status| arguments.network.as_ref().is_none_or(|only| *only == status.network));
     if arguments.answer.json {
-        return Ok(json::write(&Node { networks: &networks, problems: &problems }, out)?);
+        return Ok(out.json(&Node { networks: &networks, problems: &problems })?);
     }
     Ok(show(&networks, &problems, &arguments.networks.config_dir, out)?)
 }
@@ -121,12 +127,16 @@ fn status(
 impl Status {
     fn addresses(&mut self, addresses: Addresses<'_>) -> Result<(), NetworkError> {
         self.policy = Some(addresses.policy());
-        for room in addresses.room()? {
-            if room.free == 0 && room.resting == 0 {
-                self.problems.push(format!("no address is left in {}", room.name));
-            }
+        let of_node = addresses.room_of_node()?;
+        for (index, room) in addresses.room()?.into_iter().enumerate() {
             let gingham_engine::ipam::PoolRoom { name, free, resting, leased } = room;
-            self.pools.push(PoolStatus { name, free, resting, leased });
+            // What a member has no more of it claims.
+            if of_node.is_none() && free == 0 && resting == 0 {
+                self.problems.push(format!("no address is left in {name}"));
+            }
+            let here = of_node.as_ref().map(|rooms| rooms.get(index).map_or(0, |room| room.free));
+            let (free, range_free) = here.map_or((free, None), |here| (here, Some(free)));
+            self.pools.push(PoolStatus { name, free, range_free, resting, leased });
         }
         if addresses.awaits_adoption()? {
             let text = "the reference host-local has leases of this network that the next use adopts";
@@ -143,6 +153,7 @@ impl Status {
         if self.attachments == 0 {
             return Ok(());
         }
+        self.problems.extend(self.outside(&holdings));
         if holdings.boot != node::boot_id()? {
             let count = self.attachments;
             self.problems
@@ -155,6 +166,26 @@ impl Status {
                 .push(format!("attachments whose container is gone: {gone}; `ginghamctl gc` frees their addresses"));
         }
         Ok(())
+    }
+}
+
+impl Status {
+    /// Leases of a configuration that was another one then.
+    fn outside(&self, holdings: &Holdings) -> Option<String> {
+        let declared = self.declared.as_ref()?;
+        let is_outside = |address: &IpAddr| !declared.ranges().any(|range| range.contains(*address));
+        let leases =
+            holdings.attachments.iter().flat_map(|held| held.record.addresses.iter().map(move |it| (it, held)));
+        let mut outside: Vec<_> = leases.filter(|(address, _)| is_outside(address)).collect();
+        outside.sort_by_key(|(address, _)| *address);
+        let shown = outside.iter().take(MOST_LISTED);
+        let shown = shown.map(|(address, held)| format!("{address} (container {})", short(&held.key.container_id)));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        match outside.len() {
+            0 => None,
+            count if count > MOST_LISTED => Some(format!("leased outside of all pools: {count}, the first {shown}")),
+            _ => Some(format!("leased outside of all pools: {shown}")),
+        }
     }
 }
 
@@ -190,6 +221,11 @@ fn note_overlaps(networks: &mut [Status]) {
     let mut found = Vec::new();
     for (index, one) in networks.iter().enumerate() {
         for other in networks.iter().skip(index + 1) {
+            if one.network == other.network {
+                let files = [one, other].map(|status| status.file.clone().unwrap_or_default()).join(" and ");
+                found.push((one.network.clone(), format!("configured by two files, {files}; keep one")));
+                continue;
+            }
             let (Some(ours), Some(theirs)) = (&one.declared, &other.declared) else { continue };
             for (our, their) in overlaps_between(ours, theirs) {
                 found.push((one.network.clone(), format!("{our} overlaps {their} of network {}", other.network)));
@@ -203,15 +239,16 @@ fn note_overlaps(networks: &mut [Status]) {
     }
 }
 
-fn show(networks: &[Status], problems: &[String], config_dir: &Path, out: &mut dyn Write) -> io::Result<()> {
+fn show(networks: &[Status], problems: &[String], config_dir: &Path, out: &mut Output) -> io::Result<()> {
     if networks.is_empty() {
         writeln!(out, "no networks of Gingham in {}", config_dir.display())?;
     } else {
-        let mut table = Table::new(["NETWORK", "POLICY", "ATTACHED", "POOL", "FREE", "RESTING", "LEASED"]);
+        let mut table =
+            Table::new(["NETWORK", "POLICY", "ATTACHED", "POOL", "FREE", "RANGE-FREE", "RESTING", "LEASED"]);
         for status in networks {
             status.rows(&mut table);
         }
-        write!(out, "{table}")?;
+        out.table(&table)?;
     }
     for status in networks {
         for problem in &status.problems {
@@ -222,19 +259,19 @@ fn show(networks: &[Status], problems: &[String], config_dir: &Path, out: &mut d
 }
 
 impl Status {
-    fn rows(&self, table: &mut Table<7>) {
+    fn rows(&self, table: &mut Table<8>) {
         let policy = self.policy.clone().unwrap_or_else(|| "-".to_owned());
         let start = [self.network.clone(), policy, self.attachments.to_string()];
-        let row = |table: &mut Table<7>, [pool, free, resting, leased]: [String; 4]| {
+        let row = |table: &mut Table<8>, [pool, free, in_range, resting, leased]: [String; 5]| {
             let [network, policy, attached] = start.clone();
-            table.row([network, policy, attached, pool, free, resting, leased]);
+            table.row([network, policy, attached, pool, free, in_range, resting, leased]);
         };
         if self.pools.is_empty() {
-            row(table, ["-"; 4].map(str::to_owned));
+            row(table, ["-"; 5].map(str::to_owned));
         }
         for pool in &self.pools {
-            let free = if pool.free == u64::MAX { "plenty".to_owned() } else { pool.free.to_string() };
-            row(table, [pool.name.clone(), free, pool.resting.to_string(), pool.leased.to_string()]);
+            let in_range = pool.range_free.map_or_else(|| "-".to_owned(), count);
+            row(table, [pool.name.clone(), count(pool.free), in_range, count(pool.resting), count(pool.leased)]);
         }
     }
 }

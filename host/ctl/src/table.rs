@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use gingham_untrusted::text;
+
 /// Rows of cells under a heading; each column is as wide as its widest cell.
 pub(crate) struct Table<const COLUMNS: usize> {
     rows: Vec<[String; COLUMNS]>,
@@ -15,7 +17,8 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
 
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: [String; COLUMNS]) {
-        self.rows.push(cells);
+        // Escaped here, so that the columns are as wide as what is shown.
+        self.rows.push(cells.map(|cell| text::line(&cell).into_owned()));
     }
 }
 
@@ -36,6 +39,15 @@ pub(crate) fn short(identity: &str) -> String {
     match identity.char_indices().nth(24) {
         None => identity.to_owned(),
         Some(_) => identity.chars().take(12).collect(),
+    }
+}
+
+/// How many addresses, for people: nobody reads twenty digits.
+pub(crate) fn count(addresses: u64) -> String {
+    match addresses {
+        u64::MAX => "2^64 or more".to_owned(),
+        1_000_000_000_000.. => format!("about 2^{}", (u128::from(addresses) * 3 / 2).ilog2()),
+        addresses => addresses.to_string(),
     }
 }
 
@@ -64,6 +76,12 @@ mod tests {
     fn only_long_identities_are_shortened() {
         assert_eq!(short("try-1"), "try-1");
         assert_eq!(short(&"a1b2c3d4e5f6".repeat(5)), "a1b2c3d4e5f6");
+    }
+
+    #[test]
+    fn huge_counts_are_powers_of_two() {
+        let counted = [count(0), count(65_533), count((1 << 44) - 3), count((1 << 63) + 5), count(u64::MAX)];
+        assert_eq!(counted, ["0", "65533", "about 2^44", "about 2^63", "2^64 or more"]);
     }
 
     #[test]

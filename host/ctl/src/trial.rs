@@ -13,11 +13,11 @@ mod steps;
 mod story;
 
 use std::error::Error;
-use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
 use crate::cli::TryArguments;
+use crate::output::Output;
 use chooser::Chooser;
 use config::TrialConfig;
 use plugin::PluginFile;
@@ -25,7 +25,7 @@ use sandbox::{CarriedOver, Sandbox};
 use story::Story;
 
 /// Tries a network. Everything that is needed of this machine is read first; then the machine is out of sight.
-pub(crate) fn run(arguments: &TryArguments, library_dir: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(arguments: &TryArguments, library_dir: &Path, out: &mut Output) -> Result<(), Box<dyn Error>> {
     if let Some(count) = arguments.cluster {
         return cluster::run(arguments, count, library_dir, out);
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use gingham_engine::ownership::shared_store::StoreFault;
 use gingham_engine::settings::endpoint::Endpoint;
 use gingham_engine::settings::etcd::{EtcdSettings, Login, Password};
+use gingham_untrusted::file::read_text;
 use http::HeaderValue;
 use tokio::runtime::Runtime;
 
@@ -123,10 +124,13 @@ impl Session {
     }
 }
 
+/// In bytes.
+const LONGEST_PASSWORD: u64 = 1 << 16;
+
 fn password(login: &Login) -> Result<String, Failure> {
     match &login.password {
         Password::Text(secret) => Ok(secret.0.clone()),
-        Password::File(path) => match std::fs::read_to_string(path) {
+        Password::File(path) => match read_text(path, LONGEST_PASSWORD) {
             Ok(text) => Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned()),
             Err(error) => {
                 let text = format!("cluster.passwordFile: {} cannot be read: {error}", path.display());

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use gingham_engine::ownership::shared_store::StoreFault;
 use gingham_engine::settings::endpoint::Endpoint;
 use gingham_engine::settings::etcd::TlsFiles;
+use gingham_untrusted::file;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -23,6 +24,9 @@ use crate::rewound::Rewound;
 
 /// How long the other side may be silent after the handshake.
 const FIRST_WORD: Duration = Duration::from_secs(1);
+
+/// The largest file of certificates or keys, in bytes: all authorities of a distribution have a fifth of it.
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// What is needed to begin TLS.
 pub(crate) struct Tls {
@@ -45,7 +49,8 @@ impl Tls {
             None => builder.with_no_client_auth(),
             Some((cert, key)) => {
                 let chain = certificates("cert", cert)?;
-                let private = PrivateKeyDer::from_pem_file(key).map_err(|error| denied("key", key, &error))?;
+                let private = PrivateKeyDer::from_pem_slice(&contents("key", key)?)
+                    .map_err(|error| denied("key", key, &error))?;
                 builder.with_client_auth_cert(chain, private).map_err(|error| denied("key", key, &error))?
             }
         };
@@ -172,12 +177,16 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
 }
 
 fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, StoreFault> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let read = CertificateDer::pem_slice_iter(&contents(key, path)?).collect::<Result<Vec<_>, _>>();
     let certificates = read.map_err(|error| denied(key, path, &error))?;
     if certificates.is_empty() {
         return Err(denied(key, path, &"there is no certificate in it; it must be in PEM"));
     }
     Ok(certificates)
+}
+
+fn contents(key: &str, path: &Path) -> Result<Vec<u8>, StoreFault> {
+    file::read(path, LARGEST_FILE).map_err(|error| denied(key, path, &error))
 }
 
 fn denied(key: &str, path: &Path, reason: &dyn std::fmt::Display) -> StoreFault {

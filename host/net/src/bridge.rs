@@ -235,7 +235,7 @@ pub(crate) fn ensure_address_on(
 ) -> Result<bool, NetError> {
     let mut present = address::list_like(kernel, index, wanted)?;
     let new = !present.iter().any(|address| address.net == wanted) && {
-        present.retain(|address| !networks.iter().any(|net| net.contains(&address.net) && !net.contains(&wanted)));
+        present.retain(|address| is_apart(address, wanted, networks));
         make_room(kernel, index, name, wanted, force, &present)?;
         // Whoever runs at the same time wants the same address, so that it is there now is no error.
         address::add(kernel, index, wanted, DuplicateDetection::Off)?
@@ -243,6 +243,32 @@ pub(crate) fn ensure_address_on(
     // Not only if it is new: another process may have added it just now.
     address::wait_until_usable(kernel, index, name, &[wanted], ADDRESS_PATIENCE)?;
     Ok(new)
+}
+
+/// Whether [`ensure_address_among`] would find another address in the way, without `force`. Changes nothing.
+///
+/// # Errors
+/// [`NetError::AddressConflict`]
+pub fn require_room(
+    kernel: &mut Socket<Route>,
+    bridge: &Link,
+    wanted: IpNet,
+    networks: &[IpNet],
+) -> Result<(), NetError> {
+    let present = address::list_like(kernel, bridge.index, wanted)?;
+    if present.iter().any(|address| address.net == wanted) {
+        return Ok(());
+    }
+    let in_the_way = |address: &&Address| is_apart(address, wanted, networks) && excludes(address.net, wanted);
+    match present.iter().find(in_the_way) {
+        None => Ok(()),
+        Some(address) => Err(NetError::AddressConflict { bridge: bridge.name.clone(), wanted, present: address.net }),
+    }
+}
+
+/// Of none of the networks whose gateways stand beside the wanted one.
+fn is_apart(address: &Address, wanted: IpNet, networks: &[IpNet]) -> bool {
+    !networks.iter().any(|net| net.contains(&address.net) && !net.contains(&wanted))
 }
 
 fn make_room(

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::ioctl::{IoctlOutput, Opcode};
 use rustix::thread::LinkNameSpaceType;
@@ -79,7 +80,9 @@ impl NetNs {
     /// [`NetnsError::Missing`] if there is nothing, [`NetnsError::NotANamespace`] if there is something else.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, NetnsError> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(|source| match source.kind() {
+        // A named pipe at the path is waited for by nobody.
+        let opened = rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
+        let file = opened.map(File::from).map_err(io::Error::from).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => NetnsError::Missing { path: path.to_owned() },
             _ => NetnsError::Io { operation: "open", path: path.to_owned(), source },
         })?;

@@ -1,14 +1,14 @@
 //! The process: what it holds, what it waits for, how it ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gingham_engine::store::{Store, StoreError};
 use gingham_net::reach::{Keeper, KeeperError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::cli::Cli;
@@ -16,7 +16,7 @@ use crate::ip_masquerade;
 use crate::keeping::{Board, Keepers, Open, Pace, State, Status};
 use crate::log;
 use crate::member;
-use crate::networks;
+use crate::reload::Reload;
 use crate::server::{self, ListenError, Listener};
 use crate::service_manager::ServiceManager;
 
@@ -51,46 +51,40 @@ pub(crate) fn run(cli: &Cli) -> Result<(), DaemonError> {
     let _keeper = Keeper::take(&cli.data_dir)?;
     let manager = ServiceManager::of_this_process().map_err(DaemonError::ServiceManager)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DaemonError::Start)?;
-    runtime.block_on(watch(cli, &manager))
+    let ended = runtime.block_on(watch(cli, &manager));
+    // Not waiting for a thread that reads from a file system that hangs.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
-    let mut reload = listen_for(SignalKind::hangup())?;
-    let pace = Pace { every: cli.every, looks_apart: cli.looks_apart };
-    let library = cli.library.clone();
-    let open: Open = Arc::new(move |network| member::open(network, &library, pace.looks_apart));
-    let mut keepers = Keepers::new(open, pace);
+    let mut hangup = listen_for(SignalKind::hangup())?;
+    let keepers = keepers(cli);
     let board = keepers.board();
     let masquerading = ip_masquerade::Reconciling::start(cli.data_dir.clone(), cli.every);
-    let listener = Listener::start(&cli.listen, cli.listen_anywhere).await?;
-    if let Some(listener) = &listener {
-        log::info(None, &format!("/metrics and /healthz are served on {}", listener.place()));
-    }
-    let mut serving = pin!(serve(listener, board.clone()));
+    let serving = serve(cli, board.clone()).await?;
+    let mut reload = Reload::new(keepers, &cli.config_dir);
     let (mut config, mut status) = (every(CONFIG_EVERY), every(STATUS_EVERY));
     let mut pulse = every(manager.pulse().unwrap_or(Duration::from_hours(1)));
-    let (mut told, mut said, mut is_ready) = (BTreeSet::new(), String::new(), false);
+    let (mut said, mut is_ready) = (String::new(), false);
     loop {
-        let reread = tokio::select! {
+        let followed = tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = reload.recv() => true,
-            _ = config.tick() => true,
+            followed = reload.step() => followed.map_err(DaemonError::Start)?,
+            _ = hangup.recv() => { reload.begin(); false }
+            _ = config.tick() => { reload.begin(); false }
             _ = pulse.tick() => {
                 if board.statuses().values().all(|network| !network.is_stuck(Instant::now())) {
                     manager.alive();
                 }
                 false
             }
-            _ = status.tick() => false,
-            () = &mut serving => false,
+            _ = status.tick() => { reload.watch(); false }
         };
-        if reread {
-            keepers = follow(keepers, cli, &mut told).await?;
-        }
         let line = summary(&board.statuses());
-        if reread && !is_ready {
+        if followed && !is_ready {
             manager.ready(&line);
             is_ready = true;
         } else if is_ready && line != said {
@@ -100,12 +94,21 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     }
     log::info(None, "told to stop");
     manager.stopping();
-    tokio::task::spawn_blocking(move || {
-        masquerading.end();
-        keepers.end();
-    })
-    .await
-    .map_err(|error| DaemonError::Start(error.into()))
+    let ended = reload.end().await.map_err(DaemonError::Start);
+    tokio::task::spawn_blocking(move || masquerading.end()).await.map_err(|error| DaemonError::Start(error.into()))?;
+    if let Some(serving) = serving {
+        // Its end removes the socket.
+        serving.abort();
+        let _ = serving.await;
+    }
+    ended
+}
+
+fn keepers(cli: &Cli) -> Keepers {
+    let pace = Pace { every: cli.every, looks_apart: cli.looks_apart };
+    let library = cli.library.clone();
+    let open: Open = Arc::new(move |network| member::open(network, &library, pace.looks_apart));
+    Keepers::new(open, pace)
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, DaemonError> {
@@ -118,26 +121,11 @@ fn every(period: Duration) -> Interval {
     interval
 }
 
-/// Does not end: without a listener it waits.
-async fn serve(listener: Option<Listener>, board: Board) {
-    match listener {
-        Some(listener) => server::serve(listener, board).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Reads the configuration anew. Threads that end may take a moment, so that is done beside.
-async fn follow(mut keepers: Keepers, cli: &Cli, told: &mut BTreeSet<String>) -> Result<Keepers, DaemonError> {
-    let found = networks::read(&cli.config_dir);
-    let faults: BTreeSet<_> = found.faults.into_iter().collect();
-    faults.difference(told).for_each(|fault| log::warning(None, fault));
-    *told = faults;
-    tokio::task::spawn_blocking(move || {
-        keepers.follow(found.networks);
-        keepers
-    })
-    .await
-    .map_err(|error| DaemonError::Start(error.into()))
+/// Begins to serve, unless nowhere.
+async fn serve(cli: &Cli, board: Board) -> Result<Option<JoinHandle<()>>, DaemonError> {
+    let Some(listener) = Listener::start(&cli.listen, cli.listen_anywhere).await? else { return Ok(None) };
+    log::info(None, &format!("/metrics and /healthz are served on {}", listener.place()));
+    Ok(Some(tokio::spawn(server::serve(listener, board))))
 }
 
 /// A line for people: `mynet kept (3 members, 2 routes), other failed`.

@@ -1,10 +1,13 @@
 //! Lines on standard error, for people or for machines. Whoever started this adds the time to text (journald does); JSON
 //! carries it itself.
+#![expect(clippy::disallowed_methods, reason = "all that is printed is printed here, escaped")]
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use gingham_untrusted::text;
 use serde_json::json;
 
 /// How lines are written.
@@ -38,27 +41,34 @@ pub(crate) fn error(network: Option<&str>, message: &str) {
     write("error", network, message);
 }
 
+/// What the reader of the command line says of itself.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let text = text::lines(&error.render().to_string());
+    let stream: &mut dyn Write = if error.use_stderr() { &mut io::stderr() } else { &mut io::stdout() };
+    let _ = stream.write_all(text.as_bytes());
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, Into::into)
+}
+
 fn write(level: &str, network: Option<&str>, message: &str) {
     let format = FORMAT.get().copied().unwrap_or(Format::Text);
     let line = line(format, SystemTime::now(), level, network, message);
     // There is nobody left to tell that nobody listens.
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
 fn line(format: Format, now: SystemTime, level: &str, network: Option<&str>, message: &str) -> String {
-    match (format, network) {
-        (Format::Text, Some(network)) => format!("{level} {network}: {}\n", on_one_line(message)),
-        (Format::Text, None) => format!("{level}: {}\n", on_one_line(message)),
+    let line = match (format, network) {
+        (Format::Text, Some(network)) => text::line(&format!("{level} {network}: {message}")).into_owned(),
+        (Format::Text, None) => text::line(&format!("{level}: {message}")).into_owned(),
         (Format::Json, Some(network)) => {
             let line = json!({"time": utc(now), "level": level, "network": network, "message": message});
-            format!("{line}\n")
+            text::json(&line.to_string()).into_owned()
         }
-        (Format::Json, None) => format!("{}\n", json!({"time": utc(now), "level": level, "message": message})),
-    }
-}
-
-fn on_one_line(message: &str) -> String {
-    message.replace('\n', " ")
+        (Format::Json, None) => {
+            text::json(&json!({"time": utc(now), "level": level, "message": message}).to_string()).into_owned()
+        }
+    };
+    line + "\n"
 }
 
 /// `2026-03-04T05:06:07.089Z`
@@ -92,12 +102,18 @@ mod tests {
     #[test]
     fn lines_are_lines() {
         let now = UNIX_EPOCH + Duration::from_millis(1_709_164_800_089);
-        let written = |format, network| line(format, now, "warning", network, "two\nlines \"quoted\"");
-        assert_eq!(written(Format::Text, Some("mynet")), "warning mynet: two lines \"quoted\"\n");
-        assert_eq!(written(Format::Text, None), "warning: two lines \"quoted\"\n");
-        let json: serde_json::Value = serde_json::from_str(&written(Format::Json, Some("mynet"))).unwrap();
+        let written =
+            |format, network| line(format, now, "warning", network, "two\nlines \"quoted\" \u{1b}[2J\u{9b}\u{202e}");
+        assert_eq!(
+            written(Format::Text, Some("mynet")),
+            "warning mynet: two\\nlines \"quoted\" \\u{1b}[2J\\u{9b}\\u{202e}\n"
+        );
+        assert_eq!(written(Format::Text, None), "warning: two\\nlines \"quoted\" \\u{1b}[2J\\u{9b}\\u{202e}\n");
+        let json = written(Format::Json, Some("mynet"));
+        assert!(json.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{json}");
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["time"], "2024-02-29T00:00:00.089Z");
         assert_eq!((&json["level"], &json["network"]), (&json!("warning"), &json!("mynet")));
-        assert_eq!(json["message"], "two\nlines \"quoted\"");
+        assert_eq!(json["message"], "two\nlines \"quoted\" \u{1b}[2J\u{9b}\u{202e}");
     }
 }

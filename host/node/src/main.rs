@@ -12,6 +12,7 @@ mod looks;
 mod member;
 mod metrics;
 mod networks;
+mod reload;
 mod server;
 mod service_manager;
 
@@ -23,7 +24,10 @@ use cli::Cli;
 
 fn main() -> ExitCode {
     gingham_engine::signals::survive_file_size_limit();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return log::usage(&error),
+    };
     log::start(cli.log_format);
     match daemon::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Instant;
 
+use gingham_untrusted::text;
+
 use crate::keeping::{State, Status};
 
 /// The text's media type.
@@ -118,7 +120,7 @@ fn family(text: &mut String, name: &str, kind: &str, help: &str) {
 
 /// A label's value as the format wants it.
 fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    text::line(value).replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gingham_untrusted::file::{self, FileError, LARGEST_CONFIGURATION};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -57,10 +58,10 @@ pub(crate) fn read(directory: &Path) -> Found {
         }
     };
     for file in files {
-        match fs::read_to_string(&file) {
+        match file::read_text(&file, LARGEST_CONFIGURATION) {
             Ok(text) => found.add(&file, &text),
             // Removed since the directory was listed.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => found.faults.push(format!("cannot read {}: {error}", file.display())),
         }
     }
@@ -72,7 +73,8 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let known = ["conflist", "conf", "json"];
-        if path.extension().is_some_and(|extension| known.iter().any(|known| extension == *known)) {
+        // Runtimes pass over directories, too.
+        if path.extension().is_some_and(|extension| known.iter().any(|known| extension == *known)) && !path.is_dir() {
             files.push(path);
         }
     }

@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use gingham_untrusted::text;
+
 /// A service manager, or nobody.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceManager {
@@ -30,12 +32,12 @@ impl ServiceManager {
 
     /// The start is complete; `status` is a line for people.
     pub(crate) fn ready(&self, status: &str) {
-        self.tell(&format!("READY=1\nSTATUS={status}"));
+        self.tell(&format!("READY=1\nSTATUS={}", text::line(status)));
     }
 
     /// A line for people.
     pub(crate) fn status(&self, status: &str) {
-        self.tell(&format!("STATUS={status}"));
+        self.tell(&format!("STATUS={}", text::line(status)));
     }
 
     /// The end has begun.

@@ -212,3 +212,67 @@ fn other_machines_are_not_served_unless_that_is_said() {
         assert!(converse(stream, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
     }
 }
+
+/// What may lie in a directory of configurations and is no configuration.
+fn litter(directory: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let at = |name: &str| directory.join(name);
+    let make = |name: &str, kind| mknodat(CWD, at(name), kind, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    make("10-pipe.conf", FileType::Fifo);
+    make("20-hidden-pipe", FileType::Fifo);
+    make("40-socket.conf", FileType::Socket);
+    for (link, target) in
+        [("30-link.conf", "20-hidden-pipe"), ("50-device.conflist", "/dev/zero"), ("60-loop.json", "60-loop.json")]
+    {
+        std::os::unix::fs::symlink(target, at(link)).unwrap();
+    }
+    std::fs::File::create(at("70-huge.conf")).unwrap().set_len(8 << 30).unwrap();
+    std::fs::create_dir(at("80-directory.conf")).unwrap();
+}
+
+#[test]
+fn files_that_are_no_configurations_stop_nothing() {
+    let node = Node::new();
+    litter(&node.path("net.d"));
+    let mut running = node.start_on_socket();
+    node.told("READY");
+    for _ in 0..500 {
+        running.signal(Signal::HUP);
+    }
+    let config =
+        r#"{"name": "last", "type": "gingham", "ipam": {"type": "gingham", "cluster": {"store": "nonsense"}}}"#;
+    std::fs::write(node.path("net.d/90-last.conf"), config).unwrap();
+    running.signal(Signal::HUP);
+    node.told("STATUS=last failed");
+    assert!(ask(&node.path("run/node.sock"), "GET", "/healthz").contains("\r\n\r\nlast: failed: "));
+    running.signal(Signal::TERM);
+    let (code, text) = running.ended();
+    assert_eq!(code, Some(0), "{text}");
+    let faults =
+        ["10-pipe.conf: it is a named pipe", "30-link.conf: it is a named pipe", "40-socket.conf: it is a socket"];
+    let more = ["50-device.conflist: it is a device", "60-loop.json: ", "70-huge.conf: it is larger than"];
+    for fault in faults.iter().chain(&more) {
+        assert_eq!(text.matches(fault).count(), 1, "{fault}: {text}");
+    }
+    assert!(!text.contains("80-directory"), "runtimes pass over directories: {text}");
+}
+
+#[test]
+fn connections_that_say_nothing_keep_nobody_else_waiting() {
+    let node = Node::new();
+    let _running = node.start_on_socket();
+    node.told("READY");
+    let socket = node.path("run/node.sock");
+    let slow = |number: usize| {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        // Some say nothing, some begin and do not go on.
+        stream.write_all(&b"GET /metrics HTTP/1.1\r\nHost: n"[..number % 30]).unwrap();
+        stream
+    };
+    let held: Vec<UnixStream> = (0..200).map(slow).collect();
+    let stream = UnixStream::connect(&socket).unwrap();
+    // Shorter than the time after which a silent connection is dropped anyway.
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert!(converse(stream, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
+    drop(held);
+}

@@ -20,7 +20,6 @@ use gingham_net::vlan::GatewayInterface;
 use gingham_net::{container, sysctl};
 use ipnet::IpNet;
 
-use crate::addressing::Addressing;
 use crate::allotment::Allotment;
 use crate::call::Call;
 use crate::cni::bridge::BridgeConfig;
@@ -28,7 +27,7 @@ use crate::cni::env::Attachment;
 use crate::cni::error::CniError;
 use crate::cni::result::{CniResult, Interface};
 use crate::cni::version::SpecVersion;
-use crate::cni::wishes::{self, Wishes};
+use crate::cni::wishes::Wishes;
 use crate::failpoint;
 use crate::guards;
 use crate::host_side;
@@ -37,7 +36,8 @@ use crate::journal;
 use crate::links;
 use crate::nat;
 use crate::output::Output;
-use crate::plan::{AddressSource, HostEnd, Role};
+use crate::plan::{AddressSource, HostEnd};
+use crate::preparation::{self, Preparation};
 use crate::records::{End, Records};
 use crate::sandbox;
 use crate::undo::UndoStack;
@@ -81,16 +81,8 @@ enum Done {
 
 /// Serves ADD. Its last step is to hand over the result.
 pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path, output: &mut Output<'_>) -> Result<(), CniError> {
-    let version = call.config.version()?;
-    let role = call.role()?;
-    let arguments = call.arguments()?;
-    let mac = wishes::hardware_address(&call.config.object, &arguments)?;
-    let (management, wishes) = AddressManagement::of(call, &arguments)?;
-    if management.source == AddressSource::None {
-        // A version that must name an address has no words for a network of layer 2.
-        CniResult::fits(version, &[])?;
-    }
-    let mut link = plan_link(call, role, attachment, netns)?;
+    let Preparation { version, arguments, mac, management, wishes, bridge } = Preparation::of(call)?;
+    let mut link = plan_link(call, bridge, attachment, netns)?;
     let is_masqueraded = link.as_ref().is_some_and(|link| link.bridge.ip_masq);
     let applicant = Applicant { attachment, netns, arguments: &arguments, mac, is_masqueraded };
     let records = management.records()?;
@@ -117,12 +109,16 @@ pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path, output: &m
     }
 }
 
-fn plan_link(call: &Call, role: Role, attachment: &Attachment, netns: &Path) -> Result<Option<LinkPlan>, CniError> {
-    if role == Role::Ipam {
+fn plan_link(
+    call: &Call,
+    bridge: Option<BridgeConfig>,
+    attachment: &Attachment,
+    netns: &Path,
+) -> Result<Option<LinkPlan>, CniError> {
+    let Some(bridge) = bridge else {
         sandbox::refuse_own_path(call, netns)?;
         return Ok(None);
-    }
-    let bridge = BridgeConfig::read(&call.config.object)?;
+    };
     if bridge.asks_for_iptables {
         journal::warn(
             "ipMasqBackend: iptables is asked for, but masquerade is done with nftables, beside any iptables",
@@ -136,9 +132,9 @@ fn plan_link(call: &Call, role: Role, attachment: &Attachment, netns: &Path) -> 
 impl Add<'_> {
     fn run(&self, wishes: Wishes, undo: &mut UndoStack<Done>) -> Result<String, CniError> {
         let allotment = self.obtain(wishes, undo)?;
-        CniResult::fits(self.version, allotment.ips.iter().map(|ip| &ip.address))?;
         let result = match &self.link {
             None => {
+                preparation::fits(self.version, &allotment)?;
                 CniResult { interfaces: Vec::new(), ips: allotment.ips, routes: allotment.routes, dns: allotment.dns }
             }
             Some(link) => self.connect(link, &allotment, undo)?,
@@ -207,8 +203,7 @@ impl Add<'_> {
         allotment: &Allotment,
         undo: &mut UndoStack<Done>,
     ) -> Result<CniResult, CniError> {
-        let addressing = Addressing::of(allotment, &link.bridge)?;
-        let routes = addressing.kernel_routes()?;
+        let (addressing, routes) = preparation::addressing(self.version, &link.bridge, allotment)?;
         let mut host = Socket::<Route>::open()?;
         let bridge = host_side::ensure_bridge(&mut host, &link.bridge)?;
         failpoint::reach("add.bridge")?;

@@ -17,6 +17,7 @@ use gingham_engine::reference_leases::{
 use gingham_engine::settings::{Settings, default_data_dir};
 use gingham_engine::store::{StoreError, StoreLedger};
 use gingham_net::netns::{NetNs, NetnsError};
+use gingham_untrusted::file::{self, LARGEST_CONFIGURATION};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 
@@ -218,7 +219,7 @@ fn netns_of(network: &str, key: &AttachmentKey) -> Option<String> {
         "" => results_of(network, &key.container_id)?,
         interface => Path::new(RESULTS).join(format!("{network}-{}-{interface}", key.container_id)),
     };
-    let cached: CachedAttachment = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let cached: CachedAttachment = serde_json::from_slice(&file::read(&path, LARGEST_CONFIGURATION).ok()?).ok()?;
     Some(cached.netns).filter(|netns| netns.starts_with('/'))
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cni::error::{CniError, Code};
+use crate::journal;
 
 /// A delegated plugin that did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +122,7 @@ impl Delegate<'_> {
         let output = converse(child, self.input).map_err(start)?;
         if output.status.success() {
             // What it says beside its answer is for the operator.
-            let _ = io::stderr().write_all(&output.stderr);
+            journal::of_plugin(&output.stderr);
             return Ok(output.stdout);
         }
         Err(self.failure(&output))

@@ -206,8 +206,7 @@ impl<'a> AddressManagement<'a> {
             ipam::prepare::<StoreLedger>(&policy, &self.settings, &mut log)
                 .map_err(CniError::from)
                 .and_then(|prepared| Ok(prepared.allocate(records.write()?, &request, &record, &mut log)?))
-                .map(Allotment::of)
-                .map(|allotment| if policy.name() == DROP_IN { allotment.of_one_network() } else { allotment })
+                .map(|granted| undivided(&policy, granted))
         };
         journal::policy(policy.name(), &log);
         granted
@@ -321,6 +320,12 @@ impl<'a> AddressManagement<'a> {
         let Some(path) = resolv_conf::path(&ipam.object)? else { return Ok(None) };
         Ok(Some(resolv_conf::read(&path)?))
     }
+}
+
+/// What a policy granted that divides nothing, as CNI has it.
+pub(crate) fn undivided(policy: &Policy, granted: ipam::Granted) -> Allotment {
+    let allotment = Allotment::of(granted);
+    if policy.name() == DROP_IN { allotment.of_one_network() } else { allotment }
 }
 
 /// To ignore `cluster` would hand out addresses that other nodes hand out too.

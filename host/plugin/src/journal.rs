@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use gingham_engine::runtime::{LogLevel, LogLine};
 use gingham_net::notice;
+use gingham_untrusted::text;
 
 /// Something the operator should know although the work went on.
 pub(crate) fn warn(message: impl Display) {
@@ -36,8 +37,18 @@ pub(crate) fn policy(name: &str, lines: &[LogLine]) {
     }
 }
 
+/// What another plugin wrote for the operator, in its own lines.
+pub(crate) fn of_plugin(written: &[u8]) {
+    write_lines(&String::from_utf8_lossy(written));
+}
+
 fn write(level: &str, message: &str) {
-    // One message is one line, whatever a policy put into it. That nobody listens is no reason to fail.
-    let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let _ = writeln!(io::stderr(), "gingham: {level}: {line}");
+    // One message is one line, whatever a policy put into it.
+    write_lines(&text::line(&format!("gingham: {level}: {message}")));
+}
+
+/// That nobody listens is no reason to fail.
+#[expect(clippy::disallowed_methods, reason = "all of standard error is written here, escaped")]
+fn write_lines(lines: &str) {
+    let _ = io::stderr().write_all(text::lines(lines).as_bytes());
 }

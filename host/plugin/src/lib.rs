@@ -32,8 +32,10 @@ pub mod network;
 mod output;
 mod plan;
 mod policies;
+mod preparation;
 mod records;
 pub mod recovery;
+pub mod rehearsal;
 pub mod remains;
 mod resolv_conf;
 mod sandbox;
@@ -45,6 +47,8 @@ use std::ffi::OsString;
 use std::io::{Read, Write};
 
 pub use plan::OWN_NAME;
+
+use gingham_untrusted::text;
 
 use call::Call;
 use cni::config::{ConfigError, NetworkConfig};
@@ -82,7 +86,7 @@ pub fn run(
 ) -> Answer {
     let environment = match Environment::read(&variable) {
         Ok(Some(environment)) => environment,
-        Ok(None) => return Answer::About(version::about(program)),
+        Ok(None) => return Answer::About(text::lines(&version::about(program))),
         Err(error) => return failure(&error.into(), SpecVersion::NEWEST),
     };
     let mut output = Output::new(output);

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use gingham::{Answer, OWN_NAME};
 use standard_output::StandardOutput;
 
+#[expect(clippy::disallowed_methods, reason = "what is said of the program itself is escaped where it is made")]
 fn main() -> ExitCode {
     gingham_engine::signals::survive_file_size_limit();
     let mut output = StandardOutput::open();

@@ -14,8 +14,6 @@ use gingham_engine::settings::Settings;
 use gingham_engine::store::ReadLedger;
 use ipnet::IpNet;
 
-use crate::addressing::Addressing;
-use crate::allotment::Allotment;
 use crate::call::Call;
 use crate::cni::args::Arguments;
 use crate::cni::bridge::BridgeConfig;
@@ -67,10 +65,10 @@ pub struct BridgeFacts {
 
 /// A network whose policy found its configuration good.
 pub struct Addresses<'a> {
-    network: &'a Network,
-    management: AddressManagement<'a>,
-    choice: PolicyChoice,
-    wishes: Wishes,
+    pub(crate) network: &'a Network,
+    pub(crate) management: AddressManagement<'a>,
+    pub(crate) choice: PolicyChoice,
+    pub(crate) wishes: Wishes,
     /// The policy's pools.
     pub pools: Pools,
     /// What the policy logged about the configuration.
@@ -198,6 +196,18 @@ impl Addresses<'_> {
         }
     }
 
+    /// The same of what this node can hand out, where a range is divided among nodes.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    pub fn room_of_node(&self) -> Result<Option<Vec<PoolRoom>>, NetworkError> {
+        let policy = self.management.load(&self.choice)?;
+        if !policy.is_cluster() || self.management.settings.cluster.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.room_claimed(&policy)?.unwrap_or_default()))
+    }
+
     fn room_in<L: LedgerQueries + 'static>(&self, ledger: L) -> Result<Vec<PoolRoom>, NetworkError> {
         let policy = self.management.load(&self.choice)?;
         let prepared = ipam::prepare::<L>(&policy, &self.management.settings, &mut Vec::new());
@@ -216,47 +226,6 @@ impl Addresses<'_> {
         let records = self.management.records()?;
         let ledger = records.look().map_err(CniError::from)?;
         Ok(records.is_to_be_adopted(ledger.as_ref()).map_err(CniError::from)?)
-    }
-
-    /// What the first containers would get if nobody had an address yet: one list of addresses for each, and at the end
-    /// perhaps why there are no more.
-    pub fn first(&self, count: usize, pod: &Pod) -> (Vec<Vec<IpNet>>, Option<NetworkError>) {
-        let store = MemoryStore::new();
-        let mut first = Vec::new();
-        for number in 1..=count {
-            match self.try_one(&store, &format!("container-{number}"), pod) {
-                Ok(addresses) => first.push(addresses),
-                Err(error) => return (first, Some(error)),
-            }
-        }
-        (first, None)
-    }
-
-    fn try_one(&self, store: &MemoryStore, container: &str, pod: &Pod) -> Result<Vec<IpNet>, NetworkError> {
-        let records = self.management.records()?;
-        let policy = self.management.load(&self.choice)?;
-        let key = AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
-        let asking =
-            Asking { key, netns: Path::new(""), pod: pod.clone(), arguments: &[], mac: None, masquerade: None };
-        let request = self.management.request(&asking, self.wishes.clone(), &records)?;
-        let record = records.fresh(Path::new(""), pod.clone(), None);
-        let mut log = Vec::new();
-        let ledger = store.ledger(self.network.name());
-        let granted = ipam::prepare::<MemoryLedger>(&policy, &self.management.settings, &mut log)
-            .and_then(|prepared| prepared.allocate(ledger, &request, &record, &mut log))
-            .map_err(CniError::from)?;
-        let ips = Allotment::of(granted);
-        self.fits(&ips)?;
-        Ok(ips.ips.iter().map(|ip| ip.address).collect())
-    }
-
-    /// Whether the bridge could be the gateway of such addresses.
-    fn fits(&self, allotment: &Allotment) -> Result<(), NetworkError> {
-        if self.network.role == Role::Main {
-            let bridge = BridgeConfig::read(&self.network.call.config.object).map_err(CniError::from)?;
-            Addressing::of(allotment, &bridge).map_err(CniError::from)?;
-        }
-        Ok(())
     }
 
     /// What an owner holds.

@@ -1,10 +1,9 @@
 //! The file that `ipam.resolvConf` names: read here, because a policy has no files.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
+use std::path::Path;
 
-use rustix::fs::OFlags;
+use gingham_untrusted::file::{self, LARGEST_CONFIGURATION};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -32,30 +31,11 @@ pub(crate) fn path(ipam: &Map<String, Value>) -> Result<Option<String>, ConfigEr
     Ok(Some(written.resolv_conf).filter(|path| !path.is_empty()))
 }
 
-/// Bytes: far more than any resolver reads.
-const LONGEST: u64 = 1 << 20;
-
 /// Reads a file of this kind.
 pub(crate) fn read(path: &str) -> Result<Dns, ResolvConfError> {
-    let bytes = read_regular(path).map_err(|source| ResolvConfError { path: path.to_owned(), source })?;
+    let bytes = file::read(Path::new(path), LARGEST_CONFIGURATION)
+        .map_err(|source| ResolvConfError { path: path.to_owned(), source: source.into() })?;
     Ok(parse(&String::from_utf8_lossy(&bytes)))
-}
-
-/// A pipe at this place must not hold an ADD up, nor a device fill the memory.
-fn read_regular(path: &str) -> io::Result<Vec<u8>> {
-    let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = File::options().read(true).custom_flags(without_waiting).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file; name one, such as /etc/resolv.conf"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(io::Error::other(format!(
-            "it has more than {LONGEST} bytes; name a file in the form of resolv.conf(5)"
-        )));
-    }
-    Ok(bytes)
 }
 
 /// The reference's rules: `#` and `;` begin comments, lines of one word and unknown words are skipped, the last

@@ -35,13 +35,13 @@ fn it_is_begun_without_the_store_and_ended_with_it() {
     ground.add(2, "two");
     let its = blocks(&ground, "node-2");
     assert_eq!((its.len(), ways(&ground, 2)), (1, (1, vec![format!("{}/12", gateway(&ground))])));
-    let said = ground.ctl(2, &["leave"]).failed();
+    let said = ground.ctl(2, &["leave", "--yes"]).failed();
     assert!(said.contains("1 attachment of the network cluster is on this node"), "{said}");
     assert_eq!(ground.on(2, |_| held(NETWORK)), its);
     ground.leave(2, "two");
 
     ground.etcd.kill(0);
-    let said = ground.ctl(2, &["leave"]).failed();
+    let said = ground.ctl(2, &["leave", "--yes"]).failed();
     assert!(said.contains(&ground.etcd.endpoints()[0]), "{said}");
     assert!(said.contains("its blocks stay its own until you say `ginghamctl cluster leave` again"), "{said}");
     assert_eq!(ways(&ground, 2), (0, Vec::new()), "it speaks for no block any more");
@@ -53,13 +53,13 @@ fn it_is_begun_without_the_store_and_ended_with_it() {
     ground.etcd.restart(0).unwrap();
     ground.etcd.wait_until_well(&[0]).unwrap();
     assert_eq!(blocks(&ground, "node-2"), its, "nobody gave it away");
-    let said = ground.ctl(2, &["leave"]).done();
+    let said = ground.ctl(2, &["leave", "--yes"]).done();
     assert_eq!(said, "node-2 has left network cluster, and the store knows it\n");
     assert_eq!(blocks(&ground, "node-2"), []);
     let status: Value = serde_json::from_str(&ground.ctl(1, &["status", "--json"]).done()).unwrap();
     assert_eq!((&status["members"][1]["state"], &status["members"][1]["blocks"]), (&json!("left"), &json!([])));
     // Once more changes nothing, and it may come back.
-    ground.ctl(2, &["leave"]).done();
+    ground.ctl(2, &["leave", "--yes"]).done();
     ground.ctl(2, &["join"]).done();
     ground.add(2, "five");
     assert_eq!((blocks(&ground, "node-2").len(), ways(&ground, 2).0), (1, 1));

@@ -29,7 +29,10 @@ fn every_network_with_what_is_wrong() {
     insta::assert_snapshot!(status(&[]));
     let json: Value = serde_json::from_str(&status(&["--json", "--network", "full"])).unwrap();
     assert_eq!(json["networks"].as_array().unwrap().len(), 1);
-    assert_eq!(json["networks"][0]["pools"], json!([{"name": "range set 0", "free": 0, "resting": 0, "leased": 1}]));
+    assert_eq!(
+        json["networks"][0]["pools"],
+        json!([{"name": "range set 0", "free": 0, "rangeFree": null, "resting": 0, "leased": 1}])
+    );
 }
 
 #[test]
@@ -37,4 +40,20 @@ fn a_node_without_networks() {
     let _node = node_with(&[]);
     let said = ctl(&["status", "--config-dir", CONFIG_DIR]).done();
     assert_eq!(said, format!("no networks of Gingham in {CONFIG_DIR}\n"));
+}
+
+#[test]
+fn what_another_configuration_gave_and_two_files_of_one_network_are_named() {
+    let node = node_with(&[bridged()]);
+    Cni::add(&bridged(), &node.container("c1")).run().result();
+    let moved = bridged_with(json!({"ipam": {"subnet": null, "ranges": [[{"subnet": "fd00:9::/48"}]]}}));
+    std::fs::write(format!("{CONFIG_DIR}/mynet.conf"), moved.to_string()).unwrap();
+    std::fs::write(format!("{CONFIG_DIR}/other.conf"), moved.to_string()).unwrap();
+    let said = ctl(&["status", "--config-dir", CONFIG_DIR]).done();
+    assert!(said.contains("mynet: leased outside of all pools: 10.7.0.2 (container c1"), "{said}");
+    assert!(
+        said.contains("mynet: configured by two files, /run/net.d/mynet.conf and /run/net.d/other.conf; keep one"),
+        "{said}"
+    );
+    assert!(said.contains("  2^64 or more  "), "{said}");
 }

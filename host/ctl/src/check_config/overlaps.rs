@@ -6,7 +6,7 @@ use gingham::network::{Addresses, Network};
 use gingham_engine::address::IpRange;
 use gingham_engine::pool::Pools;
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::{link, route};
+use gingham_net::{link, reach, route};
 use ipnet::IpNet;
 
 use super::CheckConfigError;
@@ -36,18 +36,24 @@ fn overlap(one: IpNet, other: IpNet) -> bool {
     IpRange::from(one).intersection(&IpRange::from(other)).is_some()
 }
 
-/// The node's routes. Those over the network's own bridge are its own, and where another main plugin makes the
+/// The node's routes. Those over the network's own bridge and its VLAN's interface are its own, and so are those to other
+/// nodes; where another main plugin makes the
 /// interfaces, sharing the node's network may be the very purpose.
 fn with_routes(network: &Network, pools: &Pools) -> Result<Vec<String>, CheckConfigError> {
     let Ok(Some(bridge)) = network.bridge() else { return Ok(Vec::new()) };
     let mut kernel = Socket::<Route>::open()?;
     let mut found = Vec::new();
+    let to_nodes = reach::list(&mut kernel, &prefixes(pools))?;
     for link in link::list(&mut kernel, None)? {
-        if link.name == bridge.name {
+        if link.name == bridge.name || link.name.starts_with(&format!("{}.", bridge.name)) {
             continue;
         }
+        let leads_to_node = |destination: IpNet| {
+            to_nodes.iter().any(|kept| kept.destination == destination && kept.interface == Some(link.index))
+        };
         for route in route::list(&mut kernel, link.index)? {
-            let is_foreign = !route.is_default() && !is_link_local(route.destination);
+            let is_ours = leads_to_node(route.destination);
+            let is_foreign = !route.is_default() && !is_link_local(route.destination) && !is_ours;
             let shared = prefixes(pools).into_iter().filter(|prefix| is_foreign && overlap(*prefix, route.destination));
             found.extend(
                 shared.map(|prefix| {

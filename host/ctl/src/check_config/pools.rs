@@ -4,6 +4,8 @@ use gingham_engine::pool::{Pool, Pools};
 use gingham_engine::ranges::RangeSet;
 use serde::Serialize;
 
+use crate::table::count;
+
 /// A pool.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,18 +56,12 @@ impl PoolFacts {
             format!("{}-{} of {}{gateway}", part.first, part.last, part.prefix)
         };
         let ranges = self.ranges.iter().map(range).collect::<Vec<_>>().join("; ");
-        format!("{}: {ranges}: {}", self.name, count(self.addresses))
+        format!("{}: {ranges}: {}", self.name, addresses(self.addresses))
     }
 }
 
-fn count(addresses: u64) -> String {
-    match addresses {
-        u64::MAX => "2^64 addresses or more".to_owned(),
-        // Nobody reads twenty digits.
-        1_000_000_000_000.. => format!("about 2^{} addresses", (u128::from(addresses) * 3 / 2).ilog2()),
-        1 => "1 address".to_owned(),
-        addresses => format!("{addresses} addresses"),
-    }
+fn addresses(number: u64) -> String {
+    format!("{} address{}", count(number), if number == 1 { "" } else { "es" })
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ pub(crate) struct ClusterArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 SHARE is the range meant for a node: it claims blocks there first. BLOCKS are those it has claimed. USED counts the
-addresses in use or at rest in them; a node knows its own alone. REACH says whether this node has routes to the other's
+addresses in use in them, COOLING those that were freed and are not handed out yet, FREE those that this node can hand
+out; a node knows its own alone. REACH says whether this node has routes to the other's
 blocks. STATE is `member`, `left` or `taken over`. Whether a node is alive cannot be seen at one look: `ginghamctl
 cluster takeover` watches for it. In the picture of the range a letter is a node, `.` is nobody, `*` is several.
 
@@ -39,7 +40,7 @@ If the store cannot be asked, what this node knows itself is shown, and the exit
 
 With --json: an object with network, node, store, reach, kept (whether gingham-node runs), reachable (the store),
 problem, grids (range, blockLength) and members, a list of objects with node, thisNode, share (ranges), blocks, used,
-free, address, reach (\"here\", \"route\", \"vxlan\", \"no route\"; null where there is nothing to reach) and state (\"member\",
+cooling, free, address, reach (\"here\", \"route\", \"vxlan\", \"no route\"; null where there is nothing to reach) and state (\"member\",
 \"left\", \"taken\", \"listed\" without a store, or null if the store does not tell).
 
 Examples:
@@ -71,17 +72,19 @@ Its blocks are free for the others, its routes to them and its own address on th
 `ginghamctl cluster join`. Refused while containers use addresses of the network. Where the store cannot be asked the
 node is out all the same; run it again later, so that the others learn it.
 
-With --json: an object with network, node and blocks (those given back).
+With --json: an object with network, node and blocks (those given back). Needs --yes.
 
 Examples:
   ginghamctl cluster leave
-  ginghamctl cluster leave --force --json")]
+  ginghamctl cluster leave --force --yes --json")]
 pub(crate) struct LeaveArguments {
     #[command(flatten)]
     pub(crate) cluster: ClusterArguments,
     /// Leave although there are attachments: their containers are gone
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) confirmed: Confirmed,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +108,13 @@ pub(crate) struct TakeoverArguments {
     /// Do not watch it: it is known to be off
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) confirmed: Confirmed,
+}
+
+/// For what cannot be taken back.
+#[derive(Debug, Args)]
+pub(crate) struct Confirmed {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,

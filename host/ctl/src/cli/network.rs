@@ -14,11 +14,12 @@ use super::answer::{Answer, Networks};
 #[command(after_help = "\
 A network is Gingham's if one of its plugins is `gingham` or a link to it (CNI_PATH says where plugins are). FREE,
 RESTING and LEASED count the addresses of each pool; resting ones were freed a short while ago and are handed out when
-nothing else is free. Below the table stands what is wrong: a configuration that ADD would refuse, a full pool, networks
-that share addresses, containers that are gone.
+nothing else is free. Where a range is divided among nodes, FREE is what this node can hand out without another block,
+and RANGE-FREE all of the range that nobody on this node holds. Below the table stands what is wrong: a configuration that ADD would refuse, a full pool, networks
+that share addresses, addresses outside of all pools, containers that are gone.
 
 With --json: an object with `networks`, a list of objects with network, file, policy, attachments, pools (name, free,
-resting, leased) and problems (sentences), and `problems` of files that are no networks.
+rangeFree, resting, leased) and problems (sentences), and `problems` of files that are no networks.
 
 Examples:
   ginghamctl status
@@ -38,12 +39,12 @@ pub(crate) struct StatusArguments {
 Tells which plugin of the configuration is Gingham, which policy chooses addresses, what its pools are and how many
 addresses they have, what the first three containers would get on an empty node, and what else on this node has the same
 addresses: its routes and the other networks of --config-dir. A configuration of the reference `bridge` is explained as
-if its type were `gingham`. Nothing is allocated and nothing is changed. A configuration that ADD would refuse fails
-here, with the words of ADD.
+if its type were `gingham`. Nothing is allocated and nothing is changed. The exit status is 1 if an ADD on this
+node would fail now: by the configuration, in the words of ADD, or by what the node lacks (a `problem`).
 
 With --json: an object with network, file, plugins, gingham (the name it runs under), isGingham, bridge (name,
 isGateway, ipMasq), policy, ipamPlugin, dataDir, pools (name, ranges, addresses), exclude, first (a list of addresses
-for each container), firstRefused, overlaps and notes (sentences).
+for each container), firstRefused, problems, overlaps and notes (sentences).
 
 Examples:
   ginghamctl check-config /etc/cni/net.d/10-mynet.conflist

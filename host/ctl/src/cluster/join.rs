@@ -1,6 +1,5 @@
 //! `ginghamctl cluster join`: this node becomes a member, also after it has left.
 
-use std::io::Write;
 use std::path::Path;
 
 use gingham_net::reach;
@@ -9,7 +8,7 @@ use serde::Serialize;
 
 use super::{CommandError, PATIENCE, Place, blocks};
 use crate::cli::JoinArguments;
-use crate::json;
+use crate::output::{Output, complain};
 
 #[derive(Serialize)]
 struct Told<'a> {
@@ -20,7 +19,7 @@ struct Told<'a> {
     lost: Vec<IpNet>,
 }
 
-pub(super) fn run(arguments: &JoinArguments, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &JoinArguments, library: &Path, out: &mut Output) -> Result<(), CommandError> {
     Place::of(&arguments.cluster, library, |place| {
         let joined = place.cluster.join(place.policy, PATIENCE).map_err(|source| place.fault(source))?;
         // Without it the first ADD would ask the store.
@@ -30,7 +29,7 @@ pub(super) fn run(arguments: &JoinArguments, library: &Path, out: &mut dyn Write
             let report = place.refresh_ways()?.unwrap_or_default();
             let conflicts = report.conflicts.iter().map(ToString::to_string);
             let problems = report.problems.iter().map(ToString::to_string);
-            conflicts.chain(problems).for_each(|text| eprintln!("ginghamctl: {text}"));
+            conflicts.chain(problems).for_each(|text| complain(&text));
         }
         let mut held = joined.held;
         held.extend(ensured.new);
@@ -39,7 +38,7 @@ pub(super) fn run(arguments: &JoinArguments, library: &Path, out: &mut dyn Write
         let (network, node) = (place.network, place.cluster.node());
         if arguments.cluster.answer.json {
             let told = Told { network, node, incarnation: joined.incarnation, blocks: held, lost: joined.lost };
-            return Ok(json::write(&told, out)?);
+            return Ok(out.json(&told)?);
         }
         writeln!(out, "{node} is a member of network {network} and holds {}", blocks(&held))?;
         if !joined.lost.is_empty() {

@@ -1,6 +1,6 @@
 //! `ginghamctl cluster leave`: this node gives up its membership, its blocks, and what the kernel has of them.
 
-use std::io::Write;
+use std::io;
 use std::path::Path;
 
 use gingham_engine::attachment::AttachmentKey;
@@ -11,10 +11,11 @@ use gingham_net::{address, link, reach};
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::confirmation::confirm;
 use super::{CommandError, Place, blocks};
 use crate::cli::LeaveArguments;
 use crate::clock;
-use crate::json;
+use crate::output::Output;
 
 #[derive(Serialize)]
 struct Told<'a> {
@@ -23,10 +24,16 @@ struct Told<'a> {
     blocks: Vec<IpNet>,
 }
 
-pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut Output) -> Result<(), CommandError> {
     Place::of(&arguments.cluster, library, |place| {
         let (local, _) = place.cluster.known(place.policy).map_err(|source| place.fault(source))?;
         let held: Vec<IpNet> = local.held().collect();
+        place.cluster.require_leave(arguments.force).map_err(|source| place.fault(source))?;
+        if !arguments.cluster.answer.json {
+            announce(place, &held, out)?;
+        }
+        let question = format!("Leave network {}?", place.network);
+        confirm(&question, &arguments.confirmed, arguments.cluster.answer.json, out)?;
         let left = place.cluster.leave(arguments.force, Place::deadline());
         let (now, _) = place.cluster.known(place.policy).map_err(|source| place.fault(source))?;
         if now.held().next().is_none() {
@@ -40,7 +47,7 @@ pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut dyn Writ
         })?;
         let (network, node) = (place.network, place.cluster.node());
         if arguments.cluster.answer.json {
-            return Ok(json::write(&Told { network, node, blocks: held }, out)?);
+            return Ok(out.json(&Told { network, node, blocks: held })?);
         }
         if local.standing() == Standing::Left {
             // Its blocks went out of its hands then, and out of its name now, if the store had not heard of it.
@@ -48,6 +55,13 @@ pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut dyn Writ
         }
         Ok(writeln!(out, "{node} has left network {network} and gave back {}", blocks(&held))?)
     })
+}
+
+/// Says what is about to happen.
+fn announce(place: &Place<'_>, held: &[IpNet], out: &mut Output) -> io::Result<()> {
+    writeln!(out, "{}, this node, is to leave network {}:", place.cluster.node(), place.network)?;
+    writeln!(out, "  it holds {}, free for the other nodes then", blocks(held))?;
+    writeln!(out, "  its own address on {} and its routes to other nodes are removed", place.bridge)
 }
 
 /// The node's own lease lies in a block that is another's soon.

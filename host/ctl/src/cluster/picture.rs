@@ -4,6 +4,7 @@ use std::fmt;
 
 use gingham_engine::address::IpRange;
 use gingham_engine::ownership::grid::Grid;
+use gingham_untrusted::text;
 use ipnet::IpNet;
 
 /// The most cells of a line.
@@ -74,7 +75,7 @@ impl Picture<'_> {
         let mut holders = self.shown();
         for (letter, holder) in letters().zip(&mut holders) {
             let this = if holder.is_this_node { " (this node)" } else { "" };
-            legend.push(format!("{letter} {}{this}", holder.name));
+            legend.push(format!("{letter} {}{this}", text::line(holder.name)));
         }
         let rest = holders.count();
         match rest {

@@ -1,6 +1,6 @@
 //! `ginghamctl cluster status`: the nodes of a network at a glance.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -18,8 +18,8 @@ use serde::Serialize;
 use super::picture::{Holder, Picture};
 use super::{CommandError, Place};
 use crate::cli::ClusterStatusArguments;
-use crate::json;
-use crate::table::Table;
+use crate::output::Output;
+use crate::table::{Table, count};
 
 const NO_ROUTE: &str = "no route";
 
@@ -53,6 +53,7 @@ struct Member {
     blocks: Vec<IpNet>,
     /// Known of this node alone.
     used: Option<u64>,
+    cooling: Option<u64>,
     free: Option<u64>,
     address: Option<IpAddr>,
     reach: Option<&'static str>,
@@ -63,11 +64,11 @@ fn as_texts<S: serde::Serializer>(ranges: &[IpRange], serializer: S) -> Result<S
     serializer.collect_seq(ranges.iter().map(ToString::to_string))
 }
 
-pub(super) fn run(arguments: &ClusterStatusArguments, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &ClusterStatusArguments, library: &Path, out: &mut Output) -> Result<(), CommandError> {
     Place::of(&arguments.cluster, library, |place| {
         let (overview, fault) = Overview::of(place)?;
         if arguments.cluster.answer.json {
-            json::write(&overview, out)?;
+            out.json(&overview)?;
         } else {
             show(&overview, out)?;
         }
@@ -154,6 +155,7 @@ impl Overview {
                 share,
                 blocks: Vec::new(),
                 used: None,
+                cooling: None,
                 free: None,
                 address: None,
                 reach: None,
@@ -181,6 +183,7 @@ fn members(status: &Status, reach: Reach, routes: &[KeptRoute]) -> Vec<Member> {
             share: member.share.clone(),
             blocks: member.blocks.clone(),
             used: usage.map(|usage| usage.used),
+            cooling: usage.map(|usage| usage.cooling),
             free: usage.map(|usage| usage.free),
             address: member.address,
             reach: if this_node { Some("here") } else { way(&member.blocks, reach, routes) },
@@ -202,6 +205,7 @@ fn this_node(local: &LocalState, usage: Usage, address: Option<IpAddr>) -> Membe
         share: Vec::new(),
         blocks: local.held().collect(),
         used: Some(usage.used),
+        cooling: Some(usage.cooling),
         free: Some(usage.free),
         address,
         reach: Some("here"),
@@ -237,12 +241,12 @@ fn store(store: &StoreSettings) -> String {
 }
 
 /// For people.
-pub(crate) fn show(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn show(overview: &Overview, out: &mut Output) -> io::Result<()> {
     writeln!(out, "network {}, store {}, reach {}", overview.network, overview.store, overview.reach)?;
-    write!(out, "{}", table(&overview.members))?;
+    out.table(&table(&overview.members))?;
     let holders: Vec<Holder<'_>> = overview.members.iter().map(Member::holder).collect();
     for grid in &overview.grids {
-        write!(out, "{}", Picture { grid: *grid, holders: &holders })?;
+        out.lines(&Picture { grid: *grid, holders: &holders })?;
     }
     if !overview.reachable {
         writeln!(out, "the store cannot be asked: this is what {} knows itself", overview.node)?;
@@ -259,8 +263,8 @@ pub(crate) fn show(overview: &Overview, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn table(members: &[Member]) -> Table<8> {
-    let mut table = Table::new(["NODE", "SHARE", "BLOCKS", "USED", "FREE", "ADDRESS", "REACH", "STATE"]);
+fn table(members: &[Member]) -> Table<9> {
+    let mut table = Table::new(["NODE", "SHARE", "BLOCKS", "USED", "COOLING", "FREE", "ADDRESS", "REACH", "STATE"]);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for member in members {
         let share: Vec<String> = member.share.iter().map(ToString::to_string).collect();
@@ -268,8 +272,9 @@ fn table(members: &[Member]) -> Table<8> {
             if member.this_node { format!("{} *", member.node) } else { member.node.clone() },
             or_dash((!share.is_empty()).then(|| share.join(", "))),
             or_dash((member.state != Some(LISTED)).then(|| member.blocks.len().to_string())),
-            or_dash(member.used.map(|used| used.to_string())),
-            or_dash(member.free.map(|free| free.to_string())),
+            or_dash(member.used.map(count)),
+            or_dash(member.cooling.map(count)),
+            or_dash(member.free.map(count)),
             or_dash(member.address.map(|address| address.to_string())),
             or_dash(member.reach.map(str::to_owned)),
             match member.state {

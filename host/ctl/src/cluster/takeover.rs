@@ -1,6 +1,6 @@
 //! `ginghamctl cluster takeover`: the membership of a node that is gone ends, after a look whether it is.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io;
 use std::path::Path;
 
 use gingham_cluster::Status;
@@ -11,10 +11,11 @@ use gingham_engine::ownership::takeover::TakenOver;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::confirmation::confirm;
 use super::{CommandError, PATIENCE, Place, blocks};
 use crate::cli::TakeoverArguments;
 use crate::clock;
-use crate::json;
+use crate::output::Output;
 
 /// So many heirs are named.
 const MOST_NAMED: usize = 8;
@@ -31,7 +32,7 @@ struct Told<'a> {
     watched_seconds: u64,
 }
 
-pub(super) fn run(arguments: &TakeoverArguments, library: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+pub(super) fn run(arguments: &TakeoverArguments, library: &Path, out: &mut Output) -> Result<(), CommandError> {
     Place::of(&arguments.cluster, library, |place| {
         let node = arguments.node.as_str();
         let status = place.cluster.status(place.policy, Place::deadline(), &mut Vec::new());
@@ -45,13 +46,14 @@ pub(super) fn run(arguments: &TakeoverArguments, library: &Path, out: &mut dyn W
         if !arguments.cluster.answer.json {
             announce(arguments, place.network, &status, record, &held, out)?;
         }
-        confirm(arguments, out)?;
+        let question = format!("Take {node} over?");
+        confirm(&question, &arguments.confirmed, arguments.cluster.answer.json, out)?;
         let taken = end(place, node, arguments.force)?;
         let (network, node) = (place.network, node);
         if arguments.cluster.answer.json {
             let watched_seconds = if arguments.force { 0 } else { WATCH / 1_000 };
             let told = Told { network, node, done: true, fenced: taken.fenced, blocks: held, watched_seconds };
-            return Ok(json::write(&told, out)?);
+            return Ok(out.json(&told)?);
         }
         Ok(writeln!(out, "{node} is taken over; free for the other nodes: {}", blocks(&held))?)
     })
@@ -75,15 +77,12 @@ fn over(
     arguments: &TakeoverArguments,
     place: &Place<'_>,
     record: &MemberRecord,
-    out: &mut dyn Write,
+    out: &mut Output,
 ) -> Result<(), CommandError> {
     let (network, node) = (place.network, arguments.node.as_str());
     if arguments.cluster.answer.json {
         let fenced = record.fenced;
-        return Ok(json::write(
-            &Told { network, node, done: false, fenced, blocks: Vec::new(), watched_seconds: 0 },
-            out,
-        )?);
+        return Ok(out.json(&Told { network, node, done: false, fenced, blocks: Vec::new(), watched_seconds: 0 })?);
     }
     let how = if record.standing == Membership::Left { "has left" } else { "was taken over already" };
     Ok(writeln!(out, "{node} {how}; nothing was changed")?)
@@ -96,7 +95,7 @@ fn announce(
     status: &Status,
     record: &MemberRecord,
     held: &[IpNet],
-    out: &mut dyn Write,
+    out: &mut Output,
 ) -> io::Result<()> {
     let node = &arguments.node;
     let address = record.address.map(|address| format!(" at {address}")).unwrap_or_default();
@@ -127,21 +126,4 @@ fn announce(
     }
     let seconds = WATCH / 1_000;
     writeln!(out, "  it is watched for a sign of life for {seconds} s first; if it gives one, nothing is changed")
-}
-
-fn confirm(arguments: &TakeoverArguments, out: &mut dyn Write) -> Result<(), CommandError> {
-    if arguments.yes {
-        return Ok(());
-    }
-    if arguments.cluster.answer.json || !io::stdin().is_terminal() {
-        return Err(CommandError::NotConfirmed { reason: "say --yes where nobody can be asked" });
-    }
-    write!(out, "Take {} over? [y/N] ", arguments.node)?;
-    out.flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(CommandError::NotConfirmed { reason: "it was not confirmed" }),
-    }
 }

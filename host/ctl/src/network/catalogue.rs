@@ -33,7 +33,8 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<Entry>, CatalogueError> {
     for entry in entries {
         let path = entry.map_err(fault)?.path();
         let kind = path.extension().and_then(|kind| kind.to_str()).unwrap_or_default();
-        if ["conf", "conflist", "json"].contains(&kind) {
+        // Runtimes pass over directories, too.
+        if ["conf", "conflist", "json"].contains(&kind) && !path.is_dir() {
             paths.push(path);
         }
     }
@@ -44,7 +45,7 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<Entry>, CatalogueError> {
 /// A network by its name, or by the path of its file.
 pub(crate) fn find(network: &str, directory: &Path) -> Result<Configuration, CatalogueError> {
     if network.contains('/') || Path::new(network).is_file() {
-        return Ok(Configuration::read(Path::new(network))?);
+        return Ok(Configuration::read_any(Path::new(network))?);
     }
     let there: Vec<Configuration> = list(directory)?.into_iter().filter_map(|entry| entry.configuration.ok()).collect();
     let names: Vec<String> = there.iter().map(|configuration| configuration.name.clone()).collect();

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gingham_untrusted::file::{self, FileError, LARGEST_CONFIGURATION};
 use serde_json::{Map, Value};
 
 use super::keys::{get, text, with};
@@ -45,8 +46,17 @@ pub(crate) struct Plugin {
 impl Configuration {
     /// Reads a .conf or a .conflist.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigurationError> {
-        let bytes = std::fs::read(path).map_err(|source| ConfigurationError::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &bytes)
+        Self::of(path, file::read(path, LARGEST_CONFIGURATION))
+    }
+
+    /// The same of what a person named, who may have meant a pipe.
+    pub(crate) fn read_any(path: &Path) -> Result<Self, ConfigurationError> {
+        Self::of(path, file::read_any(path, LARGEST_CONFIGURATION))
+    }
+
+    fn of(path: &Path, bytes: Result<Vec<u8>, FileError>) -> Result<Self, ConfigurationError> {
+        let read = |source: FileError| ConfigurationError::Read { path: path.to_owned(), source: source.into() };
+        Self::parse(path, &bytes.map_err(read)?)
     }
 
     /// The same of text that is not, or not yet, in the file that it is said to be of.

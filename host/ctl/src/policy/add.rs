@@ -1,6 +1,6 @@
 //! `ginghamctl policy add`
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use gingham_engine::runtime::{LoadError, Runtime, Surface};
 use super::source::{Source, SourceError};
 use crate::cli::AddArguments;
 use crate::clock;
+use crate::output::Output;
 use crate::table::size;
 
 /// Why a policy was not installed. The library is as it was.
@@ -39,7 +40,7 @@ pub(super) fn run(
     arguments: &AddArguments,
     library: &mut Library,
     library_dir: &Path,
-    out: &mut dyn Write,
+    out: &mut Output,
 ) -> Result<(), AddError> {
     arguments.name.as_deref().map_or(Ok(()), refuse_reserved)?;
     let source = Source::read(&arguments.file)?;
@@ -92,7 +93,7 @@ fn describe(
     installed: &Installed,
     compiled: &Compiled,
     library_dir: &Path,
-    out: &mut dyn Write,
+    out: &mut Output,
 ) -> Result<(), AddError> {
     let at = library_dir.join("components").join(format!("{}.wasm", installed.digest.hex()));
     writeln!(out, "  digest   {}", installed.digest)?;

@@ -1,6 +1,6 @@
 //! `ginghamctl policy inspect`
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham_engine::compile::{CompileError, Compiler};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::list::yes_no;
 use super::source::{Source, SourceError};
 use crate::cli::InspectArguments;
-use crate::json;
+use crate::output::Output;
 use crate::table::size;
 
 /// Why a policy cannot be shown.
@@ -55,10 +55,10 @@ struct Inspected {
     is_cluster: bool,
 }
 
-pub(super) fn run(arguments: &InspectArguments, library: &Library, out: &mut dyn Write) -> Result<(), InspectError> {
+pub(super) fn run(arguments: &InspectArguments, library: &Library, out: &mut Output) -> Result<(), InspectError> {
     let inspected = inspect(&arguments.policy, library)?;
     if arguments.answer.json {
-        return Ok(json::write(&inspected, out)?);
+        return Ok(out.json(&inspected)?);
     }
     show(&inspected, out)
 }
@@ -129,7 +129,7 @@ fn contract_version(item: &str) -> Option<String> {
     path.starts_with(PACKAGE).then(|| version.to_owned())
 }
 
-fn show(inspected: &Inspected, out: &mut dyn Write) -> Result<(), InspectError> {
+fn show(inspected: &Inspected, out: &mut Output) -> Result<(), InspectError> {
     let source = match (inspected.built_in, inspected.installed) {
         (true, _) => "built in",
         (false, true) => "installed",

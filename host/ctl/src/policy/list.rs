@@ -1,6 +1,6 @@
 //! `ginghamctl policy list`
 
-use std::io::{self, Write};
+use std::io;
 
 use gingham_builtin::{BUILT_IN, BuiltIn};
 use gingham_engine::library::{Digest, Installed, Library, LibraryError};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::ListArguments;
 use crate::clock;
-use crate::json;
+use crate::output::Output;
 use crate::table::{Table, size};
 
 /// Why there is no list.
@@ -32,14 +32,14 @@ struct Row {
     installed_at: Option<String>,
 }
 
-pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut dyn Write) -> Result<(), ListError> {
+pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut Output) -> Result<(), ListError> {
     let installed = library.list()?.into_iter().map(|(name, installed)| of_installed(name, &installed, library));
     for damage in library.damaged()? {
         eprintln!("ginghamctl: {damage}");
     }
     let rows: Vec<Row> = BUILT_IN.iter().map(of_built_in).chain(installed).collect();
     if arguments.answer.json {
-        return Ok(json::write(&rows, out)?);
+        return Ok(out.json(&rows)?);
     }
     let mut table = Table::new(["NAME", "DIGEST", "SIZE", "COMPILED", "RELEASE", "SOURCE"]);
     for row in &rows {
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut dyn Wr
             if row.built_in { "built in" } else { "installed" }.to_owned(),
         ]);
     }
-    write!(out, "{table}")?;
+    out.table(&table)?;
     if rows.iter().any(|row| !row.compiled) {
         writeln!(out, "Not compiled for this version: run `ginghamctl policy recompile`")?;
     }

@@ -1,7 +1,7 @@
 //! `ginghamctl policy recompile`: what an upgrade runs, because machine code is good for one version only.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::time::Instant;
 
 use gingham_engine::compile::{CompileError, Compiler};
@@ -9,6 +9,7 @@ use gingham_engine::library::{Digest, Library, LibraryError, artefact_key};
 use gingham_engine::runtime::LoadError;
 
 use crate::clock;
+use crate::output::Output;
 
 /// Why not every policy is compiled.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ enum OneError {
     Library(#[from] LibraryError),
 }
 
-pub(super) fn run(library: &mut Library, out: &mut dyn Write) -> Result<(), RecompileError> {
+pub(super) fn run(library: &mut Library, out: &mut Output) -> Result<(), RecompileError> {
     let mut names: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
     for (name, installed) in library.list()? {
         names.entry(installed.digest).or_default().push(name);

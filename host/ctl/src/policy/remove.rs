@@ -1,11 +1,12 @@
 //! `ginghamctl policy remove`
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham_engine::library::{Library, LibraryError};
 
 use crate::cli::RemoveArguments;
+use crate::output::Output;
 
 /// Why a policy was not removed.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +25,7 @@ pub(super) fn run(
     arguments: &RemoveArguments,
     library: &mut Library,
     library_dir: &Path,
-    out: &mut dyn Write,
+    out: &mut Output,
 ) -> Result<(), RemoveError> {
     let name = arguments.name.clone();
     if !library.remove(&name)? {

@@ -1,11 +1,11 @@
 //! What somebody hands over as a policy: a component, a core module, or the directory of a crate.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham_build::BuildError;
 use gingham_engine::compile::{CompileError, Form};
+use gingham_untrusted::file::{self, FileError};
 
 /// The largest file that is read, in bytes: five times a policy with a JavaScript engine inside.
 const LARGEST: u64 = 64 << 20;
@@ -58,12 +58,8 @@ fn policy_name(written: &str) -> String {
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, SourceError> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(|source| SourceError::Read { path: path.to_owned(), source })?;
-    match u64::try_from(bytes.len()) {
-        Ok(0..=LARGEST) => Ok(bytes),
-        _ => Err(SourceError::TooLarge { path: path.to_owned() }),
-    }
+    file::read_any(path, LARGEST).map_err(|error| match error {
+        FileError::TooLarge { .. } => SourceError::TooLarge { path: path.to_owned() },
+        error => SourceError::Read { path: path.to_owned(), source: error.into() },
+    })
 }

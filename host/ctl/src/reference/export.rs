@@ -1,6 +1,6 @@
 //! `ginghamctl export host-local`
 
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -13,8 +13,8 @@ use serde::Serialize;
 use super::{Shown, leases, shown};
 use crate::cli::ExportArguments;
 use crate::clock;
-use crate::json;
 use crate::node::{self, BootIdError};
+use crate::output::Output;
 
 /// More range sets than any network has.
 const RANGE_SETS: usize = 64;
@@ -46,10 +46,10 @@ struct Outcome {
     kept: Vec<Shown>,
 }
 
-pub(super) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> Result<(), ExportError> {
+pub(super) fn run(arguments: &ExportArguments, out: &mut Output) -> Result<(), ExportError> {
     let exported = export(arguments)?;
     if arguments.answer.json {
-        return Ok(json::write(&exported, out)?);
+        return Ok(out.json(&exported)?);
     }
     let Outcome { network, directory, exported, known, kept } = &exported;
     writeln!(out, "{network}: {} exported to {directory}, {} there already", leases(exported.len()), known.len())?;

@@ -1,6 +1,6 @@
 //! `ginghamctl import host-local`
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham::adoption::{AdoptionError, Inheritance, TakenOver};
@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::{Shown, leases, shown};
 use crate::cli::ImportArguments;
 use crate::clock;
-use crate::json;
 use crate::node::{self, BootIdError};
+use crate::output::Output;
 
 /// Why nothing was imported. Networks before the one at fault are.
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +55,13 @@ struct Contested {
     container_there: String,
 }
 
-pub(super) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> Result<(), ImportError> {
+pub(super) fn run(arguments: &ImportArguments, out: &mut Output) -> Result<(), ImportError> {
     let mut imported = Vec::new();
     for network in networks(arguments)? {
         imported.push(import(arguments, network)?);
     }
     if arguments.answer.json {
-        return Ok(json::write(&imported, out)?);
+        return Ok(out.json(&imported)?);
     }
     if imported.is_empty() {
         writeln!(out, "no leases in {}", arguments.from.display())?;
@@ -145,7 +145,7 @@ impl Outcome {
     }
 }
 
-fn show(imported: &Outcome, dry_run: bool, out: &mut dyn Write) -> io::Result<()> {
+fn show(imported: &Outcome, dry_run: bool, out: &mut Output) -> io::Result<()> {
     let network = &imported.network;
     let verb = if dry_run { "would be imported" } else { "imported" };
     writeln!(out, "{network}: {} {verb}, {} here already", leases(imported.imported.len()), imported.known.len())?;

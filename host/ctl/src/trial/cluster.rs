@@ -9,7 +9,6 @@ mod steps;
 mod store;
 
 use std::error::Error;
-use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -20,6 +19,7 @@ use super::sandbox::{CarriedOver, Sandbox};
 use super::story::Story;
 use crate::cli::TryArguments;
 use crate::clock::took;
+use crate::output::Output;
 use node::Trial;
 use site::Site;
 use store::StorePlan;
@@ -32,7 +32,7 @@ pub(super) fn run(
     arguments: &TryArguments,
     count: u8,
     library_dir: &Path,
-    out: &mut dyn Write,
+    out: &mut Output,
 ) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let config = TrialConfig::read_for_nodes(arguments.config.as_deref())?;

@@ -1,21 +1,22 @@
 //! What is told of a trial: a word in front, the rest beside it.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use super::chooser::Chooser;
 use super::config::TrialConfig;
 use crate::clock::took;
+use crate::output::Output;
 use crate::policy::short_digest;
 
 /// The story so far.
 pub(super) struct Story<'a> {
-    out: &'a mut dyn Write,
+    out: &'a mut Output,
 }
 
 impl<'a> Story<'a> {
-    pub(super) fn new(out: &'a mut dyn Write) -> Self {
+    pub(super) fn new(out: &'a mut Output) -> Self {
         Self { out }
     }
 

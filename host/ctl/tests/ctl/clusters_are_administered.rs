@@ -131,6 +131,13 @@ fn a_glance_at_three_nodes() {
     let own = &seen["members"][1];
     assert_eq!((&own["thisNode"], &own["state"], &own["reach"]), (&true.into(), &"member".into(), &"here".into()));
     assert_eq!(own["used"].as_u64().unwrap() + own["free"].as_u64().unwrap(), 256);
+    nodes.ctl("node-b", &["release", "pods", "--owner", "web-1"]).done();
+    let own = nodes.json("node-b", &["status"])["members"][1].clone();
+    assert_eq!(own["cooling"], 1, "{own}");
+    assert_eq!(own["used"].as_u64().unwrap() + 1 + own["free"].as_u64().unwrap(), 256);
+    let here: Value = serde_json::from_str(&nodes.ctl("node-b", &["status", "--json"]).done()).unwrap();
+    let pool = &here["networks"][0]["pools"][0];
+    assert!(pool["free"].as_u64().unwrap() < 256 && pool["rangeFree"].as_u64().unwrap() > 4000, "{pool}");
 }
 
 #[test]
@@ -180,8 +187,18 @@ fn leaving_is_for_nodes_whose_containers_are_gone() {
     let said = nodes.cluster("node-b", &["leave"]).failed();
     assert!(said.contains("1 attachment of the network pods is on this node; end it first"), "{said}");
     nodes.ctl("node-b", &["release", "pods", "--owner", "web-1"]).done();
-    let said = nodes.cluster("node-b", &["leave"]).done();
-    assert!(said.starts_with("node-b has left network pods and gave back 1 block: 10."), "{said}");
+    // Asked for as a takeover is.
+    let said = nodes.cluster("node-b", &["leave"]);
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(said.err.contains("nothing was changed: say --yes"), "{}", said.err);
+    assert!(
+        said.out.starts_with("node-b, this node, is to leave network pods:\n  it holds 1 block: 10."),
+        "{}",
+        said.out
+    );
+    assert_eq!(nodes.json("node-a", &["status"])["members"][1]["state"], "member");
+    let said = nodes.cluster("node-b", &["leave", "--yes"]).done();
+    assert!(said.contains("node-b has left network pods and gave back 1 block: 10."), "{said}");
     let seen = nodes.json("node-a", &["status"]);
     assert_eq!((&seen["members"][1]["state"], &seen["members"][1]["blocks"]), (&"left".into(), &json!([])));
     // The node's own address went with its block.

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::program::{Said, ctl};
+use crate::program::{CTL, Said};
 
 /// A directory of configurations, of leases and of policies.
 struct Place(tempfile::TempDir);
@@ -13,7 +14,8 @@ struct Place(tempfile::TempDir);
 impl Place {
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
-        fs::create_dir(place.path().join("net.d")).unwrap();
+        ["net.d", "plugins"].iter().for_each(|name| fs::create_dir(place.path().join(name)).unwrap());
+        fs::write(place.path().join("plugins/tuning"), "").unwrap();
         place
     }
 
@@ -32,7 +34,13 @@ impl Place {
     fn check(&self, network: &str, more: &[&str]) -> Said {
         let [config_dir, library] = ["net.d", "policies"].map(|name| self.path().join(name).display().to_string());
         let arguments = ["check-config", network, "--config-dir", &config_dir, "--library", &library];
-        ctl(arguments.iter().chain(more))
+        // Neither the runtimes nor the plugins of this machine.
+        let mut command = Command::new(CTL);
+        command
+            .args(arguments.iter().chain(more))
+            .env("PATH", self.path())
+            .env("CNI_PATH", self.path().join("plugins"));
+        Said::by(&mut command)
     }
 
     /// Without the place's own path.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gingham_engine::attachment::{AttachmentKey, Pod};
-use gingham_engine::ledger::{AttachmentRecord, Ledger};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::store::Store;
 use serde_json::{Value, json};
 
@@ -136,4 +136,34 @@ fn others_may_write_meanwhile() {
         }
         done.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn leases_stand_in_the_order_of_their_addresses() {
+    let dir = tempfile::tempdir().unwrap();
+    for (container, address) in [("a", "fd00::1"), ("b", "10.1.0.10"), ("c", "10.1.0.9"), ("d", "9.255.0.1")] {
+        attach(dir.path(), "blue", container, &[address], "", now());
+    }
+    attach(dir.path(), "blue", "e", &[], "", now());
+    attach(dir.path(), "azure", "f", &["10.9.0.1"], "", now());
+    let shown = json(dir.path(), &[]);
+    let order: Vec<&str> =
+        shown["leases"].as_array().unwrap().iter().map(|lease| lease["containerId"].as_str().unwrap()).collect();
+    assert_eq!(order, ["f", "d", "c", "b", "a", "e"]);
+    let table = leases(dir.path(), &[]);
+    let order: Vec<&str> = table.lines().skip(1).map(|line| line.split_whitespace().nth(2).unwrap()).collect();
+    assert_eq!(order, ["f", "d", "c", "b", "a", "e"]);
+}
+
+#[test]
+fn where_there_is_no_pod_json_has_null() {
+    let dir = tempfile::tempdir().unwrap();
+    attach(dir.path(), "blue", "c1", &["10.1.0.2"], "", now());
+    let mut ledger = Store::open(dir.path(), &boot_id(), now()).unwrap().into_ledger("blue").unwrap();
+    let (_, record) = ledger.attachments().unwrap().remove(0);
+    let bare = AttachmentRecord { pod: Pod::default(), addresses: vec!["10.1.0.3".parse().unwrap()], ..record };
+    ledger.attach(&key("c2"), &bare).unwrap();
+    ledger.commit().unwrap();
+    let shown = json(dir.path(), &[]);
+    assert_eq!((&shown["leases"][0]["pod"]["namespace"], &shown["leases"][1]["pod"]), (&json!("shop"), &Value::Null));
 }

@@ -104,7 +104,7 @@ const MESSAGE_BYTES: usize = 1024;
 /// A policy's text as people may see it: one line without terminal commands, cut at `most` bytes.
 pub(crate) fn one_line(text: &str, most: usize) -> String {
     let kept = &text[..text.floor_char_boundary(most)];
-    let mut line: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line = gingham_untrusted::text::line(kept).into_owned();
     if kept.len() < text.len() {
         line.push('…');
     }

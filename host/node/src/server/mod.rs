@@ -1,13 +1,14 @@
 //! `/metrics` and `/healthz`, by HTTP/1.1 on a unix socket or an address of this machine.
 
+mod connections;
 mod listen;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gingham_untrusted::text as untrusted_text;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE};
@@ -15,38 +16,31 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
 
+use self::connections::{Connections, LastRequest};
 pub(crate) use self::listen::{Listen, ListenError, Listener};
 use crate::keeping::{Board, State, Status};
 use crate::metrics;
 
 /// Who says nothing for so long is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Prometheus and a kubelet need one each.
-const CONNECTIONS: usize = 32;
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Answers until the runtime ends.
 pub(crate) async fn serve(listener: Listener, board: Board) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = Connections::default();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let accepted = listener.accept().await;
-        let board = board.clone();
-        match accepted {
-            Ok(stream) => drop(tokio::spawn(async move {
-                converse(stream, board).await;
-                drop(place);
-            })),
+        match listener.accept().await {
+            Ok(stream) => connections.admit(|last| tokio::spawn(converse(stream, board.clone(), last))),
             // No descriptor is free, or the client went away: the next one may have more luck.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-async fn converse(stream: Box<dyn Stream>, board: Board) {
+async fn converse(stream: Box<dyn Stream>, board: Board, last: LastRequest) {
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
+        last.is_now();
         let answer = answer(request.method(), request.uri().path(), &board.statuses(), Instant::now());
         async move { Ok::<_, Infallible>(answer) }
     });
@@ -99,7 +93,7 @@ fn health(networks: &BTreeMap<String, Status>, now: Instant) -> (bool, String) {
             State::Failed(reason) => (false, format!("failed: {reason}")),
         };
         well &= is_well;
-        let _ = writeln!(text, "{network}: {word}");
+        let _ = writeln!(text, "{}", untrusted_text::line(&format!("{network}: {word}")));
     }
     if text.is_empty() {
         "no network has ipam.cluster\n".clone_into(&mut text);

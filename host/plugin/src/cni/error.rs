@@ -35,6 +35,7 @@ use gingham_net::masquerade::MasqueradeError;
 use gingham_net::netlink::NetlinkError;
 use gingham_net::netns::NetnsError;
 use gingham_net::spoofing::SpoofingError;
+use gingham_untrusted::text;
 use serde::{Deserialize, Serialize};
 
 use super::args::ArgsError;
@@ -123,7 +124,9 @@ impl CniError {
             #[serde(skip_serializing_if = "str::is_empty")]
             details: &'a str,
         }
-        json::pretty(&Written { cni_version: version, code: self.code, msg: &self.msg, details: &self.details })
+        // A runtime shows both to people, decoded.
+        let (msg, details) = (text::line(&self.msg), text::line(&self.details));
+        json::pretty(&Written { cni_version: version, code: self.code, msg: &msg, details: &details })
     }
 }
 

@@ -4,16 +4,17 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use gingham_untrusted::text;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::ser::{PrettyFormatter, Serializer};
 
 /// Writes a value whose serialisation cannot fail: structs, lists, texts and numbers, maps with text keys.
 pub(crate) fn pretty(value: &impl Serialize) -> String {
-    let mut text = Vec::with_capacity(512);
-    let mut serializer = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
+    let mut written = Vec::with_capacity(512);
+    let mut serializer = Serializer::with_formatter(&mut written, PrettyFormatter::with_indent(b"    "));
     match value.serialize(&mut serializer) {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Ok(()) => text::json(&String::from_utf8_lossy(&written)).into_owned(),
         Err(error) => format!("{{\"code\": 999, \"msg\": {:?}}}", error.to_string()),
     }
 }

@@ -3,6 +3,7 @@
 use super::node::{NodeError, Trial};
 use super::site::SiteNode;
 use crate::cluster::{Overview, show};
+use crate::output::Output;
 
 /// The cluster as `ginghamctl cluster status` shows it on a node. A fault is the store's, and fails.
 pub(super) fn look(trial: &Trial<'_>, node: &SiteNode) -> Result<(Overview, String), NodeError> {
@@ -11,8 +12,8 @@ pub(super) fn look(trial: &Trial<'_>, node: &SiteNode) -> Result<(Overview, Stri
         if let Some(fault) = fault {
             return Err(place.fault(fault));
         }
-        let mut text = Vec::new();
+        let mut text = Output::Collected(Vec::new());
         show(&overview, &mut text)?;
-        Ok((overview, String::from_utf8_lossy(&text).into_owned()))
+        Ok((overview, text.into_text()))
     })
 }

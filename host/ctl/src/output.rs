@@ -1,0 +1,105 @@
+//! Everything that is printed. Names, paths and messages may be anybody's: whatever is in them, a terminal obeys none of
+//! it, and one line is one line.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use gingham_untrusted::text;
+use serde::Serialize;
+
+use crate::table::Table;
+
+/// Where a command's answer goes.
+pub(crate) enum Output {
+    Standard(io::Stdout),
+    /// To become part of another answer.
+    Collected(Vec<u8>),
+}
+
+impl Output {
+    #[expect(clippy::disallowed_methods, reason = "all that is printed goes through here")]
+    pub(crate) fn standard() -> Self {
+        Self::Standard(io::stdout())
+    }
+
+    /// What was collected.
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Standard(_) => String::new(),
+            Self::Collected(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    /// What `write!` and `writeln!` call: one line. A line break is kept at the end only.
+    pub(crate) fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        let text = text.to_string();
+        let (line, end) = text.strip_suffix('\n').map_or((text.as_str(), ""), |line| (line, "\n"));
+        self.write(&[&text::line(line), end].concat())
+    }
+
+    /// Text of several lines; its author has seen to it that no name in it breaks a line.
+    pub(crate) fn lines(&mut self, text: &impl fmt::Display) -> io::Result<()> {
+        self.write(&text::lines(&text.to_string()))
+    }
+
+    pub(crate) fn table<const COLUMNS: usize>(&mut self, table: &Table<COLUMNS>) -> io::Result<()> {
+        self.lines(table)
+    }
+
+    /// Exact data, whatever is in it, and the end of the line.
+    pub(crate) fn json(&mut self, answer: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(answer)?;
+        self.write(&[&text::json(&text), "\n"].concat())
+    }
+
+    /// A text that is all our own.
+    pub(crate) fn script(&mut self, script: &str) -> io::Result<()> {
+        self.write(script)
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.sink().flush()
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        self.sink().write_all(text.as_bytes())
+    }
+
+    fn sink(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Standard(stdout) => stdout,
+            Self::Collected(bytes) => bytes,
+        }
+    }
+}
+
+/// A line on standard error. That nobody listens changes nothing.
+pub(crate) fn complain(message: impl fmt::Display) {
+    standard_error(&format!("{}\n", text::line(&format!("ginghamctl: {message}"))));
+}
+
+/// The same of a message that shows another program's lines.
+pub(crate) fn complain_in_lines(message: impl fmt::Display) {
+    standard_error(&text::lines(&format!("ginghamctl: {message}")));
+}
+
+/// JSON on a line of standard error.
+pub(crate) fn complain_in_json(data: &serde_json::Value) {
+    standard_error(&format!("{}\n", text::json(&data.to_string())));
+}
+
+/// What the reader of the command line says of itself.
+pub(crate) fn usage(error: &clap::Error) -> std::process::ExitCode {
+    let text = text::lines(&error.render().to_string());
+    if error.use_stderr() {
+        standard_error(&text);
+    } else {
+        let _ = Output::standard().script(&text);
+    }
+    u8::try_from(error.exit_code()).map_or(std::process::ExitCode::FAILURE, Into::into)
+}
+
+#[expect(clippy::disallowed_methods, reason = "all that is printed goes through here")]
+fn standard_error(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
