@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
+use gingham::remains::Fate;
 use gingham_engine::attachment::Pod;
 use gingham_engine::store::StoreError;
 use serde::Serialize;
@@ -43,6 +44,9 @@ struct Lease<'a> {
     netns: &'a str,
     since: String,
     state: State,
+    /// Why one knows that the container is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -57,6 +61,17 @@ struct Resting<'a> {
 pub(crate) enum State {
     InUse,
     EarlierBoot,
+    ContainerGone,
+}
+
+impl State {
+    /// That of one lease, if the store is of this boot, and why it is dead if it is.
+    fn of(self, held: &Held) -> (Self, Option<String>) {
+        match (self, Fate::of(held)) {
+            (Self::InUse, Fate::Gone(why)) => (Self::ContainerGone, Some(why)),
+            _ => (self, None),
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), LeasesError> {
@@ -96,6 +111,7 @@ fn shown(holdings: &Holdings, state: State) -> Shown<'_> {
 impl<'a> Lease<'a> {
     fn of(held: &'a Held, state: State) -> Self {
         let Held { network, key, record, .. } = held;
+        let (state, why) = state.of(held);
         Self {
             network,
             addresses: &record.addresses,
@@ -105,21 +121,23 @@ impl<'a> Lease<'a> {
             netns: &record.netns,
             since: clock::utc(record.since),
             state,
+            why,
         }
     }
 }
 
 /// The leases for people.
 pub(crate) fn table(attachments: &[Held], state: State, now: u64) -> Table<7> {
-    let state = match state {
-        State::InUse => "in use",
-        State::EarlierBoot => "earlier boot",
+    let in_words = |held: &Held| match state.of(held) {
+        (State::InUse, _) => "in use".to_owned(),
+        (State::EarlierBoot, _) => "earlier boot".to_owned(),
+        (State::ContainerGone, why) => format!("container gone: {}", why.unwrap_or_default()),
     };
     let mut table = Table::new(["NETWORK", "ADDRESS", "CONTAINER", "INTERFACE", "POD", "SINCE", "STATE"]);
     for held in attachments {
         let since = format!("{} ({})", clock::ago(held.record.since, now), clock::utc(held.record.since));
         for [network, address, container, interface, pod] in cells(held) {
-            table.row([network, address, container, interface, pod, since.clone(), state.to_owned()]);
+            table.row([network, address, container, interface, pod, since.clone(), in_words(held)]);
         }
     }
     table

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::check_config::overlaps_between;
 use crate::cli::StatusArguments;
-use crate::holdings::Holdings;
+use crate::holdings::{Held, Holdings};
 use crate::network::{CatalogueError, Configuration, Plugins, list, own};
 use crate::node::{self, BootIdError};
 use crate::output::Output;
@@ -21,6 +21,9 @@ use crate::table::{Table, count, short};
 
 /// So many addresses are listed where there may be many.
 const MOST_LISTED: usize = 8;
+
+/// How many attachments whose container is gone are named.
+const GONE_SHOWN: usize = 3;
 
 /// Why there is no status.
 #[derive(Debug, thiserror::Error)]
@@ -160,11 +163,7 @@ impl Status {
                 .push(format!("attachments of an earlier boot: {count}; the next ADD or `ginghamctl gc` ends them"));
             return Ok(());
         }
-        let gone = holdings.attachments.iter().filter(|held| matches!(Fate::of(held), Fate::Gone(_))).count();
-        if gone > 0 {
-            self.problems
-                .push(format!("attachments whose container is gone: {gone}; `ginghamctl gc` frees their addresses"));
-        }
+        self.problems.extend(gone(&holdings.attachments));
         Ok(())
     }
 }
@@ -187,6 +186,21 @@ impl Status {
             _ => Some(format!("leased outside of all pools: {shown}")),
         }
     }
+}
+
+/// Of how many attachments the container is gone, and of the first ones which that is and why one knows.
+fn gone<'h>(attachments: impl IntoIterator<Item = &'h Held>) -> Option<String> {
+    let reason = |held: &Held| match Fate::of(held) {
+        Fate::Gone(why) => Some(format!("{} {}: {why}", held.key.container_id, held.key.interface)),
+        Fate::There | Fate::Unknown(_) => None,
+    };
+    let gone: Vec<String> = attachments.into_iter().filter_map(reason).collect();
+    let more = if gone.len() > GONE_SHOWN { ", ..." } else { "" };
+    let shown = gone.iter().take(GONE_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let count = gone.len();
+    (count > 0).then(|| {
+        format!("attachments whose container is gone: {count} ({shown}{more}); `ginghamctl gc` frees their addresses")
+    })
 }
 
 /// Networks that hold something and that no configuration names.

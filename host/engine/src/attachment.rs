@@ -78,6 +78,8 @@ pub struct Request {
     pub now: u64,
     /// A random number for this request.
     pub seed: u64,
+    /// Addresses that the node has itself, on whichever interface: given to no container.
+    pub node_addresses: Vec<IpAddr>,
 }
 
 /// A route for the container, as in the CNI specification 1.1.0.

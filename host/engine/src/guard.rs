@@ -8,6 +8,7 @@ use crate::address::Family;
 use crate::attachment::{Answer, Assigned, Dns, Request, Route};
 use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
+use crate::occupied::Occupant;
 use crate::runtime::view::{AddressState, LeaseView, ViewError};
 use crate::store_error::StoreError;
 
@@ -148,6 +149,17 @@ fn alone<L: LedgerQueries>(address: IpAddr, before: &[Assigned], view: &NetworkV
 }
 
 fn free<L: LedgerQueries>(address: IpAddr, view: &mut NetworkView<L>) -> Result<(), GuardError> {
+    match view.occupant(address) {
+        Some(Occupant::Node) => {
+            let why = "which this node has on one of its own interfaces".to_owned();
+            return Err(GuardError::NotFree { address, why });
+        }
+        Some(Occupant::Network(network)) => {
+            let why = format!("which the network {network} of this node holds on the same link");
+            return Err(GuardError::NotFree { address, why });
+        }
+        None => {}
+    }
     let why = match store_only(view.state(address))? {
         AddressState::Free => return Ok(()),
         AddressState::Leased => return Err(leased(address, view)?),

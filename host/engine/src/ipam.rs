@@ -13,6 +13,7 @@ use crate::attachment::{Answer, Refusal, Request};
 use crate::guard::{self, GuardError};
 use crate::ledger::{AttachmentRecord, Ledger, Masquerade, recorded};
 use crate::network_view::NetworkView;
+use crate::occupied::Occupied;
 use crate::pool::Pools;
 use crate::runtime::{LogLevel, LogLine, PolicyFault, Session, Usage};
 use crate::settings::Settings;
@@ -74,7 +75,10 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         }
         let rested = request.now.saturating_sub(millis(self.settings));
         ledger.end_rest(rested, RESTS_ENDED)?;
+        let occupied = Occupied::of(&ledger, &self.pools, request, record)?;
+        warn_of_overlaps(&occupied, request, log);
         let mut view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
+        view.occupy(occupied);
         request.requested.iter().for_each(|address| view.wake(*address));
         let (said, mut view) = self.ask(view, request, log)?;
         let (said, mut view) = match said {
@@ -165,6 +169,17 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
             );
             log.push(LogLine { level: LogLevel::Warn, message });
         }
+    }
+}
+
+fn warn_of_overlaps(occupied: &Occupied, request: &Request, log: &mut Vec<LogLine>) {
+    for (other, count) in occupied.networks() {
+        let message = format!(
+            "network {}: network {other} of this node holds {count} of its addresses on the same link; give each network a \
+             range of its own",
+            request.network
+        );
+        log.push(LogLine { level: LogLevel::Warn, message });
     }
 }
 

@@ -57,10 +57,8 @@ pub struct Sandbox {
 impl Sandbox {
     /// Whether the two are certainly different namespaces. In doubt they are the same.
     pub fn differs_from(&self, other: &Self) -> bool {
-        match (self.cookie, other.cookie) {
-            (Some(one), Some(other)) => one != other,
-            _ => (self.device, self.inode) != (other.device, other.inode),
-        }
+        let cookies_differ = self.cookie.zip(other.cookie).is_some_and(|(one, other)| one != other);
+        cookies_differ || (self.device, self.inode) != (other.device, other.inode)
     }
 }
 
@@ -131,6 +129,11 @@ pub trait LedgerQueries {
 
     /// Bytes of all notes' keys and values. O(1) or O(log n).
     fn notes_size(&self) -> Result<u64, StoreError>;
+
+    /// Addresses within these ranges, disjoint and in order, that other networks of the same store hold on the same link,
+    /// and the networks' names. Where the link of one of the two is not known, it counts as the same.
+    /// O(log n) for each range and network, and for each such address.
+    fn held_by_others(&self, within: &[IpRange], link: Option<&str>) -> Result<Vec<(IpAddr, String)>, StoreError>;
 
     /// What this node knows of the network's cluster: the bytes of a [`LocalState`](crate::ownership::local::LocalState).
     fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError>;

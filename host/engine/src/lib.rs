@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod library;
 pub mod memory_ledger;
 pub mod network_view;
+pub mod occupied;
 pub mod ownership;
 pub mod pool;
 pub mod ranges;

@@ -116,6 +116,11 @@ impl Book {
 }
 
 impl LedgerQueries for MemoryLedger {
+    /// Networks in memory know nothing of each other.
+    fn held_by_others(&self, _: &[IpRange], _: Option<&str>) -> Result<Vec<(IpAddr, String)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError> {
         Ok(self.book.attachments.get(key).cloned())
     }

@@ -9,6 +9,7 @@ use std::ops::Bound;
 
 use crate::address::{IpRange, successor};
 use crate::ledger::{Ledger, LedgerQueries};
+use crate::occupied::{Occupant, Occupied};
 use crate::pool::Pools;
 use crate::ranges::RangeSet;
 use crate::runtime::view::{AddressState, LeaseInfo, LeaseView, NoteError, ViewError};
@@ -29,6 +30,7 @@ pub struct NetworkView<L> {
     ledger: L,
     pools: Pools,
     excluded: RangeSet,
+    occupied: Occupied,
     /// Resting addresses that count as free all the same.
     awake: BTreeSet<IpAddr>,
     slip: BTreeMap<String, Option<Vec<u8>>>,
@@ -47,11 +49,22 @@ impl<L: LedgerQueries> NetworkView<L> {
             ledger,
             pools,
             excluded,
+            occupied: Occupied::default(),
             awake: BTreeSet::new(),
             slip: BTreeMap::new(),
             notes_size,
             steps_left: STEPS,
         })
+    }
+
+    /// Lets addresses count as taken although this network does not hold them.
+    pub fn occupy(&mut self, occupied: Occupied) {
+        self.occupied = occupied;
+    }
+
+    /// Who has an address that this network does not hold, if that is known.
+    pub fn occupant(&self, address: IpAddr) -> Option<&Occupant> {
+        self.occupied.by_address.get(&address)
     }
 
     /// Lets a resting address count as free.
@@ -84,6 +97,7 @@ impl<L: LedgerQueries> NetworkView<L> {
     pub fn permitted(&self, ranges: impl Iterator<Item = IpRange>) -> Vec<IpRange> {
         ranges
             .flat_map(|range| self.excluded.without(range))
+            .flat_map(|range| self.occupied.ranges.without(range))
             .flat_map(|range| {
                 let reserved = self.pools.reserved_within(range).iter().copied().map(IpRange::single);
                 RangeSet::new(reserved.collect()).without(range)
@@ -99,6 +113,9 @@ impl<L: LedgerQueries> NetworkView<L> {
     /// The end of the forbidden stretch this address lies in, if it does.
     fn forbidden_until(&self, address: IpAddr) -> Option<IpAddr> {
         if let Some(range) = self.excluded.holding(address) {
+            return Some(range.last());
+        }
+        if let Some(range) = self.occupied.ranges.holding(address) {
             return Some(range.last());
         }
         self.pools.is_reserved(address).then_some(address)
@@ -190,6 +207,11 @@ impl<L: LedgerQueries> LeaseView for NetworkView<L> {
         }
         if self.pools.is_reserved(address) {
             return Ok(AddressState::Reserved);
+        }
+        match self.occupant(address) {
+            Some(Occupant::Node) => return Ok(AddressState::Reserved),
+            Some(Occupant::Network(_)) => return Ok(AddressState::Leased),
+            None => {}
         }
         if self.ledger.holder(address)?.is_some() {
             return Ok(AddressState::Leased);

@@ -1,5 +1,6 @@
 //! Pools: where a network's addresses lie, as its policy declares them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -30,17 +31,24 @@ pub struct PoolRange {
 }
 
 impl PoolRange {
-    /// The network and broadcast address, where they are reserved. IPv6 knows no broadcast; its network address is the
+    /// The network and broadcast address, as far as this range does not open them. IPv6 knows no broadcast; its network address is the
     /// subnet-router anycast address (RFC 4291, 2.6.1). Prefixes of one or two addresses reserve none (RFC 3021, 6164).
     pub fn reserved_edges(&self) -> Vec<IpAddr> {
         let free_bits = self.prefix.max_prefix_len() - self.prefix.prefix_len();
-        if self.edges == Edges::Allowed || free_bits < 2 {
+        if free_bits < 2 {
             return Vec::new();
         }
-        match self.prefix {
+        let mut reserved = match self.prefix {
             IpNet::V4(net) => vec![net.network().into(), net.broadcast().into()],
             IpNet::V6(net) => vec![net.network().into()],
-        }
+        };
+        reserved.retain(|edge| !self.opened_edges().contains(edge));
+        reserved
+    }
+
+    /// What the configuration names as the range's first or last address. An edge that it does not name stays closed.
+    fn opened_edges(&self) -> Vec<IpAddr> {
+        if self.edges == Edges::Allowed { vec![self.range.first(), self.range.last()] } else { Vec::new() }
     }
 }
 
@@ -133,10 +141,14 @@ impl Pools {
             }
         }
         let sorted = sorted_disjoint(&pools)?;
-        let mut reserved: Vec<IpAddr> = pools
-            .iter()
-            .flat_map(|pool| &pool.ranges)
-            .flat_map(|part| part.reserved_edges().into_iter().chain(part.gateway))
+        let parts = || pools.iter().flat_map(|pool| &pool.ranges);
+        // Another range of the same network may open an edge that this one does not name.
+        let opened: BTreeSet<IpAddr> = parts().flat_map(PoolRange::opened_edges).collect();
+        let mut reserved: Vec<IpAddr> = parts()
+            .flat_map(|part| {
+                let edges = part.reserved_edges().into_iter().filter(|edge| !opened.contains(edge));
+                edges.chain(part.gateway)
+            })
             .collect();
         reserved.sort_unstable();
         reserved.dedup();

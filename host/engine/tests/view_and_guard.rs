@@ -80,6 +80,7 @@ fn request(requested: &[&str]) -> Request {
         resolv_conf: None,
         now: 2_000,
         seed: 7,
+        node_addresses: Vec::new(),
     }
 }
 
@@ -258,4 +259,25 @@ proptest! {
             prop_assert_eq!(said.is_ok(), state == AddressState::Free, "{}", address);
         }
     }
+}
+
+fn part(first: &str, last: &str, edges: Edges) -> PoolRange {
+    let range = IpRange::new(ip(first), ip(last)).unwrap();
+    PoolRange { prefix: "10.0.0.0/28".parse().unwrap(), range, gateway: None, edges }
+}
+
+fn reserved_of(ranges: Vec<PoolRange>) -> Vec<IpAddr> {
+    let pools = Pools::new(vec![Pool { name: "edges".into(), ranges }]).unwrap();
+    pools.reserved_within(range("10.0.0.0-10.0.0.15")).to_vec()
+}
+
+#[test]
+fn a_range_opens_only_the_edge_that_it_names() {
+    let [low, high] = [ip("10.0.0.0"), ip("10.0.0.15")];
+    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.9", Edges::Allowed)]), [high]);
+    assert_eq!(reserved_of(vec![part("10.0.0.5", "10.0.0.15", Edges::Allowed)]), [low]);
+    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.15", Edges::Allowed)]), [low; 0]);
+    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.15", Edges::Reserved)]), [low, high]);
+    let beside = vec![part("10.0.0.0", "10.0.0.3", Edges::Allowed), part("10.0.0.8", "10.0.0.14", Edges::Reserved)];
+    assert_eq!(reserved_of(beside), [high], "another range of the same network does not close it again");
 }

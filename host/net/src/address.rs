@@ -105,6 +105,20 @@ pub fn list(kernel: &mut Socket<Route>, interface: u32) -> Result<Vec<Address>, 
     list_family(kernel, interface, AddressFamily::Unspec)
 }
 
+/// The addresses that this node has itself, on whichever interface; each once, in order.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn of_node() -> Result<Vec<IpAddr>, NetError> {
+    let mut kernel = Socket::<Route>::open().about(|| "the addresses of all interfaces".to_owned())?;
+    let mut addresses: Vec<IpAddr> = list_all(&mut kernel)?.into_iter().map(|address| address.net.addr()).collect();
+    // Every interface has one of these, and no pool is made of them.
+    addresses.retain(|address| !matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()));
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
+}
+
 /// The addresses of all interfaces, of both families.
 ///
 /// # Errors

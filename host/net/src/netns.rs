@@ -6,16 +6,19 @@
 use std::ffi::c_void;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::ioctl::{IoctlOutput, Opcode};
+use rustix::net::{AddressFamily, SocketType};
 use rustix::thread::LinkNameSpaceType;
 
 /// `NSFS_MAGIC`: the file system that namespace files live on.
 const NSFS_MAGIC: u64 = 0x6e73_6673;
+/// Which rustix does not know.
+const SO_NETNS_COOKIE: libc::c_int = 71;
 const CLONE_NEWNET: IoctlOutput = 0x4000_0000;
 
 /// Why a namespace could not be opened or entered.
@@ -125,6 +128,15 @@ impl NetNs {
         Ok(NetNsId { device: status.st_dev, inode: status.st_ino })
     }
 
+    /// The kernel's cookie of the namespace, which no other namespace has before the next boot. None from a kernel before
+    /// 5.14.
+    ///
+    /// # Errors
+    /// The namespace could not be entered.
+    pub fn cookie(&self) -> Result<Option<u64>, NetnsError> {
+        self.enter(cookie_of_thread)
+    }
+
     /// Whether both are the same namespace.
     ///
     /// # Errors
@@ -204,6 +216,23 @@ unsafe impl rustix::ioctl::Ioctl for KindOfNamespace {
     unsafe fn output_from_ptr(returned: IoctlOutput, _: *mut c_void) -> rustix::io::Result<IoctlOutput> {
         Ok(returned)
     }
+}
+
+/// The cookie of the calling thread's namespace. Only a socket can be asked for it.
+fn cookie_of_thread() -> Option<u64> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None).ok()?;
+    let (mut cookie, mut length) = (0_u64, libc::socklen_t::try_from(size_of::<u64>()).ok()?);
+    // SAFETY: the kernel writes at most `length` bytes, which `cookie` has.
+    let answer = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    (answer == 0 && cookie != 0).then_some(cookie)
 }
 
 /// Runs `work` on a thread that ends afterwards; a panic in it goes on in the caller.

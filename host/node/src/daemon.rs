@@ -19,6 +19,7 @@ use crate::member;
 use crate::reload::Reload;
 use crate::server::{self, ListenError, Listener};
 use crate::service_manager::ServiceManager;
+use crate::stale_leases;
 
 /// How often the configuration directory is read.
 const CONFIG_EVERY: Duration = Duration::from_secs(10);
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), DaemonError> {
     Store::make_directory(&cli.data_dir)?;
     let _keeper = Keeper::take(&cli.data_dir)?;
     let manager = ServiceManager::of_this_process().map_err(DaemonError::ServiceManager)?;
+    stale_leases::start(cli.data_dir.clone(), cli.config_dir.clone(), cli.looks_apart).map_err(DaemonError::Start)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DaemonError::Start)?;
     let ended = runtime.block_on(watch(cli, &manager));
     // Not waiting for a thread that reads from a file system that hangs.

@@ -15,6 +15,7 @@ mod networks;
 mod reload;
 mod server;
 mod service_manager;
+mod stale_leases;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! A network's cluster in earnest: the tasks of ownership against the node's own store and the cluster's.
 
-mod remains;
+pub(crate) mod remains;
 mod standing;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! The networks to look after: those in the configuration directory whose `ipam` has `cluster`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ pub(crate) struct Network {
 pub(crate) struct Found {
     /// By name.
     pub(crate) networks: BTreeMap<String, Network>,
+    /// Where networks without `cluster` keep their leases, if not in the default place.
+    pub(crate) data_dirs: BTreeSet<PathBuf>,
     /// What could not be read or used, and why.
     pub(crate) faults: Vec<String>,
 }
@@ -43,6 +45,8 @@ struct Written {
 #[serde(default)]
 struct WrittenIpam {
     cluster: Option<Value>,
+    #[serde(rename = "dataDir")]
+    data_dir: Option<PathBuf>,
 }
 
 /// Reads the directory, in the files' order by name, as runtimes do. A file at fault does not hide the others: it may
@@ -84,19 +88,23 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 impl Found {
     fn add(&mut self, file: &Path, text: &str) {
-        let read = || -> Result<Option<Network>, gingham_config::ConfigError> {
+        let mut data_dirs = Vec::new();
+        let mut read = || -> Result<Option<Network>, gingham_config::ConfigError> {
             let object: Map<String, Value> = gingham_config::from_str(text)?;
             let written: Written = gingham_config::from_map(&object)?;
             for plugin in written.plugins.clone().unwrap_or_else(|| vec![object]) {
                 let Written { ipam: Some(ipam), .. } = gingham_config::from_map(&plugin)? else { continue };
                 let ipam: WrittenIpam = gingham_config::from_map(&ipam)?;
+                data_dirs.extend(ipam.data_dir.filter(|directory| ipam.cluster.is_none() && directory.is_absolute()));
                 if ipam.cluster.is_some() {
                     return Ok(Some(network(file, &written, plugin)));
                 }
             }
             Ok(None)
         };
-        match read() {
+        let result = read();
+        self.data_dirs.extend(data_dirs);
+        match result {
             Ok(Some(network)) if network.name.is_empty() => {
                 self.faults.push(format!("{}: name: the network has none", file.display()));
             }

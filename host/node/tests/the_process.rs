@@ -8,6 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::store::Store;
 use gingham_net::link::{self, Change, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::reach::is_kept;
@@ -275,4 +278,36 @@ fn connections_that_say_nothing_keep_nobody_else_waiting() {
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     assert!(converse(stream, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
     drop(held);
+}
+
+/// Of networks without `cluster`, too, and of those that no configuration names.
+#[test]
+fn leases_of_containers_that_are_gone_are_freed() {
+    let node = Node::new();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+    let key = |container: &str| AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
+    let record = |address: &str, netns: String| AttachmentRecord {
+        addresses: vec![address.parse().unwrap()],
+        boot: boot.clone(),
+        netns,
+        ..AttachmentRecord::default()
+    };
+    let mut ledger = Store::open(&node.path("data"), &boot, 1).unwrap().into_ledger("alone").unwrap();
+    let gone = node.path("gone").display().to_string();
+    ledger.attach(&key("dead"), &record("10.1.0.2", gone)).unwrap();
+    ledger.attach(&key("alive"), &record("10.1.0.3", "/proc/self/ns/net".to_owned())).unwrap();
+    ledger.commit().unwrap();
+    let _running = node.start("none", &["--looks-apart", "1"]);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let store = Store::open_read_only(&node.path("data")).unwrap().unwrap();
+        let left = store.ledger("alone").unwrap().attachments().unwrap();
+        drop(store);
+        if let [(left, _)] = left.as_slice() {
+            assert_eq!(*left, key("alive"));
+            break;
+        }
+        assert!(Instant::now() < deadline, "{left:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -24,7 +24,7 @@ use crate::allotment::Allotment;
 use crate::call::Call;
 use crate::cni::bridge::BridgeConfig;
 use crate::cni::env::Attachment;
-use crate::cni::error::CniError;
+use crate::cni::error::{CniError, Code};
 use crate::cni::result::{CniResult, Interface};
 use crate::cni::version::SpecVersion;
 use crate::cni::wishes::Wishes;
@@ -34,12 +34,14 @@ use crate::host_side;
 use crate::ipam::{AddressManagement, Applicant, key_of};
 use crate::journal;
 use crate::links;
+use crate::lock::Lock;
 use crate::nat;
 use crate::output::Output;
 use crate::plan::{AddressSource, HostEnd};
 use crate::preparation::{self, Preparation};
 use crate::records::{End, Records};
 use crate::sandbox;
+use crate::stale_leases;
 use crate::undo::UndoStack;
 
 /// How long a new interface may take until packets pass.
@@ -56,6 +58,8 @@ struct Add<'a> {
     link: Option<LinkPlan>,
     /// Whether the container's end had the addresses: others may know them by now, so they cool if the ADD fails.
     used: Cell<bool>,
+    /// None as IPAM plugin, and for as long as leases of the dead are freed.
+    without_gc: Cell<Option<Lock>>,
 }
 
 /// The container's link, decided.
@@ -90,10 +94,18 @@ pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path, output: &m
         link.container_mtu = management.tunnel_mtu(&records)?;
     }
     // To the end: from the record to the link, and back to nothing if something fails.
-    let _without_gc = link.as_ref().map(|_| records.keep_gc_out()).transpose()?;
+    let without_gc = link.as_ref().map(|_| records.keep_gc_out()).transpose()?.flatten();
     failpoint::reach("add.planned")?;
-    let used = Cell::new(false);
-    let add = Add { call, version, applicant, management: &management, records: &records, link, used };
+    let add = Add {
+        call,
+        version,
+        applicant,
+        management: &management,
+        records: &records,
+        link,
+        used: Cell::new(false),
+        without_gc: Cell::new(without_gc),
+    };
     let mut undo = UndoStack::new();
     let ended = add.run(wishes, &mut undo).and_then(|result| Ok(output.write(&result)?));
     journal::notices();
@@ -147,14 +159,15 @@ impl Add<'_> {
     fn obtain(&self, wishes: Wishes, undo: &mut UndoStack<Done>) -> Result<Allotment, CniError> {
         let allotment = match &self.management.source {
             AddressSource::Policy(choice) => {
-                let allotment = self.management.allocate(choice, &self.applicant, wishes, self.records)?;
+                let allocate = || self.management.allocate(choice, &self.applicant, wishes.clone(), self.records);
+                let allotment = self.after_the_dead(allocate)?;
                 undo.push(Done::Recorded(allotment.cooling.clone()));
                 allotment
             }
             AddressSource::Delegate(plugin) => {
                 // A second ADD for the same attachment ends here, so that the DEL that follows a failed delegation
                 // never takes the first one's addresses away.
-                self.applicant.record(self.records)?;
+                self.after_the_dead(|| self.applicant.record(self.records))?;
                 undo.push(Done::Recorded(Vec::new()));
                 failpoint::reach("add.recorded")?;
                 undo.push(Done::Delegated(plugin.clone()));
@@ -163,13 +176,51 @@ impl Add<'_> {
                 allotment
             }
             AddressSource::None => {
-                self.applicant.record(self.records)?;
+                self.after_the_dead(|| self.applicant.record(self.records))?;
                 undo.push(Done::Recorded(Vec::new()));
                 Allotment::default()
             }
         };
         failpoint::reach("add.allotted")?;
         Ok(allotment)
+    }
+
+    /// Tries again what only attachments of containers that are gone stand in the way of.
+    fn after_the_dead<T>(&self, attempt: impl Fn() -> Result<T, CniError>) -> Result<T, CniError> {
+        let mut result = attempt();
+        if matches!(&result, Err(error) if error.code == Code::ALREADY_ALLOCATED) && self.end_predecessor() {
+            result = attempt();
+        }
+        if matches!(&result, Err(error) if error.code == Code::EXHAUSTED) && self.free_the_dead()? {
+            result = attempt();
+        }
+        result
+    }
+
+    fn end_predecessor(&self) -> bool {
+        let key = key_of(self.applicant.attachment);
+        let ended = stale_leases::end_predecessor(self.call, &key, self.role(), self.management, self.records);
+        ended.unwrap_or_else(|error| {
+            journal::warn(format!("cannot tell whether the earlier attachment is dead: {error}"));
+            false
+        })
+    }
+
+    fn free_the_dead(&self) -> Result<bool, CniError> {
+        // What this ADD holds itself would keep it from being alone. It has recorded nothing yet.
+        drop(self.without_gc.take());
+        let freed = stale_leases::free_all(self.records, self.role());
+        if self.link.is_some() {
+            self.without_gc.set(self.records.keep_gc_out()?);
+        }
+        Ok(freed.unwrap_or_else(|error| {
+            journal::warn(format!("cannot look for leases of containers that are gone: {error}"));
+            0
+        }) > 0)
+    }
+
+    fn role(&self) -> Role {
+        if self.link.is_some() { Role::Main } else { Role::Ipam }
     }
 
     /// The record was made before another plugin said which addresses are to be masqueraded.

@@ -21,15 +21,18 @@ use crate::nat;
 use crate::plan::{AddressSource, HostEnd, Role};
 use crate::records::End;
 use crate::sandbox;
+use crate::stale_leases;
 
 /// Serves DEL.
 pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) -> Result<(), CniError> {
     let role = call.role()?;
     let mut errors = Vec::new();
+    let mut unlinked = false;
     if role == Role::Main {
         // The link first, and nothing after it if that fails.
         let host_end = HostEnd::of(&call.config.name, attachment)?;
         let there = links::delete(&host_end)?;
+        unlinked = there;
         failpoint::reach("del.unlinked")?;
         if !there {
             errors.extend(netns.and_then(|netns| unlink_inherited(call, attachment, netns).err()));
@@ -44,7 +47,7 @@ pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) ->
         }
         failpoint::reach("del.unguarded")?;
     }
-    errors.extend(forget(call, attachment, role).err());
+    errors.extend(forget(call, attachment, netns, role, unlinked).err());
     CniError::join(errors).map_or(Ok(()), Err)
 }
 
@@ -66,7 +69,13 @@ fn unlink_inherited(call: &Call, attachment: &Attachment, netns: &Path) -> Resul
 }
 
 /// The masquerade, the addresses and the record.
-fn forget(call: &Call, attachment: &Attachment, role: Role) -> Result<(), CniError> {
+fn forget(
+    call: &Call,
+    attachment: &Attachment,
+    netns: Option<&Path>,
+    role: Role,
+    unlinked: bool,
+) -> Result<(), CniError> {
     let management = AddressManagement::of_tolerant(call)?;
     let records = management.records()?;
     let key = key_of(attachment);
@@ -85,6 +94,8 @@ fn forget(call: &Call, attachment: &Attachment, role: Role) -> Result<(), CniErr
         }
         failpoint::reach("del.delegated")?;
     }
+    // Looked at only where there is a doubt: a link of this network's name has a record of this name.
+    let is_unknown = !unlinked && matches!(records.attachment(&key), Ok(None));
     let forget = || management.forget([&key], &End::Used, &records);
     if role == Role::Main {
         let is_asked = BridgeConfig::asks_for_masquerade(&call.config.object);
@@ -92,5 +103,8 @@ fn forget(call: &Call, attachment: &Attachment, role: Role) -> Result<(), CniErr
     } else {
         forget()
     }?;
+    if is_unknown {
+        stale_leases::end_renamed(call, &key, netns, role, &records)?;
+    }
     failpoint::reach("del.done")
 }

@@ -12,11 +12,14 @@ use crate::cni::error::CniError;
 use crate::cni::version::SpecVersion;
 use crate::failpoint;
 use crate::guards;
+use crate::holdings::Held;
 use crate::ipam::AddressManagement;
+use crate::journal;
 use crate::links;
 use crate::nat;
 use crate::plan::{AddressSource, HostEnd, Role};
 use crate::records::{End, Records};
+use crate::remains::Fate;
 
 /// Serves GC. Goes on after errors and reports them together.
 ///
@@ -26,7 +29,8 @@ use crate::records::{End, Records};
 pub(crate) fn gc(call: &Call) -> Result<(), CniError> {
     call.config.version_for("GC", SpecVersion::V1_1_0)?;
     // The one key that must be right: a list that was misread would take living containers away.
-    let valid = attachments::read(&call.config.object)?;
+    let list = attachments::read(&call.config.object)?;
+    let valid = list.clone().unwrap_or_default();
     let role = call.role()?;
     let management = AddressManagement::of_tolerant(call)?;
     let records = management.records()?;
@@ -34,7 +38,9 @@ pub(crate) fn gc(call: &Call) -> Result<(), CniError> {
     failpoint::reach("gc.begun")?;
     // As IPAM plugin it makes no links, and the main plugin may be ours and have the lock.
     let _without_adds = (role == Role::Main).then(|| records.keep_adds_out()).transpose()?;
-    let (stale, staying) = divide(&known, records.attachments()?, &valid);
+    let recorded = records.attachments()?;
+    let alive = if list.is_none() { alive(call, &recorded) } else { HashSet::new() };
+    let (stale, staying) = divide(&known, recorded, &valid, &alive);
     let mut unguarded = Ok(());
     if role == Role::Main {
         // An address is not freed while an interface may still have it.
@@ -84,11 +90,34 @@ fn forget(
     nat::settle(&call.config.name, records).map(drop)
 }
 
+/// The attachments that are not certainly dead. A runtime that hands over no list has named none of them as stale, and one
+/// whose state was lost would take the addresses of running containers away.
+fn alive(call: &Call, recorded: &[(AttachmentKey, AttachmentRecord)]) -> HashSet<AttachmentKey> {
+    let network = call.config.name.as_str();
+    let held = |(key, record): &(AttachmentKey, AttachmentRecord)| Held {
+        network: network.to_owned(),
+        key: key.clone(),
+        record: record.clone(),
+        adopted_from: Vec::new(),
+    };
+    let containers = recorded.iter().filter(|(key, _)| key.is_of_container()).map(held);
+    let alive: HashSet<AttachmentKey> =
+        containers.filter(|held| !matches!(Fate::of(held), Fate::Gone(_))).map(|held| held.key).collect();
+    if !alive.is_empty() {
+        journal::warn(format!(
+            "network {network}: cni.dev/valid-attachments is missing: {} attachments whose sandbox is still there are kept",
+            alive.len()
+        ));
+    }
+    alive
+}
+
 /// What goes and what stays, of what is recorded. What was not known before is newer than the list.
 fn divide(
     known: &[(AttachmentKey, AttachmentRecord)],
     recorded: Vec<(AttachmentKey, AttachmentRecord)>,
     valid: &[ValidAttachment],
+    alive: &HashSet<AttachmentKey>,
 ) -> (Vec<AttachmentKey>, Vec<AttachmentKey>) {
     let valid: HashSet<(&str, &str)> =
         valid.iter().map(|valid| (valid.container_id.as_str(), valid.ifname.as_str())).collect();
@@ -99,7 +128,7 @@ fn divide(
             key.interface.is_empty() && valid.iter().any(|(container, _)| *container == key.container_id);
         let is_valid = valid.contains(&(key.container_id.as_str(), key.interface.as_str())) || by_container;
         // What no runtime knows of, none can call stale.
-        known.contains(&(key, record.since)) && key.is_of_container() && !is_valid
+        known.contains(&(key, record.since)) && key.is_of_container() && !is_valid && !alive.contains(key)
     };
     let (stale, staying): (Vec<_>, Vec<_>) = recorded.into_iter().partition(is_stale);
     let keys = |records: Vec<(AttachmentKey, AttachmentRecord)>| records.into_iter().map(|(key, _)| key).collect();

@@ -156,7 +156,8 @@ impl<'a> AddressManagement<'a> {
             AddressSource::Policy(choice) => Some(Inheritance::of(network.as_str(), &self.settings, &choice.name)),
             AddressSource::None | AddressSource::Delegate(_) => None,
         };
-        Ok(Records::of(network, &self.settings.data_dir, inheritance)?)
+        Ok(Records::of(network, &self.settings.data_dir, inheritance)?
+            .on_link(plan::link(&self.call.program, &self.call.config)))
     }
 
     /// The settings as they would be if the runtime had sent a range: one of those that are for documentation.
@@ -312,6 +313,7 @@ impl<'a> AddressManagement<'a> {
             resolv_conf: self.resolv_conf()?.map(engine_dns),
             now: records.now(),
             seed: seed()?,
+            node_addresses: gingham_net::address::of_node()?,
         })
     }
 

@@ -39,6 +39,7 @@ pub mod rehearsal;
 pub mod remains;
 mod resolv_conf;
 mod sandbox;
+mod stale_leases;
 mod status;
 mod undo;
 mod ways;

@@ -22,6 +22,7 @@ use crate::cni::config::NetworkName;
 use crate::cni::env::Attachment;
 use crate::cni::error::CniError;
 use crate::failpoint;
+use crate::lock::Lock;
 use crate::records::{Records, RecordsError};
 
 /// Masquerades what is recorded already, and with it, where the kernel lacks any of it, all that is recorded.
@@ -54,6 +55,18 @@ pub(crate) fn leave<'k>(
     forget: impl FnOnce() -> Result<(), CniError>,
 ) -> Result<(), CniError> {
     let lock = records.lock_nat()?;
+    leave_locked(network, records, keys, is_asked, lock.as_ref(), forget)
+}
+
+/// The same under a lock that the caller holds.
+pub(crate) fn leave_locked<'k>(
+    network: &NetworkName,
+    records: &Records<'_>,
+    keys: impl IntoIterator<Item = &'k AttachmentKey>,
+    is_asked: bool,
+    lock: Option<&Lock>,
+    forget: impl FnOnce() -> Result<(), CniError>,
+) -> Result<(), CniError> {
     // About a store that cannot be read `forget` has the better words.
     let known = keys.into_iter().map(|key| records.attachment(key).unwrap_or_default());
     let concerned: Vec<Option<AttachmentRecord>> = known.filter(|record| concerns(record.as_ref(), is_asked)).collect();

@@ -1,9 +1,11 @@
 //! From the request to what will be done, without touching anything: which role the plugin plays, where addresses come
 //! from, and how things will be called.
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::alias;
+use crate::cni::bridge::BridgeConfig;
 use crate::cni::config::{Ipam, NetworkConfig, NetworkName};
 use crate::cni::env::{Attachment, EnvError, IfName};
 
@@ -92,6 +94,21 @@ pub(crate) fn role(
         plugin: config.plugin.clone(),
         ipam: config.ipam.as_ref().map(|ipam| ipam.plugin.clone()),
     })
+}
+
+/// The link on which a network's addresses are used: its bridge, with the VLAN if there is one. None where another main
+/// plugin's configuration does not name it.
+pub(crate) fn link(program: &str, config: &NetworkConfig) -> Option<String> {
+    let text = |key| config.object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let name = if config.plugin == program {
+        BridgeConfig::bridge_name(&config.object)
+    } else {
+        text("bridge").or_else(|| text("master"))?.to_owned()
+    };
+    match config.object.get("vlan").or_else(|| config.object.get("vlanId")).and_then(Value::as_u64) {
+        None | Some(0) => Some(name),
+        Some(vlan) => Some(format!("{name} vlan {vlan}")),
+    }
 }
 
 /// The source of addresses. `is_policy` knows the names of built-in and installed policies.

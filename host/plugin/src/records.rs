@@ -15,8 +15,10 @@ use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreRea
 use crate::adoption::{self, AdoptionError, Inheritance};
 use crate::cni::config::NetworkName;
 use crate::failpoint;
+use crate::holdings::Held;
 use crate::journal;
 use crate::lock::{self, Lock, LockError};
+use crate::sandbox;
 
 /// Why the records cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,8 @@ pub(crate) struct Records<'a> {
     now: u64,
     /// Leases of the reference that are taken over on the first use; none where addresses are another's business.
     inheritance: Option<Inheritance>,
+    /// The link that addresses are used on, if that is known.
+    link: Option<String>,
 }
 
 impl<'a> Records<'a> {
@@ -73,7 +77,13 @@ impl<'a> Records<'a> {
         directory: &'a Path,
         inheritance: Option<Inheritance>,
     ) -> Result<Self, RecordsError> {
-        Ok(Self { network, directory, boot: boot_id::read()?, now: now(), inheritance })
+        Ok(Self { network, directory, boot: boot_id::read()?, now: now(), inheritance, link: None })
+    }
+
+    /// Says which link the addresses are used on.
+    #[must_use]
+    pub(crate) fn on_link(self, link: Option<String>) -> Self {
+        Self { link, ..self }
     }
 
     /// Milliseconds since the epoch, the same for everything this process does.
@@ -160,8 +170,8 @@ impl<'a> Records<'a> {
             netns: netns.to_string_lossy().into_owned(),
             pod,
             masquerade,
-            sandbox: None,
-            link: None,
+            sandbox: sandbox::identify(netns),
+            link: self.link.clone(),
         }
     }
 
@@ -252,6 +262,19 @@ impl<'a> Records<'a> {
             ledger.put_masquerade(key, masquerade)?;
         }
         Ok(ledger.commit()?)
+    }
+
+    /// The same, with what else tells whether its container is alive.
+    pub(crate) fn held(&self, key: &AttachmentKey) -> Result<Option<Held>, RecordsError> {
+        let Some(ledger) = self.read()? else { return Ok(None) };
+        let Some((key, record)) = recorded(&ledger, key)? else { return Ok(None) };
+        let adopted_from = ledger.adoption()?.map(|adoption| adoption.from).unwrap_or_default();
+        Ok(Some(Held { network: self.network.as_str().to_owned(), key, record, adopted_from }))
+    }
+
+    /// The data directory.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory
     }
 
     /// All attachments.

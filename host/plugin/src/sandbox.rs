@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gingham_engine::ledger::Sandbox;
 use gingham_net::netns::{NetNs, NetnsError};
 
 use crate::call::Call;
@@ -28,6 +29,28 @@ pub(crate) fn refuse_own(call: &Call, namespace: &NetNs) -> Result<(), CniError>
     }
     Err(CniError::new(Code::NETNS, "plugin's netns and netns from CNI_NETNS should not be the same")
         .and("CNI_NETNS_OVERRIDE=1 allows it"))
+}
+
+/// What the namespace at a path is known by; none where it cannot be found out.
+pub(crate) fn identify(netns: &Path) -> Option<Sandbox> {
+    if netns.as_os_str().is_empty() {
+        return None;
+    }
+    let namespace = NetNs::open(netns).ok()?;
+    let id = namespace.id().ok()?;
+    // Where it may not be entered, device and inode must do.
+    let cookie = namespace.cookie().unwrap_or_default();
+    Some(Sandbox { device: id.device, inode: id.inode, cookie })
+}
+
+/// Whether a namespace is certainly another than the recorded one. It is entered only if its inode leaves a doubt.
+pub(crate) fn is_another(namespace: &NetNs, recorded: &Sandbox) -> bool {
+    let Ok(id) = namespace.id() else { return false };
+    if (id.device, id.inode) != (recorded.device, recorded.inode) {
+        return true;
+    }
+    let Some(cookie) = recorded.cookie else { return false };
+    namespace.cookie().is_ok_and(|now| now.is_some_and(|now| now != cookie))
 }
 
 fn is_own(namespace: &NetNs) -> Result<bool, NetnsError> {

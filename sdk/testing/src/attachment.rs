@@ -67,6 +67,7 @@ impl<'a> Add<'a> {
             resolv_conf: None,
             now: network.now,
             seed: network.seed,
+            node_addresses: Vec::new(),
         };
         Self { network, request }
     }

@@ -118,6 +118,7 @@ fn request(pod: u16, local: &LocalState, rest: Rest) -> Request {
         resolv_conf: None,
         now: rest.now,
         seed: u64::from(pod),
+        node_addresses: Vec::new(),
     }
 }
 

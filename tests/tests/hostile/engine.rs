@@ -141,5 +141,6 @@ fn request(container: &str, requested: &[IpAddr]) -> Request {
         resolv_conf: None,
         now: NOW,
         seed: 7,
+        node_addresses: Vec::new(),
     }
 }

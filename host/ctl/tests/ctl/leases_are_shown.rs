@@ -60,9 +60,16 @@ fn an_empty_machine_has_none_and_stays_empty() {
 #[test]
 fn every_address_has_a_row() {
     let dir = tempfile::tempdir().unwrap();
-    attach(dir.path(), "blue", &"abcdef012345".repeat(5), &["10.1.0.2", "fd00::2"], "/run/netns/a", 1_700_000_000_000);
+    attach(
+        dir.path(),
+        "blue",
+        &"abcdef012345".repeat(5),
+        &["10.1.0.2", "fd00::2"],
+        "/nowhere/netns/a",
+        1_700_000_000_000,
+    );
     attach(dir.path(), "blue", "short", &[], "", 1_700_000_000_000);
-    attach(dir.path(), "red", "c1", &["10.2.0.2"], "/run/netns/b", now());
+    attach(dir.path(), "red", "c1", &["10.2.0.2"], "/nowhere/netns/b", now());
     let table = leases(dir.path(), &[]);
     let days = (now() - 1_700_000_000_000) / 86_400_000;
     insta::assert_snapshot!(scrubbed(&table.replace(&format!("{days} days ago"), "N days ago")));
@@ -74,11 +81,11 @@ fn every_address_has_a_row() {
 fn json_has_everything_in_full() {
     let dir = tempfile::tempdir().unwrap();
     let container = "abcdef012345".repeat(5);
-    attach(dir.path(), "blue", &container, &["10.1.0.2", "fd00::2"], "/run/netns/a", 1_700_000_000_000);
+    attach(dir.path(), "blue", &container, &["10.1.0.2", "fd00::2"], "/nowhere/netns/a", 1_700_000_000_000);
     let expected = json!({
         "leases": [{
             "network": "blue", "addresses": ["10.1.0.2", "fd00::2"], "containerId": container, "interface": "eth0",
-            "pod": {"namespace": "shop", "name": "pod-blue"}, "netns": "/run/netns/a",
+            "pod": {"namespace": "shop", "name": "pod-blue"}, "netns": "/nowhere/netns/a",
             "since": "2023-11-14T22:13:20Z", "state": "in-use",
         }],
         "resting": [],

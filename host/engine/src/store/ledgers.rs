@@ -270,6 +270,10 @@ impl<L: Open> LedgerQueries for L {
         Ok(self.network().notes_size)
     }
 
+    fn held_by_others(&self, within: &[IpRange], link: Option<&str>) -> Result<Vec<(IpAddr, String)>, StoreError> {
+        self.snapshot()?.held_by_others(self.id(), within, link)
+    }
+
     fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.snapshot()?.cluster_state(self.id())?.map(<[u8]>::to_vec))
     }

@@ -132,6 +132,64 @@ impl<'t> Snapshot<'t> {
         owner.map(|bytes| key::read_owner(bytes).ok_or_else(|| self.broken("a lease"))).transpose()
     }
 
+    /// Addresses within the ranges, disjoint and in order, that other networks hold on what may be the same link.
+    pub(super) fn held_by_others(
+        &self,
+        net: NetworkId,
+        within: &[IpRange],
+        link: Option<&str>,
+    ) -> Result<Vec<(IpAddr, String)>, StoreError> {
+        let mut held = Vec::new();
+        for (name, other) in self.networks()? {
+            if other.id != net && other.attachments > 0 {
+                let addresses = self.held_within(other.id, within, link)?;
+                held.extend(addresses.into_iter().map(|address| (address, name.clone())));
+            }
+        }
+        Ok(held)
+    }
+
+    /// Goes from lease to range and from range to lease, so that neither many of the one nor of the other cost much where
+    /// they have nothing in common.
+    fn held_within(
+        &self,
+        net: NetworkId,
+        mut within: &[IpRange],
+        link: Option<&str>,
+    ) -> Result<Vec<IpAddr>, StoreError> {
+        let mut held = Vec::new();
+        while let Some(range) = within.first() {
+            let from = key::by_address(Table::Leases, net, range.first());
+            let found = self.tree.get_greater_than_or_equal_to(self.txn, &from).map_err(|error| self.fault(error))?;
+            let of_net = found.filter(|(key, _)| key.starts_with(&key::prefix(Table::Leases, net)));
+            let Some((key, _)) = of_net else { break };
+            let next = key::read_address(&key[key::PREFIX..]).ok_or_else(|| self.broken("a lease"))?;
+            within = &within[within.partition_point(|range| range.last() < next)..];
+            let Some(range) = within.first().filter(|range| range.contains(next)) else { continue };
+            let to = key::by_address(Table::Leases, net, range.last());
+            let bounds = (Bound::Included(key), Bound::Included(to.as_slice()));
+            for entry in self.tree.range(self.txn, &bounds).map_err(|error| self.fault(error))? {
+                let (key, owner) = entry.map_err(|error| self.fault(error))?;
+                if self.may_be_on(net, owner, link)? {
+                    held.push(key::read_address(&key[key::PREFIX..]).ok_or_else(|| self.broken("a lease"))?);
+                }
+            }
+            within = &within[1..];
+        }
+        Ok(held)
+    }
+
+    fn may_be_on(&self, net: NetworkId, owner: &[u8], link: Option<&str>) -> Result<bool, StoreError> {
+        #[derive(Deserialize)]
+        struct OnLink<'a> {
+            #[serde(borrow, default)]
+            link: Option<Cow<'a, str>>,
+        }
+        let Some(link) = link else { return Ok(true) };
+        let Some(bytes) = self.get(&key::attachment(net, owner))? else { return Ok(true) };
+        Ok(self.json::<OnLink>(bytes)?.link.is_none_or(|theirs| theirs == link))
+    }
+
     pub(super) fn resting_since(&self, net: NetworkId, address: IpAddr) -> Result<Option<u64>, StoreError> {
         let freed_at = self.get(&key::by_address(Table::Resting, net, address))?;
         freed_at.map(|bytes| self.time(bytes)).transpose()

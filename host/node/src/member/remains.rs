@@ -13,12 +13,12 @@ use crate::log;
 
 /// What was found at the last look, by name.
 #[derive(Default)]
-pub(super) struct Remains(BTreeMap<String, Judged>);
+pub(crate) struct Remains(BTreeMap<String, Judged>);
 
 impl Remains {
     /// Looks which attachments of a network are left without a sandbox, and returns their names. Those that an earlier
     /// boot left end with the first write to the store.
-    pub(super) fn look(&mut self, data_dir: &Path, network: &str, boot: &str) -> Result<BTreeSet<String>, Fault> {
+    pub(crate) fn look(&mut self, data_dir: &Path, network: &str, boot: &str) -> Result<BTreeSet<String>, Fault> {
         self.0.clear();
         let holdings = Holdings::read(data_dir, Some(network)).map_err(of_node)?;
         if holdings.boot != boot {
@@ -32,7 +32,7 @@ impl Remains {
     }
 
     /// Frees those with these names, as far as the last look found them. Returns how many addresses that were.
-    pub(super) fn free(
+    pub(crate) fn free(
         &mut self,
         names: &BTreeSet<String>,
         data_dir: &Path,

@@ -25,34 +25,35 @@ struct Written {
     early: Option<Vec<ValidAttachment>>,
 }
 
-/// Reads the list. Without a list, nothing is valid: that is how runtimes ask to take everything away.
-pub(crate) fn read(object: &Map<String, Value>) -> Result<Vec<ValidAttachment>, ConfigError> {
+/// Reads the list. None without a list, or with `null`: the runtime names nothing, not even that nothing is valid.
+pub(crate) fn read(object: &Map<String, Value>) -> Result<Option<Vec<ValidAttachment>>, ConfigError> {
     let written: Written = gingham_config::from_map(object)?;
-    Ok(written.valid.or(written.early).unwrap_or_default())
+    Ok(written.valid.or(written.early))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn count(text: &str) -> Result<usize, ConfigError> {
-        read(&serde_json::from_str(text).unwrap()).map(|list| list.len())
+    fn count(text: &str) -> Result<Option<usize>, ConfigError> {
+        read(&serde_json::from_str(text).unwrap()).map(|list| list.map(|list| list.len()))
     }
 
     #[test]
     fn both_names_of_the_key_are_read() {
-        assert_eq!(count(r#"{"cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]}"#), Ok(1));
-        assert_eq!(count(r#"{"cni.dev/attachments":[{"containerID":"a","ifname":"eth0"}]}"#), Ok(1));
+        assert_eq!(count(r#"{"cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]}"#), Ok(Some(1)));
+        assert_eq!(count(r#"{"cni.dev/attachments":[{"containerID":"a","ifname":"eth0"}]}"#), Ok(Some(1)));
         assert_eq!(
             count(r#"{"cni.dev/valid-attachments":[],"cni.dev/attachments":[{"containerID":"a","ifname":"b"}]}"#),
-            Ok(0)
+            Ok(Some(0))
         );
     }
 
     #[test]
-    fn no_list_means_that_nothing_is_valid() {
-        assert_eq!(count("{}"), Ok(0));
-        assert_eq!(count(r#"{"cni.dev/valid-attachments":null}"#), Ok(0));
+    fn no_list_is_not_an_empty_list() {
+        assert_eq!(count("{}"), Ok(None));
+        assert_eq!(count(r#"{"cni.dev/valid-attachments":null}"#), Ok(None));
+        assert_eq!(count(r#"{"cni.dev/valid-attachments":[]}"#), Ok(Some(0)));
     }
 
     #[test]

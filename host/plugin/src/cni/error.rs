@@ -52,6 +52,7 @@ use crate::output::OutputError;
 use crate::plan::PlanError;
 use crate::policies::PolicyError;
 use crate::records::RecordsError;
+use crate::remains::RemainsError;
 use crate::resolv_conf::ResolvConfError;
 
 /// A number of the table above, or a delegated plugin's own.
@@ -257,6 +258,23 @@ impl From<RecordsError> for CniError {
             RecordsError::Adoption(AdoptionError::Store(error)) | RecordsError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<RemainsError> for CniError {
+    fn from(error: RemainsError) -> Self {
+        match error {
+            RemainsError::Store(store) => RecordsError::from(store).into(),
+            RemainsError::Lock(lock) => RecordsError::from(lock).into(),
+            RemainsError::Netlink(error) => error.into(),
+            RemainsError::Links(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for CniError {
+    fn from(error: StoreError) -> Self {
+        RecordsError::from(error).into()
     }
 }
 

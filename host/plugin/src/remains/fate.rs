@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::Sandbox;
 use gingham_engine::reference_leases;
 use gingham_net::link::{self, Link};
 use gingham_net::netlink::{Route, Socket};
@@ -14,6 +15,7 @@ use crate::alias;
 use crate::cni::config::NetworkName;
 use crate::holdings::Held;
 use crate::plan::HostEnd;
+use crate::sandbox;
 
 /// What became of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,7 @@ impl Fate {
         if held.record.netns.is_empty() && !held.adopted_from.is_empty() {
             return Self::of_adopted(held);
         }
-        Self::of_namespace(&held.record.netns)
+        Self::of_namespace(&held.record.netns, held.record.sandbox.as_ref())
     }
 
     /// A runtime that keeps the configuration of old containers lets the reference end them; that shows in its files.
@@ -53,11 +55,14 @@ impl Fate {
 
     /// Of the container whose namespace was at this path when it came. An ADD under way is safe: its namespace is made
     /// before it starts.
-    fn of_namespace(netns: &str) -> Self {
+    fn of_namespace(netns: &str, sandbox: Option<&Sandbox>) -> Self {
         if netns.is_empty() {
             return Self::Unknown("no namespace is recorded".to_owned());
         }
         match NetNs::open(netns) {
+            Ok(namespace) if sandbox.is_some_and(|sandbox| sandbox::is_another(&namespace, sandbox)) => {
+                Self::Gone(format!("at {netns} is the namespace of another"))
+            }
             Ok(_) => Self::There,
             Err(NetnsError::Missing { .. }) if !is_known_place(netns) => {
                 Self::Unknown(format!("{netns} lies in no directory of this machine"))
@@ -118,7 +123,23 @@ mod tests {
 
     #[test]
     fn a_namespace_is_there() {
-        assert_eq!(Fate::of_namespace("/proc/self/ns/net"), Fate::There);
+        assert_eq!(Fate::of_namespace("/proc/self/ns/net", None), Fate::There);
+    }
+
+    /// As after the restart of a node that is a container: the kernel uses inode numbers again, and never a cookie.
+    #[test]
+    fn another_namespace_at_the_path_is_no_sign_of_life() {
+        let path = "/proc/self/ns/net";
+        let now = sandbox::identify(Path::new(path)).unwrap();
+        assert_eq!(Fate::of_namespace(path, Some(&now)), Fate::There);
+        let gone = Fate::Gone(format!("at {path} is the namespace of another"));
+        let other_inode = Sandbox { inode: now.inode + 1, ..now };
+        assert_eq!(Fate::of_namespace(path, Some(&other_inode)), gone);
+        let Some(cookie) = now.cookie else { panic!("this test needs Linux 5.14 or later") };
+        let other_cookie = Sandbox { cookie: Some(cookie + 1), ..now };
+        assert_eq!(Fate::of_namespace(path, Some(&other_cookie)), gone);
+        let without = Sandbox { cookie: None, ..now };
+        assert_eq!(Fate::of_namespace(path, Some(&without)), Fate::There, "in doubt it is alive");
     }
 
     #[test]
@@ -126,16 +147,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("cni-1");
         let netns = path.to_str().unwrap();
-        assert_eq!(Fate::of_namespace(netns), Fate::Gone(format!("nothing is at {netns}")));
+        assert_eq!(Fate::of_namespace(netns, None), Fate::Gone(format!("nothing is at {netns}")));
         std::fs::write(&path, "").unwrap();
-        assert!(matches!(Fate::of_namespace(netns), Fate::Gone(_)));
-        assert!(matches!(Fate::of_namespace("/proc/0/ns/net"), Fate::Gone(_)), "a process that has ended");
+        assert!(matches!(Fate::of_namespace(netns, None), Fate::Gone(_)));
+        assert!(matches!(Fate::of_namespace("/proc/0/ns/net", None), Fate::Gone(_)), "a process that has ended");
     }
 
     #[test]
     fn what_cannot_be_told_is_kept() {
         for netns in ["", "/nowhere/netns/cni-1"] {
-            assert!(matches!(Fate::of_namespace(netns), Fate::Unknown(_)), "{netns:?}");
+            assert!(matches!(Fate::of_namespace(netns, None), Fate::Unknown(_)), "{netns:?}");
         }
     }
 }

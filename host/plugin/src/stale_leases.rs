@@ -1,0 +1,153 @@
+//! Leases of containers that are gone, found by an ADD or a DEL that they concern. In doubt a container is alive.
+//!
+//! An ADD shares the lock of attachments. To free others' leases it lets go of it and takes it alone, without a long wait:
+//! no ADD is under way then, so none loses its lease.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::Sandbox;
+
+use crate::call::Call;
+use crate::cni::config::NetworkName;
+use crate::cni::error::CniError;
+use crate::guards;
+use crate::holdings::{Held, Holdings};
+use crate::ipam::AddressManagement;
+use crate::journal;
+use crate::links;
+use crate::nat;
+use crate::plan::{self, AddressSource, HostEnd, Role};
+use crate::records::{End, Records};
+use crate::remains::{self, Alone, Fate};
+use crate::sandbox;
+
+/// How long an ADD without an address waits until no other ADD is under way.
+const ALONE_TIMEOUT: Duration = Duration::from_secs(1);
+const ALONE_POLL: Duration = Duration::from_millis(10);
+
+/// How long the kernel may take to remove the interfaces of a namespace that is gone.
+const LINKS_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Ends the attachment of this key if its sandbox is gone: a runtime starts a container with the id it had before its node
+/// restarted. Returns whether it was so. The caller is an ADD under way.
+pub(crate) fn end_predecessor(
+    call: &Call,
+    key: &AttachmentKey,
+    role: Role,
+    management: &AddressManagement<'_>,
+    records: &Records<'_>,
+) -> Result<bool, CniError> {
+    // Of two ADDs for one key the second finds the record of the first, not the dead one.
+    let lock = records.lock_nat()?;
+    let Some(held) = records.held(key)? else { return Ok(false) };
+    let Fate::Gone(why) = Fate::of(&held) else { return Ok(false) };
+    if role == Role::Main {
+        let host_end = HostEnd::named(&call.config.name, &key.container_id, &key.interface)?;
+        links::delete(&host_end)?;
+        guards::remove(&call.config.name, &host_end)?;
+    }
+    if let AddressSource::Delegate(plugin) = &management.source {
+        management.take_back(plugin)?;
+    }
+    let forget = || management.forget([key], &End::Used, records);
+    if role == Role::Main {
+        nat::leave_locked(&call.config.name, records, [key], true, lock.as_ref(), forget)
+    } else {
+        forget()
+    }?;
+    journal::warn(format!(
+        "network {}: the earlier attachment of container {}, interface {}, is replaced: {why}",
+        call.config.name, key.container_id, key.interface
+    ));
+    Ok(true)
+}
+
+/// Frees all leases of a data directory whose containers are gone. Returns how many attachments that were; none too if
+/// other ADDs do not end in time. The caller must not hold the lock of attachments.
+pub(crate) fn free_all(records: &Records<'_>, role: Role) -> Result<usize, CniError> {
+    let directory = records.directory();
+    // As IPAM plugin the main plugin may be ours, hold the lock, and wait for this.
+    let timeout = if role == Role::Main { ALONE_TIMEOUT } else { Duration::ZERO };
+    let Some(alone) = alone_within(directory, timeout)? else { return Ok(0) };
+    let holdings = Holdings::read(directory, None)?;
+    if holdings.boot != records.boot() {
+        return Ok(0);
+    }
+    let (mut gone, _) = remains::judge(holdings.attachments);
+    remains::take_linked(&mut gone, LINKS_TIMEOUT)?;
+    let freed = remains::free(&alone, directory, records.boot(), &gone, records.now())?;
+    for (held, why) in &freed.attachments {
+        journal::warn(format!(
+            "network {}: the lease of container {}, interface {}, is freed: {why}",
+            held.network, held.key.container_id, held.key.interface
+        ));
+    }
+    freed.files_left.iter().for_each(journal::warn);
+    freed.guards_left.iter().for_each(journal::warn);
+    Ok(freed.attachments.len())
+}
+
+fn alone_within(directory: &Path, timeout: Duration) -> Result<Option<Alone>, CniError> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        match Alone::at_once(directory)? {
+            None if Instant::now() < deadline => std::thread::sleep(ALONE_POLL),
+            result => return Ok(result),
+        }
+    }
+}
+
+/// Ends an attachment that is recorded under another network's name: the configuration got a new name while the container
+/// ran. It must be this container's beyond doubt: its sandbox is gone, or it is on this network's link in the sandbox that
+/// DEL names.
+pub(crate) fn end_renamed(
+    call: &Call,
+    key: &AttachmentKey,
+    netns: Option<&Path>,
+    role: Role,
+    records: &Records<'_>,
+) -> Result<(), CniError> {
+    let link = plan::link(&call.program, &call.config);
+    let named = netns.and_then(sandbox::identify);
+    for held in Holdings::read(records.directory(), None)?.attachments {
+        let is_of_another_network = held.network != call.config.name.as_str() && held.key == *key;
+        if is_of_another_network
+            && held.record.boot == records.boot()
+            && is_the_one(&held, link.as_ref(), named.as_ref())
+        {
+            end_in(&held, role, records)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_the_one(held: &Held, link: Option<&String>, named: Option<&Sandbox>) -> bool {
+    let record = &held.record;
+    let in_this_sandbox = match (&record.sandbox, named) {
+        (Some(recorded), Some(named)) => !recorded.differs_from(named),
+        _ => false,
+    };
+    let on_this_link = record.link.is_some() && record.link.as_ref() == link;
+    (in_this_sandbox && on_this_link) || matches!(Fate::of(held), Fate::Gone(_))
+}
+
+fn end_in(held: &Held, role: Role, records: &Records<'_>) -> Result<(), CniError> {
+    let name = NetworkName::new(&held.network)?;
+    let AttachmentKey { container_id, interface } = &held.key;
+    let host_end = HostEnd::named(&name, container_id, interface)?;
+    if role == Role::Main {
+        links::delete(&host_end)?;
+        guards::remove(&name, &host_end)?;
+    }
+    let of_name = Records::of(&name, records.directory(), None)?;
+    let forget = || Ok(of_name.forget(&held.key, &End::Used, None)?);
+    if role == Role::Main { nat::leave(&name, &of_name, [&held.key], true, forget) } else { forget() }?;
+    journal::warn(format!(
+        "container {container_id}, interface {interface}, was attached to network {}, which this configuration replaces: \
+         its lease there is freed",
+        held.network
+    ));
+    Ok(())
+}

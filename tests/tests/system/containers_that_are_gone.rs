@@ -1,0 +1,143 @@
+//! Leases of containers that are gone are found wherever they come from, and those of the living are never taken for them.
+
+use gingham_net::link::{self, Which};
+use gingham_net::netlink::{Route, Socket};
+use gingham_tests::cni::{Cni, address};
+use gingham_tests::ctl::ctl;
+use gingham_tests::kernel;
+use gingham_tests::networks::{addresses_only_with, bridged_with, with};
+use gingham_tests::node::Node;
+use serde_json::{Value, json};
+
+/// Room for two containers.
+fn narrow() -> Value {
+    bridged_with(
+        json!({"macspoofchk": true, "ipam": {"subnet": "10.7.0.0/29", "rangeStart": "10.7.0.2", "rangeEnd": "10.7.0.3"}}),
+    )
+}
+
+/// The node is a container itself: its restart takes all namespaces and links, and the kernel's boot goes on.
+#[test]
+fn after_the_restart_of_a_node_that_is_a_container_all_can_start() {
+    let node = Node::new();
+    let containers = [node.container("c1"), node.container("c2")];
+    containers.iter().for_each(|container| drop(Cni::add(&narrow(), container).run().result()));
+    containers.iter().for_each(|container| container.vanish());
+    link::delete(&mut Socket::<Route>::open().unwrap(), Which::Name("cni0")).unwrap();
+    let again = node.container("c1");
+    Cni::add(&narrow(), &again).run().result();
+    let new = node.container("new");
+    Cni::add(&narrow(), &new).run().result();
+    let holders: Vec<String> =
+        kernel::leases("mynet").iter().map(|lease| lease.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(holders, ["c1", "new"]);
+    assert_eq!(kernel::guarded("mynet").len(), 2);
+}
+
+/// The old path leads to a new namespace, perhaps with the old one's inode number.
+#[test]
+fn another_namespace_at_the_path_is_another_container() {
+    let node = Node::new();
+    for network in [narrow(), addresses_only_with(json!({}))] {
+        let c1 = node.container("c1");
+        Cni::add(&network, &c1).run().result();
+        c1.vanish();
+        let again = node.container("c1");
+        let said = ctl(&["leases"]).done();
+        assert!(said.contains("container gone: at /run/netns/c1 is the namespace of another"), "{said}");
+        Cni::add(&network, &again).run().result();
+        assert_eq!(kernel::leases("mynet").len(), 1);
+        let fault = Cni::add(&network, &again).run().fault();
+        assert_eq!(fault.code, 104, "a second ADD of a living sandbox stays an error: {fault:?}");
+        assert!(ctl(&["leases"]).done().contains("in use"));
+        Cni::del(&network, &again).run().succeeds();
+        again.vanish();
+    }
+}
+
+#[test]
+fn the_living_are_not_freed_for_one_that_finds_no_address() {
+    let node = Node::new();
+    let (c1, c2, c3) = (node.container("c1"), node.container("c2"), node.container("c3"));
+    Cni::add(&narrow(), &c1).run().result();
+    let second = address(&Cni::add(&narrow(), &c2).run().result());
+    assert_eq!(Cni::add(&narrow(), &c3).run().fault().code, 103);
+    c2.vanish();
+    assert_eq!(address(&Cni::add(&narrow(), &c3).run().result()), second, "only now one is free");
+    assert_eq!(kernel::leases("mynet").len(), 2);
+}
+
+/// An address that somebody names is freed for him as well.
+#[test]
+fn an_address_asked_for_by_name_is_had_from_the_dead() {
+    let node = Node::new();
+    let c1 = node.container("c1");
+    let first = address(&Cni::add(&narrow(), &c1).run().result());
+    c1.vanish();
+    let c2 = node.container("c2");
+    let add = Cni::add(&narrow(), &c2).args(&format!("IP={first}"));
+    assert_eq!(address(&add.run().result()), first);
+}
+
+/// containerd 1.6 sends DEL with the configuration of the day.
+#[test]
+fn a_del_by_the_networks_new_name_frees_what_the_old_one_has() {
+    let node = Node::new();
+    let (c1, c2) = (node.container("c1"), node.container("c2"));
+    let old = bridged_with(json!({"name": "old"}));
+    Cni::add(&old, &c1).run().result();
+    Cni::add(&old, &c2).run().result();
+    let new = with(old.clone(), json!({"name": "new"}));
+    Cni::del(&new, &c1).run().succeeds();
+    assert_eq!(kernel::leases("old").len(), 1);
+    assert_eq!(kernel::links().iter().filter(|name| name.starts_with("veth")).count(), 1);
+    c2.vanish();
+    Cni::del(&with(new, json!({"bridge": "cni7"})), &c2).without_netns().run().succeeds();
+    assert_eq!(kernel::leases("old"), [""; 0], "its sandbox is gone, so the bridge does not matter");
+}
+
+/// An interface that left one network and joined another is not the first one's to end.
+#[test]
+fn a_late_del_takes_nothing_from_another_network() {
+    let node = Node::new();
+    let c1 = node.container("c1");
+    let other = bridged_with(json!({"name": "other", "bridge": "cni1", "ipam": {"subnet": "10.8.0.0/24"}}));
+    Cni::add(&other, &c1).run().result();
+    Cni::del(&bridged_with(json!({})), &c1).run().succeeds();
+    assert_eq!(kernel::leases("other"), ["c1 eth0 10.8.0.2"]);
+}
+
+/// Without a list a runtime has named nothing as stale.
+#[test]
+fn gc_without_a_list_keeps_the_living() {
+    let node = Node::new();
+    for (number, list) in [None, Some(Value::Null)].into_iter().enumerate() {
+        let (alive, dead) = (node.container(&format!("alive{number}")), node.container(&format!("dead{number}")));
+        let network = bridged_with(json!({"name": format!("n{number}"), "bridge": format!("cni{number}")}));
+        Cni::add(&network, &alive).run().result();
+        Cni::add(&network, &dead).run().result();
+        dead.vanish();
+        let mut asked = network.clone();
+        if let Some(list) = list {
+            asked["cni.dev/valid-attachments"] = list;
+        }
+        Cni::of("GC", &asked).run().succeeds();
+        assert_eq!(kernel::leases(&format!("n{number}")), [format!("alive{number} eth0 10.7.0.2")]);
+        assert!(!alive.inside(kernel::links).is_empty());
+        Cni::gc(&network, &[]).run().succeeds();
+        assert_eq!(kernel::leases(&format!("n{number}")), [""; 0], "an empty list is the runtime's word");
+    }
+}
+
+/// `gc` frees the dead of networks that no configuration names any more.
+#[test]
+fn the_tool_frees_all_of_them() {
+    let node = Node::new();
+    let (c1, c2) = (node.container("c1"), node.container("c2"));
+    Cni::add(&bridged_with(json!({"name": "one"})), &c1).run().result();
+    Cni::add(&addresses_only_with(json!({"name": "two", "ipam": {"subnet": "10.8.0.0/24"}})), &c2).run().result();
+    c1.vanish();
+    c2.vanish();
+    let _same_path = node.container("c2");
+    assert!(ctl(&["gc"]).done().starts_with("freed 2 of 2 attachments"));
+}
