@@ -23,6 +23,7 @@ use gingham_engine::runtime::LogLine;
 use ipnet::IpNet;
 
 use crate::error::Fault;
+use crate::machine;
 use crate::room::{free_of, used_in};
 use crate::{Cluster, Policy};
 
@@ -169,6 +170,14 @@ impl Cluster<'_> {
             }
             joined => joined,
         }
+    }
+
+    /// Whether this node has what it needs to join: nothing is done.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub fn require_identity(&self) -> Result<(), Fault> {
+        machine::require_identity(&self.keys, self.settings.reach)
     }
 
     /// Whether this node may leave: nothing is done.

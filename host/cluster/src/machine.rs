@@ -37,6 +37,12 @@ pub(crate) fn identity(
     Ok(Identity { machine: machine()?, boot: boot.to_owned(), address: node_address(cluster, reach)?, mac })
 }
 
+/// Whether this node could say who it is.
+pub(crate) fn require_identity(cluster: &ClusterSettings, reach: Reach) -> Result<(), Fault> {
+    machine()?;
+    node_address(cluster, reach).map(drop)
+}
+
 /// In bytes: far more than an id.
 const LONGEST_ID: u64 = 4_096;
 

@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn what_fits_is_written_whole() {
         assert_eq!(of_attachment("mynet", "c1", "eth0"), "gingham mynet c1 eth0");
-        let (network, container) = ("n".repeat(180), "c".repeat(64));
+        let (network, container) = ("n".repeat(180), "c".repeat(63));
         let alias = of_attachment(&network, &container, "e");
         assert_eq!((alias.len(), alias), (LONGEST, format!("gingham {network} {container} e")));
     }

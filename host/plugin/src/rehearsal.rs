@@ -203,6 +203,7 @@ impl Addresses<'_> {
         if has_room || !cluster.is_shared() {
             return Ok(());
         }
+        cluster.require_identity()?;
         let dividing = Dividing::new(policy, settings, &mut log)?;
         if cluster.has_unclaimed(&dividing, Instant::now() + STORE_TIMEOUT, &mut log)? {
             return Ok(());

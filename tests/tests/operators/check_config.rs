@@ -71,11 +71,18 @@ fn of_configurations() {
         ("everything excluded", json!({"ipam": {"exclude": ["10.7.0.0/24"]}})),
         ("a file for a directory", json!({"ipam": {"dataDir": "/proc/version"}})),
         ("below a file", json!({"ipam": {"dataDir": "/proc/version/x"}})),
+        (
+            "a member with another machine's address",
+            json!({"ipam": {"type": "gingham", "policy": "weave-split", "subnet": null, "range": "10.80.0.0/20",
+                "reach": "none", "cluster": {"store": "directory", "directory": "/run", "node": "n1",
+                "address": "192.0.2.9"}}}),
+        ),
         ("cluster without a policy that divides", json!({"ipam": {"cluster": {"store": "local"}}})),
     ];
     for (number, (what, change)) in refused.into_iter().enumerate() {
         both_say_the_same(&node, number, &bridged_with(change), what, false);
     }
+    ip(&["address", "add", "192.0.2.1/32", "dev", "lo"]);
     let accepted = [
         ("as it is", json!({})),
         ("layer 2", json!({"bridge": "br9", "ipam": null})),

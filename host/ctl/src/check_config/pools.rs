@@ -95,6 +95,6 @@ mod tests {
             facts[0].in_words(),
             "a: 10.0.0.0-10.0.0.15 of 10.0.0.0/28, gateway 10.0.0.1; 10.1.0.10-10.1.0.19 of 10.1.0.0/24, gateway 10.1.0.1: 20 addresses"
         );
-        assert!(facts[1].in_words().ends_with(": 2^64 addresses or more"));
+        assert!(facts[1].in_words().ends_with(": 2^64 or more addresses"));
     }
 }

@@ -40,8 +40,8 @@ If the store cannot be asked, what this node knows itself is shown, and the exit
 
 With --json: an object with network, node, store, reach, kept (whether gingham-node runs), reachable (the store),
 problem, grids (range, blockLength) and members, a list of objects with node, thisNode, share (ranges), blocks, used,
-cooling, free, address, reach (\"here\", \"route\", \"vxlan\", \"no route\"; null where there is nothing to reach) and state (\"member\",
-\"left\", \"taken\", \"listed\" without a store, or null if the store does not tell).
+cooling, free, address, reach (\"here\", \"route\", \"vxlan\", \"no route\"; null where there is nothing to reach) and
+state (\"member\", \"left\", \"taken\", \"listed\" without a store, or null if the store does not tell).
 
 Examples:
   ginghamctl cluster status

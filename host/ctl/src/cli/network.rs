@@ -15,8 +15,9 @@ use super::answer::{Answer, Networks};
 A network is Gingham's if one of its plugins is `gingham` or a link to it (CNI_PATH says where plugins are). FREE,
 RESTING and LEASED count the addresses of each pool; resting ones were freed a short while ago and are handed out when
 nothing else is free. Where a range is divided among nodes, FREE is what this node can hand out without another block,
-and RANGE-FREE all of the range that nobody on this node holds. Below the table stands what is wrong: a configuration that ADD would refuse, a full pool, networks
-that share addresses, addresses outside of all pools, containers that are gone.
+and RANGE-FREE all of the range that nobody on this node holds. Below the table stands what is wrong: a configuration
+that ADD would refuse, a full pool, networks that share addresses, addresses outside of all pools, containers that are
+gone.
 
 With --json: an object with `networks`, a list of objects with network, file, policy, attachments, pools (name, free,
 rangeFree, resting, leased) and problems (sentences), and `problems` of files that are no networks.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use gingham_build::BuildError;
 use gingham_engine::compile::{CompileError, Form};
 use gingham_untrusted::file::{self, FileError};
+use gingham_untrusted::text;
 
 /// The largest file that is read, in bytes: five times a policy with a JavaScript engine inside.
 const LARGEST: u64 = 64 << 20;
@@ -20,19 +21,25 @@ pub(super) struct Source {
 /// Why there is no component.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {}: {source}", shown(path))]
     Read { path: PathBuf, source: io::Error },
-    #[error("{path} is larger than {} MiB; is it a policy?", LARGEST >> 20)]
+    #[error("{} is larger than {} MiB; is it a policy?", shown(path), LARGEST >> 20)]
     TooLarge { path: PathBuf },
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", shown(path))]
     NoComponent { path: PathBuf, source: CompileError },
     #[error(
-        "{path}: this is a plain WebAssembly module and no component ({reason}); build the policy with gingham-sdk, \
-         or turn the module into a component first"
+        "{}: this is a plain WebAssembly module and no component ({reason}); build the policy with gingham-sdk, \
+         or turn the module into a component first",
+        shown(path)
     )]
     PlainModule { path: PathBuf, reason: String },
     #[error(transparent)]
     Build(#[from] BuildError),
+}
+
+/// What a compiler said is printed in its lines, so that a path must not break one.
+fn shown(path: &Path) -> String {
+    text::line(&path.display().to_string()).into_owned()
 }
 
 impl Source {
