@@ -1,6 +1,5 @@
 //! `ginghamctl cluster`: a network that is divided among nodes, seen and administered from one of them.
 
-mod confirmation;
 mod join;
 mod leave;
 mod picture;
@@ -21,6 +20,7 @@ use gingham_net::netlink::NetlinkError;
 use gingham_net::reach::ReachError;
 
 use crate::cli::ClusterCommand;
+use crate::confirmation::ConfirmationError;
 use crate::network::{CatalogueError, OursError};
 use crate::node::BootIdError;
 use crate::output::Output;
@@ -64,8 +64,8 @@ pub(crate) enum CommandError {
     Netlink(#[from] NetlinkError),
     #[error("cannot look at this node's routes: {0}")]
     Routes(#[from] NetError),
-    #[error("nothing was changed: {reason}")]
-    NotConfirmed { reason: &'static str },
+    #[error(transparent)]
+    Confirmation(#[from] ConfirmationError),
     #[error(transparent)]
     Boot(#[from] BootIdError),
     #[error("cannot write to standard output: {0}")]

@@ -79,7 +79,7 @@ fn free(alone: &Alone, arguments: &GcArguments, boot: &str, gone: &[Judged]) -> 
         match restored.changed {
             Ok(false) => {}
             Ok(true) => {
-                complain(format!("network {}: the masquerade was not as recorded and is restored", restored.network))
+                complain(format!("network {}: the masquerade was not as recorded and is restored", restored.network));
             }
             Err(fault) => complain(format!("network {}: {fault}", restored.network)),
         }

@@ -5,6 +5,7 @@ mod cli;
 mod clock;
 mod cluster;
 mod completions;
+mod confirmation;
 mod gc;
 mod holdings;
 mod leases;

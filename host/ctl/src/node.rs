@@ -6,6 +6,7 @@ pub(crate) use gingham_engine::boot_id::BootIdError;
 use gingham_engine::store::{Store, StoreError};
 
 use crate::clock;
+use crate::output::complain;
 
 /// The identity of this boot.
 pub(crate) fn boot_id() -> Result<String, BootIdError> {
@@ -16,7 +17,7 @@ pub(crate) fn boot_id() -> Result<String, BootIdError> {
 pub(crate) fn open_store(data_dir: &Path, boot: &str) -> Result<Store, StoreError> {
     let store = Store::open(data_dir, boot, clock::now())?;
     for event in store.events() {
-        eprintln!("ginghamctl: {event}");
+        complain(event);
     }
     Ok(store)
 }

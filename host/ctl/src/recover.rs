@@ -3,7 +3,7 @@
 mod findings;
 mod report;
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io;
 use std::path::Path;
 
 use gingham::recovery::RecoveryError;
@@ -12,7 +12,9 @@ use gingham_engine::store::{Rebuilt, Store, StoreError};
 
 use crate::cli::RecoverArguments;
 use crate::clock;
+use crate::confirmation::{ConfirmationError, confirm};
 use crate::node::{self, BootIdError};
+use crate::output::{Output, complain};
 use findings::Findings;
 
 /// Why nothing was recovered.
@@ -31,15 +33,15 @@ pub(crate) enum RecoverError {
          nothing was changed; remove those containers, then run `ginghamctl recover` again"
     )]
     Unclear { count: usize },
-    #[error("nothing was changed: {reason}")]
-    NotConfirmed { reason: &'static str },
+    #[error(transparent)]
+    Confirmation(#[from] ConfirmationError),
     #[error("nothing was changed: containers came or went in the meantime; run `ginghamctl recover` again")]
     Changed,
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
 }
 
-pub(crate) fn run(arguments: &RecoverArguments, library: &Path, out: &mut dyn Write) -> Result<(), RecoverError> {
+pub(crate) fn run(arguments: &RecoverArguments, library: &Path, out: &mut Output) -> Result<(), RecoverError> {
     let boot = node::boot_id()?;
     let data_dir = &arguments.data_dir;
     match Store::examine(data_dir, &boot) {
@@ -56,9 +58,9 @@ pub(crate) fn run(arguments: &RecoverArguments, library: &Path, out: &mut dyn Wr
     if !findings.unclear.is_empty() {
         return Err(RecoverError::Unclear { count: findings.unclear.len() });
     }
-    confirm(arguments, out)?;
+    confirm("Write this store?", &arguments.confirmed, false, out)?;
     // ADDs fail anyway as long as the store is damaged. One that has begun before it was must end first.
-    let _alone = Alone::wait(data_dir, || eprintln!("ginghamctl: waiting for ADDs to end"))?;
+    let _alone = Alone::wait(data_dir, || complain("waiting for ADDs to end"))?;
     if Findings::gather(arguments, library)? != findings {
         return Err(RecoverError::Changed);
     }
@@ -70,22 +72,5 @@ pub(crate) fn run(arguments: &RecoverArguments, library: &Path, out: &mut dyn Wr
             let count = report::attachments(findings.found.len());
             Ok(writeln!(out, "wrote a new lease store with {count}{}", kept.unwrap_or_default())?)
         }
-    }
-}
-
-fn confirm(arguments: &RecoverArguments, out: &mut dyn Write) -> Result<(), RecoverError> {
-    if arguments.yes {
-        return Ok(());
-    }
-    if !io::stdin().is_terminal() {
-        return Err(RecoverError::NotConfirmed { reason: "standard input is not a terminal; use --yes" });
-    }
-    write!(out, "Write this store? [y/N] ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(RecoverError::NotConfirmed { reason: "it was not confirmed" }),
     }
 }

@@ -4,16 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fs, io, thread};
+use std::{io, thread};
 
 use gingham::holdings::Holdings;
+use gingham_engine::boot_id;
 
 use crate::cluster::Fault;
 use crate::log;
 use crate::member::remains::Remains;
 use crate::networks;
-
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// One network of one data directory.
 type Place = (PathBuf, String);
@@ -43,9 +42,9 @@ pub(crate) fn start(data_dir: PathBuf, config_dir: PathBuf, apart: Duration) -> 
 impl StaleLeases {
     /// Frees what this look and the last one found, and returns what went wrong.
     fn look(&mut self, data_dir: &Path, config_dir: &Path) -> Vec<String> {
-        let boot = match fs::read_to_string(BOOT_ID) {
-            Ok(boot) => boot.trim().to_owned(),
-            Err(error) => return vec![format!("cannot read {BOOT_ID}: {error}")],
+        let boot = match boot_id::read() {
+            Ok(boot) => boot,
+            Err(error) => return vec![error.to_string()],
         };
         let configured = networks::read(config_dir);
         let mut places = BTreeSet::new();

@@ -37,7 +37,7 @@ use crate::links;
 use crate::lock::Lock;
 use crate::nat;
 use crate::output::Output;
-use crate::plan::{AddressSource, HostEnd};
+use crate::plan::{AddressSource, HostEnd, Role};
 use crate::preparation::{self, Preparation};
 use crate::records::{End, Records};
 use crate::sandbox;

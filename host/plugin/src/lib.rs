@@ -46,6 +46,7 @@ mod ways;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::path::PathBuf;
 
 pub use plan::OWN_NAME;
 

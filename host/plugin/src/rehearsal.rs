@@ -126,12 +126,11 @@ impl Addresses<'_> {
     /// Whether the bridge could be the gateway of such addresses, and the version has words for the result.
     fn fitted(&self, allotment: Allotment) -> Result<First, CniError> {
         let prepared = Preparation::of(&self.network.call)?;
-        let addressing = match &prepared.bridge {
-            Some(bridge) => preparation::addressing(prepared.version, bridge, &allotment)?.0,
-            None => {
-                preparation::fits(prepared.version, &allotment)?;
-                Addressing { ips: allotment.ips, routes: allotment.routes, ..Addressing::default() }
-            }
+        let addressing = if let Some(bridge) = &prepared.bridge {
+            preparation::addressing(prepared.version, bridge, &allotment)?.0
+        } else {
+            preparation::fits(prepared.version, &allotment)?;
+            Addressing { ips: allotment.ips, routes: allotment.routes, ..Addressing::default() }
         };
         Ok(First {
             addresses: addressing.ips.iter().map(|ip| ip.address).collect(),

@@ -81,12 +81,12 @@ mod tests {
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
         for path in [pipe.to_str().unwrap(), "/dev/zero", "/"] {
             let text = read(path).unwrap_err().to_string();
-            assert!(text.contains("it is not a regular file"), "{path}: {text}");
+            assert!(text.contains("only regular files are read"), "{path}: {text}");
         }
         let long = directory.path().join("long");
-        File::create(&long).unwrap().set_len(LONGEST + 1).unwrap();
+        std::fs::File::create(&long).unwrap().set_len(LARGEST_CONFIGURATION + 1).unwrap();
         let text = read(long.to_str().unwrap()).unwrap_err().to_string();
-        assert!(text.contains("it has more than 1048576 bytes"), "{text}");
+        assert!(text.contains("it is larger than 1048576 bytes"), "{text}");
     }
 
     #[test]

@@ -86,6 +86,7 @@ pub(crate) fn free_all(records: &Records<'_>, role: Role) -> Result<usize, CniEr
     }
     freed.files_left.iter().for_each(journal::warn);
     freed.guards_left.iter().for_each(journal::warn);
+    freed.masquerade_left.iter().for_each(journal::warn);
     Ok(freed.attachments.len())
 }
 

@@ -113,10 +113,10 @@ fn a_rest_ends() {
 }
 
 #[test]
-fn networks_share_no_rest_and_no_lease() {
+fn networks_on_two_links_share_no_rest_and_no_lease() {
     let node = Node::new();
-    let one = range("10.7.0.5", "10.7.0.5", &json!({}));
-    let other = with(one.clone(), json!({"name": "another"}));
+    let one = with(range("10.7.0.5", "10.7.0.5", &json!({})), json!({"bridge": "br1"}));
+    let other = with(one.clone(), json!({"name": "another", "bridge": "br2"}));
     let c1 = node.container("c1");
     for network in [&one, &other] {
         assert_eq!(address(&Cni::add(network, &c1).run().result()), "10.7.0.5");

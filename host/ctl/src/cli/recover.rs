@@ -7,6 +7,7 @@ use gingham::recovery::CACHE_DIR;
 use gingham_engine::settings::DATA_DIR;
 
 use super::answer::Networks;
+use super::cluster::Confirmed;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -34,7 +35,6 @@ pub(crate) struct RecoverArguments {
     pub(crate) results: PathBuf,
     #[command(flatten)]
     pub(crate) networks: Networks,
-    /// Do not ask
-    #[arg(long)]
-    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) confirmed: Confirmed,
 }

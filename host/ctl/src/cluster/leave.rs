@@ -11,10 +11,10 @@ use gingham_net::{address, link, reach};
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::confirmation::confirm;
 use super::{CommandError, Place, blocks};
 use crate::cli::LeaveArguments;
 use crate::clock;
+use crate::confirmation::confirm;
 use crate::output::Output;
 
 #[derive(Serialize)]

@@ -11,10 +11,10 @@ use gingham_engine::ownership::takeover::TakenOver;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::confirmation::confirm;
 use super::{CommandError, PATIENCE, Place, blocks};
 use crate::cli::TakeoverArguments;
 use crate::clock;
+use crate::confirmation::confirm;
 use crate::output::Output;
 
 /// So many heirs are named.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::ListArguments;
 use crate::clock;
-use crate::output::Output;
+use crate::output::{Output, complain};
 use crate::table::{Table, size};
 
 /// Why there is no list.
@@ -35,7 +35,7 @@ struct Row {
 pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut Output) -> Result<(), ListError> {
     let installed = library.list()?.into_iter().map(|(name, installed)| of_installed(name, &installed, library));
     for damage in library.damaged()? {
-        eprintln!("ginghamctl: {damage}");
+        complain(&damage);
     }
     let rows: Vec<Row> = BUILT_IN.iter().map(of_built_in).chain(installed).collect();
     if arguments.answer.json {

@@ -9,7 +9,7 @@ use gingham_engine::library::{Digest, Library, LibraryError, artefact_key};
 use gingham_engine::runtime::LoadError;
 
 use crate::clock;
-use crate::output::Output;
+use crate::output::{Output, complain};
 
 /// Why not every policy is compiled.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub(super) fn run(library: &mut Library, out: &mut Output) -> Result<(), Recompi
         names.entry(installed.digest).or_default().push(name);
     }
     for damage in library.damaged()? {
-        eprintln!("ginghamctl: {damage}");
+        complain(&damage);
     }
     if names.is_empty() {
         writeln!(out, "No policies are installed; those built in need no compiling.")?;

@@ -1,17 +1,18 @@
 //! What was found, for people.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::findings::{Evidence, Findings, Found};
+use crate::output::Output;
 use crate::table::{Table, short};
 
-pub(super) fn write(findings: &Findings, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(findings: &Findings, out: &mut Output) -> io::Result<()> {
     for fault in &findings.faults {
         writeln!(out, "warning: {fault}")?;
     }
     writeln!(out, "found {}", attachments(findings.found.len()))?;
     if !findings.found.is_empty() {
-        write!(out, "{}", table(&findings.found))?;
+        out.table(&table(&findings.found))?;
     }
     if !findings.skipped.is_empty() {
         writeln!(out, "not recorded: {}", attachments(findings.skipped.len()))?;

@@ -64,18 +64,18 @@ pub fn forget(path: &Path, key: &AttachmentKey, addresses: &[IpAddr]) -> Result<
     Ok(removed)
 }
 
-/// Whether a container has one of the addresses there.
+/// Whether a container has one of the addresses there. None where the directory is gone: that says nothing of a container.
 ///
 /// # Errors
 /// [`ReferenceError::Io`]
-pub fn names(path: &Path, key: &AttachmentKey, addresses: &[IpAddr]) -> Result<bool, ReferenceError> {
-    let Some(directory) = Directory::find(path)? else { return Ok(false) };
+pub fn names(path: &Path, key: &AttachmentKey, addresses: &[IpAddr]) -> Result<Option<bool>, ReferenceError> {
+    let Some(directory) = Directory::find(path)? else { return Ok(None) };
     for address in addresses {
         if directory.holder(*address)?.is_some_and(|theirs| is_same(&theirs, key)) {
-            return Ok(true);
+            return Ok(Some(true));
         }
     }
-    Ok(false)
+    Ok(Some(false))
 }
 
 /// A version before 0.8.0 wrote no interface.

@@ -45,8 +45,14 @@ impl Fate {
     fn of_adopted(held: &Held) -> Self {
         for directory in &held.adopted_from {
             match reference_leases::names(directory, &held.key, &held.record.addresses) {
-                Ok(false) => {}
-                Ok(true) => return Self::Unknown("adopted from the reference, which knew no namespace".to_owned()),
+                Ok(Some(false)) => {}
+                Ok(None) => {
+                    let directory = directory.display();
+                    return Self::Unknown(format!("adopted from the reference, whose directory {directory} is gone"));
+                }
+                Ok(Some(true)) => {
+                    return Self::Unknown("adopted from the reference, which knew no namespace".to_owned());
+                }
                 Err(error) => return Self::Unknown(error.to_string()),
             }
         }
@@ -158,5 +164,24 @@ mod tests {
         for netns in ["", "/nowhere/netns/cni-1"] {
             assert!(matches!(Fate::of_namespace(netns, None), Fate::Unknown(_)), "{netns:?}");
         }
+    }
+
+    /// The directory may be on a file system that is not mounted yet, or was cleared by others.
+    #[test]
+    fn a_directory_of_the_reference_that_is_gone_ends_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let networks = directory.path().join("networks/n");
+        let held = Held {
+            network: "n".to_owned(),
+            key: AttachmentKey { container_id: "adopted".to_owned(), interface: "eth0".to_owned() },
+            record: gingham_engine::ledger::AttachmentRecord {
+                addresses: vec!["10.1.0.2".parse().unwrap()],
+                ..Default::default()
+            },
+            adopted_from: vec![networks.clone()],
+        };
+        assert!(matches!(Fate::of(&held), Fate::Unknown(_)), "{:?}", Fate::of(&held));
+        std::fs::create_dir_all(&networks).unwrap();
+        assert!(matches!(Fate::of(&held), Fate::Gone(_)), "{:?}", Fate::of(&held));
     }
 }
