@@ -1,4 +1,4 @@
-//! What instructions cost: one unit where nothing else is said. One unit takes at most some 30 ns.
+//! What instructions cost: one unit where nothing else is said. One unit takes at most some 50 ns.
 
 use wasmtime::OperatorCost;
 
