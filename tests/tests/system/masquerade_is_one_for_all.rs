@@ -85,7 +85,9 @@ fn switched_off_it_ends_with_the_containers_of_the_time_before() {
 fn a_dead_containers_ends_with_gc_whatever_the_configuration_says() {
     let node = Node::new();
     let [c1, c2, c3] = ["c1", "c2", "c3"].map(|id| node.container(id));
-    [&c1, &c2, &c3].into_iter().for_each(|container| drop(Cni::add(&seed(), container).run().result()));
+    for container in [&c1, &c2, &c3] {
+        Cni::add(&seed(), container).run().result();
+    }
     c1.vanish();
     ctl(&["gc"]).done();
     assert_eq!(kernel::masqueraded("mynet"), ["10.244.0.3", "10.244.0.4"]);
@@ -127,12 +129,13 @@ fn make_it_earlier() {
     ledger.commit().unwrap();
 }
 
+type Deed = fn(&Node, &Container);
+
 #[test]
 fn an_upgrade_keeps_it_for_the_living_and_leaves_no_earlier_rule() {
     if !nft_is_here() {
         return;
     }
-    type Deed = fn(&Node, &Container);
     let deeds: [(&str, Deed, &[&str]); 4] = [
         ("ADD", |node, _| drop(Cni::add(&seed(), &node.container("c3")).run().result()), &["2", "3", "4"]),
         ("ADD off", |node, _| drop(Cni::add(&without_masquerade(), &node.container("c3")).run().result()), &["2", "3"]),
@@ -143,7 +146,9 @@ fn an_upgrade_keeps_it_for_the_living_and_leaves_no_earlier_rule() {
         let node = Node::new();
         let beyond = Beyond::v4();
         let [c1, c2] = ["c1", "c2"].map(|id| node.container(id));
-        [&c1, &c2].into_iter().for_each(|container| drop(Cni::add(&seed(), container).run().result()));
+        for container in [&c1, &c2] {
+            Cni::add(&seed(), container).run().result();
+        }
         make_it_earlier();
         deed(&node, &c2);
         let masqueraded: Vec<_> = masqueraded.iter().map(|last| format!("10.244.0.{last}")).collect();

@@ -46,5 +46,5 @@ fn addresses_of_another_plugin_are_masqueraded_too() {
     let delegated = AttachmentRecord { masquerade: Some(masquerade), ..record(&[]) };
     assert_eq!(delegated.masqueraded(), [ip("10.9.0.2")]);
     let unwanted = AttachmentRecord { masquerade: Some(Masquerade::default()), ..record(&[ip("10.0.0.2")]) };
-    assert_eq!(unwanted.masqueraded(), [ip("10.0.0.2"); 0]);
+    assert!(unwanted.masqueraded().is_empty());
 }
