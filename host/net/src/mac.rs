@@ -144,7 +144,7 @@ mod tests {
     fn addresses_of_other_networks_are_refused_in_words() {
         for text in ["02:00:5e:10:00:00:00:01", "02-00-5e-10-00-00-00-01", "0200.5e10.0000.0001"] {
             let error = text.parse::<Mac>().unwrap_err().to_string();
-            assert!(error.contains("8 bytes") && error.contains("6"), "{error}");
+            assert!(error.contains("8 bytes") && error.contains('6'), "{error}");
         }
         let infiniband = ["00"; 20].join(":");
         assert!(infiniband.parse::<Mac>().unwrap_err().to_string().contains("20 bytes"));

@@ -1,5 +1,7 @@
 //! Names of networks and containers within the lengths that the kernel allows.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest, Sha256};
 
 /// Hexadecimal digits: 80 bits, so that nobody finds two names with the same beginning and hash.
@@ -11,9 +13,13 @@ pub fn short_name(name: &str, longest: usize) -> String {
     if name.len() <= longest {
         return name.to_owned();
     }
-    let hash: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
     let beginning = name.floor_char_boundary(longest.saturating_sub(1 + DIGITS));
-    format!("{}/{}", &name[..beginning], &hash[..DIGITS])
+    let mut short = format!("{}/", &name[..beginning]);
+    for byte in &Sha256::digest(name)[..DIGITS / 2] {
+        // Writing to a text cannot fail.
+        let _ = write!(short, "{byte:02x}");
+    }
+    short
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path, output: &m
         without_gc: Cell::new(without_gc),
     };
     let mut undo = UndoStack::new();
-    let ended = add.run(wishes, &mut undo).and_then(|result| Ok(output.write(&result)?));
+    let ended = add.run(&wishes, &mut undo).and_then(|result| Ok(output.write(&result)?));
     journal::notices();
     match ended {
         Ok(()) => {
@@ -142,7 +142,7 @@ fn plan_link(
 }
 
 impl Add<'_> {
-    fn run(&self, wishes: Wishes, undo: &mut UndoStack<Done>) -> Result<String, CniError> {
+    fn run(&self, wishes: &Wishes, undo: &mut UndoStack<Done>) -> Result<String, CniError> {
         let allotment = self.obtain(wishes, undo)?;
         let result = match &self.link {
             None => {
@@ -156,7 +156,7 @@ impl Add<'_> {
     }
 
     /// Addresses, and the record of the attachment.
-    fn obtain(&self, wishes: Wishes, undo: &mut UndoStack<Done>) -> Result<Allotment, CniError> {
+    fn obtain(&self, wishes: &Wishes, undo: &mut UndoStack<Done>) -> Result<Allotment, CniError> {
         let allotment = match &self.management.source {
             AddressSource::Policy(choice) => {
                 let allocate = || self.management.allocate(choice, &self.applicant, wishes.clone(), self.records);

@@ -12,6 +12,11 @@ pub(crate) fn warn(message: impl Display) {
     write("warning", &message.to_string());
 }
 
+/// What the caller could not be given.
+pub(crate) fn error(message: impl Display) {
+    write("error", &message.to_string());
+}
+
 /// Something that happened once and that the operator may look for.
 pub(crate) fn info(message: impl Display) {
     write("info", &message.to_string());

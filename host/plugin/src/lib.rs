@@ -104,6 +104,11 @@ pub fn run(
     }
 }
 
+/// A line for the operator on standard error, where standard output takes nothing.
+pub fn complain(message: &str) {
+    journal::error(message);
+}
+
 fn failure(error: &CniError, version: SpecVersion) -> Answer {
     Answer::Failure(error.render(version))
 }

@@ -18,12 +18,12 @@ fn main() -> ExitCode {
         Answer::Success => ExitCode::SUCCESS,
         Answer::Failure(error) => {
             if let Err(reason) = output.write_all(error.as_bytes()) {
-                complain(&format!("standard output: cannot write the error: {reason}; it is: {error}"));
+                gingham::complain(&format!("standard output: cannot write the error: {reason}; it is: {error}"));
             }
             ExitCode::FAILURE
         }
         Answer::Undelivered(text) => {
-            complain(&text);
+            gingham::complain(&text);
             ExitCode::FAILURE
         }
         Answer::About(text) => {
@@ -38,9 +38,4 @@ fn program() -> String {
     let called = std::env::args_os().next().unwrap_or_default();
     let name = Path::new(&called).file_name().map(|name| name.to_string_lossy().into_owned());
     name.unwrap_or_else(|| OWN_NAME.to_owned())
-}
-
-/// For the operator. Standard error may be closed as well: that changes nothing.
-fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "gingham: error: {text}");
 }

@@ -1,6 +1,6 @@
 //! STATUS: whether this plugin can serve ADDs at all.
 //!
-//! Runtimes make the node NotReady when it fails, and Kubernetes evicts even running pods then. So it fails for what an
+//! Runtimes make the node `NotReady` when it fails, and Kubernetes evicts even running pods then. So it fails for what an
 //! administrator must mend before any ADD can succeed. Full pools are not such a thing: the next DEL makes room. They are
 //! a line in the log here, and `ginghamctl status` and the agent's metrics show them.
 

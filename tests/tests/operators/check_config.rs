@@ -40,10 +40,9 @@ fn both_say_the_same(node: &Node, number: usize, network: &Value, what: &str, is
     }
 }
 
-#[test]
-fn of_configurations() {
-    let node = Node::new();
-    let refused = [
+/// What ADD refuses, and `check-config` with it.
+fn refused() -> Vec<(&'static str, Value)> {
+    vec![
         ("mtu", json!({"mtu": 17})),
         ("bridge", json!({"bridge": "a name that is too long"})),
         ("vlan", json!({"vlan": 4095})),
@@ -78,12 +77,12 @@ fn of_configurations() {
                 "address": "192.0.2.9"}}}),
         ),
         ("cluster without a policy that divides", json!({"ipam": {"cluster": {"store": "local"}}})),
-    ];
-    for (number, (what, change)) in refused.into_iter().enumerate() {
-        both_say_the_same(&node, number, &bridged_with(change), what, false);
-    }
-    ip(&["address", "add", "192.0.2.1/32", "dev", "lo"]);
-    let accepted = [
+    ]
+}
+
+/// What both accept, on a node with the address 192.0.2.1.
+fn accepted() -> Vec<(&'static str, Value)> {
+    vec![
         ("as it is", json!({})),
         ("layer 2", json!({"bridge": "br9", "ipam": null})),
         ("default gateway", json!({"bridge": "br1", "isDefaultGateway": true, "ipMasq": true})),
@@ -103,8 +102,17 @@ fn of_configurations() {
             "policy": "weave-split", "subnet": null, "range": "10.48.0.0/20", "cluster": {"store": "directory",
             "directory": "/run", "node": "n1", "address": "192.0.2.1"}, "reach": "none"}}),
         ),
-    ];
-    for (number, (what, change)) in accepted.into_iter().enumerate() {
+    ]
+}
+
+#[test]
+fn of_configurations() {
+    let node = Node::new();
+    for (number, (what, change)) in refused().into_iter().enumerate() {
+        both_say_the_same(&node, number, &bridged_with(change), what, false);
+    }
+    ip(&["address", "add", "192.0.2.1/32", "dev", "lo"]);
+    for (number, (what, change)) in accepted().into_iter().enumerate() {
         both_say_the_same(&node, 100 + number, &bridged_with(change), what, true);
     }
 }

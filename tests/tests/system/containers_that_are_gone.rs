@@ -21,8 +21,12 @@ fn narrow() -> Value {
 fn after_the_restart_of_a_node_that_is_a_container_all_can_start() {
     let node = Node::new();
     let containers = [node.container("c1"), node.container("c2")];
-    containers.iter().for_each(|container| drop(Cni::add(&narrow(), container).run().result()));
-    containers.iter().for_each(|container| container.vanish());
+    for container in &containers {
+        Cni::add(&narrow(), container).run().result();
+    }
+    for container in &containers {
+        container.vanish();
+    }
     link::delete(&mut Socket::<Route>::open().unwrap(), Which::Name("cni0")).unwrap();
     let again = node.container("c1");
     Cni::add(&narrow(), &again).run().result();

@@ -158,7 +158,7 @@ fn leases_are_rebuilt_from_running_containers() {
     cache(&network, &dead, &Cni::add(&network, &dead).run().result());
     Cni::add(&network, &leaves).run().result();
     Cni::add(&other, &in_other).run().result();
-    fs::write(store(), [0; 20_000]).unwrap();
+    fs::write(store(), vec![0; 20_000]).unwrap();
     Cni::del(&network, &leaves).run().succeeds();
     dead.vanish();
     // Loopback, two bridges, and the links of those that are left.
@@ -167,14 +167,14 @@ fn leases_are_rebuilt_from_running_containers() {
     }
     let refused = recover(&[]).failed();
     assert!(refused.contains("nothing was changed") && refused.contains("--yes"), "{refused}");
-    assert_eq!(fs::read(store()).unwrap(), [0; 20_000]);
+    assert_eq!(fs::read(store()).unwrap(), vec![0; 20_000]);
     let said = recover(&["--yes"]).done();
     for part in ["found 3 attachments", "red/cached", "wrote a new lease store with 3 attachments", "damaged-"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert_eq!(kernel::leases("mynet"), ["by-link eth0 10.7.0.3", "cached eth0 10.7.0.2"]);
     assert_eq!(kernel::leases("other"), ["in-other eth0 10.7.0.2"]);
-    assert_eq!(fs::read(&kept()[0]).unwrap(), [0; 20_000]);
+    assert_eq!(fs::read(&kept()[0]).unwrap(), vec![0; 20_000]);
     Cni::check(&network, &cached, &result).run().succeeds();
     Cni::check(&network, &by_link, &uncached).run().succeeds();
     ctl(&["gc"]).done();

@@ -77,7 +77,7 @@ impl Findings {
         for result in results {
             let name = recovery::link_name(&result.network, &result.key);
             let link = name.and_then(|name| unmatched.remove(&name));
-            findings.add_result(&networks, result, link);
+            findings.add_result(&networks, result, link.is_some());
         }
         for link in unmatched.into_values() {
             findings.add_link(&networks, link);
@@ -87,17 +87,17 @@ impl Findings {
         Ok(findings)
     }
 
-    fn add_result(&mut self, networks: &Networks<'_>, result: CachedResult, link: Option<FoundLink>) {
+    fn add_result(&mut self, networks: &Networks<'_>, result: CachedResult, is_linked: bool) {
         let known = networks.by_configuration(&result.config).or_else(|| networks.by_name(&result.network));
-        let is_ours = link.is_some() || known.is_some();
+        let is_ours = is_linked || known.is_some();
         let fate = Fate::of(&held(&result));
-        if !is_ours || (link.is_none() && matches!(fate, Fate::Gone(_))) {
+        if !is_ours || (!is_linked && matches!(fate, Fate::Gone(_))) {
             if let (true, Fate::Gone(why)) = (is_ours, fate) {
                 self.skipped.push((result.network, result.key, why));
             }
             return;
         }
-        let evidence = Evidence { link: link.is_some(), result: true };
+        let evidence = Evidence { link: is_linked, result: true };
         let CachedResult { network, key, netns, pod, addresses: nets, .. } = result;
         let found = Found { network, key, addresses: Vec::new(), nets, is_masqueraded: None, netns, pod, evidence };
         self.add(networks, known.as_ref(), found);
@@ -111,7 +111,7 @@ impl Findings {
         };
         let known = networks.by_name(&network);
         let has_addresses = known.as_ref().is_none_or(|known| known.has_addresses);
-        let (netns, nets) = match link.inside.as_slice() {
+        let (netns, addresses) = match link.inside.as_slice() {
             [Inside { netns, addresses }] => (netns.display().to_string(), addresses.clone()),
             _ if !has_addresses => (String::new(), Vec::new()),
             inside => {
@@ -125,8 +125,9 @@ impl Findings {
             }
         };
         let evidence = Evidence { link: true, result: false };
-        let (addresses, pod) = (Vec::new(), Pod::default());
-        let found = Found { network, key, addresses, nets, is_masqueraded: None, netns, pod, evidence };
+        let pod = Pod::default();
+        let found =
+            Found { network, key, addresses: Vec::new(), nets: addresses, is_masqueraded: None, netns, pod, evidence };
         self.add(networks, known.as_ref(), found);
     }
 

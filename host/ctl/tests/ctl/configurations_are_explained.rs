@@ -14,7 +14,9 @@ struct Place(tempfile::TempDir);
 impl Place {
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
-        ["net.d", "plugins"].iter().for_each(|name| fs::create_dir(place.path().join(name)).unwrap());
+        for name in ["net.d", "plugins"] {
+            fs::create_dir(place.path().join(name)).unwrap();
+        }
         fs::write(place.path().join("plugins/tuning"), "").unwrap();
         place
     }

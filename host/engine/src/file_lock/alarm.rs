@@ -29,9 +29,9 @@ impl Alarm {
         checked(made)?;
         let alarm = Self { timer };
         // Repeated: the first one may come just before the call begins to wait.
-        let times = libc::itimerspec { it_interval: timespec(Duration::from_millis(10)), it_value: timespec(delay) };
-        // SAFETY: the timer was made above, and the times live until the call is over.
-        checked(unsafe { libc::timer_settime(alarm.timer, 0, &raw const times, ptr::null_mut()) })?;
+        let schedule = libc::itimerspec { it_interval: timespec(Duration::from_millis(10)), it_value: timespec(delay) };
+        // SAFETY: the timer was made above, and the schedule lives until the call is over.
+        checked(unsafe { libc::timer_settime(alarm.timer, 0, &raw const schedule, ptr::null_mut()) })?;
         Ok(alarm)
     }
 }
@@ -60,7 +60,7 @@ fn timespec(time: Duration) -> libc::timespec {
     let mut spec: libc::timespec = unsafe { std::mem::zeroed() };
     spec.tv_sec = time.as_secs().try_into().unwrap_or(libc::time_t::MAX);
     // Zero would switch the timer off. Below a second it fits every width.
-    spec.tv_nsec = time.subsec_nanos().max(1).try_into().unwrap_or(1);
+    spec.tv_nsec = libc::c_long::from(i32::try_from(time.subsec_nanos().max(1)).unwrap_or(1));
     spec
 }
 

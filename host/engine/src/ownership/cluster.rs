@@ -58,8 +58,9 @@ impl Cluster {
                 }
                 Key::Life(name) => {
                     // Only ever compared with a later one: whatever cannot be read is no sign of life.
-                    record::read(key, value)
-                        .map(|record| drop(cluster.life.insert(name.to_owned(), Seen { record, version })))
+                    record::read(key, value).map(|record| {
+                        cluster.life.insert(name.to_owned(), Seen { record, version });
+                    })
                 }
                 Key::Other => {
                     cluster.unreadable.push(key.clone());

@@ -33,7 +33,7 @@ impl ProcessError {
     /// Whether an error of wasmtime comes of what this process may not have.
     pub(super) fn of(error: &wasmtime::Error) -> Option<Self> {
         let reason = || format!("{error:#}");
-        if error.chain().any(|cause| cause.is::<NotExecutable>()) {
+        if error.chain().any(<dyn std::error::Error>::is::<NotExecutable>) {
             return Some(Self::ExecutableMemory { reason: error.root_cause().to_string() });
         }
         let errno = error.chain().find_map(|cause| cause.downcast_ref::<Errno>().copied().or_else(|| of_io(cause)));

@@ -37,11 +37,14 @@ pub(super) fn close(directory: &File, path: &Path) -> Result<(), StoreError> {
     close_for(rustix::process::geteuid().as_raw(), directory, path)
 }
 
+/// The permissions of everybody but the owner.
+const OF_OTHERS: u32 = 0o077;
+
 fn close_for(us: u32, directory: &File, path: &Path) -> Result<(), StoreError> {
     let fault = |source| StoreError::directory("inspect the data directory", path, source);
     let found = directory.metadata().map_err(fault)?;
     let mode = found.mode() & 0o7777;
-    if mode & 0o077 == 0 {
+    if mode & OF_OTHERS == 0 {
         return Ok(());
     }
     let open = |why: String| StoreError::Open { path: path.to_owned(), mode, why };

@@ -71,8 +71,7 @@ pub(super) fn rebuild(
         Err(error) => return Err(error),
     }
     let kept = succession::replace_damaged(directory, now, |environment, txn| {
-        let mut id = 1;
-        for (name, attachments) in attachments {
+        for (id, (name, attachments)) in (1..).zip(attachments) {
             let mut network = Network::unseen(id);
             let mut changed = false;
             let mut writer = Writer { environment, txn, network: &mut network, changed: &mut changed };
@@ -80,7 +79,6 @@ pub(super) fn rebuild(
                 writer.attach(key, record)?;
             }
             writer.put_network(name)?;
-            id += 1;
         }
         Ok(())
     })?;

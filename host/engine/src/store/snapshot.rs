@@ -163,9 +163,9 @@ impl<'t> Snapshot<'t> {
             let found = self.tree.get_greater_than_or_equal_to(self.txn, &from).map_err(|error| self.fault(error))?;
             let of_net = found.filter(|(key, _)| key.starts_with(&key::prefix(Table::Leases, net)));
             let Some((key, _)) = of_net else { break };
-            let next = key::read_address(&key[key::PREFIX..]).ok_or_else(|| self.broken("a lease"))?;
-            within = &within[within.partition_point(|range| range.last() < next)..];
-            let Some(range) = within.first().filter(|range| range.contains(next)) else { continue };
+            let lowest = key::read_address(&key[key::PREFIX..]).ok_or_else(|| self.broken("a lease"))?;
+            within = &within[within.partition_point(|range| range.last() < lowest)..];
+            let Some(range) = within.first().filter(|range| range.contains(lowest)) else { continue };
             let to = key::by_address(Table::Leases, net, range.last());
             let bounds = (Bound::Included(key), Bound::Included(to.as_slice()));
             for entry in self.tree.range(self.txn, &bounds).map_err(|error| self.fault(error))? {

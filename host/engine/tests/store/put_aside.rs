@@ -89,7 +89,7 @@ fn on_another_boot_it_is_put_aside_whatever_the_damage() {
         let store = Store::open(&disk.store(), NEXT_BOOT, NOW).unwrap_or_else(|error| panic!("{name}: {error}"));
         let [Event::PutAside { kept: Some(path), .. }] = store.events() else { panic!("{name}: {:?}", store.events()) };
         assert_eq!(path.file_name().unwrap(), "leases.mdb.damaged-2023-11-14T22-13-20Z", "{name}");
-        assert_eq!(kept(&disk.store()), [path.clone()], "{name}");
+        assert_eq!(kept(&disk.store()), std::slice::from_ref(path), "{name}");
         assert_eq!(fs::read(path).ok(), before, "{name}: the proof stays");
         let said = store.events()[0].to_string();
         assert!(said.contains("of an earlier boot is damaged") && said.contains(path.to_str().unwrap()), "{said}");

@@ -1,5 +1,6 @@
 //! What the companion costs in a large cluster: 1,000 members that hold 4,096 blocks. A measurement, to be run by itself:
 //! `cargo test --release -p gingham-node --test in_a_cluster thousand -- --ignored --nocapture`.
+#![allow(clippy::disallowed_macros, reason = "a measurement prints its figures")]
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
