@@ -1,5 +1,8 @@
 //! Which ranges have addresses in common. Sorted first: 4,096 ranges have 8 million pairs, more than a policy may look at.
 
+use std::collections::BinaryHeap;
+use std::net::IpAddr;
+
 use gingham_sdk::{Pool, Range};
 
 /// The first range of a set that overlaps with a later one, and the first of those.
@@ -15,8 +18,8 @@ pub(crate) fn of_sets(pools: &[Pool]) -> Option<(usize, usize)> {
         pools.iter().enumerate().flat_map(|(index, pool)| pool.ranges.iter().map(move |range| (index, range)));
     let (sets, ranges): (Vec<usize>, Vec<&Range>) = numbered.unzip();
     let first = sets[first_involved(&ranges)?];
-    let mut own: Vec<&Range> = pools[first].ranges.iter().collect();
-    own.sort_unstable_by_key(|range| range.first);
+    let own: Vec<&Range> = pools[first].ranges.iter().collect();
+    let own: Vec<&Range> = in_order(&own).into_iter().map(|index| own[index]).collect();
     let touched = |pool: &Pool| pool.ranges.iter().any(|range| touches_any(&own, range));
     let other = pools.iter().skip(first + 1).position(touched)?;
     Some((first, first + 1 + other))
@@ -32,13 +35,18 @@ fn touches_any(sorted: &[&Range], range: &Range) -> bool {
     after > 0 && touch(sorted[after - 1], range)
 }
 
+/// The indices of the ranges, the lowest first address first. By a heap: the code of the library's sort is 10 kB, and all
+/// of a policy is loaded for each container.
+fn in_order(ranges: &[&Range]) -> Vec<usize> {
+    let heap: BinaryHeap<(IpAddr, usize)> = ranges.iter().enumerate().map(|(index, it)| (it.first, index)).collect();
+    heap.into_sorted_vec().into_iter().map(|(_, index)| index).collect()
+}
+
 /// The lowest index of a range that overlaps with any other.
 fn first_involved(ranges: &[&Range]) -> Option<usize> {
-    let mut order: Vec<usize> = (0..ranges.len()).collect();
-    order.sort_unstable_by_key(|index| ranges[*index].first);
     let mut involved = None;
     let mut highest: Option<usize> = None;
-    for index in order {
+    for index in in_order(ranges) {
         if let Some(below) = highest.filter(|below| touch(ranges[*below], ranges[index])) {
             let lower = below.min(index);
             involved = Some(involved.map_or(lower, |known: usize| known.min(lower)));
@@ -51,7 +59,7 @@ fn first_involved(ranges: &[&Range]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
 
