@@ -36,6 +36,17 @@ impl Mac {
         Ok(Self::local(bytes))
     }
 
+    /// A random one above all that the kernel or a manufacturer gives. A bridge whose address nobody has set takes the lowest
+    /// one of its ports; a port with this one does not change it.
+    ///
+    /// # Errors
+    /// As [`Mac::random`].
+    pub fn random_of_port() -> Result<Self, NetError> {
+        let Self(mut bytes) = Self::random()?;
+        bytes[0] = 0xfe;
+        Ok(Self(bytes))
+    }
+
     /// A unicast address of the locally administered kind: the bytes but for the two bits that say so.
     pub fn local(mut bytes: [u8; 6]) -> Self {
         bytes[0] = bytes[0] & 0b1111_1100 | 0b10;

@@ -53,7 +53,7 @@ pub fn create(kernel: &mut Socket<Route>, pair: &Pair<'_>) -> Result<Veth, NetEr
     link::require_name(pair.host_name)?;
     link::require_name(pair.container_name)?;
     // Addresses that are set are not random in the kernel's eyes, so udev leaves them alone.
-    let host_mac = Mac::random()?;
+    let host_mac = Mac::random_of_port()?;
     let container_mac = pair.mac.map_or_else(Mac::random, Ok)?;
     let message = creation(pair, host_mac, container_mac);
     let message = Message::of(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);

@@ -11,7 +11,7 @@ use gingham_net::link::{self, Change, Which};
 use gingham_net::netlink::Message;
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair};
-use gingham_net::{NetError, address, sysctl};
+use gingham_net::{Mac, NetError, address, sysctl};
 use ground::{Container, Kernel, net, on_a_fresh_host, pair};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -75,6 +75,30 @@ fn a_foreign_bridge_that_lost_its_ethernet_address_gets_one_that_stays() {
         assert_eq!(mac_of(host), bridge.mac.to_string());
         Container::join(host, &bridge, 2, &["10.1.0.2/24"], &[]);
         assert_eq!(mac_of(host), bridge.mac.to_string());
+    });
+}
+
+/// It is the one of the host's own network card: neighbours and the DHCP server know the host by it.
+#[test]
+fn the_ethernet_address_of_a_foreign_bridge_with_a_port_stays() {
+    on_a_fresh_host(|host| {
+        make_plain_bridge(host, "br0");
+        let index = link::by_name(host, "br0").unwrap().unwrap().index;
+        let outside = NetNs::create().unwrap();
+        veth::create(host, &Pair { bridge: Some(index), ..pair("nic", &outside) }).unwrap();
+        // As high as the kernel's random ones come, so that nearly every other one would be lower.
+        let mac = Mac::new([0xfa, 0xff, 0xff, 0xff, 0xff, 0xff]).unwrap();
+        link::change(host, Which::Name("nic"), &Change { mac: Some(mac), ..Change::default() }).unwrap();
+        assert_eq!(
+            mac_of(host),
+            mac.to_string(),
+            "the bridge has not taken its port's address: this test proves nothing"
+        );
+        let bridge = bridge::ensure(host, "br0", None, false).unwrap();
+        for number in 1..6 {
+            Container::join(host, &bridge, number, &[], &[]);
+            assert_eq!(mac_of(host), mac.to_string());
+        }
     });
 }
 
