@@ -199,7 +199,14 @@ impl Add<'_> {
 
     fn end_predecessor(&self) -> bool {
         let key = key_of(self.applicant.attachment);
-        let ended = stale_leases::end_predecessor(self.call, &key, self.role(), self.management, self.records);
+        let ended = stale_leases::end_predecessor(
+            self.call,
+            &key,
+            self.applicant.netns,
+            self.role(),
+            self.management,
+            self.records,
+        );
         ended.unwrap_or_else(|error| {
             journal::warn(format!("cannot tell whether the earlier attachment is dead: {error}"));
             false

@@ -35,6 +35,7 @@ const LINKS_TIMEOUT: Duration = Duration::from_millis(300);
 pub(crate) fn end_predecessor(
     call: &Call,
     key: &AttachmentKey,
+    netns: &Path,
     role: Role,
     management: &AddressManagement<'_>,
     records: &Records<'_>,
@@ -43,6 +44,9 @@ pub(crate) fn end_predecessor(
     let lock = records.lock_nat()?;
     let Some(held) = records.held(key)? else { return Ok(false) };
     let Fate::Gone(why) = Fate::of(&held) else { return Ok(false) };
+    if role == Role::Ipam && !is_in_another(&held, netns) {
+        return Ok(false);
+    }
     if role == Role::Main {
         let host_end = HostEnd::named(&call.config.name, &key.container_id, &key.interface)?;
         links::delete(&host_end)?;
@@ -64,13 +68,22 @@ pub(crate) fn end_predecessor(
     Ok(true)
 }
 
-/// Frees all leases of a data directory whose containers are gone. Returns how many attachments that were; none too if
-/// other ADDs do not end in time. The caller must not hold the lock of attachments.
+/// An IPAM plugin enters no namespace, and may be run where none is seen: that nothing is at the recorded path proves
+/// nothing there. That the container has another namespace now does.
+fn is_in_another(held: &Held, netns: &Path) -> bool {
+    let now = sandbox::identify(netns);
+    held.record.sandbox.as_ref().zip(now.as_ref()).is_some_and(|(recorded, now)| recorded.differs_from(now))
+}
+
+/// Frees all leases of a data directory whose containers are gone. Returns how many attachments that were: none as IPAM
+/// plugin, and none if other ADDs do not end in time. The caller must not hold the lock of attachments.
 pub(crate) fn free_all(records: &Records<'_>, role: Role) -> Result<usize, CniError> {
+    if role == Role::Ipam {
+        // It may not see the others' namespaces, and the main plugin may be ours and hold the lock.
+        return Ok(0);
+    }
     let directory = records.directory();
-    // As IPAM plugin the main plugin may be ours, hold the lock, and wait for this.
-    let timeout = if role == Role::Main { ALONE_TIMEOUT } else { Duration::ZERO };
-    let Some(alone) = alone_within(directory, timeout)? else { return Ok(0) };
+    let Some(alone) = alone_within(directory)? else { return Ok(0) };
     let holdings = Holdings::read(directory, None)?;
     if holdings.boot != records.boot() {
         return Ok(0);
@@ -90,8 +103,8 @@ pub(crate) fn free_all(records: &Records<'_>, role: Role) -> Result<usize, CniEr
     Ok(freed.attachments.len())
 }
 
-fn alone_within(directory: &Path, timeout: Duration) -> Result<Option<Alone>, CniError> {
-    let deadline = Instant::now() + timeout;
+fn alone_within(directory: &Path) -> Result<Option<Alone>, CniError> {
+    let deadline = Instant::now() + ALONE_TIMEOUT;
     loop {
         match Alone::at_once(directory)? {
             None if Instant::now() < deadline => std::thread::sleep(ALONE_POLL),

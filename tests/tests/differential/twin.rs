@@ -54,6 +54,11 @@ impl Twin {
 
     /// Runs a case in network namespaces of its own: what is there before its first step, and after each.
     pub(crate) fn run(&self, case: &Case) -> Vec<Seen> {
+        // A network keeps its leases between steps, not between cases: to ours an address that another network of the node
+        // holds is not free.
+        for directory in [DATA, "/var/lib/elsewhere"] {
+            drop(fs::remove_dir_all(directory));
+        }
         match &case.ground.resolv_conf {
             Some(text) => fs::write(RESOLV_CONF, text).unwrap(),
             None => drop(fs::remove_file(RESOLV_CONF)),
