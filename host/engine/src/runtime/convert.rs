@@ -101,10 +101,12 @@ pub(crate) fn edges_in(edges: wit_attachment::Edges) -> Edges {
 /// Bytes kept of what a policy tells people.
 const MESSAGE_BYTES: usize = 1024;
 
-/// A policy's text as people may see it: one line without terminal commands, cut at `most` bytes.
+/// A policy's text as people may see it: one line without terminal commands, cut at `most` bytes. A panic has line breaks,
+/// which are spaces then; other control characters are escaped.
 pub(crate) fn one_line(text: &str, most: usize) -> String {
     let kept = &text[..text.floor_char_boundary(most)];
-    let mut line = gingham_untrusted::text::line(kept).into_owned();
+    let spaced = kept.replace(['\n', '\r', '\t'], " ");
+    let mut line = gingham_untrusted::text::line(&spaced).into_owned();
     if kept.len() < text.len() {
         line.push('…');
     }
