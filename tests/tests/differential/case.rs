@@ -104,6 +104,14 @@ impl Case {
         self.network.get("macspoofchk").is_some()
     }
 
+    /// Whether masquerade is spoken of somewhere.
+    pub(crate) fn has_masquerade(&self) -> bool {
+        let speaks = |object: &Value| {
+            object.as_object().is_some_and(|object| object.keys().any(|key| key.eq_ignore_ascii_case("ipMasq")))
+        };
+        speaks(&self.network) || self.steps.iter().any(|step| speaks(&step.change))
+    }
+
     /// The bridge's name.
     pub(crate) fn bridge(&self) -> &str {
         self.network["bridge"].as_str().filter(|name| !name.is_empty()).unwrap_or("cni0")

@@ -69,7 +69,21 @@ pub(crate) fn bridges(dice: &mut Dice, index: usize) -> Case {
         case.network["vlan"] = json!(if *FILTERS_VLANS { 0 } else { number });
     }
     spell(dice, &mut case.network);
+    masquerade(dice, &mut case);
     case
+}
+
+/// Also switched off while containers run. Last of all, so that the rest of a case is what it was without.
+fn masquerade(dice: &mut Dice, case: &mut Case) {
+    if dice.percent(20) && !case.has_masquerade() {
+        case.network["ipMasq"] = json!(true);
+    }
+    if dice.percent(20) && case.network["ipMasq"] == json!(true) {
+        for step in case.steps.iter_mut().skip(1) {
+            let change = if step.change.is_null() { json!({}) } else { step.change.take() };
+            step.change = with(change, json!({"ipMasq": false}));
+        }
+    }
 }
 
 fn sets_for(ranges: &mut Ranges, dice: &mut Dice) -> Vec<Vec<Range>> {

@@ -14,6 +14,7 @@ mod dice;
 mod faults;
 mod generate;
 mod guards;
+mod masquerade;
 mod printed;
 mod ranges;
 mod seen;
@@ -44,6 +45,7 @@ const SHOWN: u64 = 4;
 fn are_installed() -> bool {
     what_did_not_run::has(&format!("{REFERENCE}/bridge"), "containernetworking-plugins")
         && what_did_not_run::has(guards::NFT, "nftables")
+        && masquerade::SAVE.iter().all(|save| what_did_not_run::has(save, "iptables"))
 }
 
 fn number(variable: &str, otherwise: impl FnOnce() -> u64) -> u64 {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::case::{ASKED_FOR, Case};
 use crate::guards;
+use crate::masquerade;
 
 /// What was seen after one step.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub(crate) struct Seen {
     pub(crate) leases: Vec<String>,
     /// "0: 10.1.0.2": the last address that was handed out, by range set.
     pub(crate) turn: Vec<String>,
-    /// Links, addresses, routes, guards; `null` where no kernel is involved.
+    /// Links, addresses, routes, masquerade, guards; `null` where no kernel is involved.
     pub(crate) state: Value,
     /// For people.
     pub(crate) stderr: String,
@@ -100,6 +101,7 @@ pub(crate) fn state_of(case: &Case, containers: &[Container]) -> Value {
             "ipv6": setting("ipv6/conf/all/forwarding"),
         },
         "containers": inside.collect::<serde_json::Map<String, Value>>(),
+        "masqueraded": case.has_masquerade().then(masquerade::of_containers),
         "guards": case.has_guards().then(|| guards::of(containers)),
     })
 }
