@@ -216,7 +216,7 @@ impl Add<'_> {
     fn free_the_dead(&self) -> Result<bool, CniError> {
         // What this ADD holds itself would keep it from being alone. It has recorded nothing yet.
         drop(self.without_gc.take());
-        let freed = stale_leases::free_all(self.records, self.role());
+        let freed = stale_leases::free_all(&self.call.config.name, self.records, self.role());
         if self.link.is_some() {
             self.without_gc.set(self.records.keep_gc_out()?);
         }

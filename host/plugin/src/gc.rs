@@ -19,7 +19,8 @@ use crate::links;
 use crate::nat;
 use crate::plan::{AddressSource, HostEnd, Role};
 use crate::records::{End, Records};
-use crate::remains::Fate;
+use crate::remains;
+use crate::stale_leases::LINKS_TIMEOUT;
 
 /// Serves GC. Goes on after errors and reports them together.
 ///
@@ -39,14 +40,16 @@ pub(crate) fn gc(call: &Call) -> Result<(), CniError> {
     // As IPAM plugin it makes no links, and the main plugin may be ours and have the lock.
     let _without_adds = (role == Role::Main).then(|| records.keep_adds_out()).transpose()?;
     let recorded = records.attachments()?;
-    let alive = if list.is_none() { alive(call, &recorded) } else { HashSet::new() };
+    let alive = if list.is_none() { alive(call, role, &recorded)? } else { HashSet::new() };
     let (stale, staying) = divide(&known, recorded, &valid, &alive);
     let mut unguarded = Ok(());
     if role == Role::Main {
         // An address is not freed while an interface may still have it.
         let staying = host_ends(call, &valid, &staying)?;
         let mut errors = unlink(call, &stale, &staying);
-        errors.extend(links::delete_stale(&call.config.name, &staying));
+        if list.is_some() {
+            errors.extend(links::delete_stale(&call.config.name, &staying));
+        }
         CniError::join(errors).map_or(Ok(()), Err)?;
         unguarded = remove_stale_guards(call, &staying);
     }
@@ -86,13 +89,17 @@ fn forget(
     }
     let is_asked = BridgeConfig::asks_for_masquerade(&call.config.object);
     nat::leave(&call.config.name, records, stale, is_asked, forget)?;
-    // ADDs are kept out: whatever else is masqueraded is left over.
+    // A ruleset that others flushed comes back.
     nat::settle(&call.config.name, records).map(drop)
 }
 
 /// The attachments that are not certainly dead. A runtime that hands over no list has named none of them as stale, and one
 /// whose state was lost would take the addresses of running containers away.
-fn alive(call: &Call, recorded: &[(AttachmentKey, AttachmentRecord)]) -> HashSet<AttachmentKey> {
+fn alive(
+    call: &Call,
+    role: Role,
+    recorded: &[(AttachmentKey, AttachmentRecord)],
+) -> Result<HashSet<AttachmentKey>, CniError> {
     let network = call.config.name.as_str();
     let held = |(key, record): &(AttachmentKey, AttachmentRecord)| Held {
         network: network.to_owned(),
@@ -100,16 +107,21 @@ fn alive(call: &Call, recorded: &[(AttachmentKey, AttachmentRecord)]) -> HashSet
         record: record.clone(),
         adopted_from: Vec::new(),
     };
-    let containers = recorded.iter().filter(|(key, _)| key.is_of_container()).map(held);
-    let alive: HashSet<AttachmentKey> =
-        containers.filter(|held| !matches!(Fate::of(held), Fate::Gone(_))).map(|held| held.key).collect();
+    let containers: Vec<Held> = recorded.iter().filter(|(key, _)| key.is_of_container()).map(held).collect();
+    let mut alive: HashSet<AttachmentKey> = containers.iter().map(|held| held.key.clone()).collect();
+    // An IPAM plugin may be run where it sees no namespaces.
+    if role == Role::Main {
+        let (mut gone, _) = remains::judge(containers);
+        remains::take_linked(&mut gone, LINKS_TIMEOUT)?;
+        gone.iter().for_each(|(held, _)| drop(alive.remove(&held.key)));
+    }
     if !alive.is_empty() {
         journal::warn(format!(
             "network {network}: cni.dev/valid-attachments is missing: {} attachments whose sandbox is still there are kept",
             alive.len()
         ));
     }
-    alive
+    Ok(alive)
 }
 
 /// What goes and what stays, of what is recorded. What was not known before is newer than the list.

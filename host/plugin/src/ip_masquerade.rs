@@ -18,7 +18,7 @@ pub struct Restored {
     pub changed: Result<bool, String>,
 }
 
-/// Makes the kernel masquerade what the records say and nothing else, network by network.
+/// Makes the kernel masquerade what the records say, network by network.
 ///
 /// # Errors
 /// If the store cannot be read.

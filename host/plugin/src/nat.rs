@@ -13,6 +13,7 @@ use gingham_engine::ledger::AttachmentRecord;
 use gingham_engine::store::StoreError;
 use gingham_net::masquerade::{self, Extent, MasqueradeError, Masqueraded, Outcome, ReferenceNames};
 use gingham_net::netlink::{Netfilter, Socket};
+use gingham_net::netns::NetnsError;
 use ipnet::IpNet;
 use sha2::{Digest, Sha512};
 
@@ -67,9 +68,14 @@ pub(crate) fn leave_locked<'k>(
     lock: Option<&Lock>,
     forget: impl FnOnce() -> Result<(), CniError>,
 ) -> Result<(), CniError> {
-    // About a store that cannot be read `forget` has the better words.
-    let known = keys.into_iter().map(|key| records.attachment(key).unwrap_or_default());
-    let concerned: Vec<Option<AttachmentRecord>> = known.filter(|record| concerns(record.as_ref(), is_asked)).collect();
+    let known = keys.into_iter().map(|key| match records.attachment(key) {
+        // About a damaged store `forget` has the better words.
+        Err(RecordsError::Store(StoreError::Damaged { .. })) => Ok(None),
+        read => read,
+    });
+    let known = known.collect::<Result<Vec<_>, _>>()?;
+    let concerned: Vec<Option<AttachmentRecord>> =
+        known.into_iter().filter(|record| concerns(record.as_ref(), is_asked)).collect();
     let mut kernel = if concerned.is_empty() { None } else { open_if_any(network)? };
     if let Some(kernel) = &mut kernel {
         if !masquerade::earlier_rules(kernel, network.as_str())?.is_empty() {
@@ -92,15 +98,15 @@ pub(crate) fn leave_locked<'k>(
     }
 }
 
-/// Makes the kernel masquerade what the records say and nothing else. ADDs must be kept out. Records of another boot say
-/// nothing.
+/// Makes the kernel masquerade what the records say. What it masquerades beside that stays: a network of this name may have
+/// records in another data directory, too. ADDs must be kept out. Records of another boot say nothing.
 pub(crate) fn settle(network: &NetworkName, records: &Records<'_>) -> Result<Outcome, CniError> {
     let _lock = records.lock_nat()?;
     if records.look()?.is_none() {
         return Ok(Outcome::AlreadyThere);
     }
     let Some(mut kernel) = open_if_any(network)? else { return Ok(Outcome::AlreadyThere) };
-    match restore(&mut kernel, network, records, Extent::Exact) {
+    match restore(&mut kernel, network, records, Extent::Adding) {
         Err(MasqueradeFault::Kernel(MasqueradeError::KernelLacks { .. })) if records.masquerades_nobody()? => {
             Ok(Outcome::AlreadyThere)
         }
@@ -114,6 +120,22 @@ pub(crate) fn settle_in(directory: &Path, network: &str) -> Result<Outcome, CniE
     settle(&name, &Records::of(&name, directory, None)?)
 }
 
+/// Ends the masquerade of attachments that are recorded no more. ADDs must be kept out.
+pub(crate) fn end(directory: &Path, network: &str, ended: Vec<AttachmentRecord>) -> Result<(), CniError> {
+    // First what the others need: a rule of an earlier version goes with it.
+    settle_in(directory, network)?;
+    let name = NetworkName::new(network)?;
+    let records = Records::of(&name, directory, None)?;
+    let _lock = records.lock_nat()?;
+    let Some(mut kernel) = open_if_any(&name)? else { return Ok(()) };
+    let ended: Vec<Option<AttachmentRecord>> = ended.into_iter().map(Some).collect();
+    masquerade::remove(&mut kernel, name.as_str(), &addresses_of(&ended))?;
+    if records.masquerades_nobody()? {
+        masquerade::remove_unused(&mut kernel, name.as_str())?;
+    }
+    Ok(())
+}
+
 /// Why the masquerade could not be restored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MasqueradeFault {
@@ -123,6 +145,9 @@ pub(crate) enum MasqueradeFault {
     /// The records cannot be used.
     #[error(transparent)]
     Records(#[from] RecordsError),
+    /// A container of an earlier version is there, and its addresses cannot be read.
+    #[error(transparent)]
+    Container(#[from] NetnsError),
 }
 
 impl From<MasqueradeFault> for CniError {
@@ -130,6 +155,7 @@ impl From<MasqueradeFault> for CniError {
         match fault {
             MasqueradeFault::Kernel(error) => error.into(),
             MasqueradeFault::Records(error) => error.into(),
+            MasqueradeFault::Container(error) => error.into(),
         }
     }
 }
@@ -147,7 +173,7 @@ fn restore(
 fn wanted(records: &Records<'_>, earlier: &[IpNet]) -> Result<Masqueraded, MasqueradeFault> {
     let mut known = records.attachments()?;
     if !earlier.is_empty() {
-        let found = earlier::find(&known, earlier);
+        let found = earlier::find(&known, earlier)?;
         records.put_masquerades(&found)?;
         for (key, masquerade) in found {
             known.iter_mut().filter(|(known, _)| *known == key).for_each(|(_, record)| {

@@ -6,7 +6,7 @@
 
 mod fate;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 use gingham_engine::ledger::{Ledger, LedgerQueries};
@@ -121,7 +121,7 @@ pub fn free(_: &Alone, data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -
         ledger.commit()?;
     }
     freed.guards_left = unguard(&freed.attachments);
-    freed.masquerade_left = unmasquerade(data_dir, gone);
+    freed.masquerade_left = unmasquerade(data_dir, &freed.attachments);
     // What was adopted takes its file with it, as with DEL.
     for (held, _) in &freed.attachments {
         let adoption = Adoption { from: held.adopted_from.clone(), ..Adoption::default() };
@@ -131,13 +131,14 @@ pub fn free(_: &Alone, data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -
 }
 
 /// Ends the masquerade of what is recorded no more, and says what went wrong.
-fn unmasquerade(data_dir: &Path, gone: &[Judged]) -> Vec<String> {
-    let networks: BTreeSet<&str> = gone.iter().map(|(held, _)| held.network.as_str()).collect();
-    let settle = |network: &str| {
-        let fault = nat::settle_in(data_dir, network).err()?;
+fn unmasquerade(data_dir: &Path, freed: &[Judged]) -> Vec<String> {
+    let end = |freed: &[Judged]| {
+        let network = &freed.first()?.0.network;
+        let ended = freed.iter().map(|(held, _)| held.record.clone()).collect();
+        let fault = nat::end(data_dir, network, ended).err()?;
         Some(format!("the network {network} may still masquerade addresses of theirs: {fault}"))
     };
-    networks.into_iter().filter_map(settle).collect()
+    freed.chunk_by(|(one, _), (other, _)| one.network == other.network).filter_map(end).collect()
 }
 
 /// Removes the guards of ports that are gone, and says what went wrong.

@@ -28,7 +28,7 @@ const ALONE_TIMEOUT: Duration = Duration::from_secs(1);
 const ALONE_POLL: Duration = Duration::from_millis(10);
 
 /// How long the kernel may take to remove the interfaces of a namespace that is gone.
-const LINKS_TIMEOUT: Duration = Duration::from_millis(300);
+pub(crate) const LINKS_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Ends the attachment of this key if its sandbox is gone: a runtime starts a container with the id it had before its node
 /// restarted. Returns whether it was so. The caller is an ADD under way.
@@ -44,7 +44,7 @@ pub(crate) fn end_predecessor(
     let lock = records.lock_nat()?;
     let Some(held) = records.held(key)? else { return Ok(false) };
     let Fate::Gone(why) = Fate::of(&held) else { return Ok(false) };
-    if role == Role::Ipam && !is_in_another(&held, netns) {
+    if role == Role::Ipam && !is_in_another(&held, netns) || role == Role::Main && is_linked(&held)? {
         return Ok(false);
     }
     if role == Role::Main {
@@ -75,16 +75,22 @@ fn is_in_another(held: &Held, netns: &Path) -> bool {
     held.record.sandbox.as_ref().zip(now.as_ref()).is_some_and(|(recorded, now)| recorded.differs_from(now))
 }
 
-/// Frees all leases of a data directory whose containers are gone. Returns how many attachments that were: none as IPAM
-/// plugin, and none if other ADDs do not end in time. The caller must not hold the lock of attachments.
-pub(crate) fn free_all(records: &Records<'_>, role: Role) -> Result<usize, CniError> {
+/// Whether an interface of this attachment is still on the node: something may live in a namespace that lost its name.
+fn is_linked(held: &Held) -> Result<bool, CniError> {
+    Ok(!remains::take_linked(&mut vec![(held.clone(), String::new())], LINKS_TIMEOUT)?.is_empty())
+}
+
+/// Frees the leases of a network whose containers are gone. Returns how many attachments that were: none as IPAM plugin, and
+/// none if other ADDs do not end in time. The caller must not hold the lock of attachments.
+pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role) -> Result<usize, CniError> {
     if role == Role::Ipam {
         // It may not see the others' namespaces, and the main plugin may be ours and hold the lock.
         return Ok(0);
     }
     let directory = records.directory();
     let Some(alone) = alone_within(directory)? else { return Ok(0) };
-    let holdings = Holdings::read(directory, None)?;
+    // Of other networks there may be leases without a link of ours, which only their namespaces' paths could tell of.
+    let holdings = Holdings::read(directory, Some(network.as_str()))?;
     if holdings.boot != records.boot() {
         return Ok(0);
     }
@@ -129,7 +135,7 @@ pub(crate) fn end_renamed(
         let is_of_another_network = held.network != call.config.name.as_str() && held.key == *key;
         if is_of_another_network
             && held.record.boot == records.boot()
-            && is_the_one(&held, link.as_ref(), named.as_ref())
+            && is_the_one(&held, role, link.as_ref(), named.as_ref())?
         {
             end_in(&held, role, records)?;
         }
@@ -137,14 +143,15 @@ pub(crate) fn end_renamed(
     Ok(())
 }
 
-fn is_the_one(held: &Held, link: Option<&String>, named: Option<&Sandbox>) -> bool {
+fn is_the_one(held: &Held, role: Role, link: Option<&String>, named: Option<&Sandbox>) -> Result<bool, CniError> {
     let record = &held.record;
     let in_this_sandbox = match (&record.sandbox, named) {
         (Some(recorded), Some(named)) => !recorded.differs_from(named),
         _ => false,
     };
     let on_this_link = record.link.is_some() && record.link.as_ref() == link;
-    (in_this_sandbox && on_this_link) || matches!(Fate::of(held), Fate::Gone(_))
+    let is_gone = || matches!(Fate::of(held), Fate::Gone(_));
+    Ok((in_this_sandbox && on_this_link) || (role == Role::Main && is_gone() && !is_linked(held)?))
 }
 
 fn end_in(held: &Held, role: Role, records: &Records<'_>) -> Result<(), CniError> {

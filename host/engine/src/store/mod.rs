@@ -1,4 +1,4 @@
-//! The durable store: a directory with one LMDB file, in which a committed lease survives the loss of power.
+//! The durable store: a directory with one LMDB file, in which a committed lease survives any kill.
 //!
 //! # What is in the directory
 //!
