@@ -113,7 +113,9 @@ fn alive(
     if role == Role::Main {
         let (mut gone, _) = remains::judge(containers);
         remains::take_linked(&mut gone, LINKS_TIMEOUT)?;
-        gone.iter().for_each(|(held, _)| drop(alive.remove(&held.key)));
+        for (held, _) in &gone {
+            alive.remove(&held.key);
+        }
     }
     if !alive.is_empty() {
         journal::warn(format!(

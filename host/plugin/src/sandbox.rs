@@ -1,5 +1,6 @@
 //! The container's network namespace, which must not be the plugin's own.
 
+use std::fs::DirEntry;
 use std::path::Path;
 
 use gingham_engine::ledger::Sandbox;
@@ -51,6 +52,16 @@ pub(crate) fn is_another(namespace: &NetNs, recorded: &Sandbox) -> bool {
     }
     let Some(cookie) = recorded.cookie else { return false };
     namespace.cookie().is_ok_and(|now| now.is_some_and(|now| now != cookie))
+}
+
+/// Whether a process of this node is in the recorded namespace. Those that may not be looked at do not count.
+pub(crate) fn has_process(recorded: &Sandbox) -> bool {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
+    let is_process = |entry: &DirEntry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    let is_inside = |entry: DirEntry| {
+        NetNs::open(entry.path().join("ns/net")).is_ok_and(|namespace| !is_another(&namespace, recorded))
+    };
+    entries.flatten().filter(is_process).any(is_inside)
 }
 
 fn is_own(namespace: &NetNs) -> Result<bool, NetnsError> {

@@ -72,6 +72,23 @@ fn the_living_are_not_freed_for_one_that_finds_no_address() {
 }
 
 /// An address that somebody names is freed for him as well.
+/// Its name was taken away, and a process lives on in it.
+#[test]
+fn a_namespace_without_its_name_lives_as_long_as_a_process_is_in_it() {
+    let node = Node::new();
+    let named = node.container("named");
+    Cni::add(&narrow(), &named).run().result();
+    let mut sleeper = named.inside(|| std::process::Command::new("sleep").arg("100").spawn().unwrap());
+    let leases = kernel::leases("mynet");
+    named.vanish();
+    ctl(&["gc"]).done();
+    assert_eq!(kernel::leases("mynet"), leases);
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    ctl(&["gc"]).done();
+    assert_eq!(kernel::leases("mynet"), [""; 0]);
+}
+
 #[test]
 fn an_address_asked_for_by_name_is_had_from_the_dead() {
     let node = Node::new();

@@ -20,6 +20,12 @@ pub(super) fn write(findings: &Findings, out: &mut Output) -> io::Result<()> {
             writeln!(out, "  container {} of network {network}: {why}", short(&key.container_id))?;
         }
     }
+    writeln!(
+        out,
+        "not found by any of this: addresses taken with `ginghamctl allocate`, and those of containers that another main \
+         plugin attached and no runtime's result names; take them again with --address, or end those containers, before \
+         the next ADD"
+    )?;
     for unclear in &findings.unclear {
         writeln!(out, "unclear: {unclear}")?;
     }

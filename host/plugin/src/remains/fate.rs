@@ -60,8 +60,15 @@ impl Fate {
     }
 
     /// Of the container whose namespace was at this path when it came. An ADD under way is safe: its namespace is made
-    /// before it starts.
+    /// before it starts. A namespace lives on without its name as long as a process is in it.
     fn of_namespace(netns: &str, sandbox: Option<&Sandbox>) -> Self {
+        match Self::of_path(netns, sandbox) {
+            Self::Gone(_) if sandbox.is_some_and(sandbox::has_process) => Self::There,
+            fate => fate,
+        }
+    }
+
+    fn of_path(netns: &str, sandbox: Option<&Sandbox>) -> Self {
         if netns.is_empty() {
             return Self::Unknown("no namespace is recorded".to_owned());
         }
@@ -110,17 +117,17 @@ pub fn take_linked(gone: &mut Vec<Judged>, patience: Duration) -> Result<Vec<Jud
     }
 }
 
-/// The plugin writes on its end of a container's link whose it is.
+/// The plugin writes on its end of a container's link whose it is. An ADD that was killed did not come to it, and an
+/// administrator may have written something else; the name is a hash of the three.
 fn belongs_to(link: &Link, held: &Held) -> bool {
     let AttachmentKey { container_id, interface } = &held.key;
-    match &link.alias {
-        Some(alias) => *alias == alias::of_attachment(&held.network, container_id, interface),
-        // An ADD that was killed before it could write it. The name is a hash of the three.
-        None => NetworkName::new(&held.network)
-            .ok()
-            .and_then(|network| HostEnd::named(&network, container_id, interface).ok())
-            .is_some_and(|end| link.is_veth() && link.name == end.name.as_str()),
-    }
+    let has_alias = link.alias.as_ref() == Some(&alias::of_attachment(&held.network, container_id, interface));
+    let has_name = || {
+        let network = NetworkName::new(&held.network).ok()?;
+        let end = HostEnd::named(&network, container_id, interface).ok()?;
+        Some(link.is_veth() && link.name == end.name.as_str())
+    };
+    has_alias || has_name().unwrap_or_default()
 }
 
 #[cfg(test)]
