@@ -36,6 +36,7 @@ pub(crate) const TOLERATED: &[Tolerance] = &[
     goes_on("CHECK looks at what was made", check_of_gateway),
     goes_on("CHECK looks at what was made", check_without_ranges),
     goes_on("CHECK of a network without addresses", check_of_layer_2),
+    ends("Masquerade", masquerade_stays),
     goes_on("The bridge's hardware address", address_of_bridge),
     ends("What others have made stays", stays),
     goes_on("Routes have all their attributes", route_attributes),
@@ -159,6 +160,13 @@ fn leaves_nothing(fact: &Fact<'_>) -> bool {
         _ => false,
     };
     fact.step.verb == "ADD" && failed && as_before
+}
+
+/// The reference takes away what the configuration asks for by now.
+fn masquerade_stays(fact: &Fact<'_>) -> bool {
+    let is_masquerade = matches!(&fact.place, Place::State(path) if path.starts_with("masqueraded"));
+    let is_off = fact.network.get("ipMasq") == Some(&json!(false));
+    is_masquerade && is_off && fact.step.verb == "DEL" && fact.gingham.answer.is_success()
 }
 
 /// What comes after the addresses failed: the kernel's work, or to tell so many of them in an old version.
