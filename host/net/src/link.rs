@@ -2,6 +2,7 @@
 
 mod description;
 pub(crate) mod message;
+mod namespace_number;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use crate::{Mac, NetError};
 
 pub use crate::operational_state::OperationalState;
 pub use description::{BridgePort, Link, VlanFiltering};
+pub use namespace_number::namespace_number;
 
 /// `RTNLGRP_LINK`.
 const LINK_GROUP: u32 = 1;

@@ -21,6 +21,8 @@ const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 /// An interface in a namespace that is not the node's.
 struct Interface {
     netns: PathBuf,
+    /// What the node calls the namespace.
+    number: Option<i32>,
     link: Link,
     addresses: Vec<IpNet>,
 }
@@ -37,9 +39,13 @@ pub fn find(known: &[PathBuf]) -> Result<Vec<FoundLink>, RecoveryError> {
     if ours.is_empty() {
         return Ok(Vec::new());
     }
-    let interfaces: Vec<Interface> = namespaces(known)?.iter().flat_map(interfaces).collect();
+    let namespaces = namespaces(known)?;
+    let interfaces: Vec<Interface> =
+        namespaces.iter().flat_map(|namespace| interfaces(namespace, number_of(&mut host, namespace))).collect();
     let found = |link: Link| {
-        let inside = interfaces.iter().filter(|interface| is_pair(&link, &interface.link));
+        // Containers that are nodes themselves have links of the same numbers inside.
+        let is_there = |interface: &&Interface| interface.number.is_none() || interface.number == link.peer_netns;
+        let inside = interfaces.iter().filter(is_there).filter(|interface| is_pair(&link, &interface.link));
         let inside = inside.map(|found| Inside { netns: found.netns.clone(), addresses: found.addresses.clone() });
         FoundLink { owner: owner(&link), inside: inside.collect(), name: link.name }
     };
@@ -49,6 +55,11 @@ pub fn find(known: &[PathBuf]) -> Result<Vec<FoundLink>, RecoveryError> {
 fn is_pair(outside: &Link, inside: &Link) -> bool {
     let is_interface = owner(outside).is_none_or(|(_, key)| key.interface == inside.name);
     is_interface && outside.peer == Some(inside.index) && inside.peer == Some(outside.index)
+}
+
+/// None where the kernel does not say.
+fn number_of(host: &mut Socket<Route>, namespace: &NetNs) -> Option<i32> {
+    link::namespace_number(host, namespace).ok().flatten()
 }
 
 /// An alias that was cut names somebody else, whose link would have another name.
@@ -76,7 +87,7 @@ fn namespaces(known: &[PathBuf]) -> Result<Vec<NetNs>, RecoveryError> {
 }
 
 /// The veths in a namespace. One that went away meanwhile has none.
-fn interfaces(namespace: &NetNs) -> Vec<Interface> {
+fn interfaces(namespace: &NetNs, number: Option<i32>) -> Vec<Interface> {
     let listed = namespace.enter(|| -> Option<Vec<Interface>> {
         let mut kernel = Socket::<Route>::open().ok()?;
         let links = link::list(&mut kernel, None).ok()?;
@@ -84,7 +95,7 @@ fn interfaces(namespace: &NetNs) -> Vec<Interface> {
         let interface = |link: Link| {
             let all = address::list(&mut kernel, link.index).ok()?;
             let addresses = all.into_iter().map(|found| found.net).filter(|net| !is_of_link(net.addr())).collect();
-            Some(Interface { netns: namespace.path().to_owned(), link, addresses })
+            Some(Interface { netns: namespace.path().to_owned(), number, link, addresses })
         };
         Some(veths.filter_map(interface).collect())
     });
