@@ -39,7 +39,10 @@ fn documented() -> Vec<(String, Value)> {
 /// What a reader puts in its place: the cluster's store, and a policy of one's own.
 fn on_this_machine(mut network: Value) -> Value {
     if network["ipam"]["cluster"].is_object() {
-        network["ipam"]["cluster"] = json!({"store": "directory", "directory": "/run/tmp/cluster"});
+        fs::create_dir("/run/tmp/cluster").unwrap();
+        // Here no default route says at which address other nodes reach this one.
+        network["ipam"]["cluster"] =
+            json!({"store": "directory", "directory": "/run/tmp/cluster", "address": "192.0.2.1"});
     }
     if network["ipam"]["policy"] == "my-policy" {
         let built = gingham_build::build_policy(&workspace().join("policies/by-namespace")).unwrap();
