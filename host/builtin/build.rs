@@ -27,7 +27,8 @@ fn build() -> Result<(), Box<dyn Error>> {
     let manifest_dir = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let root = manifest_dir.ancestors().nth(2).ok_or("host/builtin is not two levels below the workspace")?;
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
-    let sources = ["sdk/src", "sdk/config/src", "sdk/Cargo.toml", "sdk/config/Cargo.toml", "wit"].map(PathBuf::from);
+    let sources =
+        ["sdk/src", "sdk/config/src", "sdk/Cargo.toml", "sdk/config/Cargo.toml", "sdk/wit"].map(PathBuf::from);
     for watched in POLICIES.map(|name| Path::new("policies").join(name)).into_iter().chain(sources) {
         println!("cargo:rerun-if-changed={}", root.join(watched).display());
     }

@@ -1,6 +1,7 @@
 //! What a policy answers.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::de::Error;
@@ -17,6 +18,7 @@ pub struct Assigned {
 
 /// What a container gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Answer {
     /// In the order of the result.
     pub addresses: Vec<Assigned>,
@@ -24,22 +26,51 @@ pub struct Answer {
     pub routes: Vec<Route>,
     /// Name resolution.
     pub dns: Option<Dns>,
+    /// One sentence for people: why it is this answer.
+    pub reason: Option<String>,
+}
+
+impl Answer {
+    /// An answer with these addresses.
+    pub fn of(addresses: impl IntoIterator<Item = Assigned>) -> Self {
+        Self { addresses: addresses.into_iter().collect(), ..Self::default() }
+    }
+
+    /// With these routes.
+    #[must_use]
+    pub fn with_routes(self, routes: Vec<Route>) -> Self {
+        Self { routes, ..self }
+    }
+
+    /// With this name resolution, if any.
+    #[must_use]
+    pub fn with_dns(self, dns: Option<Dns>) -> Self {
+        Self { dns, ..self }
+    }
+
+    /// With one sentence for people: why it is this answer. It is kept with the lease.
+    #[must_use]
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
 }
 
 impl From<Assigned> for Answer {
     fn from(assigned: Assigned) -> Self {
-        Self { addresses: vec![assigned], ..Self::default() }
+        Self::of([assigned])
     }
 }
 
 /// A route for the container. Its JSON form is CNI's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Route {
     /// Where it leads.
-    pub dst: IpNet,
+    #[serde(rename = "dst")]
+    pub destination: IpNet,
     /// Next hop; none (in JSON "" as well) means the gateway of the first address of the family.
-    #[serde(default, deserialize_with = "unless_blank")]
-    pub gw: Option<IpAddr>,
+    #[serde(rename = "gw", default, deserialize_with = "unless_blank")]
+    pub gateway: Option<IpAddr>,
     /// Bytes.
     #[serde(default)]
     pub mtu: Option<u32>,
@@ -58,20 +89,25 @@ pub struct Route {
 }
 
 impl Route {
+    /// A route without any of the options.
+    pub fn to(destination: IpNet) -> Self {
+        Self { destination, gateway: None, mtu: None, advmss: None, priority: None, table: None, scope: None }
+    }
+
     /// The routes with the prefixes that the kernel would make of them.
     pub fn as_the_kernel_takes_them(routes: &[Self]) -> Vec<Self> {
-        routes.iter().map(|route| Self { dst: route.dst.trunc(), ..route.clone() }).collect()
+        routes.iter().map(|route| Self { destination: route.destination.trunc(), ..route.clone() }).collect()
     }
 
     /// What no kernel would take as a route, each with its key under `routes`.
     pub fn problems(routes: &[Self]) -> Vec<Problem> {
-        let fault = |route: &Self| match route.gw {
+        let fault = |route: &Self| match route.gateway {
             // Of an IPv6 route the kernel takes the prefix, an IPv4 one it refuses.
-            _ if route.dst.addr().is_ipv4() && route.dst != route.dst.trunc() => {
-                Some(("dst", format!("{} has host bits set", route.dst)))
+            _ if route.destination.addr().is_ipv4() && route.destination != route.destination.trunc() => {
+                Some(("dst", format!("{} has host bits set", route.destination)))
             }
-            Some(gateway) if gateway.is_ipv4() != route.dst.addr().is_ipv4() => {
-                Some(("gw", format!("{gateway} is of another family than {}", route.dst)))
+            Some(gateway) if gateway.is_ipv4() != route.destination.addr().is_ipv4() => {
+                Some(("gw", format!("{gateway} is of another family than {}", route.destination)))
             }
             _ => None,
         };
@@ -102,6 +138,7 @@ pub struct Dns {
 
 /// A fault in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problem {
     /// The key's path: "ranges[0][1].rangeStart".
     pub key: String,
@@ -124,17 +161,37 @@ impl From<gingham_config::ConfigError> for Problem {
 
 /// Why a request is not granted; each text is a sentence for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
-    /// No address is left. The host may then wake a resting one and ask again.
+    /// No address is left. The host may then let a cooling one count as free and ask again.
     Exhausted(String),
     /// An address that was asked for by name cannot be had.
     Unavailable(String),
     /// Not now; the runtime tries again.
-    TryAgain(String),
+    TryAgain {
+        /// For the operator.
+        message: String,
+        /// When, if the policy knows.
+        after: Option<Duration>,
+    },
     /// Never.
     Denied(String),
     /// The configuration is at fault.
     InvalidConfig(Problem),
     /// Anything else.
     Other(String),
+}
+
+impl Refusal {
+    /// The sentence for the operator.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Exhausted(message)
+            | Self::Unavailable(message)
+            | Self::TryAgain { message, .. }
+            | Self::Denied(message)
+            | Self::Other(message) => message,
+            Self::InvalidConfig(problem) => &problem.message,
+        }
+    }
 }

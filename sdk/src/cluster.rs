@@ -1,15 +1,14 @@
 //! The trait of policies that divide a range among the members of a cluster, and the glue to the contract.
 
-use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
-use crate::bindings::cluster;
-use crate::bindings::plain::gingham::ipam::{addresses as wit, attachment};
-use crate::guest::{allocate, check_config, tell_last_words};
-use crate::{Policy, Problem, Refusal, convert};
+use crate::bindings::cluster::exports::gingham::ipam::cluster;
+use crate::bindings::policy::gingham::ipam::{addresses as wit, answers, context};
+use crate::guest::{Checked, Exported, log_panics};
+use crate::range::number;
+use crate::{Context, IpRange, Policy, Problem, Refusal, convert};
 
 /// A policy that divides a range among the members of a cluster; see [`crate::policy!`].
 ///
@@ -18,14 +17,13 @@ use crate::{Policy, Problem, Refusal, convert};
 /// no two members ever hold the same one.
 ///
 /// ```
-/// use std::{net::IpAddr, ops::RangeInclusive};
-/// use gingham_sdk::{ClusterPolicy, Grid, IpNet, Problem, Refusal, shares};
+/// use gingham_sdk::{ClusterPolicy, Context, Grid, IpNet, IpRange, Problem, Refusal, shares};
 /// # use gingham_sdk::{Answer, Policy, Pool, Request};
 /// # #[derive(serde::Deserialize)] struct Config { range: IpNet }
 /// # struct FirstCome;
 /// # impl Policy for FirstCome {
 /// #     type Config = Config;
-/// #     fn pools(config: &Config) -> Result<Vec<Pool>, Vec<Problem>> {
+/// #     fn check_config(config: &Config, _: &Context) -> Result<Vec<Pool>, Vec<Problem>> {
 /// #         Ok(vec![Pool::new("range").subnet(config.range)])
 /// #     }
 /// #     fn allocate(_: &Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal> {
@@ -34,14 +32,14 @@ use crate::{Policy, Problem, Refusal, convert};
 /// # }
 ///
 /// impl ClusterPolicy for FirstCome {
-///     fn blocks(config: &Config) -> Result<Vec<Grid>, Vec<Problem>> {
-///         Ok(vec![Grid { range: config.range, block_length: 24 }])
+///     fn blocks(config: &Config, _: &Context) -> Result<Vec<Grid>, Vec<Problem>> {
+///         Ok(vec![Grid::new(config.range, 24).ok_or_else(|| vec![Problem::new("range", "is smaller than /24")])?])
 ///     }
-///     fn share(config: &Config, _: &[String], _: &str) -> Result<Vec<RangeInclusive<IpAddr>>, Refusal> {
-///         Ok(vec![config.range.network()..=config.range.broadcast()])
+///     fn share(config: &Config, _: &[String], _: &str) -> Result<Vec<IpRange>, Refusal> {
+///         Ok(vec![config.range.into()])
 ///     }
-///     fn next_block(config: &Config, _grid: usize) -> Result<IpNet, Refusal> {
-///         shares::next_unclaimed(config.range.network(), config.range.broadcast(), None)
+///     fn next_block(config: &Config, _: &Context, _grid: usize) -> Result<IpNet, Refusal> {
+///         shares::next_unclaimed(config.range.into(), None)
 ///             .ok_or_else(|| Refusal::Exhausted("all blocks are claimed".to_owned()))
 ///     }
 /// }
@@ -53,33 +51,48 @@ pub trait ClusterPolicy: Policy {
     ///
     /// # Errors
     /// Everything that is wrong with the configuration, each with its key.
-    fn blocks(config: &Self::Config) -> Result<Vec<Grid>, Vec<Problem>>;
+    fn blocks(config: &Self::Config, context: &Context) -> Result<Vec<Grid>, Vec<Problem>>;
 
     /// The ranges meant for `member` when these are all the members. It depends on nothing but its arguments, and not on
     /// the order of the members. It binds nobody: tools show it.
     ///
     /// # Errors
     /// A refusal, with a sentence for the operator.
-    fn share(config: &Self::Config, members: &[String], member: &str) -> Result<Vec<RangeInclusive<IpAddr>>, Refusal>;
+    fn share(config: &Self::Config, members: &[String], member: &str) -> Result<Vec<IpRange>, Refusal>;
 
     /// The block to claim next for a grid, counted from 0: one that [`crate::shares`] shows as unclaimed. If another member
     /// is faster, the host asks again.
     ///
     /// # Errors
     /// [`Refusal::Exhausted`] if no block is left.
-    fn next_block(config: &Self::Config, grid: usize) -> Result<IpNet, Refusal>;
+    fn next_block(config: &Self::Config, context: &Context, grid: usize) -> Result<IpNet, Refusal>;
 }
 
 /// A range in blocks of one size, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
-    /// The whole range, without host bits.
-    pub range: IpNet,
-    /// The prefix length of a block: not shorter than the range's.
-    pub block_length: u8,
+    range: IpNet,
+    block_length: u8,
 }
 
 impl Grid {
+    /// The blocks with prefixes of this length. None if such a block is larger than the range, or smaller than an
+    /// address.
+    pub fn new(range: IpNet, block_length: u8) -> Option<Self> {
+        let sound = (range.prefix_len()..=range.max_prefix_len()).contains(&block_length);
+        sound.then(|| Self { range: range.trunc(), block_length })
+    }
+
+    /// The whole range, without host bits.
+    pub fn range(&self) -> IpNet {
+        self.range
+    }
+
+    /// The prefix length of a block.
+    pub fn block_length(&self) -> u8 {
+        self.block_length
+    }
+
     /// How many blocks; `u128::MAX` stands for that many or more.
     pub fn block_count(&self) -> u128 {
         let bits = u32::from(self.block_length.saturating_sub(self.range.prefix_len()));
@@ -87,13 +100,13 @@ impl Grid {
     }
 
     /// The addresses of the blocks from number `from` to `to`, that one not included. None if there is no such block.
-    pub fn span(&self, from: u128, to: u128) -> Option<RangeInclusive<IpAddr>> {
+    pub fn span(&self, from: u128, to: u128) -> Option<IpRange> {
         if from >= to || to > self.block_count() {
             return None;
         }
         let last_of_block = 1_u128.checked_shl(self.host_bits()).map_or(u128::MAX, |size| size - 1);
         let begin = |block: u128| self.base() + block.checked_shl(self.host_bits()).unwrap_or(0);
-        Some(self.address(begin(from))?..=self.address(begin(to - 1) + last_of_block)?)
+        IpRange::new(self.address(begin(from))?, self.address(begin(to - 1) + last_of_block)?)
     }
 
     /// The number of the block an address lies in.
@@ -124,54 +137,34 @@ impl Grid {
     }
 }
 
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => u32::from(v4).into(),
-        IpAddr::V6(v6) => v6.into(),
-    }
-}
-
-/// A policy behind the world `cluster-policy`.
-pub struct Cluster<P>(PhantomData<P>);
-
-impl<P: ClusterPolicy> cluster::Guest for Cluster<P> {
-    fn check_config(config: String) -> Result<Vec<attachment::Pool>, Vec<attachment::Problem>> {
-        check_config::<P>(&config)
+impl<P: ClusterPolicy> cluster::Guest for Exported<P> {
+    fn blocks(config: String, context: &context::Context) -> Result<Vec<wit::Grid>, Vec<answers::Problem>> {
+        log_panics();
+        let context = Context::new(context);
+        let checked = Checked::<P>::read(&config, &context).map_err(convert::problems_out)?;
+        let grids = P::blocks(&checked.config, &context).map_err(convert::problems_out)?;
+        Ok(grids.into_iter().map(grid_out).collect())
     }
 
-    fn allocate(config: String, request: &attachment::Request) -> Result<attachment::Answer, attachment::Refusal> {
-        allocate::<P>(&config, request)
+    fn share(config: String, members: Vec<String>, member: String) -> Result<Vec<wit::IpRange>, answers::Refusal> {
+        log_panics();
+        let config = gingham_config::from_str(&config).map_err(|error| Refusal::InvalidConfig(error.into()));
+        let share = config.and_then(|config| P::share(&config, &members, &member));
+        share.map(|ranges| ranges.into_iter().map(convert::range_out).collect()).map_err(convert::refusal_out)
     }
 
-    fn blocks(config: String) -> Result<Vec<wit::Grid>, Vec<attachment::Problem>> {
-        tell_last_words();
-        let out = |problems: Vec<Problem>| problems.into_iter().map(convert::problem_out).collect::<Vec<_>>();
-        let config = gingham_config::from_str(&config).map_err(|error| out(vec![error.into()]))?;
-        let grids = P::blocks(&config).map_err(out)?.into_iter();
-        Ok(grids.map(|Grid { range, block_length }| grid_out(range, block_length)).collect())
-    }
-
-    fn share(config: String, members: Vec<String>, member: String) -> Result<Vec<wit::IpRange>, attachment::Refusal> {
-        tell_last_words();
-        let share = read(&config).and_then(|config| P::share(&config, &members, &member));
-        let out = |range: RangeInclusive<IpAddr>| convert::range_out(*range.start(), *range.end());
-        share.map(|ranges| ranges.into_iter().filter_map(out).collect()).map_err(convert::refusal_out)
-    }
-
-    fn next_block(config: String, grid: u32) -> Result<wit::IpPrefix, attachment::Refusal> {
-        tell_last_words();
+    fn next_block(config: String, context: &context::Context, grid: u32) -> Result<wit::IpPrefix, answers::Refusal> {
+        log_panics();
+        let context = Context::new(context);
         let grid = usize::try_from(grid).unwrap_or(usize::MAX);
-        let block = read(&config).and_then(|config| P::next_block(&config, grid));
+        let block = Checked::<P>::of_refusing(&config, &context)
+            .and_then(|checked| P::next_block(&checked.config, &context, grid));
         block.map(convert::prefix_out).map_err(convert::refusal_out)
     }
 }
 
-fn grid_out(range: IpNet, block_length: u8) -> wit::Grid {
-    wit::Grid { range: convert::prefix_out(range), block_length }
-}
-
-fn read<T: serde::de::DeserializeOwned>(config: &str) -> Result<T, Refusal> {
-    gingham_config::from_str(config).map_err(|error| Refusal::InvalidConfig(error.into()))
+fn grid_out(grid: Grid) -> wit::Grid {
+    wit::Grid { range: convert::prefix_out(grid.range), block_length: grid.block_length }
 }
 
 #[cfg(test)]
@@ -180,7 +173,7 @@ mod tests {
 
     fn span(range: &str, block_length: u8, from: u128, to: u128) -> Option<String> {
         let grid = Grid { range: range.parse().unwrap(), block_length };
-        grid.span(from, to).map(|span| format!("{}-{}", span.start(), span.end()))
+        grid.span(from, to).map(|span| span.to_string())
     }
 
     #[test]

@@ -1,126 +1,143 @@
-//! The trait an author implements, and the glue between it and the contract.
+//! The traits an author implements, and the glue between them and the contract.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::net::IpAddr;
+use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 
-use crate::bindings::plain::gingham::ipam::attachment as wit;
-use crate::bindings::{plain, with_release};
-use crate::{Answer, Pool, Problem, Refusal, Request, convert, log};
+use crate::bindings::policy::exports::gingham::ipam::allocator;
+use crate::bindings::policy::gingham::ipam::{answers, context, events, pools, request};
+use crate::bindings::{adoption_hook, release_hook};
+use crate::{Adopted, Answer, Context, Ended, Pool, Problem, Refusal, Request, convert, log};
 
 /// An allocation policy.
-pub trait Policy {
+pub trait Policy: 'static {
     /// The configuration: the keys under `ipam` that are not the host's. Keys match fields in any case, `null` means
     /// the default, unknown keys are ignored, and an error names the key.
-    type Config: DeserializeOwned;
+    type Config: DeserializeOwned + 'static;
 
-    /// Where this network's addresses lie. Nothing else is ever handed out.
+    /// Where this network's addresses lie. Nothing else is ever handed out. It is called once for a request.
     ///
     /// # Errors
     /// Everything that is wrong with the configuration, each with its key.
-    fn pools(config: &Self::Config) -> Result<Vec<Pool>, Vec<Problem>>;
+    fn check_config(config: &Self::Config, context: &Context) -> Result<Vec<Pool>, Vec<Problem>>;
 
     /// Chooses addresses for an attachment: at least one, at most one of each pool, all of them free. `pools` is what
-    /// [`Policy::pools`] returned.
+    /// [`Policy::check_config`] returned.
     ///
     /// # Errors
     /// A refusal, with a sentence for the operator.
     fn allocate(config: &Self::Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal>;
 }
 
-/// A policy that wants to know when attachments end; see [`crate::policy!`].
-pub trait Release: Policy {
+/// A policy that is told when attachments end; see [`crate::policy!`].
+pub trait ReleaseHook: Policy {
     /// An attachment has ended and its addresses are free.
-    fn release(config: &Self::Config, ended: &Ended);
+    fn release(config: &Self::Config, context: &Context, ended: &Ended);
 }
 
-/// An attachment that has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// The runtime's identity of the container.
-    pub container_id: String,
-    /// The interface in the container.
-    pub interface_name: String,
-    /// What it held.
-    pub addresses: Vec<IpAddr>,
-    /// Its pod's namespace, where the runtime had told one.
-    pub pod_namespace: Option<String>,
-    /// Its pod's name.
-    pub pod_name: Option<String>,
-    /// Milliseconds since 1970-01-01 UTC.
-    pub now: u64,
+/// A policy that is told when leases of the reference IPAM plugin `host-local` were adopted; see [`crate::policy!`].
+pub trait AdoptionHook: Policy {
+    /// Leases were adopted, and they are leases of this network already.
+    fn adopt(config: &Self::Config, context: &Context, adopted: &Adopted);
 }
 
-/// A policy behind the world `policy`.
-pub struct Plain<P>(PhantomData<P>);
+/// A policy behind the contract's exports.
+pub struct Exported<P>(PhantomData<P>);
 
-/// A policy behind the world `policy-with-release`.
-pub struct WithRelease<P>(PhantomData<P>);
-
-impl<P: Policy> plain::Guest for Plain<P> {
-    fn check_config(config: String) -> Result<Vec<wit::Pool>, Vec<wit::Problem>> {
-        check_config::<P>(&config)
+impl<P: Policy> allocator::Guest for Exported<P> {
+    fn check_config(config: String, context: &context::Context) -> Result<Vec<pools::Pool>, Vec<answers::Problem>> {
+        log_panics();
+        let checked = Checked::<P>::read(&config, &Context::new(context)).map_err(convert::problems_out)?;
+        Ok(checked.pools.iter().map(convert::pool_out).collect())
     }
 
-    fn allocate(config: String, request: &wit::Request) -> Result<wit::Answer, wit::Refusal> {
-        allocate::<P>(&config, request)
+    fn allocate(
+        config: String,
+        context: &context::Context,
+        request: &request::Request,
+    ) -> Result<answers::Answer, answers::Refusal> {
+        log_panics();
+        let context = Context::new(context);
+        let request = Request::new(request, &context);
+        let answer = Checked::<P>::of_refusing(&config, &context).and_then(|checked| checked.answer(&request));
+        answer.map(|answer| convert::answer_out(&answer)).map_err(convert::refusal_out)
     }
 }
 
-impl<P: Release> with_release::Guest for WithRelease<P> {
-    fn check_config(config: String) -> Result<Vec<wit::Pool>, Vec<wit::Problem>> {
-        check_config::<P>(&config)
-    }
-
-    fn allocate(config: String, request: &wit::Request) -> Result<wit::Answer, wit::Refusal> {
-        allocate::<P>(&config, request)
-    }
-
-    fn release(config: String, ended: wit::Ended) {
-        tell_last_words();
-        match gingham_config::from_str(&config) {
-            Ok(config) => P::release(&config, &convert::ended_in(ended)),
-            Err(error) => log::error(&format!("release was not told to the policy: {error}")),
+impl<P: ReleaseHook> release_hook::exports::gingham::ipam::release_hook::Guest for Exported<P> {
+    fn release(config: String, context: &context::Context, ended: &events::Ended) {
+        log_panics();
+        let context = Context::new(context);
+        match Checked::<P>::of_refusing(&config, &context) {
+            Ok(checked) => P::release(&checked.config, &context, &Ended::new(ended)),
+            Err(refusal) => log::error(&format!("the policy was not told of the release: {}", refusal.message())),
         }
     }
 }
 
-pub(crate) fn check_config<P: Policy>(config: &str) -> Result<Vec<wit::Pool>, Vec<wit::Problem>> {
-    tell_last_words();
-    let problems = |problems: Vec<Problem>| problems.into_iter().map(convert::problem_out).collect::<Vec<_>>();
-    let config = gingham_config::from_str(config).map_err(|error| problems(vec![error.into()]))?;
-    let pools = P::pools(&config).map_err(problems)?;
-    Ok(pools.iter().map(convert::pool_out).collect())
-}
-
-pub(crate) fn allocate<P: Policy>(config: &str, request: &wit::Request) -> Result<wit::Answer, wit::Refusal> {
-    tell_last_words();
-    let answer = chosen::<P>(config, &Request::new(request)).map_err(convert::refusal_out)?;
-    Ok(convert::answer_out(&answer))
-}
-
-fn chosen<P: Policy>(config: &str, request: &Request) -> Result<Answer, Refusal> {
-    let config = gingham_config::from_str(config).map_err(|error| Refusal::InvalidConfig(error.into()))?;
-    // The host calls check-config before and stops there if it fails.
-    let pools = P::pools(&config).map_err(|mut problems| match problems.pop() {
-        Some(problem) => Refusal::InvalidConfig(problem),
-        None => Refusal::Other("the configuration is refused without a reason".to_owned()),
-    })?;
-    let answer = P::allocate(&config, &pools, request)?;
-    let missing: Vec<String> = request
-        .requested_addresses()
-        .into_iter()
-        .filter(|wanted| !answer.addresses.iter().any(|assigned| assigned.address.addr() == *wanted))
-        .map(|wanted| wanted.to_string())
-        .collect();
-    if missing.is_empty() {
-        return Ok(answer);
+impl<P: AdoptionHook> adoption_hook::exports::gingham::ipam::adoption_hook::Guest for Exported<P> {
+    fn adopt(config: String, context: &context::Context, adopted: &events::Adopted) {
+        log_panics();
+        let context = Context::new(context);
+        match Checked::<P>::of_refusing(&config, &context) {
+            Ok(checked) => P::adopt(&checked.config, &context, &Adopted::new(adopted)),
+            Err(refusal) => log::error(&format!("the policy was not told of the adoption: {}", refusal.message())),
+        }
     }
-    Err(Refusal::Unavailable(format!("failed to allocate all requested IPs: {}", missing.join(" "))))
+}
+
+thread_local! {
+    /// What this instance made of its configuration.
+    static CHECKED: RefCell<Option<Rc<dyn Any>>> = const { RefCell::new(None) };
+}
+
+/// A configuration, read and checked. The host asks for it before everything else, so it is done once for a request.
+pub(crate) struct Checked<P: Policy> {
+    text: String,
+    pub(crate) config: P::Config,
+    pools: Vec<Pool>,
+}
+
+impl<P: Policy> Checked<P> {
+    pub(crate) fn read(text: &str, context: &Context) -> Result<Rc<Self>, Vec<Problem>> {
+        let known = CHECKED.with_borrow(Clone::clone).and_then(|known| known.downcast::<Self>().ok());
+        if let Some(known) = known.filter(|known| known.text == text) {
+            return Ok(known);
+        }
+        let config = gingham_config::from_str(text).map_err(|error| vec![error.into()])?;
+        let pools = P::check_config(&config, context)?;
+        let checked = Rc::new(Self { text: text.to_owned(), config, pools });
+        CHECKED.set(Some(Rc::clone(&checked) as Rc<dyn Any>));
+        Ok(checked)
+    }
+
+    /// The host calls check-config before and stops there if it fails.
+    pub(crate) fn of_refusing(text: &str, context: &Context) -> Result<Rc<Self>, Refusal> {
+        Self::read(text, context).map_err(|problems| match problems.into_iter().next() {
+            Some(problem) => Refusal::InvalidConfig(problem),
+            None => Refusal::Other("the configuration is refused without a reason".to_owned()),
+        })
+    }
+
+    fn answer(&self, request: &Request) -> Result<Answer, Refusal> {
+        let answer = P::allocate(&self.config, &self.pools, request)?;
+        let missing: Vec<String> = request
+            .requested_addresses()
+            .into_iter()
+            .filter(|wanted| !answer.addresses.iter().any(|assigned| assigned.address.addr() == *wanted))
+            .map(|wanted| wanted.to_string())
+            .collect();
+        if missing.is_empty() {
+            return Ok(answer);
+        }
+        Err(Refusal::Unavailable(format!("failed to allocate all requested IPs: {}", missing.join(" "))))
+    }
 }
 
 /// A panic in a component is a bare trap; its message is worth more.
-pub(crate) fn tell_last_words() {
+pub(crate) fn log_panics() {
     std::panic::set_hook(Box::new(|panic| log::error(&panic.to_string().replace('\n', " "))));
 }

@@ -2,103 +2,228 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
-use crate::bindings::plain::gingham::ipam::leases as wit;
-use crate::convert;
+use crate::bindings::policy::gingham::ipam::leases as wit;
+use crate::{IpRange, convert, host};
+
+/// Leases or ranges of one question to the host.
+const PAGE: u32 = 256;
 
 /// What an address is to the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+#[non_exhaustive]
+pub enum AddressState {
     /// An answer with it would be accepted.
     Free,
     /// An attachment holds it.
     Leased,
-    /// It rests after its last use.
-    Resting,
+    /// Freed a short while ago, and not by this pod or container.
+    Cooling,
+    /// A reservation keeps it for somebody.
+    Reserved,
     /// The configuration excludes it.
     Excluded,
+    /// Its range gives out nothing new.
+    Draining,
     /// Network, broadcast or gateway address.
-    Reserved,
+    Unusable,
     /// In none of the policy's pools.
     Outside,
     /// Something a later host knows; not free.
     Other(String),
 }
 
-impl fmt::Display for State {
+impl fmt::Display for AddressState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Free => "free",
             Self::Leased => "leased",
-            Self::Resting => "resting after its last use",
+            Self::Cooling => "cooling after its last use",
+            Self::Reserved => "reserved",
             Self::Excluded => "excluded by the configuration",
-            Self::Reserved => "a network, broadcast or gateway address",
+            Self::Draining => "in a range that is drained",
+            Self::Unusable => "a network, broadcast or gateway address",
             Self::Outside => "in no pool",
             Self::Other(other) => other,
         })
     }
 }
 
-/// One lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One lease. Every method asks the host.
 pub struct Lease {
+    inner: wit::Lease,
+}
+
+impl Lease {
     /// The leased address.
-    pub address: IpAddr,
+    pub fn address(&self) -> IpAddr {
+        convert::address_in(self.inner.address())
+    }
+
     /// The holder's container.
-    pub container_id: String,
+    pub fn container_id(&self) -> String {
+        self.inner.container_id()
+    }
+
     /// The holder's interface.
-    pub interface_name: String,
-    /// Milliseconds since 1970-01-01 UTC.
-    pub since: u64,
+    pub fn interface_name(&self) -> String {
+        self.inner.interface_name()
+    }
+
+    /// When it was leased.
+    pub fn since(&self) -> SystemTime {
+        convert::time_in(self.inner.since())
+    }
+
     /// The holder's pod's namespace.
-    pub pod_namespace: Option<String>,
+    pub fn pod_namespace(&self) -> Option<String> {
+        self.inner.pod_namespace()
+    }
+
     /// The holder's pod's name.
-    pub pod_name: Option<String>,
+    pub fn pod_name(&self) -> Option<String> {
+        self.inner.pod_name()
+    }
+
+    /// The sentence of the answer it came with.
+    pub fn reason(&self) -> Option<String> {
+        self.inner.reason()
+    }
 }
 
-/// The first free address from `first` to `last` that lies above `after`.
-pub fn next_free(first: IpAddr, last: IpAddr, after: Option<IpAddr>) -> Option<IpAddr> {
-    let within = convert::range_out(first, last)?;
-    wit::next_free(within, after.map(convert::address_out)).map(convert::address_in)
+/// Who held a cooling address until it was freed. Every method asks the host.
+pub struct FormerHolder {
+    inner: wit::FormerHolder,
 }
 
-/// The free addresses from `first` to `last`, found one by one.
-pub fn free(first: IpAddr, last: IpAddr) -> impl Iterator<Item = IpAddr> {
-    std::iter::successors(next_free(first, last, None), move |found| next_free(first, last, Some(*found)))
+impl FormerHolder {
+    /// The container.
+    pub fn container_id(&self) -> String {
+        self.inner.container_id()
+    }
+
+    /// The interface in it.
+    pub fn interface_name(&self) -> String {
+        self.inner.interface_name()
+    }
+
+    /// The pod's namespace.
+    pub fn pod_namespace(&self) -> Option<String> {
+        self.inner.pod_namespace()
+    }
+
+    /// The pod's name.
+    pub fn pod_name(&self) -> Option<String> {
+        self.inner.pod_name()
+    }
+
+    /// When the address was freed.
+    pub fn freed_at(&self) -> SystemTime {
+        convert::time_in(self.inner.freed_at())
+    }
+}
+
+/// The first free address of the range that lies above `after`. A cooling address is not found, whoever held it.
+pub fn next_free(within: IpRange, after: Option<IpAddr>) -> Option<IpAddr> {
+    host::called();
+    wit::next_free(convert::range_out(within), after.map(convert::address_out)).map(convert::address_in)
+}
+
+/// The free addresses of the range, found one by one.
+pub fn free(within: IpRange) -> impl Iterator<Item = IpAddr> {
+    std::iter::successors(next_free(within, None), move |found| next_free(within, Some(*found)))
 }
 
 /// What this address is to the host.
-pub fn state(address: IpAddr) -> State {
+pub fn state(address: IpAddr) -> AddressState {
+    host::called();
     match wit::state(convert::address_out(address)) {
-        wit::AddressState::Free => State::Free,
-        wit::AddressState::Leased => State::Leased,
-        wit::AddressState::Resting => State::Resting,
-        wit::AddressState::Excluded => State::Excluded,
-        wit::AddressState::Reserved => State::Reserved,
-        wit::AddressState::Outside => State::Outside,
-        wit::AddressState::Other(other) => State::Other(other),
+        wit::AddressState::Free => AddressState::Free,
+        wit::AddressState::Leased => AddressState::Leased,
+        wit::AddressState::Cooling => AddressState::Cooling,
+        wit::AddressState::Reserved => AddressState::Reserved,
+        wit::AddressState::Excluded => AddressState::Excluded,
+        wit::AddressState::Draining => AddressState::Draining,
+        wit::AddressState::Unusable => AddressState::Unusable,
+        wit::AddressState::Outside => AddressState::Outside,
+        wit::AddressState::Other(other) => AddressState::Other(other),
     }
+}
+
+/// Whether an answer with this address would be accepted.
+pub fn is_free(address: IpAddr) -> bool {
+    state(address) == AddressState::Free
 }
 
 /// The lease on this address.
 pub fn holder(address: IpAddr) -> Option<Lease> {
-    let lease = wit::holder(convert::address_out(address))?;
-    Some(Lease {
-        address: convert::address_in(lease.address()),
-        container_id: lease.container_id(),
-        interface_name: lease.interface_name(),
-        since: lease.since(),
-        pod_namespace: lease.pod_namespace(),
-        pod_name: lease.pod_name(),
+    host::called();
+    wit::holder(convert::address_out(address)).map(|inner| Lease { inner })
+}
+
+/// Who held this address last, if it is cooling.
+pub fn last_holder(address: IpAddr) -> Option<FormerHolder> {
+    host::called();
+    wit::last_holder(convert::address_out(address)).map(|inner| FormerHolder { inner })
+}
+
+/// How many addresses of the range are leased; `u64::MAX` stands for that many or more.
+pub fn used_count(within: IpRange) -> u64 {
+    host::called();
+    wit::used_count(convert::range_out(within))
+}
+
+/// How many addresses of the range are free; it saturates likewise.
+pub fn free_count(within: IpRange) -> u64 {
+    host::called();
+    wit::free_count(convert::range_out(within))
+}
+
+/// The leases of the range, in address order.
+pub fn list(within: IpRange) -> impl Iterator<Item = Lease> {
+    host::called();
+    pages(move |after| wit::list(convert::range_out(within), after, PAGE), Lease::address, |inner| Lease { inner })
+}
+
+/// The leases of the pods of a namespace, in address order.
+pub fn of_namespace(namespace: &str) -> impl Iterator<Item = Lease> {
+    host::called();
+    pages(move |after| wit::of_namespace(namespace, after, PAGE), Lease::address, |inner| Lease { inner })
+}
+
+/// How many addresses the pods of a namespace hold.
+pub fn count_of_namespace(namespace: &str) -> u64 {
+    host::called();
+    wit::count_of_namespace(namespace)
+}
+
+/// The runs of free addresses of the range, in address order.
+pub fn free_ranges(within: IpRange) -> impl Iterator<Item = IpRange> {
+    host::called();
+    let page = move |after| wit::free_ranges(convert::range_out(within), after, PAGE);
+    pages(page, IpRange::last, |range| convert::range_in(&range))
+}
+
+/// Asks page by page, each one with the last address of the one before.
+fn pages<W, T>(
+    page: impl Fn(Option<crate::bindings::policy::gingham::ipam::addresses::IpAddress>) -> Vec<W>,
+    last: impl Fn(&T) -> IpAddr,
+    read: impl Fn(W) -> T,
+) -> impl Iterator<Item = T> {
+    let mut items = page(None).into_iter();
+    let mut after = None;
+    std::iter::from_fn(move || {
+        let next = items.next().or_else(|| {
+            // Without an item before there is no next page.
+            items = page(Some(after.take()?)).into_iter();
+            items.next()
+        });
+        let next = next.map(&read);
+        // Only the last one of a page is asked for its address.
+        if items.as_slice().is_empty() {
+            after = next.as_ref().map(|item| convert::address_out(last(item)));
+        }
+        next
     })
-}
-
-/// How many addresses from `first` to `last` are leased; `u64::MAX` stands for that many or more.
-pub fn used_count(first: IpAddr, last: IpAddr) -> u64 {
-    convert::range_out(first, last).map_or(0, wit::used_count)
-}
-
-/// How many addresses from `first` to `last` are free; it saturates likewise.
-pub fn free_count(first: IpAddr, last: IpAddr) -> u64 {
-    convert::range_out(first, last).map_or(0, wit::free_count)
 }

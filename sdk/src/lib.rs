@@ -5,7 +5,7 @@
 //! is checked by the host, so a wrong policy can waste an address or refuse, never hand one out twice.
 //!
 //! ```
-//! use gingham_sdk::{Answer, IpNet, Policy, Pool, Problem, Refusal, Request};
+//! use gingham_sdk::{Answer, Context, IpNet, Policy, Pool, Problem, Refusal, Request};
 //!
 //! #[derive(serde::Deserialize)]
 //! struct Config { subnet: IpNet }
@@ -14,7 +14,7 @@
 //!
 //! impl Policy for Lowest {
 //!     type Config = Config;
-//!     fn pools(config: &Config) -> Result<Vec<Pool>, Vec<Problem>> {
+//!     fn check_config(config: &Config, _: &Context) -> Result<Vec<Pool>, Vec<Problem>> {
 //!         Ok(vec![Pool::new("subnet").subnet(config.subnet)])
 //!     }
 //!     fn allocate(_: &Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal> {
@@ -31,9 +31,11 @@
 //!
 //! - Everything that varies comes in with the [`Request`]: the time, a seed, identities. Draw randomness from
 //!   [`Request::random`], and the same request gives the same answer.
-//! - Globals do not outlive a request. What must be kept goes into [`memory`], and is committed with the lease.
-//! - [`leases`], [`memory`], [`log`], [`shares`] and the methods that use them need the host: they work in the component, where
-//!   `gingham-testing` runs it, and panic in a native unit test.
+//! - Globals do not outlive a request. What must be kept goes into [`state`], and is committed with the lease. An address
+//!   that is kept for somebody is a [reservation](reservations). Leases are counted by [`leases`], not in `state`.
+//! - [`leases`], [`reservations`], [`state`], [`log`], [`shares`] and the methods that use them need the host: they work in
+//!   the component, where `gingham-testing` runs it, and panic in a native unit test.
+//! - A [`Fact`] is known, absent or unknown: a runtime without Kubernetes tells the host nothing of pods.
 //! - [`shares`] is for a [`ClusterPolicy`]: another policy that calls it does not become a component.
 //! - A panic ends the request with an error that shows the panic's message; nothing is committed.
 
@@ -42,67 +44,76 @@ extern crate self as gingham_sdk;
 mod answer;
 mod bindings;
 mod cluster;
+mod context;
 mod convert;
+mod events;
 mod guest;
+mod host;
 pub mod leases;
 pub mod log;
-pub mod memory;
 mod pool;
 mod random;
+mod range;
 mod request;
+pub mod reservations;
 pub mod shares;
+pub mod state;
 
 pub use answer::{Answer, Assigned, Dns, Problem, Refusal, Route};
 pub use cluster::{ClusterPolicy, Grid};
-pub use guest::{Ended, Policy, Release};
+pub use context::{Context, Fact};
+pub use events::{Adopted, Ended};
+pub use guest::{AdoptionHook, Policy, ReleaseHook};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-pub use pool::{Pool, Range};
+pub use pool::{Pool, PoolRange};
 pub use random::{Random, stable_hash};
-pub use request::Request;
+pub use range::IpRange;
+pub use request::{Owner, OwnerFact, Request, Requester};
 
 /// What the macro needs. Not for authors.
 #[doc(hidden)]
 pub mod private {
     pub use wit_bindgen;
 
-    pub use crate::cluster::Cluster;
-    pub use crate::guest::{Plain, WithRelease};
+    pub use crate::guest::Exported;
 
     pub mod bindings {
-        pub use crate::bindings::{cluster, plain, with_release};
+        pub use crate::bindings::{adoption_hook, cluster, policy, release_hook};
     }
 }
 
 /// Makes a type that implements [`Policy`] the policy of its crate.
 ///
-/// `policy!(MyPolicy)` for a policy; `policy!(MyPolicy, release)` for one that implements [`Release`] as well and wants
-/// to know when attachments end; `policy!(MyPolicy, cluster)` for one that implements [`ClusterPolicy`] as well and
-/// divides a range among the members of a cluster.
+/// `policy!(MyPolicy)` for a policy. What it can do besides is named, in any order: `policy!(MyPolicy, cluster, release)`.
+///
+/// - `release`: it implements [`ReleaseHook`] and is told when attachments end;
+/// - `cluster`: it implements [`ClusterPolicy`] and divides a range among the members of a cluster;
+/// - `adoption`: it implements [`AdoptionHook`] and is told when leases of the reference `host-local` were adopted.
 #[macro_export]
 macro_rules! policy {
-    ($policy:ty) => {
-        #[cfg(target_arch = "wasm32")]
-        const _: () = {
-            type Exported = $crate::private::Plain<$policy>;
-    $crate::private::bindings::plain::export_plain!(Exported with_types_in $crate::private::bindings::plain);
-        };
+    (@export release $exported:ident) => {
+        $crate::private::bindings::release_hook::export_release_hook!(
+            $exported with_types_in $crate::private::bindings::release_hook
+        );
     };
-    ($policy:ty, cluster) => {
-        #[cfg(target_arch = "wasm32")]
-        const _: () = {
-            type Exported = $crate::private::Cluster<$policy>;
-            $crate::private::bindings::cluster::export_cluster!(
-                Exported with_types_in $crate::private::bindings::cluster
-            );
-        };
+    (@export cluster $exported:ident) => {
+        $crate::private::bindings::cluster::export_cluster!(
+            $exported with_types_in $crate::private::bindings::cluster
+        );
     };
-    ($policy:ty, release) => {
+    (@export adoption $exported:ident) => {
+        $crate::private::bindings::adoption_hook::export_adoption_hook!(
+            $exported with_types_in $crate::private::bindings::adoption_hook
+        );
+    };
+    ($policy:ty $(, $part:ident)*) => {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
-            type Exported = $crate::private::WithRelease<$policy>;
-            $crate::private::bindings::with_release::export_with_release!(
-                Exported with_types_in $crate::private::bindings::with_release
+            type Exported = $crate::private::Exported<$policy>;
+            $crate::private::bindings::policy::export_policy!(
+                Exported with_types_in $crate::private::bindings::policy
             );
+            $($crate::policy!(@export $part Exported);)*
         };
     };
 }

@@ -4,37 +4,108 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use crate::leases::{self, State};
-use crate::{Assigned, Refusal, Request};
+use crate::leases::{self, AddressState};
+use crate::{Assigned, IpRange, Refusal, Request};
 
 /// A run of addresses within a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Range {
-    /// The network.
-    pub prefix: IpNet,
-    /// The first address that may be handed out.
-    pub first: IpAddr,
-    /// The last one.
-    pub last: IpAddr,
-    /// The gateway: never handed out, and told to containers.
-    pub gateway: Option<IpAddr>,
-    /// Whether the network and broadcast address of the prefix may be handed out, because the configuration names them.
-    pub with_edges: bool,
+pub struct PoolRange {
+    prefix: IpNet,
+    range: IpRange,
+    gateway: Option<IpAddr>,
+    allows_network_address: bool,
+    allows_broadcast_address: bool,
+    is_draining: bool,
 }
 
-impl Range {
+impl PoolRange {
+    /// The addresses of `range` within the network `prefix`, without a gateway. None if they do not lie in it.
+    pub fn new(prefix: IpNet, range: IpRange) -> Option<Self> {
+        let prefix = prefix.trunc();
+        let inside = prefix.contains(&range.first()) && prefix.contains(&range.last());
+        inside.then_some(Self {
+            prefix,
+            range,
+            gateway: None,
+            allows_network_address: false,
+            allows_broadcast_address: false,
+            is_draining: false,
+        })
+    }
+
     /// A whole network: all but its network and broadcast address; the gateway is the first of them.
     pub fn of(prefix: IpNet) -> Self {
         let prefix = prefix.trunc();
-        let (first, last) = (prefix.network(), prefix.broadcast());
         // Prefixes of one or two addresses have none to spare for a gateway.
-        let gateway = if prefix.max_prefix_len() - prefix.prefix_len() < 2 { None } else { above(first) };
-        Self { prefix, first, last, gateway, with_edges: false }
+        let has_room = prefix.max_prefix_len() - prefix.prefix_len() >= 2;
+        let gateway = if has_room { above(prefix.network()) } else { None };
+        Self {
+            prefix,
+            range: prefix.into(),
+            gateway,
+            allows_network_address: false,
+            allows_broadcast_address: false,
+            is_draining: false,
+        }
+    }
+
+    /// With this gateway: it is never handed out, and told to containers.
+    #[must_use]
+    pub fn with_gateway(self, gateway: Option<IpAddr>) -> Self {
+        Self { gateway, ..self }
+    }
+
+    /// The network's own address may be handed out, because the configuration names it.
+    #[must_use]
+    pub fn allowing_network_address(self, allows: bool) -> Self {
+        Self { allows_network_address: allows, ..self }
+    }
+
+    /// The broadcast address may be handed out, because the configuration names it.
+    #[must_use]
+    pub fn allowing_broadcast_address(self, allows: bool) -> Self {
+        Self { allows_broadcast_address: allows, ..self }
+    }
+
+    /// Gives out nothing new, while its leases live.
+    #[must_use]
+    pub fn draining(self, is_draining: bool) -> Self {
+        Self { is_draining, ..self }
+    }
+
+    /// The network.
+    pub fn prefix(&self) -> IpNet {
+        self.prefix
+    }
+
+    /// The addresses.
+    pub fn range(&self) -> IpRange {
+        self.range
+    }
+
+    /// The gateway.
+    pub fn gateway(&self) -> Option<IpAddr> {
+        self.gateway
+    }
+
+    /// Whether the network's own address may be handed out.
+    pub fn allows_network_address(&self) -> bool {
+        self.allows_network_address
+    }
+
+    /// Whether the broadcast address may be handed out.
+    pub fn allows_broadcast_address(&self) -> bool {
+        self.allows_broadcast_address
+    }
+
+    /// Whether it gives out nothing new.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
     }
 
     /// Whether the address lies in the range.
     pub fn contains(&self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.first.is_ipv4() && self.first <= address && address <= self.last
+        self.range.contains(address)
     }
 }
 
@@ -48,10 +119,8 @@ fn above(address: IpAddr) -> Option<IpAddr> {
 /// A set of ranges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pool {
-    /// For messages.
-    pub name: String,
-    /// In the order of allocation.
-    pub ranges: Vec<Range>,
+    name: String,
+    ranges: Vec<PoolRange>,
 }
 
 impl Pool {
@@ -63,24 +132,34 @@ impl Pool {
     /// Adds a whole network.
     #[must_use]
     pub fn subnet(self, prefix: IpNet) -> Self {
-        self.range(Range::of(prefix))
+        self.range(PoolRange::of(prefix))
     }
 
     /// Adds a range.
     #[must_use]
-    pub fn range(mut self, range: Range) -> Self {
+    pub fn range(mut self, range: PoolRange) -> Self {
         self.ranges.push(range);
         self
     }
 
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The ranges, in the order of allocation.
+    pub fn ranges(&self) -> &[PoolRange] {
+        &self.ranges
+    }
+
     /// The range an address lies in.
-    pub fn find(&self, address: IpAddr) -> Option<&Range> {
+    pub fn find(&self, address: IpAddr) -> Option<&PoolRange> {
         self.ranges.iter().find(|range| range.contains(address))
     }
 
     /// The lowest free address of the first range that has one.
     pub fn first_free(&self) -> Option<IpAddr> {
-        self.ranges.iter().find_map(|range| leases::next_free(range.first, range.last, None))
+        self.ranges.iter().find_map(|range| leases::next_free(range.range, None))
     }
 
     /// The first free address after `last` in the pool's order, from the start again behind its end; `last` itself is
@@ -88,16 +167,16 @@ impl Pool {
     pub fn next_free_after(&self, last: Option<IpAddr>) -> Option<IpAddr> {
         let at = last.and_then(|last| self.ranges.iter().position(|range| range.contains(last)));
         let (Some(last), Some(at)) = (last, at) else { return self.first_free() };
-        let here = &self.ranges[at];
+        let here = self.ranges[at].range;
         let rest = || self.ranges[at + 1..].iter().chain(&self.ranges[..at]);
-        leases::next_free(here.first, here.last, Some(last))
-            .or_else(|| rest().find_map(|range| leases::next_free(range.first, range.last, None)))
-            .or_else(|| leases::next_free(here.first, last, None))
+        leases::next_free(here, Some(last))
+            .or_else(|| rest().find_map(|range| leases::next_free(range.range, None)))
+            .or_else(|| leases::next_free(IpRange::new(here.first(), last)?, None))
     }
 
     /// The free addresses in the pool's order, found one by one.
     pub fn free(&self) -> impl Iterator<Item = IpAddr> {
-        self.ranges.iter().flat_map(|range| leases::free(range.first, range.last))
+        self.ranges.iter().flat_map(|range| leases::free(range.range))
     }
 
     /// An answer with this address, with the prefix length and gateway of its range. None if it is not in the pool.
@@ -127,7 +206,7 @@ impl Pool {
         let mut wanted = request.requested_addresses().into_iter();
         let Some(address) = wanted.find(|address| self.find(*address).is_some()) else { return Ok(None) };
         match leases::state(address) {
-            State::Free => Ok(Some(address)),
+            AddressState::Free => Ok(Some(address)),
             state => {
                 Err(Refusal::Unavailable(format!("requested IP address {address} is not available: it is {state}")))
             }
@@ -136,8 +215,7 @@ impl Pool {
 
     /// The refusal for an empty pool.
     pub fn exhausted(&self) -> Refusal {
-        let range = |range: &Range| format!("{}-{}", range.first, range.last);
-        let ranges: Vec<String> = self.ranges.iter().map(range).collect();
+        let ranges: Vec<String> = self.ranges.iter().map(|range| range.range.to_string()).collect();
         Refusal::Exhausted(format!("no IP addresses available in pool {}: {}", self.name, ranges.join(",")))
     }
 }
@@ -147,8 +225,9 @@ mod tests {
     use super::*;
 
     fn of(prefix: &str) -> (String, String, Option<String>) {
-        let range = Range::of(prefix.parse().unwrap());
-        (range.first.to_string(), range.last.to_string(), range.gateway.map(|gateway| gateway.to_string()))
+        let range = PoolRange::of(prefix.parse().unwrap());
+        let (first, last) = (range.range.first(), range.range.last());
+        (first.to_string(), last.to_string(), range.gateway.map(|gateway| gateway.to_string()))
     }
 
     #[test]
@@ -172,5 +251,11 @@ mod tests {
         assert_eq!(assigned.gateway, Some("10.2.0.1".parse().unwrap()));
         assert_eq!(pool.assign("10.3.0.1".parse().unwrap()), None);
         assert_eq!(pool.assign("::1".parse().unwrap()), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "this calls the host: use gingham_testing")]
+    fn a_native_test_is_told_where_the_host_is() {
+        Pool::new("p").subnet("10.1.0.0/24".parse().unwrap()).first_free();
     }
 }

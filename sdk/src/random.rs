@@ -1,6 +1,8 @@
 //! Numbers that look random and can be replayed, and hashes that stay the same in all versions.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+
+use crate::IpRange;
 
 /// A generator of numbers, seeded by a request: the same request draws the same numbers. (`SplitMix64`; not for secrets.)
 #[derive(Debug, Clone)]
@@ -28,22 +30,11 @@ impl Random {
         u64::try_from(wide >> 64).unwrap_or(0)
     }
 
-    /// An address from `first` to `last`, each as likely as another; beyond 2^64 of them, one of the lowest 2^64. Ends that
-    /// make no range give `first`.
-    pub fn address(&mut self, first: IpAddr, last: IpAddr) -> IpAddr {
-        match (first, last) {
-            (IpAddr::V4(low), IpAddr::V4(high)) => {
-                let steps = u32::from(high).saturating_sub(low.into());
-                let offset = self.below(u64::from(steps) + 1);
-                Ipv4Addr::from(u32::from(low).saturating_add(u32::try_from(offset).unwrap_or(0))).into()
-            }
-            (IpAddr::V6(low), IpAddr::V6(high)) => {
-                let steps = u128::from(high).saturating_sub(low.into());
-                let bound = u64::try_from(steps).unwrap_or(u64::MAX).saturating_add(1);
-                Ipv6Addr::from(u128::from(low).saturating_add(self.below(bound).into())).into()
-            }
-            _ => first,
-        }
+    /// An address of the range, each as likely as another; beyond 2^64 of them, one of the lowest 2^64.
+    pub fn address(&mut self, range: IpRange) -> IpAddr {
+        let bound = u64::try_from(range.span()).unwrap_or(u64::MAX).saturating_add(1);
+        let offset = self.below(bound);
+        range.nth(offset.into()).unwrap_or(range.first())
     }
 }
 
@@ -68,16 +59,14 @@ mod tests {
     fn addresses_stay_within_and_reach_both_ends() {
         for (first, last) in [("10.0.0.5", "10.0.0.8"), ("255.255.255.254", "255.255.255.255"), ("fd00::5", "fd00::8")]
         {
-            let (first, last): (IpAddr, IpAddr) = (first.parse().unwrap(), last.parse().unwrap());
+            let range = IpRange::new(first.parse().unwrap(), last.parse().unwrap()).unwrap();
             let mut random = Random::from_seed(7);
-            let drawn: Vec<IpAddr> = (0..100).map(|_| random.address(first, last)).collect();
-            assert!(drawn.iter().all(|address| (first..=last).contains(address)));
-            assert!(drawn.contains(&first) && drawn.contains(&last));
+            let drawn: Vec<IpAddr> = (0..100).map(|_| random.address(range)).collect();
+            assert!(drawn.iter().all(|address| range.contains(*address)));
+            assert!(drawn.contains(&range.first()) && drawn.contains(&range.last()));
         }
-        let all = Random::from_seed(7).address("::".parse().unwrap(), "ffff::".parse().unwrap());
-        assert!(all.is_ipv6());
-        let low = "10.0.0.1".parse().unwrap();
-        assert_eq!(Random::from_seed(7).address(low, "::1".parse().unwrap()), low);
+        let all = IpRange::new("::".parse().unwrap(), "ffff::".parse().unwrap()).unwrap();
+        assert!(Random::from_seed(7).address(all).is_ipv6());
     }
 
     #[test]

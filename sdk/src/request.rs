@@ -2,26 +2,87 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
-use crate::bindings::plain::gingham::ipam::attachment as wit;
-use crate::{Dns, Random, convert};
+use crate::bindings::policy::gingham::ipam::request as wit;
+use crate::{Context, Dns, Fact, Random, convert};
+
+/// Who wants addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Requester {
+    /// A container of a Kubernetes pod.
+    Pod,
+    /// A container of which the runtime named no pod.
+    Container,
+    /// The node itself, for its bridge: the gateway of a cluster's pods.
+    Node,
+    /// A person or script, by `ginghamctl allocate`.
+    Script,
+    /// A claim of a network device.
+    DeviceClaim,
+    /// Something a later host knows.
+    Other(String),
+}
+
+/// The Kubernetes object that made a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Owner {
+    /// Its kind: `StatefulSet`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its unique identity.
+    pub uid: String,
+}
+
+/// A pod's owner, as far as the host was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnerFact {
+    /// The host was told this owner.
+    Known(Owner),
+    /// The host was told that there is none.
+    Absent,
+    /// Nobody told the host.
+    Unknown,
+}
 
 /// What the runtime asks for. Reading it has no effect and gives the same values every time.
 pub struct Request<'a> {
     inner: &'a wit::Request,
+    context: &'a Context<'a>,
+}
+
+type Labels = Option<BTreeMap<String, String>>;
+
+fn labels(pairs: Option<Vec<(String, String)>>) -> Labels {
+    pairs.map(|pairs| pairs.into_iter().collect())
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn new(inner: &'a wit::Request) -> Self {
-        Self { inner }
+    pub(crate) fn new(inner: &'a wit::Request, context: &'a Context<'a>) -> Self {
+        Self { inner, context }
     }
 
-    /// The network's name.
-    pub fn network(&self) -> String {
-        self.inner.network()
+    /// The network and the node.
+    pub fn context(&self) -> &'a Context<'a> {
+        self.context
     }
 
-    /// The runtime's identity of the container.
+    /// Who wants addresses.
+    pub fn requester(&self) -> Requester {
+        match self.inner.requester() {
+            wit::Requester::Pod => Requester::Pod,
+            wit::Requester::Container => Requester::Container,
+            wit::Requester::Node => Requester::Node,
+            wit::Requester::Script => Requester::Script,
+            wit::Requester::DeviceClaim => Requester::DeviceClaim,
+            wit::Requester::Other(other) => Requester::Other(other),
+        }
+    }
+
+    /// The runtime's identity of the container. It has a slash for requesters that are no containers.
     pub fn container_id(&self) -> String {
         self.inner.container_id()
     }
@@ -31,39 +92,95 @@ impl<'a> Request<'a> {
         self.inner.interface_name()
     }
 
-    /// The pod's namespace, where the runtime told one.
-    pub fn pod_namespace(&self) -> Option<String> {
-        self.inner.pod_namespace()
+    /// The pod's namespace.
+    pub fn pod_namespace(&self) -> Fact {
+        Fact::of(self.inner.pod_namespace())
     }
 
     /// The pod's name.
-    pub fn pod_name(&self) -> Option<String> {
-        self.inner.pod_name()
+    pub fn pod_name(&self) -> Fact {
+        Fact::of(self.inner.pod_name())
     }
 
     /// The pod's unique identity.
-    pub fn pod_uid(&self) -> Option<String> {
-        self.inner.pod_uid()
+    pub fn pod_uid(&self) -> Fact {
+        Fact::of(self.inner.pod_uid())
     }
 
-    /// The node's name.
-    pub fn node_name(&self) -> String {
-        self.inner.node_name()
+    /// The pod's service account.
+    pub fn service_account(&self) -> Fact {
+        Fact::of(self.inner.service_account())
+    }
+
+    /// The object that made the pod.
+    pub fn owner(&self) -> OwnerFact {
+        match self.inner.owner() {
+            wit::OwnerFact::Known(owner) => {
+                OwnerFact::Known(Owner { kind: owner.kind(), name: owner.name(), uid: owner.uid() })
+            }
+            wit::OwnerFact::Absent => OwnerFact::Absent,
+            wit::OwnerFact::Unknown => OwnerFact::Unknown,
+        }
+    }
+
+    /// A label of the pod.
+    pub fn pod_label(&self, key: &str) -> Fact {
+        Fact::of(self.inner.pod_label(key))
+    }
+
+    /// All labels of the pod. None where they are unknown.
+    pub fn pod_labels(&self) -> Labels {
+        labels(self.inner.pod_labels())
+    }
+
+    /// An annotation of the pod.
+    pub fn pod_annotation(&self, key: &str) -> Fact {
+        Fact::of(self.inner.pod_annotation(key))
+    }
+
+    /// All annotations of the pod. None where they are unknown.
+    pub fn pod_annotations(&self) -> Labels {
+        labels(self.inner.pod_annotations())
+    }
+
+    /// A label of the pod's namespace.
+    pub fn namespace_label(&self, key: &str) -> Fact {
+        Fact::of(self.inner.namespace_label(key))
+    }
+
+    /// All labels of the pod's namespace. None where they are unknown.
+    pub fn namespace_labels(&self) -> Labels {
+        labels(self.inner.namespace_labels())
+    }
+
+    /// An annotation of the pod's namespace.
+    pub fn namespace_annotation(&self, key: &str) -> Fact {
+        Fact::of(self.inner.namespace_annotation(key))
+    }
+
+    /// All annotations of the pod's namespace. None where they are unknown.
+    pub fn namespace_annotations(&self) -> Labels {
+        labels(self.inner.namespace_annotations())
     }
 
     /// One of the runtime's arguments (`CNI_ARGS`).
-    pub fn argument(&self, key: &str) -> Option<String> {
-        self.inner.argument(key)
+    pub fn cni_arg(&self, key: &str) -> Option<String> {
+        self.inner.cni_arg(key)
     }
 
-    /// A label or annotation that came with the request.
-    pub fn annotation(&self, key: &str) -> Option<String> {
-        self.inner.annotation(key)
+    /// All of the runtime's arguments, in the order given.
+    pub fn cni_args(&self) -> Vec<(String, String)> {
+        self.inner.cni_args()
     }
 
-    /// All labels and annotations.
-    pub fn annotations(&self) -> BTreeMap<String, String> {
-        self.inner.annotations().into_iter().collect()
+    /// A label of the configuration's `args.cni.labels`.
+    pub fn args_label(&self, key: &str) -> Option<String> {
+        self.inner.args_label(key)
+    }
+
+    /// All labels of the configuration's `args.cni.labels`.
+    pub fn args_labels(&self) -> BTreeMap<String, String> {
+        self.inner.args_labels().into_iter().collect()
     }
 
     /// Addresses the runtime asks for by name. Grant them all or refuse: an answer without one of them is refused for
@@ -82,9 +199,9 @@ impl<'a> Request<'a> {
         self.inner.resolv_conf().map(convert::dns_in)
     }
 
-    /// Milliseconds since 1970-01-01 UTC. It may jump in both directions between requests.
-    pub fn now(&self) -> u64 {
-        self.inner.now()
+    /// The time of the request. It may jump in both directions between requests.
+    pub fn now(&self) -> SystemTime {
+        convert::time_in(self.inner.now())
     }
 
     /// The request's random number.

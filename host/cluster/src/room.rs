@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::Fault;
 
-/// Leased and resting addresses of a range.
+/// Leased, resting and reserved addresses of a range.
 pub(crate) fn used_in<L: LedgerQueries>(ledger: &L, range: IpRange) -> Result<u128, Fault> {
     let mut used = 0;
     let mut from = range.first();
@@ -48,9 +48,9 @@ pub(crate) fn free_of<L: LedgerQueries>(
     exclude: &RangeSet,
 ) -> Result<u128, Fault> {
     let mut free: u128 = 0;
-    for part in pools.ranges().filter_map(|range| range.intersection(&within)) {
+    for part in pools.open_ranges_touching(within).filter_map(|range| range.intersection(&within)) {
         for part in exclude.without(part) {
-            let reserved = pools.reserved_within(part).len() as u128;
+            let reserved = pools.unusable_within(part).len() as u128;
             let taken = used_in(ledger, part)?.saturating_add(reserved);
             free = free.saturating_add(size(part).saturating_sub(taken));
         }

@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use gingham_engine::settings::{default_data_dir, default_library};
 
-use answer::Answer;
+pub(crate) use answer::{Answer, Networks};
 pub(crate) use cluster::{
     ClusterArguments, ClusterCommand, ClusterStatusArguments, Confirmed, JoinArguments, LeaveArguments,
     TakeoverArguments,
 };
 pub(crate) use network::{
     AllocateArguments, CheckConfigArguments, CompletionsArguments, ExportArguments, ExportCommand, ImportArguments,
-    ImportCommand, OwnerArguments, ReleaseArguments, RunArguments, Shell, StatusArguments,
+    ImportCommand, ReleaseArguments, RunArguments, Shell, StatusArguments,
 };
 pub(crate) use recover::RecoverArguments;
 
@@ -211,11 +211,13 @@ pub(crate) struct RemoveArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 STATE is `in use`, or `earlier boot` for a lease that a reboot ended and that the next ADD clears away. Addresses that
-were freed a short while ago rest before they are handed out again; they are counted below the table.
+were freed a short while ago rest before they are handed out again; they are counted below the table, and the addresses
+are named that policies keep for somebody.
 
 With --json: an object with `leases`, a list of objects with network, addresses, containerId, interface, pod (namespace,
-name, uid), netns, since (UTC) and state (\"in-use\" or \"earlier-boot\"), and `resting`, a list of objects with network
-and count.
+name, uid), netns, since (UTC), state (\"in-use\" or \"earlier-boot\") and, where the policy gave one, reason;
+`resting`, a list of objects with network and count; and `reservations`, a list of objects with network, address, key
+and until (UTC).
 
 Examples:
   ginghamctl leases

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use gingham::remains::Fate;
 use gingham_engine::attachment::Pod;
+use gingham_engine::ledger::Reservation;
 use gingham_engine::store::StoreError;
 use serde::Serialize;
 
@@ -30,6 +31,7 @@ pub(crate) enum LeasesError {
 struct Shown<'a> {
     leases: Vec<Lease<'a>>,
     resting: Vec<Resting<'a>>,
+    reservations: Vec<Reserved<'a>>,
 }
 
 #[derive(Serialize)]
@@ -47,6 +49,16 @@ struct Lease<'a> {
     /// Why one knows that the container is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Reserved<'a> {
+    network: &'a str,
+    address: IpAddr,
+    key: &'a str,
+    until: String,
 }
 
 #[derive(Serialize)]
@@ -84,7 +96,13 @@ pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), L
     match (&arguments.network, holdings.attachments.as_slice()) {
         (None, []) => writeln!(out, "no leases")?,
         (Some(network), []) => writeln!(out, "no leases of network {network}")?,
+        (_, held) if held.iter().any(|held| held.record.reason.is_some()) => {
+            out.table(&table_with_reasons(held, state, clock::now()))?;
+        }
         (_, held) => out.table(&table(held, state, clock::now()))?,
+    }
+    for (network, Reservation { address, key, until }) in &holdings.reservations {
+        writeln!(out, "{network}: {address} is reserved for {key:?} until {}", clock::utc(*until))?;
     }
     for (network, count) in &holdings.resting {
         match count {
@@ -104,8 +122,14 @@ fn order(held: &Held) -> (&str, bool, Option<&IpAddr>) {
 fn shown(holdings: &Holdings, state: State) -> Shown<'_> {
     Shown {
         leases: holdings.attachments.iter().map(|held| Lease::of(held, state)).collect(),
+        reservations: holdings.reservations.iter().map(reserved).collect(),
         resting: holdings.resting.iter().map(|(network, count)| Resting { network, count: *count }).collect(),
     }
+}
+
+fn reserved((network, reservation): &(String, Reservation)) -> Reserved<'_> {
+    let Reservation { address, key, until } = reservation;
+    Reserved { network, address: *address, key, until: clock::utc(*until) }
 }
 
 impl<'a> Lease<'a> {
@@ -122,23 +146,46 @@ impl<'a> Lease<'a> {
             since: clock::utc(record.since),
             state,
             why,
+            reason: record.reason.as_deref(),
         }
     }
 }
 
 /// The leases for people.
 pub(crate) fn table(attachments: &[Held], state: State, now: u64) -> Table<7> {
-    let in_words = |held: &Held| match state.of(held) {
+    let mut table = Table::new(HEADINGS);
+    attachments.iter().flat_map(|held| rows(held, state, now)).for_each(|row| table.row(row));
+    table
+}
+
+/// The same with what policies said of them.
+fn table_with_reasons(attachments: &[Held], state: State, now: u64) -> Table<8> {
+    let mut table = Table::new(with(&HEADINGS, &"REASON"));
+    for held in attachments {
+        let reason = held.record.reason.as_deref().unwrap_or("-");
+        for row in rows(held, state, now) {
+            table.row(with(&row, &reason.to_owned()));
+        }
+    }
+    table
+}
+
+/// A row with one cell more.
+fn with<T: Clone>(row: &[T; 7], last: &T) -> [T; 8] {
+    std::array::from_fn(|index| row.get(index).unwrap_or(last).clone())
+}
+
+const HEADINGS: [&str; 7] = ["NETWORK", "ADDRESS", "CONTAINER", "INTERFACE", "POD", "SINCE", "STATE"];
+
+fn rows(held: &Held, state: State, now: u64) -> Vec<[String; 7]> {
+    let state = match state.of(held) {
         (State::InUse, _) => "in use".to_owned(),
         (State::EarlierBoot, _) => "earlier boot".to_owned(),
         (State::ContainerGone, why) => format!("container gone: {}", why.unwrap_or_default()),
     };
-    let mut table = Table::new(["NETWORK", "ADDRESS", "CONTAINER", "INTERFACE", "POD", "SINCE", "STATE"]);
-    for held in attachments {
-        let since = format!("{} ({})", clock::ago(held.record.since, now), clock::utc(held.record.since));
-        for [network, address, container, interface, pod] in cells(held) {
-            table.row([network, address, container, interface, pod, since.clone(), in_words(held)]);
-        }
-    }
-    table
+    let since = format!("{} ({})", clock::ago(held.record.since, now), clock::utc(held.record.since));
+    let row = |[network, address, container, interface, pod]: [String; 5]| {
+        [network, address, container, interface, pod, since.clone(), state.clone()]
+    };
+    cells(held).into_iter().map(row).collect()
 }

@@ -69,7 +69,7 @@ fn run(cli: &Cli, out: &mut Output) -> Result<(), Box<dyn Error>> {
         Command::Recover(arguments) => Ok(recover::run(arguments, &cli.library, out)?),
         Command::Cluster { command } => Ok(cluster::run(command, &cli.library, out)?),
         Command::Allocate(arguments) => Ok(owner::allocate(arguments, &cli.library, out)?),
-        Command::Release(arguments) => Ok(owner::release(&arguments.owner, &cli.library, out)?),
+        Command::Release(arguments) => Ok(owner::release(arguments, &cli.library, out)?),
         Command::Import { command } => reference::import(command, out),
         Command::Export { command } => reference::export(command, out),
         Command::Completions(arguments) => Ok(completions::run(arguments.shell, out)?),

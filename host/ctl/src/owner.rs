@@ -8,7 +8,7 @@ use gingham::network::{Network, NetworkError};
 use gingham_engine::attachment::AttachmentKey;
 use serde::Serialize;
 
-use crate::cli::{AllocateArguments, OwnerArguments};
+use crate::cli::{AllocateArguments, Answer, Networks, ReleaseArguments};
 use crate::network::{CatalogueError, OursError, find, ours};
 use crate::output::Output;
 
@@ -34,7 +34,10 @@ pub(crate) enum OwnerError {
 #[derive(Serialize)]
 struct Told<'a> {
     network: &'a str,
-    owner: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reservation: Option<&'a str>,
     addresses: Vec<IpAddr>,
 }
 
@@ -49,7 +52,7 @@ fn key(owner: &str) -> Result<AttachmentKey, OwnerError> {
 
 pub(crate) fn allocate(arguments: &AllocateArguments, library: &Path, out: &mut Output) -> Result<(), OwnerError> {
     let key = key(&arguments.owner.owner)?;
-    let network = network(&arguments.owner, library)?;
+    let network = network(&arguments.owner.network, &arguments.owner.networks, library)?;
     let fault = |source| OwnerError::Network { network: network.name().to_owned(), source };
     let no_policy = || OwnerError::NoPolicy { network: network.name().to_owned() };
     let addresses = network.addresses().map_err(fault)?.ok_or_else(no_policy)?;
@@ -65,27 +68,35 @@ pub(crate) fn allocate(arguments: &AllocateArguments, library: &Path, out: &mut 
         }
         held
     };
-    tell(&arguments.owner, network.name(), given, out)
+    let owner = Some(arguments.owner.owner.as_str());
+    let told = Told { network: network.name(), owner, reservation: None, addresses: given };
+    tell(&told, &arguments.owner.answer, out)
 }
 
-pub(crate) fn release(arguments: &OwnerArguments, library: &Path, out: &mut Output) -> Result<(), OwnerError> {
-    let key = key(&arguments.owner)?;
-    let network = network(arguments, library)?;
+pub(crate) fn release(arguments: &ReleaseArguments, library: &Path, out: &mut Output) -> Result<(), OwnerError> {
+    let key = arguments.owner.as_deref().map(key).transpose()?;
+    let network = network(&arguments.network, &arguments.networks, library)?;
     let fault = |source| OwnerError::Network { network: network.name().to_owned(), source };
-    let released = network.release(&key).map_err(fault)?;
-    tell(arguments, network.name(), released, out)
+    let addresses = match (&key, &arguments.reservation) {
+        (Some(key), _) => network.release(key).map_err(fault)?,
+        (None, Some(reservation)) => network.end_reservations(reservation).map_err(fault)?,
+        // The arguments' group lets nobody get here.
+        (None, None) => Vec::new(),
+    };
+    let (owner, reservation) = (arguments.owner.as_deref(), arguments.reservation.as_deref());
+    tell(&Told { network: network.name(), owner, reservation, addresses }, &arguments.answer, out)
 }
 
-fn network(arguments: &OwnerArguments, library: &Path) -> Result<Network, OwnerError> {
-    let configuration = find(&arguments.network, &arguments.networks.config_dir)?;
+fn network(name: &str, networks: &Networks, library: &Path) -> Result<Network, OwnerError> {
+    let configuration = find(name, &networks.config_dir)?;
     Ok(ours(&configuration, library)?)
 }
 
-fn tell(arguments: &OwnerArguments, network: &str, addresses: Vec<IpAddr>, out: &mut Output) -> Result<(), OwnerError> {
-    if arguments.answer.json {
-        return Ok(out.json(&Told { network, owner: &arguments.owner, addresses })?);
+fn tell(told: &Told<'_>, answer: &Answer, out: &mut Output) -> Result<(), OwnerError> {
+    if answer.json {
+        return Ok(out.json(told)?);
     }
-    for address in addresses {
+    for address in &told.addresses {
         writeln!(out, "{address}")?;
     }
     Ok(())

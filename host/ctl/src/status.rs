@@ -64,6 +64,8 @@ struct PoolStatus {
     range_free: Option<u64>,
     resting: u64,
     leased: u64,
+    reserved: u64,
+    draining: u64,
 }
 
 #[derive(Serialize)]
@@ -132,14 +134,14 @@ impl Status {
         self.policy = Some(addresses.policy());
         let of_node = addresses.room_of_node()?;
         for (index, room) in addresses.room()?.into_iter().enumerate() {
-            let gingham_engine::ipam::PoolRoom { name, free, resting, leased } = room;
+            let gingham_engine::ipam::PoolRoom { name, free, resting, leased, reserved, draining } = room;
             // What a member has no more of it claims.
             if of_node.is_none() && free == 0 && resting == 0 {
                 self.problems.push(format!("no address is left in {name}"));
             }
             let here = of_node.as_ref().map(|rooms| rooms.get(index).map_or(0, |room| room.free));
             let (free, range_free) = here.map_or((free, None), |here| (here, Some(free)));
-            self.pools.push(PoolStatus { name, free, range_free, resting, leased });
+            self.pools.push(PoolStatus { name, free, range_free, resting, leased, reserved, draining });
         }
         if addresses.awaits_adoption()? {
             let text = "the reference host-local has leases of this network that the next use adopts";

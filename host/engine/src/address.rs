@@ -16,6 +16,17 @@ pub enum Family {
 }
 
 impl Family {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// All of its addresses.
+    pub fn whole(self) -> IpRange {
+        match self {
+            Self::V4 => IpRange { first: Ipv4Addr::UNSPECIFIED.into(), last: Ipv4Addr::BROADCAST.into() },
+            Self::V6 => IpRange { first: Ipv6Addr::UNSPECIFIED.into(), last: Ipv6Addr::from(u128::MAX).into() },
+        }
+    }
+
     /// The family of an address.
     pub fn of(address: IpAddr) -> Self {
         match address {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -51,23 +52,103 @@ pub struct Pod {
     pub uid: Option<String>,
 }
 
+/// The network and the node: what is the same for every request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The network's name.
+    pub network: String,
+    /// The node's one name: `cluster.node` of the configuration, otherwise the host name.
+    pub node: String,
+    /// The node's labels; none where they are unknown.
+    pub node_labels: Option<Labels>,
+}
+
+/// Labels or annotations.
+pub type Labels = BTreeMap<String, String>;
+
+/// Something that somebody has to tell the host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fact<T> {
+    /// The host was told.
+    Known(T),
+    /// The host was told that there is none.
+    Absent,
+    /// Nobody told the host.
+    #[default]
+    Unknown,
+}
+
+/// Who wants addresses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Requester {
+    /// A container of a Kubernetes pod.
+    Pod,
+    /// A container of which the runtime named no pod.
+    #[default]
+    Container,
+    /// The node itself, for its bridge.
+    Node,
+    /// A person or script.
+    Script,
+}
+
+impl Requester {
+    /// A container's, by what the runtime told of its pod.
+    pub fn of_container(pod: &Pod) -> Self {
+        if pod.name.is_some() { Self::Pod } else { Self::Container }
+    }
+
+    /// Whether it is certain that there is no pod where none was named.
+    pub fn has_no_pod(self) -> bool {
+        matches!(self, Self::Node | Self::Script)
+    }
+}
+
+/// The Kubernetes object that made a pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its unique identity.
+    pub uid: String,
+}
+
+/// What Kubernetes knows of a pod beyond what runtimes tell. Labels and annotations are none where they are unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PodFacts {
+    /// The service account.
+    pub service_account: Fact<String>,
+    /// The object that made it.
+    pub owner: Fact<Owner>,
+    /// The pod's labels.
+    pub labels: Option<Labels>,
+    /// The pod's annotations.
+    pub annotations: Option<Labels>,
+    /// The labels of its namespace.
+    pub namespace_labels: Option<Labels>,
+    /// The annotations of its namespace.
+    pub namespace_annotations: Option<Labels>,
+}
+
 /// One container's interface that wants addresses.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The network's name.
-    pub network: String,
+    /// What kind of requester it is.
+    pub requester: Requester,
     /// Who asks.
     pub key: AttachmentKey,
     /// The network namespace's path, kept with the lease; empty if unknown.
     pub netns: String,
     /// The pod, if any.
     pub pod: Pod,
-    /// The node's name.
-    pub node: String,
+    /// What else is known of the pod.
+    pub facts: PodFacts,
     /// `CNI_ARGS` in the order given.
-    pub arguments: Vec<(String, String)>,
-    /// Labels and annotations the runtime handed over.
-    pub annotations: BTreeMap<String, String>,
+    pub cni_args: Vec<(String, String)>,
+    /// `args.cni.labels`.
+    pub args_labels: Labels,
     /// Addresses asked for by name, in order, without repetition.
     pub requested: Vec<IpAddr>,
     /// The interface's hardware address, if decided.
@@ -80,6 +161,28 @@ pub struct Request {
     pub seed: u64,
     /// Addresses that the node has itself, on whichever interface: given to no container.
     pub node_addresses: Vec<IpAddr>,
+}
+
+/// Who held an address until it was freed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerHolder {
+    /// The container and its interface.
+    #[serde(flatten)]
+    pub key: AttachmentKey,
+    /// Its pod.
+    #[serde(default)]
+    pub pod: Pod,
+}
+
+impl FormerHolder {
+    /// Whether it is the one that asks now: the same pod or, where there is no pod, the same container.
+    pub fn is(&self, key: &AttachmentKey, pod: &Pod) -> bool {
+        match (&self.pod.name, &pod.name) {
+            (Some(_), Some(_)) => (&self.pod.namespace, &self.pod.name) == (&pod.namespace, &pod.name),
+            (None, None) => self.key.container_id == key.container_id,
+            _ => false,
+        }
+    }
 }
 
 /// A route for the container, as in the CNI specification 1.1.0.
@@ -99,6 +202,13 @@ pub struct Route {
     pub table: Option<u32>,
     /// The kernel's scope number.
     pub scope: Option<u32>,
+}
+
+impl Route {
+    /// A route without any of the options.
+    pub fn to(destination: IpNet) -> Self {
+        Self { destination, gateway: None, mtu: None, advmss: None, priority: None, table: None, scope: None }
+    }
 }
 
 /// Name resolution.
@@ -132,6 +242,8 @@ pub struct Answer {
     pub routes: Vec<Route>,
     /// Name resolution, if the policy set one.
     pub dns: Option<Dns>,
+    /// One sentence for people: why it is this answer.
+    pub reason: Option<String>,
 }
 
 /// A fault in a policy's configuration.
@@ -151,7 +263,12 @@ pub enum Refusal {
     /// A requested address cannot be had.
     Unavailable(String),
     /// Perhaps later.
-    TryAgain(String),
+    TryAgain {
+        /// The sentence.
+        message: String,
+        /// When, if the policy knows.
+        after: Option<Duration>,
+    },
     /// Never.
     Denied(String),
     /// The configuration is at fault.
@@ -169,6 +286,17 @@ pub struct Ended {
     pub addresses: Vec<IpAddr>,
     /// Its pod.
     pub pod: Pod,
+    /// Milliseconds since the epoch.
+    pub now: u64,
+}
+
+/// Leases that were adopted, for a policy that wants to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// The addresses that are new here, in order.
+    pub addresses: Vec<IpAddr>,
+    /// The address that the reference gave last of each of its range sets, by the range set's number.
+    pub last_reserved: Vec<(u32, IpAddr)>,
     /// Milliseconds since the epoch.
     pub now: u64,
 }

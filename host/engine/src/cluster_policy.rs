@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::address::IpRange;
-use crate::attachment::{Problem, Refusal};
+use crate::attachment::{Context, Problem, Refusal};
 use crate::ipam::{self, ClusterFault, IpamError, call_error};
 use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
@@ -35,6 +35,7 @@ pub struct Proposal {
 pub struct ClusterPolicy<'a, L> {
     policy: &'a Policy,
     settings: &'a Settings,
+    context: Context,
     pools: Pools,
     grids: Vec<Grid>,
     ledger: PhantomData<fn() -> L>,
@@ -46,9 +47,15 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
     ///
     /// # Errors
     /// [`IpamError`]
-    pub fn new(policy: &'a Policy, settings: &'a Settings, log: &mut Vec<LogLine>) -> Result<Self, IpamError> {
-        let pools = ipam::prepare::<L>(policy, settings, log)?.pools().clone();
-        let mut this = Self { policy, settings, pools, grids: Vec::new(), ledger: PhantomData };
+    pub fn new(
+        policy: &'a Policy,
+        settings: &'a Settings,
+        context: &Context,
+        log: &mut Vec<LogLine>,
+    ) -> Result<Self, IpamError> {
+        let pools = ipam::prepare::<L>(policy, settings, context, log)?.pools().clone();
+        let context = context.clone();
+        let mut this = Self { policy, settings, context, pools, grids: Vec::new(), ledger: PhantomData };
         let said = this.ask(log, |session| session.blocks(&settings.policy_config))?;
         let name = || policy.name().to_owned();
         this.grids = said.map_err(|problems: Vec<Problem>| IpamError::Problems { policy: name(), problems })?;
@@ -125,7 +132,7 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
         question: impl FnOnce(&mut Session<NetworkView<L>>) -> Result<T, CallError>,
     ) -> Result<T, IpamError> {
         let fault = |error| call_error(self.policy, error);
-        let mut session = Session::new(self.policy, self.settings.limits).map_err(fault)?;
+        let mut session = Session::new(self.policy, self.settings.limits, &self.context).map_err(fault)?;
         let said = question(&mut session);
         log.append(&mut session.take_log());
         said.map_err(fault)

@@ -2,6 +2,7 @@
 
 use wasmtime::{Engine, Module};
 
+use crate::attachment::Context;
 use crate::component_size;
 pub use crate::component_size::SizeError;
 use crate::memory_ledger::MemoryLedger;
@@ -83,7 +84,7 @@ impl Compiler {
         let artefact = self.engine.precompile_component(component).map_err(refused)?;
         let policy = self.load_compiled("under inspection", &artefact)?;
         let limits = Limits { memory: MOST_MEMORY, ..Limits::default() };
-        let mut session = Session::<NetworkView<MemoryLedger>>::new(&policy, limits)?;
+        let mut session = Session::<NetworkView<MemoryLedger>>::new(&policy, limits, &Context::default())?;
         session.check_types(&policy)?;
         Ok(Compiled { artefact, surface: policy.surface() })
     }

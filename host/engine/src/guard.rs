@@ -9,6 +9,7 @@ use crate::attachment::{Answer, Assigned, Dns, Request, Route};
 use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
 use crate::occupied::Occupant;
+use crate::pool::Pools;
 use crate::runtime::view::{AddressState, LeaseView, ViewError};
 use crate::store_error::StoreError;
 
@@ -99,6 +100,7 @@ pub fn check<L: LedgerQueries>(
     }
     for (index, assigned) in answer.addresses.iter().enumerate() {
         well_formed(assigned)?;
+        known_gateway(assigned, view.pools())?;
         alone(assigned.address.addr(), &answer.addresses[..index], view)?;
         free(assigned.address.addr(), view)?;
     }
@@ -116,6 +118,16 @@ fn bound(what: &'static str, count: usize, most: usize) -> Result<(), GuardError
 
 fn nonsense(what: String) -> Result<(), GuardError> {
     Err(GuardError::Nonsense { what })
+}
+
+/// Another gateway could not be reached, or would be somebody's.
+fn known_gateway(assigned: &Assigned, pools: &Pools) -> Result<(), GuardError> {
+    match assigned.gateway {
+        Some(gateway) if !pools.declares_gateway(gateway) => {
+            nonsense(format!("{} with the gateway {gateway}, which none of its pools declares", assigned.address))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn well_formed(assigned: &Assigned) -> Result<(), GuardError> {
@@ -164,8 +176,10 @@ fn free<L: LedgerQueries>(address: IpAddr, view: &mut NetworkView<L>) -> Result<
         AddressState::Free => return Ok(()),
         AddressState::Leased => return Err(leased(address, view)?),
         AddressState::Resting => "which still rests after its last use (host key `cooldown`)".to_owned(),
+        AddressState::Reserved => "which is reserved, and this call did not reserve it under the same key".to_owned(),
+        AddressState::Draining => "which is in a range that is drained".to_owned(),
         AddressState::Excluded => "which the configuration's `exclude` forbids".to_owned(),
-        AddressState::Reserved => "which is a network, broadcast or gateway address".to_owned(),
+        AddressState::Unusable => "which is a network, broadcast or gateway address".to_owned(),
         AddressState::Outside if view.pools().left_out(address) => {
             "which is in none of the blocks that this node holds".to_owned()
         }

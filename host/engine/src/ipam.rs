@@ -5,13 +5,11 @@ mod error;
 mod prepared;
 mod release;
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
 use crate::attachment::{Answer, Refusal, Request};
 use crate::guard::{self, GuardError};
-use crate::ledger::{AttachmentRecord, Ledger, Masquerade, recorded};
+use crate::ledger::{AttachmentRecord, Cooling, Ledger, Masquerade, recorded};
 use crate::network_view::NetworkView;
 use crate::occupied::Occupied;
 use crate::pool::Pools;
@@ -22,9 +20,9 @@ use crate::store_error::StoreError;
 pub(crate) use error::call_error;
 pub use error::{ClusterFault, IpamError};
 pub use prepared::{PoolRoom, Prepared, prepare};
-pub use release::{release, withdraw};
+pub use release::{release, tell_adoption, withdraw};
 
-/// Addresses whose rest may end within one request; more wait for the next one.
+/// Addresses whose rest, and reservations whose time, may end within one request; more wait for the next one.
 const RESTS_ENDED: usize = 256;
 
 /// A request granted and durable.
@@ -36,8 +34,8 @@ pub struct Granted {
     pub prefixes: Vec<IpNet>,
     /// The networks of all pools of the policy, each once.
     pub networks: Vec<IpNet>,
-    /// Those of its addresses that cooled when they were granted, and since when, in milliseconds since the epoch.
-    pub cooling: Vec<(IpAddr, u64)>,
+    /// Those of its addresses that cooled when they were granted.
+    pub cooling: Vec<Cooling>,
     /// What the policy cost.
     pub usage: Usage,
 }
@@ -75,9 +73,11 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         }
         let rested = request.now.saturating_sub(millis(self.settings));
         ledger.end_rest(rested, RESTS_ENDED)?;
+        ledger.end_reservations(request.now, RESTS_ENDED)?;
         let occupied = Occupied::of(&ledger, &self.pools, request, record)?;
-        warn_of_overlaps(&occupied, request, log);
-        let mut view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
+        warn_of_overlaps(&occupied, &self.context.network, log);
+        let view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
+        let mut view = view.at(request.now).asked_by(&request.key, &request.pod);
         view.occupy(occupied);
         request.requested.iter().for_each(|address| view.wake(*address));
         let (said, mut view) = self.ask(view, request, log)?;
@@ -94,7 +94,8 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
             source => IpamError::Guard { policy: name(), source },
         })?;
         let cooling = cooling(&answer, &view)?;
-        self.tell_of_short_rests(&cooling, request, log);
+        self.tell_of_short_rests(&cooling, request, &view, log)?;
+        log.extend(answer.reason.as_ref().map(|reason| self.reason_line(request, reason)));
         let prefixes = prefixes(&answer, view.pools());
         let mut ledger = view.into_ledger()?;
         let addresses = answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
@@ -102,7 +103,8 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
             let within = if masquerade.wanted { prefixes.clone() } else { Vec::new() };
             Masquerade { within, ..masquerade }
         });
-        ledger.attach(&request.key, &AttachmentRecord { addresses, masquerade, ..record.clone() })?;
+        let reason = answer.reason.clone();
+        ledger.attach(&request.key, &AttachmentRecord { addresses, reason, masquerade, ..record.clone() })?;
         let (networks, usage) = (self.pools.networks(), self.session.usage());
         Ok((Granted { answer, prefixes, networks, cooling, usage }, ledger))
     }
@@ -130,8 +132,8 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         log: &mut Vec<LogLine>,
     ) -> Result<(Result<Answer, Refusal>, NetworkView<L>), IpamError> {
         view.start_over()?;
-        self.session =
-            Session::new(self.policy, self.settings.limits).map_err(|error| call_error(self.policy, error))?;
+        self.session = Session::new(self.policy, self.settings.limits, &self.context)
+            .map_err(|error| call_error(self.policy, error))?;
         self.show_cluster();
         self.ask(view, request, log)
     }
@@ -140,7 +142,8 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
     fn wake_longest_resting(&self, view: &mut NetworkView<L>) -> Result<bool, StoreError> {
         let mut any = false;
         for pool in self.pools.iter() {
-            let mut permitted = view.permitted(pool.ranges.iter().map(|part| part.range));
+            let open = pool.ranges.iter().filter(|part| !part.draining);
+            let mut permitted = view.permitted(open.map(|part| part.range));
             permitted.sort_unstable();
             if let Some((address, _)) = view.ledger().longest_resting(&permitted)? {
                 view.wake(address);
@@ -150,34 +153,48 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         Ok(any)
     }
 
-    fn tell_of_short_rests(&self, cooling: &[(IpAddr, u64)], request: &Request, log: &mut Vec<LogLine>) {
-        for (address, freed) in cooling {
-            let rested = request.now.saturating_sub(*freed);
+    fn reason_line(&self, request: &Request, reason: &str) -> LogLine {
+        let container = &request.key.container_id;
+        let message = format!("network {}: container {container}: {reason}", self.context.network);
+        LogLine { level: LogLevel::Info, message }
+    }
+
+    fn tell_of_short_rests(
+        &self,
+        cooling: &[Cooling],
+        request: &Request,
+        view: &NetworkView<L>,
+        log: &mut Vec<LogLine>,
+    ) -> Result<(), StoreError> {
+        for Cooling { address, since, .. } in cooling {
+            let rested = request.now.saturating_sub(*since);
             if rested >= millis(self.settings) {
                 continue;
             }
-            let reason = if request.requested.contains(address) {
-                "it was asked for by name"
+            let (level, reason) = if view.is_own(*address)? {
+                (LogLevel::Info, "whoever had it last came back")
+            } else if request.requested.contains(address) {
+                (LogLevel::Warn, "it was asked for by name")
             } else {
-                "no other address of its pool was free"
+                (LogLevel::Warn, "no other address of its pool was free")
             };
             let message = format!(
                 "network {}: {address} is in use again after {:.1} s of rest instead of {:.1} s, because {reason}",
-                request.network,
+                self.context.network,
                 seconds(rested),
                 seconds(millis(self.settings)),
             );
-            log.push(LogLine { level: LogLevel::Warn, message });
+            log.push(LogLine { level, message });
         }
+        Ok(())
     }
 }
 
-fn warn_of_overlaps(occupied: &Occupied, request: &Request, log: &mut Vec<LogLine>) {
+fn warn_of_overlaps(occupied: &Occupied, network: &str, log: &mut Vec<LogLine>) {
     for (other, count) in occupied.networks() {
         let message = format!(
-            "network {}: network {other} of this node holds {count} of its addresses on the same link; give each network a \
-             range of its own",
-            request.network
+            "network {network}: network {other} of this node holds {count} of its addresses on the same link; give each \
+             network a range of its own"
         );
         log.push(LogLine { level: LogLevel::Warn, message });
     }
@@ -193,10 +210,12 @@ fn seconds(millis: u64) -> f64 {
 }
 
 /// Those of an answer's addresses that cool.
-fn cooling<L: Ledger>(answer: &Answer, view: &NetworkView<L>) -> Result<Vec<(IpAddr, u64)>, StoreError> {
+fn cooling<L: Ledger>(answer: &Answer, view: &NetworkView<L>) -> Result<Vec<Cooling>, StoreError> {
     let mut cooling = Vec::new();
     for address in answer.addresses.iter().map(|assigned| assigned.address.addr()) {
-        cooling.extend(view.ledger().resting_since(address)?.map(|freed| (address, freed)));
+        let Some(since) = view.ledger().resting_since(address)? else { continue };
+        let last_holder = view.ledger().last_holder(address)?.map(|(holder, _)| holder);
+        cooling.push(Cooling { address, since, last_holder });
     }
     Ok(cooling)
 }

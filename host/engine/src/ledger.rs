@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::address::IpRange;
-use crate::attachment::{AttachmentKey, Pod};
+use crate::attachment::{AttachmentKey, FormerHolder, Pod};
 use crate::store_error::StoreError;
 
 /// What is kept of an attachment. Serialised as JSON: unknown fields are ignored and new ones need a default, so that
@@ -28,6 +28,9 @@ pub struct AttachmentRecord {
     /// Its pod.
     #[serde(default)]
     pub pod: Pod,
+    /// The policy's sentence: why it has these addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Whether it is masqueraded; none in records of versions that did not write this down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masquerade: Option<Masquerade>,
@@ -87,6 +90,22 @@ impl AttachmentRecord {
     }
 }
 
+/// An address kept for somebody who does not hold it now.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reservation {
+    /// The address.
+    pub address: IpAddr,
+    /// The policy's key: 1 to 256 bytes without NUL.
+    pub key: String,
+    /// When it ends: milliseconds since the epoch.
+    pub until: u64,
+}
+
+/// The most reservations of a network, and of a key.
+pub const MOST_RESERVATIONS: u64 = 16_384;
+/// See [`MOST_RESERVATIONS`].
+pub const MOST_RESERVATIONS_OF_KEY: usize = 8;
+
 /// Questions about one network's state, inside one open transaction.
 ///
 /// Lookups cost O(log n) unless said otherwise. Every method fails with [`StoreError`] only if the store itself does.
@@ -101,15 +120,45 @@ pub trait LedgerQueries {
     /// When this resting address was freed: milliseconds since the epoch. None if it does not rest.
     fn resting_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError>;
 
-    /// The lowest address of the range that is neither leased nor resting.
+    /// Who held this resting address, and when it was freed. None if it does not rest, and where a version freed it that
+    /// did not write this down.
+    fn last_holder(&self, address: IpAddr) -> Result<Option<(FormerHolder, u64)>, StoreError>;
+
+    /// The leased addresses within the range, in order, at most `most`.
+    fn leases_within(&self, within: IpRange, most: usize) -> Result<Vec<(IpAddr, AttachmentKey)>, StoreError>;
+
+    /// The addresses that pods of a namespace hold, in order, above `after`, at most `most`.
+    fn leases_of_namespace(
+        &self,
+        namespace: &str,
+        after: Option<IpAddr>,
+        most: usize,
+    ) -> Result<Vec<IpAddr>, StoreError>;
+
+    /// How many addresses the pods of a namespace hold.
+    fn lease_count_of_namespace(&self, namespace: &str) -> Result<u64, StoreError>;
+
+    /// The reservation of an address, whether its time is over or not.
+    fn reservation(&self, address: IpAddr) -> Result<Option<Reservation>, StoreError>;
+
+    /// The reservations under a key, in address order.
+    fn reservations_of(&self, key: &str) -> Result<Vec<Reservation>, StoreError>;
+
+    /// The reservations within a range, in address order. O(reservations in it).
+    fn reservations_within(&self, within: IpRange) -> Result<Vec<Reservation>, StoreError>;
+
+    /// How many reservations. O(1) or O(log n).
+    fn reservation_count(&self) -> Result<u64, StoreError>;
+
+    /// The lowest address of the range that is neither leased nor resting nor reserved.
     fn next_unused(&self, within: IpRange) -> Result<Option<IpAddr>, StoreError>;
 
-    /// The maximal run of addresses in use (leased or resting) that holds the lowest used address at or above
+    /// The maximal run of addresses in use (leased, resting or reserved) that holds the lowest used address at or above
     /// `from`, in the family of `from`.
     fn next_used_run(&self, from: IpAddr) -> Result<Option<IpRange>, StoreError>;
 
-    /// The resting address within the ranges, which are disjoint and in order, that was freed first, and when.
-    /// O(resting · log ranges) in the worst case.
+    /// The resting address within the ranges, which are disjoint and in order, that was freed first, and when. Reserved
+    /// ones do not count. O(resting · log ranges) in the worst case.
     fn longest_resting(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError>;
 
     /// How many addresses within the range rest. O(resting).
@@ -155,9 +204,21 @@ pub fn recorded<L: LedgerQueries + ?Sized>(
     Ok(ledger.attachment(&by_container)?.map(|record| (by_container, record)))
 }
 
-/// Since when an address cools, by a list of those that do.
-pub(crate) fn freed_at(cooling: &[(IpAddr, u64)], address: IpAddr) -> Option<u64> {
-    cooling.iter().find(|(cools, _)| *cools == address).map(|(_, freed_at)| *freed_at)
+/// An address that cools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cooling {
+    /// Which.
+    pub address: IpAddr,
+    /// When it was freed: milliseconds since the epoch.
+    pub since: u64,
+    /// Who held it, where that is known.
+    pub last_holder: Option<FormerHolder>,
+}
+
+impl Cooling {
+    pub(crate) fn find(cooling: &[Self], address: IpAddr) -> Option<&Self> {
+        cooling.iter().find(|cools| cools.address == address)
+    }
 }
 
 /// One network's state in one open write transaction. Dropping a ledger without [`Ledger::commit`] undoes everything.
@@ -176,16 +237,21 @@ pub trait Ledger: LedgerQueries {
     /// Forgets an attachment; its addresses rest from `now` on. None if it was not recorded.
     fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError>;
 
+    /// Records a reservation. One of the same address is replaced, whatever its key.
+    fn reserve(&mut self, reservation: &Reservation) -> Result<(), StoreError>;
+
+    /// Ends the reservation of an address. Says whether there was one.
+    fn end_reservation(&mut self, address: IpAddr) -> Result<bool, StoreError>;
+
+    /// Ends reservations whose time was over at `now`: at most `most` of them, the earliest first. Says how many.
+    fn end_reservations(&mut self, now: u64, most: usize) -> Result<usize, StoreError>;
+
     /// Records whether an attachment is masqueraded. Says whether the attachment is recorded.
     fn put_masquerade(&mut self, key: &AttachmentKey, masquerade: &Masquerade) -> Result<bool, StoreError>;
 
     /// Forgets an attachment whose addresses no container ever had. They are free immediately, except those of `cooling`:
     /// they go on cooling since the time that is with them. None if it was not recorded.
-    fn withdraw(
-        &mut self,
-        key: &AttachmentKey,
-        cooling: &[(IpAddr, u64)],
-    ) -> Result<Option<AttachmentRecord>, StoreError>;
+    fn withdraw(&mut self, key: &AttachmentKey, cooling: &[Cooling]) -> Result<Option<AttachmentRecord>, StoreError>;
 
     /// Sets (`Some`) or forgets (`None`) a note. Sizes are the caller's business.
     fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError>;

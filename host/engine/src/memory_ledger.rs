@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::address::{Family, IpRange, predecessor, successor};
-use crate::attachment::AttachmentKey;
-use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade, freed_at};
+use crate::attachment::{AttachmentKey, FormerHolder};
+use crate::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, Reservation};
 use crate::store::key;
 use crate::store_error::StoreError;
 
@@ -57,6 +57,9 @@ struct Book {
     /// Address to the time it was freed, and the other way round.
     resting: BTreeMap<IpAddr, u64>,
     rest_order: BTreeSet<(u64, IpAddr)>,
+    last_holders: BTreeMap<IpAddr, FormerHolder>,
+    /// Address to key and end.
+    reservations: BTreeMap<IpAddr, (String, u64)>,
     /// Maximal runs of used addresses: first to last. IPv4 sorts before IPv6.
     runs: BTreeMap<IpAddr, IpAddr>,
     notes: BTreeMap<String, Vec<u8>>,
@@ -102,10 +105,34 @@ impl Book {
         }
     }
 
+    fn unuse_if_free(&mut self, address: IpAddr) {
+        let is_used = self.leases.contains_key(&address)
+            || self.resting.contains_key(&address)
+            || self.reservations.contains_key(&address);
+        if !is_used {
+            self.unuse_address(address);
+        }
+    }
+
     fn end_rest(&mut self, address: IpAddr) -> bool {
         let Some(freed_at) = self.resting.remove(&address) else { return false };
         self.rest_order.remove(&(freed_at, address));
+        self.last_holders.remove(&address);
         true
+    }
+
+    fn of_namespace(&self, namespace: &str) -> BTreeSet<IpAddr> {
+        let of = |record: &&AttachmentRecord| record.pod.namespace.as_deref() == Some(namespace);
+        self.attachments.values().filter(of).flat_map(|record| record.addresses.iter().copied()).collect()
+    }
+
+    fn reservations(&self, wanted: impl Fn(&Reservation) -> bool) -> Vec<Reservation> {
+        let all = self.reservations.iter().map(|(address, (key, until))| Reservation {
+            address: *address,
+            key: key.clone(),
+            until: *until,
+        });
+        all.filter(wanted).collect()
     }
 
     fn rest(&mut self, address: IpAddr, now: u64) {
@@ -133,6 +160,46 @@ impl LedgerQueries for MemoryLedger {
         Ok(self.book.resting.get(&address).copied())
     }
 
+    fn last_holder(&self, address: IpAddr) -> Result<Option<(FormerHolder, u64)>, StoreError> {
+        let since = self.book.resting.get(&address).copied();
+        Ok(self.book.last_holders.get(&address).cloned().zip(since))
+    }
+
+    fn leases_within(&self, within: IpRange, most: usize) -> Result<Vec<(IpAddr, AttachmentKey)>, StoreError> {
+        let leases = self.book.leases.range(within.first()..=within.last()).take(most);
+        Ok(leases.map(|(address, key)| (*address, key.clone())).collect())
+    }
+
+    fn leases_of_namespace(
+        &self,
+        namespace: &str,
+        after: Option<IpAddr>,
+        most: usize,
+    ) -> Result<Vec<IpAddr>, StoreError> {
+        let above = |address: &IpAddr| after.is_none_or(|after| *address > after);
+        Ok(self.book.of_namespace(namespace).into_iter().filter(above).take(most).collect())
+    }
+
+    fn lease_count_of_namespace(&self, namespace: &str) -> Result<u64, StoreError> {
+        Ok(self.book.of_namespace(namespace).len() as u64)
+    }
+
+    fn reservation(&self, address: IpAddr) -> Result<Option<Reservation>, StoreError> {
+        Ok(self.book.reservations(|reservation| reservation.address == address).pop())
+    }
+
+    fn reservations_of(&self, key: &str) -> Result<Vec<Reservation>, StoreError> {
+        Ok(self.book.reservations(|reservation| reservation.key == key))
+    }
+
+    fn reservations_within(&self, within: IpRange) -> Result<Vec<Reservation>, StoreError> {
+        Ok(self.book.reservations(|reservation| within.contains(reservation.address)))
+    }
+
+    fn reservation_count(&self) -> Result<u64, StoreError> {
+        Ok(self.book.reservations.len() as u64)
+    }
+
     fn next_unused(&self, within: IpRange) -> Result<Option<IpAddr>, StoreError> {
         let first = within.first();
         let run = self.book.run_at_or_below(first).filter(|run| run.contains(first));
@@ -155,7 +222,7 @@ impl LedgerQueries for MemoryLedger {
             .book
             .rest_order
             .iter()
-            .find(|(_, address)| inside(*address))
+            .find(|(_, address)| inside(*address) && !self.book.reservations.contains_key(address))
             .map(|(freed_at, address)| (*address, *freed_at)))
     }
 
@@ -195,7 +262,7 @@ impl Ledger for MemoryLedger {
         let over: Vec<IpAddr> = due.map(|(_, address)| *address).collect();
         for address in &over {
             self.book.end_rest(*address);
-            self.book.unuse_address(*address);
+            self.book.unuse_if_free(*address);
         }
         Ok(over.len())
     }
@@ -223,8 +290,36 @@ impl Ledger for MemoryLedger {
         for address in &record.addresses {
             self.book.leases.remove(address);
             self.book.rest(*address, now);
+            let holder = FormerHolder { key: key.clone(), pod: record.pod.clone() };
+            self.book.last_holders.insert(*address, holder);
         }
         Ok(Some(record))
+    }
+
+    fn reserve(&mut self, reservation: &Reservation) -> Result<(), StoreError> {
+        key::check_reservation(&reservation.key)?;
+        let Reservation { address, key, until } = reservation.clone();
+        self.book.reservations.insert(address, (key, until));
+        self.book.use_address(address);
+        Ok(())
+    }
+
+    fn end_reservation(&mut self, address: IpAddr) -> Result<bool, StoreError> {
+        let was_reserved = self.book.reservations.remove(&address).is_some();
+        if was_reserved {
+            self.book.unuse_if_free(address);
+        }
+        Ok(was_reserved)
+    }
+
+    fn end_reservations(&mut self, now: u64, most: usize) -> Result<usize, StoreError> {
+        let mut over = self.book.reservations(|reservation| reservation.until <= now);
+        over.sort_by_key(|reservation| (reservation.until, reservation.address));
+        over.truncate(most);
+        for reservation in &over {
+            self.end_reservation(reservation.address)?;
+        }
+        Ok(over.len())
     }
 
     fn put_masquerade(&mut self, key: &AttachmentKey, masquerade: &Masquerade) -> Result<bool, StoreError> {
@@ -232,18 +327,16 @@ impl Ledger for MemoryLedger {
         Ok(record.map(|record| record.masquerade = Some(masquerade.clone())).is_some())
     }
 
-    fn withdraw(
-        &mut self,
-        key: &AttachmentKey,
-        cooling: &[(IpAddr, u64)],
-    ) -> Result<Option<AttachmentRecord>, StoreError> {
+    fn withdraw(&mut self, key: &AttachmentKey, cooling: &[Cooling]) -> Result<Option<AttachmentRecord>, StoreError> {
         let Some(record) = self.book.attachments.remove(key) else { return Ok(None) };
         for address in &record.addresses {
             self.book.leases.remove(address);
-            match freed_at(cooling, *address) {
-                Some(freed_at) => self.book.rest(*address, freed_at),
-                None => self.book.unuse_address(*address),
-            }
+            let Some(cools) = Cooling::find(cooling, *address) else {
+                self.book.unuse_if_free(*address);
+                continue;
+            };
+            self.book.rest(*address, cools.since);
+            self.book.last_holders.extend(cools.last_holder.clone().map(|holder| (*address, holder)));
         }
         Ok(Some(record))
     }

@@ -3,17 +3,23 @@
 //! The policy's own notes are written to a slip beside the ledger, so that a second try, a refusal or a refused answer
 //! leaves the ledger as it was.
 
+mod reserving;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Bound;
 
-use crate::address::{IpRange, successor};
-use crate::ledger::{Ledger, LedgerQueries};
+use crate::address::{IpRange, predecessor, successor};
+use crate::attachment::{AttachmentKey, FormerHolder, Pod};
+use crate::ledger::{Ledger, LedgerQueries, MOST_RESERVATIONS, MOST_RESERVATIONS_OF_KEY, Reservation};
 use crate::occupied::{Occupant, Occupied};
 use crate::pool::Pools;
 use crate::ranges::RangeSet;
-use crate::runtime::view::{AddressState, LeaseInfo, LeaseView, NoteError, ViewError};
+use crate::runtime::view::{
+    AddressState, FormerHolderInfo, LeaseInfo, LeaseView, NoteError, ReservationError, ViewError,
+};
 use crate::store_error::StoreError;
+use reserving::Reserving;
 
 /// Bytes of all notes of a network: keys and values.
 pub const NOTES_BYTES: u64 = 1 << 20;
@@ -35,6 +41,11 @@ pub struct NetworkView<L> {
     awake: BTreeSet<IpAddr>,
     slip: BTreeMap<String, Option<Vec<u8>>>,
     notes_size: u64,
+    reserving: Reserving,
+    /// Who asks: what they held last is free to them.
+    requester: Option<FormerHolder>,
+    /// Milliseconds since the epoch.
+    now: u64,
     steps_left: u64,
 }
 
@@ -53,6 +64,9 @@ impl<L: LedgerQueries> NetworkView<L> {
             awake: BTreeSet::new(),
             slip: BTreeMap::new(),
             notes_size,
+            reserving: Reserving::default(),
+            requester: None,
+            now: 0,
             steps_left: STEPS,
         })
     }
@@ -67,6 +81,28 @@ impl<L: LedgerQueries> NetworkView<L> {
         self.occupied.by_address.get(&address)
     }
 
+    /// The view at this time: reservations that have ended are gone.
+    #[must_use]
+    pub fn at(self, now: u64) -> Self {
+        Self { now, ..self }
+    }
+
+    /// The view of who asks: an address that rests is free to them if they held it last.
+    #[must_use]
+    pub fn asked_by(self, key: &AttachmentKey, pod: &Pod) -> Self {
+        Self { requester: Some(FormerHolder { key: key.clone(), pod: pod.clone() }), ..self }
+    }
+
+    /// Whether this address rests, and who asks held it last.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn is_own(&self, address: IpAddr) -> Result<bool, StoreError> {
+        let Some(requester) = &self.requester else { return Ok(false) };
+        let holder = self.ledger.last_holder(address)?;
+        Ok(holder.is_some_and(|(holder, _)| holder.is(&requester.key, &requester.pod)))
+    }
+
     /// Lets a resting address count as free.
     pub fn wake(&mut self, address: IpAddr) {
         self.awake.insert(address);
@@ -78,6 +114,7 @@ impl<L: LedgerQueries> NetworkView<L> {
     /// If the store fails.
     pub fn start_over(&mut self) -> Result<(), StoreError> {
         self.slip.clear();
+        self.reserving = Reserving::default();
         self.notes_size = self.ledger.notes_size()?;
         self.steps_left = STEPS;
         Ok(())
@@ -99,8 +136,8 @@ impl<L: LedgerQueries> NetworkView<L> {
             .flat_map(|range| self.excluded.without(range))
             .flat_map(|range| self.occupied.ranges.without(range))
             .flat_map(|range| {
-                let reserved = self.pools.reserved_within(range).iter().copied().map(IpRange::single);
-                RangeSet::new(reserved.collect()).without(range)
+                let unusable = self.pools.unusable_within(range).iter().copied().map(IpRange::single);
+                RangeSet::new(unusable.collect()).without(range)
             })
             .collect()
     }
@@ -118,7 +155,13 @@ impl<L: LedgerQueries> NetworkView<L> {
         if let Some(range) = self.occupied.ranges.holding(address) {
             return Some(range.last());
         }
-        self.pools.is_reserved(address).then_some(address)
+        let is_taken = self.pools.is_unusable(address) || self.reserving.has(address);
+        is_taken.then_some(address)
+    }
+
+    /// The reservation of an address as it is recorded, if its time is not over.
+    fn recorded_reservation(&self, address: IpAddr) -> Result<Option<Reservation>, StoreError> {
+        Ok(self.ledger.reservation(address)?.filter(|reservation| reservation.until > self.now))
     }
 
     fn first_free(&mut self, mut part: IpRange) -> Result<Option<IpAddr>, ViewError> {
@@ -127,15 +170,81 @@ impl<L: LedgerQueries> NetworkView<L> {
             let unused = self.ledger.next_unused(part)?;
             let woken = self.awake.range(part.first()..=part.last()).next().copied();
             let Some(candidate) = unused.into_iter().chain(woken).min() else { return Ok(None) };
-            let leased = woken == Some(candidate) && self.ledger.holder(candidate)?.is_some();
-            let until = if leased { Some(candidate) } else { self.forbidden_until(candidate) };
+            let taken = woken == Some(candidate) && self.is_taken(candidate)?;
+            let until = if taken { Some(candidate) } else { self.forbidden_until(candidate) };
             let Some(until) = until else { return Ok(Some(candidate)) };
             let Some(rest) = successor(until).and_then(|next| IpRange::new(next, part.last())) else { return Ok(None) };
             part = rest;
         }
     }
 
-    /// Addresses of the range in use: leased or resting.
+    /// The same with what this call changed.
+    fn current_reservation(&self, address: IpAddr) -> Result<Option<Reservation>, StoreError> {
+        if let Some(reservation) = self.reserving.get(address) {
+            return Ok(Some(reservation.clone()));
+        }
+        Ok(self.recorded_reservation(address)?.filter(|reservation| !self.reserving.has_ended(&reservation.key)))
+    }
+
+    /// Whether a woken address is somebody's all the same.
+    fn is_taken(&self, address: IpAddr) -> Result<bool, StoreError> {
+        Ok(self.ledger.holder(address)?.is_some() || self.recorded_reservation(address)?.is_some())
+    }
+
+    fn lease(&self, address: IpAddr, key: AttachmentKey) -> Result<Option<LeaseInfo>, StoreError> {
+        let Some(record) = self.ledger.attachment(&key)? else { return Ok(None) };
+        Ok(Some(LeaseInfo { address, key, since: record.since, pod: record.pod, reason: record.reason }))
+    }
+
+    /// The free runs of a part, which lies in one range of the pools.
+    fn free_runs(&mut self, part: IpRange, most: usize, runs: &mut Vec<IpRange>) -> Result<(), ViewError> {
+        let mut rest = Some(part);
+        while let Some(open) = rest.filter(|_| runs.len() < most) {
+            let Some(first) = self.first_free(open)? else { break };
+            let end = self.end_of_free(first, open)?;
+            runs.extend(IpRange::new(first, end));
+            rest = successor(end).and_then(|next| IpRange::new(next, open.last()));
+        }
+        Ok(())
+    }
+
+    /// The last address of the free run that begins with this one.
+    fn end_of_free(&mut self, first: IpAddr, within: IpRange) -> Result<IpAddr, ViewError> {
+        self.charge(1)?;
+        let used = self.ledger.next_used_run(first)?.map(|run| run.first());
+        if used == Some(first) || self.awake.contains(&first) {
+            // A woken one: it lies in a run of used addresses.
+            return Ok(first);
+        }
+        let open = IpRange::new(first, within.last()).unwrap_or(IpRange::single(first));
+        let excluded = self.excluded.common(open).next().map(|range| range.first());
+        let occupied = self.occupied.ranges.common(open).next().map(|range| range.first());
+        let unusable = self.pools.unusable_within(open).first().copied();
+        let reserving = self.reserving.within(open).next();
+        let stop = [used, excluded, occupied, unusable, reserving]
+            .into_iter()
+            .flatten()
+            .filter(|at| within.contains(*at))
+            .min();
+        Ok(stop.and_then(predecessor).unwrap_or(within.last()))
+    }
+
+    /// Addresses of the range that are in use because they are reserved, and for no other reason.
+    ///
+    /// # Errors
+    /// [`ViewError`]
+    pub fn reserved_count(&mut self, within: IpRange) -> Result<u64, ViewError> {
+        let reserved = self.ledger.reservations_within(within)?;
+        self.charge(reserved.len() as u64)?;
+        let mut count = 0;
+        for Reservation { address, .. } in reserved {
+            let is_used = self.ledger.holder(address)?.is_some() || self.ledger.resting_since(address)?.is_some();
+            count += u64::from(!is_used);
+        }
+        Ok(count)
+    }
+
+    /// Addresses of the range in use: leased, resting or reserved.
     fn in_use(&mut self, within: IpRange) -> Result<u128, ViewError> {
         let mut count = 0_u128;
         let mut from = Some(within.first());
@@ -156,25 +265,34 @@ impl<L: LedgerQueries> NetworkView<L> {
     }
 
     fn parts(&self, within: IpRange) -> Vec<IpRange> {
-        self.pools.ranges_touching(within).filter_map(|range| range.intersection(&within)).collect()
+        self.pools.open_ranges_touching(within).filter_map(|range| range.intersection(&within)).collect()
     }
 }
 
 impl<L: Ledger> NetworkView<L> {
-    /// Hands the ledger back with the policy's notes in it.
+    /// Hands the ledger back with the policy's notes and reservations in it.
     ///
     /// # Errors
     /// If the store fails.
     pub fn into_ledger(mut self) -> Result<L, StoreError> {
+        self.reserving.write(&mut self.ledger)?;
         for (key, value) in self.slip {
             self.ledger.put_note(&key, value.as_deref())?;
         }
         Ok(self.ledger)
     }
 
-    /// Hands the ledger back without the policy's notes.
+    /// Hands the ledger back without the policy's notes and reservations.
     pub fn into_ledger_without_notes(self) -> L {
         self.ledger
+    }
+}
+
+/// What of a range lies above an address.
+fn above(within: IpRange, after: Option<IpAddr>) -> Option<IpRange> {
+    match after {
+        Some(after) if after >= within.first() => successor(after).and_then(|first| IpRange::new(first, within.last())),
+        _ => Some(within),
     }
 }
 
@@ -184,11 +302,7 @@ fn saturate(count: u128) -> u64 {
 
 impl<L: LedgerQueries> LeaseView for NetworkView<L> {
     fn next_free(&mut self, within: IpRange, after: Option<IpAddr>) -> Result<Option<IpAddr>, ViewError> {
-        let above = match after {
-            Some(after) if after >= within.first() => successor(after),
-            _ => Some(within.first()),
-        };
-        let Some(wanted) = above.and_then(|first| IpRange::new(first, within.last())) else { return Ok(None) };
+        let Some(wanted) = above(within, after) else { return Ok(None) };
         for part in self.parts(wanted) {
             if let Some(free) = self.first_free(part)? {
                 return Ok(Some(free));
@@ -205,34 +319,130 @@ impl<L: LedgerQueries> LeaseView for NetworkView<L> {
         if self.excluded.holding(address).is_some() {
             return Ok(AddressState::Excluded);
         }
-        if self.pools.is_reserved(address) {
-            return Ok(AddressState::Reserved);
+        if self.pools.is_unusable(address) {
+            return Ok(AddressState::Unusable);
         }
         match self.occupant(address) {
-            Some(Occupant::Node) => return Ok(AddressState::Reserved),
+            Some(Occupant::Node) => return Ok(AddressState::Unusable),
             Some(Occupant::Network(_)) => return Ok(AddressState::Leased),
             None => {}
         }
         if self.ledger.holder(address)?.is_some() {
             return Ok(AddressState::Leased);
         }
-        if !self.awake.contains(&address) && self.ledger.resting_since(address)?.is_some() {
+        if self.pools.is_draining(address) {
+            return Ok(AddressState::Draining);
+        }
+        if !self.reserving.has(address) && self.current_reservation(address)?.is_some() {
+            return Ok(AddressState::Reserved);
+        }
+        let rests = !self.awake.contains(&address) && self.ledger.resting_since(address)?.is_some();
+        if rests && !self.is_own(address)? {
             return Ok(AddressState::Resting);
         }
         Ok(AddressState::Free)
     }
 
+    fn last_holder(&mut self, address: IpAddr) -> Result<Option<FormerHolderInfo>, ViewError> {
+        self.charge(1)?;
+        let found = self.ledger.last_holder(address)?;
+        Ok(found.map(|(holder, freed_at)| FormerHolderInfo { holder, freed_at }))
+    }
+
+    fn list(&mut self, within: IpRange, after: Option<IpAddr>, most: usize) -> Result<Vec<LeaseInfo>, ViewError> {
+        let Some(wanted) = above(within, after) else { return Ok(Vec::new()) };
+        let leases = self.ledger.leases_within(wanted, most)?;
+        self.charge(leases.len() as u64)?;
+        let mut list = Vec::with_capacity(leases.len());
+        for (address, key) in leases {
+            list.extend(self.lease(address, key)?);
+        }
+        Ok(list)
+    }
+
+    fn of_namespace(
+        &mut self,
+        namespace: &str,
+        after: Option<IpAddr>,
+        most: usize,
+    ) -> Result<Vec<LeaseInfo>, ViewError> {
+        let addresses = self.ledger.leases_of_namespace(namespace, after, most)?;
+        self.charge(addresses.len() as u64)?;
+        let mut list = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            if let Some(key) = self.ledger.holder(address)? {
+                list.extend(self.lease(address, key)?);
+            }
+        }
+        Ok(list)
+    }
+
+    fn count_of_namespace(&mut self, namespace: &str) -> Result<u64, ViewError> {
+        self.charge(1)?;
+        Ok(self.ledger.lease_count_of_namespace(namespace)?)
+    }
+
+    fn free_ranges(&mut self, within: IpRange, after: Option<IpAddr>, most: usize) -> Result<Vec<IpRange>, ViewError> {
+        let Some(wanted) = above(within, after) else { return Ok(Vec::new()) };
+        let mut runs = Vec::new();
+        for part in self.parts(wanted) {
+            self.free_runs(part, most, &mut runs)?;
+        }
+        Ok(runs)
+    }
+
+    fn reservations_of(&mut self, key: &str) -> Result<Vec<Reservation>, ViewError> {
+        self.charge(1)?;
+        let recorded = if self.reserving.has_ended(key) { Vec::new() } else { self.ledger.reservations_of(key)? };
+        Ok(self.reserving.seen(key, recorded, self.now))
+    }
+
+    fn reservation(&mut self, address: IpAddr) -> Result<Option<Reservation>, ViewError> {
+        self.charge(1)?;
+        Ok(self.current_reservation(address)?)
+    }
+
+    fn reserve(&mut self, key: &str, address: IpAddr, millis: u64) -> Result<Result<(), ReservationError>, ViewError> {
+        if key.is_empty() || key.len() > KEY_BYTES || key.contains('\0') {
+            return Ok(Err(ReservationError::BadKey));
+        }
+        let is_usable = self.pools.locate(address).is_some() && !self.pools.is_unusable(address);
+        if !is_usable || self.excluded.holding(address).is_some() {
+            return Ok(Err(ReservationError::NotInPool));
+        }
+        let until = self.now.saturating_add(millis);
+        match self.reservation(address)? {
+            Some(other) if other.key != key => return Ok(Err(ReservationError::Held)),
+            Some(_) => {}
+            None => {
+                let of_key = self.reservations_of(key)?.len();
+                let all = self.reserving.count(self.ledger.reservation_count()?);
+                if of_key >= MOST_RESERVATIONS_OF_KEY || all >= MOST_RESERVATIONS {
+                    return Ok(Err(ReservationError::Full));
+                }
+                self.reserving.more += 1;
+            }
+        }
+        self.reserving.put(Reservation { address, key: key.to_owned(), until });
+        Ok(Ok(()))
+    }
+
+    fn end_reservations(&mut self, key: &str) -> Result<(), ViewError> {
+        let ended = self.reservations_of(key)?.len();
+        self.reserving.end(key, ended);
+        Ok(())
+    }
+
     fn holder(&mut self, address: IpAddr) -> Result<Option<LeaseInfo>, ViewError> {
         self.charge(1)?;
         let Some(key) = self.ledger.holder(address)? else { return Ok(None) };
-        let Some(record) = self.ledger.attachment(&key)? else { return Ok(None) };
-        Ok(Some(LeaseInfo { address, key, since: record.since, pod: record.pod }))
+        Ok(self.lease(address, key)?)
     }
 
     fn used_count(&mut self, within: IpRange) -> Result<u64, ViewError> {
         let in_use = self.in_use(within)?;
-        let resting = self.resting(within)?;
-        Ok(saturate(in_use).saturating_sub(resting))
+        let others = self.resting(within)?.saturating_add(self.reserved_count(within)?);
+        Ok(saturate(in_use).saturating_sub(others))
     }
 
     fn free_count(&mut self, within: IpRange) -> Result<u64, ViewError> {
@@ -242,7 +452,8 @@ impl<L: LedgerQueries> LeaseView for NetworkView<L> {
             free = free.saturating_add(part.len().saturating_sub(in_use));
             let woken: Vec<IpAddr> = self.awake.range(part.first()..=part.last()).copied().collect();
             for address in woken {
-                free = free.saturating_add(u128::from(self.ledger.resting_since(address)?.is_some()));
+                let is_free = self.ledger.resting_since(address)?.is_some() && !self.is_taken(address)?;
+                free = free.saturating_add(u128::from(is_free));
             }
         }
         Ok(saturate(free))

@@ -8,13 +8,13 @@ use ipnet::IpNet;
 use crate::address::{Family, IpRange};
 use crate::ranges::RangeSet;
 
-/// Whether the first and last address of a prefix may be handed out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edges {
-    /// Never (where the family and length have such addresses at all).
-    Reserved,
-    /// The configuration names them itself.
-    Allowed,
+/// Which of a prefix's own two addresses may be handed out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Edges {
+    /// The network's own address, because the configuration names it.
+    pub network: bool,
+    /// The broadcast address, because the configuration names it.
+    pub broadcast: bool,
 }
 
 /// A run of addresses of one prefix.
@@ -28,6 +28,8 @@ pub struct PoolRange {
     pub gateway: Option<IpAddr>,
     /// The prefix's own two addresses.
     pub edges: Edges,
+    /// Whether it gives out nothing new while its leases live.
+    pub draining: bool,
 }
 
 impl PoolRange {
@@ -46,9 +48,11 @@ impl PoolRange {
         reserved
     }
 
-    /// What the configuration names as the range's first or last address. An edge that it does not name stays closed.
+    /// What the configuration names. An edge that it does not name stays closed.
     fn opened_edges(&self) -> Vec<IpAddr> {
-        if self.edges == Edges::Allowed { vec![self.range.first(), self.range.last()] } else { Vec::new() }
+        let network = self.edges.network.then(|| self.prefix.network());
+        let broadcast = self.edges.broadcast.then(|| self.prefix.broadcast());
+        network.into_iter().chain(broadcast).collect()
     }
 }
 
@@ -108,7 +112,9 @@ pub struct Pools {
     /// (range, pool index, range index), in address order, disjoint.
     sorted: Vec<(IpRange, usize, usize)>,
     /// Network, broadcast and gateway addresses, in order.
-    reserved: Vec<IpAddr>,
+    unusable: Vec<IpAddr>,
+    /// Gateways alone.
+    gateways: Vec<IpAddr>,
     /// What the policy declared, where [`Pools::within`] left less of it.
     declared: Option<RangeSet>,
 }
@@ -144,19 +150,20 @@ impl Pools {
         let parts = || pools.iter().flat_map(|pool| &pool.ranges);
         // Another range of the same network may open an edge that this one does not name.
         let opened: BTreeSet<IpAddr> = parts().flat_map(PoolRange::opened_edges).collect();
-        let mut reserved: Vec<IpAddr> = parts()
+        let mut unusable: Vec<IpAddr> = parts()
             .flat_map(|part| {
                 let edges = part.reserved_edges().into_iter().filter(|edge| !opened.contains(edge));
                 edges.chain(part.gateway)
             })
             .collect();
-        reserved.sort_unstable();
-        reserved.dedup();
-        Ok(Self { in_order: pools, sorted, reserved, declared: None })
+        unusable.sort_unstable();
+        unusable.dedup();
+        let gateways = pools.iter().flat_map(|pool| &pool.ranges).filter_map(|part| part.gateway).collect();
+        Ok(Self { in_order: pools, sorted, unusable, gateways, declared: None })
     }
 
     /// What lies in a set of addresses, for example in the blocks that a member of a cluster holds. Prefixes, gateways
-    /// and reserved addresses stay what they are; a pool of which nothing is left stays, without a range.
+    /// and unusable addresses stay what they are; a pool of which nothing is left stays, without a range.
     #[must_use]
     pub fn within(&self, set: &RangeSet) -> Self {
         let clipped = |part: &PoolRange| {
@@ -168,7 +175,8 @@ impl Pools {
         let in_order: Vec<Pool> = self.in_order.iter().map(pool).collect();
         let sorted = sorted(&in_order);
         let declared = self.declared.clone().unwrap_or_else(|| RangeSet::new(self.ranges().collect()));
-        Self { in_order, sorted, reserved: self.reserved.clone(), declared: Some(declared) }
+        let (unusable, gateways) = (self.unusable.clone(), self.gateways.clone());
+        Self { in_order, sorted, unusable, gateways, declared: Some(declared) }
     }
 
     /// Whether the policy declared this address, but [`Pools::within`] left it out.
@@ -191,8 +199,27 @@ impl Pools {
     }
 
     /// Whether the address is a network, broadcast or gateway address of a pool.
-    pub fn is_reserved(&self, address: IpAddr) -> bool {
-        self.reserved.binary_search(&address).is_ok()
+    pub fn is_unusable(&self, address: IpAddr) -> bool {
+        self.unusable.binary_search(&address).is_ok()
+    }
+
+    /// Whether a range declares this gateway.
+    pub fn declares_gateway(&self, gateway: IpAddr) -> bool {
+        self.gateways.contains(&gateway)
+    }
+
+    /// Whether the address lies in a range that gives out nothing new.
+    pub fn is_draining(&self, address: IpAddr) -> bool {
+        self.locate(address).is_some_and(|(_, part)| part.draining)
+    }
+
+    /// The ranges that give out addresses, in address order, disjoint.
+    pub fn open_ranges(&self) -> impl Iterator<Item = IpRange> {
+        self.sorted.iter().filter(|entry| self.is_open(entry)).map(|(range, ..)| *range)
+    }
+
+    fn is_open(&self, (_, pool, part): &(IpRange, usize, usize)) -> bool {
+        !self.in_order[*pool].ranges[*part].draining
     }
 
     /// The pools' ranges in address order, disjoint.
@@ -200,11 +227,11 @@ impl Pools {
         self.sorted.iter().map(|(range, ..)| *range)
     }
 
-    /// Those that have addresses in common with this one, found without a look at the others.
-    pub fn ranges_touching(&self, within: IpRange) -> impl Iterator<Item = IpRange> {
+    /// Those that give out addresses and have some in common with this one, found without a look at the others.
+    pub fn open_ranges_touching(&self, within: IpRange) -> impl Iterator<Item = IpRange> {
         let from = self.sorted.partition_point(|(range, ..)| range.last() < within.first());
         let upper = self.sorted.partition_point(|(range, ..)| range.first() <= within.last());
-        self.sorted[from..upper.max(from)].iter().map(|(range, ..)| *range)
+        self.sorted[from..upper.max(from)].iter().filter(|entry| self.is_open(entry)).map(|(range, ..)| *range)
     }
 
     /// The prefixes that the ranges lie in, each once, in the policy's order.
@@ -218,11 +245,11 @@ impl Pools {
         networks
     }
 
-    /// Reserved addresses within a range, in order.
-    pub fn reserved_within(&self, within: IpRange) -> &[IpAddr] {
-        let from = self.reserved.partition_point(|address| *address < within.first());
-        let to = self.reserved.partition_point(|address| *address <= within.last());
-        &self.reserved[from..to.max(from)]
+    /// Network, broadcast and gateway addresses within a range, in order.
+    pub fn unusable_within(&self, within: IpRange) -> &[IpAddr] {
+        let from = self.unusable.partition_point(|address| *address < within.first());
+        let to = self.unusable.partition_point(|address| *address <= within.last());
+        &self.unusable[from..to.max(from)]
     }
 
     /// The families of the pools, for messages.
@@ -262,7 +289,8 @@ mod tests {
             prefix: prefix.parse().unwrap(),
             range: range.parse().unwrap(),
             gateway: gateway.map(|gateway| gateway.parse().unwrap()),
-            edges: Edges::Reserved,
+            edges: Edges::default(),
+            draining: false,
         }
     }
 
@@ -289,9 +317,9 @@ mod tests {
         assert_eq!((pool.name.as_str(), part.prefix.to_string().as_str()), ("four", "10.1.0.0/24"));
         assert_eq!(part.gateway, Some("10.1.0.1".parse().unwrap()));
         for reserved in ["10.1.0.0", "10.1.0.1", "10.1.0.255", "fd00::"] {
-            assert!(held.is_reserved(reserved.parse().unwrap()), "{reserved}");
+            assert!(held.is_unusable(reserved.parse().unwrap()), "{reserved}");
         }
-        assert!(!held.is_reserved("10.1.0.16".parse().unwrap()), "a block's own edges are like others");
+        assert!(!held.is_unusable("10.1.0.16".parse().unwrap()), "a block's own edges are like others");
         assert!(held.left_out("10.3.0.9".parse().unwrap()) && held.left_out("10.1.0.32".parse().unwrap()));
         assert!(!held.left_out("10.1.0.17".parse().unwrap()) && !held.left_out("192.0.2.1".parse().unwrap()));
         let less = held.within(&blocks(&["10.1.0.16/29"]));
@@ -302,7 +330,7 @@ mod tests {
     #[test]
     fn ranges_are_found_by_what_they_touch() {
         let touching = |within: &str| -> Vec<String> {
-            pools().ranges_touching(within.parse().unwrap()).map(|range| range.to_string()).collect()
+            pools().open_ranges_touching(within.parse().unwrap()).map(|range| range.to_string()).collect()
         };
         assert_eq!(touching("10.1.0.7"), ["10.1.0.0-10.1.0.255"]);
         assert_eq!(touching("10.0.0.0/8"), ["10.1.0.0-10.1.0.255", "10.3.0.9"]);
@@ -310,6 +338,28 @@ mod tests {
         assert_eq!(touching("10.2.0.0/16"), [""; 0]);
         assert_eq!(touching("0.0.0.0/0").len(), 2);
         assert_eq!(touching("::/0"), ["fd00::-fd00::ffff:ffff:ffff:ffff"]);
+    }
+
+    #[test]
+    fn naming_one_edge_opens_that_edge_alone() {
+        let edges = |network, broadcast| {
+            let part = PoolRange { edges: Edges { network, broadcast }, ..part("10.1.0.0/24", "10.1.0.0/24", None) };
+            part.reserved_edges().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(edges(false, false), ["10.1.0.0", "10.1.0.255"]);
+        assert_eq!(edges(true, false), ["10.1.0.255"]);
+        assert_eq!(edges(false, true), ["10.1.0.0"]);
+    }
+
+    #[test]
+    fn a_draining_range_is_in_its_pool_and_gives_out_nothing() {
+        let open = part("10.1.0.0/24", "10.1.0.0-10.1.0.127", Some("10.1.0.1"));
+        let drained = PoolRange { draining: true, ..part("10.1.0.0/24", "10.1.0.128-10.1.0.255", Some("10.1.0.9")) };
+        let pools = Pools::new(vec![Pool { name: "p".into(), ranges: vec![drained, open] }]).unwrap();
+        assert!(pools.is_draining("10.1.0.200".parse().unwrap()) && !pools.is_draining("10.1.0.2".parse().unwrap()));
+        let open = pools.open_ranges_touching("10.0.0.0/8".parse().unwrap());
+        assert_eq!(open.map(|range| range.to_string()).collect::<Vec<_>>(), ["10.1.0.0-10.1.0.127"]);
+        assert!(pools.declares_gateway("10.1.0.9".parse().unwrap()), "its containers still have it");
     }
 
     #[test]
@@ -336,7 +386,7 @@ mod tests {
                 let name = |pools: &Pools| pools.locate(at(last)).map(|(pool, _)| pool.name.clone());
                 let expected = name(&whole).filter(|_| set.holding(at(last)).is_some());
                 prop_assert_eq!(name(&held), expected);
-                prop_assert_eq!(held.is_reserved(at(last)), whole.is_reserved(at(last)));
+                prop_assert_eq!(held.is_unusable(at(last)), whole.is_unusable(at(last)));
             }
         }
     }

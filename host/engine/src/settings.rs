@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::address::IpRange;
+use crate::attachment::Context;
 use crate::ranges::RangeSet;
 use crate::runtime::Limits;
 
@@ -71,6 +72,15 @@ impl Settings {
             reach: Reach::parse(get(ipam, "reach"), cluster.as_ref())?,
             cluster,
         })
+    }
+}
+
+impl Settings {
+    /// The context of requests on a network with these settings.
+    pub fn context(&self, network: &str) -> Context {
+        let configured = self.cluster.as_ref().and_then(|cluster| cluster.node.clone());
+        let node = configured.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+        Context { network: network.to_owned(), node, node_labels: None }
     }
 }
 

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use gingham_engine::address::IpRange;
-use gingham_engine::attachment::{Answer, Assigned, AttachmentKey, Dns, Pod, Request, Route};
+use gingham_engine::attachment::{
+    Answer, Assigned, AttachmentKey, Dns, Labels, Pod, PodFacts, Request, Requester, Route,
+};
 use gingham_engine::guard::{self, GuardError};
-use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Reservation};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::network_view::{NOTES_BYTES, NetworkView};
 use gingham_engine::pool::{Edges, Pool, PoolRange, Pools};
 use gingham_engine::ranges::RangeSet;
-use gingham_engine::runtime::view::{AddressState, LeaseView, NoteError};
+use gingham_engine::runtime::view::{AddressState, LeaseView, NoteError, ReservationError};
 use proptest::prelude::*;
 
 fn ip(text: &str) -> IpAddr {
@@ -25,7 +27,13 @@ fn range(text: &str) -> IpRange {
 
 fn pool(name: &str, prefix: &str, gateway: &str) -> Pool {
     let prefix: ipnet::IpNet = prefix.parse().unwrap();
-    let part = PoolRange { prefix, range: prefix.into(), gateway: Some(ip(gateway)), edges: Edges::Reserved };
+    let part = PoolRange {
+        prefix,
+        range: prefix.into(),
+        gateway: Some(ip(gateway)),
+        edges: Edges::default(),
+        draining: false,
+    };
     Pool { name: name.into(), ranges: vec![part] }
 }
 
@@ -68,13 +76,13 @@ fn view(leased: &[&str], resting: &[&str], excluded: &[&str]) -> NetworkView<Mem
 
 fn request(requested: &[&str]) -> Request {
     Request {
-        network: "net".into(),
+        requester: Requester::Container,
         key: key("new"),
         netns: String::new(),
         pod: Pod::default(),
-        node: "node".into(),
-        arguments: Vec::new(),
-        annotations: BTreeMap::new(),
+        facts: PodFacts::default(),
+        cni_args: Vec::new(),
+        args_labels: Labels::new(),
         requested: requested.iter().map(|text| ip(text)).collect(),
         mac: None,
         resolv_conf: None,
@@ -139,13 +147,8 @@ fn an_answer_is_one_address_of_each_pool_and_all_that_was_asked_for() {
 fn routes_and_names_that_the_container_would_choke_on_are_refused() {
     let mut view = view(&[], &[], &[]);
     let route = |destination: &str, gateway: &str| Route {
-        destination: destination.parse().unwrap(),
         gateway: Some(ip(gateway)),
-        mtu: None,
-        advmss: None,
-        priority: None,
-        table: None,
-        scope: None,
+        ..Route::to(destination.parse().unwrap())
     };
     let mut with = |routes: Vec<Route>, dns: Option<Dns>| {
         judged(&Answer { routes, dns, ..answer(&["10.0.0.2/28"]) }, &[], &mut view)
@@ -158,6 +161,129 @@ fn routes_and_names_that_the_container_would_choke_on_are_refused() {
     assert!(with(vec![route("10.0.0.0/8", "fd00::1")], None).contains("of two families"));
     let smuggled = Dns { search: vec!["a\nnameserver 6.6.6.6".into()], ..Dns::default() };
     assert!(with(Vec::new(), Some(smuggled)).contains("name resolution entry"));
+}
+
+#[test]
+fn a_gateway_is_one_that_a_pool_declares() {
+    let mut view = view(&[], &[], &[]);
+    let mut with = |gateway: &str| {
+        let mut answer = answer(&["10.0.0.2/28"]);
+        answer.addresses[0].gateway = Some(ip(gateway));
+        judged(&answer, &[], &mut view)
+    };
+    assert_eq!(with("10.0.0.1"), "agreed");
+    assert_eq!(with("10.0.0.9"), "it answered 10.0.0.2/28 with the gateway 10.0.0.9, which none of its pools declares");
+}
+
+#[test]
+fn a_cooling_address_is_free_to_whoever_had_it_last() {
+    let pod = |namespace: &str, name: &str| Pod {
+        namespace: Some(namespace.into()),
+        name: Some(name.into()),
+        uid: Some("another each time".into()),
+    };
+    let mut ledger = MemoryStore::new().ledger("net");
+    let of_pod = AttachmentRecord { pod: pod("shop", "web-0"), ..record(&[ip("10.0.0.2")]) };
+    let of_none = AttachmentRecord { pod: Pod::default(), ..record(&[ip("10.0.0.3")]) };
+    for (container, record) in [("a", of_pod), ("b", of_none)] {
+        ledger.attach(&key(container), &record).unwrap();
+        ledger.detach(&key(container), 1_000).unwrap();
+    }
+    let state = |container: &str, pod: &Pod, address: &str| {
+        let view = NetworkView::new(ledger.clone(), pools(), RangeSet::default()).unwrap();
+        let mut view = view.asked_by(&key(container), pod);
+        assert_eq!(view.next_free(range("10.0.0.2-10.0.0.4"), None).unwrap(), Some(ip("10.0.0.4")), "the order stays");
+        view.state(ip(address)).unwrap()
+    };
+    assert_eq!(state("new", &pod("shop", "web-0"), "10.0.0.2"), AddressState::Free);
+    assert_eq!(state("a", &pod("shop", "web-1"), "10.0.0.2"), AddressState::Resting);
+    assert_eq!(state("a", &pod("else", "web-0"), "10.0.0.2"), AddressState::Resting);
+    assert_eq!(state("a", &Pod::default(), "10.0.0.2"), AddressState::Resting, "it had a pod then");
+    assert_eq!(state("b", &Pod::default(), "10.0.0.3"), AddressState::Free);
+    assert_eq!(state("b", &pod("shop", "web-0"), "10.0.0.3"), AddressState::Resting);
+    assert_eq!(state("new", &Pod::default(), "10.0.0.3"), AddressState::Resting);
+}
+
+#[test]
+fn a_draining_range_gives_out_nothing_and_keeps_its_leases() {
+    let mut drained = pool("four", "10.0.0.0/28", "10.0.0.1");
+    drained.ranges[0].draining = true;
+    let pools = Pools::new(vec![drained]).unwrap();
+    let mut view = NetworkView::new(ledger(&["10.0.0.2"], &["10.0.0.3"]), pools, RangeSet::default()).unwrap();
+    assert_eq!(view.next_free(range("10.0.0.0/28"), None).unwrap(), None);
+    assert_eq!(view.free_count(range("10.0.0.0/28")).unwrap(), 0);
+    assert_eq!(view.state(ip("10.0.0.2")).unwrap(), AddressState::Leased);
+    assert_eq!(view.state(ip("10.0.0.4")).unwrap(), AddressState::Draining);
+    let said = judged(&answer(&["10.0.0.4/28"]), &[], &mut view);
+    assert_eq!(said, "it answered 10.0.0.4, which is in a range that is drained");
+}
+
+#[test]
+fn a_reserved_address_is_for_the_call_that_reserves_it_under_the_same_key() {
+    let kept = |address: &str, until| Reservation { address: ip(address), key: "shop/web-0".into(), until };
+    let mut ledger = ledger(&[], &["10.0.0.3"]);
+    ledger.reserve(&kept("10.0.0.2", 5_000)).unwrap();
+    ledger.reserve(&kept("10.0.0.4", 2_000)).unwrap();
+    let mut view = NetworkView::new(ledger, pools(), RangeSet::default()).unwrap().at(2_000);
+    assert_eq!(
+        view.next_free(range("10.0.0.0/28"), None).unwrap(),
+        Some(ip("10.0.0.5")),
+        "2 is kept, 3 rests, 4 is due"
+    );
+    assert_eq!(view.state(ip("10.0.0.2")).unwrap(), AddressState::Reserved);
+    assert_eq!(view.state(ip("10.0.0.4")).unwrap(), AddressState::Free, "its time is over");
+    assert_eq!(view.used_count(range("10.0.0.0/28")).unwrap(), 0);
+    assert_eq!(view.reserve("other", ip("10.0.0.2"), 1).unwrap(), Err(ReservationError::Held));
+    assert!(judged(&answer(&["10.0.0.2/28"]), &[], &mut view).contains("is reserved"));
+
+    assert_eq!(view.reserve("shop/web-0", ip("10.0.0.2"), 10_000).unwrap(), Ok(()));
+    assert_eq!(judged(&answer(&["10.0.0.2/28"]), &[], &mut view), "agreed");
+    let found = view.reservations_of("shop/web-0").unwrap();
+    assert_eq!(found, [kept("10.0.0.2", 12_000)]);
+    view.start_over().unwrap();
+    assert!(judged(&answer(&["10.0.0.2/28"]), &[], &mut view).contains("is reserved"), "the first try is undone");
+
+    view.end_reservations("shop/web-0").unwrap();
+    assert_eq!(view.reservation(ip("10.0.0.2")).unwrap(), None);
+    assert_eq!(view.reserve("other", ip("10.0.0.2"), 1).unwrap(), Ok(()));
+    let ledger = view.into_ledger().unwrap();
+    assert_eq!(ledger.reservation(ip("10.0.0.2")).unwrap().unwrap().key, "other");
+    assert_eq!(ledger.reservation_count().unwrap(), 1, "the one whose time was over went with its key");
+}
+
+#[test]
+fn reservations_have_bounds() {
+    let mut view = view(&[], &[], &["10.0.0.9"]);
+    for key in ["", &"k".repeat(257), "a\0b"] {
+        assert_eq!(view.reserve(key, ip("10.0.0.2"), 1).unwrap(), Err(ReservationError::BadKey));
+    }
+    for address in ["10.0.0.0", "10.0.0.1", "10.0.0.9", "192.0.2.1"] {
+        assert_eq!(view.reserve("k", ip(address), 1).unwrap(), Err(ReservationError::NotInPool), "{address}");
+    }
+    let address = |n: u8| IpAddr::from([10, 0, 0, n]);
+    for n in [2, 3, 4, 5, 6, 7, 8, 10] {
+        assert_eq!(view.reserve("k", address(n), 1).unwrap(), Ok(()));
+        assert_eq!(view.reserve("k", address(n), 1).unwrap(), Ok(()), "again is no more");
+    }
+    assert_eq!(view.reserve("k", address(11), 1).unwrap(), Err(ReservationError::Full));
+    assert_eq!(view.reserve("other", address(11), 1).unwrap(), Ok(()));
+}
+
+#[test]
+fn leases_are_listed_by_pages_and_by_namespace() {
+    let mut view = view(&["10.0.0.2", "10.0.0.3", "10.0.0.5"], &["10.0.0.4"], &[]);
+    let all = range("10.0.0.0/28");
+    let addresses = |leases: Vec<gingham_engine::runtime::view::LeaseInfo>| {
+        leases.iter().map(|lease| lease.address.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(addresses(view.list(all, None, 2).unwrap()), ["10.0.0.2", "10.0.0.3"]);
+    assert_eq!(addresses(view.list(all, Some(ip("10.0.0.3")), 2).unwrap()), ["10.0.0.5"]);
+    assert_eq!(addresses(view.of_namespace("team", Some(ip("10.0.0.2")), 9).unwrap()), ["10.0.0.3", "10.0.0.5"]);
+    assert_eq!(view.count_of_namespace("team").unwrap(), 3);
+    assert_eq!(view.count_of_namespace("tea").unwrap(), 0);
+    let former = view.last_holder(ip("10.0.0.4")).unwrap().unwrap();
+    assert_eq!((former.holder.key.container_id.as_str(), former.freed_at), ("gone", 1_000));
+    assert_eq!(view.last_holder(ip("10.0.0.2")).unwrap(), None);
 }
 
 #[test]
@@ -225,6 +351,8 @@ proptest! {
         holes in prop::collection::vec((small(), small()), 0..3),
         (low, high) in (small(), small()),
         after in prop::option::of(small()),
+        reserved in prop::collection::btree_set(small(), 0..4),
+        reserving in prop::collection::btree_set(small(), 0..3),
     ) {
         let at = |last: u8| IpAddr::from([10, 0, 0, last]);
         let span = |a: u8, b: u8| IpRange::new(at(a.min(b)), at(a.max(b))).unwrap();
@@ -237,7 +365,10 @@ proptest! {
             ledger.detach(&key("gone"), 1_000).unwrap();
         }
         let excluded = RangeSet::new(holes.iter().map(|(a, b)| span(*a, *b)).collect());
-        let mut view = NetworkView::new(ledger, pools(), excluded).unwrap();
+        for last in &reserved {
+            ledger.reserve(&Reservation { address: at(*last), key: "kept".into(), until: 9_000 }).unwrap();
+        }
+        let mut view = NetworkView::new(ledger, pools(), excluded).unwrap().at(2_000);
         for last in &awake {
             view.wake(at(*last));
         }
@@ -252,32 +383,48 @@ proptest! {
         let expected = free.iter().copied().find(|address| after.is_none_or(|after| *address > at(after)));
         prop_assert_eq!(view.next_free(within, after.map(at)).unwrap(), expected);
         prop_assert_eq!(view.free_count(within).unwrap(), free.len() as u64);
+        let runs = view.free_ranges(within, after.map(at), 256).unwrap();
+        let in_runs: Vec<IpAddr> = (0..16).map(at).filter(|a| runs.iter().any(|run| run.contains(*a))).collect();
+        let above: Vec<IpAddr> = free.iter().copied().filter(|a| after.is_none_or(|after| *a > at(after))).collect();
+        prop_assert_eq!(in_runs, above);
         let used = leased.iter().filter(|last| within.contains(at(**last))).count();
         prop_assert_eq!(view.used_count(within).unwrap(), used as u64);
         for (address, state) in states {
             let said = guard::check(&answer(&[&format!("{address}/28")]), &request(&[]), &mut view);
             prop_assert_eq!(said.is_ok(), state == AddressState::Free, "{}", address);
         }
+        // What this call reserves is free to it, as far as nothing else is in the way, and found by nobody.
+        for last in &reserving {
+            let before = view.state(at(*last)).unwrap();
+            let done = view.reserve("kept", at(*last), 1).unwrap();
+            let free = done.is_ok() && matches!(before, AddressState::Free | AddressState::Reserved);
+            let state = view.state(at(*last)).unwrap();
+            let rests = state == AddressState::Resting && before == AddressState::Reserved;
+            prop_assert!(!free || rests || state == AddressState::Free, "{last}: {before:?}, then {state:?}");
+            if done.is_ok() {
+                prop_assert_eq!(view.next_free(IpRange::single(at(*last)), None).unwrap(), None);
+            }
+        }
     }
 }
 
-fn part(first: &str, last: &str, edges: Edges) -> PoolRange {
-    let range = IpRange::new(ip(first), ip(last)).unwrap();
-    PoolRange { prefix: "10.0.0.0/28".parse().unwrap(), range, gateway: None, edges }
+fn part(first: &str, last: &str, network: bool, broadcast: bool) -> PoolRange {
+    let (range, edges) = (IpRange::new(ip(first), ip(last)).unwrap(), Edges { network, broadcast });
+    PoolRange { prefix: "10.0.0.0/28".parse().unwrap(), range, gateway: None, edges, draining: false }
 }
 
 fn reserved_of(ranges: Vec<PoolRange>) -> Vec<IpAddr> {
     let pools = Pools::new(vec![Pool { name: "edges".into(), ranges }]).unwrap();
-    pools.reserved_within(range("10.0.0.0-10.0.0.15")).to_vec()
+    pools.unusable_within(range("10.0.0.0-10.0.0.15")).to_vec()
 }
 
 #[test]
 fn a_range_opens_only_the_edge_that_it_names() {
     let [low, high] = [ip("10.0.0.0"), ip("10.0.0.15")];
-    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.9", Edges::Allowed)]), [high]);
-    assert_eq!(reserved_of(vec![part("10.0.0.5", "10.0.0.15", Edges::Allowed)]), [low]);
-    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.15", Edges::Allowed)]), [low; 0]);
-    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.15", Edges::Reserved)]), [low, high]);
-    let beside = vec![part("10.0.0.0", "10.0.0.3", Edges::Allowed), part("10.0.0.8", "10.0.0.14", Edges::Reserved)];
+    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.9", true, false)]), [high]);
+    assert_eq!(reserved_of(vec![part("10.0.0.5", "10.0.0.15", false, true)]), [low]);
+    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.15", true, true)]), [low; 0]);
+    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.15", false, false)]), [low, high]);
+    let beside = vec![part("10.0.0.0", "10.0.0.3", true, false), part("10.0.0.8", "10.0.0.14", false, false)];
     assert_eq!(reserved_of(beside), [high], "another range of the same network does not close it again");
 }

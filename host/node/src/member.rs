@@ -84,8 +84,9 @@ pub(crate) fn open(network: &Network, library: &Path, looks_apart: Duration) -> 
     };
     let mut lines = Vec::new();
     let whole = Whole::try_new(ground, |ground| {
+        let context = ground.settings.context(&ground.network);
         let cluster = Joined::new(&ground.network, &ground.settings, &ground.boot).map_err(fault)?;
-        let policy = Policy::new(&ground.component, &ground.settings, &mut lines).map_err(of_node)?;
+        let policy = Policy::new(&ground.component, &ground.settings, &context, &mut lines).map_err(of_node)?;
         Ok(Parts { cluster, policy })
     });
     tell(&network.name, &lines);

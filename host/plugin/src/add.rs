@@ -4,11 +4,10 @@
 //! fails. The record is durable before any interface exists.
 
 use std::cell::Cell;
-use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use gingham_engine::ledger::Masquerade;
+use gingham_engine::ledger::{Cooling, Masquerade};
 use gingham_net::address::DuplicateDetection;
 use gingham_net::bridge::{self, Bridge};
 use gingham_net::link::BridgePort;
@@ -74,7 +73,7 @@ struct LinkPlan {
 /// What an ADD has done.
 enum Done {
     /// The attachment is recorded, with its leases if it has any; and which of them cooled until then, and since when.
-    Recorded(Vec<(IpAddr, u64)>),
+    Recorded(Vec<Cooling>),
     /// Another plugin was asked for addresses.
     Delegated(String),
     /// The container's port is guarded, or is about to be.

@@ -3,17 +3,19 @@
 //! What is adopted and when is told in [`gingham_engine::reference_leases`]; here is what the machine knows about it:
 //! where the directories are, when this boot began, and what runtimes wrote down about a container.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use gingham_engine::attachment::AttachmentKey;
-use gingham_engine::ledger::Ledger;
+use gingham_engine::attachment::{self, AttachmentKey, Context};
+use gingham_engine::ipam;
+use gingham_engine::ledger::{Ledger, LedgerQueries};
 use gingham_engine::reference_leases::{
     self, Adopted, Adoption, Circumstances, Directory, LeftOut, REFERENCE_DIR, ReferenceError,
 };
+use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::{Settings, default_data_dir};
 use gingham_engine::store::{StoreError, StoreLedger};
 use gingham_net::netns::{NetNs, NetnsError};
@@ -44,8 +46,6 @@ pub struct Inheritance {
     pub network: String,
     /// The network's directories, the likeliest first. They need not be there.
     pub directories: Vec<PathBuf>,
-    /// Whether the policy is `host-local`: then it goes on where the reference stopped.
-    pub host_local: bool,
 }
 
 /// What was taken over.
@@ -67,12 +67,12 @@ impl TakenOver {
 impl Inheritance {
     /// Of a network: in the reference's default directory, and in the configuration's `dataDir`, which was the
     /// reference's before it was ours.
-    pub(crate) fn of(network: &str, settings: &Settings, policy: &str) -> Self {
+    pub(crate) fn of(network: &str, settings: &Settings) -> Self {
         let configured = (settings.data_dir != default_data_dir()).then(|| settings.data_dir.join(network));
         let default = Path::new(REFERENCE_DIR).join(network);
         let mut directories: Vec<PathBuf> = configured.into_iter().chain([default]).collect();
         directories.dedup();
-        Self { network: network.to_owned(), directories, host_local: policy == "host-local" }
+        Self { network: network.to_owned(), directories }
     }
 
     /// Whether there is something to take over, looked at without any lock.
@@ -86,29 +86,41 @@ impl Inheritance {
     /// [`AdoptionError`]
     pub fn take_over(&self, ledger: &mut StoreLedger, boot: &str, now: u64) -> Result<TakenOver, AdoptionError> {
         let mut taken = TakenOver::default();
+        let mut last_reserved = BTreeMap::new();
         let mut from = ledger.adoption()?.map(|adoption| adoption.from).unwrap_or_default();
         for path in &self.directories {
             let Some(directory) = Directory::find(path)? else { continue };
             let found = directory.read()?;
             let netns_of = |key: &AttachmentKey| netns_of(&self.network, key);
-            let about = Circumstances {
-                boot,
-                boot_began: boot_began(now),
-                now,
-                netns_of: &netns_of,
-                is_there: &is_there,
-                host_local: self.host_local,
-            };
+            let about =
+                Circumstances { boot, boot_began: boot_began(now), now, netns_of: &netns_of, is_there: &is_there };
             let adopted = reference_leases::adopt(ledger, &found, &about)?;
             if (!adopted.leases.is_empty() || !adopted.known.is_empty()) && !from.contains(path) {
                 from.push(path.clone());
+            }
+            for (index, last) in found.last_reserved {
+                let Ok(index) = u32::try_from(index) else { continue };
+                // Where nothing is new, the reference has not gone on since.
+                if adopted.leases.is_empty() {
+                    last_reserved.entry(index).or_insert(last);
+                } else {
+                    last_reserved.insert(index, last);
+                }
             }
             taken.adopted.push((path.clone(), adopted));
             taken.left_out.extend(found.left_out.into_iter().map(|left_out| (path.clone(), left_out)));
         }
         let watched = taken.adopted.iter().flat_map(|(_, adopted)| &adopted.leases).map(|lease| lease.key.clone());
         let watched: BTreeSet<AttachmentKey> = watched.collect();
-        let adoption = Adoption { at: now, from, watched: watched.into_iter().collect(), looked_at: now };
+        let untold = !watched.is_empty() || !last_reserved.is_empty();
+        let adoption = Adoption {
+            at: now,
+            from,
+            watched: watched.into_iter().collect(),
+            looked_at: now,
+            untold,
+            last_reserved: last_reserved.into_iter().collect(),
+        };
         ledger.put_adoption(Some(&adoption))?;
         Ok(taken)
     }
@@ -179,6 +191,28 @@ impl Inheritance {
             ));
         }
     }
+}
+
+/// Tells a policy that wants to know of leases that were adopted and of which it was not told yet: in the transaction of
+/// the first allocation after it.
+pub(crate) fn tell_policy(
+    mut ledger: StoreLedger,
+    (policy, settings, context): (&Policy, &Settings, &Context),
+    now: u64,
+    log: &mut Vec<LogLine>,
+) -> Result<StoreLedger, StoreError> {
+    if !policy.has_adoption() {
+        return Ok(ledger);
+    }
+    let Some(adoption) = ledger.adoption()?.filter(|adoption| adoption.untold) else { return Ok(ledger) };
+    let mut addresses = Vec::new();
+    for key in &adoption.watched {
+        addresses.extend(ledger.attachment(key)?.map(|record| record.addresses).unwrap_or_default());
+    }
+    addresses.sort_unstable();
+    let adopted = attachment::Adopted { addresses, last_reserved: adoption.last_reserved.clone(), now };
+    ledger.put_adoption(Some(&Adoption { untold: false, last_reserved: Vec::new(), ..adoption }))?;
+    ipam::tell_adoption(ledger, (policy, settings, context), &adopted, log)
 }
 
 /// Whether a file may have come or gone since. The kernel's stamps are a little older than the clock.
@@ -256,7 +290,7 @@ mod tests {
     #[test]
     fn directories_are_the_configurations_and_the_default() {
         let settings = |json: &str| Settings::parse(&serde_json::from_str(json).unwrap()).unwrap();
-        let of = |json: &str| Inheritance::of("n", &settings(json), "host-local").directories;
+        let of = |json: &str| Inheritance::of("n", &settings(json)).directories;
         assert_eq!(of("{}"), [Path::new("/var/lib/cni/networks/n")]);
         assert_eq!(of(r#"{"dataDir": "/var/lib/cni/networks"}"#), [Path::new("/var/lib/cni/networks/n")]);
         let both = [Path::new("/run/cni/n"), Path::new("/var/lib/cni/networks/n")];

@@ -1,9 +1,8 @@
 //! What an attachment was given, as CNI has it.
 
-use std::net::IpAddr;
-
 use gingham_engine::attachment;
 use gingham_engine::ipam::Granted;
+use gingham_engine::ledger::Cooling;
 use ipnet::IpNet;
 
 use crate::cni::result::{Dns, IpConfig, Route};
@@ -22,7 +21,7 @@ pub(crate) struct Allotment {
     /// All networks of the policy, whose gateways share the bridge.
     pub(crate) networks: Vec<IpNet>,
     /// Those of the addresses that cooled when they were granted, and since when.
-    pub(crate) cooling: Vec<(IpAddr, u64)>,
+    pub(crate) cooling: Vec<Cooling>,
     /// Whether the gateways are this node's own leases: then no other address of their networks belongs on the bridge.
     pub(crate) own_gateways: bool,
     /// Whether a cluster's store was asked: then the ways to the other nodes may be new.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gingham_cluster::{Claimed, Cluster, Fault, Policy as Dividing};
-use gingham_engine::attachment::{AttachmentKey, Pod, Refusal, Request};
+use gingham_engine::attachment::{AttachmentKey, Context, Labels, Pod, PodFacts, Refusal, Request, Requester};
 use gingham_engine::ipam::{self, Granted, IpamError, Prepared};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::ownership::error::ClusterError;
@@ -106,6 +106,11 @@ enum Attempt {
 }
 
 impl Allocation<'_> {
+    /// The network and the node, for the policy.
+    pub(crate) fn context(&self) -> Context {
+        self.settings.context(self.network)
+    }
+
     /// Gives a container its addresses, and the node its own the first time. What the policy logged is in `log` all the
     /// same.
     pub(crate) fn allocate(
@@ -155,8 +160,8 @@ impl Allocation<'_> {
         log: &mut Vec<LogLine>,
     ) -> Result<Attempt, CniError> {
         // No lock is held while the policy checks its configuration.
-        let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, log)?;
-        let ledger = self.records.write()?;
+        let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &self.context(), log)?;
+        let ledger = self.records.write_for((self.policy, self.settings, &self.context()), log)?;
         let claimed = cluster.claimed(&ledger)?;
         let Some(prepared) = narrowed(prepared, &claimed, thrift) else { return Ok(Attempt::NotReady) };
         let (ledger, gateways) = match self.own_address(cluster, &claimed, prepared.pools(), ledger, request, log) {
@@ -195,14 +200,16 @@ impl Allocation<'_> {
             // Its block is another's by now.
             ledger.detach(&key, request.now)?;
         }
-        let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, log)?;
+        let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &self.context(), log)?;
         let Some(prepared) = narrowed(prepared, claimed, Thrift::UseAll) else { return Ok((ledger, Vec::new())) };
         let own = Request {
+            requester: Requester::Node,
             key: key.clone(),
             netns: String::new(),
             pod: Pod::default(),
-            arguments: Vec::new(),
-            annotations: std::collections::BTreeMap::default(),
+            facts: PodFacts::default(),
+            cni_args: Vec::new(),
+            args_labels: Labels::default(),
             requested: Vec::new(),
             mac: None,
             ..request.clone()
@@ -215,7 +222,7 @@ impl Allocation<'_> {
 
     /// Joins, or claims a block; or looks at a list of members that is new.
     fn get_room(&self, cluster: &mut Cluster<'_>, deadline: Instant, log: &mut Vec<LogLine>) -> Result<(), Fault> {
-        let dividing = Dividing::new(self.policy, self.settings, log)?;
+        let dividing = Dividing::new(self.policy, self.settings, &self.context(), log)?;
         if cluster.is_shared() {
             let key = AttachmentKey::of_node(cluster.node(), self.bridge);
             // The node's own address and the container's come together.
@@ -260,7 +267,7 @@ impl Allocation<'_> {
     pub(crate) fn outlook(&self) -> Result<Outlook, CniError> {
         let mut log = Vec::new();
         let mut cluster = Cluster::new(self.network, self.settings, self.records.boot())?;
-        let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &mut log)?;
+        let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &self.context(), &mut log)?;
         let ledger = self.records.write()?;
         let claimed = cluster.claimed(&ledger)?;
         let member = !matches!(claimed, Claimed::NotJoined);
@@ -275,7 +282,7 @@ impl Allocation<'_> {
         if !cluster.is_shared() {
             return Ok(Outlook { room: here, member, store: Ok(()) });
         }
-        let dividing = Dividing::new(self.policy, self.settings, &mut log)?;
+        let dividing = Dividing::new(self.policy, self.settings, &self.context(), &mut log)?;
         match cluster.has_unclaimed(&dividing, Instant::now() + GLANCE, &mut log) {
             Ok(unclaimed) => Ok(Outlook { room: here || unclaimed, member, store: Ok(()) }),
             Err(fault) => Ok(Outlook { room: here, member, store: Err(fault.into()) }),

@@ -1,11 +1,10 @@
 //! Who holds which addresses: what the store knows, read beside others who use it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use gingham_engine::address::IpRange;
+use gingham_engine::address::Family;
 use gingham_engine::attachment::AttachmentKey;
-use gingham_engine::ledger::{AttachmentRecord, LedgerQueries};
+use gingham_engine::ledger::{AttachmentRecord, LedgerQueries, Reservation};
 use gingham_engine::store::{Store, StoreError};
 
 /// Everything the store knows about its networks.
@@ -17,6 +16,8 @@ pub struct Holdings {
     pub attachments: Vec<Held>,
     /// Networks with resting addresses, and how many.
     pub resting: Vec<(String, u64)>,
+    /// Ordered by network and address, each with its network.
+    pub reservations: Vec<(String, Reservation)>,
 }
 
 /// One attachment.
@@ -49,6 +50,10 @@ impl Holdings {
             let held =
                 |(key, record)| Held { network: network.clone(), key, record, adopted_from: adopted_from.clone() };
             holdings.attachments.extend(ledger.attachments()?.into_iter().map(held));
+            for family in Family::ALL {
+                let reserved = ledger.reservations_within(family.whole())?.into_iter();
+                holdings.reservations.extend(reserved.map(|reservation| (network.clone(), reservation)));
+            }
             let resting = resting(&ledger)?;
             if resting > 0 {
                 holdings.resting.push((network, resting));
@@ -59,10 +64,5 @@ impl Holdings {
 }
 
 fn resting(ledger: &impl LedgerQueries) -> Result<u64, StoreError> {
-    let families: [(IpAddr, IpAddr); 2] = [
-        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::BROADCAST.into()),
-        (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::from(u128::MAX).into()),
-    ];
-    let ranges = families.into_iter().filter_map(|(first, last)| IpRange::new(first, last));
-    ranges.map(|range| ledger.resting_count(range)).sum()
+    Family::ALL.into_iter().map(|family| ledger.resting_count(family.whole())).sum()
 }

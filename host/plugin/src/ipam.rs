@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gingham_engine::attachment::{self, AttachmentKey, Pod, Request};
+use gingham_engine::attachment::{self, AttachmentKey, Context, Pod, PodFacts, Request, Requester};
 use gingham_engine::ipam;
 use gingham_engine::ledger::Masquerade;
 use gingham_engine::runtime::Policy;
@@ -64,8 +64,9 @@ impl Applicant<'_> {
 
     fn asking(&self) -> Asking<'_> {
         let Self { attachment, netns, arguments, mac, .. } = self;
-        let masquerade = Some(self.masquerade());
-        Asking { key: key_of(attachment), netns, pod: self.pod(), arguments: &arguments.pairs, mac: *mac, masquerade }
+        let (pod, masquerade) = (self.pod(), Some(self.masquerade()));
+        let requester = Requester::of_container(&pod);
+        Asking { requester, key: key_of(attachment), netns, pod, arguments: &arguments.pairs, mac: *mac, masquerade }
     }
 
     fn masquerade(&self) -> Masquerade {
@@ -80,6 +81,7 @@ impl Applicant<'_> {
 
 /// For whom a policy is asked: a runtime's container, or an owner that no runtime knows.
 pub(crate) struct Asking<'a> {
+    pub(crate) requester: Requester,
     pub(crate) key: AttachmentKey,
     /// Empty if there is none.
     pub(crate) netns: &'a Path,
@@ -153,7 +155,7 @@ impl<'a> AddressManagement<'a> {
     pub(crate) fn records(&self) -> Result<Records<'_>, CniError> {
         let network = &self.call.config.name;
         let inheritance = match &self.source {
-            AddressSource::Policy(choice) => Some(Inheritance::of(network.as_str(), &self.settings, &choice.name)),
+            AddressSource::Policy(_) => Some(Inheritance::of(network.as_str(), &self.settings)),
             AddressSource::None | AddressSource::Delegate(_) => None,
         };
         Ok(Records::of(network, &self.settings.data_dir, inheritance)?
@@ -166,6 +168,11 @@ impl<'a> AddressManagement<'a> {
         let ranges = serde_json::json!([[{"subnet": "192.0.2.0/24"}]]);
         let ipam = Ipam { plugin: String::new(), policy: None, object };
         Settings::parse(&policy_object(&ipam, &Wishes { ip_ranges: Some(ranges), ..Wishes::default() }))
+    }
+
+    /// The network and the node, for a policy.
+    pub(crate) fn context(&self) -> Context {
+        self.settings.context(self.call.config.name.as_str())
     }
 
     /// Loads the policy that addresses come from.
@@ -197,6 +204,7 @@ impl<'a> AddressManagement<'a> {
         let request = self.request(asking, wishes, records)?;
         let record = records.fresh(asking.netns, asking.pod.clone(), asking.masquerade.clone());
         let policy = self.load(choice)?;
+        let context = self.context();
         let mut log = Vec::new();
         let granted = if policy.is_cluster() {
             self.dividing(&policy, records, &BridgeConfig::bridge_name(&self.call.config.object))
@@ -204,9 +212,12 @@ impl<'a> AddressManagement<'a> {
                 .map(|divided| divided.into_allotment(&self.settings))
         } else {
             // No lock is held while the policy checks its configuration.
-            ipam::prepare::<StoreLedger>(&policy, &self.settings, &mut log)
+            ipam::prepare::<StoreLedger>(&policy, &self.settings, &context, &mut log)
                 .map_err(CniError::from)
-                .and_then(|prepared| Ok(prepared.allocate(records.write()?, &request, &record, &mut log)?))
+                .and_then(|prepared| {
+                    let ledger = records.write_for((&policy, &self.settings, &context), &mut log)?;
+                    Ok(prepared.allocate(ledger, &request, &record, &mut log)?)
+                })
                 .map(|granted| undivided(&policy, granted))
         };
         journal::policy(policy.name(), &log);
@@ -288,7 +299,8 @@ impl<'a> AddressManagement<'a> {
             }),
             AddressSource::None | AddressSource::Delegate(_) => None,
         };
-        let told = policy.as_ref().map(|policy| (policy, &self.settings));
+        let context = self.context();
+        let told = policy.as_ref().map(|policy| (policy, &self.settings, &context));
         let errors = keys.into_iter().filter_map(|key| records.forget(key, end, told).err().map(CniError::from));
         CniError::join(errors).map_or(Ok(()), Err)
     }
@@ -301,13 +313,13 @@ impl<'a> AddressManagement<'a> {
         records: &Records<'_>,
     ) -> Result<Request, CniError> {
         Ok(Request {
-            network: self.call.config.name.as_str().to_owned(),
+            requester: asking.requester,
             key: asking.key.clone(),
             netns: asking.netns.to_string_lossy().into_owned(),
             pod: asking.pod.clone(),
-            node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            arguments: asking.arguments.to_vec(),
-            annotations: wishes.annotations,
+            facts: PodFacts { annotations: wishes.pod_annotations, ..PodFacts::default() },
+            cni_args: asking.arguments.to_vec(),
+            args_labels: wishes.args_labels,
             requested: wishes.addresses,
             mac: asking.mac.map(Mac::octets),
             resolv_conf: self.resolv_conf()?.map(engine_dns),

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use gingham_engine::attachment::{AttachmentKey, Pod};
+use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
 use gingham_engine::ipam::{self, PoolRoom};
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
@@ -144,7 +144,7 @@ impl Network {
         let AddressSource::Policy(choice) = management.source.clone() else { return Ok(None) };
         let mut log = Vec::new();
         let policy = management.load(&choice)?;
-        let prepared = ipam::prepare::<MemoryLedger>(&policy, &management.settings, &mut log);
+        let prepared = ipam::prepare::<MemoryLedger>(&policy, &management.settings, &management.context(), &mut log);
         let pools = prepared.map_err(CniError::from)?.pools().clone();
         let log = log.into_iter().map(|line| line.message).collect();
         Ok(Some(Addresses { network: self, management, choice, wishes, pools, log }))
@@ -161,6 +161,18 @@ impl Network {
         let held = records.attachment(owner).map_err(CniError::from)?;
         management.forget([owner], &End::Used, &records)?;
         Ok(held.map(|record| record.addresses).unwrap_or_default())
+    }
+}
+
+impl Network {
+    /// Ends reservations: that of an address, or all under a key of the policy. Says of which addresses.
+    ///
+    /// # Errors
+    /// What a runtime would hear.
+    pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<IpAddr>, NetworkError> {
+        let management = AddressManagement::of_tolerant(&self.call)?;
+        let records = management.records()?;
+        Ok(records.end_reservations(key_or_address).map_err(CniError::from)?)
     }
 }
 
@@ -210,7 +222,8 @@ impl Addresses<'_> {
 
     fn room_in<L: LedgerQueries + 'static>(&self, ledger: L) -> Result<Vec<PoolRoom>, NetworkError> {
         let policy = self.management.load(&self.choice)?;
-        let prepared = ipam::prepare::<L>(&policy, &self.management.settings, &mut Vec::new());
+        let prepared =
+            ipam::prepare::<L>(&policy, &self.management.settings, &self.management.context(), &mut Vec::new());
         Ok(prepared.and_then(|prepared| prepared.room(ledger)).map_err(CniError::from)?)
     }
 
@@ -246,6 +259,7 @@ impl Addresses<'_> {
         let mut wishes = self.wishes.clone();
         wishes.addresses.extend(wanted.iter().filter(|address| !self.wishes.addresses.contains(address)));
         let asking = Asking {
+            requester: Requester::Script,
             key: owner.clone(),
             netns: Path::new(""),
             pod: Pod::default(),

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gingham_engine::attachment::{AttachmentKey, Pod};
+use gingham_engine::attachment::{AttachmentKey, Context, Pod};
 use gingham_engine::boot_id::{self, BootIdError};
 use gingham_engine::ipam;
-use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade, recorded};
-use gingham_engine::runtime::Policy;
+use gingham_engine::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, recorded};
+use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreReader};
 
@@ -52,7 +52,7 @@ pub(crate) enum End {
     /// A container had its addresses, or may have had them: they cool.
     Used,
     /// No container had them. Those that cooled when they were granted go on cooling since then.
-    NeverUsed(Vec<(IpAddr, u64)>),
+    NeverUsed(Vec<Cooling>),
 }
 
 /// An unused table is no harm, and a DEL has not the time to read thousands of records.
@@ -116,6 +116,15 @@ impl<'a> Records<'a> {
         self.open()
     }
 
+    /// The same for an allocation by this policy, which is told of adopted leases before.
+    pub(crate) fn write_for(
+        &self,
+        policy: (&Policy, &Settings, &Context),
+        log: &mut Vec<LogLine>,
+    ) -> Result<StoreLedger, RecordsError> {
+        Ok(adoption::tell_policy(self.write()?, policy, self.now, log)?)
+    }
+
     fn open(&self) -> Result<StoreLedger, RecordsError> {
         let store = Store::open(self.directory, &self.boot, self.now)?;
         store.events().iter().for_each(journal::warn);
@@ -169,6 +178,7 @@ impl<'a> Records<'a> {
             boot: self.boot.clone(),
             netns: netns.to_string_lossy().into_owned(),
             pod,
+            reason: None,
             masquerade,
             sandbox: sandbox::identify(netns),
             link: self.link.clone(),
@@ -191,7 +201,7 @@ impl<'a> Records<'a> {
         &self,
         key: &AttachmentKey,
         end: &End,
-        policy: Option<(&Policy, &Settings)>,
+        policy: Option<(&Policy, &Settings, &Context)>,
     ) -> Result<(), RecordsError> {
         match self.forget_recorded(key, end, policy) {
             Err(RecordsError::Store(damage @ StoreError::Damaged { .. })) => {
@@ -208,7 +218,7 @@ impl<'a> Records<'a> {
         &self,
         key: &AttachmentKey,
         end: &End,
-        policy: Option<(&Policy, &Settings)>,
+        policy: Option<(&Policy, &Settings, &Context)>,
     ) -> Result<(), RecordsError> {
         if !self.directory.exists() && !self.is_to_be_adopted(None)? {
             // To free nothing, no directory has to be made.
@@ -227,13 +237,31 @@ impl<'a> Records<'a> {
             End::Used => ipam::release(ledger, key, self.now, policy, &mut log),
             End::NeverUsed(cooling) => ipam::withdraw(ledger, key, self.now, cooling, policy, &mut log),
         };
-        if let Some((policy, _)) = policy {
+        if let Some((policy, ..)) = policy {
             journal::policy(policy.name(), &log);
         }
         if let (Some(adoption), Some(record)) = (adoption, released?) {
             adoption::forget_files(&adoption, key, &record.addresses).iter().for_each(journal::warn);
         }
         Ok(())
+    }
+
+    /// Ends the reservation of an address, or those under a key. Says of which addresses.
+    pub(crate) fn end_reservations(&self, key_or_address: &str) -> Result<Vec<IpAddr>, RecordsError> {
+        if !self.directory.exists() {
+            return Ok(Vec::new());
+        }
+        let mut ledger = self.write()?;
+        let of_key = ledger.reservations_of(key_or_address)?.into_iter().map(|reservation| reservation.address);
+        let named = key_or_address.parse::<IpAddr>().ok();
+        let mut ended = Vec::new();
+        for address in of_key.chain(named) {
+            if ledger.end_reservation(address)? {
+                ended.push(address);
+            }
+        }
+        ledger.commit()?;
+        Ok(ended)
     }
 
     /// Whether attachments are recorded whose addresses are another plugin's business.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gingham_cluster::{Claimed, Cluster, Policy as Dividing};
 use gingham_engine::address::Family;
-use gingham_engine::attachment::{AttachmentKey, Pod};
+use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
 use gingham_engine::ipam::{self, Granted, PoolRoom};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::runtime::Policy;
@@ -113,13 +113,14 @@ impl Addresses<'_> {
         pod: &Pod,
     ) -> Result<Granted, CniError> {
         let records = self.management.records()?;
-        let asking =
-            Asking { key, netns: Path::new(""), pod: pod.clone(), arguments: &[], mac: None, masquerade: None };
+        let (requester, netns, pod_of) = (Requester::of_container(pod), Path::new(""), pod.clone());
+        let asking = Asking { requester, key, netns, pod: pod_of, arguments: &[], mac: None, masquerade: None };
         let request = self.management.request(&asking, self.wishes.clone(), &records)?;
         let record = records.fresh(Path::new(""), pod.clone(), None);
         let ledger = store.ledger(self.network.name());
         let mut log = Vec::new();
-        let prepared = ipam::prepare::<MemoryLedger>(policy, &self.management.settings, &mut log)?;
+        let prepared =
+            ipam::prepare::<MemoryLedger>(policy, &self.management.settings, &self.management.context(), &mut log)?;
         Ok(prepared.allocate(ledger, &request, &record, &mut log)?)
     }
 
@@ -182,7 +183,7 @@ impl Addresses<'_> {
             return Ok(None);
         };
         let claimed = cluster.claimed(&ledger)?;
-        let prepared = ipam::prepare(policy, settings, &mut Vec::new())?;
+        let prepared = ipam::prepare(policy, settings, &self.management.context(), &mut Vec::new())?;
         let prepared = match claimed {
             Claimed::All => prepared,
             Claimed::Blocks(blocks) => prepared.restrict(&blocks.all, blocks.picture.clone()),
@@ -203,7 +204,7 @@ impl Addresses<'_> {
             return Ok(());
         }
         cluster.require_identity()?;
-        let dividing = Dividing::new(policy, settings, &mut log)?;
+        let dividing = Dividing::new(policy, settings, &self.management.context(), &mut log)?;
         if cluster.has_unclaimed(&dividing, Instant::now() + STORE_TIMEOUT, &mut log)? {
             return Ok(());
         }

@@ -98,11 +98,11 @@ fn prepare<'s>(
     settings: &'s Settings,
 ) -> Result<Option<Prepared<'s, StoreLedger>>, CniError> {
     let mut log = Vec::new();
-    let prepared = ipam::prepare::<StoreLedger>(policy, settings, &mut log);
+    let prepared = ipam::prepare::<StoreLedger>(policy, settings, &management.context(), &mut log);
     let result = match prepared {
         Err(IpamError::Problems { .. }) if wishes::ranges_come_with_add(&management.call.config.object) => {
             let example = management.settings_with_example_range()?;
-            ipam::prepare::<StoreLedger>(policy, &example, &mut log).map(|_| None)
+            ipam::prepare::<StoreLedger>(policy, &example, &management.context(), &mut log).map(|_| None)
         }
         prepared => prepared.map(Some),
     };

@@ -50,7 +50,7 @@ impl Allocation<'_> {
             Err(SyncError { cluster: Some(records), .. }) => records,
             Err(SyncError { error, cluster: None }) => return Err(Fault::from(error).into()),
         };
-        let dividing = Dividing::new(self.policy, self.settings, &mut Vec::new())?;
+        let dividing = Dividing::new(self.policy, self.settings, &self.context(), &mut Vec::new())?;
         let ranges = dividing.grids().iter().map(Grid::range).collect();
         match cluster.wanted(&records, self.bridge, ranges)? {
             Some(wanted) => reach::reconcile(host, &wanted).map_err(kernel),

@@ -53,3 +53,16 @@ fn a_configuration_without_pools_is_told_what_to_write() {
     network.reconfigure(json!({"pools": {"team-a": "10.10.0/24"}}));
     assert!(network.problems()[0].starts_with("pools.team-a: found \"10.10.0/24\""), "{:?}", network.problems());
 }
+
+#[test]
+fn pools_can_follow_a_label_of_the_namespace() {
+    let mut network = network(json!({"label": "team", "pools": {"blue": "10.10.0.0/24"}}));
+    network.add("a").pod("shop", "a").namespace_label("team", "blue").expect("10.10.0.2/24");
+    network
+        .add("b")
+        .pod("shop", "b")
+        .namespace_label("team", "red")
+        .expect_refused("namespaces with team=red have no pool");
+    network.add("c").pod("shop", "c").namespace_label("other", "x").expect_refused("has no label team");
+    network.add("d").pod("shop", "d").expect_refused("nobody told the label team");
+}

@@ -2,10 +2,8 @@
 
 use std::net::IpAddr;
 
-use gingham_sdk::leases::{self, State};
-use gingham_sdk::{Assigned, Pool, Refusal, Request, log, memory};
-
-use crate::ranges::shown;
+use gingham_sdk::leases::{self, AddressState};
+use gingham_sdk::{Adopted, Assigned, Pool, Refusal, Request, log, state};
 
 /// One address of each pool; of a pool that holds a requested address, that one.
 pub(crate) fn one_of_each(pools: &[Pool], request: &Request) -> Result<Vec<Assigned>, Refusal> {
@@ -23,12 +21,12 @@ pub(crate) fn one_of_each(pools: &[Pool], request: &Request) -> Result<Vec<Assig
 }
 
 fn available(index: usize, pool: &Pool, address: IpAddr) -> Result<IpAddr, Refusal> {
-    if pool.find(address).is_some_and(|range| range.gateway == Some(address)) {
+    if pool.find(address).is_some_and(|range| range.gateway() == Some(address)) {
         let message = format!("failed to allocate for range {index}: requested ip {address} is subnet's gateway");
         return Err(Refusal::Unavailable(message));
     }
     match leases::state(address) {
-        State::Free => Ok(address),
+        AddressState::Free => Ok(address),
         state => Err(Refusal::Unavailable(format!(
             "failed to allocate for range {index}: requested IP address {address} is not available in range set {}: it is {state}",
             set(pool)
@@ -37,7 +35,7 @@ fn available(index: usize, pool: &Pool, address: IpAddr) -> Result<IpAddr, Refus
 }
 
 fn next(index: usize, pool: &Pool) -> Result<IpAddr, Refusal> {
-    let last = memory::get_bytes(&key(index)).and_then(|text| String::from_utf8(text).ok()?.parse().ok());
+    let last = state::get_bytes(&key(index)).and_then(|text| String::from_utf8(text).ok()?.parse().ok());
     pool.next_free_after(last).ok_or_else(|| {
         let set = set(pool);
         Refusal::Exhausted(format!(
@@ -48,8 +46,19 @@ fn next(index: usize, pool: &Pool) -> Result<IpAddr, Refusal> {
 
 /// Where the next search begins. Without it addresses are reused early, which is no reason to refuse one.
 fn remember(index: usize, address: IpAddr) {
-    if let Err(error) = memory::set_bytes(&key(index), address.to_string().as_bytes()) {
+    if let Err(error) = state::set_bytes(&key(index), address.to_string().as_bytes()) {
         log::warn(&format!("the last address of range set {index} is not remembered: {error}"));
+    }
+}
+
+/// Goes on where the reference stopped. Where nothing is new, it has not gone on since.
+pub(crate) fn go_on_from(adopted: &Adopted) {
+    let is_new = !adopted.addresses(None).is_empty();
+    for (index, last) in adopted.last_reserved() {
+        let Ok(index) = usize::try_from(index) else { continue };
+        if is_new || state::get_bytes(&key(index)).is_none() {
+            remember(index, last);
+        }
     }
 }
 
@@ -58,5 +67,5 @@ fn key(index: usize) -> String {
 }
 
 fn set(pool: &Pool) -> String {
-    pool.ranges.iter().map(shown).collect::<Vec<_>>().join(",")
+    pool.ranges().iter().map(|range| range.range().to_string()).collect::<Vec<_>>().join(",")
 }

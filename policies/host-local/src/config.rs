@@ -17,6 +17,8 @@ pub struct Config {
     pub range_end: Option<String>,
     /// See [`RangeConfig::gateway`].
     pub gateway: Option<String>,
+    /// See [`RangeConfig::draining`].
+    pub draining: bool,
     /// Range sets.
     pub ranges: Option<Vec<Vec<RangeConfig>>>,
     /// Handed to the container as they are.
@@ -35,6 +37,8 @@ pub struct RangeConfig {
     pub range_end: Option<String>,
     /// The gateway; by default the address after the network's.
     pub gateway: Option<String>,
+    /// Whether it gives out nothing new while its leases live.
+    pub draining: bool,
 }
 
 impl Config {
@@ -50,6 +54,7 @@ impl Config {
                 range_start: self.range_start.clone(),
                 range_end: self.range_end.clone(),
                 gateway: self.gateway.clone(),
+                draining: self.draining,
             };
             (String::new(), vec![single])
         });

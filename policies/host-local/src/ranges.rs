@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use gingham_sdk::{IpNet, Pool, Problem, Range, Route};
+use gingham_sdk::{IpNet, IpRange, Pool, PoolRange, Problem, Route};
 
 use crate::config::{Config, RangeConfig};
 use crate::overlap;
@@ -40,51 +40,50 @@ fn pool(index: usize, key: &str, set: &[RangeConfig]) -> Result<Pool, Vec<Proble
         return Err(fault("empty range set".to_owned()));
     }
     let mut problems = Vec::new();
-    let mut pool = Pool::new(format!("range set {index}"));
+    let mut ranges = Vec::new();
     for (number, written) in set.iter().enumerate() {
         let key = if key.is_empty() { String::new() } else { format!("{key}[{number}].") };
         match range(written) {
-            Ok(range) => pool.ranges.push(range),
+            Ok(range) => ranges.push(range),
             Err((name, message)) => problems.push(Problem::new(format!("{key}{name}"), message)),
         }
     }
     if !problems.is_empty() {
         return Err(problems);
     }
-    let first = pool.ranges[0].first.is_ipv4();
-    if pool.ranges.iter().any(|range| range.first.is_ipv4() != first) {
+    let is_ipv4 = |range: &PoolRange| range.prefix().addr().is_ipv4();
+    if ranges.iter().any(|range| is_ipv4(range) != is_ipv4(&ranges[0])) {
         return Err(fault("mixed address families".to_owned()));
     }
-    match overlap::of_ranges(&pool.ranges) {
-        Some((one, other)) => Err(fault(format!("subnets {} and {} overlap", shown(one), shown(other)))),
-        None => Ok(pool),
+    match overlap::of_ranges(&ranges) {
+        Some((one, other)) => Err(fault(format!("subnets {} and {} overlap", one.range(), other.range()))),
+        None => Ok(ranges.into_iter().fold(Pool::new(format!("range set {index}")), Pool::range)),
     }
 }
 
 /// A fault is the key's name and the sentence.
-fn range(written: &RangeConfig) -> Result<Range, (&'static str, String)> {
+fn range(written: &RangeConfig) -> Result<PoolRange, (&'static str, String)> {
     let prefix = subnet(written.subnet.as_deref().unwrap_or_default()).map_err(|message| ("subnet", message))?;
     let (start, end) =
         (address("rangeStart", written.range_start.as_deref())?, address("rangeEnd", written.range_end.as_deref())?);
-    let mut range = Range::of(prefix);
-    range.first = start.unwrap_or_else(|| step(prefix.network(), 1));
-    range.last =
+    let first = start.unwrap_or_else(|| step(prefix.network(), 1));
+    let last =
         end.unwrap_or(if prefix.network().is_ipv4() { step(prefix.broadcast(), -1) } else { prefix.broadcast() });
-    for (key, name, bound) in [("rangeStart", "RangeStart", range.first), ("rangeEnd", "RangeEnd", range.last)] {
+    for (key, name, bound) in [("rangeStart", "RangeStart", first), ("rangeEnd", "RangeEnd", last)] {
         if !prefix.contains(&bound) {
             return Err((key, format!("{name} {bound} not in network {prefix}")));
         }
     }
-    if range.first > range.last {
-        return Err((
-            "rangeStart",
-            format!("RangeStart {} not in network {prefix}: it lies behind rangeEnd {}", range.first, range.last),
-        ));
-    }
-    range.gateway = gateway(prefix, written)?.or(range.gateway);
+    let behind = || format!("RangeStart {first} not in network {prefix}: it lies behind rangeEnd {last}");
+    let range = IpRange::new(first, last).and_then(|range| PoolRange::new(prefix, range));
+    let range = range.ok_or_else(|| ("rangeStart", behind()))?;
+    let gateway = gateway(prefix, written)?.or(PoolRange::of(prefix).gateway());
     // Whoever names the network's or the broadcast address as a bound wants it handed out.
-    range.with_edges = start == Some(prefix.network()) || end == Some(prefix.broadcast());
-    Ok(range)
+    Ok(range
+        .with_gateway(gateway)
+        .allowing_network_address(start == Some(prefix.network()))
+        .allowing_broadcast_address(end == Some(prefix.broadcast()))
+        .draining(written.draining))
 }
 
 fn subnet(text: &str) -> Result<IpNet, String> {
@@ -137,9 +136,4 @@ fn step(address: IpAddr, by: i8) -> IpAddr {
         IpAddr::V4(v4) => IpAddr::V4(u32::from(v4).wrapping_add_signed(by.into()).into()),
         IpAddr::V6(v6) => IpAddr::V6(u128::from(v6).wrapping_add_signed(by.into()).into()),
     }
-}
-
-/// A range as the reference writes it in messages.
-pub(crate) fn shown(range: &Range) -> String {
-    format!("{}-{}", range.first, range.last)
 }

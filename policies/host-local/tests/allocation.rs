@@ -84,9 +84,9 @@ fn a_set_that_is_full_refuses_all() {
         [{"subnet": "10.1.0.0/24"}], [{"subnet": "10.2.0.0/24", "rangeStart": "10.2.0.9", "rangeEnd": "10.2.0.9"}],
     ]}));
     network.add("a").expect("10.1.0.2/24 10.2.0.9/24");
-    let memory = network.memory("last/0");
+    let memory = network.state("last/0");
     network.add("b").expect_refused("failed to allocate for range 1: no IP addresses available in range set: 10.2.0.9");
-    assert_eq!(network.memory("last/0"), memory, "a refusal changes nothing");
+    assert_eq!(network.state("last/0"), memory, "a refusal changes nothing");
     assert_eq!(network.leases().len(), 2);
 }
 
@@ -94,7 +94,7 @@ fn a_set_that_is_full_refuses_all() {
 fn a_requested_address_is_granted_and_the_turn_goes_on_behind_it() {
     let mut network = network(json!({"subnet": "10.1.0.0/24"}));
     network.add("a").requested("10.1.0.77").expect("10.1.0.77/24");
-    assert_eq!(network.memory("last/0").as_deref(), Some("10.1.0.77"));
+    assert_eq!(network.state("last/0").as_deref(), Some("10.1.0.77"));
     network.add("b").expect("10.1.0.78/24");
 }
 
@@ -174,7 +174,7 @@ fn garbage_in_memory_costs_the_turn_and_nothing_else() {
     let ipam = json!({"subnet": "10.1.0.0/24"});
     for garbage in [&b""[..], b"10.1.0", b"\xff\xfe", b"192.0.2.7", b"fd00::1"] {
         let mut network = network(ipam.clone());
-        network.set_memory("last/0", garbage);
+        network.set_state("last/0", garbage);
         network.add("a").expect("10.1.0.2/24");
     }
 }
@@ -224,4 +224,34 @@ fn sets_of_4096_ranges_in_all_are_served() {
     let sets: Vec<&[serde_json::Value]> = ranges.chunks(128).collect();
     let mut network = network(json!({"ranges": sets}));
     assert_eq!(network.add("a").granted().addresses().len(), 32);
+}
+
+#[test]
+fn the_turn_of_the_reference_goes_on_after_an_adoption() {
+    let mut network = network(json!({"subnet": "10.1.0.0/24"}));
+    network.adopt([("theirs", "10.1.0.7")], [(0, "10.1.0.9")]);
+    network.add("a").expect("10.1.0.10/24");
+    network.add("b").expect("10.1.0.11/24");
+    network.adopt([], [(0, "10.1.0.9")]);
+    network.add("c").expect("10.1.0.12/24");
+    network.adopt([("more", "10.1.0.20")], [(0, "10.1.0.20"), (7, "10.1.0.3")]);
+    network.add("d").expect("10.1.0.21/24");
+}
+
+#[test]
+fn a_range_that_is_drained_gives_out_nothing_new_and_keeps_its_leases() {
+    let ranges = |draining: bool| {
+        json!({"ranges": [[
+            {"subnet": "10.1.0.0/24", "draining": draining},
+            {"subnet": "10.2.0.0/24"},
+        ]]})
+    };
+    let mut network = network(ranges(false));
+    network.add("a").expect("10.1.0.2/24");
+    network.reconfigure(ranges(true));
+    network.add("b").expect("10.2.0.2/24");
+    network.add("c").requested("10.1.0.9").expect_refused("it is in a range that is drained");
+    assert_eq!(network.leases().len(), 2);
+    let room = &network.room()[0];
+    assert_eq!((room.leased, room.draining, room.free), (2, 253, 252));
 }

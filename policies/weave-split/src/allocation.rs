@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use gingham_sdk::leases::{self, State};
-use gingham_sdk::{Assigned, IpNet, Pool, Refusal, Request, log, memory, shares};
+use gingham_sdk::leases::{self, AddressState};
+use gingham_sdk::{Assigned, IpNet, IpRange, Pool, Refusal, Request, log, shares, state};
 
 use crate::config::Pick;
 use crate::plan::Plan;
@@ -27,7 +27,7 @@ fn picked(pick: Pick, pool: &Pool, request: &Request) -> Option<IpAddr> {
     match pick {
         Pick::Lowest => pool.first_free(),
         Pick::RoundRobin => {
-            let last = memory::get_bytes(LAST).and_then(|text| String::from_utf8(text).ok()?.parse().ok());
+            let last = state::get_bytes(LAST).and_then(|text| String::from_utf8(text).ok()?.parse().ok());
             pool.next_free_after(last)
         }
         Pick::Random => random(pool, request),
@@ -36,13 +36,12 @@ fn picked(pick: Pick, pool: &Pool, request: &Request) -> Option<IpAddr> {
 
 /// Each block is as likely as another; without blocks (a single node) each address. From there upwards to what is free.
 fn random(pool: &Pool, request: &Request) -> Option<IpAddr> {
-    let range = pool.ranges.first()?;
+    let range = pool.ranges().first()?.range();
     let mut random = request.random();
     let blocks = shares::claimed();
     let block = usize::try_from(random.below(blocks.len() as u64)).ok().and_then(|index| blocks.get(index));
-    let (first, last) = block.map_or((range.first, range.last), |block| (block.network(), block.broadcast()));
-    let start = random.address(first, last);
-    leases::next_free(start, range.last, None).or_else(|| pool.first_free())
+    let start = random.address(block.map_or(range, |block| IpRange::from(*block)));
+    leases::next_free(range.starting_at(start)?, None).or_else(|| pool.first_free())
 }
 
 fn requested(plan: &Plan, pool: &Pool, wanted: IpAddr) -> Result<IpAddr, Refusal> {
@@ -52,8 +51,8 @@ fn requested(plan: &Plan, pool: &Pool, wanted: IpAddr) -> Result<IpAddr, Refusal
         return because(format!("it is not in {}", plan.subnet));
     }
     match leases::state(wanted) {
-        State::Free => Ok(wanted),
-        State::Outside => because(whose(plan, wanted)),
+        AddressState::Free => Ok(wanted),
+        AddressState::Outside => because(whose(plan, wanted)),
         state => because(format!("it is {state}")),
     }
 }
@@ -74,7 +73,7 @@ fn exhausted(plan: &Plan) -> Refusal {
 
 /// Without it addresses are reused early, which is no reason to refuse one.
 fn remember(address: IpAddr) {
-    if let Err(error) = memory::set_bytes(LAST, address.to_string().as_bytes()) {
+    if let Err(error) = state::set_bytes(LAST, address.to_string().as_bytes()) {
         log::warn(&format!("the last address is not remembered: {error}"));
     }
 }

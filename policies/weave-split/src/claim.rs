@@ -23,7 +23,7 @@ fn borrowed(plan: &Plan, members: usize, hash: u64) -> Option<IpNet> {
     for index in (begin..members).chain(0..begin) {
         let Some((from, to)) = plan.share(members, index) else { continue };
         let Some(span) = plan.grid.span(from, to) else { continue };
-        let unclaimed = shares::unclaimed_count(*span.start(), *span.end());
+        let unclaimed = shares::unclaimed_count(span);
         if unclaimed > most.0 {
             most = (unclaimed, Some((from, to)));
         }
@@ -34,6 +34,5 @@ fn borrowed(plan: &Plan, members: usize, hash: u64) -> Option<IpNet> {
 }
 
 fn unclaimed(plan: &Plan, from: u128, to: u128) -> Option<IpNet> {
-    let span = plan.grid.span(from, to)?;
-    shares::next_unclaimed(*span.start(), *span.end(), None)
+    shares::next_unclaimed(plan.grid.span(from, to)?, None)
 }

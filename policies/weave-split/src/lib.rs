@@ -10,10 +10,9 @@ mod config;
 pub mod division;
 mod plan;
 
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
-
-use gingham_sdk::{Answer, ClusterPolicy, Grid, IpNet, Policy, Pool, Problem, Refusal, Request, Route};
+use gingham_sdk::{
+    Answer, ClusterPolicy, Context, Grid, IpNet, IpRange, Policy, Pool, Problem, Refusal, Request, Route,
+};
 
 pub use config::Config;
 use plan::Plan;
@@ -24,27 +23,24 @@ pub struct WeaveSplit;
 impl Policy for WeaveSplit {
     type Config = Config;
 
-    fn pools(config: &Config) -> Result<Vec<Pool>, Vec<Problem>> {
+    fn check_config(config: &Config, _: &Context) -> Result<Vec<Pool>, Vec<Problem>> {
         Ok(vec![Plan::of(config)?.pool()])
     }
 
     fn allocate(config: &Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal> {
         let plan = plan(config)?;
-        let addresses = vec![allocation::choose(&plan, config.pick, &pools[0], request)?];
-        Ok(Answer {
-            addresses,
-            routes: Route::as_the_kernel_takes_them(config.routes.as_deref().unwrap_or_default()),
-            dns: request.resolv_conf(),
-        })
+        let assigned = allocation::choose(&plan, config.pick, &pools[0], request)?;
+        let routes = Route::as_the_kernel_takes_them(config.routes.as_deref().unwrap_or_default());
+        Ok(Answer::from(assigned).with_routes(routes).with_dns(request.resolv_conf()))
     }
 }
 
 impl ClusterPolicy for WeaveSplit {
-    fn blocks(config: &Config) -> Result<Vec<Grid>, Vec<Problem>> {
+    fn blocks(config: &Config, _: &Context) -> Result<Vec<Grid>, Vec<Problem>> {
         Ok(vec![Plan::of(config)?.grid])
     }
 
-    fn share(config: &Config, members: &[String], member: &str) -> Result<Vec<RangeInclusive<IpAddr>>, Refusal> {
+    fn share(config: &Config, members: &[String], member: &str) -> Result<Vec<IpRange>, Refusal> {
         let mut sorted: Vec<&str> = members.iter().map(String::as_str).collect();
         sorted.sort_unstable();
         sorted.dedup();
@@ -56,7 +52,7 @@ impl ClusterPolicy for WeaveSplit {
         Ok(share.into_iter().collect())
     }
 
-    fn next_block(config: &Config, _grid: usize) -> Result<IpNet, Refusal> {
+    fn next_block(config: &Config, _: &Context, _grid: usize) -> Result<IpNet, Refusal> {
         claim::next(&plan(config)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use gingham_sdk::{Grid, IpNet, Pool, Problem, Range, Route};
+use gingham_sdk::{Grid, IpNet, IpRange, Pool, PoolRange, Problem, Route};
 
 use crate::config::{Config, Divide};
 use crate::division;
@@ -41,19 +41,21 @@ impl Plan {
             }
         };
         let length = config.block_size.unwrap_or_else(|| default_block_size(range));
-        let grid = Grid { range, block_length: length };
         let faults = [
-            block_size_fault(grid).map(|message| Problem::new("blockSize", message)),
-            subnet_fault(grid, subnet).map(|message| Problem::new("subnet", message)),
+            block_size_fault(range, length).map(|message| Problem::new("blockSize", message)),
+            subnet_fault(range, length, subnet).map(|message| Problem::new("subnet", message)),
             gateway_fault(subnet, gateway).map(|message| Problem::new("gateway", message)),
         ];
         faults.into_iter().flatten().for_each(&mut found);
-        if problems.is_empty() { Ok(Self { grid, subnet, gateway, divide: config.divide }) } else { Err(problems) }
+        match Grid::new(range, length) {
+            Some(grid) if problems.is_empty() => Ok(Self { grid, subnet, gateway, divide: config.divide }),
+            _ => Err(problems),
+        }
     }
 
     /// The one pool: what of the range lies in the subnet.
     pub(crate) fn pool(&self) -> Pool {
-        let range = self.grid.range;
+        let range = self.grid.range();
         let inner = self.inner();
         let (mut first, mut last) = (inner.network(), inner.broadcast());
         if self.subnet != range && inner == range {
@@ -61,8 +63,9 @@ impl Plan {
             first = step(first, 1);
             last = if range.addr().is_ipv4() { step(last, -1) } else { last };
         }
-        let whole = Range { prefix: self.subnet, first, last, gateway: self.gateway, with_edges: false };
-        Pool::new(range.to_string()).range(whole)
+        let inside = IpRange::new(first, last).and_then(|inside| PoolRange::new(self.subnet, inside));
+        let whole = inside.unwrap_or_else(|| PoolRange::of(self.subnet));
+        Pool::new(range.to_string()).range(whole.with_gateway(self.gateway))
     }
 
     /// The share of one of so many members: its blocks on the grid, from the first to the one behind the last. None if
@@ -70,14 +73,14 @@ impl Plan {
     pub(crate) fn share(&self, members: usize, index: usize) -> Option<(u128, u128)> {
         let inner = self.inner();
         let begin = self.grid.index_of(inner.network())?;
-        let blocks = Grid { range: inner, ..self.grid }.block_count();
+        let blocks = Grid::new(inner, self.grid.block_length())?.block_count();
         let (from, to) = division::share(self.divide, blocks, members, index);
         (from < to).then_some((begin + from, begin + to))
     }
 
     /// The smaller of range and subnet: addresses come from it, and it is what is divided.
     pub(crate) fn inner(&self) -> IpNet {
-        if self.grid.range.contains(&self.subnet) { self.subnet } else { self.grid.range }
+        if self.grid.range().contains(&self.subnet) { self.subnet } else { self.grid.range() }
     }
 }
 
@@ -106,8 +109,7 @@ fn default_block_size(range: IpNet) -> u8 {
     (range.prefix_len().saturating_add(FEWEST_BLOCKS)).clamp(usual, longest)
 }
 
-fn block_size_fault(grid: Grid) -> Option<String> {
-    let Grid { range, block_length } = grid;
+fn block_size_fault(range: IpNet, block_length: u8) -> Option<String> {
     let (shortest, longest) = (range.prefix_len(), range.max_prefix_len());
     if block_length > longest {
         return Some(format!(
@@ -123,8 +125,7 @@ fn block_size_fault(grid: Grid) -> Option<String> {
     })
 }
 
-fn subnet_fault(grid: Grid, subnet: IpNet) -> Option<String> {
-    let Grid { range, block_length } = grid;
+fn subnet_fault(range: IpNet, block_length: u8, subnet: IpNet) -> Option<String> {
     if !range.contains(&subnet) && !subnet.contains(&range) {
         return Some(format!("{subnet} has no address in common with the range {range}; nothing could be allocated"));
     }

@@ -20,6 +20,9 @@ use wit_component::{ComponentEncoder, DecodedWasm};
 /// The target of policies: it knows no system, so nothing can be imported by accident.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
+/// What every policy exports, whatever the version.
+const ALLOCATOR: &str = "gingham:ipam/allocator@";
+
 /// A policy, built.
 #[derive(Debug, Clone)]
 pub struct Component {
@@ -118,10 +121,8 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
     let described = wit_component::decode(&component).map_err(|error| fault(&error))?;
     let DecodedWasm::Component(resolve, world) = described else { return Err(fault(&"it is a package of interfaces")) };
     let exports: Vec<String> = resolve.worlds[world].exports.keys().map(|key| resolve.name_world_key(key)).collect();
-    match ["check-config", "allocate"].into_iter().find(|name| !exports.iter().any(|export| export == name)) {
-        Some(missing) => Err(fault(&format!("it exports no {missing}"))),
-        None => Ok(component),
-    }
+    let has_allocator = exports.iter().any(|export| export.starts_with(ALLOCATOR));
+    if has_allocator { Ok(component) } else { Err(fault(&format!("it does not export {ALLOCATOR}"))) }
 }
 
 /// Wraps any whole core module that carries what the component is made of, whatever it exports.

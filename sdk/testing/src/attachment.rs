@@ -1,9 +1,8 @@
 //! A container that asks for addresses, and what is expected of it.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use gingham_engine::attachment::{Answer, AttachmentKey, Dns, Pod, Request};
+use gingham_engine::attachment::{Answer, AttachmentKey, Dns, Fact, Labels, Owner, Pod, PodFacts, Request, Requester};
 use gingham_engine::ipam::{self, Granted, IpamError};
 use gingham_engine::ledger::AttachmentRecord;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
@@ -12,6 +11,7 @@ use ipnet::IpNet;
 
 use crate::Network;
 use crate::cluster::Holdings;
+use crate::network::NAME;
 use crate::report::Report;
 
 /// A wish for addresses in the making: say who asks and for what, then what is expected.
@@ -46,6 +46,11 @@ impl Grant {
         self.answer.addresses.iter().map(|assigned| assigned.address).collect()
     }
 
+    /// The sentence that says why it is this answer.
+    pub fn reason(&self) -> Option<&str> {
+        self.answer.reason.as_deref()
+    }
+
     /// The gateway of the first address.
     pub fn gateway(&self) -> Option<IpAddr> {
         self.answer.addresses.first().and_then(|assigned| assigned.gateway)
@@ -53,15 +58,15 @@ impl Grant {
 }
 
 impl<'a> Add<'a> {
-    pub(crate) fn new(network: &'a mut Network, name: &str, container: &str) -> Self {
+    pub(crate) fn new(network: &'a mut Network, container: &str) -> Self {
         let request = Request {
-            network: name.to_owned(),
+            requester: Requester::Container,
             key: AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() },
             netns: format!("/run/netns/{container}"),
             pod: Pod::default(),
-            node: network.cluster.me.clone(),
-            arguments: Vec::new(),
-            annotations: BTreeMap::new(),
+            facts: network.facts.clone(),
+            cni_args: Vec::new(),
+            args_labels: Labels::new(),
             requested: Vec::new(),
             mac: None,
             resolv_conf: None,
@@ -82,6 +87,7 @@ impl<'a> Add<'a> {
     pub fn pod(mut self, namespace: &str, name: &str) -> Self {
         self.request.pod.namespace = Some(namespace.to_owned());
         self.request.pod.name = Some(name.to_owned());
+        self.request.requester = Requester::Pod;
         self.args([("K8S_POD_NAMESPACE", namespace), ("K8S_POD_NAME", name)])
     }
 
@@ -91,21 +97,70 @@ impl<'a> Add<'a> {
         self.args([("K8S_POD_UID", uid)])
     }
 
-    /// On this node; otherwise the one of [`Network::node`], `node-1` by default.
-    pub fn node(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.request.node);
+    /// By this kind of requester; otherwise a container, or a pod after [`Self::pod`].
+    pub fn requester(mut self, requester: Requester) -> Self {
+        self.request.requester = requester;
+        self
+    }
+
+    /// With this service account of the pod.
+    pub fn service_account(mut self, name: &str) -> Self {
+        self.request.facts.service_account = Fact::Known(name.to_owned());
+        self
+    }
+
+    /// With this owner of the pod, as `("StatefulSet", "web", "8d1e…")`.
+    pub fn owner(mut self, kind: &str, name: &str, uid: &str) -> Self {
+        let [kind, name, uid] = [kind, name, uid].map(str::to_owned);
+        self.request.facts.owner = Fact::Known(Owner { kind, name, uid });
+        self
+    }
+
+    /// With a pod of which it is known that nothing owns it.
+    pub fn without_owner(mut self) -> Self {
+        self.request.facts.owner = Fact::Absent;
+        self
+    }
+
+    /// With this label of the pod. From then on the pod's labels are known, here and below.
+    pub fn pod_label(mut self, key: &str, value: &str) -> Self {
+        insert(&mut self.request.facts.labels, key, value);
+        self
+    }
+
+    /// With this annotation of the pod.
+    pub fn pod_annotation(mut self, key: &str, value: &str) -> Self {
+        insert(&mut self.request.facts.annotations, key, value);
+        self
+    }
+
+    /// With this label of the pod's namespace.
+    pub fn namespace_label(mut self, key: &str, value: &str) -> Self {
+        insert(&mut self.request.facts.namespace_labels, key, value);
+        self
+    }
+
+    /// With this annotation of the pod's namespace.
+    pub fn namespace_annotation(mut self, key: &str, value: &str) -> Self {
+        insert(&mut self.request.facts.namespace_annotations, key, value);
+        self
+    }
+
+    /// With these facts instead of unknown ones.
+    pub fn facts(mut self, facts: PodFacts) -> Self {
+        self.request.facts = facts;
         self
     }
 
     /// With these `CNI_ARGS`.
     pub fn args<'s>(mut self, args: impl IntoIterator<Item = (&'s str, &'s str)>) -> Self {
-        self.request.arguments.extend(args.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
+        self.request.cni_args.extend(args.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
         self
     }
 
-    /// With this label or annotation.
-    pub fn annotation(mut self, key: &str, value: &str) -> Self {
-        self.request.annotations.insert(key.to_owned(), value.to_owned());
+    /// With this label of the configuration's `args.cni.labels`.
+    pub fn args_label(mut self, key: &str, value: &str) -> Self {
+        self.request.args_labels.insert(key.to_owned(), value.to_owned());
         self
     }
 
@@ -209,12 +264,19 @@ impl<'a> Add<'a> {
         let difference = rehearsal.difference(&run);
         let report = Report::new(network, &request, &run.result, &run.log);
         network.note_log(run.log.clone());
+        if run.result.is_ok() {
+            network.adoption_told();
+        }
         if let Some(difference) = difference {
             report.fail(&format!("expected the same from a second, fresh instance, but {difference}"));
         }
         let grant = run.result.map(|granted| Grant { answer: granted.answer, usage: granted.usage, log: run.log });
         (grant, report)
     }
+}
+
+fn insert(labels: &mut Option<Labels>, key: &str, value: &str) {
+    labels.get_or_insert_default().insert(key.to_owned(), value.to_owned());
 }
 
 /// One run of a request, as on a node.
@@ -234,13 +296,15 @@ impl Run {
             pod: request.pod.clone(),
             ..AttachmentRecord::default()
         };
-        let ledger = store.ledger(&request.network);
+        let ledger = store.ledger(NAME);
         let result = network.holdings(&mut log).and_then(|holdings| {
-            let prepared = ipam::prepare::<MemoryLedger>(&network.policy, &network.settings, &mut log)?;
+            let prepared =
+                ipam::prepare::<MemoryLedger>(&network.policy, &network.settings, &network.context(), &mut log)?;
             let prepared = match holdings {
                 Some(Holdings { blocks, picture }) => prepared.restrict(&blocks, picture),
                 None => prepared,
             };
+            let ledger = network.tell_adoption(ledger, &mut log)?;
             prepared.allocate(ledger, request, &record, &mut log)
         });
         Self { result, log }

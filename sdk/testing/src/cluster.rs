@@ -173,7 +173,7 @@ impl Network {
         holdings: Option<&Holdings>,
         log: &mut Vec<LogLine>,
     ) -> Result<Vec<PoolRoom>, IpamError> {
-        let prepared = ipam::prepare::<MemoryLedger>(&self.policy, &self.settings, log)?;
+        let prepared = ipam::prepare::<MemoryLedger>(&self.policy, &self.settings, &self.context(), log)?;
         let prepared = match holdings {
             Some(Holdings { blocks, picture }) => prepared.restrict(blocks, Arc::clone(picture)),
             None => prepared,
@@ -184,7 +184,7 @@ impl Network {
     #[track_caller]
     fn policy_of_cluster(&self, log: &mut Vec<LogLine>) -> Result<ClusterPolicy<'_, MemoryLedger>, IpamError> {
         assert!(self.policy.is_cluster(), "{} is no cluster policy: it says `policy!(…, cluster)`", self.policy.name());
-        ClusterPolicy::new(&self.policy, &self.settings, log)
+        ClusterPolicy::new(&self.policy, &self.settings, &self.context(), log)
     }
 
     fn picture(&self, policy: &ClusterPolicy<'_, MemoryLedger>) -> Picture {

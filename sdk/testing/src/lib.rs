@@ -23,10 +23,16 @@
 //! # What is checked without being asked for
 //!
 //! - **The guard.** An answer that a node would not accept (a leased, resting, excluded or reserved address, one outside
-//!   of the pools, a requested address left out) fails the test, whatever the test expects.
+//!   of the pools, a gateway that no pool declares, a requested address left out) fails the test, whatever the test expects.
 //! - **Determinism.** Every request runs twice, in two fresh instances on equal leases. Another answer, another log line,
 //!   another amount of fuel, host calls or memory fails the test: such a policy cannot be replayed.
 //! - **Limits.** Fuel, memory and host calls are bounded as on a node; `"limits"` in the configuration changes them.
+//!
+//! # What the policy is told
+//!
+//! Of the pod nothing is known but what a test says: [`Add::pod`], [`Add::pod_label`], [`Add::owner`] and others. The
+//! node is `node-1`, or what [`Network::node`] says; [`Network::named`] and [`Network::node_labels`] say more.
+//! [`Network::reboot`] ends all leases as a reboot does, and [`Network::adopt`] is the way from the reference host-local.
 //!
 //! # Cluster policies
 //!
@@ -63,7 +69,7 @@ mod report;
 pub use attachment::{Add, Grant};
 pub use crate_under_test::{component, policy_of};
 pub use gingham_engine::address::IpRange;
-pub use gingham_engine::attachment::{Dns, Problem, Route};
+pub use gingham_engine::attachment::{Dns, PodFacts, Problem, Requester, Route};
 pub use gingham_engine::cluster_policy::Proposal;
 pub use gingham_engine::ipam::IpamError;
 pub use gingham_engine::runtime::{LogLevel, LogLine, Policy, Usage};

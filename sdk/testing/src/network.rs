@@ -1,11 +1,12 @@
 //! A network with leases, in memory.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use gingham_engine::attachment::{AttachmentKey, Problem};
+use gingham_engine::address::Family;
+use gingham_engine::attachment::{Adopted, AttachmentKey, Context, Labels, PodFacts, Problem};
 use gingham_engine::ipam::{self, IpamError, PoolRoom};
-use gingham_engine::ledger::{Ledger, LedgerQueries};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::pool::Pool;
 use gingham_engine::runtime::{LogLine, Policy};
@@ -16,7 +17,7 @@ use serde_json::Value;
 use crate::attachment::Add;
 use crate::cluster::Cluster;
 
-/// The name of the network in requests.
+/// The name of the network in the store.
 pub(crate) const NAME: &str = "test";
 
 /// 2026-01-01 00:00 UTC, when every network begins.
@@ -32,6 +33,11 @@ pub struct Network {
     pub(crate) now: u64,
     pub(crate) seed: u64,
     pub(crate) cluster: Cluster,
+    pub(crate) facts: PodFacts,
+    name: String,
+    node_labels: Option<Labels>,
+    /// What was adopted and the policy is still to be told.
+    adopted: Option<Adopted>,
     log: Vec<LogLine>,
 }
 
@@ -52,8 +58,106 @@ impl Network {
             now: BEGINNING,
             seed: 0,
             cluster: Cluster::default(),
+            facts: PodFacts::default(),
+            name: NAME.to_owned(),
+            node_labels: None,
+            adopted: None,
             log: Vec::new(),
         }
+    }
+
+    /// The network's name in its configuration: `test` otherwise.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// With these labels of the node; otherwise they are unknown.
+    #[must_use]
+    pub fn node_labels<'s>(mut self, labels: impl IntoIterator<Item = (&'s str, &'s str)>) -> Self {
+        let labels = labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+        self.node_labels = Some(labels.collect());
+        self
+    }
+
+    /// The node reboots: its leases are gone, and their addresses free at once. The policy's state and the reservations stay.
+    ///
+    /// # Panics
+    /// Never: a store in memory does not fail.
+    #[track_caller]
+    pub fn reboot(&mut self) {
+        let mut ledger = self.store.ledger(NAME);
+        for (key, _) in sound(ledger.attachments()) {
+            sound(ledger.detach(&key, 0));
+        }
+        sound(ledger.end_rest(0, usize::MAX));
+        sound(ledger.commit());
+    }
+
+    /// Leases of the reference IPAM plugin `host-local` are adopted: `(container, address)`, and the address that it gave
+    /// last of its range sets. The policy is told before the next request, if it wants to know.
+    ///
+    /// # Panics
+    /// If a text is no address, or an address is leased.
+    #[track_caller]
+    pub fn adopt<'s>(
+        &mut self,
+        leases: impl IntoIterator<Item = (&'s str, &'s str)>,
+        last_reserved: impl IntoIterator<Item = (u32, &'s str)>,
+    ) {
+        let parse = |text: &str| {
+            let Ok(address) = text.parse::<IpAddr>() else { panic!("adopt: {text:?} is no address") };
+            address
+        };
+        let mut ledger = self.store.ledger(NAME);
+        let mut adopted = Adopted { now: self.now, ..Adopted::default() };
+        for (container, address) in leases {
+            let key = AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
+            let addresses = vec![parse(address)];
+            adopted.addresses.extend(&addresses);
+            let record = AttachmentRecord { addresses, since: self.now, ..AttachmentRecord::default() };
+            sound(ledger.attach(&key, &record));
+        }
+        sound(ledger.commit());
+        adopted.addresses.sort_unstable();
+        adopted.last_reserved = last_reserved.into_iter().map(|(index, last)| (index, parse(last))).collect();
+        self.adopted = Some(adopted);
+    }
+
+    /// The reservations: key, address, and when each ends.
+    ///
+    /// # Panics
+    /// Never: a store in memory does not fail.
+    #[track_caller]
+    pub fn reservations(&self) -> Vec<(String, IpAddr, SystemTime)> {
+        let ledger = self.store.ledger(NAME);
+        let all = Family::ALL.into_iter().flat_map(|family| sound(ledger.reservations_within(family.whole())));
+        let until = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        all.map(|reservation| (reservation.key, reservation.address, until(reservation.until))).collect()
+    }
+
+    /// What requests are told of the network and the node.
+    pub(crate) fn context(&self) -> Context {
+        Context { network: self.name.clone(), node: self.cluster.me.clone(), node_labels: self.node_labels.clone() }
+    }
+
+    /// Tells the policy of adopted leases, in the transaction of the next request.
+    pub(crate) fn tell_adoption(
+        &self,
+        ledger: MemoryLedger,
+        log: &mut Vec<LogLine>,
+    ) -> Result<MemoryLedger, StoreError> {
+        match &self.adopted {
+            Some(adopted) if self.policy.has_adoption() => {
+                ipam::tell_adoption(ledger, (&self.policy, &self.settings, &self.context()), adopted, log)
+            }
+            _ => Ok(ledger),
+        }
+    }
+
+    pub(crate) fn adoption_told(&mut self) {
+        self.adopted = None;
     }
 
     /// A container asks for addresses, on its interface `eth0`. Nothing happens until the wish is finished with one of
@@ -61,7 +165,7 @@ impl Network {
     pub fn add(&mut self, container: &str) -> Add<'_> {
         // Another seed for each request, the same ones in every run of the test.
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        Add::new(self, NAME, container)
+        Add::new(self, container)
     }
 
     /// The container goes away, with its interface `eth0`. Returns the addresses it held: none if it had none.
@@ -78,7 +182,8 @@ impl Network {
     pub fn del_interface(&mut self, container: &str, interface: &str) -> Vec<IpAddr> {
         let key = AttachmentKey { container_id: container.to_owned(), interface: interface.to_owned() };
         let mut log = Vec::new();
-        let told = Some((&self.policy, &self.settings));
+        let context = self.context();
+        let told = Some((&self.policy, &self.settings, &context));
         let released = ipam::release(self.store.ledger(NAME), &key, self.now, told, &mut log);
         let failure = log.iter().find(|line| line.message.contains("the policy was not told")).cloned();
         self.note_log(log);
@@ -122,7 +227,7 @@ impl Network {
     #[track_caller]
     pub fn leases(&self) -> Vec<(IpAddr, String)> {
         let attachments = sound(self.store.ledger(NAME).attachments());
-        let addresses = |(key, record): (AttachmentKey, gingham_engine::ledger::AttachmentRecord)| {
+        let addresses = |(key, record): (AttachmentKey, AttachmentRecord)| {
             record.addresses.into_iter().map(move |address| (address, key.container_id.clone()))
         };
         let mut leases: Vec<_> = attachments.into_iter().flat_map(addresses).collect();
@@ -132,7 +237,7 @@ impl Network {
 
     /// A note of the policy, as text: none if it is not set, or no text.
     #[track_caller]
-    pub fn memory(&self, key: &str) -> Option<String> {
+    pub fn state(&self, key: &str) -> Option<String> {
         String::from_utf8(self.memory_bytes(key)?).ok()
     }
 
@@ -144,13 +249,13 @@ impl Network {
 
     /// The keys of all notes of the policy.
     #[track_caller]
-    pub fn memory_keys(&self) -> Vec<String> {
+    pub fn state_keys(&self) -> Vec<String> {
         sound(self.store.ledger(NAME).note_keys("", None, usize::MAX))
     }
 
     /// Puts a note into the policy's memory, as an earlier version of it, or nobody, might have left it there.
     #[track_caller]
-    pub fn set_memory(&mut self, key: &str, value: impl AsRef<[u8]>) {
+    pub fn set_state(&mut self, key: &str, value: impl AsRef<[u8]>) {
         let mut ledger = self.store.ledger(NAME);
         sound(ledger.put_note(key, Some(value.as_ref())));
         sound(ledger.commit());
@@ -206,7 +311,7 @@ impl Network {
 
     fn check_config(&mut self) -> Result<Vec<Pool>, IpamError> {
         let mut log = Vec::new();
-        let pools = ipam::prepare::<MemoryLedger>(&self.policy, &self.settings, &mut log)
+        let pools = ipam::prepare::<MemoryLedger>(&self.policy, &self.settings, &self.context(), &mut log)
             .map(|prepared| prepared.pools().iter().cloned().collect());
         self.note_log(log);
         pools

@@ -66,11 +66,17 @@ fn request_line(request: &Request) -> String {
     if !request.requested.is_empty() {
         let _ = write!(line, ", requested {}", joined(&request.requested));
     }
-    for (key, value) in &request.arguments {
+    for (key, value) in &request.cni_args {
         let _ = write!(line, ", {key}={value}");
     }
-    for (key, value) in &request.annotations {
-        let _ = write!(line, ", annotation {key}={value}");
+    let facts = &request.facts;
+    let of_pod = [("label", &facts.labels), ("annotation", &facts.annotations)];
+    let of_namespace =
+        [("namespace label", &facts.namespace_labels), ("namespace annotation", &facts.namespace_annotations)];
+    for (what, labels) in of_pod.into_iter().chain(of_namespace) {
+        for (key, value) in labels.iter().flatten() {
+            let _ = write!(line, ", {what} {key}={value}");
+        }
     }
     let _ = write!(line, ", now {}, seed {}", request.now, request.seed);
     line

@@ -13,7 +13,7 @@ use serde_json::json;
 fn a_wrong_expectation_shows_request_answer_and_cost() {
     let text = failure(|| {
         let mut network = network("");
-        network.add("web-1").pod("team-a", "web").args([("K", "V")]).annotation("a", "b").expect("10.1.0.9/24");
+        network.add("web-1").pod("team-a", "web").args([("K", "V")]).pod_annotation("a", "b").expect("10.1.0.9/24");
     });
     for part in [
         "expected 10.1.0.9/24",
@@ -68,7 +68,7 @@ fn a_misbehaving_policy_fails_every_expectation() {
 fn the_log_of_a_failed_request_is_shown() {
     let text = failure(|| drop(network("explains").add("a").granted()));
     assert!(text.contains("Info: 10.1.0.0 is a network, broadcast or gateway address"), "{text}");
-    assert!(text.contains("error     policy obedient: explained"), "{text}");
+    assert!(text.contains("error     policy obedient: explained (try again in 5.0 s)"), "{text}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn notes_outlive_the_request_and_are_committed_with_the_lease() {
     let mut network = with(json!({"does": "stays", "cooldown": "0"}));
     network.add("a").pod("n", "db-0").expect("10.1.0.2/24");
     network.add("b").pod("n", "db-1").expect("10.1.0.3/24");
-    assert_eq!(network.memory("pod/db-1").as_deref(), Some("\"10.1.0.3\""));
+    assert_eq!(network.state("pod/db-1").as_deref(), Some("\"10.1.0.3\""));
     network.del("a");
     network.del("b");
     network.add("c").pod("n", "db-1").expect("10.1.0.3/24");
@@ -22,7 +22,7 @@ fn notes_outlive_the_request_and_are_committed_with_the_lease() {
 #[test]
 fn notes_of_another_form_are_no_notes() {
     let mut network = network("stays");
-    network.set_memory("pod/db-0", "garbage");
+    network.set_state("pod/db-0", "garbage");
     network.add("a").pod("n", "db-0").expect("10.1.0.2/24");
 }
 
@@ -31,7 +31,7 @@ fn many_notes_are_listed_page_by_page() {
     let mut network = network("notes");
     let grant = network.add("a").granted();
     assert_eq!(grant.log.last().unwrap().message, "2499 keys, n/0000 to n/2499");
-    assert_eq!(network.memory_keys().len(), 2499);
+    assert_eq!(network.state_keys().len(), 2499);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn the_end_of_an_attachment_is_told() {
     let mut told = network("");
     told.add("a").pod("n", "db-0").expect("10.1.0.2/24");
     told.del("a");
-    assert_eq!(told.memory("ended").as_deref(), Some("[\"a\",[\"10.1.0.2\"],\"db-0\"]"));
+    assert_eq!(told.state("ended").as_deref(), Some("[\"a\",[\"10.1.0.2\"],\"db-0\"]"));
     let text = failure(|| {
         let mut failing = network("fails to notice");
         failing.add("a").granted();
@@ -54,7 +54,8 @@ fn leases_are_seen_as_the_host_has_them() {
     network.add("a").pod("n", "db-0").expect("10.1.0.2/24");
     network.reconfigure(json!({"subnet": "10.1.0.0/24", "does": "explains", "exclude": ["10.1.0.3"]}));
     let before = network.log().len();
-    network.add("b").args([("K", "V")]).node("n-7").annotation("a", "1").expect_refused("explained");
+    let mut network = network.node("n-7", []);
+    network.add("b").args([("K", "V")]).pod_annotation("a", "1").expect_refused("explained");
     let said: Vec<_> = network.log()[before..].iter().map(|line| (line.level, line.message.as_str())).collect();
     assert_eq!(
         said,
@@ -65,7 +66,7 @@ fn leases_are_seen_as_the_host_has_them() {
             (LogLevel::Warn, "held by a eth0 of Some(\"db-0\")"),
             (LogLevel::Info, "10.1.0.3 is excluded by the configuration"),
             (LogLevel::Debug, "1 used, 251 free, next 10.1.0.4 10.1.0.5"),
-            (LogLevel::Debug, "Some(\"V\") on n-7, Some(\"1\")"),
+            (LogLevel::Debug, "Some(\"V\") on n-7, Known(\"1\")"),
         ]
     );
 }

@@ -1,6 +1,6 @@
 //! Declares ten thousand pools.
 
-use hostile_guests::{Edges, Pool, Problem, Sinner, prefix, range, v4};
+use hostile_guests::{Pool, PoolRange, Problem, Sinner, prefix, range, v4};
 
 struct DeclaresTooManyPools;
 
@@ -10,7 +10,9 @@ impl Sinner for DeclaresTooManyPools {
             let pool = Pool::new(&format!("pool {n}"));
             let [a, b, c, d] = (0x0a00_0000 + n * 4).to_be_bytes();
             let net = v4(a, b, c, d);
-            pool.add_range(prefix(net, 30), range(net, net), None, Edges::Allowed);
+            let only = PoolRange::new(prefix(net, 30), range(net, net));
+            only.allow_network_address();
+            pool.add_range(only);
             pool
         };
         Ok((0..10_000).map(number).collect())

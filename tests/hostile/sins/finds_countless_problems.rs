@@ -6,7 +6,7 @@ struct FindsCountlessProblems;
 
 impl Sinner for FindsCountlessProblems {
     fn check_config(_config: &str) -> Result<Vec<Pool>, Vec<Problem>> {
-        Err((0..10_000).map(|n| Problem { key: format!("key{n}"), message: "is wrong".to_owned() }).collect())
+        Err((0..10_000).map(|n| Problem::new(&format!("key{n}"), "is wrong")).collect())
     }
 }
 

@@ -6,7 +6,7 @@ struct FindsProblemOf100Megabytes;
 
 impl Sinner for FindsProblemOf100Megabytes {
     fn check_config(_config: &str) -> Result<Vec<Pool>, Vec<Problem>> {
-        Err(vec![Problem { key: "sin".to_owned(), message: hundred_megabytes() }])
+        Err(vec![Problem::new("sin", &hundred_megabytes())])
     }
 }
 

@@ -6,7 +6,7 @@ struct FindsProblems;
 
 impl Sinner for FindsProblems {
     fn check_config(_config: &str) -> Result<Vec<Pool>, Vec<Problem>> {
-        let problem = |key: &str, message: &str| Problem { key: key.to_owned(), message: message.to_owned() };
+        let problem = |key: &str, message: &str| Problem::new(key, message);
         Err(vec![problem("colour", "is not to my taste"), problem("", "there is too little of it")])
     }
 }

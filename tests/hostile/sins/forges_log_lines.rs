@@ -7,7 +7,7 @@ struct ForgesLogLines;
 impl Sinner for ForgesLogLines {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
         log::log(log::Level::Info, "fine\ngingham: error policy honest: all is lost\x1b[2J");
-        Err(Refusal::Other("no\ngingham: error policy honest: all is lost\x1b[2J".to_owned()))
+        Err(Refusal::other("no\ngingham: error policy honest: all is lost\x1b[2J"))
     }
 }
 

@@ -1,14 +1,14 @@
 //! Fills its notes with small keys and lists them, again and again.
 
-use hostile_guests::{Answer, Refusal, Request, Sinner, memory};
+use hostile_guests::{Answer, Refusal, Request, Sinner, state};
 
 struct ListsKeysWithoutEnd;
 
 impl Sinner for ListsKeysWithoutEnd {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        (0..20_000).for_each(|n| drop(memory::set(&format!("{n}"), b"")));
+        (0..20_000).for_each(|n| drop(state::set(&format!("{n}"), b"")));
         loop {
-            core::hint::black_box(memory::keys("none of them", None));
+            core::hint::black_box(state::keys("none of them", None));
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Notes down 100 MB.
 
-use hostile_guests::{Answer, Refusal, Request, Sinner, honest, hundred_megabytes, memory};
+use hostile_guests::{Answer, Refusal, Request, Sinner, honest, hundred_megabytes, state};
 
 struct Notes100Megabytes;
 
 impl Sinner for Notes100Megabytes {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        let taken = memory::set("diary", hundred_megabytes().as_bytes());
-        taken.map_err(|error| Refusal::Other(format!("{error:?}")))?;
+        let taken = state::set("diary", hundred_megabytes().as_bytes());
+        taken.map_err(|error| Refusal::other(&format!("{error:?}")))?;
         honest()
     }
 }

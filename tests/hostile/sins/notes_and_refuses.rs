@@ -1,13 +1,13 @@
 //! Writes a note and refuses.
 
-use hostile_guests::{Answer, Refusal, Request, Sinner, memory};
+use hostile_guests::{Answer, Refusal, Request, Sinner, state};
 
 struct NotesAndRefuses;
 
 impl Sinner for NotesAndRefuses {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        drop(memory::set("note", b"never to be seen"));
-        Err(Refusal::Denied("after the note".to_owned()))
+        drop(state::set("note", b"never to be seen"));
+        Err(Refusal::denied("after the note"))
     }
 }
 

@@ -1,13 +1,13 @@
 //! Notes down a word under a key of 100 MB.
 
-use hostile_guests::{Answer, Refusal, Request, Sinner, honest, hundred_megabytes, memory};
+use hostile_guests::{Answer, Refusal, Request, Sinner, honest, hundred_megabytes, state};
 
 struct NotesUnderAKeyOf100Megabytes;
 
 impl Sinner for NotesUnderAKeyOf100Megabytes {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        let taken = memory::set(&hundred_megabytes(), b"word");
-        taken.map_err(|error| Refusal::Other(format!("{error:?}")))?;
+        let taken = state::set(&hundred_megabytes(), b"word");
+        taken.map_err(|error| Refusal::other(&format!("{error:?}")))?;
         honest()
     }
 }

@@ -1,12 +1,12 @@
 //! Panics when it hears that an attachment has ended.
 
-use hostile_guests::{Ended, Sinner, memory};
+use hostile_guests::{Ended, Sinner, state};
 
 struct PanicsInRelease;
 
 impl Sinner for PanicsInRelease {
-    fn release(_config: &str, _ended: Ended) {
-        drop(memory::set("note", b"never to be seen"));
+    fn release(_config: &str, _ended: &Ended) {
+        drop(state::set("note", b"never to be seen"));
         panic!("no goodbyes");
     }
 }

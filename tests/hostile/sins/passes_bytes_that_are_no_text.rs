@@ -13,7 +13,7 @@ impl Sinner for PassesBytesThatAreNoText {
     }
 }
 
-#[link(wasm_import_module = "gingham:ipam/log@0.1.0")]
+#[link(wasm_import_module = "gingham:ipam/log@0.2.0")]
 unsafe extern "C" {
     #[link_name = "log"]
     fn raw_log(level: i32, text: *const u8, length: usize);

@@ -7,7 +7,7 @@ struct ReadsRequestWithoutEnd;
 impl Sinner for ReadsRequestWithoutEnd {
     fn allocate(_config: &str, request: &Request) -> Result<Answer, Refusal> {
         loop {
-            core::hint::black_box(request.arguments());
+            core::hint::black_box(request.cni_args());
         }
     }
 }

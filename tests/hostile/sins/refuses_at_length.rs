@@ -6,7 +6,7 @@ struct RefusesAtLength;
 
 impl Sinner for RefusesAtLength {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        Err(Refusal::Denied("never ".repeat(100_000)))
+        Err(Refusal::denied(&"never ".repeat(100_000)))
     }
 }
 

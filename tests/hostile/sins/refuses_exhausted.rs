@@ -6,7 +6,7 @@ struct RefusesExhausted;
 
 impl Sinner for RefusesExhausted {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        Err(Refusal::Exhausted("sold out".to_owned()))
+        Err(Refusal::exhausted("sold out"))
     }
 }
 

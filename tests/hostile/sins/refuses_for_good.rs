@@ -6,7 +6,7 @@ struct RefusesForGood;
 
 impl Sinner for RefusesForGood {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        Err(Refusal::Denied("pods of namespace x get nothing here".to_owned()))
+        Err(Refusal::denied("pods of namespace x get nothing here"))
     }
 }
 

@@ -6,7 +6,7 @@ struct RefusesForNow;
 
 impl Sinner for RefusesForNow {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        Err(Refusal::TryAgain("come back later".to_owned()))
+        Err(Refusal::try_again("come back later", Some(2_500)))
     }
 }
 

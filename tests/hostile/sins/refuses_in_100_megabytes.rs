@@ -6,7 +6,7 @@ struct RefusesIn100Megabytes;
 
 impl Sinner for RefusesIn100Megabytes {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        Err(Refusal::Denied(hundred_megabytes()))
+        Err(Refusal::denied(&hundred_megabytes()))
     }
 }
 

@@ -6,8 +6,7 @@ struct RefusesItsConfiguration;
 
 impl Sinner for RefusesItsConfiguration {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        let message = "is not to my taste".to_owned();
-        Err(Refusal::InvalidConfig(Problem { key: "colour".to_owned(), message }))
+        Err(Refusal::invalid_config(Problem::new("colour", "is not to my taste")))
     }
 }
 

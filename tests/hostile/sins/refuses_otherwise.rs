@@ -6,7 +6,7 @@ struct RefusesOtherwise;
 
 impl Sinner for RefusesOtherwise {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        Err(Refusal::Other("the stars are wrong".to_owned()))
+        Err(Refusal::other("the stars are wrong"))
     }
 }
 

@@ -6,7 +6,7 @@ struct RefusesUnavailable;
 
 impl Sinner for RefusesUnavailable {
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        Err(Refusal::Unavailable("10.66.0.9 is not for you".to_owned()))
+        Err(Refusal::unavailable("10.66.0.9 is not for you"))
     }
 }
 

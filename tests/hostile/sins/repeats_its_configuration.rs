@@ -6,7 +6,7 @@ struct RepeatsItsConfiguration;
 
 impl Sinner for RepeatsItsConfiguration {
     fn allocate(config: &str, _request: &Request) -> Result<Answer, Refusal> {
-        Err(Refusal::Other(config.to_owned()))
+        Err(Refusal::other(config))
     }
 }
 

@@ -10,12 +10,14 @@
 #[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]
 pub mod contract {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "../../sdk/wit",
         world: "policy",
         pub_export_macro: true,
-        export_macro_name: "export_policy",
+        export_macro_name: "export_contract",
         default_bindings_module: "hostile_guests::contract",
+        type_section_suffix: "contract",
         generate_unused_types: true,
+        generate_all,
     });
 }
 
@@ -23,17 +25,48 @@ pub mod contract {
 #[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]
 pub mod release {
     wit_bindgen::generate!({
-        path: "../../wit",
-        world: "policy-with-release",
+        path: "../../sdk/wit",
+        world: "policy-with-release-hook",
         pub_export_macro: true,
-        export_macro_name: "export_policy_with_release",
+        export_macro_name: "export_release",
         default_bindings_module: "hostile_guests::release",
+        type_section_suffix: "release",
         with: {
-            "gingham:ipam/addresses@0.1.0": crate::contract::gingham::ipam::addresses,
-            "gingham:ipam/leases@0.1.0": crate::contract::gingham::ipam::leases,
-            "gingham:ipam/memory@0.1.0": crate::contract::gingham::ipam::memory,
-            "gingham:ipam/log@0.1.0": crate::contract::gingham::ipam::log,
-            "gingham:ipam/attachment@0.1.0": crate::contract::gingham::ipam::attachment,
+            "gingham:ipam/addresses@0.2.0": crate::contract::gingham::ipam::addresses,
+            "gingham:ipam/context@0.2.0": crate::contract::gingham::ipam::context,
+            "gingham:ipam/request@0.2.0": crate::contract::gingham::ipam::request,
+            "gingham:ipam/pools@0.2.0": crate::contract::gingham::ipam::pools,
+            "gingham:ipam/answers@0.2.0": crate::contract::gingham::ipam::answers,
+            "gingham:ipam/leases@0.2.0": crate::contract::gingham::ipam::leases,
+            "gingham:ipam/state@0.2.0": crate::contract::gingham::ipam::state,
+            "gingham:ipam/reservations@0.2.0": crate::contract::gingham::ipam::reservations,
+            "gingham:ipam/events@0.2.0": crate::contract::gingham::ipam::events,
+            "gingham:ipam/log@0.2.0": crate::contract::gingham::ipam::log,
+        },
+    });
+}
+
+/// The contract with `adopt`.
+#[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]
+pub mod adoption {
+    wit_bindgen::generate!({
+        path: "../../sdk/wit",
+        world: "policy-with-adoption-hook",
+        pub_export_macro: true,
+        export_macro_name: "export_adoption",
+        default_bindings_module: "hostile_guests::adoption",
+        type_section_suffix: "adoption",
+        with: {
+            "gingham:ipam/addresses@0.2.0": crate::contract::gingham::ipam::addresses,
+            "gingham:ipam/context@0.2.0": crate::contract::gingham::ipam::context,
+            "gingham:ipam/request@0.2.0": crate::contract::gingham::ipam::request,
+            "gingham:ipam/pools@0.2.0": crate::contract::gingham::ipam::pools,
+            "gingham:ipam/answers@0.2.0": crate::contract::gingham::ipam::answers,
+            "gingham:ipam/leases@0.2.0": crate::contract::gingham::ipam::leases,
+            "gingham:ipam/state@0.2.0": crate::contract::gingham::ipam::state,
+            "gingham:ipam/reservations@0.2.0": crate::contract::gingham::ipam::reservations,
+            "gingham:ipam/events@0.2.0": crate::contract::gingham::ipam::events,
+            "gingham:ipam/log@0.2.0": crate::contract::gingham::ipam::log,
         },
     });
 }
@@ -42,18 +75,24 @@ pub mod release {
 #[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications)]
 pub mod cluster {
     wit_bindgen::generate!({
-        path: "../../wit",
-        world: "cluster-policy",
+        path: "../../sdk/wit",
+        world: "policy-with-cluster",
         pub_export_macro: true,
-        export_macro_name: "export_cluster_policy",
+        export_macro_name: "export_cluster",
         default_bindings_module: "hostile_guests::cluster",
+        type_section_suffix: "cluster",
         with: {
-            "gingham:ipam/addresses@0.1.0": crate::contract::gingham::ipam::addresses,
-            "gingham:ipam/leases@0.1.0": crate::contract::gingham::ipam::leases,
-            "gingham:ipam/memory@0.1.0": crate::contract::gingham::ipam::memory,
-            "gingham:ipam/log@0.1.0": crate::contract::gingham::ipam::log,
-            "gingham:ipam/attachment@0.1.0": crate::contract::gingham::ipam::attachment,
-            "gingham:ipam/shares@0.1.0": generate,
+            "gingham:ipam/addresses@0.2.0": crate::contract::gingham::ipam::addresses,
+            "gingham:ipam/context@0.2.0": crate::contract::gingham::ipam::context,
+            "gingham:ipam/request@0.2.0": crate::contract::gingham::ipam::request,
+            "gingham:ipam/pools@0.2.0": crate::contract::gingham::ipam::pools,
+            "gingham:ipam/answers@0.2.0": crate::contract::gingham::ipam::answers,
+            "gingham:ipam/leases@0.2.0": crate::contract::gingham::ipam::leases,
+            "gingham:ipam/state@0.2.0": crate::contract::gingham::ipam::state,
+            "gingham:ipam/reservations@0.2.0": crate::contract::gingham::ipam::reservations,
+            "gingham:ipam/events@0.2.0": crate::contract::gingham::ipam::events,
+            "gingham:ipam/log@0.2.0": crate::contract::gingham::ipam::log,
+            "gingham:ipam/shares@0.2.0": generate,
         },
     });
 }
@@ -65,30 +104,40 @@ pub mod onlooker {
         inline: "
             package hostile:guests;
             world onlooker {
-                include gingham:ipam/policy@0.1.0;
-                import gingham:ipam/shares@0.1.0;
+                include gingham:ipam/imports@0.2.0;
+                import gingham:ipam/shares@0.2.0;
             }
         ",
-        path: "../../wit",
+        path: "../../sdk/wit",
         world: "hostile:guests/onlooker",
         pub_export_macro: true,
         export_macro_name: "export_onlooker",
         default_bindings_module: "hostile_guests::onlooker",
+        type_section_suffix: "onlooker",
         with: {
-            "gingham:ipam/addresses@0.1.0": crate::contract::gingham::ipam::addresses,
-            "gingham:ipam/leases@0.1.0": crate::contract::gingham::ipam::leases,
-            "gingham:ipam/memory@0.1.0": crate::contract::gingham::ipam::memory,
-            "gingham:ipam/log@0.1.0": crate::contract::gingham::ipam::log,
-            "gingham:ipam/attachment@0.1.0": crate::contract::gingham::ipam::attachment,
-            "gingham:ipam/shares@0.1.0": crate::cluster::gingham::ipam::shares,
+            "gingham:ipam/addresses@0.2.0": crate::contract::gingham::ipam::addresses,
+            "gingham:ipam/context@0.2.0": crate::contract::gingham::ipam::context,
+            "gingham:ipam/request@0.2.0": crate::contract::gingham::ipam::request,
+            "gingham:ipam/pools@0.2.0": crate::contract::gingham::ipam::pools,
+            "gingham:ipam/answers@0.2.0": crate::contract::gingham::ipam::answers,
+            "gingham:ipam/leases@0.2.0": crate::contract::gingham::ipam::leases,
+            "gingham:ipam/state@0.2.0": crate::contract::gingham::ipam::state,
+            "gingham:ipam/reservations@0.2.0": crate::contract::gingham::ipam::reservations,
+            "gingham:ipam/events@0.2.0": crate::contract::gingham::ipam::events,
+            "gingham:ipam/log@0.2.0": crate::contract::gingham::ipam::log,
+            "gingham:ipam/shares@0.2.0": crate::cluster::gingham::ipam::shares,
         },
     });
 }
 
 pub use cluster::gingham::ipam::shares;
 pub use contract::gingham::ipam::addresses::{Dns, Grid, IpAddress, IpPrefix, IpRange, Route};
-pub use contract::gingham::ipam::attachment::{Answer, Edges, Ended, Pool, Problem, Refusal, Request};
-pub use contract::gingham::ipam::{leases, log, memory};
+pub use contract::gingham::ipam::answers::{Answer, Problem, Refusal};
+pub use contract::gingham::ipam::context::{Context, Fact};
+pub use contract::gingham::ipam::events::{Adopted, Ended};
+pub use contract::gingham::ipam::pools::{Pool, PoolRange};
+pub use contract::gingham::ipam::request::Request;
+pub use contract::gingham::ipam::{leases, log, reservations, state};
 
 /// A guest: honest where it says nothing of its own.
 pub trait Sinner {
@@ -100,7 +149,9 @@ pub trait Sinner {
         honest()
     }
 
-    fn release(_config: &str, _ended: Ended) {}
+    fn release(_config: &str, _ended: &Ended) {}
+
+    fn adopt(_config: &str, _adopted: &Adopted) {}
 
     fn blocks(_config: &str) -> Result<Vec<Grid>, Vec<Problem>> {
         Ok(vec![grid(66, 28)])
@@ -112,7 +163,7 @@ pub trait Sinner {
 
     fn next_block(_config: &str, _grid: u32) -> Result<IpPrefix, Refusal> {
         let unclaimed = shares::next_unclaimed(range(sin(0), sin(255)), None);
-        unclaimed.ok_or_else(|| Refusal::Exhausted("every block of 10.66.0.0/24 is claimed".to_owned()))
+        unclaimed.ok_or_else(|| Refusal::exhausted("every block of 10.66.0.0/24 is claimed"))
     }
 }
 
@@ -144,7 +195,9 @@ pub fn pool(name: &str, number: u8) -> Pool {
 /// Adds 10.NUMBER.0.FIRST to 10.NUMBER.0.LAST.
 pub fn add_range(pool: &Pool, number: u8, first: u8, last: u8) {
     let at = |last| v4(10, number, 0, last);
-    pool.add_range(prefix(at(0), 24), range(at(first), at(last)), Some(at(1)), Edges::Reserved);
+    let range = PoolRange::new(prefix(at(0), 24), range(at(first), at(last)));
+    range.set_gateway(at(1));
+    pool.add_range(range);
 }
 
 /// 10.NUMBER.0.0/24 in blocks of this length.
@@ -162,7 +215,7 @@ pub fn answer(addresses: impl IntoIterator<Item = IpAddress>) -> Answer {
 /// The lowest free address of 10.66.0.0/24.
 pub fn honest() -> Result<Answer, Refusal> {
     let free = leases::next_free(range(sin(0), sin(255)), None);
-    free.map(|address| answer([address])).ok_or_else(|| Refusal::Exhausted("10.66.0.0/24 is full".to_owned()))
+    free.map(|address| answer([address])).ok_or_else(|| Refusal::exhausted("10.66.0.0/24 is full"))
 }
 
 /// So that a panic's message is seen; without it a guest without a system dies silently.
@@ -175,49 +228,64 @@ pub fn speak_when_panicking() {
 macro_rules! policy {
     ($sinner:ident) => {
         struct Guest;
-        $crate::policy!(@guest $sinner, $crate::contract::Guest, $crate::contract::export_policy, {});
-    };
-    ($sinner:ident with release) => {
-        struct Guest;
-        $crate::policy!(@guest $sinner, $crate::release::Guest, $crate::release::export_policy_with_release, {
-            fn release(config: String, ended: $crate::Ended) {
-                <$sinner as $crate::Sinner>::release(&config, ended);
-            }
-        });
-    };
-    ($sinner:ident with blocks) => {
-        struct Guest;
-        $crate::policy!(@guest $sinner, $crate::cluster::Guest, $crate::cluster::export_cluster_policy, {
-            fn blocks(config: String) -> Result<Vec<$crate::Grid>, Vec<$crate::Problem>> {
-                $crate::speak_when_panicking();
-                <$sinner as $crate::Sinner>::blocks(&config)
-            }
-            fn share(config: String, members: Vec<String>, member: String) -> Result<Vec<$crate::IpRange>, $crate::Refusal> {
-                $crate::speak_when_panicking();
-                <$sinner as $crate::Sinner>::share(&config, &members, &member)
-            }
-            fn next_block(config: String, grid: u32) -> Result<$crate::IpPrefix, $crate::Refusal> {
-                $crate::speak_when_panicking();
-                <$sinner as $crate::Sinner>::next_block(&config, grid)
-            }
-        });
-    };
-    ($sinner:ident looking on) => {
-        struct Guest;
-        $crate::policy!(@guest $sinner, $crate::onlooker::Guest, $crate::onlooker::export_onlooker, {});
-    };
-    (@guest $sinner:ident, $guest:path, $export:path, { $($release:tt)* }) => {
-        impl $guest for Guest {
-            fn check_config(config: String) -> Result<Vec<$crate::Pool>, Vec<$crate::Problem>> {
+        impl $crate::contract::exports::gingham::ipam::allocator::Guest for Guest {
+            fn check_config(config: String, _: &$crate::Context) -> Result<Vec<$crate::Pool>, Vec<$crate::Problem>> {
                 $crate::speak_when_panicking();
                 <$sinner as $crate::Sinner>::check_config(&config)
             }
-            fn allocate(config: String, request: &$crate::Request) -> Result<$crate::Answer, $crate::Refusal> {
+            fn allocate(
+                config: String,
+                _: &$crate::Context,
+                request: &$crate::Request,
+            ) -> Result<$crate::Answer, $crate::Refusal> {
                 <$sinner as $crate::Sinner>::allocate(&config, request)
             }
-            $($release)*
         }
-        $export!(Guest);
+        $crate::contract::export_contract!(Guest);
+    };
+    ($sinner:ident with release) => {
+        $crate::policy!($sinner);
+        impl $crate::release::exports::gingham::ipam::release_hook::Guest for Guest {
+            fn release(config: String, _: &$crate::Context, ended: &$crate::Ended) {
+                <$sinner as $crate::Sinner>::release(&config, ended);
+            }
+        }
+        $crate::release::export_release!(Guest);
+    };
+    ($sinner:ident with adoption) => {
+        $crate::policy!($sinner);
+        impl $crate::adoption::exports::gingham::ipam::adoption_hook::Guest for Guest {
+            fn adopt(config: String, _: &$crate::Context, adopted: &$crate::Adopted) {
+                <$sinner as $crate::Sinner>::adopt(&config, adopted);
+            }
+        }
+        $crate::adoption::export_adoption!(Guest);
+    };
+    ($sinner:ident with blocks) => {
+        $crate::policy!($sinner);
+        impl $crate::cluster::exports::gingham::ipam::cluster::Guest for Guest {
+            fn blocks(config: String, _: &$crate::Context) -> Result<Vec<$crate::Grid>, Vec<$crate::Problem>> {
+                $crate::speak_when_panicking();
+                <$sinner as $crate::Sinner>::blocks(&config)
+            }
+            fn share(
+                config: String,
+                members: Vec<String>,
+                member: String,
+            ) -> Result<Vec<$crate::IpRange>, $crate::Refusal> {
+                $crate::speak_when_panicking();
+                <$sinner as $crate::Sinner>::share(&config, &members, &member)
+            }
+            fn next_block(config: String, _: &$crate::Context, grid: u32) -> Result<$crate::IpPrefix, $crate::Refusal> {
+                $crate::speak_when_panicking();
+                <$sinner as $crate::Sinner>::next_block(&config, grid)
+            }
+        }
+        $crate::cluster::export_cluster!(Guest);
+    };
+    // The world of `shares` is linked because something of it is called.
+    ($sinner:ident looking on) => {
+        $crate::policy!($sinner);
     };
 }
 
@@ -228,5 +296,9 @@ pub fn hundred_megabytes() -> String {
 
 /// A route without any of the options.
 pub fn route(destination: IpPrefix, gateway: Option<IpAddress>) -> Route {
-    Route { destination, gateway, mtu: None, advmss: None, priority: None, table: None, scope: None }
+    let route = Route::new(destination);
+    if let Some(gateway) = gateway {
+        route.set_gateway(gateway);
+    }
+    route
 }

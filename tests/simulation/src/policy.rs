@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use gingham_engine::address::IpRange;
-use gingham_engine::attachment::{Pod, Refusal, Request};
+use gingham_engine::attachment::{Context, Labels, Pod, PodFacts, Refusal, Request, Requester};
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::ipam::{self, IpamError};
 use gingham_engine::memory_ledger::MemoryLedger;
@@ -53,7 +53,7 @@ impl WeaveSplit {
             cluster: None,
             reach: Reach::None,
         }));
-        let blocks = sound(ClusterPolicy::new(policy, settings, &mut Vec::new()));
+        let blocks = sound(ClusterPolicy::new(policy, settings, &context("simulation"), &mut Vec::new()));
         Self { policy, settings, blocks: Box::leak(Box::new(blocks)) }
     }
 
@@ -91,12 +91,12 @@ impl WeaveSplit {
         let mut blocks = vec![rested, local.ranges()];
         blocks.dedup();
         for ranges in blocks {
-            let prepared = sound(ipam::prepare(self.policy, self.settings, &mut Vec::new()));
+            let prepared = sound(ipam::prepare(self.policy, self.settings, &context(local.node()), &mut Vec::new()));
             let prepared = prepared.restrict(&RangeSet::new(ranges), Arc::clone(&picture));
-            let done = prepared.allocate(ledger.clone(), &request(pod, local, rest), &record(vec![]), &mut Vec::new());
+            let done = prepared.allocate(ledger.clone(), &request(pod, rest), &record(vec![]), &mut Vec::new());
             match done {
                 Ok(granted) => return granted.answer.addresses.first().map(|assigned| assigned.address.addr()),
-                Err(IpamError::Refused { refusal: Refusal::Exhausted(_) | Refusal::TryAgain(_), .. }) => {}
+                Err(IpamError::Refused { refusal: Refusal::Exhausted(_) | Refusal::TryAgain { .. }, .. }) => {}
                 Err(error) => panic!("weave-split: {error}"),
             }
         }
@@ -104,15 +104,19 @@ impl WeaveSplit {
     }
 }
 
-fn request(pod: u16, local: &LocalState, rest: Rest) -> Request {
+fn context(node: &str) -> Context {
+    Context { network: "net".to_owned(), node: node.to_owned(), node_labels: None }
+}
+
+fn request(pod: u16, rest: Rest) -> Request {
     Request {
-        network: "net".into(),
+        requester: Requester::Container,
         key: key(pod),
         netns: String::new(),
         pod: Pod::default(),
-        node: local.node().to_owned(),
-        arguments: Vec::new(),
-        annotations: std::collections::BTreeMap::new(),
+        facts: PodFacts::default(),
+        cni_args: Vec::new(),
+        args_labels: Labels::default(),
         requested: Vec::new(),
         mac: None,
         resolv_conf: None,

@@ -14,7 +14,7 @@ use gingham_engine::store::StoreLedger;
 use gingham_tests::guests::guest;
 use serde_json::{Map, json};
 
-use crate::engine::Network;
+use crate::engine::{Network, context};
 
 type Asked<'a> = ClusterPolicy<'a, StoreLedger>;
 
@@ -32,7 +32,7 @@ fn ask<T>(
 ) -> Result<T, IpamError> {
     let (policy, settings): (Policy, _) = (guest(name).policy(), Settings::parse(&Map::new()).unwrap());
     let mut log = Vec::new();
-    let asked = Asked::new(&policy, &settings, &mut log)?;
+    let asked = Asked::new(&policy, &settings, &context(), &mut log)?;
     question(&asked, &mut log)
 }
 
@@ -119,7 +119,7 @@ fn an_address_of_anothers_block_is_refused() {
     let mine: IpRange = "10.66.0.16/28".parse().unwrap();
     let picture = {
         let policy = sinner.policy();
-        let mut picture = picture(&Asked::new(&policy, &settings, &mut log).unwrap());
+        let mut picture = picture(&Asked::new(&policy, &settings, &context(), &mut log).unwrap());
         assert!(picture.claim("10.66.0.16/28".parse().unwrap(), "member-2"));
         Arc::new(picture)
     };

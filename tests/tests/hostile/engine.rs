@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use gingham_engine::attachment::{AttachmentKey, Pod, Request};
+use gingham_engine::address::Family;
+use gingham_engine::attachment::{Adopted, AttachmentKey, Context, Labels, Pod, PodFacts, Request, Requester};
 use gingham_engine::ipam::{self, Granted, IpamError};
-use gingham_engine::ledger::{AttachmentRecord, LedgerQueries};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::ownership::grid::Picture;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{LogLine, Policy};
@@ -69,7 +70,7 @@ impl Network {
         held: Option<(&RangeSet, &Arc<Picture>)>,
         log: &mut Vec<LogLine>,
     ) -> Result<Granted, IpamError> {
-        let mut prepared = ipam::prepare::<StoreLedger>(policy, settings, log)?;
+        let mut prepared = ipam::prepare::<StoreLedger>(policy, settings, &context(), log)?;
         if let Some((blocks, picture)) = held {
             prepared = prepared.restrict(blocks, Arc::clone(picture));
         }
@@ -89,9 +90,25 @@ impl Network {
         let settings = Settings::parse(&self.ipam).unwrap();
         let policy = guest.map(Guest::policy);
         let mut log = Vec::new();
-        let told = policy.as_ref().map(|policy| (policy, &settings));
+        let context = context();
+        let told = policy.as_ref().map(|policy| (policy, &settings, &context));
         let ended = ipam::release(self.ledger().unwrap(), &key(container), NOW, told, &mut log).unwrap();
         assert!(ended.is_some(), "container {container} was not there");
+        log
+    }
+
+    /// Adopts a lease, and tells the policy. Says what was logged.
+    pub(crate) fn adopt(&self, guest: &Guest, container: &str, address: &str) -> Vec<LogLine> {
+        let settings = Settings::parse(&self.ipam).unwrap();
+        let addresses: Vec<IpAddr> = vec![address.parse().unwrap()];
+        let mut ledger = self.ledger().unwrap();
+        let record =
+            AttachmentRecord { addresses: addresses.clone(), boot: BOOT.to_owned(), ..AttachmentRecord::default() };
+        ledger.attach(&key(container), &record).unwrap();
+        let adopted = Adopted { addresses, last_reserved: vec![(0, address.parse().unwrap())], now: NOW };
+        let (policy, mut log) = (guest.policy(), Vec::new());
+        let told = ipam::tell_adoption(ledger, (&policy, &settings, &context()), &adopted, &mut log).unwrap();
+        told.commit().unwrap();
         log
     }
 
@@ -116,11 +133,21 @@ fn describe(ledger: &ReadLedger) -> String {
         writeln!(text, "{} {} {:?}", key.container_id, key.interface, record.addresses).unwrap();
     }
     let resting = ledger.resting_count("0.0.0.0-255.255.255.255".parse().unwrap()).unwrap();
+    for family in Family::ALL {
+        for reserved in ledger.reservations_within(family.whole()).unwrap() {
+            writeln!(text, "reserved {} for {:?}", reserved.address, reserved.key).unwrap();
+        }
+    }
     text += &"one rests\n".repeat(usize::try_from(resting).unwrap());
     for key in ledger.note_keys("", None, 10_000).unwrap() {
         writeln!(text, "note {key:?}: {} bytes", ledger.note(&key).unwrap().unwrap().len()).unwrap();
     }
     text
+}
+
+/// The network and the node.
+pub(crate) fn context() -> Context {
+    Context { network: NETWORK.to_owned(), node: "node-1".to_owned(), node_labels: None }
 }
 
 fn key(container: &str) -> AttachmentKey {
@@ -129,13 +156,13 @@ fn key(container: &str) -> AttachmentKey {
 
 fn request(container: &str, requested: &[IpAddr]) -> Request {
     Request {
-        network: NETWORK.to_owned(),
+        requester: Requester::Container,
         key: key(container),
         netns: String::new(),
         pod: Pod::default(),
-        node: "node-1".to_owned(),
-        arguments: vec![("IgnoreUnknown".to_owned(), "1".to_owned()), ("FILL".to_owned(), "x".repeat(100_000))],
-        annotations: std::collections::BTreeMap::new(),
+        facts: PodFacts::default(),
+        cni_args: vec![("IgnoreUnknown".to_owned(), "1".to_owned()), ("FILL".to_owned(), "x".repeat(100_000))],
+        args_labels: Labels::default(),
         requested: requested.to_vec(),
         mac: None,
         resolv_conf: None,

@@ -49,6 +49,7 @@ sins! {
     finds_problem_of_100_megabytes: sin("finds_problem_of_100_megabytes").with_room() => 101;
     hoards_pools: sin("hoards_pools").with_room() => 101;
     hoards_answers: sin("hoards_answers").with_room() => 101;
+    hoards_routes: sin("hoards_routes").with_room() => 101;
     refuses_at_length: sin("refuses_at_length") => 102;
     finds_countless_problems: sin("finds_countless_problems") => 7;
 
@@ -56,6 +57,7 @@ sins! {
     reads_request_without_end: sin("reads_request_without_end").with_room() => 101;
     lists_keys_without_end: sin("lists_keys_without_end").with_room() => 101;
     rereads_note_without_end: sin("rereads_note_without_end").with_room() => 101;
+    reserves_without_end: sin("reserves_without_end").with_room() => 101;
 
     declares_no_pool: sin("declares_no_pool") => 101;
     declares_empty_pool: sin("declares_empty_pool") => 101;
@@ -83,6 +85,7 @@ sins! {
     answers_overlong_prefix: sin("answers_overlong_prefix") => 101;
     answers_gateway_of_other_family: sin("answers_gateway_of_other_family") => 101;
     answers_itself_as_gateway: sin("answers_itself_as_gateway") => 101;
+    answers_undeclared_gateway: sin("answers_undeclared_gateway") => 101;
     answers_other_than_asked_for: sin("honest").asked_for("10.66.0.77") => 101;
     answers_route_with_host_bits: sin("answers_route_with_host_bits") => 101;
     answers_route_of_two_families: sin("answers_route_of_two_families") => 101;
@@ -101,6 +104,7 @@ sins! {
     notes_and_panics: sin("notes_and_panics") => 101;
     notes_and_refuses: sin("notes_and_refuses") => 102;
     notes_and_answers_gateway: sin("notes_and_answers_gateway") => 101;
+    reserves_and_panics: sin("reserves_and_panics") => 101;
 }
 
 /// As the main plugin: neither bridge nor link nor masquerade comes of a sin.
@@ -121,6 +125,34 @@ fn garbage_in_the_notes_is_bounded_and_kept() {
         insta::assert_snapshot!("notes_garbage", format!("{}\n{}", told.join("\n"), network.state()));
     });
     network.add(&guest("honest"), "c2", &[]).answer.expect("the store works with full notes");
+}
+
+/// An address that one call reserved is no other call's, whatever the policy.
+#[test]
+fn a_reserved_address_is_refused_to_who_did_not_reserve_it() {
+    let network = engine::Network::new(&json!({"cooldown": "0"}));
+    network.add(&guest("keeps_the_first_address"), "c1", &[]).answer.expect("keeping one is no fault");
+    assert_eq!(network.state(), "c1 eth0 [10.66.0.3]\nreserved 10.66.0.2 for \"somebody\"\n");
+    let stolen = network.add(&guest("answers_always_the_same"), "c2", &[]).answer;
+    assert_eq!(
+        stolen.map(|granted| granted.answer).unwrap_err().to_string(),
+        "policy answers_always_the_same: it answered 10.66.0.2, which is reserved, and this call did not reserve it under \
+         the same key"
+    );
+    let next = network.add(&guest("honest"), "c3", &[]).answer.expect("another is free");
+    assert_eq!(next.answer.addresses[0].address.to_string(), "10.66.0.4/24");
+}
+
+#[test]
+fn an_adoption_that_a_policy_chokes_on_is_an_adoption_all_the_same() {
+    let network = engine::Network::new(&json!({}));
+    let log = network.adopt(&guest("panics_in_adopt"), "theirs", "10.66.0.7");
+    let told = log.last().map(|line| line.message.as_str()).unwrap_or_default();
+    assert!(
+        told.starts_with("leases were adopted, but the policy was not told: policy panics_in_adopt: it crashed"),
+        "{told}"
+    );
+    assert_eq!(network.state(), "theirs eth0 [10.66.0.7]\n", "no note, no reservation");
 }
 
 #[test]
@@ -168,5 +200,5 @@ const LOOPS_AT_START: &str = r#"(component
         (func (export "f")))
     (core instance $i (instantiate $m))
     (func $f (canon lift (core func $i "f")))
-    (export "check-config" (func $f))
-    (export "allocate" (func $f)))"#;
+    (instance $allocator (export "check-config" (func $f)) (export "allocate" (func $f)))
+    (export "gingham:ipam/allocator@0.2.0" (instance $allocator)))"#;

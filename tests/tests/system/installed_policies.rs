@@ -92,7 +92,7 @@ fn what_is_no_policy_is_not_installed() {
         r#"(component (import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result u64))))))"#,
     )
     .unwrap();
-    let foreign = wat::parse_str(r#"(component (import "gingham:ipam/disk@0.1.0" (instance)))"#).unwrap();
+    let foreign = wat::parse_str(r#"(component (import "gingham:ipam/disk@0.2.0" (instance)))"#).unwrap();
     let later = wat::parse_str(r#"(component (import "gingham:ipam/leases@0.9.0" (instance)))"#).unwrap();
     let plain = wat::parse_str(r#"(module (func (export "allocate")))"#).unwrap();
     let mut torn = std::fs::read(module("honest")).unwrap();
@@ -100,9 +100,9 @@ fn what_is_no_policy_is_not_installed() {
     let cases: [(&str, &[u8], &str); 8] = [
         ("text", b"this is no policy", "no WebAssembly"),
         ("nothing", b"", "no WebAssembly"),
-        ("empty", &empty, "check-config"),
+        ("empty", &empty, "gingham:ipam/allocator"),
         ("wasi", &wasi, "wasi:random/random@0.2.0"),
-        ("foreign", &foreign, "gingham:ipam/disk@0.1.0"),
+        ("foreign", &foreign, "gingham:ipam/disk@0.2.0"),
         ("later", &later, "gingham:ipam/leases@0.9.0"),
         ("plain", &plain, "no component"),
         ("torn", &torn, "torn.wasm"),
@@ -133,8 +133,8 @@ const WRONG_TYPES: &str = r#"(component
     (core module $m (func (export "f")))
     (core instance $i (instantiate $m))
     (func $f (canon lift (core func $i "f")))
-    (export "check-config" (func $f))
-    (export "allocate" (func $f)))"#;
+    (instance $allocator (export "check-config" (func $f)) (export "allocate" (func $f)))
+    (export "gingham:ipam/allocator@0.2.0" (instance $allocator)))"#;
 
 #[test]
 fn names_that_mean_something_else_are_refused() {

@@ -25,6 +25,7 @@ mod one_address_one_holder;
 mod one_network_many_ranges;
 mod processes_with_little;
 mod read_only_sysctls;
+mod reserved_addresses;
 mod results_that_nobody_received;
 mod roles_by_name;
 mod seed_config;

@@ -90,6 +90,7 @@ fn an_earlier_one_has_written_less() {
         |attachment| {
             attachment.remove("netns");
             attachment.remove("pod");
+            attachment.remove("reason");
         },
     );
     all_verbs(&node, &c1, &result);
@@ -101,7 +102,7 @@ fn a_later_one_has_written_otherwise() {
     let (node, c1, result) = attached();
     let schema =
         |number: u32| move |meta: &mut Map<String, Value>| drop(meta.insert("schema".to_owned(), number.into()));
-    rewrite(schema(2), |_| ());
+    rewrite(schema(3), |_| ());
     let before = std::fs::read(Path::new(DATA).join("leases.mdb")).unwrap();
     let calls = [
         Cni::add(&network(), &node.container("stranger")),
@@ -111,10 +112,10 @@ fn a_later_one_has_written_otherwise() {
     for call in calls {
         let fault = call.run().fault();
         assert_eq!(fault.code, 5, "{fault:?}");
-        assert!(fault.msg.contains("has schema 2") && fault.msg.contains("schema 1"), "{fault:?}");
+        assert!(fault.msg.contains("has schema 3") && fault.msg.contains("schema 2"), "{fault:?}");
     }
     assert!(std::fs::read(Path::new(DATA).join("leases.mdb")).unwrap() == before, "the store was changed");
     kernel::reaches(&c1, "10.7.0.1".parse().unwrap());
-    rewrite(schema(1), |_| ());
+    rewrite(schema(2), |_| ());
     all_verbs(&node, &c1, &result);
 }

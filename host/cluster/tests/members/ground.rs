@@ -108,7 +108,7 @@ impl Node {
     }
 
     pub(crate) fn policy(&self) -> ClusterPolicy<'_, StoreLedger> {
-        ClusterPolicy::new(weave_split(), &self.settings, &mut Vec::new()).unwrap()
+        ClusterPolicy::new(weave_split(), &self.settings, &self.settings.context(NETWORK), &mut Vec::new()).unwrap()
     }
 
     pub(crate) fn ledger(&self) -> StoreLedger {

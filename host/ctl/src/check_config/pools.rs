@@ -23,6 +23,8 @@ struct RangeFacts {
     first: String,
     last: String,
     gateway: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    draining: bool,
 }
 
 /// All pools, in the policy's order.
@@ -32,8 +34,8 @@ pub(super) fn facts(pools: &Pools, exclude: &RangeSet) -> Vec<PoolFacts> {
 
 fn of(pool: &Pool, pools: &Pools, exclude: &RangeSet) -> PoolFacts {
     let mut addresses: u128 = 0;
-    for part in pool.ranges.iter().flat_map(|part| exclude.without(part.range)) {
-        let reserved = pools.reserved_within(part).len() as u128;
+    for part in pool.ranges.iter().filter(|part| !part.draining).flat_map(|part| exclude.without(part.range)) {
+        let reserved = pools.unusable_within(part).len() as u128;
         addresses = addresses.saturating_add(part.len() - reserved);
     }
     let range = |part: &gingham_engine::pool::PoolRange| RangeFacts {
@@ -41,6 +43,7 @@ fn of(pool: &Pool, pools: &Pools, exclude: &RangeSet) -> PoolFacts {
         first: part.range.first().to_string(),
         last: part.range.last().to_string(),
         gateway: part.gateway.map(|gateway| gateway.to_string()),
+        draining: part.draining,
     };
     PoolFacts {
         name: pool.name.clone(),
@@ -76,7 +79,8 @@ mod tests {
             prefix: prefix.parse().unwrap(),
             range: range.parse().unwrap(),
             gateway: Some(gateway.parse().unwrap()),
-            edges: Edges::Reserved,
+            edges: Edges::default(),
+            draining: false,
         };
         let pool = Pool {
             name: "a".to_owned(),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use gingham_engine::reference_leases::REFERENCE_DIR;
 use gingham_engine::settings::default_data_dir;
 
@@ -20,7 +20,7 @@ that ADD would refuse, a full pool, networks that share addresses, addresses out
 gone.
 
 With --json: an object with `networks`, a list of objects with network, file, policy, attachments, pools (name, free,
-rangeFree, resting, leased) and problems (sentences), and `problems` of files that are no networks.
+rangeFree, resting, leased, reserved, draining) and problems (sentences), and `problems` of files that are no networks.
 
 Examples:
   ginghamctl status
@@ -99,17 +99,30 @@ pub(crate) struct AllocateArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints the addresses that are free now, one on a line, and nothing if the owner held none. They rest before they are
-handed out again.
+Prints the addresses that are free now, one on a line, and nothing if there were none. Those of an owner rest before
+they are handed out again. `ginghamctl leases` shows the reservations that policies made for somebody.
 
-With --json: an object with network, owner and addresses.
+With --json: an object with network, owner or reservation, and addresses.
 
 Examples:
   ginghamctl release mynet --owner web-1
-  ginghamctl release ./mynet.conf --owner web-1 --json")]
+  ginghamctl release ./mynet.conf --owner web-1 --json
+  ginghamctl release mynet --reservation shop/web-0")]
+#[command(group(ArgGroup::new("what").required(true).args(["owner", "reservation"])))]
 pub(crate) struct ReleaseArguments {
+    /// The name of a network in --config-dir, or a configuration file
+    #[arg(value_name = "NETWORK|FILE")]
+    pub(crate) network: String,
+    /// Whose addresses: a name made of letters, digits, `_`, `.` and `-`
+    #[arg(long, value_name = "ID")]
+    pub(crate) owner: Option<String>,
+    /// End the reservation of an address, or all reservations under a policy's key
+    #[arg(long, value_name = "KEY|ADDRESS")]
+    pub(crate) reservation: Option<String>,
     #[command(flatten)]
-    pub(crate) owner: OwnerArguments,
+    pub(crate) networks: Networks,
+    #[command(flatten)]
+    pub(crate) answer: Answer,
 }
 
 #[derive(Debug, Args)]

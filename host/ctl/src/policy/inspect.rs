@@ -52,6 +52,7 @@ struct Inspected {
     imports: Vec<String>,
     exports: Vec<String>,
     has_release: bool,
+    has_adoption: bool,
     is_cluster: bool,
 }
 
@@ -106,7 +107,8 @@ fn surface_of(policy: &str, component: &[u8]) -> Result<Surface, InspectError> {
 impl Inspected {
     fn new(name: String, digest: String, size: u64, surface: Surface) -> Self {
         let contract = surface.imports.iter().chain(&surface.exports).find_map(|item| contract_version(item));
-        let (has_release, is_cluster) = (surface.has_release(), surface.is_cluster());
+        let (has_release, has_adoption) = (surface.has_release(), surface.has_adoption());
+        let is_cluster = surface.is_cluster();
         let Surface { imports, exports } = surface;
         Self {
             name,
@@ -119,6 +121,7 @@ impl Inspected {
             imports,
             exports,
             has_release,
+            has_adoption,
             is_cluster,
         }
     }
@@ -141,6 +144,7 @@ fn show(inspected: &Inspected, out: &mut Output) -> Result<(), InspectError> {
     writeln!(out, "  contract  {PACKAGE} {}", inspected.contract.as_deref().unwrap_or("(imports none of it)"))?;
     writeln!(out, "  compiled  {}", yes_no(inspected.compiled))?;
     writeln!(out, "  release   {}", if inspected.has_release { "yes: DEL calls it" } else { "no" })?;
+    writeln!(out, "  adoption  {}", if inspected.has_adoption { "yes: it is told of adopted leases" } else { "no" })?;
     writeln!(out, "  cluster   {}", if inspected.is_cluster { "yes: it divides a range among nodes" } else { "no" })?;
     writeln!(out, "  exports   {}", inspected.exports.join(", "))?;
     for (index, import) in inspected.imports.iter().enumerate() {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
-use gingham_engine::reference_leases::{HandedBack, LastReserved, Lease, ReferenceError, hand_back, note_key};
+use gingham_engine::reference_leases::{HandedBack, LastReserved, Lease, ReferenceError, hand_back};
 use gingham_engine::store::StoreError;
 use serde::Serialize;
 
@@ -99,11 +99,12 @@ fn leases_of(held: &[(AttachmentKey, AttachmentRecord)]) -> Vec<Lease> {
     held.iter().flat_map(of).collect()
 }
 
-/// Where the policy `host-local` goes on, for the reference to go on from there.
+/// Where the policy `host-local` goes on, for the reference to go on from there: it keeps the address given last of a
+/// range set in its state under this key.
 fn last_reserved(ledger: &impl LedgerQueries) -> Result<Vec<LastReserved>, StoreError> {
     let mut last = Vec::new();
     for index in 0..RANGE_SETS {
-        let note = ledger.note(&note_key(index))?.and_then(|note| String::from_utf8(note).ok());
+        let note = ledger.note(&format!("last/{index}"))?.and_then(|note| String::from_utf8(note).ok());
         last.extend(note.and_then(|text| Some((index, text.parse().ok()?))));
     }
     Ok(last)

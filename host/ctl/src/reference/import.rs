@@ -96,7 +96,7 @@ fn networks(arguments: &ImportArguments) -> Result<Vec<String>, ImportError> {
 fn import(arguments: &ImportArguments, network: String) -> Result<Outcome, ImportError> {
     let (boot, now) = (node::boot_id()?, clock::now());
     let directories = vec![arguments.from.join(&network)];
-    let inheritance = Inheritance { network: network.clone(), directories, host_local: true };
+    let inheritance = Inheritance { network: network.clone(), directories };
     let fault = |source| ImportError::Adoption { network: network.clone(), source };
     let taken = if arguments.dry_run {
         rehearse(&inheritance, &arguments.data_dir, &boot, now)?

@@ -53,7 +53,7 @@ fn an_empty_machine_has_none_and_stays_empty() {
     let data = dir.path().join("gingham");
     assert_eq!(leases(&data, &[]), "no leases\n");
     assert_eq!(leases(&data, &["--network", "mynet"]), "no leases of network mynet\n");
-    assert_eq!(json(&data, &[]), json!({"leases": [], "resting": []}));
+    assert_eq!(json(&data, &[]), json!({"leases": [], "resting": [], "reservations": []}));
     assert!(!data.exists());
 }
 
@@ -89,6 +89,7 @@ fn json_has_everything_in_full() {
             "since": "2023-11-14T22:13:20Z", "state": "in-use",
         }],
         "resting": [],
+        "reservations": [],
     });
     assert_eq!(json(dir.path(), &[]), expected);
 }

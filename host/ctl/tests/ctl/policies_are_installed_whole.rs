@@ -138,10 +138,10 @@ fn what_is_no_policy_is_refused_and_leaves_nothing() {
         &wat(r#"(module (func (export "allocate")))"#),
         &["plain.wasm", "component", "gingham-sdk"],
     );
-    bench.refuses("empty.wasm", &wat("(component)"), &["check-config", "allocate"]);
+    bench.refuses("empty.wasm", &wat("(component)"), &["gingham:ipam/allocator"]);
     let greedy =
-        r#"(component (import "wasi:cli/exit@0.2.0" (instance)) (import "gingham:ipam/disk@0.1.0" (instance)))"#;
-    bench.refuses("greedy.wasm", &wat(greedy), &["wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.1.0"]);
+        r#"(component (import "wasi:cli/exit@0.2.0" (instance)) (import "gingham:ipam/disk@0.2.0" (instance)))"#;
+    bench.refuses("greedy.wasm", &wat(greedy), &["wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.2.0"]);
     let torn = &BUILT_IN[0].component[..BUILT_IN[0].component.len() / 2];
     bench.refuses("torn.wasm", torn, &["torn.wasm"]);
     assert!(bench.add(Path::new("/nowhere/x.wasm"), &[]).failed().contains("/nowhere/x.wasm"));
@@ -154,8 +154,8 @@ fn functions_must_have_the_contracts_types() {
         (core module $m (func (export "f")))
         (core instance $i (instantiate $m))
         (func $f (canon lift (core func $i "f")))
-        (export "check-config" (func $f))
-        (export "allocate" (func $f)))"#;
+        (instance $allocator (export "check-config" (func $f)) (export "allocate" (func $f)))
+        (export "gingham:ipam/allocator@0.2.0" (instance $allocator)))"#;
     Bench::new().refuses("typed.wasm", &wat::parse_str(component).unwrap(), &["typed.wasm", "check-config"]);
 }
 

@@ -175,11 +175,13 @@ fn list(addresses: &[IpAddr]) -> String {
 
 fn refusal_text(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Exhausted(text)
-        | Refusal::Unavailable(text)
-        | Refusal::TryAgain(text)
-        | Refusal::Denied(text)
-        | Refusal::Other(text) => text.clone(),
+        Refusal::Exhausted(text) | Refusal::Unavailable(text) | Refusal::Denied(text) | Refusal::Other(text) => {
+            text.clone()
+        }
+        Refusal::TryAgain { message, after: None } => message.clone(),
+        Refusal::TryAgain { message, after: Some(after) } => {
+            format!("{message} (try again in {:.1} s)", after.as_secs_f64())
+        }
         Refusal::InvalidConfig(problem) => problems_text(std::slice::from_ref(problem)),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::{IpamError, call_error};
+use crate::attachment::Context;
 use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
 use crate::ownership::grid::Picture;
@@ -13,7 +14,7 @@ use crate::runtime::{LogLine, Policy, Session};
 use crate::settings::Settings;
 
 /// How full a pool is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolRoom {
     /// The pool's name.
     pub name: String,
@@ -23,12 +24,17 @@ pub struct PoolRoom {
     pub resting: u64,
     /// Leased addresses.
     pub leased: u64,
+    /// Addresses that are reserved, and neither leased nor resting.
+    pub reserved: u64,
+    /// Addresses of ranges that give out nothing new, without those that are leased.
+    pub draining: u64,
 }
 
 /// A policy whose configuration was found good, before any lock is taken.
 pub struct Prepared<'a, L: 'static> {
     pub(super) policy: &'a Policy,
     pub(super) settings: &'a Settings,
+    pub(super) context: Context,
     pub(super) session: Session<NetworkView<L>>,
     pub(super) pools: Pools,
     /// The cluster, once the addresses are restricted to the blocks of this member.
@@ -44,17 +50,19 @@ pub struct Prepared<'a, L: 'static> {
 pub fn prepare<'a, L: LedgerQueries + 'static>(
     policy: &'a Policy,
     settings: &'a Settings,
+    context: &Context,
     log: &mut Vec<LogLine>,
 ) -> Result<Prepared<'a, L>, IpamError> {
     let name = || policy.name().to_owned();
-    let mut session = Session::new(policy, settings.limits).map_err(|error| call_error(policy, error))?;
+    let mut session = Session::new(policy, settings.limits, context).map_err(|error| call_error(policy, error))?;
     let checked = session.check_config(&settings.policy_config);
     log.append(&mut session.take_log());
     let pools = checked
         .map_err(|error| call_error(policy, error))?
         .map_err(|problems| IpamError::Problems { policy: name(), problems })?;
     let pools = Pools::new(pools).map_err(|source| IpamError::Pools { policy: name(), source })?;
-    Ok(Prepared { policy, settings, session, pools, picture: None, reuses_early: true })
+    let context = context.clone();
+    Ok(Prepared { policy, settings, context, session, pools, picture: None, reuses_early: true })
 }
 
 impl<L: LedgerQueries + 'static> Prepared<'_, L> {
@@ -95,14 +103,20 @@ impl<L: LedgerQueries + 'static> Prepared<'_, L> {
         let mut view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
         let mut rooms = Vec::new();
         for pool in self.pools.iter() {
-            let mut room = PoolRoom { name: pool.name.clone(), free: 0, resting: 0, leased: 0 };
+            let mut room = PoolRoom { name: pool.name.clone(), ..PoolRoom::default() };
             for part in &pool.ranges {
                 view.start_over()?;
                 let free = counted(view.free_count(part.range))?;
                 let leased = counted(view.used_count(part.range))?;
                 room.free = room.free.saturating_add(free);
                 room.leased = room.leased.saturating_add(leased);
+                if part.draining {
+                    let rest = u64::try_from(part.range.len()).unwrap_or(u64::MAX).saturating_sub(leased);
+                    room.draining = room.draining.saturating_add(rest);
+                    continue;
+                }
                 room.resting = room.resting.saturating_add(view.ledger().resting_count(part.range)?);
+                room.reserved = room.reserved.saturating_add(counted(view.reserved_count(part.range))?);
             }
             rooms.push(room);
         }

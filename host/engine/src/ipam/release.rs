@@ -1,13 +1,11 @@
 //! The end of an attachment.
 
-use std::net::IpAddr;
-
 use super::error::{IpamError, call_error};
 use super::prepared::prepare;
-use crate::attachment::{AttachmentKey, Ended};
-use crate::ledger::{AttachmentRecord, Ledger, recorded};
+use crate::attachment::{Adopted, AttachmentKey, Context, Ended};
+use crate::ledger::{AttachmentRecord, Cooling, Ledger, recorded};
 use crate::network_view::NetworkView;
-use crate::runtime::{CallError, LogLevel, LogLine, Policy};
+use crate::runtime::{CallError, LogLevel, LogLine, Policy, Session};
 use crate::settings::Settings;
 use crate::store_error::StoreError;
 
@@ -21,7 +19,7 @@ pub fn release<L: Ledger + 'static>(
     ledger: L,
     key: &AttachmentKey,
     now: u64,
-    policy: Option<(&Policy, &Settings)>,
+    policy: Option<(&Policy, &Settings, &Context)>,
     log: &mut Vec<LogLine>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
     end(ledger, key, now, policy, log, |ledger, key| ledger.detach(key, now))
@@ -36,8 +34,8 @@ pub fn withdraw<L: Ledger + 'static>(
     ledger: L,
     key: &AttachmentKey,
     now: u64,
-    cooling: &[(IpAddr, u64)],
-    policy: Option<(&Policy, &Settings)>,
+    cooling: &[Cooling],
+    policy: Option<(&Policy, &Settings, &Context)>,
     log: &mut Vec<LogLine>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
     end(ledger, key, now, policy, log, |ledger, key| ledger.withdraw(key, cooling))
@@ -47,32 +45,53 @@ fn end<L: Ledger + 'static>(
     mut ledger: L,
     key: &AttachmentKey,
     now: u64,
-    policy: Option<(&Policy, &Settings)>,
+    policy: Option<(&Policy, &Settings, &Context)>,
     log: &mut Vec<LogLine>,
     forget: impl FnOnce(&mut L, &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
     let Some((known_as, _)) = recorded(&ledger, key)? else { return Ok(None) };
     let Some(record) = forget(&mut ledger, &known_as)? else { return Ok(None) };
-    let told = policy.filter(|(policy, _)| policy.has_release());
+    let told = policy.filter(|(policy, ..)| policy.has_release());
     let ledger = match told {
         None => ledger,
-        Some((policy, settings)) => {
+        Some((policy, settings, context)) => {
             let ended = Ended { key: key.clone(), addresses: record.addresses.clone(), pod: record.pod.clone(), now };
-            tell(ledger, policy, settings, &ended, log)?
+            let not_told = "the address is free, but the policy was not told: ";
+            tell(ledger, (policy, settings, context), now, not_told, log, |session, config| {
+                session.release(config, &ended)
+            })?
         }
     };
     ledger.commit()?;
     Ok(Some(record))
 }
 
-fn tell<L: Ledger + 'static>(
+/// Tells a policy of leases that were adopted, within the transaction that `ledger` is. What it says of them is kept, and
+/// a failure is logged: the leases are adopted whatever the policy thinks.
+///
+/// # Errors
+/// If the store fails.
+pub fn tell_adoption<L: Ledger + 'static>(
     ledger: L,
-    policy: &Policy,
-    settings: &Settings,
-    ended: &Ended,
+    (policy, settings, context): (&Policy, &Settings, &Context),
+    adopted: &Adopted,
     log: &mut Vec<LogLine>,
 ) -> Result<L, StoreError> {
-    let mut prepared = match prepare::<L>(policy, settings, log) {
+    let not_told = "leases were adopted, but the policy was not told: ";
+    let policy = (policy, settings, context);
+    tell(ledger, policy, adopted.now, not_told, log, |session, config| session.adopt(config, adopted))
+}
+
+fn tell<L: Ledger + 'static>(
+    ledger: L,
+    (policy, settings, context): (&Policy, &Settings, &Context),
+    now: u64,
+    not_told: &str,
+    log: &mut Vec<LogLine>,
+    call: impl FnOnce(&mut Session<NetworkView<L>>, &str) -> Result<(), CallError>,
+) -> Result<L, StoreError> {
+    let not_told = |reason: &str| LogLine { level: LogLevel::Warn, message: format!("{not_told}{reason}") };
+    let mut prepared = match prepare::<L>(policy, settings, context, log) {
         Ok(prepared) => prepared,
         Err(IpamError::Store(store)) => return Err(store),
         Err(error) => {
@@ -80,8 +99,9 @@ fn tell<L: Ledger + 'static>(
             return Ok(ledger);
         }
     };
-    prepared.session.show(NetworkView::new(ledger, prepared.pools.clone(), settings.exclude.clone())?);
-    let result = prepared.session.release(&settings.policy_config, ended);
+    let view = NetworkView::new(ledger, prepared.pools.clone(), settings.exclude.clone())?;
+    prepared.session.show(view.at(now));
+    let result = call(&mut prepared.session, &settings.policy_config);
     log.append(&mut prepared.session.take_log());
     let view = prepared.session.hide().ok_or(StoreError::Lost)?;
     match result {
@@ -92,8 +112,4 @@ fn tell<L: Ledger + 'static>(
             Ok(view.into_ledger_without_notes())
         }
     }
-}
-
-fn not_told(reason: &str) -> LogLine {
-    LogLine { level: LogLevel::Warn, message: format!("the address is free, but the policy was not told: {reason}") }
 }

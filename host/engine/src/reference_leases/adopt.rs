@@ -20,8 +20,6 @@ pub struct Circumstances<'a> {
     pub netns_of: &'a dyn Fn(&AttachmentKey) -> Option<String>,
     /// Whether a network namespace is at the path. None if it cannot be told.
     pub is_there: &'a dyn Fn(&str) -> Option<bool>,
-    /// Whether the policy is `host-local`, whose notes say which address it gave last.
-    pub host_local: bool,
 }
 
 /// An address that two containers are said to have.
@@ -67,21 +65,7 @@ pub fn adopt<L: Ledger>(ledger: &mut L, found: &Found, about: &Circumstances) ->
         adopted.leases.extend(leases.into_iter().cloned());
     }
     adopted.leases.sort_by_key(|lease| lease.address);
-    if about.host_local {
-        for (index, last) in &found.last_reserved {
-            let key = note_key(*index);
-            // Where nothing is new, the reference has not gone on since.
-            if !adopted.leases.is_empty() || ledger.note(&key)?.is_none() {
-                ledger.put_note(&key, Some(last.to_string().as_bytes()))?;
-            }
-        }
-    }
     Ok(adopted)
-}
-
-/// Where the policy `host-local` notes the address it gave last of a range set.
-pub fn note_key(range_set: usize) -> String {
-    format!("last/{range_set}")
 }
 
 /// The reference keeps leases over a reboot. The clock may have been wrong when the file was written: a container whose

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attachment::AttachmentKey;
 
-pub use adopt::{Adopted, Circumstances, Conflict, adopt, note_key};
+pub use adopt::{Adopted, Circumstances, Conflict, adopt};
 pub(crate) use directory::is_networks;
 pub use directory::{Directory, Found, Lease, LeftOut, ReferenceError, holds_leases};
 pub use hand_back::{HandedBack, forget, hand_back, names};
@@ -55,6 +55,12 @@ pub struct Adoption {
     /// When the directories were last looked at for that: milliseconds since the epoch.
     #[serde(default)]
     pub looked_at: u64,
+    /// Whether the policy is still to be told, if it wants to know.
+    #[serde(default)]
+    pub untold: bool,
+    /// The address given last of each range set, for the policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_reserved: Vec<(u32, IpAddr)>,
 }
 
 /// The address given last of a range set, by the set's index: what the reference goes on from.

@@ -8,22 +8,66 @@ use wasmtime::component::types::ComponentItem;
 pub const PACKAGE: &str = "gingham:ipam";
 
 /// The interfaces a policy may import, and the versions of the contract this host speaks.
-const INTERFACES: [&str; 6] = ["addresses", "leases", "memory", "log", "attachment", SHARES];
-const SHARES: &str = "shares";
-const COMPATIBLE: &str = "0.1.";
+const INTERFACES: [&str; 11] = [
+    "addresses",
+    "context",
+    "request",
+    "pools",
+    "answers",
+    "leases",
+    "state",
+    "reservations",
+    "events",
+    "shares",
+    "log",
+];
+const COMPATIBLE: &str = "0.2.";
+/// For messages.
+const SPOKEN: &str = "gingham:ipam@0.2";
 
+/// An interface that a policy exports.
+pub(crate) const ALLOCATOR: &str = "allocator";
 /// The export that makes DEL call the policy.
-pub(crate) const RELEASE: &str = "release";
-/// The exports every policy has.
-pub(crate) const CHECK_CONFIG: &str = "check-config";
-/// See [`CHECK_CONFIG`].
-pub(crate) const ALLOCATE: &str = "allocate";
+const RELEASE_HOOK: &str = "release-hook";
+/// The export that makes an adoption call the policy.
+const ADOPTION_HOOK: &str = "adoption-hook";
 /// The export that makes a policy a cluster policy.
-pub(crate) const NEXT_BLOCK: &str = "next-block";
-/// What a cluster policy exports beside it.
-pub(crate) const BLOCKS: &str = "blocks";
-/// See [`BLOCKS`].
-pub(crate) const SHARE: &str = "share";
+const CLUSTER: &str = "cluster";
+
+/// A function that a policy exports.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Function {
+    pub(super) interface: &'static str,
+    pub(super) name: &'static str,
+}
+
+pub(super) const CHECK_CONFIG: Function = Function { interface: ALLOCATOR, name: "check-config" };
+pub(super) const ALLOCATE: Function = Function { interface: ALLOCATOR, name: "allocate" };
+pub(super) const RELEASE: Function = Function { interface: RELEASE_HOOK, name: "release" };
+pub(super) const ADOPT: Function = Function { interface: ADOPTION_HOOK, name: "adopt" };
+pub(super) const BLOCKS: Function = Function { interface: CLUSTER, name: "blocks" };
+pub(super) const SHARE: Function = Function { interface: CLUSTER, name: "share" };
+pub(super) const NEXT_BLOCK: Function = Function { interface: CLUSTER, name: "next-block" };
+
+impl Function {
+    /// The name under which a component exports the interface. The runtime finds compatible versions by it.
+    pub(super) fn instance(self) -> String {
+        format!("{PACKAGE}/{}@0.2.0", self.interface)
+    }
+}
+
+/// The interfaces a policy imports.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Imports {
+    known: [bool; INTERFACES.len()],
+}
+
+impl Imports {
+    /// Whether the interface is imported.
+    pub(super) fn has(&self, interface: &str) -> bool {
+        INTERFACES.iter().zip(self.known).any(|(name, known)| known && *name == interface)
+    }
+}
 
 /// What a component asks of its host and offers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,36 +83,23 @@ pub struct Surface {
 pub enum ContractError {
     /// It wants more than a policy gets.
     #[error(
-        "it imports {}, and a policy gets nothing but {PACKAGE}@0.1 (leases, memory, log, attachment, shares); \
+        "it imports {}, and a policy gets nothing but {SPOKEN} ({}); \
          build it for wasm32-unknown-unknown, or with its language's option that leaves WASI out",
-        .imports.join(", ")
+        .imports.join(", "), INTERFACES.join(", ")
     )]
     ForeignImports {
         /// The imports that are not the contract's.
         imports: Vec<String>,
     },
     /// It was built for another contract.
-    #[error("it was built for {import}, and this host speaks {PACKAGE}@0.1; build it with the SDK of this version")]
+    #[error("it was built for {item}, and this host speaks {SPOKEN}; build it with the SDK of this version")]
     OtherVersion {
-        /// The import that tells.
-        import: String,
+        /// The import or export that tells.
+        item: String,
     },
     /// It is a component, but no policy.
-    #[error("it exports no {}; a policy exports check-config and allocate, see the policy world in wit/", .missing.join(" and no "))]
-    MissingExports {
-        /// The missing ones.
-        missing: Vec<&'static str>,
-    },
-    /// It proposes blocks, but says nothing of the grid or the shares.
-    #[error(
-        "it exports {NEXT_BLOCK} but no {}; a cluster policy exports blocks, share and next-block, \
-         see the cluster-policy world in wit/",
-        .missing.join(" and no ")
-    )]
-    HalfACluster {
-        /// The missing exports.
-        missing: Vec<&'static str>,
-    },
+    #[error("it does not export {PACKAGE}/{ALLOCATOR}; every policy does, see the world `policy` in wit/")]
+    NoAllocator,
 }
 
 impl Surface {
@@ -88,25 +119,27 @@ impl Surface {
 
     /// Whether DEL calls the policy.
     pub fn has_release(&self) -> bool {
-        self.exports(RELEASE)
+        self.exports(RELEASE_HOOK)
+    }
+
+    /// Whether an adoption calls the policy.
+    pub fn has_adoption(&self) -> bool {
+        self.exports(ADOPTION_HOOK)
     }
 
     /// Whether it divides a range among the members of a cluster.
     pub fn is_cluster(&self) -> bool {
-        self.exports(NEXT_BLOCK)
+        self.exports(CLUSTER)
     }
 
-    /// Whether it looks at the cluster.
-    pub(crate) fn imports_shares(&self) -> bool {
-        self.imports.iter().any(|import| interface_and_version(import).is_some_and(|(name, _)| name == SHARES))
+    /// The interfaces it imports.
+    pub(super) fn imported(&self) -> Imports {
+        let is_imported = |name: &&str| self.imports.iter().any(|import| interface_of(import) == Some(name));
+        Imports { known: INTERFACES.map(|name| is_imported(&name)) }
     }
 
     fn exports(&self, wanted: &str) -> bool {
-        self.exports.iter().any(|name| name == wanted)
-    }
-
-    fn missing(&self, wanted: [&'static str; 2]) -> Vec<&'static str> {
-        wanted.into_iter().filter(|name| !self.exports(name)).collect()
+        self.exports.iter().any(|name| interface_of(name) == Some(wanted) && is_compatible(name))
     }
 
     /// Checks the surface against the contract.
@@ -114,42 +147,38 @@ impl Surface {
     /// # Errors
     /// [`ContractError`] lists everything that is too much, or missing.
     pub fn check(&self) -> Result<(), ContractError> {
-        let foreign: Vec<String> = self.imports.iter().filter(|name| !is_ours(name)).cloned().collect();
+        let is_other = |name: &&String| interface_of(name).is_some() && !is_compatible(name);
+        if let Some(item) = self.imports.iter().chain(&self.exports).find(is_other) {
+            return Err(ContractError::OtherVersion { item: item.clone() });
+        }
+        let is_foreign = |name: &&String| !interface_of(name).is_some_and(|name| INTERFACES.contains(&name));
+        let foreign: Vec<String> = self.imports.iter().filter(is_foreign).cloned().collect();
         if !foreign.is_empty() {
             return Err(ContractError::ForeignImports { imports: foreign });
         }
-        if let Some(import) = self.imports.iter().find(|name| !is_compatible(name)) {
-            return Err(ContractError::OtherVersion { import: import.clone() });
-        }
-        let missing = self.missing([CHECK_CONFIG, ALLOCATE]);
-        if !missing.is_empty() {
-            return Err(ContractError::MissingExports { missing });
-        }
-        let missing = self.missing([BLOCKS, SHARE]);
-        if self.is_cluster() && !missing.is_empty() {
-            return Err(ContractError::HalfACluster { missing });
-        }
-        Ok(())
+        if self.exports(ALLOCATOR) { Ok(()) } else { Err(ContractError::NoAllocator) }
     }
 }
 
-fn interface_and_version(import: &str) -> Option<(&str, &str)> {
-    let (path, version) = import.split_once('@')?;
+fn interface_and_version(item: &str) -> Option<(&str, &str)> {
+    let (path, version) = item.split_once('@')?;
     let (package, interface) = path.split_once('/')?;
     (package == PACKAGE).then_some((interface, version))
 }
 
-fn is_ours(import: &str) -> bool {
-    interface_and_version(import).is_some_and(|(interface, _)| INTERFACES.contains(&interface))
+fn interface_of(item: &str) -> Option<&str> {
+    interface_and_version(item).map(|(interface, _)| interface)
 }
 
-fn is_compatible(import: &str) -> bool {
-    interface_and_version(import).is_some_and(|(_, version)| version.starts_with(COMPATIBLE))
+fn is_compatible(item: &str) -> bool {
+    interface_and_version(item).is_some_and(|(_, version)| version.starts_with(COMPATIBLE))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ALLOCATOR: &str = "gingham:ipam/allocator@0.2.0";
 
     fn surface(imports: &[&str], exports: &[&str]) -> Surface {
         let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -158,43 +187,45 @@ mod tests {
 
     #[test]
     fn a_policy_fits() {
-        let fits = surface(&["gingham:ipam/leases@0.1.0", "gingham:ipam/log@0.1.7"], &["check-config", "allocate"]);
+        let fits = surface(&["gingham:ipam/leases@0.2.0", "gingham:ipam/log@0.2.7"], &[ALLOCATOR]);
         assert_eq!(fits.check(), Ok(()));
-        assert!(!fits.has_release());
+        assert!(!fits.has_release() && !fits.is_cluster() && !fits.has_adoption());
+        assert!(fits.imported().has("log") && !fits.imported().has("shares"));
     }
 
     #[test]
-    fn a_cluster_policy_is_one_that_proposes_blocks_and_is_whole() {
-        let whole =
-            surface(&["gingham:ipam/shares@0.1.0"], &["check-config", "allocate", "blocks", "share", "next-block"]);
+    fn what_else_it_exports_says_what_else_it_does() {
+        let hooks = ["gingham:ipam/release-hook@0.2.0", "gingham:ipam/adoption-hook@0.2.3"];
+        let whole = surface(&["gingham:ipam/shares@0.2.0"], &[&hooks[..], &[ALLOCATOR]].concat());
         assert_eq!(whole.check(), Ok(()));
-        assert!(whole.is_cluster() && whole.imports_shares());
-        let looking = surface(&["gingham:ipam/shares@0.1.0"], &["check-config", "allocate"]);
-        assert_eq!(looking.check(), Ok(()));
-        assert!(!looking.is_cluster() && looking.imports_shares());
-        let half = surface(&[], &["check-config", "allocate", "next-block", "share"]);
-        assert_eq!(half.check(), Err(ContractError::HalfACluster { missing: vec!["blocks"] }));
+        assert!(whole.has_release() && whole.has_adoption() && !whole.is_cluster());
+        assert!(surface(&[], &[ALLOCATOR, "gingham:ipam/cluster@0.2.0"]).is_cluster());
     }
 
     #[test]
     fn every_foreign_import_is_named() {
         let greedy = surface(
-            &["wasi:io/streams@0.2.0", "gingham:ipam/leases@0.1.0", "wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.1.0"],
-            &["check-config", "allocate"],
+            &["wasi:io/streams@0.2.0", "gingham:ipam/leases@0.2.0", "wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.2.0"],
+            &[ALLOCATOR],
         );
         let Err(ContractError::ForeignImports { imports }) = greedy.check() else { panic!("accepted") };
-        assert_eq!(imports, ["wasi:io/streams@0.2.0", "wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.1.0"]);
+        assert_eq!(imports, ["wasi:io/streams@0.2.0", "wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.2.0"]);
     }
 
     #[test]
     fn another_contract_version_is_refused() {
-        let later = surface(&["gingham:ipam/leases@0.2.0"], &["check-config", "allocate"]);
-        assert_eq!(later.check(), Err(ContractError::OtherVersion { import: "gingham:ipam/leases@0.2.0".into() }));
+        for item in ["gingham:ipam/memory@0.1.0", "gingham:ipam/leases@0.3.0"] {
+            let other = surface(&[item, "wasi:cli/exit@0.2.0"], &["check-config", "allocate"]);
+            assert_eq!(other.check(), Err(ContractError::OtherVersion { item: item.into() }));
+        }
+        let exports = surface(&[], &["gingham:ipam/allocator@0.3.0"]);
+        assert!(matches!(exports.check(), Err(ContractError::OtherVersion { .. })));
     }
 
     #[test]
-    fn missing_exports_are_named() {
-        let half = surface(&[], &["allocate"]);
-        assert_eq!(half.check(), Err(ContractError::MissingExports { missing: vec!["check-config"] }));
+    fn a_component_without_an_allocator_is_no_policy() {
+        for exports in [&[][..], &["allocate", "check-config"], &["gingham:ipam/release-hook@0.2.0"]] {
+            assert_eq!(surface(&[], exports).check(), Err(ContractError::NoAllocator));
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use wasmtime::Trap;
 
-use super::convert::BadValue;
 use super::limits::{HANDLES, HOST_CALL_BYTES, Limits, MemoryLimitReached, TABLE_ELEMENTS, TableLimitReached};
 use super::process::ProcessError;
 use super::state::{LogLevel, LogLine};
+use super::v0_2::convert::BadValue;
 use super::view::ViewError;
 use crate::store_error::StoreError;
 

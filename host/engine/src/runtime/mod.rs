@@ -1,18 +1,16 @@
 //! The policy runtime: loads compiled policies and runs them within their limits. It holds no compiler.
 
-mod bindings;
 mod cluster;
 mod code;
 pub mod config;
 mod contract;
-mod convert;
-mod declared;
 mod fault;
 mod fuel;
 mod limits;
 mod process;
 mod session;
 mod state;
+mod v0_2;
 pub mod view;
 mod weight;
 
@@ -22,6 +20,7 @@ use std::ptr::NonNull;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use contract::Imports;
 pub use contract::{ContractError, PACKAGE, Surface};
 pub use fault::{CallError, PolicyFault};
 pub use limits::{INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
@@ -42,8 +41,9 @@ pub struct Policy {
     engine: Engine,
     component: Component,
     has_release: bool,
+    has_adoption: bool,
     is_cluster: bool,
-    imports_shares: bool,
+    imports: Imports,
 }
 
 /// A compiled policy that does not load.
@@ -153,8 +153,9 @@ impl Runtime {
             engine: self.engine.clone(),
             component,
             has_release: surface.has_release(),
+            has_adoption: surface.has_adoption(),
             is_cluster: surface.is_cluster(),
-            imports_shares: surface.imports_shares(),
+            imports: surface.imported(),
         })
     }
 }
@@ -176,6 +177,11 @@ impl Policy {
     /// Whether it wants to know when an attachment ends.
     pub fn has_release(&self) -> bool {
         self.has_release
+    }
+
+    /// Whether it wants to know of adopted leases.
+    pub fn has_adoption(&self) -> bool {
+        self.has_adoption
     }
 
     /// Whether it divides a range among the members of a cluster.

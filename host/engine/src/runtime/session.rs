@@ -3,24 +3,22 @@
 use std::sync::Arc;
 
 use wasmtime::Store;
-use wasmtime::component::{ComponentNamedList, HasSelf, Instance, Lift, Linker, Lower, Resource, TypedFunc};
+use wasmtime::component::{ComponentNamedList, Instance, Lift, Linker, Lower, Resource, TypedFunc};
 
 use super::Policy;
-use super::bindings::gingham::ipam::{self as contract, attachment as wit};
-use super::contract::{ALLOCATE, CHECK_CONFIG, RELEASE};
-use super::convert;
-use super::declared::{DeclaredAnswer, DeclaredPool};
+use super::contract::{ADOPT, ALLOCATE, CHECK_CONFIG, Function, RELEASE};
 use super::fault::{CallError, PolicyFault, diagnose};
 use super::limits::{HANDLES, HOST_CALL_BYTES, HOST_CALLS, Limits};
 use super::state::{HostState, LogLine};
+use super::v0_2;
 use super::view::LeaseView;
-use crate::attachment::{Answer, Ended, Problem, Refusal, Request};
+use crate::attachment::{Adopted, Answer, Context, Ended, Problem, Refusal, Request};
 use crate::ownership::grid::Picture;
-use crate::pool::{Pool, PoolRange};
+use crate::pool::Pool;
 
 /// The contract's results, as they come.
-type DeclaredPools = Result<Vec<Resource<DeclaredPool>>, Vec<wit::Problem>>;
-type SaidAnswer = Result<Resource<DeclaredAnswer>, wit::Refusal>;
+type DeclaredPools = Result<Vec<Resource<Pool>>, Vec<Resource<Problem>>>;
+type SaidAnswer = Result<Resource<Answer>, Resource<Refusal>>;
 
 /// What a session has cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +37,8 @@ pub struct Session<V: 'static> {
     instance: Instance,
     limits: Limits,
     fuel_used: u64,
+    /// The handle of the context, in the store's table.
+    context: u32,
 }
 
 impl<V: LeaseView + 'static> Session<V> {
@@ -46,22 +46,23 @@ impl<V: LeaseView + 'static> Session<V> {
     ///
     /// # Errors
     /// [`CallError::Policy`] if it does not even start.
-    pub fn new(policy: &Policy, limits: Limits) -> Result<Self, CallError> {
-        let mut store = Store::new(&policy.engine, HostState::new(limits.memory));
+    pub fn new(policy: &Policy, limits: Limits, context: &Context) -> Result<Self, CallError> {
+        let mut store = Store::new(&policy.engine, HostState::new(limits.memory, context.node.clone()));
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
         store.set_max_component_handles(HANDLES);
         let misfit = |error: wasmtime::Error| PolicyFault::Misfit { reason: format!("{error:#}") };
         let mut linker = Linker::new(&policy.engine);
-        link(&mut linker, policy.imports_shares).map_err(misfit)?;
+        v0_2::link(&mut linker, &policy.imports).map_err(misfit)?;
         let pre = linker.instantiate_pre(&policy.component).map_err(misfit)?;
         store.set_fuel(limits.fuel).map_err(misfit)?;
         let instance = pre.instantiate(&mut store).map_err(|error| diagnose(error, limits, &store.data().lines))?;
-        Ok(Self { store, instance, limits, fuel_used: 0 })
+        let context = store.data_mut().table.push(context.clone()).map_err(|error| unfit(&error))?.rep();
+        Ok(Self { store, instance, limits, fuel_used: 0, context })
     }
 
     /// Calls one export with the whole of the fuel.
-    pub(super) fn call<P, R>(&mut self, export: &str, params: P) -> Result<R, CallError>
+    pub(super) fn call<P, R>(&mut self, export: Function, params: P) -> Result<R, CallError>
     where
         P: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift + 'static,
@@ -74,13 +75,17 @@ impl<V: LeaseView + 'static> Session<V> {
         result.map_err(|error| diagnose(error, self.limits, &self.store.data().lines))
     }
 
-    pub(super) fn typed<P, R>(&mut self, export: &str) -> Result<TypedFunc<P, R>, CallError>
+    pub(super) fn typed<P, R>(&mut self, export: Function) -> Result<TypedFunc<P, R>, CallError>
     where
         P: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift + 'static,
     {
-        let misfit = |error| PolicyFault::Misfit { reason: format!("{export}: {error:#}") };
-        Ok(self.instance.get_typed_func::<P, R>(&mut self.store, export).map_err(misfit)?)
+        let Function { interface, name } = export;
+        let missing = || PolicyFault::Misfit { reason: format!("{interface}: it has no function {name}") };
+        let misfit = |error| PolicyFault::Misfit { reason: format!("{interface}.{name}: {error:#}") };
+        let instance = self.instance.get_export_index(&mut self.store, None, &export.instance()).ok_or_else(missing)?;
+        let function = self.instance.get_export_index(&mut self.store, Some(&instance), name).ok_or_else(missing)?;
+        Ok(self.instance.get_typed_func::<P, R>(&mut self.store, &function).map_err(misfit)?)
     }
 
     /// Checks, without calling anything, that the exports have the contract's types: once, when a policy is compiled.
@@ -89,12 +94,35 @@ impl<V: LeaseView + 'static> Session<V> {
     /// [`PolicyFault::Misfit`] names the export.
     #[cfg(feature = "compiler")]
     pub(crate) fn check_types(&mut self, policy: &Policy) -> Result<(), CallError> {
-        self.typed::<(&str,), (DeclaredPools,)>(CHECK_CONFIG)?;
-        self.typed::<(&str, Resource<Request>), (SaidAnswer,)>(ALLOCATE)?;
+        self.typed::<(&str, Resource<Context>), (DeclaredPools,)>(CHECK_CONFIG)?;
+        self.typed::<(&str, Resource<Context>, Resource<Request>), (SaidAnswer,)>(ALLOCATE)?;
         if policy.has_release {
-            self.typed::<(&str, wit::Ended), ()>(RELEASE)?;
+            self.typed::<(&str, Resource<Context>, Resource<Ended>), ()>(RELEASE)?;
+        }
+        if policy.has_adoption {
+            self.typed::<(&str, Resource<Context>, Resource<Adopted>), ()>(ADOPT)?;
         }
         if policy.is_cluster { self.check_cluster_types() } else { Ok(()) }
+    }
+
+    /// The context, lent for one call.
+    pub(super) fn context(&self) -> Resource<Context> {
+        Resource::new_borrow(self.context)
+    }
+
+    /// Puts a value where the policy can look at it during one call.
+    fn lend<T: Send + 'static>(&mut self, value: T) -> Result<Resource<T>, CallError> {
+        let lent = self.store.data_mut().table.push(value).map_err(|error| unfit(&error))?;
+        Ok(Resource::new_borrow(lent.rep()))
+    }
+
+    /// Takes out what the policy built.
+    pub(super) fn take<T: 'static>(&mut self, built: Resource<T>) -> Result<T, CallError> {
+        self.store.data_mut().table.delete(built).map_err(|error| unfit(&error))
+    }
+
+    pub(super) fn take_all<T: 'static>(&mut self, built: Vec<Resource<T>>) -> Result<Vec<T>, CallError> {
+        built.into_iter().map(|built| self.take(built)).collect()
     }
 
     /// `check-config`: the pools of this configuration, or everything that is wrong with it.
@@ -102,22 +130,12 @@ impl<V: LeaseView + 'static> Session<V> {
     /// # Errors
     /// [`CallError`]; the inner result is the policy's word.
     pub fn check_config(&mut self, config: &str) -> Result<Result<Vec<Pool>, Vec<Problem>>, CallError> {
-        let (declared,): (DeclaredPools,) = self.call(CHECK_CONFIG, (config,))?;
+        let context = self.context();
+        let (declared,): (DeclaredPools,) = self.call(CHECK_CONFIG, (config, context))?;
         match declared {
-            Err(problems) => Ok(Err(problems.iter().map(convert::problem_in).collect())),
-            Ok(pools) => Ok(Ok(pools.into_iter().map(|pool| self.take_pool(pool)).collect::<Result<_, _>>()?)),
+            Err(problems) => Ok(Err(self.take_all(problems)?)),
+            Ok(pools) => Ok(Ok(self.take_all(pools)?)),
         }
-    }
-
-    fn take_pool(&mut self, pool: Resource<DeclaredPool>) -> Result<Pool, CallError> {
-        let declared = self.store.data_mut().table.delete(pool).map_err(|error| misfit(&error))?;
-        let ranges = declared.ranges.into_iter().map(|part| PoolRange {
-            prefix: part.prefix,
-            range: part.range,
-            gateway: part.gateway,
-            edges: part.edges,
-        });
-        Ok(Pool { name: declared.name, ranges: ranges.collect() })
     }
 
     /// `allocate`, with the leases in sight.
@@ -125,16 +143,11 @@ impl<V: LeaseView + 'static> Session<V> {
     /// # Errors
     /// [`CallError`]; the inner result is the policy's word. It is not checked here.
     pub fn allocate(&mut self, config: &str, request: &Request) -> Result<Result<Answer, Refusal>, CallError> {
-        self.store.data_mut().node.clone_from(&request.node);
-        let lent = self.store.data_mut().table.push(request.clone()).map_err(|error| misfit(&error))?;
-        let borrowed = Resource::<Request>::new_borrow(lent.rep());
-        let (declared,): (SaidAnswer,) = self.call(ALLOCATE, (config, borrowed))?;
-        match declared {
-            Err(refusal) => Ok(Err(convert::refusal_in(refusal))),
-            Ok(answer) => {
-                let declared = self.store.data_mut().table.delete(answer).map_err(|error| misfit(&error))?;
-                Ok(Ok(Answer { addresses: declared.addresses, routes: declared.routes, dns: declared.dns }))
-            }
+        let (context, request) = (self.context(), self.lend(request.clone())?);
+        let (said,): (SaidAnswer,) = self.call(ALLOCATE, (config, context, request))?;
+        match said {
+            Err(refusal) => Ok(Err(self.take(refusal)?)),
+            Ok(answer) => Ok(Ok(self.take(answer)?)),
         }
     }
 
@@ -143,15 +156,17 @@ impl<V: LeaseView + 'static> Session<V> {
     /// # Errors
     /// [`CallError`]
     pub fn release(&mut self, config: &str, ended: &Ended) -> Result<(), CallError> {
-        let ended = wit::Ended {
-            container_id: ended.key.container_id.clone(),
-            interface_name: ended.key.interface.clone(),
-            addresses: ended.addresses.iter().copied().map(convert::address_out).collect(),
-            pod_namespace: ended.pod.namespace.clone(),
-            pod_name: ended.pod.name.clone(),
-            now: ended.now,
-        };
-        self.call::<_, ()>(RELEASE, (config, ended))
+        let (context, ended) = (self.context(), self.lend(ended.clone())?);
+        self.call::<_, ()>(RELEASE, (config, context, ended))
+    }
+
+    /// `adopt`.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub fn adopt(&mut self, config: &str, adopted: &Adopted) -> Result<(), CallError> {
+        let (context, adopted) = (self.context(), self.lend(adopted.clone())?);
+        self.call::<_, ()>(ADOPT, (config, context, adopted))
     }
 
     /// Shows the policy the leases from now on.
@@ -188,20 +203,7 @@ impl<V: LeaseView + 'static> Session<V> {
     }
 }
 
-/// What a policy may import. `shares` is made only for those that look at it: every function costs each ADD some time.
-fn link<V: LeaseView + 'static>(linker: &mut Linker<HostState<V>>, shares: bool) -> wasmtime::Result<()> {
-    contract::addresses::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-    contract::leases::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-    contract::memory::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-    contract::log::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-    contract::attachment::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-    if shares {
-        contract::shares::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-    }
-    Ok(())
-}
-
 /// Handles that are not what they should be: the contract's types make it impossible.
-fn misfit(error: &dyn std::error::Error) -> CallError {
+fn unfit(error: &dyn std::error::Error) -> CallError {
     PolicyFault::Misfit { reason: error.to_string() }.into()
 }

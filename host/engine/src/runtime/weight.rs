@@ -1,7 +1,8 @@
 //! What passes between policy and host, weighed: large values cost more of the budget of host calls.
 
-use super::bindings::gingham::ipam::addresses::{Dns, IpAddress, IpPrefix};
-use super::view::LeaseInfo;
+use super::v0_2::bindings::gingham::ipam::addresses::{Dns, IpAddress, IpPrefix, IpRange};
+use super::view::{FormerHolderInfo, LeaseInfo};
+use crate::attachment::{AttachmentKey, Pod};
 
 /// How many bytes of text a value carries, roughly.
 pub(super) trait Weight {
@@ -13,6 +14,7 @@ pub(super) trait Weight {
 impl Weight for u64 {}
 impl Weight for IpAddress {}
 impl Weight for IpPrefix {}
+impl Weight for IpRange {}
 impl Weight for (u8, u8, u8, u8, u8, u8) {}
 
 impl Weight for String {
@@ -39,10 +41,27 @@ impl Weight for (String, String) {
     }
 }
 
+impl Weight for AttachmentKey {
+    fn bytes(&self) -> usize {
+        self.container_id.len() + self.interface.len()
+    }
+}
+
+impl Weight for Pod {
+    fn bytes(&self) -> usize {
+        self.namespace.bytes() + self.name.bytes() + self.uid.bytes()
+    }
+}
+
 impl Weight for LeaseInfo {
     fn bytes(&self) -> usize {
-        let pod = self.pod.namespace.bytes() + self.pod.name.bytes() + self.pod.uid.bytes();
-        self.key.container_id.len() + self.key.interface.len() + pod
+        self.key.bytes() + self.pod.bytes() + self.reason.bytes()
+    }
+}
+
+impl Weight for FormerHolderInfo {
+    fn bytes(&self) -> usize {
+        self.holder.key.bytes() + self.holder.pod.bytes()
     }
 }
 

@@ -23,6 +23,10 @@ pub(super) enum Table {
     Notes = 7,
     ClusterState = 8,
     Adoptions = 9,
+    Reservations = 10,
+    ReservationKeys = 11,
+    ReservationEnds = 12,
+    Namespaces = 13,
 }
 
 /// The longest container id and network name. Both are part of file names in every runtime's cache, so 255 bytes is what
@@ -30,6 +34,8 @@ pub(super) enum Table {
 pub(super) const LONGEST_NAME: usize = 255;
 /// The longest interface name; Linux allows 15.
 const LONGEST_INTERFACE: usize = 64;
+/// The longest key of a reservation.
+const LONGEST_RESERVATION_KEY: usize = 256;
 /// The longest key of a note that fits; the contract with policies allows 256.
 const LONGEST_NOTE_KEY: usize = 500;
 
@@ -106,7 +112,7 @@ pub(super) fn rest_order_end(network: NetworkId, freed_at: u64) -> Vec<u8> {
     key
 }
 
-/// The time and address of a key of [`rest_order`].
+/// The time and address of a key of [`rest_order`] or [`reservation_end`].
 pub(super) fn read_rest_order(key: &[u8]) -> Option<(u64, IpAddr)> {
     let (freed_at, address) = key.get(PREFIX..)?.split_first_chunk()?;
     Some((u64::from_be_bytes(*freed_at), read_address(address)?))
@@ -116,6 +122,45 @@ pub(super) fn note(network: NetworkId, key: &str) -> Vec<u8> {
     let mut bytes = prefix(Table::Notes, network);
     bytes.extend_from_slice(key.as_bytes());
     bytes
+}
+
+/// The reservations under a key.
+pub(super) fn reservation_keys(network: NetworkId, key: &str) -> Vec<u8> {
+    let mut bytes = prefix(Table::ReservationKeys, network);
+    bytes.extend_from_slice(key.as_bytes());
+    bytes.push(0);
+    bytes
+}
+
+/// One of them.
+pub(super) fn reservation_key(network: NetworkId, key: &str, address: IpAddr) -> Vec<u8> {
+    let mut bytes = reservation_keys(network, key);
+    push_address(&mut bytes, address);
+    bytes
+}
+
+pub(super) fn reservation_end(network: NetworkId, until: u64, address: IpAddr) -> Vec<u8> {
+    let mut key = prefix(Table::ReservationEnds, network);
+    key.extend_from_slice(&until.to_be_bytes());
+    push_address(&mut key, address);
+    key
+}
+
+/// A namespace's counter, and the start of the keys of its addresses. None for a name that no namespace can have.
+pub(super) fn namespace(network: NetworkId, namespace: &str) -> Option<Vec<u8>> {
+    if namespace.len() > LONGEST_NAME || namespace.contains('\0') {
+        return None;
+    }
+    let mut key = prefix(Table::Namespaces, network);
+    key.extend_from_slice(namespace.as_bytes());
+    key.push(0);
+    Some(key)
+}
+
+/// An address at the end of a key.
+pub(super) fn with_address(mut key: Vec<u8>, address: IpAddr) -> Vec<u8> {
+    push_address(&mut key, address);
+    key
 }
 
 /// That the reference's leases of a network were adopted.
@@ -168,6 +213,13 @@ pub(crate) fn check_attachment(key: &AttachmentKey) -> Result<(), StoreError> {
 
 pub(crate) fn check_network(name: &str) -> Result<(), StoreError> {
     check_length("the network's name", name, LONGEST_NAME)
+}
+
+pub(crate) fn check_reservation(key: &str) -> Result<(), StoreError> {
+    if key.contains('\0') {
+        return Err(StoreError::Nul { what: "the reservation's key" });
+    }
+    check_length("the reservation's key", key, LONGEST_RESERVATION_KEY)
 }
 
 pub(crate) fn check_note(key: &str) -> Result<(), StoreError> {

@@ -12,8 +12,8 @@ use super::snapshot::{Network, Snapshot};
 use super::writer::Writer;
 use super::{Environment, StoreError};
 use crate::address::IpRange;
-use crate::attachment::AttachmentKey;
-use crate::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade, freed_at};
+use crate::attachment::{AttachmentKey, FormerHolder};
+use crate::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, Reservation};
 use crate::reference_leases::Adoption;
 
 type OpenTxn<'e> = Option<RwTxn<'e>>;
@@ -108,15 +108,27 @@ impl Ledger for StoreLedger {
     }
 
     fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError> {
-        self.change(|writer| writer.detach(key, |_| Some(now)))
+        self.change(|writer| writer.detach(key, |_, holder| Some((now, Some(holder.clone())))))
     }
 
-    fn withdraw(
-        &mut self,
-        key: &AttachmentKey,
-        cooling: &[(IpAddr, u64)],
-    ) -> Result<Option<AttachmentRecord>, StoreError> {
-        self.change(|writer| writer.detach(key, |address| freed_at(cooling, address)))
+    fn withdraw(&mut self, key: &AttachmentKey, cooling: &[Cooling]) -> Result<Option<AttachmentRecord>, StoreError> {
+        self.change(|writer| {
+            writer.detach(key, |address, _| {
+                Cooling::find(cooling, address).map(|cools| (cools.since, cools.last_holder.clone()))
+            })
+        })
+    }
+
+    fn reserve(&mut self, reservation: &Reservation) -> Result<(), StoreError> {
+        self.change(|writer| writer.reserve(reservation))
+    }
+
+    fn end_reservation(&mut self, address: IpAddr) -> Result<bool, StoreError> {
+        self.change(|writer| writer.end_reservation(address))
+    }
+
+    fn end_reservations(&mut self, now: u64, most: usize) -> Result<usize, StoreError> {
+        self.change(|writer| writer.end_reservations(now, most))
     }
 
     fn put_masquerade(&mut self, key: &AttachmentKey, masquerade: &Masquerade) -> Result<bool, StoreError> {
@@ -229,6 +241,47 @@ impl<L: Open> LedgerQueries for L {
 
     fn resting_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError> {
         self.snapshot()?.resting_since(self.id(), address)
+    }
+
+    fn last_holder(&self, address: IpAddr) -> Result<Option<(FormerHolder, u64)>, StoreError> {
+        self.snapshot()?.last_holder(self.id(), address)
+    }
+
+    fn leases_within(&self, within: IpRange, most: usize) -> Result<Vec<(IpAddr, AttachmentKey)>, StoreError> {
+        self.snapshot()?.leases_within(self.id(), within, most)
+    }
+
+    fn leases_of_namespace(
+        &self,
+        namespace: &str,
+        after: Option<IpAddr>,
+        most: usize,
+    ) -> Result<Vec<IpAddr>, StoreError> {
+        self.snapshot()?.leases_of_namespace(self.id(), namespace, after, most)
+    }
+
+    fn lease_count_of_namespace(&self, namespace: &str) -> Result<u64, StoreError> {
+        self.snapshot()?.lease_count_of_namespace(self.id(), namespace)
+    }
+
+    fn reservation(&self, address: IpAddr) -> Result<Option<Reservation>, StoreError> {
+        self.snapshot()?.reservation(self.id(), address)
+    }
+
+    fn reservations_of(&self, key: &str) -> Result<Vec<Reservation>, StoreError> {
+        if key::check_reservation(key).is_err() {
+            // What cannot be recorded was not recorded.
+            return Ok(Vec::new());
+        }
+        self.snapshot()?.reservations_of(self.id(), key)
+    }
+
+    fn reservations_within(&self, within: IpRange) -> Result<Vec<Reservation>, StoreError> {
+        self.snapshot()?.reservations_within(self.id(), within)
+    }
+
+    fn reservation_count(&self) -> Result<u64, StoreError> {
+        Ok(self.network().reservations)
     }
 
     fn next_unused(&self, within: IpRange) -> Result<Option<IpAddr>, StoreError> {

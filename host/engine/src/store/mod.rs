@@ -16,17 +16,23 @@
 //! |---------------|----------------------------|------------------------------------------------------------------|
 //! | 0 meta        | 0                          | JSON: schema version, boot id, time of creation                  |
 //! |               | 1                          | the next network's number (u32)                                  |
-//! | 1 networks    | name                       | number (u32), attachments (u64), bytes of notes (u64)            |
+//! | 1 networks    | name                       | number (u32), attachments, bytes of notes, reservations (u64)    |
 //! | 2 attachments | net, container NUL ifname  | JSON: [`AttachmentRecord`](crate::ledger::AttachmentRecord)      |
 //! | 3 leases      | net, address               | container NUL ifname                                             |
 //! | 4 runs        | net, first address         | last address; see below                                          |
-//! | 5 resting     | net, address               | when it was freed (u64, milliseconds since the epoch)            |
+//! | 5 resting     | net, address               | when it was freed (u64, milliseconds since the epoch), and JSON: |
+//! |               |                            | [`FormerHolder`](crate::attachment::FormerHolder)                |
 //! | 6 rest order  | net, time freed, address   | nothing                                                          |
 //! | 7 notes       | net, key                   | the policy's bytes                                               |
 //! | 8 cluster     | net                        | JSON: [`LocalState`](crate::ownership::local::LocalState)        |
 //! | 9 adoptions   | net                        | JSON: [`Adoption`](crate::reference_leases::Adoption)            |
+//! | 10 reserved   | net, address               | when that ends (u64), the policy's key                           |
+//! | 11 its keys   | net, key NUL, address      | nothing                                                          |
+//! | 12 its ends   | net, end, address          | nothing                                                          |
+//! | 13 namespaces | net, namespace NUL         | how many addresses its pods hold (u64)                           |
+//! |               | net, namespace NUL address | nothing                                                          |
 //!
-//! Runs are the maximal runs of addresses that are leased or rest: no two of them touch. So the next unused address is
+//! Runs are the maximal runs of addresses that are leased, rest or are reserved: no two of them touch. So the next unused address is
 //! one step of a cursor, however many leases there are.
 //!
 //! # Time

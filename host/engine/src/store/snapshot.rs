@@ -12,8 +12,8 @@ use super::environment::Tree;
 use super::key::{self, NetworkId, Table};
 use super::{Environment, StoreError};
 use crate::address::{Family, IpRange, successor};
-use crate::attachment::AttachmentKey;
-use crate::ledger::AttachmentRecord;
+use crate::attachment::{AttachmentKey, FormerHolder};
+use crate::ledger::{AttachmentRecord, Reservation};
 use crate::reference_leases::Adoption;
 
 /// What is kept of a network besides its tables.
@@ -24,30 +24,36 @@ pub(super) struct Network {
     pub(super) attachments: u64,
     /// Bytes of all notes' keys and values.
     pub(super) notes_size: u64,
+    /// How many reservations.
+    pub(super) reservations: u64,
 }
 
 impl Network {
     /// A network nobody has seen yet.
     pub(super) fn unseen(id: NetworkId) -> Self {
-        Self { id, attachments: 0, notes_size: 0 }
+        Self { id, attachments: 0, notes_size: 0, reservations: 0 }
     }
 
-    pub(super) fn to_bytes(self) -> [u8; 20] {
-        let mut bytes = [0; 20];
+    pub(super) fn to_bytes(self) -> [u8; 28] {
+        let mut bytes = [0; 28];
         bytes[..4].copy_from_slice(&self.id.to_be_bytes());
         bytes[4..12].copy_from_slice(&self.attachments.to_be_bytes());
-        bytes[12..].copy_from_slice(&self.notes_size.to_be_bytes());
+        bytes[12..20].copy_from_slice(&self.notes_size.to_be_bytes());
+        bytes[20..].copy_from_slice(&self.reservations.to_be_bytes());
         bytes
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (id, rest) = bytes.split_first_chunk()?;
         let (attachments, rest) = rest.split_first_chunk()?;
-        let (notes_size, _) = rest.split_first_chunk()?;
+        let (notes_size, rest) = rest.split_first_chunk()?;
+        // Schema 1 has no reservations.
+        let reservations = rest.first_chunk().copied().unwrap_or_default();
         Some(Self {
             id: NetworkId::from_be_bytes(*id),
             attachments: u64::from_be_bytes(*attachments),
             notes_size: u64::from_be_bytes(*notes_size),
+            reservations: u64::from_be_bytes(reservations),
         })
     }
 }
@@ -191,8 +197,132 @@ impl<'t> Snapshot<'t> {
     }
 
     pub(super) fn resting_since(&self, net: NetworkId, address: IpAddr) -> Result<Option<u64>, StoreError> {
-        let freed_at = self.get(&key::by_address(Table::Resting, net, address))?;
-        freed_at.map(|bytes| self.time(bytes)).transpose()
+        let resting = self.get(&key::by_address(Table::Resting, net, address))?;
+        resting.map(|bytes| Ok(self.rested(bytes)?.0)).transpose()
+    }
+
+    pub(super) fn last_holder(
+        &self,
+        net: NetworkId,
+        address: IpAddr,
+    ) -> Result<Option<(FormerHolder, u64)>, StoreError> {
+        let Some(bytes) = self.get(&key::by_address(Table::Resting, net, address))? else { return Ok(None) };
+        let (freed_at, holder) = self.rested(bytes)?;
+        Ok(holder.map(|holder| (holder, freed_at)))
+    }
+
+    /// A value of the resting table: the time, and since schema 2 who held the address.
+    pub(super) fn rested(&self, bytes: &[u8]) -> Result<(u64, Option<FormerHolder>), StoreError> {
+        let (time, holder) = bytes.split_first_chunk().ok_or_else(|| self.broken("a time"))?;
+        let holder = if holder.is_empty() { None } else { Some(self.json(holder)?) };
+        Ok((u64::from_be_bytes(*time), holder))
+    }
+
+    pub(super) fn leases_within(
+        &self,
+        net: NetworkId,
+        within: IpRange,
+        most: usize,
+    ) -> Result<Vec<(IpAddr, AttachmentKey)>, StoreError> {
+        let mut leases = Vec::new();
+        self.scan_addresses(Table::Leases, net, within, |address, owner| {
+            if leases.len() < most {
+                leases.push((address, key::read_owner(owner).ok_or_else(|| self.broken("a lease"))?));
+            }
+            Ok(leases.len() < most)
+        })?;
+        Ok(leases)
+    }
+
+    pub(super) fn leases_of_namespace(
+        &self,
+        net: NetworkId,
+        namespace: &str,
+        after: Option<IpAddr>,
+        most: usize,
+    ) -> Result<Vec<IpAddr>, StoreError> {
+        let Some(prefix) = key::namespace(net, namespace) else { return Ok(Vec::new()) };
+        let above = after.map_or(prefix.clone(), |after| key::with_address(prefix.clone(), after));
+        let mut addresses = Vec::new();
+        let from = (Bound::Excluded(above.as_slice()), Bound::Unbounded);
+        for entry in self.tree.range(self.txn, &from).map_err(|error| self.fault(error))? {
+            let (key, _) = entry.map_err(|error| self.fault(error))?;
+            if !key.starts_with(&prefix) || addresses.len() >= most {
+                break;
+            }
+            addresses.push(key::read_address(&key[prefix.len()..]).ok_or_else(|| self.broken("a namespace"))?);
+        }
+        Ok(addresses)
+    }
+
+    pub(super) fn lease_count_of_namespace(&self, net: NetworkId, namespace: &str) -> Result<u64, StoreError> {
+        let Some(key) = key::namespace(net, namespace) else { return Ok(0) };
+        self.get(&key)?.map_or(Ok(0), |count| self.time(count))
+    }
+
+    pub(super) fn reservation(&self, net: NetworkId, address: IpAddr) -> Result<Option<Reservation>, StoreError> {
+        let bytes = self.get(&key::by_address(Table::Reservations, net, address))?;
+        bytes.map(|bytes| self.reserved(address, bytes)).transpose()
+    }
+
+    fn reserved(&self, address: IpAddr, bytes: &[u8]) -> Result<Reservation, StoreError> {
+        let broken = || self.broken("a reservation");
+        let (until, key) = bytes.split_first_chunk().ok_or_else(broken)?;
+        let key = std::str::from_utf8(key).map_err(|_| broken())?.to_owned();
+        Ok(Reservation { address, key, until: u64::from_be_bytes(*until) })
+    }
+
+    pub(super) fn reservations_of(&self, net: NetworkId, key: &str) -> Result<Vec<Reservation>, StoreError> {
+        let prefix = key::reservation_keys(net, key);
+        let mut found = Vec::new();
+        self.scan(&prefix, |entry, _| {
+            let address = key::read_address(&entry[prefix.len()..]).ok_or_else(|| self.broken("a reservation"))?;
+            found.extend(self.reservation(net, address)?);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    pub(super) fn reservations_within(&self, net: NetworkId, within: IpRange) -> Result<Vec<Reservation>, StoreError> {
+        let mut found = Vec::new();
+        self.scan_addresses(Table::Reservations, net, within, |address, bytes| {
+            found.push(self.reserved(address, bytes)?);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// Reservations that end at `now` or before, the earliest first, at most `most`.
+    pub(super) fn reservations_over(&self, net: NetworkId, now: u64, most: usize) -> Result<Vec<IpAddr>, StoreError> {
+        let mut over = Vec::new();
+        self.scan(&key::prefix(Table::ReservationEnds, net), |key, _| {
+            let (until, address) = key::read_rest_order(key).ok_or_else(|| self.broken("a reservation"))?;
+            let is_over = until <= now && over.len() < most;
+            over.extend(is_over.then_some(address));
+            Ok(is_over)
+        })?;
+        Ok(over)
+    }
+
+    /// Shows the entries of a table by address within a range, in order, until told to stop.
+    fn scan_addresses(
+        &self,
+        table: Table,
+        net: NetworkId,
+        within: IpRange,
+        mut see: impl FnMut(IpAddr, &'t [u8]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let first = key::by_address(table, net, within.first());
+        let last = key::by_address(table, net, within.last());
+        let range = (Bound::Included(first.as_slice()), Bound::Included(last.as_slice()));
+        for entry in self.tree.range(self.txn, &range).map_err(|error| self.fault(error))? {
+            let (key, value) = entry.map_err(|error| self.fault(error))?;
+            let address = key::read_address(&key[key::PREFIX..]).ok_or_else(|| self.broken("an address"))?;
+            if !see(address, value)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn next_unused(&self, net: NetworkId, within: IpRange) -> Result<Option<IpAddr>, StoreError> {
@@ -252,7 +382,8 @@ impl<'t> Snapshot<'t> {
         self.scan(&key::prefix(Table::RestOrder, net), |key, _| {
             let (freed_at, address) = self.rest(key)?;
             let at_or_below = within.partition_point(|range| range.first() <= address);
-            if at_or_below.checked_sub(1).is_some_and(|index| within[index].contains(address)) {
+            let is_inside = at_or_below.checked_sub(1).is_some_and(|index| within[index].contains(address));
+            if is_inside && self.reservation(net, address)?.is_none() {
                 longest = Some((address, freed_at));
             }
             Ok(longest.is_none())

@@ -1,7 +1,7 @@
 //! A new store file takes the place of the old one: when there is none yet, and after every boot of the machine.
 //!
 //! A network namespace cannot outlive the kernel it was made in, so after a boot the attachments of earlier ones are
-//! gone, whatever is recorded. What outlives a boot (notes, resting addresses, the node's own leases, what it knows of
+//! gone, whatever is recorded. What outlives a boot (notes, resting and reserved addresses, the node's own leases, what it knows of
 //! its cluster) is written to a new file beside the old
 //! one, which is then renamed over it: killed or out of space at any moment, there is the old store or the new one. The
 //! file shrinks to what is in it, and no list of a million freed pages is carried along by every later commit.
@@ -25,6 +25,7 @@ use super::key::{self, NetworkId, Table};
 use super::snapshot::{Network, Snapshot};
 use super::writer::Writer;
 use super::{Environment, Event, StoreError, boot_mark, damaged_files, rebuild};
+use crate::address::Family;
 use crate::boot_id;
 use crate::ledger::AttachmentRecord;
 
@@ -71,6 +72,7 @@ fn begin(directory: &Arc<Directory>, boot: &str, now: u64) -> Result<Begun, Stor
     };
     let meta = environment.meta()?;
     if meta.boot == boot {
+        upgrade(&environment, meta)?;
         return Ok(Begun::Current(environment));
     }
     // The machine may have lost power.
@@ -126,6 +128,24 @@ fn count_ended(old: &Environment, meta: &Meta, boot: &str) -> Result<Option<Even
     }
     let (path, was, now) = (old.path().to_owned(), meta.boot.clone(), boot.to_owned());
     Ok((attachments > 0).then_some(Event::EarlierBoot { path, boot: was, now, attachments, addresses }))
+}
+
+/// Adds what this version keeps beyond the one that made the store, in one transaction.
+fn upgrade(environment: &Environment, meta: Meta) -> Result<(), StoreError> {
+    if meta.schema == SCHEMA {
+        return Ok(());
+    }
+    commit(environment, |txn| {
+        for (name, network) in Snapshot::new(environment, txn).networks()? {
+            let (mut upgraded, mut changed) = (network, false);
+            let mut writer = Writer { environment, txn, network: &mut upgraded, changed: &mut changed };
+            for (_, record) in writer.snapshot().attachments(network.id)? {
+                writer.index(&record, true)?;
+            }
+            writer.put_network(&name)?;
+        }
+        put_meta(environment, txn, &Meta { schema: SCHEMA, ..meta })
+    })
 }
 
 /// Writes the successor and puts it in the store's place. If that fails, nothing of it stays.
@@ -211,8 +231,14 @@ fn copy_network(old: &Snapshot, from: NetworkId, to: &mut Writer, boot: &str) ->
     })?;
     old.scan(&key::prefix(Table::Resting, from), |key, value| {
         let address = key::read_address(&key[key::PREFIX..]).ok_or_else(|| old.broken("a resting address"))?;
-        to.rest(address, old.time(value)?).map(|()| true)
+        let (freed_at, holder) = old.rested(value)?;
+        to.rest(address, freed_at, holder.as_ref()).map(|()| true)
     })?;
+    for family in Family::ALL {
+        for reservation in old.reservations_within(from, family.whole())? {
+            to.reserve(&reservation)?;
+        }
+    }
     // The node's own; others only if the store was not settled when they came.
     for (key, record) in old.attachments_after(from, boot)? {
         to.attach(&key, &AttachmentRecord { boot: boot.to_owned(), ..record })?;

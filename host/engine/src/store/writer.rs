@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 
 use heed::{PutFlags, RwTxn};
+use serde::Serialize;
 
 use super::environment::Tree;
 use super::key::{self, NetworkId, Table};
 use super::snapshot::{Network, Snapshot};
 use super::{Environment, StoreError};
 use crate::address::{IpRange, predecessor, successor};
-use crate::attachment::AttachmentKey;
-use crate::ledger::{AttachmentRecord, Masquerade};
+use crate::attachment::{AttachmentKey, FormerHolder};
+use crate::ledger::{AttachmentRecord, Masquerade, Reservation};
 use crate::reference_leases::Adoption;
 
 /// A write transaction and the network it changes.
@@ -36,6 +37,7 @@ impl Writer<'_, '_> {
         let json = self.json(record)?;
         let attachment = key::attachment(self.id(), &owner);
         self.put_new(&attachment, &json, || format!("the attachment {} {}", key.container_id, key.interface))?;
+        self.index(record, true)?;
         self.network.attachments += 1;
         Ok(())
     }
@@ -48,19 +50,19 @@ impl Writer<'_, '_> {
         Ok(true)
     }
 
-    fn json(&self, record: &AttachmentRecord) -> Result<Vec<u8>, StoreError> {
-        serde_json::to_vec(record).map_err(|error| StoreError::Io {
+    fn json(&self, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+        serde_json::to_vec(value).map_err(|error| StoreError::Io {
             operation: "record an attachment in",
             path: self.environment.path().into(),
             source: error.into(),
         })
     }
 
-    /// Forgets an attachment. An address cools since `freed_at`, or is free immediately if that is none.
+    /// Forgets an attachment. An address cools as `freed` says, or is free immediately.
     pub(super) fn detach(
         &mut self,
         key: &AttachmentKey,
-        freed_at: impl Fn(IpAddr) -> Option<u64>,
+        freed: impl Fn(IpAddr, &FormerHolder) -> Option<(u64, Option<FormerHolder>)>,
     ) -> Result<Option<AttachmentRecord>, StoreError> {
         let owner = key::owner(key);
         if key::check_attachment(key).is_err() {
@@ -68,14 +70,16 @@ impl Writer<'_, '_> {
             return Ok(None);
         }
         let Some(record) = self.snapshot().attachment(self.id(), &owner)? else { return Ok(None) };
+        let holder = FormerHolder { key: key.clone(), pod: record.pod.clone() };
         for address in &record.addresses {
             self.delete(&key::by_address(Table::Leases, self.id(), *address))?;
-            match freed_at(*address) {
-                Some(freed_at) => self.rest(*address, freed_at)?,
-                None => self.unuse_address(*address)?,
+            match freed(*address, &holder) {
+                Some((since, holder)) => self.rest(*address, since, holder.as_ref())?,
+                None => self.unuse_if_free(*address)?,
             }
         }
         self.delete(&key::attachment(self.id(), &owner))?;
+        self.index(&record, false)?;
         self.network.attachments = self.network.attachments.saturating_sub(1);
         Ok(Some(record))
     }
@@ -85,15 +89,73 @@ impl Writer<'_, '_> {
         let over = self.snapshot().resting_between(self.id(), (0, before), most)?;
         for (address, _) in &over {
             self.end_rest(*address)?;
-            self.unuse_address(*address)?;
+            self.unuse_if_free(*address)?;
+        }
+        Ok(over.len())
+    }
+
+    /// Adds an attachment's addresses to its namespace's, or takes them out.
+    pub(super) fn index(&mut self, record: &AttachmentRecord, is_there: bool) -> Result<(), StoreError> {
+        let Some(namespace) = record.pod.namespace.as_deref() else { return Ok(()) };
+        let Some(counter) = key::namespace(self.id(), namespace) else { return Ok(()) };
+        let before = self.snapshot().lease_count_of_namespace(self.id(), namespace)?;
+        for address in &record.addresses {
+            let entry = key::with_address(counter.clone(), *address);
+            if is_there { self.put(&entry, &[])? } else { self.delete(&entry)? }
+        }
+        let changed = record.addresses.len() as u64;
+        match if is_there { before + changed } else { before.saturating_sub(changed) } {
+            0 => self.delete(&counter),
+            count => self.put(&counter, &count.to_be_bytes()),
+        }
+    }
+
+    pub(super) fn reserve(&mut self, reservation: &Reservation) -> Result<(), StoreError> {
+        let Reservation { address, key, until } = reservation;
+        key::check_reservation(key)?;
+        self.end_reservation(*address)?;
+        let value = [&until.to_be_bytes()[..], key.as_bytes()].concat();
+        self.put(&key::by_address(Table::Reservations, self.id(), *address), &value)?;
+        self.put(&key::reservation_key(self.id(), key, *address), &[])?;
+        self.put(&key::reservation_end(self.id(), *until, *address), &[])?;
+        self.network.reservations += 1;
+        self.use_address(*address)
+    }
+
+    pub(super) fn end_reservation(&mut self, address: IpAddr) -> Result<bool, StoreError> {
+        let Some(Reservation { key, until, .. }) = self.snapshot().reservation(self.id(), address)? else {
+            return Ok(false);
+        };
+        self.delete(&key::by_address(Table::Reservations, self.id(), address))?;
+        self.delete(&key::reservation_key(self.id(), &key, address))?;
+        self.delete(&key::reservation_end(self.id(), until, address))?;
+        self.network.reservations = self.network.reservations.saturating_sub(1);
+        self.unuse_if_free(address)?;
+        Ok(true)
+    }
+
+    /// Ends reservations whose time is over: at most `most`, the earliest first.
+    pub(super) fn end_reservations(&mut self, now: u64, most: usize) -> Result<usize, StoreError> {
+        let over = self.snapshot().reservations_over(self.id(), now, most)?;
+        for address in &over {
+            self.end_reservation(*address)?;
         }
         Ok(over.len())
     }
 
     /// Lets an address that nobody holds rest. It counts as used.
-    pub(super) fn rest(&mut self, address: IpAddr, freed_at: u64) -> Result<(), StoreError> {
+    pub(super) fn rest(
+        &mut self,
+        address: IpAddr,
+        freed_at: u64,
+        holder: Option<&FormerHolder>,
+    ) -> Result<(), StoreError> {
         self.end_rest(address)?;
-        self.put(&key::by_address(Table::Resting, self.id(), address), &freed_at.to_be_bytes())?;
+        let mut value = freed_at.to_be_bytes().to_vec();
+        if let Some(holder) = holder {
+            value.append(&mut self.json(holder)?);
+        }
+        self.put(&key::by_address(Table::Resting, self.id(), address), &value)?;
         self.put(&key::rest_order(self.id(), freed_at, address), &[])?;
         self.use_address(address)
     }
@@ -101,7 +163,8 @@ impl Writer<'_, '_> {
     /// Addresses freed in what is now the future, because the clock was set back, rest from now on.
     pub(super) fn bring_rests_to(&mut self, now: u64, later_than: u64) -> Result<(), StoreError> {
         for (address, _) in self.snapshot().resting_between(self.id(), (later_than, u64::MAX), usize::MAX)? {
-            self.rest(address, now)?;
+            let holder = self.snapshot().last_holder(self.id(), address)?.map(|(holder, _)| holder);
+            self.rest(address, now, holder.as_ref())?;
         }
         Ok(())
     }
@@ -169,6 +232,15 @@ impl Writer<'_, '_> {
         let touching = below.filter(|run| successor(run.last()) == Some(address));
         let first = touching.map_or(address, |run| run.first());
         self.put_run(first, above.map_or(address, |run| run.last()))
+    }
+
+    /// Takes an address out of the used runs, unless it is leased, rests or is reserved.
+    fn unuse_if_free(&mut self, address: IpAddr) -> Result<(), StoreError> {
+        let (id, snapshot) = (self.id(), self.snapshot());
+        let is_used = snapshot.holder(id, address)?.is_some()
+            || snapshot.resting_since(id, address)?.is_some()
+            || snapshot.reservation(id, address)?.is_some();
+        if is_used { Ok(()) } else { self.unuse_address(address) }
     }
 
     /// Takes an address out of the used runs, and splits the run it is in.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gingham_engine::attachment::AttachmentKey;
-use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Reservation};
 use gingham_engine::reference_leases::Adoption;
 use gingham_engine::store::Store;
 use proptest::prelude::*;
@@ -43,6 +43,28 @@ fn notes_and_resting_addresses_outlive_a_reboot() {
     assert_eq!(ledger.resting_since(ip("10.0.0.3")).unwrap(), Some(NOW - 5));
     assert_eq!(ledger.note("last").unwrap().unwrap(), b"10.0.0.5");
     assert_eq!(ledger.attachment_count().unwrap(), 0);
+    check_invariants(&ledger);
+}
+
+#[test]
+fn reservations_outlive_a_reboot_and_so_does_who_had_a_resting_address() {
+    let disk = Tmpfs::of("8m");
+    add(&disk.store(), "c2", "10.0.0.2");
+    let kept = |address: &str| Reservation { address: ip(address), key: "shop/web-0".into(), until: NOW + 500 };
+    let mut ledger = open(&disk.store());
+    ledger.detach(&container("c2"), NOW - 5).unwrap();
+    for address in ["10.0.0.2", "10.0.0.3", "fd00::2"] {
+        ledger.reserve(&kept(address)).unwrap();
+    }
+    ledger.commit().unwrap();
+    let mut ledger = open_after_reboot(&disk.store());
+    assert_eq!(ledger.reservations_of("shop/web-0").unwrap(), ["10.0.0.2", "10.0.0.3", "fd00::2"].map(kept));
+    assert_eq!(ledger.next_unused(range("10.0.0.2-10.0.0.9")).unwrap(), Some(ip("10.0.0.4")));
+    let (holder, since) = ledger.last_holder(ip("10.0.0.2")).unwrap().unwrap();
+    assert_eq!((holder.key, since), (container("c2"), NOW - 5));
+    check_invariants(&ledger);
+    assert_eq!(ledger.end_reservations(NOW + 500, 10).unwrap(), 3);
+    assert_eq!(ledger.next_unused(range("10.0.0.2-10.0.0.9")).unwrap(), Some(ip("10.0.0.3")), "2 still rests");
     check_invariants(&ledger);
 }
 
@@ -97,7 +119,7 @@ fn attachments_of_this_boot_stay_although_the_store_is_of_another() {
 fn that_a_network_was_adopted_is_known_in_this_boot() {
     let disk = Tmpfs::of("8m");
     let from = vec!["/var/lib/cni/networks/net".into()];
-    let adoption = Adoption { at: NOW, from, watched: vec![container("old")], looked_at: NOW };
+    let adoption = Adoption { at: NOW, from, watched: vec![container("old")], looked_at: NOW, ..Adoption::default() };
     let mut ledger = open(&disk.store());
     ledger.put_adoption(Some(&adoption)).unwrap();
     assert!(ledger.is_adopted().unwrap());

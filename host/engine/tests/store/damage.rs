@@ -188,8 +188,8 @@ fn a_store_from_the_future_is_left_alone() {
     let disk = Tmpfs::of("8m");
     add(&disk.store(), "a", "10.0.0.2");
     put(&disk.store().join("leases.mdb"), &[0, 0], br#"{"schema":7,"boot":"b","created":1,"new":true}"#);
-    expect_refusal(&disk.store(), "has schema 7; this version of Gingham reads up to schema 1");
-    assert!(matches!(try_open(&disk.store()), Err(StoreError::Newer { found: 7, known: 1, .. })));
+    expect_refusal(&disk.store(), "has schema 7; this version of Gingham reads up to schema 2");
+    assert!(matches!(try_open(&disk.store()), Err(StoreError::Newer { found: 7, known: 2, .. })));
 }
 
 #[test]

@@ -104,7 +104,7 @@ pub(crate) fn check_invariants(ledger: &impl LedgerQueries) -> BTreeMap<IpAddr, 
     leases
 }
 
-/// The runs of a family are maximal and hold the leased and the resting addresses, and no other.
+/// The runs of a family are maximal and hold the leased, the resting and the reserved addresses, and no other.
 fn check_runs(ledger: &impl LedgerQueries, all: IpRange, leases: &BTreeMap<IpAddr, AttachmentKey>) {
     let mut used = BTreeSet::new();
     let mut resting = 0;
@@ -115,7 +115,9 @@ fn check_runs(ledger: &impl LedgerQueries, all: IpRange, leases: &BTreeMap<IpAdd
         for n in number(run.first())..=number(run.last()) {
             let address = Family::of(run.first()).address(n).unwrap();
             let rests = ledger.resting_since(address).unwrap().is_some();
-            assert!(rests || leases.contains_key(&address), "{address} is in a run, but neither leased nor resting");
+            let is_reserved = ledger.reservation(address).unwrap().is_some();
+            let is_used = rests || is_reserved || leases.contains_key(&address);
+            assert!(is_used, "{address} is in a run, but neither leased nor resting nor reserved");
             resting += u64::from(rests);
             used.insert(address);
         }
@@ -124,5 +126,7 @@ fn check_runs(ledger: &impl LedgerQueries, all: IpRange, leases: &BTreeMap<IpAdd
     }
     let mut of_family = leases.keys().filter(|address| Family::of(**address) == all.family());
     assert!(of_family.all(|address| used.contains(address)), "every leased address is in a run");
+    let reserved = ledger.reservations_within(all).unwrap();
+    assert!(reserved.iter().all(|kept| used.contains(&kept.address)), "every reserved address is in a run");
     assert_eq!(ledger.resting_count(all).unwrap(), resting, "every resting address is in a run");
 }

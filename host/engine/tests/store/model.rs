@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use gingham_engine::address::{Family, IpRange, number, successor};
-use gingham_engine::attachment::AttachmentKey;
-use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::attachment::{AttachmentKey, FormerHolder, Pod};
+use gingham_engine::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Reservation};
 use gingham_engine::memory_ledger::MemoryStore;
 use gingham_engine::store::Store;
 use proptest::prelude::*;
@@ -40,6 +40,9 @@ enum Step {
     EndRest { ago: u64, most: usize },
     Note { key: u8, value: Option<Vec<u8>> },
     Cluster { state: Vec<u8> },
+    Reserve { which: prop::sample::Index, key: u8, until: u64 },
+    EndReservation { which: prop::sample::Index },
+    EndReservations { ago: u64, most: usize },
     Commit,
     Drop,
 }
@@ -54,6 +57,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u8..4, prop::option::of(prop::collection::vec(any::<u8>(), 0..9)))
             .prop_map(|(key, value)| Step::Note { key, value }),
         1 => prop::collection::vec(any::<u8>(), 0..9).prop_map(|state| Step::Cluster { state }),
+        3 => (any::<prop::sample::Index>(), 0u8..3, 0u64..200)
+            .prop_map(|(which, key, until)| Step::Reserve { which, key, until }),
+        1 => any::<prop::sample::Index>().prop_map(|which| Step::EndReservation { which }),
+        1 => (0u64..30, 0usize..5).prop_map(|(ago, most)| Step::EndReservations { ago, most }),
         2 => Just(Step::Commit),
         1 => Just(Step::Drop),
     ]
@@ -64,6 +71,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     attachments: BTreeMap<AttachmentKey, AttachmentRecord>,
     resting: BTreeMap<IpAddr, u64>,
+    last_holders: BTreeMap<IpAddr, AttachmentKey>,
+    reservations: BTreeMap<IpAddr, (u64, String)>,
     notes: BTreeMap<String, Vec<u8>>,
     cluster: Option<Vec<u8>>,
 }
@@ -75,7 +84,7 @@ impl Model {
 
     fn used(&self) -> BTreeSet<IpAddr> {
         let leased = self.attachments.values().flat_map(|record| record.addresses.iter().copied());
-        leased.chain(self.resting.keys().copied()).collect()
+        leased.chain(self.resting.keys().copied()).chain(self.reservations.keys().copied()).collect()
     }
 
     fn next_unused(&self, within: IpRange) -> Option<IpAddr> {
@@ -111,14 +120,20 @@ impl Model {
             }
             Step::Detach { who } => {
                 let gone = self.attachments.remove(&container(who));
-                self.resting.extend(gone.into_iter().flat_map(|gone| gone.addresses).map(|address| (address, now)));
+                for address in gone.into_iter().flat_map(|gone| gone.addresses) {
+                    self.resting.insert(address, now);
+                    self.last_holders.insert(address, container(who));
+                }
             }
             Step::Withdraw { who, cooled_ago } => {
                 let gone = self.attachments.remove(&container(who));
                 let cools = cooled_ago.map(|ago| now - ago);
                 let addresses = gone.into_iter().flat_map(|gone| gone.addresses);
                 // The first address had cooled before, the others are free.
-                self.resting.extend(addresses.take(1).filter_map(|address| Some((address, cools?))));
+                for (address, since) in addresses.take(1).filter_map(|address| Some((address, cools?))) {
+                    self.resting.insert(address, since);
+                    self.last_holders.insert(address, container(who));
+                }
             }
             Step::EndRest { ago, most } => {
                 let due = self.rest_order().into_iter().filter(|(freed_at, _)| *freed_at <= now - ago).take(*most);
@@ -129,8 +144,31 @@ impl Model {
             Step::Note { key, value: Some(value) } => drop(self.notes.insert(note(*key), value.clone())),
             Step::Note { key, value: None } => drop(self.notes.remove(&note(*key))),
             Step::Cluster { state } => self.cluster = Some(state.clone()),
+            Step::Reserve { which, key, until } => {
+                let _ = self.reservations.insert(*which.get(&addresses()), (NOW + until, reservation_key(*key)));
+            }
+            Step::EndReservation { which } => drop(self.reservations.remove(which.get(&addresses()))),
+            Step::EndReservations { ago, most } => {
+                let due = self.reservation_order().into_iter().filter(|(until, _)| *until <= now - ago).take(*most);
+                for (_, address) in due {
+                    self.reservations.remove(&address);
+                }
+            }
             Step::Commit | Step::Drop => {}
         }
+    }
+
+    fn reservation_order(&self) -> BTreeSet<(u64, IpAddr)> {
+        self.reservations.iter().map(|(address, (until, _))| (*until, *address)).collect()
+    }
+
+    fn reservations(&self, wanted: impl Fn(&Reservation) -> bool) -> Vec<Reservation> {
+        let all = self.reservations.iter().map(|(address, (until, key))| Reservation {
+            address: *address,
+            key: key.clone(),
+            until: *until,
+        });
+        all.filter(wanted).collect()
     }
 
     /// What a step would attach: a new container, addresses nobody holds.
@@ -144,8 +182,17 @@ impl Model {
         wanted.sort_unstable();
         wanted.dedup();
         wanted.retain(|address| self.holder(*address).is_none());
-        Some(record(&wanted))
+        let namespace = ["shop", "team", "te"].get(usize::from(who % 4)).map(|name| (*name).to_owned());
+        Some(AttachmentRecord { pod: Pod { namespace, ..Pod::default() }, ..record(&wanted) })
     }
+}
+
+fn former(who: u8) -> FormerHolder {
+    FormerHolder { key: container(who), pod: Pod::default() }
+}
+
+fn reservation_key(key: u8) -> String {
+    ["a", "ab", "shop/web-0"][usize::from(key)].to_owned()
 }
 
 fn note(key: u8) -> String {
@@ -167,7 +214,10 @@ fn take(ledger: &mut impl Ledger, before: &Model, after: &Model, step: &Step, no
         Step::Withdraw { who, cooled_ago } => {
             let known = before.attachments.get(&container(who));
             let first = known.and_then(|record| record.addresses.first());
-            let cooling: Vec<_> = first.iter().filter_map(|address| Some((**address, now - (*cooled_ago)?))).collect();
+            let cools = |address: &&IpAddr| {
+                Some(Cooling { address: **address, since: now - (*cooled_ago)?, last_holder: Some(former(*who)) })
+            };
+            let cooling: Vec<_> = first.iter().filter_map(cools).collect();
             assert_eq!(ledger.withdraw(&container(who), &cooling).unwrap().as_ref(), known);
         }
         Step::EndRest { ago, most } => {
@@ -175,6 +225,19 @@ fn take(ledger: &mut impl Ledger, before: &Model, after: &Model, step: &Step, no
         }
         Step::Note { key, value } => ledger.put_note(&note(*key), value.as_deref()).unwrap(),
         Step::Cluster { state } => ledger.put_cluster_state(state).unwrap(),
+        Step::Reserve { which, key, until } => {
+            let address = *which.get(&addresses());
+            ledger.reserve(&Reservation { address, key: reservation_key(*key), until: NOW + until }).unwrap();
+        }
+        Step::EndReservation { which } => {
+            let address = *which.get(&addresses());
+            let was_there = before.reservations.contains_key(&address);
+            assert_eq!(ledger.end_reservation(address).unwrap(), was_there);
+        }
+        Step::EndReservations { ago, most } => {
+            let ended = before.reservations.len() - after.reservations.len();
+            assert_eq!(ledger.end_reservations(now - ago, *most).unwrap(), ended);
+        }
         Step::Commit | Step::Drop => {}
     }
 }
@@ -194,11 +257,59 @@ fn compare(ledger: &impl LedgerQueries, model: &Model) {
         assert_eq!(ledger.next_unused(range).unwrap(), model.next_unused(range), "unused within {range}");
         let resting: BTreeSet<_> = model.rest_order().into_iter().filter(|(_, a)| range.contains(*a)).collect();
         assert_eq!(ledger.resting_count(range).unwrap(), resting.len() as u64, "resting within {range}");
-        let longest = resting.first().map(|(freed_at, address)| (*address, *freed_at));
+        let longest = resting.iter().find(|(_, address)| !model.reservations.contains_key(address));
+        let longest = longest.map(|(freed_at, address)| (*address, *freed_at));
         assert_eq!(ledger.longest_resting(&[range]).unwrap(), longest, "longest resting within {range}");
     }
     compare_notes(ledger, model);
+    compare_leases(ledger, model);
+    compare_reservations(ledger, model);
     assert_eq!(ledger.cluster_state().unwrap(), model.cluster);
+}
+
+fn compare_leases(ledger: &impl LedgerQueries, model: &Model) {
+    let all = addresses();
+    for address in &all {
+        let holder = ledger.last_holder(*address).unwrap();
+        let expected = model.resting.get(address).map(|since| (model.last_holders[address].clone(), *since));
+        assert_eq!(holder.map(|(holder, since)| (holder.key, since)), expected, "last holder of {address}");
+    }
+    for (first, last) in [(all[0], all[9]), (all[2], all[12]), (all[14], all[20])] {
+        let within = IpRange::new(first, last).unwrap();
+        let mut leases: Vec<IpAddr> = all.iter().copied().filter(|address| model.holder(*address).is_some()).collect();
+        leases.retain(|address| within.contains(*address));
+        leases.truncate(3);
+        let listed = ledger.leases_within(within, 3).unwrap();
+        assert_eq!(listed.iter().map(|(address, _)| *address).collect::<Vec<_>>(), leases, "leases of {within}");
+        assert!(listed.iter().all(|(address, key)| model.holder(*address).as_ref() == Some(key)));
+    }
+    for namespace in ["shop", "team", "te", "none", ""] {
+        let of = |record: &&AttachmentRecord| record.pod.namespace.as_deref() == Some(namespace);
+        let held = model.attachments.values().filter(of).flat_map(|record| record.addresses.iter().copied());
+        let held: BTreeSet<IpAddr> = held.collect();
+        assert_eq!(ledger.lease_count_of_namespace(namespace).unwrap(), held.len() as u64, "count of {namespace:?}");
+        for after in [None, Some(all[3]), Some(all[15])] {
+            let above: Vec<IpAddr> =
+                held.iter().copied().filter(|address| after.is_none_or(|after| *address > after)).take(2).collect();
+            assert_eq!(ledger.leases_of_namespace(namespace, after, 2).unwrap(), above, "leases of {namespace:?}");
+        }
+    }
+}
+
+fn compare_reservations(ledger: &impl LedgerQueries, model: &Model) {
+    assert_eq!(ledger.reservation_count().unwrap(), model.reservations.len() as u64);
+    for address in addresses() {
+        let expected = model.reservations(|reservation| reservation.address == address).pop();
+        assert_eq!(ledger.reservation(address).unwrap(), expected, "reservation of {address}");
+    }
+    for key in (0..3).map(reservation_key) {
+        let expected = model.reservations(|reservation| reservation.key == key);
+        assert_eq!(ledger.reservations_of(&key).unwrap(), expected, "reservations under {key}");
+    }
+    for family in Family::ALL {
+        let expected = model.reservations(|reservation| Family::of(reservation.address) == family);
+        assert_eq!(ledger.reservations_within(family.whole()).unwrap(), expected);
+    }
 }
 
 fn compare_notes(ledger: &impl LedgerQueries, model: &Model) {

@@ -284,7 +284,7 @@ impl From<IpamError> for CniError {
             IpamError::AlreadyAttached { .. } => Code::ALREADY_ALLOCATED,
             IpamError::Refused { refusal, .. } => match refusal {
                 Refusal::Exhausted(_) | Refusal::Unavailable(_) => Code::EXHAUSTED,
-                Refusal::TryAgain(_) => Code::TRY_AGAIN,
+                Refusal::TryAgain { .. } => Code::TRY_AGAIN,
                 Refusal::Denied(_) | Refusal::Other(_) => Code::DENIED,
                 Refusal::InvalidConfig(_) => Code::CONFIG,
             },

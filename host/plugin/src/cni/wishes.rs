@@ -20,8 +20,10 @@ pub(crate) struct Wishes {
     pub(crate) addresses: Vec<IpAddr>,
     /// `runtimeConfig.ipRanges`, for the policy to read.
     pub(crate) ip_ranges: Option<Value>,
-    /// `args.cni.labels`, then the pod's annotations.
-    pub(crate) annotations: BTreeMap<String, String>,
+    /// `args.cni.labels`.
+    pub(crate) args_labels: BTreeMap<String, String>,
+    /// The pod's annotations; none where the runtime sent none at all.
+    pub(crate) pod_annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,7 +53,7 @@ struct WrittenRuntime {
     ip_ranges: Option<Value>,
     /// What containerd sends for the capability of this name.
     #[serde(rename = "io.kubernetes.cri.pod-annotations")]
-    annotations: BTreeMap<String, String>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug)]
@@ -98,9 +100,12 @@ impl Wishes {
                 addresses.push(address);
             }
         }
-        let mut annotations = cni.labels.0;
-        annotations.extend(runtime_config.annotations);
-        Ok(Self { addresses, ip_ranges: runtime_config.ip_ranges, annotations })
+        Ok(Self {
+            addresses,
+            ip_ranges: runtime_config.ip_ranges,
+            args_labels: cni.labels.0,
+            pod_annotations: runtime_config.annotations,
+        })
     }
 }
 
@@ -162,7 +167,8 @@ mod tests {
         let object = r#"{"args":{"cni":{"labels":{"app":"web"}}}}"#;
         assert_eq!(read(list, "").unwrap(), read(object, "").unwrap());
         let text = r#"{"runtimeConfig":{"io.kubernetes.cri.pod-annotations":{"a/b":"c"}}}"#;
-        assert_eq!(read(text, "").unwrap().annotations["a/b"], "c");
+        assert_eq!(read(text, "").unwrap().pod_annotations.unwrap()["a/b"], "c");
+        assert_eq!(read(list, "").unwrap().pod_annotations, None, "nobody told of annotations");
     }
 
     #[test]

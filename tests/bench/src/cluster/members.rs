@@ -123,7 +123,7 @@ impl Members {
             }
         }
         let settings = self.settings(0)?;
-        let policy = Policy::new(&component, &settings, &mut Vec::new())?;
+        let policy = Policy::new(&component, &settings, &settings.context(self.network), &mut Vec::new())?;
         let start = Instant::now();
         let mut cluster = Cluster::new(self.network, &settings, &boot)?;
         let status = cluster.status(&policy, Instant::now() + Duration::from_mins(1), &mut Vec::new())?;
@@ -168,7 +168,7 @@ fn join_one(network: &str, settings: &Settings, component: &Component, boot: &st
     let mut log = Vec::new();
     for tried in 1.. {
         let done = Cluster::new(network, settings, boot).and_then(|mut cluster| {
-            let policy = Policy::new(component, settings, &mut log)?;
+            let policy = Policy::new(component, settings, &settings.context(network), &mut log)?;
             // Room for the node's own address and the container's.
             cluster.ensure(&policy, 2, Instant::now() + PATIENCE, &mut log)
         });

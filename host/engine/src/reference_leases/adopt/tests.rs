@@ -26,7 +26,7 @@ fn nowhere(_: &AttachmentKey) -> Option<String> {
 /// Namespaces whose path says so are there.
 fn circumstances(netns_of: &dyn Fn(&AttachmentKey) -> Option<String>) -> Circumstances<'_> {
     let is_there = &|netns: &str| Some(netns.starts_with("/there/"));
-    Circumstances { boot: "boot", boot_began: BOOT, now: NOW, netns_of, is_there, host_local: true }
+    Circumstances { boot: "boot", boot_began: BOOT, now: NOW, netns_of, is_there }
 }
 
 fn ledger() -> MemoryLedger {
@@ -98,14 +98,6 @@ fn an_address_stays_with_a_living_holder_and_leaves_a_dead_one() {
     let kept: Vec<&str> = adopted.conflicts.iter().map(|conflict| conflict.ours.container_id.as_str()).collect();
     assert_eq!(kept, ["living", "node/me"]);
     assert_eq!(ledger.attachment(&key("dead", "eth0")).unwrap(), None);
-}
-
-#[test]
-fn the_turn_of_the_range_sets_goes_on() {
-    let mut ledger = ledger();
-    let found = Found { last_reserved: vec![(0, "10.0.0.9".parse().unwrap())], ..Found::default() };
-    adopt(&mut ledger, &found, &circumstances(&nowhere)).unwrap();
-    assert_eq!(ledger.note("last/0").unwrap().as_deref(), Some(&b"10.0.0.9"[..]));
 }
 
 proptest! {

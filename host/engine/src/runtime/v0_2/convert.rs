@@ -4,10 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::bindings::gingham::ipam::{addresses as wit, attachment as wit_attachment};
+use super::bindings::gingham::ipam::addresses as wit;
 use crate::address::IpRange;
-use crate::attachment::{Dns, Problem, Refusal, Route};
-use crate::pool::Edges;
+use crate::attachment::Dns;
 
 /// A value of a policy that stands for no address, prefix or range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,16 +69,8 @@ pub(crate) fn prefix_out(prefix: IpNet) -> wit::IpPrefix {
     wit::IpPrefix { address: address_out(prefix.addr()), length: prefix.prefix_len() }
 }
 
-pub(crate) fn route_in(route: wit::Route) -> Result<Route, BadValue> {
-    Ok(Route {
-        destination: prefix_in(route.destination)?,
-        gateway: route.gateway.map(address_in).transpose()?,
-        mtu: route.mtu,
-        advmss: route.advmss,
-        priority: route.priority,
-        table: route.table,
-        scope: route.scope,
-    })
+pub(crate) fn range_out(range: IpRange) -> wit::IpRange {
+    wit::IpRange { first: address_out(range.first()), last: address_out(range.last()) }
 }
 
 pub(crate) fn dns_in(dns: wit::Dns) -> Dns {
@@ -91,15 +82,8 @@ pub(crate) fn dns_out(dns: &Dns) -> wit::Dns {
     wit::Dns { nameservers, domain, search, options }
 }
 
-pub(crate) fn edges_in(edges: wit_attachment::Edges) -> Edges {
-    match edges {
-        wit_attachment::Edges::Reserved => Edges::Reserved,
-        wit_attachment::Edges::Allowed => Edges::Allowed,
-    }
-}
-
 /// Bytes kept of what a policy tells people.
-const MESSAGE_BYTES: usize = 1024;
+pub(crate) const MESSAGE_BYTES: usize = 1024;
 
 /// A policy's text as people may see it: one line without terminal commands, cut at `most` bytes. A panic has line breaks,
 /// which are spaces then; other control characters are escaped.
@@ -111,21 +95,4 @@ pub(crate) fn one_line(text: &str, most: usize) -> String {
         line.push('…');
     }
     line
-}
-
-pub(crate) fn problem_in(problem: &wit_attachment::Problem) -> Problem {
-    Problem { key: one_line(&problem.key, MESSAGE_BYTES), message: one_line(&problem.message, MESSAGE_BYTES) }
-}
-
-pub(crate) fn refusal_in(refusal: wit_attachment::Refusal) -> Refusal {
-    use wit_attachment::Refusal as Wit;
-    let told = |text: String| one_line(&text, MESSAGE_BYTES);
-    match refusal {
-        Wit::Exhausted(text) => Refusal::Exhausted(told(text)),
-        Wit::Unavailable(text) => Refusal::Unavailable(told(text)),
-        Wit::TryAgain(text) => Refusal::TryAgain(told(text)),
-        Wit::Denied(text) => Refusal::Denied(told(text)),
-        Wit::InvalidConfig(problem) => Refusal::InvalidConfig(problem_in(&problem)),
-        Wit::Other(text) => Refusal::Other(told(text)),
-    }
 }

@@ -1,16 +1,18 @@
-//! A policy's own notes: small, kept per network, committed together with the leases a call asks for or not at all.
+//! A policy's own state: small keys and values, kept per network, committed together with the leases a call asks for or not at all.
 
 use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::plain::gingham::ipam::memory as wit;
+use crate::bindings::policy::gingham::ipam::state as wit;
+use crate::host;
 
-/// Why a note was not taken.
+/// Why a value was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MemoryError {
-    /// The network's notes would grow beyond 1 MiB.
+#[non_exhaustive]
+pub enum StateError {
+    /// The network's state would grow beyond 1 MiB.
     Full,
     /// The key is empty or longer than 256 bytes.
     BadKey,
@@ -20,10 +22,10 @@ pub enum MemoryError {
     Other(String),
 }
 
-impl fmt::Display for MemoryError {
+impl fmt::Display for StateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Full => "the policy's memory of this network is full (1 MiB)",
+            Self::Full => "the policy's state of this network is full (1 MiB)",
             Self::BadKey => "the key is empty or longer than 256 bytes",
             Self::BadValue => "the value is longer than 64 KiB or has no JSON form",
             Self::Other(other) => other,
@@ -31,48 +33,51 @@ impl fmt::Display for MemoryError {
     }
 }
 
-impl std::error::Error for MemoryError {}
+impl std::error::Error for StateError {}
 
-/// The bytes of a note.
+/// The bytes of a value.
 pub fn get_bytes(key: &str) -> Option<Vec<u8>> {
+    host::called();
     wit::get(key)
 }
 
-/// Sets a note.
+/// Sets a value.
 ///
 /// # Errors
-/// [`MemoryError`]
-pub fn set_bytes(key: &str, value: &[u8]) -> Result<(), MemoryError> {
+/// [`StateError`]
+pub fn set_bytes(key: &str, value: &[u8]) -> Result<(), StateError> {
+    host::called();
     wit::set(key, value).map_err(|error| match error {
-        wit::MemoryError::Full => MemoryError::Full,
-        wit::MemoryError::BadKey => MemoryError::BadKey,
-        wit::MemoryError::TooLong => MemoryError::BadValue,
-        wit::MemoryError::Other(other) => MemoryError::Other(other),
+        wit::StateError::Full => StateError::Full,
+        wit::StateError::BadKey => StateError::BadKey,
+        wit::StateError::TooLong => StateError::BadValue,
+        wit::StateError::Other(other) => StateError::Other(other),
     })
 }
 
-/// The value of a note, as JSON. None as well if the note is not of this type: notes are a policy's own, and an older
-/// version of it may have written them.
+/// A value, from JSON. None as well if it is not of this type: an older version of the policy may have written it.
 pub fn get<T: DeserializeOwned>(key: &str) -> Option<T> {
     serde_json::from_slice(&get_bytes(key)?).ok()
 }
 
-/// Sets a note to a value, as JSON.
+/// Sets a value, as JSON.
 ///
 /// # Errors
-/// [`MemoryError`]
-pub fn set<T: Serialize>(key: &str, value: &T) -> Result<(), MemoryError> {
-    let bytes = serde_json::to_vec(value).map_err(|_| MemoryError::BadValue)?;
+/// [`StateError`]
+pub fn set<T: Serialize>(key: &str, value: &T) -> Result<(), StateError> {
+    let bytes = serde_json::to_vec(value).map_err(|_| StateError::BadValue)?;
     set_bytes(key, &bytes)
 }
 
-/// Forgets a note.
+/// Forgets a key.
 pub fn delete(key: &str) {
+    host::called();
     wit::delete(key);
 }
 
 /// The keys with this prefix, in byte order.
 pub fn keys(prefix: &str) -> impl Iterator<Item = String> {
+    host::called();
     let mut page = wit::keys(prefix, None).into_iter();
     let prefix = prefix.to_owned();
     let mut last = None;
