@@ -33,7 +33,7 @@ fn result(text: &str, result: &Value) -> String {
     text
 }
 
-/// An error's keys: ours has its version first ("Codes of errors"), and perhaps other details.
+/// An error's keys: ours has its version first ("Error codes"), and perhaps other details.
 fn error(text: &str, both_have_details: bool) -> String {
     let is_left_out =
         |line: &str| line.starts_with("\"cniVersion\"") || !both_have_details && line.starts_with("\"details\"");

@@ -20,10 +20,10 @@ pub(crate) struct Tolerance {
 
 /// The table. The first one that applies counts.
 pub(crate) const TOLERATED: &[Tolerance] = &[
-    goes_on("Codes of errors", |fact| fact.place == Place::Code),
-    goes_on("Words of errors", |fact| is_sentence(fact, "OwnWords")),
-    goes_on("Which fault is told first", |fact| is_sentence(fact, "OtherFault")),
-    ends("An address rests before it is used again", rests),
+    goes_on("Error codes", |fact| fact.place == Place::Code),
+    goes_on("Error texts", |fact| is_sentence(fact, "OwnWords")),
+    goes_on("Which error is reported first", |fact| is_sentence(fact, "OtherFault")),
+    ends("An address cools before it is used again", rests),
     goes_on("Newer than the plugins compared with", newer),
     ends("Newer than the plugins compared with", newer_key),
     ends("Newer than the plugins compared with", newer_version),
@@ -40,7 +40,7 @@ pub(crate) const TOLERATED: &[Tolerance] = &[
     goes_on("The bridge's hardware address", address_of_bridge),
     ends("What others have made stays", stays),
     goes_on("Routes have all their attributes", route_attributes),
-    goes_on("A route of IPv6 is told as the kernel has it", route_prefix),
+    goes_on("An IPv6 route is reported as the kernel has it", route_prefix),
     ends("More is accepted", more_is_accepted),
     ends("A default route comes once", default_route_once),
     ends("What would not work is refused before anything is touched", refused_early),
