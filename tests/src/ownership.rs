@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gingham_engine::ledger::LedgerQueries;
-use gingham_engine::ownership::cluster::Cluster;
-use gingham_engine::ownership::local::{LocalState, Standing};
-use gingham_engine::ownership::shared_store::{Call, Reply, SharedStore};
-use gingham_engine::settings::etcd::{EtcdSettings, PREFIX};
 use gingham_engine::store::Store;
 use gingham_etcd::Etcd;
+use gingham_ownership::cluster::Cluster;
+use gingham_ownership::etcd_settings::{EtcdSettings, PREFIX};
+use gingham_ownership::local::{LocalState, Standing};
+use gingham_ownership::shared_store::{Call, Reply, SharedStore};
 use ipnet::IpNet;
 
 use crate::node::DATA;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use gingham_engine::ipam::IpamError;
-use gingham_engine::ownership::claim::Chooser;
-use gingham_engine::ownership::grid::Picture;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
+use gingham_ownership::claim::Chooser;
+use gingham_ownership::grid::Picture;
 use ipnet::IpNet;
 
 use crate::Policy;

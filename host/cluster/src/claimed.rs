@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use gingham_engine::address::IpRange;
 use gingham_engine::ledger::LedgerQueries;
-use gingham_engine::ownership::error::ClusterError;
-use gingham_engine::ownership::grid::Picture;
-use gingham_engine::ownership::local::{LocalState, Standing};
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::settings::cluster::StoreSettings;
+use gingham_ownership::error::ClusterError;
+use gingham_ownership::grid::Picture;
+use gingham_ownership::local::{LocalState, Standing};
 
 use crate::error::{Fault, settings};
 use crate::state::{Kept, is_new};

@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gingham_engine::ownership::shared_store::{Call, Record, Reply, SharedStore, StoreFault, Version};
 use gingham_net::short_name;
+use gingham_ownership::shared_store::{Call, Record, Reply, SharedStore, StoreFault, Version};
 use gingham_untrusted::file;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;

@@ -5,10 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gingham_engine::ledger::Ledger;
-use gingham_engine::ownership::local::LocalState;
-use gingham_engine::ownership::shared_store::{Call, Reply, StoreFault};
-use gingham_engine::ownership::task::{Step, Task};
 use gingham_engine::store::{Store, StoreLedger};
+use gingham_ownership::local::LocalState;
+use gingham_ownership::shared_store::{Call, Reply, StoreFault};
+use gingham_ownership::task::{Step, Task};
 
 use crate::error::Fault;
 use crate::{Cluster, now};

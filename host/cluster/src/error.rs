@@ -4,12 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use gingham_engine::ipam::IpamError;
-use gingham_engine::ownership::error::ClusterError;
-use gingham_engine::ownership::shared_store::StoreFault;
 use gingham_engine::settings::SettingsError;
 use gingham_engine::store::StoreError;
 use gingham_net::NetError;
 use gingham_net::netlink::NetlinkError;
+use gingham_ownership::error::ClusterError;
+use gingham_ownership::shared_store::StoreFault;
 
 /// Why a cluster's part of the work is not done.
 #[derive(Debug, thiserror::Error)]

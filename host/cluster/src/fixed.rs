@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use gingham_engine::address::IpRange;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
-use gingham_engine::ownership::grid::Picture;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
 use gingham_engine::settings::cluster::StoreSettings;
+use gingham_ownership::grid::Picture;
 use sha2::{Digest as _, Sha256};
 
 use crate::claimed::{Blocks, Claimed};

@@ -1,7 +1,7 @@
 //! A network's cluster, from its settings: who this node is, which store has the truth, and what this node may hand out
 //! without asking it.
 //!
-//! The rules are in [`gingham_engine::ownership`], as tasks that do no I/O. Here they are driven: each step under the
+//! The rules are in [`gingham_ownership`], as tasks that do no I/O. Here they are driven: each step under the
 //! local store's lock and durable before its call leaves, each call within a deadline. Three users:
 //!
 //! - the plugin asks what is [`Cluster::claimed`] in the transaction of an ADD, which costs no network; only where that
@@ -28,11 +28,11 @@ mod ways;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gingham_engine::cluster_policy::ClusterPolicy;
-use gingham_engine::ownership::shared_store::SharedStore;
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::{ClusterSettings, StoreSettings};
 use gingham_engine::store::StoreLedger;
 use gingham_etcd::Etcd;
+use gingham_ownership::shared_store::SharedStore;
 
 pub use administration::{MemberStatus, Status, Usage};
 pub use claimed::{Blocks, Claimed};

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use gingham_engine::ownership::join::Identity;
 use gingham_engine::settings::cluster::{ClusterSettings, Reach, is_node_name};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{address, route};
+use gingham_ownership::join::Identity;
 use gingham_untrusted::file::read_text;
 use rustix::rand::{GetRandomFlags, getrandom};
 

@@ -2,16 +2,16 @@
 
 use std::time::Instant;
 
-use gingham_engine::ownership::beat::Beat;
-use gingham_engine::ownership::claim::{Claim, ClaimError};
-use gingham_engine::ownership::error::ClusterError;
-use gingham_engine::ownership::join::{Join, Joined};
-use gingham_engine::ownership::local::LocalState;
-use gingham_engine::ownership::release::{Release, Released};
-use gingham_engine::ownership::sync::{Sync, SyncError, Synced};
-use gingham_engine::ownership::takeover::Sighting;
 use gingham_engine::runtime::LogLine;
 use gingham_engine::settings::cluster::StoreSettings;
+use gingham_ownership::beat::Beat;
+use gingham_ownership::claim::{Claim, ClaimError};
+use gingham_ownership::error::ClusterError;
+use gingham_ownership::join::{Join, Joined};
+use gingham_ownership::local::LocalState;
+use gingham_ownership::release::{Release, Released};
+use gingham_ownership::sync::{Sync, SyncError, Synced};
+use gingham_ownership::takeover::Sighting;
 use ipnet::IpNet;
 
 use crate::chooser::PolicyChooser;
@@ -87,7 +87,7 @@ impl Cluster<'_> {
     }
 
     /// Joins if this node is no member and has not left by itself. `watched`: what was seen of its name when
-    /// [`ClusterError::Suspicious`] was the answer, at least [`gingham_engine::ownership::beat::WATCH`] milliseconds ago.
+    /// [`ClusterError::Suspicious`] was the answer, at least [`gingham_ownership::beat::WATCH`] milliseconds ago.
     ///
     /// # Errors
     /// [`Fault`]

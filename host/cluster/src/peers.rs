@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use gingham_engine::ownership::cluster::Cluster;
+use gingham_ownership::cluster::Cluster;
 use ipnet::IpNet;
 
 /// Another node: where it is and what lies behind it.

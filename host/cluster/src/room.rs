@@ -2,9 +2,9 @@
 
 use gingham_engine::address::{IpRange, number};
 use gingham_engine::ledger::LedgerQueries;
-use gingham_engine::ownership::grid::Grid;
 use gingham_engine::pool::Pools;
 use gingham_engine::ranges::RangeSet;
+use gingham_ownership::grid::Grid;
 use ipnet::IpNet;
 
 use crate::Fault;

@@ -1,7 +1,7 @@
 //! What this node keeps of a network's cluster in its local store: one JSON value, of one of two kinds.
 
 use gingham_engine::ledger::{Ledger, LedgerQueries};
-use gingham_engine::ownership::local::{LocalState, Standing};
+use gingham_ownership::local::{LocalState, Standing};
 use serde::{Deserialize, Serialize};
 
 use crate::Cluster;

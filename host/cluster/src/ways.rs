@@ -1,8 +1,8 @@
 //! The ways to the other nodes, as the kernel is to have them.
 
-use gingham_engine::ownership::cluster::Cluster as Records;
 use gingham_engine::settings::cluster::Reach;
 use gingham_net::reach::{self, Mode, Wanted, device_mac};
+use gingham_ownership::cluster::Cluster as Records;
 use ipnet::IpNet;
 
 use crate::{Cluster, Fault, machine, peers};

@@ -13,10 +13,10 @@ use crate::attachment::{Context, Problem, Refusal};
 use crate::ipam::{self, ClusterFault, IpamError, call_error};
 use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
-use crate::ownership::grid::{Grid, Picture};
 use crate::pool::{Pool, Pools};
 use crate::runtime::{CallError, LogLine, Policy, Session, Usage};
 use crate::settings::Settings;
+use gingham_ownership::grid::{Grid, Picture};
 
 /// Grids a network may have.
 const MOST_GRIDS: usize = 64;

@@ -184,7 +184,7 @@ pub trait LedgerQueries {
     /// O(log n) for each range and network, and for each such address.
     fn held_by_others(&self, within: &[IpRange], link: Option<&str>) -> Result<Vec<(IpAddr, String)>, StoreError>;
 
-    /// What this node knows of the network's cluster: the bytes of a [`LocalState`](crate::ownership::local::LocalState).
+    /// What this node knows of the network's cluster: the bytes of a [`LocalState`](gingham_ownership::local::LocalState).
     fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError>;
 }
 

@@ -4,7 +4,6 @@
 //! leases ([`ledger`], kept durable by [`store`]) and lets nothing through that the [`guard`] does not agree with.
 //! There is no kernel networking here and no CNI.
 
-pub mod address;
 pub mod attachment;
 pub mod boot_id;
 pub mod cluster_policy;
@@ -20,12 +19,12 @@ pub mod library;
 pub mod memory_ledger;
 pub mod network_view;
 pub mod occupied;
-pub mod ownership;
 pub mod pool;
-pub mod ranges;
 pub mod reference_leases;
 pub mod runtime;
 pub mod settings;
 pub mod signals;
 pub mod store;
 mod store_error;
+
+pub use gingham_ownership::{address, ranges};

@@ -12,8 +12,7 @@ use crate::runtime::Limits;
 
 pub mod cluster;
 pub mod data_dir;
-pub mod endpoint;
-pub mod etcd;
+mod etcd;
 
 use cluster::{ClusterSettings, Reach};
 pub use data_dir::{DATA_DIR, default_data_dir, default_library};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use gingham_engine::ownership::shared_store::{Call, Record, Reply, Version};
+use gingham_ownership::shared_store::{Call, Record, Reply, Version};
 
 use crate::Seen;
 use crate::failure::Failure;

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use gingham_engine::ownership::shared_store::StoreFault;
-use gingham_engine::settings::endpoint::Endpoint;
+use gingham_ownership::endpoint::Endpoint;
+use gingham_ownership::shared_store::StoreFault;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Ping, PingPong, Reason, RecvStream};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};

@@ -1,7 +1,7 @@
 //! Why an endpoint did not do what it was asked, and whether it may still have done it.
 
-use gingham_engine::ownership::shared_store::{Reply, StoreFault};
-use gingham_engine::settings::endpoint::Endpoint;
+use gingham_ownership::endpoint::Endpoint;
+use gingham_ownership::shared_store::{Reply, StoreFault};
 
 /// One endpoint's failure.
 #[derive(Debug, Clone, PartialEq, Eq)]

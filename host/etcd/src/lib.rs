@@ -16,8 +16,8 @@ mod tls;
 
 use std::time::Instant;
 
-use gingham_engine::ownership::shared_store::{Call, Reply, SharedStore, StoreFault};
-use gingham_engine::settings::etcd::EtcdSettings;
+use gingham_ownership::etcd_settings::EtcdSettings;
+use gingham_ownership::shared_store::{Call, Reply, SharedStore, StoreFault};
 use tokio::runtime::{Builder, Runtime};
 
 use failure::{Doubt, Failure, Scope};

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use gingham_engine::ownership::shared_store::{Record, Reply, StoreFault, Version};
+use gingham_ownership::shared_store::{Record, Reply, StoreFault, Version};
 
 use crate::Seen;
 use crate::connection::CallError;

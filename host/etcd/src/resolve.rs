@@ -5,8 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use gingham_engine::ownership::shared_store::StoreFault;
-use gingham_engine::settings::endpoint::Endpoint;
+use gingham_ownership::endpoint::Endpoint;
+use gingham_ownership::shared_store::StoreFault;
 
 /// The addresses of an endpoint. The system's resolver knows no deadline, so it works on a thread that is left behind if
 /// it takes too long.

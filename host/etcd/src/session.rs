@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use gingham_engine::ownership::shared_store::StoreFault;
-use gingham_engine::settings::endpoint::Endpoint;
-use gingham_engine::settings::etcd::{EtcdSettings, Login, Password};
+use gingham_ownership::endpoint::Endpoint;
+use gingham_ownership::etcd_settings::{EtcdSettings, Login, Password};
+use gingham_ownership::shared_store::StoreFault;
 use gingham_untrusted::file::read_text;
 use http::HeaderValue;
 use tokio::runtime::Runtime;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gingham_engine::ownership::shared_store::StoreFault;
-use gingham_engine::settings::endpoint::Endpoint;
-use gingham_engine::settings::etcd::TlsFiles;
+use gingham_ownership::endpoint::Endpoint;
+use gingham_ownership::etcd_settings::TlsFiles;
+use gingham_ownership::shared_store::StoreFault;
 use gingham_untrusted::file;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;

@@ -12,13 +12,13 @@ use gingham_cluster::{Claimed, Cluster, Fault, Policy as Dividing};
 use gingham_engine::attachment::{AttachmentKey, Context, Labels, Pod, PodFacts, Refusal, Request, Requester};
 use gingham_engine::ipam::{self, Granted, IpamError, Prepared};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
-use gingham_engine::ownership::error::ClusterError;
 use gingham_engine::pool::Pools;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::Reach;
 use gingham_engine::store::StoreLedger;
 use gingham_net::reach;
+use gingham_ownership::error::ClusterError;
 
 use crate::allotment::Allotment;
 use crate::cni::error::{CniError, Code};

@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use gingham_cluster::{Cluster, Fault, Policy as Dividing};
-use gingham_engine::ownership::grid::Grid;
-use gingham_engine::ownership::sync::SyncError;
 use gingham_engine::settings::Settings;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::reach::{self, Mode, Report};
+use gingham_ownership::grid::Grid;
+use gingham_ownership::sync::SyncError;
 
 use crate::cluster::Allocation;
 use crate::cni::error::{CniError, Code};

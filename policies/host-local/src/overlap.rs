@@ -38,7 +38,8 @@ fn touches_any(sorted: &[&PoolRange], range: &PoolRange) -> bool {
 /// The indices of the ranges, the lowest first address first. By a heap: the code of the library's sort is 10 kB, and all
 /// of a policy is loaded for each container.
 fn in_order(ranges: &[&PoolRange]) -> Vec<usize> {
-    let heap: BinaryHeap<(IpAddr, usize)> = ranges.iter().enumerate().map(|(index, it)| (it.range().first(), index)).collect();
+    let heap: BinaryHeap<(IpAddr, usize)> =
+        ranges.iter().enumerate().map(|(index, it)| (it.range().first(), index)).collect();
     heap.into_sorted_vec().into_iter().map(|(_, index)| index).collect()
 }
 

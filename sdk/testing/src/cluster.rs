@@ -7,9 +7,9 @@ use gingham_engine::address::IpRange;
 use gingham_engine::cluster_policy::{ClusterPolicy, Proposal};
 use gingham_engine::ipam::{self, IpamError, PoolRoom};
 use gingham_engine::memory_ledger::MemoryLedger;
-use gingham_engine::ownership::grid::Picture;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
+use gingham_ownership::grid::Picture;
 use ipnet::IpNet;
 
 use crate::Network;

@@ -1,8 +1,8 @@
 //! Who says which block to claim next.
 
 use gingham_engine::address::IpRange;
-use gingham_engine::ownership::claim::Chooser;
-use gingham_engine::ownership::grid::Picture;
+use gingham_ownership::claim::Chooser;
+use gingham_ownership::grid::Picture;
 use ipnet::IpNet;
 
 use crate::policy::WeaveSplit;

@@ -7,7 +7,7 @@ use gingham_engine::address::{IpRange, successor};
 use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
-use gingham_engine::ownership::local::LocalState;
+use gingham_ownership::local::LocalState;
 
 /// A node's durable store, as far as tasks and containers need it.
 pub trait Disk {

@@ -1,6 +1,6 @@
 //! Decides at random what happens next, often enough something bad.
 
-use gingham_engine::ownership::local::Standing;
+use gingham_ownership::local::Standing;
 
 use crate::decision::{Decision, What};
 use crate::disk::Disk;

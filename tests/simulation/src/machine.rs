@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use gingham_engine::ownership::beat::Beat;
-use gingham_engine::ownership::join::Identity;
-use gingham_engine::ownership::local::LocalState;
-use gingham_engine::ownership::takeover::Sighting;
+use gingham_ownership::beat::Beat;
+use gingham_ownership::join::Identity;
+use gingham_ownership::local::LocalState;
+use gingham_ownership::takeover::Sighting;
 use ipnet::IpNet;
 
 use crate::disk::{Disk, Rest};

@@ -4,8 +4,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use gingham_engine::ownership::local::Standing;
-use gingham_engine::ownership::rules::Rules;
+use gingham_ownership::local::Standing;
+use gingham_ownership::rules::Rules;
 
 use crate::chooser::Native;
 use crate::decision::{Decision, What};

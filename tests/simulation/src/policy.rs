@@ -9,14 +9,14 @@ use gingham_engine::attachment::{Context, Labels, Pod, PodFacts, Refusal, Reques
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::ipam::{self, IpamError};
 use gingham_engine::memory_ledger::MemoryLedger;
-use gingham_engine::ownership::cluster::Cluster;
-use gingham_engine::ownership::grid::{Grid, Picture};
-use gingham_engine::ownership::local::LocalState;
-use gingham_engine::ownership::shared_store::Reply;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{Limits, Policy, Runtime};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::Reach;
+use gingham_ownership::cluster::Cluster;
+use gingham_ownership::grid::{Grid, Picture};
+use gingham_ownership::local::LocalState;
+use gingham_ownership::shared_store::Reply;
 use ipnet::IpNet;
 
 use crate::chooser::Exhausted;

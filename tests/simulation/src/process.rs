@@ -1,16 +1,16 @@
 //! A process of a node: one task of the engine, and the call it waits for.
 
-use gingham_engine::ownership::beat::Beat;
-use gingham_engine::ownership::claim::{Claim, ClaimError, Claimed};
-use gingham_engine::ownership::error::ClusterError;
-use gingham_engine::ownership::join::{Join, Joined};
-use gingham_engine::ownership::leave::Leave;
-use gingham_engine::ownership::local::LocalState;
-use gingham_engine::ownership::release::{Release, Released};
-use gingham_engine::ownership::shared_store::{Call, Reply};
-use gingham_engine::ownership::sync::{Sync, SyncError, Synced};
-use gingham_engine::ownership::takeover::{Look, Sighting, TakenOver, Takeover};
-use gingham_engine::ownership::task::{Step, Task};
+use gingham_ownership::beat::Beat;
+use gingham_ownership::claim::{Claim, ClaimError, Claimed};
+use gingham_ownership::error::ClusterError;
+use gingham_ownership::join::{Join, Joined};
+use gingham_ownership::leave::Leave;
+use gingham_ownership::local::LocalState;
+use gingham_ownership::release::{Release, Released};
+use gingham_ownership::shared_store::{Call, Reply};
+use gingham_ownership::sync::{Sync, SyncError, Synced};
+use gingham_ownership::takeover::{Look, Sighting, TakenOver, Takeover};
+use gingham_ownership::task::{Step, Task};
 
 use crate::chooser::{AnyChooser, Exhausted};
 

@@ -1,6 +1,6 @@
 //! A run: a case, and what came of it.
 
-use gingham_engine::ownership::rules::{Rule, Rules};
+use gingham_ownership::rules::{Rule, Rules};
 use serde::{Deserialize, Serialize};
 
 use crate::decision::Decision;

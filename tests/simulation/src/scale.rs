@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use gingham_engine::ownership::rules::Rules;
+use gingham_ownership::rules::Rules;
 use ipnet::IpNet;
 
 use crate::chooser::share;

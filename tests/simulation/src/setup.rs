@@ -1,7 +1,7 @@
 //! What a simulated cluster is made of.
 
-use gingham_engine::ownership::grid::Grid;
-use gingham_engine::ownership::rules::Rules;
+use gingham_ownership::grid::Grid;
+use gingham_ownership::rules::Rules;
 
 use crate::chooser::Native;
 use crate::policy::WeaveSplit;

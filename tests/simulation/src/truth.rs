@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use gingham_engine::ownership::local::Standing;
-use gingham_engine::ownership::record::{self, BlockRecord, Key, MemberRecord};
-use gingham_engine::ownership::shared_store::{Call, Reply};
+use gingham_ownership::local::Standing;
+use gingham_ownership::record::{self, BlockRecord, Key, MemberRecord};
+use gingham_ownership::shared_store::{Call, Reply};
 use ipnet::IpNet;
 
 use crate::disk::Disk;

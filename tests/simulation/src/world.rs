@@ -6,10 +6,10 @@ use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use gingham_engine::address::{IpRange, predecessor, successor};
-use gingham_engine::ownership::local::Standing;
-use gingham_engine::ownership::record::Key;
-use gingham_engine::ownership::records::Records;
-use gingham_engine::ownership::shared_store::{Call, Reply, StoreFault};
+use gingham_ownership::local::Standing;
+use gingham_ownership::record::Key;
+use gingham_ownership::records::Records;
+use gingham_ownership::shared_store::{Call, Reply, StoreFault};
 
 use crate::decision::{Decision, What};
 use crate::disk::Disk;

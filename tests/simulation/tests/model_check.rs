@@ -1,7 +1,7 @@
 //! Every order of things in a very small cluster: with all rules nothing is wrong; without one, an address is in use on
 //! both nodes, and the shortest way there is shown.
 
-use gingham_engine::ownership::rules::{Rule, Rules};
+use gingham_ownership::rules::{Rule, Rules};
 use gingham_simulation::model::{Bounds, Scenario};
 
 /// More states than any scenario has.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use gingham_engine::ownership::cluster::Cluster;
+use gingham_ownership::cluster::Cluster;
 use gingham_tests::cni::{Cni, Outcome, addresses};
 use gingham_tests::kernel;
 use gingham_tests::networks;

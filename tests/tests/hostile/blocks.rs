@@ -6,11 +6,11 @@ use std::sync::Arc;
 use gingham_engine::address::IpRange;
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::ipam::IpamError;
-use gingham_engine::ownership::grid::Picture;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::store::StoreLedger;
+use gingham_ownership::grid::Picture;
 use gingham_tests::guests::guest;
 use serde_json::{Map, json};
 

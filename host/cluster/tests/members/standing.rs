@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use gingham_cluster::{Claimed, Fault};
-use gingham_engine::ownership::error::ClusterError;
-use gingham_engine::ownership::local::Standing;
-use gingham_engine::ownership::record::Membership;
+use gingham_ownership::error::ClusterError;
+use gingham_ownership::local::Standing;
+use gingham_ownership::record::Membership;
 
 use crate::ground::{Site, deadline};
 
@@ -86,7 +86,7 @@ fn beats_go_on_and_are_seen() {
     let site = Site::new();
     let a = site.node("a");
     a.ensure().unwrap();
-    let mut beat = gingham_engine::ownership::beat::Beat::new();
+    let mut beat = gingham_ownership::beat::Beat::new();
     let mut seen = Vec::new();
     for _ in 0..3 {
         a.cluster().beat(&mut beat, deadline()).unwrap();

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
-use gingham_engine::ownership::local::Standing;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{address, link, reach};
+use gingham_ownership::local::Standing;
 use ipnet::IpNet;
 use serde::Serialize;
 

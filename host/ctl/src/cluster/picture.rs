@@ -3,7 +3,7 @@
 use std::fmt;
 
 use gingham_engine::address::IpRange;
-use gingham_engine::ownership::grid::Grid;
+use gingham_ownership::grid::Grid;
 use gingham_untrusted::text;
 use ipnet::IpNet;
 

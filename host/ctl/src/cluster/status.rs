@@ -6,12 +6,12 @@ use std::path::Path;
 
 use gingham_cluster::{Fault, Status, Usage};
 use gingham_engine::address::IpRange;
-use gingham_engine::ownership::grid::Grid;
-use gingham_engine::ownership::local::LocalState;
-use gingham_engine::ownership::record::Membership;
 use gingham_engine::settings::cluster::{Reach, StoreSettings};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::reach::{self, KeptRoute};
+use gingham_ownership::grid::Grid;
+use gingham_ownership::local::LocalState;
+use gingham_ownership::record::Membership;
 use ipnet::IpNet;
 use serde::Serialize;
 

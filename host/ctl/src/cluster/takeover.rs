@@ -4,10 +4,10 @@ use std::io;
 use std::path::Path;
 
 use gingham_cluster::Status;
-use gingham_engine::ownership::beat::WATCH;
-use gingham_engine::ownership::error::ClusterError;
-use gingham_engine::ownership::record::{MemberRecord, Membership};
-use gingham_engine::ownership::takeover::TakenOver;
+use gingham_ownership::beat::WATCH;
+use gingham_ownership::error::ClusterError;
+use gingham_ownership::record::{MemberRecord, Membership};
+use gingham_ownership::takeover::TakenOver;
 use ipnet::IpNet;
 use serde::Serialize;
 

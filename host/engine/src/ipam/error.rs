@@ -7,10 +7,10 @@ use ipnet::IpNet;
 use crate::address::IpRange;
 use crate::attachment::{AttachmentKey, Problem, Refusal};
 use crate::guard::GuardError;
-use crate::ownership::grid::Grid;
 use crate::pool::PoolError;
 use crate::runtime::{CallError, Policy, PolicyFault, ProcessError};
 use crate::store_error::StoreError;
+use gingham_ownership::grid::Grid;
 
 /// Problems of a configuration in one message.
 const PROBLEMS_SHOWN: usize = 10;

@@ -6,12 +6,12 @@ use super::error::{IpamError, call_error};
 use crate::attachment::Context;
 use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
-use crate::ownership::grid::Picture;
 use crate::pool::Pools;
 use crate::ranges::RangeSet;
 use crate::runtime::view::{LeaseView, ViewError};
 use crate::runtime::{LogLine, Policy, Session};
 use crate::settings::Settings;
+use gingham_ownership::grid::Picture;
 
 /// How full a pool is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

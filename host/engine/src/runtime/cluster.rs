@@ -11,7 +11,7 @@ use super::v0_2::convert;
 use super::view::LeaseView;
 use crate::address::IpRange;
 use crate::attachment::{Context, Problem, Refusal};
-use crate::ownership::grid::Grid;
+use gingham_ownership::grid::Grid;
 
 /// The contract's results, as they come.
 type DeclaredGrids = Result<Vec<wit::Grid>, Vec<Resource<Problem>>>;

@@ -13,8 +13,8 @@ use super::state::{HostState, LogLine};
 use super::v0_2;
 use super::view::LeaseView;
 use crate::attachment::{Adopted, Answer, Context, Ended, Problem, Refusal, Request};
-use crate::ownership::grid::Picture;
 use crate::pool::Pool;
+use gingham_ownership::grid::Picture;
 
 /// The contract's results, as they come.
 type DeclaredPools = Result<Vec<Resource<Pool>>, Vec<Resource<Problem>>>;

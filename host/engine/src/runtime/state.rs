@@ -7,7 +7,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use super::limits::{HOST_CALLS, Meter};
 use super::view::{LeaseView, ViewError};
 use super::weight::Weight;
-use crate::ownership::grid::Picture;
+use gingham_ownership::grid::Picture;
 
 /// How much the operator should care about a line of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

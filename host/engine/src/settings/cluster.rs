@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use gingham_ownership::etcd_settings::EtcdSettings;
 use serde_json::{Map, Value};
 
-use super::etcd::{self, EtcdSettings, file};
+use super::etcd::{self, file};
 use super::{SettingsError, fault, get};
 
 /// How many claimed and free addresses a node keeps when the configuration does not say.
@@ -183,7 +184,7 @@ fn store(object: &Map<String, Value>) -> Result<StoreSettings, SettingsError> {
     match kind.as_str() {
         Some(kind @ "etcd") => {
             refuse(&["members", "directory"], kind)?;
-            Ok(StoreSettings::Etcd(EtcdSettings::parse(object)?))
+            Ok(StoreSettings::Etcd(etcd::parse(object)?))
         }
         Some(kind @ "local") => {
             refuse(&etcd::KEYS, kind)?;

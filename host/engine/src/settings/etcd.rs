@@ -1,80 +1,25 @@
 //! The keys of `ipam.cluster` that say how to reach an etcd.
 
-use std::fmt;
 use std::path::PathBuf;
 
+use gingham_ownership::endpoint::Endpoint;
+use gingham_ownership::etcd_settings::{EtcdSettings, Login, PREFIX, Password, Secret, TlsFiles};
 use serde_json::{Map, Value};
 
-use super::endpoint::Endpoint;
 use super::{SettingsError, fault, get};
-
-/// Where a cluster's records lie in its store when the configuration does not say.
-pub const PREFIX: &str = "/gingham";
 
 /// The keys that mean nothing without an etcd.
 pub(super) const KEYS: [&str; 8] = ["endpoints", "prefix", "user", "password", "passwordFile", "ca", "cert", "key"];
 
-/// How to reach an etcd.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EtcdSettings {
-    /// Client URLs of its members; tried in turn.
-    pub endpoints: Vec<Endpoint>,
-    /// Keys begin so, then `/NETWORK/`: `/gingham`.
-    pub prefix: String,
-    /// Who we are, if it wants to know.
-    pub login: Option<Login>,
-    /// Set if the endpoints are `https`.
-    pub tls: Option<TlsFiles>,
-}
-
-/// A user of etcd.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// `cluster.user`.
-    pub user: String,
-    /// What proves it.
-    pub password: Password,
-}
-
-/// Where the password is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Password {
-    /// Here.
-    Text(Secret),
-    /// In a file that is read when it is needed; a line break at its end does not count.
-    File(PathBuf),
-}
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
-/// Files in PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Certificates of the authorities that may have signed the members' certificates.
-    pub ca: PathBuf,
-    /// Our own certificate with its chain, and its private key, if etcd wants to see one.
-    pub identity: Option<(PathBuf, PathBuf)>,
-}
-
-impl EtcdSettings {
-    /// Reads them out of `cluster`.
-    ///
-    /// # Errors
-    /// [`SettingsError`] names the key.
-    pub(super) fn parse(object: &Map<String, Value>) -> Result<Self, SettingsError> {
-        let endpoints = endpoints(get(object, "endpoints"))?;
-        let tls = tls(object, &endpoints)?;
-        let prefix = get(object, "prefix").map_or(Ok(PREFIX.to_owned()), prefix)?;
-        Ok(Self { endpoints, prefix, login: login(object)?, tls })
-    }
+/// Reads them out of `cluster`.
+///
+/// # Errors
+/// [`SettingsError`] names the key.
+pub(super) fn parse(object: &Map<String, Value>) -> Result<EtcdSettings, SettingsError> {
+    let endpoints = endpoints(get(object, "endpoints"))?;
+    let tls = tls(object, &endpoints)?;
+    let prefix = get(object, "prefix").map_or(Ok(PREFIX.to_owned()), prefix)?;
+    Ok(EtcdSettings { endpoints, prefix, login: login(object)?, tls })
 }
 
 fn endpoints(value: Option<&Value>) -> Result<Vec<Endpoint>, SettingsError> {

@@ -24,7 +24,7 @@
 //! |               |                            | [`FormerHolder`](crate::attachment::FormerHolder)                |
 //! | 6 rest order  | net, time freed, address   | nothing                                                          |
 //! | 7 notes       | net, key                   | the policy's bytes                                               |
-//! | 8 cluster     | net                        | JSON: [`LocalState`](crate::ownership::local::LocalState)        |
+//! | 8 cluster     | net                        | JSON: [`LocalState`](gingham_ownership::local::LocalState)        |
 //! | 9 adoptions   | net                        | JSON: [`Adoption`](crate::reference_leases::Adoption)            |
 //! | 10 reserved   | net, address               | when that ends (u64), the policy's key                           |
 //! | 11 its keys   | net, key NUL, address      | nothing                                                          |

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use etcd_members::{Etcd as Members, Layout, ServerTls};
-use gingham_engine::ownership::shared_store::{Reply, StoreFault};
-use gingham_engine::settings::etcd::{EtcdSettings, TlsFiles};
 use gingham_etcd::Etcd;
+use gingham_ownership::etcd_settings::{EtcdSettings, TlsFiles};
+use gingham_ownership::shared_store::{Reply, StoreFault};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd};
 
 use crate::ground::{LOOPBACK, call, call_within, create, get, refused, settings, with_etcd, written};

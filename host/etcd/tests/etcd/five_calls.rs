@@ -1,7 +1,7 @@
 //! What each call does, answered by a real etcd.
 
-use gingham_engine::ownership::shared_store::{Reply, StoreFault, Version};
 use gingham_etcd::Etcd;
+use gingham_ownership::shared_store::{Reply, StoreFault, Version};
 
 use crate::ground::{
     call, create, delete, get, list, members, record, refused, settings, store, update, with_etcd, written,

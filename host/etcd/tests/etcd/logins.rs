@@ -5,9 +5,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use etcd_members::{Etcd as Members, Layout};
-use gingham_engine::ownership::shared_store::{Reply, StoreFault};
-use gingham_engine::settings::etcd::{EtcdSettings, Login, Password, Secret};
 use gingham_etcd::Etcd;
+use gingham_ownership::etcd_settings::{EtcdSettings, Login, Password, Secret};
+use gingham_ownership::shared_store::{Reply, StoreFault};
 
 use crate::ground::{LOOPBACK, PATIENCE, call, create, get, list, refused, settings, with_etcd, written};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gingham_engine::ownership::shared_store::{Reply, StoreFault, Version};
+use gingham_ownership::shared_store::{Reply, StoreFault, Version};
 
 use crate::ground::{
     call, call_within, create, get, list, members, on_a_host, record, refused, settings, store, until_answered, update,

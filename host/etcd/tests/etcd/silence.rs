@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use gingham_engine::ownership::shared_store::{Reply, StoreFault};
 use gingham_etcd::Etcd;
 use gingham_net::address::{self, DuplicateDetection};
 use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
+use gingham_ownership::shared_store::{Reply, StoreFault};
 
 use crate::ground::{
     call, call_within, create, get, list, members, on_a_host, record, refused, settings, store, unknown,

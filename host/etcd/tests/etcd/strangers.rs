@@ -5,9 +5,9 @@ use std::net::{Shutdown, TcpListener};
 use std::thread;
 use std::time::Duration;
 
-use gingham_engine::ownership::shared_store::StoreFault;
-use gingham_engine::settings::etcd::TlsFiles;
 use gingham_etcd::Etcd;
+use gingham_ownership::etcd_settings::TlsFiles;
+use gingham_ownership::shared_store::StoreFault;
 
 use crate::certificates::Authority;
 use crate::ground::{PATIENCE, call_within, create, members, on_a_host, refused, settings, with_etcd};

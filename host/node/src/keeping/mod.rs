@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use gingham_engine::ownership::beat::PERIOD;
+use gingham_ownership::beat::PERIOD;
 
 pub(crate) use self::status::{State, Status};
 use crate::cluster::{Cluster, Fault};

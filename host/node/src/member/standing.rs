@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use gingham_cluster::Fault as ClusterFault;
-use gingham_engine::ownership::beat::WATCH;
-use gingham_engine::ownership::cluster::Cluster as Records;
-use gingham_engine::ownership::error::ClusterError;
-use gingham_engine::ownership::grid::Grid;
-use gingham_engine::ownership::sync::SyncError;
-use gingham_engine::ownership::takeover::Sighting;
+use gingham_ownership::beat::WATCH;
+use gingham_ownership::cluster::Cluster as Records;
+use gingham_ownership::error::ClusterError;
+use gingham_ownership::grid::Grid;
+use gingham_ownership::sync::SyncError;
+use gingham_ownership::takeover::Sighting;
 use ipnet::IpNet;
 
 use super::{Member, count, deadline, fault};

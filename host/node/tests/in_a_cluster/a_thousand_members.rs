@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use etcd_members::{Etcd as Members, Layout, PACKAGE, PROGRAM};
-use gingham_engine::ownership::grid::Grid;
-use gingham_engine::ownership::record::{
+use gingham_etcd::Etcd;
+use gingham_ownership::etcd_settings::{EtcdSettings, PREFIX};
+use gingham_ownership::grid::Grid;
+use gingham_ownership::record::{
     BlockRecord, LifeRecord, MemberRecord, Membership, block_key, life_key, member_key, write,
 };
-use gingham_engine::ownership::shared_store::{Call, Reply, SharedStore};
-use gingham_engine::settings::etcd::{EtcdSettings, PREFIX};
-use gingham_etcd::Etcd;
+use gingham_ownership::shared_store::{Call, Reply, SharedStore};
 use gingham_tests::site::BETWEEN;
 use serde_json::{Map, json};
 

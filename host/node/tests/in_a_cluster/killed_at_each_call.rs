@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use etcd_members::{Etcd, Layout, PACKAGE, PROGRAM};
-use gingham_engine::ownership::cluster::Cluster;
-use gingham_engine::ownership::local::{BlockState, LocalState};
+use gingham_ownership::cluster::Cluster;
+use gingham_ownership::local::{BlockState, LocalState};
 use gingham_tests::kernel;
 use gingham_tests::ownership::{assert_nothing_lost, assert_owned, handed_out_from, local, records_at};
 use gingham_tests::proxy::{Moment, Proxy};

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use gingham_engine::ownership::beat::PERIOD;
-use gingham_engine::ownership::record::{LifeRecord, life_key, write};
-use gingham_engine::ownership::shared_store::{Call, Reply, SharedStore, Version};
-use gingham_engine::settings::etcd::{EtcdSettings, PREFIX};
 use gingham_etcd::Etcd;
+use gingham_ownership::beat::PERIOD;
+use gingham_ownership::etcd_settings::{EtcdSettings, PREFIX};
+use gingham_ownership::record::{LifeRecord, life_key, write};
+use gingham_ownership::shared_store::{Call, Reply, SharedStore, Version};
 
 /// Connections that the signs of life go through.
 const THREADS: usize = 4;

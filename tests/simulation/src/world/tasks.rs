@@ -1,16 +1,16 @@
 //! The steps of tasks, each under its node's lock, and what they come to.
 
-use gingham_engine::ownership::claim::{Claim, ClaimError};
-use gingham_engine::ownership::error::ClusterError;
-use gingham_engine::ownership::join::Join;
-use gingham_engine::ownership::leave::Leave;
-use gingham_engine::ownership::local::BlockState;
-use gingham_engine::ownership::record::Key;
-use gingham_engine::ownership::release::Release;
-use gingham_engine::ownership::shared_store::{Call, Reply};
-use gingham_engine::ownership::sync::Sync;
-use gingham_engine::ownership::takeover::{Look, Takeover};
-use gingham_engine::ownership::task::{Step, Task};
+use gingham_ownership::claim::{Claim, ClaimError};
+use gingham_ownership::error::ClusterError;
+use gingham_ownership::join::Join;
+use gingham_ownership::leave::Leave;
+use gingham_ownership::local::BlockState;
+use gingham_ownership::record::Key;
+use gingham_ownership::release::Release;
+use gingham_ownership::shared_store::{Call, Reply};
+use gingham_ownership::sync::Sync;
+use gingham_ownership::takeover::{Look, Takeover};
+use gingham_ownership::task::{Step, Task};
 
 use super::{Done, World};
 use crate::chooser::AnyChooser;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use gingham_engine::ownership::beat::WATCH;
+use gingham_ownership::beat::WATCH;
 
 use super::companion::{LOG, last_lines};
 use super::node::{NodeError, Pod, Trial};

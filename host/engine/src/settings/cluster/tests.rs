@@ -1,8 +1,8 @@
 //! What `cluster` and `reach` may say, and what is answered when they say something else.
 
 use super::super::Settings;
-use super::super::etcd::{Login, PREFIX, Password, TlsFiles};
 use super::*;
+use gingham_ownership::etcd_settings::{Login, PREFIX, Password, TlsFiles};
 
 fn parse(ipam: &str) -> Result<Settings, String> {
     let object: Map<String, Value> = serde_json::from_str(ipam).unwrap();

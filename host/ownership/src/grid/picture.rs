@@ -124,13 +124,13 @@ impl Picture {
     }
 
     /// [`Self::next_unclaimed`]; adds the runs it passed to `steps`.
-    pub(crate) fn find_unclaimed(&self, within: IpRange, after: Option<IpAddr>, steps: &mut u64) -> Option<IpNet> {
+    pub fn find_unclaimed(&self, within: IpRange, after: Option<IpAddr>, steps: &mut u64) -> Option<IpNet> {
         // Grids are few and disjoint, and in the order of the pools, not of their addresses.
         (0..self.grids.len()).filter_map(|at| self.find_on(at, within, after, steps)).min()
     }
 
     /// [`Self::unclaimed_count`]; adds the runs it passed to `steps`.
-    pub(crate) fn count_unclaimed(&self, within: IpRange, steps: &mut u64) -> u64 {
+    pub fn count_unclaimed(&self, within: IpRange, steps: &mut u64) -> u64 {
         let unclaimed = (0..self.grids.len()).map(|at| self.count_on(at, within, steps));
         u64::try_from(unclaimed.fold(0, u128::saturating_add)).unwrap_or(u64::MAX)
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LocalState;
 use crate::address::IpRange;
-use crate::ownership::shared_store::Version;
+use crate::shared_store::Version;
 
 /// What a node may do with a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -86,23 +86,23 @@ impl LocalState {
     }
 
     /// The blocks of an earlier incarnation that have not been taken back.
-    pub(in crate::ownership) fn unsure(&self) -> Vec<IpNet> {
+    pub(crate) fn unsure(&self) -> Vec<IpNet> {
         let unsure = self.blocks.values().filter(|block| matches!(block.state, BlockState::Unsure { .. }));
         unsure.map(|block| block.block).collect()
     }
 
     /// What is known of a block.
-    pub(in crate::ownership) fn entry(&self, block: IpNet) -> Option<&LocalBlock> {
+    pub(crate) fn entry(&self, block: IpNet) -> Option<&LocalBlock> {
         self.blocks.get(&block)
     }
 
     /// No version of this block up to this one can be taken up (rule R4).
-    pub(in crate::ownership) fn known(&self, block: IpNet) -> Version {
+    pub(crate) fn known(&self, block: IpNet) -> Version {
         self.entry(block).map_or(self.floor, |block| block.version)
     }
 
     /// Takes up a block in a version of its record that is this node's. False if a version as late was known already.
-    pub(in crate::ownership) fn adopt(&mut self, block: IpNet, version: Version, rest_until: u64) -> bool {
+    pub(crate) fn adopt(&mut self, block: IpNet, version: Version, rest_until: u64) -> bool {
         if version <= self.known(block) {
             return false;
         }
@@ -111,7 +111,7 @@ impl LocalState {
     }
 
     /// Takes up a block, however old its record is.
-    pub(in crate::ownership) fn adopt_any(&mut self, block: IpNet, version: Version, rest_until: u64) {
+    pub(crate) fn adopt_any(&mut self, block: IpNet, version: Version, rest_until: u64) {
         let rested = match self.entry(block).map(|known| known.state) {
             Some(BlockState::Held { rest_until } | BlockState::Unsure { rest_until }) => rest_until,
             _ => 0,
@@ -122,7 +122,7 @@ impl LocalState {
     }
 
     /// Begins to give a held block back: from here on it is not served from. False if it is not held.
-    pub(in crate::ownership) fn begin_release(&mut self, block: IpNet) -> bool {
+    pub(crate) fn begin_release(&mut self, block: IpNet) -> bool {
         match self.blocks.get_mut(&block) {
             Some(entry) if matches!(entry.state, BlockState::Held { .. }) => {
                 entry.state = BlockState::Releasing;
@@ -133,7 +133,7 @@ impl LocalState {
     }
 
     /// Notes that this version of a block that was being given back is gone.
-    pub(in crate::ownership) fn end_release(&mut self, block: IpNet, version: Version) {
+    pub(crate) fn end_release(&mut self, block: IpNet, version: Version) {
         if let Some(entry) = self.blocks.get_mut(&block)
             && entry.version == version
             && entry.state == BlockState::Releasing
@@ -144,7 +144,7 @@ impl LocalState {
     }
 
     /// Drops a held block that the store has not. What was known of its version stays known.
-    pub(in crate::ownership) fn lose(&mut self, block: IpNet) {
+    pub(crate) fn lose(&mut self, block: IpNet) {
         if let Some(entry) = self.blocks.get_mut(&block) {
             entry.state = BlockState::Released;
         }

@@ -22,14 +22,18 @@
 //! the end of this life of the node) comes after the local state let go of it. Each of the [`rules`] closes one gap in
 //! that sentence.
 
+pub mod address;
 pub mod beat;
 pub mod claim;
 pub mod cluster;
+pub mod endpoint;
 pub mod error;
+pub mod etcd_settings;
 pub mod grid;
 pub mod join;
 pub mod leave;
 pub mod local;
+pub mod ranges;
 pub mod record;
 pub mod records;
 pub mod release;

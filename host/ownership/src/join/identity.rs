@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::ownership::error::ClusterError;
-use crate::ownership::local::LocalState;
-use crate::ownership::record::{LifeRecord, MemberRecord, Membership, Seen};
-use crate::ownership::sighting::Sighting;
+use crate::error::ClusterError;
+use crate::local::LocalState;
+use crate::record::{LifeRecord, MemberRecord, Membership, Seen};
+use crate::sighting::Sighting;
 
 /// What a node says of itself. Its name and the id of its disk are in its [`LocalState`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,11 +1,11 @@
 //! Looking at a node.
 
-use crate::ownership::error::ClusterError;
-use crate::ownership::local::LocalState;
-use crate::ownership::record::{self, MemberRecord, Seen};
-use crate::ownership::shared_store::{Call, Reply};
-use crate::ownership::sighting::Sighting;
-use crate::ownership::task::{Outstanding, Step, Task};
+use crate::error::ClusterError;
+use crate::local::LocalState;
+use crate::record::{self, MemberRecord, Seen};
+use crate::shared_store::{Call, Reply};
+use crate::sighting::Sighting;
+use crate::task::{Outstanding, Step, Task};
 
 /// Looks at a node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
