@@ -177,7 +177,7 @@ impl Cluster<'_> {
     /// # Errors
     /// [`Fault`]
     pub fn require_identity(&self) -> Result<(), Fault> {
-        machine::require_identity(&self.keys, self.settings.reach)
+        machine::require_identity(&self.keys, self.settings.routing)
     }
 
     /// Whether this node may leave: nothing is done.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use gingham_engine::settings::cluster::{ClusterSettings, Reach, is_node_name};
+use gingham_engine::settings::cluster::{ClusterSettings, Routing, is_node_name};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{address, route};
 use gingham_ownership::join::Identity;
@@ -30,17 +30,17 @@ pub(crate) fn node_name(cluster: &ClusterSettings) -> Result<String, Fault> {
 /// What this node says of itself when it joins.
 pub(crate) fn identity(
     cluster: &ClusterSettings,
-    reach: Reach,
+    routing: Routing,
     boot: &str,
     mac: Option<String>,
 ) -> Result<Identity, Fault> {
-    Ok(Identity { machine: machine()?, boot: boot.to_owned(), address: node_address(cluster, reach)?, mac })
+    Ok(Identity { machine: machine()?, boot: boot.to_owned(), address: node_address(cluster, routing)?, mac })
 }
 
 /// Whether this node could say who it is.
-pub(crate) fn require_identity(cluster: &ClusterSettings, reach: Reach) -> Result<(), Fault> {
+pub(crate) fn require_identity(cluster: &ClusterSettings, routing: Routing) -> Result<(), Fault> {
     machine()?;
-    node_address(cluster, reach).map(drop)
+    node_address(cluster, routing).map(drop)
 }
 
 /// In bytes: far more than an id.
@@ -67,7 +67,7 @@ fn machine() -> Result<String, Fault> {
 }
 
 /// Where other nodes reach this one; none if that is not known and nobody needs it.
-pub(crate) fn node_address(cluster: &ClusterSettings, reach: Reach) -> Result<Option<IpAddr>, Fault> {
+pub(crate) fn node_address(cluster: &ClusterSettings, routing: Routing) -> Result<Option<IpAddr>, Fault> {
     let mut kernel = Socket::<Route>::open()?;
     if let Some(configured) = cluster.address {
         if address::is_local(&mut kernel, configured)? {
@@ -77,7 +77,7 @@ pub(crate) fn node_address(cluster: &ClusterSettings, reach: Reach) -> Result<Op
         return Err(settings("cluster.address", text));
     }
     match route::default_source(&mut kernel)? {
-        None if reach != Reach::None => Err(settings(
+        None if routing != Routing::None => Err(settings(
             "cluster.address",
             "is missing, and there is no default route to take it from: name the address at which other nodes reach \
              this one",

@@ -112,7 +112,7 @@ impl Cluster<'_> {
         watched: Option<Sighting>,
         deadline: Instant,
     ) -> Result<Joined, Fault> {
-        let identity = machine::identity(&self.keys, self.settings.reach, self.boot, self.device_mac())?;
+        let identity = machine::identity(&self.keys, self.settings.routing, self.boot, self.device_mac())?;
         let mut join = Join::new(identity, policy.grids().to_vec(), policy.name());
         if let Some(sighting) = watched {
             join = join.having_watched(sighting);

@@ -1,6 +1,6 @@
 //! The ways to the other nodes, as the kernel is to have them.
 
-use gingham_engine::settings::cluster::Reach;
+use gingham_engine::settings::cluster::Routing;
 use gingham_net::reach::{self, Mode, Wanted, device_mac};
 use gingham_ownership::cluster::Cluster as Records;
 use ipnet::IpNet;
@@ -13,11 +13,11 @@ impl Cluster<'_> {
     /// # Errors
     /// [`Fault::Settings`] if this node's own address is not known.
     pub fn mode(&self) -> Result<Option<Mode>, Fault> {
-        match self.settings.reach {
-            Reach::None => Ok(None),
-            Reach::Route => Ok(Some(Mode::Route)),
-            Reach::Vxlan => {
-                let local = machine::node_address(&self.keys, Reach::Vxlan)?;
+        match self.settings.routing {
+            Routing::None => Ok(None),
+            Routing::Direct => Ok(Some(Mode::Route)),
+            Routing::Vxlan => {
+                let local = machine::node_address(&self.keys, Routing::Vxlan)?;
                 Ok(local.map(|local| {
                     let id = self.keys.vxlan.id.unwrap_or_else(|| reach::network_identifier(self.network));
                     Mode::Vxlan(reach::Vxlan {
@@ -33,7 +33,7 @@ impl Cluster<'_> {
 
     /// The hardware address of this node's tunnel device, for the others: made of names, so that it outlives the device.
     pub(crate) fn device_mac(&self) -> Option<String> {
-        (self.settings.reach == Reach::Vxlan).then(|| device_mac(self.network, &self.node).to_string())
+        (self.settings.routing == Routing::Vxlan).then(|| device_mac(self.network, &self.node).to_string())
     }
 
     /// What is to be routed, from what the store says. `bridge` is the one that this node's containers are on, `ranges`

@@ -14,7 +14,7 @@ pub mod cluster;
 pub mod data_dir;
 mod etcd;
 
-use cluster::{ClusterSettings, Reach};
+use cluster::{ClusterSettings, Routing};
 pub use data_dir::{DATA_DIR, default_data_dir, default_library};
 
 /// How long a freed address rests when the configuration does not say: longer than connection tracking waits for the
@@ -22,7 +22,7 @@ pub use data_dir::{DATA_DIR, default_data_dir, default_library};
 pub const COOLDOWN: Duration = Duration::from_mins(2);
 
 /// The host's keys; they never reach a policy.
-const HOST_KEYS: [&str; 8] = ["type", "policy", "exclude", "cooldown", "dataDir", "limits", "cluster", "reach"];
+const HOST_KEYS: [&str; 8] = ["type", "policy", "exclude", "cooldown", "dataDir", "limits", "cluster", "routing"];
 
 /// The settings of one network's address management.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub struct Settings {
     /// The cluster that the range is divided in, if the configuration names one.
     pub cluster: Option<ClusterSettings>,
     /// How containers reach those of other nodes.
-    pub reach: Reach,
+    pub routing: Routing,
 }
 
 /// A host key with a value that cannot be meant.
@@ -59,6 +59,10 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] names the key.
     pub fn parse(ipam: &Map<String, Value>) -> Result<Self, SettingsError> {
+        // As an unknown key it would go to the policy, and the pods would have no routes.
+        if ipam.keys().any(|key| key.eq_ignore_ascii_case("reach")) {
+            return Err(fault("reach", "the key was renamed: use routing: direct | vxlan | none"));
+        }
         let cluster = get(ipam, "cluster").map(ClusterSettings::parse).transpose()?;
         let own: Map<String, Value> =
             ipam.iter().filter(|(key, _)| !is_host_key(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -68,7 +72,7 @@ impl Settings {
             cooldown: get(ipam, "cooldown").map_or(Ok(COOLDOWN), cooldown)?,
             data_dir: get(ipam, "dataDir").map_or_else(|| Ok(default_data_dir()), data_dir)?,
             limits: get(ipam, "limits").map_or(Ok(Limits::default()), limits)?,
-            reach: Reach::parse(get(ipam, "reach"), cluster.as_ref())?,
+            routing: Routing::parse(get(ipam, "routing"), cluster.as_ref())?,
             cluster,
         })
     }

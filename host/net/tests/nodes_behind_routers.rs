@@ -250,7 +250,7 @@ fn nodes_that_cannot_be_told_apart_are_named() {
     let mac = wanted.peers[0].vxlan_mac;
     assert_eq!(
         problem(&|wanted| wanted.peers[1].vxlan_mac = None),
-        "node \"node-2\" is registered without a vxlan device; does it use reach \"vxlan\" too?"
+        "node \"node-2\" is registered without a vxlan device; does it use `routing: vxlan` too?"
     );
     let text = problem(&|wanted| wanted.peers[1].vxlan_mac = mac);
     assert!(text.starts_with("node \"node-2\" is registered with the vxlan device address "), "{text}");

@@ -198,7 +198,7 @@ fn nodes_that_cannot_be_reached_are_named() {
     };
     assert_eq!(
         with_address("198.51.100.7"),
-        "node \"node-2\" (198.51.100.7) is not on a link of this machine but behind the router 192.0.2.9; use reach \"vxlan\""
+        "node \"node-2\" (198.51.100.7) is not on a link of this machine but behind the router 192.0.2.9; use `routing: vxlan`"
     );
     assert_eq!(
         with_address("203.0.113.7"),
@@ -214,7 +214,7 @@ fn nodes_that_cannot_be_reached_are_named() {
     );
     assert_eq!(
         with_address("2001:db8::3"),
-        "node \"node-2\" is registered without an IPv4 address, which is needed for 10.34.0.0/24; reach \"vxlan\" does without"
+        "node \"node-2\" is registered without an IPv4 address, which is needed for 10.34.0.0/24; with `routing: vxlan` it needs none"
     );
     wanted.peers[1] = nodes[2].peer();
     wanted.peers[1].blocks.push(net("10.64.0.0/24"));

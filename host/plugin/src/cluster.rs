@@ -15,7 +15,7 @@ use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::pool::Pools;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
-use gingham_engine::settings::cluster::Reach;
+use gingham_engine::settings::cluster::Routing;
 use gingham_engine::store::StoreLedger;
 use gingham_net::reach;
 use gingham_ownership::error::ClusterError;
@@ -63,7 +63,7 @@ impl Divided {
         for (ip, range) in allotment.ips.iter_mut().zip(&allotment.prefixes) {
             let own = self.gateways.iter().find(|own| own.is_ipv4() == ip.address.addr().is_ipv4());
             ip.gateway = ip.gateway.or(own.copied());
-            if let (Some(gateway), true) = (ip.gateway, settings.reach != Reach::None) {
+            if let (Some(gateway), true) = (ip.gateway, settings.routing != Routing::None) {
                 let (address, needed) = reach::pod_network(ip.address.addr(), *range, gateway);
                 // A policy may have given a smaller network of its own.
                 ip.address = if address.addr().is_ipv6() { address } else { ip.address };

@@ -6,7 +6,7 @@ use gingham_engine::attachment::{self, AttachmentKey, Context, Pod, PodFacts, Re
 use gingham_engine::ipam;
 use gingham_engine::ledger::Masquerade;
 use gingham_engine::runtime::Policy;
-use gingham_engine::settings::cluster::Reach;
+use gingham_engine::settings::cluster::Routing;
 use gingham_engine::settings::{Settings, SettingsError};
 use gingham_engine::store::StoreLedger;
 use gingham_net::netlink::{self, Socket};
@@ -242,7 +242,7 @@ impl<'a> AddressManagement<'a> {
 
     /// The MTU of containers whose packets go to other nodes through a tunnel, in bytes.
     pub(crate) fn tunnel_mtu(&self, records: &Records<'_>) -> Result<Option<u32>, CniError> {
-        if self.settings.reach != Reach::Vxlan {
+        if self.settings.routing != Routing::Vxlan {
             return Ok(None);
         }
         ways::tunnel_mtu(self.call.config.name.as_str(), &self.settings, records)
@@ -256,7 +256,7 @@ impl<'a> AddressManagement<'a> {
         records: &Records<'_>,
     ) -> Result<(), CniError> {
         let AddressSource::Policy(choice) = &self.source else { return Ok(()) };
-        if self.settings.reach == Reach::None {
+        if self.settings.routing == Routing::None {
             return Ok(());
         }
         let bridge = BridgeConfig::bridge_name(&self.call.config.object);

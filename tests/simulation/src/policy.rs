@@ -12,7 +12,7 @@ use gingham_engine::memory_ledger::MemoryLedger;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{Limits, Policy, Runtime};
 use gingham_engine::settings::Settings;
-use gingham_engine::settings::cluster::Reach;
+use gingham_engine::settings::cluster::Routing;
 use gingham_ownership::cluster::Cluster;
 use gingham_ownership::grid::{Grid, Picture};
 use gingham_ownership::local::LocalState;
@@ -51,7 +51,7 @@ impl WeaveSplit {
             data_dir: "/nowhere".into(),
             limits: Limits::default(),
             cluster: None,
-            reach: Reach::None,
+            routing: Routing::None,
         }));
         let blocks = sound(ClusterPolicy::new(policy, settings, &context("simulation"), &mut Vec::new()));
         Self { policy, settings, blocks: Box::leak(Box::new(blocks)) }

@@ -75,7 +75,7 @@ fn by_vxlan_across_a_router() {
     if !has_etcd() {
         return;
     }
-    let ground = Ground::joined(3, Joined::Routed, 1, json!({"ipam": {"blockSize": 30, "reach": "vxlan"}}));
+    let ground = Ground::joined(3, Joined::Routed, 1, json!({"ipam": {"blockSize": 30, "routing": "vxlan"}}));
     let pods = pods_of_three_nodes(&ground);
     all_hear_all(&pods);
     let (container, outcome) = ground.start_add(1, "last").end();
@@ -98,8 +98,8 @@ fn pods_of_two_nodes(ground: &Ground) -> Vec<Pod> {
     first.into_iter().map(|(node, container, address)| Pod::of(ground, node, container, address)).collect()
 }
 
-fn ipv6(reach: &str) -> Value {
-    json!({"ipam": {"range": "fd00:10::/48", "blockSize": 126, "reach": reach, "routes": [{"dst": "::/0"}]}})
+fn ipv6(routing: &str) -> Value {
+    json!({"ipam": {"range": "fd00:10::/48", "blockSize": 126, "routing": routing, "routes": [{"dst": "::/0"}]}})
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn ipv6_by_routes_on_one_link() {
     if !has_etcd() {
         return;
     }
-    let ground = Ground::joined(2, Joined::OneLink6, 1, ipv6("route"));
+    let ground = Ground::joined(2, Joined::OneLink6, 1, ipv6("direct"));
     all_hear_all(&pods_of_two_nodes(&ground));
     for (node, other) in [(1, 2), (2, 1)] {
         let other = ground.site.node(other).address;

@@ -73,7 +73,7 @@ fn refused() -> Vec<(&'static str, Value)> {
         (
             "a member with another machine's address",
             json!({"ipam": {"type": "gingham", "policy": "weave-split", "subnet": null, "range": "10.80.0.0/20",
-                "reach": "none", "cluster": {"store": "directory", "directory": "/run", "node": "n1",
+                "routing": "none", "cluster": {"store": "directory", "directory": "/run", "node": "n1",
                 "address": "192.0.2.9"}}}),
         ),
         ("cluster without a policy that divides", json!({"ipam": {"cluster": {"store": "local"}}})),
@@ -100,7 +100,7 @@ fn accepted() -> Vec<(&'static str, Value)> {
             "a divided range, with its gateway",
             json!({"name": "all", "bridge": "br4", "ipam": {"type": "gingham",
             "policy": "weave-split", "subnet": null, "range": "10.48.0.0/20", "cluster": {"store": "directory",
-            "directory": "/run", "node": "n1", "address": "192.0.2.1"}, "reach": "none"}}),
+            "directory": "/run", "node": "n1", "address": "192.0.2.1"}, "routing": "none"}}),
         ),
     ]
 }
@@ -134,7 +134,7 @@ fn of_the_node_as_it_is() {
     fs::write("/run/store", "").unwrap();
     let unusable =
         bridged_with(json!({"name": "lost", "bridge": "br6", "ipam": {"type": "gingham", "policy": "weave-split",
-        "subnet": null, "range": "10.64.0.0/20", "reach": "none",
+        "subnet": null, "range": "10.64.0.0/20", "routing": "none",
         "cluster": {"store": "directory", "directory": "/run/store", "node": "n1", "address": "192.0.2.1"}}}));
     both_say_the_same(&node, 5, &unusable, "no store", false);
 }

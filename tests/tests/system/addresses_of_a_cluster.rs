@@ -15,7 +15,7 @@ const ENDPOINT: &str = "127.0.0.1:2379";
 
 fn network() -> Value {
     let ipam = json!({
-        "type": "gingham", "policy": "weave-split", "subnet": null, "range": "10.40.0.0/22", "blockSize": 26, "reach": "none",
+        "type": "gingham", "policy": "weave-split", "subnet": null, "range": "10.40.0.0/22", "blockSize": 26, "routing": "none",
         "cluster": {"store": "etcd", "endpoints": [format!("http://{ENDPOINT}")], "node": "n1"},
     });
     bridged_with(json!({"ipam": ipam}))

@@ -96,7 +96,8 @@ fn of_the_hosts_keys_of_ipam() {
         ("ipam.limits.memory", json!({"limits": {"memory": "4GiB"}})),
         ("ipam.cluster", json!({"cluster": {"store": "local"}})),
         ("ipam.cluster.endpoints", json!({"cluster": {"store": "etcd"}})),
-        ("ipam.reach", json!({"reach": "route"})),
+        ("ipam.routing", json!({"routing": "direct"})),
+        ("ipam.reach", json!({"reach": "vxlan"})),
         ("ipam.resolvConf", json!({"resolvConf": 7})),
     ];
     for (key, changes) in cases {

@@ -63,7 +63,7 @@ impl Site {
     /// A node with this `cluster`, if any, and further keys of `ipam`.
     pub(crate) fn node_with(&self, name: &str, cluster: Option<Value>, keys: &Value) -> Node {
         let mut ipam: Map<String, Value> = serde_json::from_value(json!({
-            "range": "10.32.0.0/22", "blockSize": 26, "reach": "none", "dataDir": self.data(name),
+            "range": "10.32.0.0/22", "blockSize": 26, "routing": "none", "dataDir": self.data(name),
         }))
         .unwrap();
         if let Some(mut cluster) = cluster {

@@ -58,7 +58,7 @@ fn an_address_of_another_machine_is_refused() {
     let node = site.node_with("a", Some(cluster), &json!({}));
     let fault = node.ensure().unwrap_err();
     assert!(text(&fault).starts_with("ipam.cluster.address: 192.0.2.77"), "{fault}");
-    let node = site.node_with("a", Some(site.store()), &json!({"reach": "route"}));
+    let node = site.node_with("a", Some(site.store()), &json!({"routing": "direct"}));
     let fault = node.ensure().unwrap_err();
     assert!(text(&fault).starts_with("ipam.cluster.address: is missing"), "{fault}");
     assert!(site.records().is_empty(), "nothing was claimed");

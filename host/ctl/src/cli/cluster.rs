@@ -32,15 +32,15 @@ pub(crate) struct ClusterArguments {
 #[command(after_help = "\
 SHARE is the range meant for a node: it claims blocks there first. BLOCKS are those it has claimed. USED counts the
 addresses in use in them, COOLING those that were freed and are not handed out yet, FREE those that this node can hand
-out; a node knows its own alone. REACH says whether this node has routes to the other's
+out; a node knows its own alone. ROUTE says whether this node has routes to the other's
 blocks. STATE is `member`, `left` or `taken over`. Whether a node is alive cannot be seen at one look: `ginghamctl
 cluster takeover` watches for it. In the picture of the range a letter is a node, `.` is nobody, `*` is several.
 
 If the store cannot be asked, what this node knows itself is shown, and the exit status is 1.
 
-With --json: an object with network, node, store, reach, kept (whether gingham-node runs), reachable (the store),
+With --json: an object with network, node, store, routing, kept (whether gingham-node runs), reachable (the store),
 problem, grids (range, blockLength) and members, a list of objects with node, thisNode, share (ranges), blocks, used,
-cooling, free, address, reach (\"here\", \"route\", \"vxlan\", \"no route\"; null where there is nothing to reach) and
+cooling, free, address, route (\"local\", \"direct\", \"vxlan\", \"missing\"; null where none is needed) and
 state (\"member\", \"left\", \"taken\", \"listed\" without a store, or null if the store does not tell).
 
 Examples:

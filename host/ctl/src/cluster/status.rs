@@ -6,7 +6,7 @@ use std::path::Path;
 
 use gingham_cluster::{Fault, Status, Usage};
 use gingham_engine::address::IpRange;
-use gingham_engine::settings::cluster::{Reach, StoreSettings};
+use gingham_engine::settings::cluster::{Routing, StoreSettings};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::reach::{self, KeptRoute};
 use gingham_ownership::grid::Grid;
@@ -21,7 +21,7 @@ use crate::cli::ClusterStatusArguments;
 use crate::output::Output;
 use crate::table::{Table, count};
 
-const NO_ROUTE: &str = "no route";
+const MISSING: &str = "missing";
 
 /// The state of a member of a list, which has a share and no blocks.
 const LISTED: &str = "listed";
@@ -33,7 +33,7 @@ pub(crate) struct Overview {
     network: String,
     node: String,
     store: String,
-    reach: &'static str,
+    routing: &'static str,
     /// Whether gingham-node runs.
     kept: bool,
     reachable: bool,
@@ -56,7 +56,7 @@ struct Member {
     cooling: Option<u64>,
     free: Option<u64>,
     address: Option<IpAddr>,
-    reach: Option<&'static str>,
+    route: Option<&'static str>,
     state: Option<&'static str>,
 }
 
@@ -88,7 +88,7 @@ impl Overview {
             Ok(status) => {
                 let routes = routes(place)?;
                 let mut overview = Self::empty(place, status.problem.as_ref().map(ToString::to_string));
-                overview.members = members(&status, place.settings.reach, &routes);
+                overview.members = members(&status, place.settings.routing, &routes);
                 Ok((overview, None))
             }
             Err(fault) => {
@@ -118,7 +118,7 @@ impl Overview {
 
     /// Whether there are routes to all blocks of all nodes.
     pub(crate) fn reaches_all(&self) -> bool {
-        self.members.iter().all(|member| member.reach != Some(NO_ROUTE))
+        self.members.iter().all(|member| member.route != Some(MISSING))
     }
 
     fn empty(place: &Place<'_>, problem: Option<String>) -> Self {
@@ -126,7 +126,7 @@ impl Overview {
             network: place.network.to_owned(),
             node: place.cluster.node().to_owned(),
             store: store(&place.cluster.settings().store),
-            reach: reach_word(place.settings.reach).unwrap_or("none"),
+            routing: word(place.settings.routing).unwrap_or("none"),
             kept: reach::is_kept(&place.settings.data_dir),
             reachable: true,
             problem,
@@ -158,7 +158,7 @@ impl Overview {
                 cooling: None,
                 free: None,
                 address: None,
-                reach: None,
+                route: None,
                 state: Some(LISTED),
             });
         }
@@ -167,13 +167,13 @@ impl Overview {
 }
 
 fn routes(place: &Place<'_>) -> Result<Vec<KeptRoute>, CommandError> {
-    if place.settings.reach == Reach::None {
+    if place.settings.routing == Routing::None {
         return Ok(Vec::new());
     }
     Ok(reach::list(&mut Socket::<Route>::open()?, &place.ranges())?)
 }
 
-fn members(status: &Status, reach: Reach, routes: &[KeptRoute]) -> Vec<Member> {
+fn members(status: &Status, routing: Routing, routes: &[KeptRoute]) -> Vec<Member> {
     let of = |member: &gingham_cluster::MemberStatus| {
         let this_node = member.name == status.node;
         let usage = Some(status.usage).filter(|_| this_node);
@@ -186,7 +186,7 @@ fn members(status: &Status, reach: Reach, routes: &[KeptRoute]) -> Vec<Member> {
             cooling: usage.map(|usage| usage.cooling),
             free: usage.map(|usage| usage.free),
             address: member.address,
-            reach: if this_node { Some("here") } else { way(&member.blocks, reach, routes) },
+            route: if this_node { Some("local") } else { route(&member.blocks, routing, routes) },
             state: Some(match member.standing {
                 Membership::Member => "member",
                 Membership::Left => "left",
@@ -208,24 +208,24 @@ fn this_node(local: &LocalState, usage: Usage, address: Option<IpAddr>) -> Membe
         cooling: Some(usage.cooling),
         free: Some(usage.free),
         address,
-        reach: Some("here"),
+        route: Some("local"),
         state: None,
     }
 }
 
-fn reach_word(reach: Reach) -> Option<&'static str> {
-    match reach {
-        Reach::None => None,
-        Reach::Route => Some("route"),
-        Reach::Vxlan => Some("vxlan"),
+fn word(routing: Routing) -> Option<&'static str> {
+    match routing {
+        Routing::None => None,
+        Routing::Direct => Some("direct"),
+        Routing::Vxlan => Some("vxlan"),
     }
 }
 
 /// Whether there are routes to all blocks of another node; none if there is nothing to reach, or nobody to do it here.
-fn way(blocks: &[IpNet], reach: Reach, routes: &[KeptRoute]) -> Option<&'static str> {
-    let word = reach_word(reach).filter(|_| !blocks.is_empty())?;
+fn route(blocks: &[IpNet], routing: Routing, routes: &[KeptRoute]) -> Option<&'static str> {
+    let word = word(routing).filter(|_| !blocks.is_empty())?;
     let is_reached = |block: &IpNet| routes.iter().any(|route| route.destination.contains(block));
-    Some(if blocks.iter().all(is_reached) { word } else { NO_ROUTE })
+    Some(if blocks.iter().all(is_reached) { word } else { MISSING })
 }
 
 fn store(store: &StoreSettings) -> String {
@@ -242,7 +242,7 @@ fn store(store: &StoreSettings) -> String {
 
 /// For people.
 pub(crate) fn show(overview: &Overview, out: &mut Output) -> io::Result<()> {
-    writeln!(out, "network {}, store {}, reach {}", overview.network, overview.store, overview.reach)?;
+    writeln!(out, "network {}, store {}, routing {}", overview.network, overview.store, overview.routing)?;
     out.table(&table(&overview.members))?;
     let holders: Vec<Holder<'_>> = overview.members.iter().map(Member::holder).collect();
     for grid in &overview.grids {
@@ -253,7 +253,7 @@ pub(crate) fn show(overview: &Overview, out: &mut Output) -> io::Result<()> {
     } else if let Some(problem) = &overview.problem {
         writeln!(out, "{problem}")?;
     }
-    if !overview.kept && overview.reach != "none" {
+    if !overview.kept && overview.routing != "none" {
         writeln!(
             out,
             "nobody keeps the routes here: gingham-node does not run, so they are as the last ADD that asked the \
@@ -264,7 +264,7 @@ pub(crate) fn show(overview: &Overview, out: &mut Output) -> io::Result<()> {
 }
 
 fn table(members: &[Member]) -> Table<9> {
-    let mut table = Table::new(["NODE", "SHARE", "BLOCKS", "USED", "COOLING", "FREE", "ADDRESS", "REACH", "STATE"]);
+    let mut table = Table::new(["NODE", "SHARE", "BLOCKS", "USED", "COOLING", "FREE", "ADDRESS", "ROUTE", "STATE"]);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for member in members {
         let share: Vec<String> = member.share.iter().map(ToString::to_string).collect();
@@ -276,7 +276,7 @@ fn table(members: &[Member]) -> Table<9> {
             or_dash(member.cooling.map(count)),
             or_dash(member.free.map(count)),
             or_dash(member.address.map(|address| address.to_string())),
-            or_dash(member.reach.map(str::to_owned)),
+            or_dash(member.route.map(str::to_owned)),
             match member.state {
                 Some("taken") => "taken over".to_owned(),
                 Some(state) => state.to_owned(),
@@ -300,11 +300,11 @@ mod tests {
     #[test]
     fn a_node_is_reached_if_all_its_blocks_are() {
         let blocks: Vec<IpNet> = ["10.0.0.0/24", "10.0.1.0/24"].map(|block| block.parse().unwrap()).into();
-        let route = |text: &str| KeptRoute { destination: text.parse().unwrap(), gateway: None, interface: None };
-        assert_eq!(way(&blocks, Reach::Route, &[route("10.0.0.0/23")]), Some("route"));
-        assert_eq!(way(&blocks, Reach::Vxlan, &[route("10.0.0.0/24"), route("10.0.1.0/24")]), Some("vxlan"));
-        assert_eq!(way(&blocks, Reach::Route, &[route("10.0.0.0/24")]), Some("no route"));
-        assert_eq!(way(&[], Reach::Route, &[]), None);
-        assert_eq!(way(&blocks, Reach::None, &[]), None);
+        let kept = |text: &str| KeptRoute { destination: text.parse().unwrap(), gateway: None, interface: None };
+        assert_eq!(route(&blocks, Routing::Direct, &[kept("10.0.0.0/23")]), Some("direct"));
+        assert_eq!(route(&blocks, Routing::Vxlan, &[kept("10.0.0.0/24"), kept("10.0.1.0/24")]), Some("vxlan"));
+        assert_eq!(route(&blocks, Routing::Direct, &[kept("10.0.0.0/24")]), Some("missing"));
+        assert_eq!(route(&[], Routing::Direct, &[]), None);
+        assert_eq!(route(&blocks, Routing::None, &[]), None);
     }
 }

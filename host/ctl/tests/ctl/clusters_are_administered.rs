@@ -50,7 +50,7 @@ impl Nodes {
         let number = node.bytes().last().unwrap() - b'a' + 1;
         let mut config = json!({"cniVersion": "1.1.0", "name": "pods", "type": "gingham", "bridge": "pods0",
             "ipam": {"type": "gingham", "policy": "weave-split", "range": "10.32.0.0/20", "dataDir": path(node),
-                "reach": "none", "cluster": {"store": "directory", "directory": path("store"), "node": node,
+                "routing": "none", "cluster": {"store": "directory", "directory": path("store"), "node": node,
                 "address": format!("192.0.2.{number}"), "lowWater": 0}}});
         change(&mut config);
         fs::create_dir_all(self.configurations(node)).unwrap();
@@ -129,7 +129,7 @@ fn a_glance_at_three_nodes() {
     assert_eq!((&seen["node"], &seen["kept"], &seen["reachable"]), (&"node-b".into(), &false.into(), &true.into()));
     assert_eq!(seen["grids"], json!([{"range": "10.32.0.0/20", "blockLength": 24}]));
     let own = &seen["members"][1];
-    assert_eq!((&own["thisNode"], &own["state"], &own["reach"]), (&true.into(), &"member".into(), &"here".into()));
+    assert_eq!((&own["thisNode"], &own["state"], &own["route"]), (&true.into(), &"member".into(), &"local".into()));
     assert_eq!(own["used"].as_u64().unwrap() + own["free"].as_u64().unwrap(), 256);
     nodes.ctl("node-b", &["release", "pods", "--owner", "web-1"]).done();
     let own = nodes.json("node-b", &["status"])["members"][1].clone();
@@ -154,7 +154,7 @@ fn joining_says_what_it_got() {
 #[test]
 fn that_nobody_keeps_the_routes_is_said() {
     let nodes = Nodes::new();
-    nodes.configure("node-a", |config| config["ipam"]["reach"] = "route".into());
+    nodes.configure("node-a", |config| config["ipam"]["routing"] = "direct".into());
     nodes.cluster("node-a", &["join"]).done();
     let said = nodes.cluster("node-a", &["status"]).done();
     assert!(said.contains("nobody keeps the routes here: gingham-node does not run"), "{said}");

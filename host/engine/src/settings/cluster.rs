@@ -1,4 +1,4 @@
-//! `ipam.cluster` and `ipam.reach`: which cluster a network's range is divided in, and how its nodes reach each other.
+//! `ipam.cluster` and `ipam.routing`: which cluster a network's range is divided in, and how its nodes reach each other.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ pub struct ClusterSettings {
     pub address: Option<IpAddr>,
     /// How many claimed and free addresses are kept ready, so that no ADD waits for the store.
     pub low_water: u64,
-    /// How `reach: vxlan` encapsulates.
+    /// How `routing: vxlan` encapsulates.
     pub vxlan: VxlanSettings,
 }
 
@@ -86,7 +86,7 @@ impl StoreSettings {
     }
 }
 
-/// How `reach: vxlan` encapsulates.
+/// How `routing: vxlan` encapsulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VxlanSettings {
     /// The network's number, 1 to 2^24 - 1; made of the network's name for none.
@@ -103,38 +103,38 @@ impl Default for VxlanSettings {
 
 /// How a container reaches containers of other nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reach {
+pub enum Routing {
     /// The network underneath sees to it.
     #[default]
     None,
     /// A route per claimed block, through its owner's address.
-    Route,
+    Direct,
     /// The same through a vxlan device, for nodes with routers between them.
     Vxlan,
 }
 
-impl Reach {
-    /// Reads `ipam.reach`. What it can be depends on the cluster.
+impl Routing {
+    /// Reads `ipam.routing`. What it can be depends on the cluster.
     ///
     /// # Errors
     /// [`SettingsError`] names the key.
     pub(super) fn parse(value: Option<&Value>, cluster: Option<&ClusterSettings>) -> Result<Self, SettingsError> {
         let is_shared = cluster.is_some_and(|cluster| cluster.store.is_shared());
-        let reach = match value.map(|value| (value, value.as_str())) {
-            None if is_shared => return Ok(Self::Route),
+        let routing = match value.map(|value| (value, value.as_str())) {
+            None if is_shared => return Ok(Self::Direct),
             None | Some((_, Some("none"))) => return Ok(Self::None),
-            Some((_, Some("route"))) => Self::Route,
+            Some((_, Some("direct"))) => Self::Direct,
             Some((_, Some("vxlan"))) => Self::Vxlan,
             Some((value, _)) => {
-                return Err(fault("reach", format!("{value} is none of \"none\", \"route\" and \"vxlan\"")));
+                return Err(fault("routing", format!("{value} is none of \"none\", \"direct\" and \"vxlan\"")));
             }
         };
         if is_shared {
-            return Ok(reach);
+            return Ok(routing);
         }
         Err(fault(
-            "reach",
-            "the other nodes' addresses are known only from a cluster's store; set cluster.store to \"etcd\", or reach \
+            "routing",
+            "the other nodes' addresses are known only from a cluster's store; set cluster.store to \"etcd\", or routing \
              to \"none\"",
         ))
     }

@@ -42,7 +42,7 @@ fn node_address(peer: &Peer, v4: bool, prefix: IpNet) -> Result<IpAddr, PeerProb
         member: peer.name.clone(),
         family: family(v4),
         prefix,
-        hint: "; reach \"vxlan\" does without",
+        hint: "; with `routing: vxlan` it needs none",
     })
 }
 

@@ -98,7 +98,7 @@ impl fmt::Display for Conflict {
 pub enum PeerProblem {
     /// There is a router between.
     #[error(
-        "node {member:?} ({address}) is not on a link of this machine but behind the router {gateway}; use reach \"vxlan\""
+        "node {member:?} ({address}) is not on a link of this machine but behind the router {gateway}; use `routing: vxlan`"
     )]
     BehindARouter {
         /// The node.
@@ -151,7 +151,7 @@ pub enum PeerProblem {
         hint: &'static str,
     },
     /// The node did not register its vxlan device.
-    #[error("node {member:?} is registered without a vxlan device; does it use reach \"vxlan\" too?")]
+    #[error("node {member:?} is registered without a vxlan device; does it use `routing: vxlan` too?")]
     NoMac {
         /// The node.
         member: String,

@@ -1,4 +1,4 @@
-//! What `cluster` and `reach` may say, and what is answered when they say something else.
+//! What `cluster` and `routing` may say, and what is answered when they say something else.
 
 use super::super::Settings;
 use super::*;
@@ -16,14 +16,14 @@ fn cluster(json: &str) -> Result<ClusterSettings, String> {
 #[test]
 fn every_key_is_read() {
     let settings = parse(
-        r#"{"range": "10.32.0.0/12", "Reach": "vxlan", "CLUSTER": {"store": "etcd",
+        r#"{"range": "10.32.0.0/12", "Routing": "vxlan", "CLUSTER": {"store": "etcd",
             "endpoints": ["https://192.0.2.1:2379", "https://etcd-2"], "Node": "n-1", "address": "192.0.2.7",
             "prefix": "/site/gingham", "user": "u", "passwordFile": "/p", "ca": "/ca", "cert": "/c", "key": "/k",
             "lowWater": 7, "vxlan": {"ID": 42, "port": 8472}}}"#,
     )
     .unwrap();
     assert_eq!(settings.policy_config, r#"{"range":"10.32.0.0/12"}"#);
-    assert_eq!(settings.reach, Reach::Vxlan);
+    assert_eq!(settings.routing, Routing::Vxlan);
     let expected = ClusterSettings {
         store: StoreSettings::Etcd(EtcdSettings {
             endpoints: vec!["https://192.0.2.1:2379".parse().unwrap(), "https://etcd-2:2379".parse().unwrap()],
@@ -42,16 +42,16 @@ fn every_key_is_read() {
 #[test]
 fn what_is_not_said_has_a_default() {
     let settings = parse(r#"{"cluster": {"store": "etcd", "endpoints": ["http://a"], "node": null}}"#).unwrap();
-    assert_eq!(settings.reach, Reach::Route);
+    assert_eq!(settings.routing, Routing::Direct);
     let cluster = settings.cluster.unwrap();
     let StoreSettings::Etcd(etcd) = &cluster.store else { panic!("{cluster:?}") };
     assert_eq!((etcd.prefix.as_str(), &etcd.login, &etcd.tls), (PREFIX, &None, &None));
     let default = ClusterSettings { store: cluster.store.clone(), ..ClusterSettings::default() };
     assert_eq!(cluster, default);
     let alone = parse("{}").unwrap();
-    assert_eq!((alone.cluster, alone.reach), (None, Reach::None));
+    assert_eq!((alone.cluster, alone.routing), (None, Routing::None));
     let fixed = parse(r#"{"cluster": {"store": "local", "members": ["b", "a"], "node": "a"}}"#).unwrap();
-    assert_eq!(fixed.reach, Reach::None);
+    assert_eq!(fixed.routing, Routing::None);
     let members = vec!["a".to_owned(), "b".to_owned()];
     assert_eq!(fixed.cluster.unwrap().store, StoreSettings::Local { members });
 }
@@ -122,21 +122,29 @@ fn a_bad_value_names_its_key() {
 }
 
 #[test]
-fn reach_wants_a_store_that_knows_the_nodes() {
-    let reach = |json: &str| parse(json).map(|settings| settings.reach);
-    assert_eq!(reach(r#"{"reach": "none"}"#), Ok(Reach::None));
+fn routing_wants_a_store_that_knows_the_nodes() {
+    let routing = |json: &str| parse(json).map(|settings| settings.routing);
+    assert_eq!(routing(r#"{"routing": "none"}"#), Ok(Routing::None));
     let etcd = r#""cluster": {"store": "etcd", "endpoints": ["http://a"]}"#;
-    assert_eq!(reach(&format!(r#"{{"reach": "none", {etcd}}}"#)), Ok(Reach::None));
-    assert_eq!(reach(&format!(r#"{{"reach": null, {etcd}}}"#)), Ok(Reach::Route));
+    assert_eq!(routing(&format!(r#"{{"routing": "none", {etcd}}}"#)), Ok(Routing::None));
+    assert_eq!(routing(&format!(r#"{{"routing": null, {etcd}}}"#)), Ok(Routing::Direct));
     let local = r#""cluster": {"store": "local", "members": ["a"]}"#;
     let bad = [
-        r#"{"reach": "route"}"#.to_owned(),
-        format!(r#"{{"reach": "vxlan", {local}}}"#),
-        format!(r#"{{"reach": "bgp", {etcd}}}"#),
-        format!(r#"{{"reach": true, {etcd}}}"#),
+        r#"{"routing": "direct"}"#.to_owned(),
+        format!(r#"{{"routing": "vxlan", {local}}}"#),
+        format!(r#"{{"routing": "bgp", {etcd}}}"#),
+        format!(r#"{{"routing": true, {etcd}}}"#),
     ];
     for json in bad {
-        let error = reach(&json).unwrap_err();
-        assert!(error.starts_with("ipam.reach: "), "{json}: {error}");
+        let error = routing(&json).unwrap_err();
+        assert!(error.starts_with("ipam.routing: "), "{json}: {error}");
+    }
+}
+
+#[test]
+fn the_key_routing_had_another_name() {
+    let error = "ipam.reach: the key was renamed: use routing: direct | vxlan | none";
+    for json in [r#"{"reach": "route"}"#, r#"{"Reach": null}"#, r#"{"reach": "none", "routing": "none"}"#] {
+        assert_eq!(parse(json).map(drop), Err(error.to_owned()), "{json}");
     }
 }
