@@ -4,6 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use rustix::fs::{AtFlags, RenameFlags, linkat, renameat_with};
 use rustix::io::Errno;
 
@@ -106,25 +107,9 @@ fn with_free_name(
 
 /// `leases.mdb.damaged-2026-11-28T17-40-00Z`, and `-2` after it for the second one of a second.
 fn name(called: &str, now: u64, attempt: u32) -> String {
-    let seconds = now / 1_000;
-    let (year, month, day) = civil(seconds / 86_400);
-    let of_day = seconds % 86_400;
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    let time = i64::try_from(now).ok().and_then(|now| Timestamp::from_millisecond(now).ok()).unwrap_or(Timestamp::MAX);
     let suffix = if attempt == 0 { String::new() } else { format!("-{}", attempt + 1) };
-    format!("{called}.damaged-{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}Z{suffix}")
-}
-
-/// Year, month and day of a number of days since the epoch. The year begins in March here, so that the leap day is its
-/// last, and 400 years are a cycle of 146,097 days.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (cycle, of_cycle) = (shifted / 146_097, shifted % 146_097);
-    let year = (of_cycle - of_cycle / 1_460 + of_cycle / 36_524 - of_cycle / 146_096) / 365;
-    let of_year = of_cycle - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (cycle * 400 + year + u64::from(month <= 2), month, day)
+    format!("{called}.damaged-{}{suffix}", time.strftime("%Y-%m-%dT%H-%M-%SZ"))
 }
 
 /// That an old one stays is no reason to fail.
