@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 pub struct Binaries {
     /// The plugin.
     pub plugin: PathBuf,
-    /// The plugin with its failpoints; see `host/plugin/src/failpoint.rs`.
+    /// The plugin with its failpoints; see `host/network/src/failpoint.rs`.
     pub plugin_with_failpoints: PathBuf,
     /// `ginghamctl`.
     pub ctl: PathBuf,

@@ -8,11 +8,12 @@ mod runtimes;
 use std::io;
 use std::path::Path;
 
-use gingham::network::{Addresses, BridgeFacts, Network, NetworkError, Source};
-use gingham::rehearsal::First;
 use gingham_engine::attachment::Pod;
 use gingham_net::NetError;
 use gingham_net::netlink::NetlinkError;
+use gingham_network::error::NetworkError;
+use gingham_network::network::{Addresses, BridgeFacts, Network, Source};
+use gingham_network::rehearsal::First;
 use serde::Serialize;
 
 use crate::cli::CheckConfigArguments;

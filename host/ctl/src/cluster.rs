@@ -11,13 +11,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gingham::network::NetworkError;
 use gingham_cluster::Fault;
 use gingham_engine::ipam::IpamError;
 use gingham_engine::store::StoreError;
 use gingham_net::NetError;
 use gingham_net::netlink::NetlinkError;
 use gingham_net::reach::ReachError;
+use gingham_network::error::NetworkError;
 
 use crate::cli::ClusterCommand;
 use crate::confirmation::ConfirmationError;

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use gingham::ip_masquerade;
-use gingham::remains::{self, Alone, Judged, RemainsError};
 use gingham_engine::store::StoreError;
+use gingham_network::ip_masquerade;
+use gingham_network::stale_leases::{self, Alone, Judged, StaleLeaseError};
 
 use crate::cli::GcArguments;
 use crate::clock;
@@ -25,7 +25,7 @@ pub(crate) enum GcError {
     #[error(transparent)]
     Boot(#[from] BootIdError),
     #[error(transparent)]
-    Remains(#[from] RemainsError),
+    Remains(#[from] StaleLeaseError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
 }
@@ -41,8 +41,8 @@ pub(crate) fn run(arguments: &GcArguments, out: &mut Output) -> Result<(), GcErr
     let of_network = |held: &Held| arguments.network.as_ref().is_none_or(|network| *network == held.network);
     let looked_at: Vec<Held> = all.attachments.into_iter().filter(of_network).collect();
     let count = looked_at.len();
-    let (mut gone, mut kept) = remains::judge(looked_at);
-    kept.extend(remains::take_linked(&mut gone, PATIENCE)?);
+    let (mut gone, mut kept) = stale_leases::judge(looked_at);
+    kept.extend(stale_leases::take_linked(&mut gone, PATIENCE)?);
     let freed = match &alone {
         None => gone,
         Some(alone) => free(alone, arguments, &boot, &gone)?,
@@ -70,7 +70,7 @@ fn tell_of_wait() {
 }
 
 fn free(alone: &Alone, arguments: &GcArguments, boot: &str, gone: &[Judged]) -> Result<Vec<Judged>, GcError> {
-    let freed = remains::free(alone, &arguments.data_dir, boot, gone, clock::now())?;
+    let freed = stale_leases::free(alone, &arguments.data_dir, boot, gone, clock::now())?;
     // That a file, a guard or a masquerade stays is told and no more.
     for error in freed.files_left {
         complain(&error);

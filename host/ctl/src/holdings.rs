@@ -2,7 +2,7 @@
 
 use gingham_engine::attachment::Pod;
 
-pub(crate) use gingham::holdings::{Held, Holdings};
+pub(crate) use gingham_network::holdings::{Held, Holdings};
 
 use crate::table::short;
 

@@ -3,10 +3,10 @@
 use std::io;
 use std::net::IpAddr;
 
-use gingham::remains::Fate;
 use gingham_engine::attachment::Pod;
 use gingham_engine::ledger::Reservation;
 use gingham_engine::store::StoreError;
+use gingham_network::stale_leases::Liveness;
 use serde::Serialize;
 
 use crate::cli::LeasesArguments;
@@ -79,8 +79,8 @@ pub(crate) enum State {
 impl State {
     /// That of one lease, if the store is of this boot, and why it is dead if it is.
     fn of(self, held: &Held) -> (Self, Option<String>) {
-        match (self, Fate::of(held)) {
-            (Self::InUse, Fate::Gone(why)) => (Self::ContainerGone, Some(why)),
+        match (self, Liveness::of(held)) {
+            (Self::InUse, Liveness::Gone(why)) => (Self::ContainerGone, Some(why)),
             _ => (self, None),
         }
     }

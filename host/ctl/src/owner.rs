@@ -4,8 +4,9 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
-use gingham::network::{Network, NetworkError};
 use gingham_engine::attachment::AttachmentKey;
+use gingham_network::error::NetworkError;
+use gingham_network::network::Network;
 use serde::Serialize;
 
 use crate::cli::{AllocateArguments, Answer, Networks, ReleaseArguments};

@@ -6,9 +6,9 @@ mod report;
 use std::io;
 use std::path::Path;
 
-use gingham::recovery::RecoveryError;
-use gingham::remains::{Alone, RemainsError};
 use gingham_engine::store::{Rebuilt, Store, StoreError};
+use gingham_network::recovery::RecoveryError;
+use gingham_network::stale_leases::{Alone, StaleLeaseError};
 
 use crate::cli::RecoverArguments;
 use crate::clock;
@@ -27,7 +27,7 @@ pub(crate) enum RecoverError {
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
     #[error(transparent)]
-    Lock(#[from] RemainsError),
+    Lock(#[from] StaleLeaseError),
     #[error(
         "cannot rebuild the lease store: {count} of the containers found cannot be recorded for certain (see above); \
          nothing was changed; remove those containers, then run `ginghamctl recover` again"

@@ -4,11 +4,12 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use gingham::network::{Addresses, Network, NetworkError, Source};
-use gingham::remains::Fate;
 use gingham_engine::pool::Pools;
 use gingham_engine::settings::default_data_dir;
 use gingham_engine::store::StoreError;
+use gingham_network::error::NetworkError;
+use gingham_network::network::{Addresses, Network, Source};
+use gingham_network::stale_leases::Liveness;
 use serde::Serialize;
 
 use crate::check_config::overlaps_between;
@@ -192,9 +193,9 @@ impl Status {
 
 /// Of how many attachments the container is gone, and of the first ones which that is and why one knows.
 fn gone<'h>(attachments: impl IntoIterator<Item = &'h Held>) -> Option<String> {
-    let reason = |held: &Held| match Fate::of(held) {
-        Fate::Gone(why) => Some(format!("{} {}: {why}", held.key.container_id, held.key.interface)),
-        Fate::There | Fate::Unknown(_) => None,
+    let reason = |held: &Held| match Liveness::of(held) {
+        Liveness::Gone(why) => Some(format!("{} {}: {why}", held.key.container_id, held.key.interface)),
+        Liveness::There | Liveness::Unknown(_) => None,
     };
     let gone: Vec<String> = attachments.into_iter().filter_map(reason).collect();
     let more = if gone.len() > GONE_SHOWN { ", ..." } else { "" };

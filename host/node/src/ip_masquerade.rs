@@ -6,9 +6,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use gingham::ip_masquerade;
-use gingham::remains::Alone;
 use gingham_net::masquerade;
+use gingham_network::ip_masquerade;
+use gingham_network::stale_leases::Alone;
 
 use crate::log;
 

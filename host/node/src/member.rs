@@ -8,14 +8,14 @@ use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use gingham::OWN_NAME;
-use gingham::network::Network as Configured;
 use gingham_cluster::{Cluster as Joined, Policy};
 use gingham_engine::boot_id;
 use gingham_engine::runtime::{LogLevel, LogLine, Policy as Component};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::StoreSettings;
 use gingham_engine::store::Store;
+use gingham_network::network::Network as Configured;
+use gingham_network::plan::OWN_NAME;
 use gingham_ownership::beat::Beat;
 use gingham_ownership::error::ClusterError;
 use ipnet::IpNet;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{io, thread};
 
-use gingham::holdings::Holdings;
 use gingham_engine::boot_id;
+use gingham_network::holdings::Holdings;
 
 use crate::cluster::Fault;
 use crate::log;

@@ -7,6 +7,10 @@ use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
+use gingham_cni::env::Attachment;
+use gingham_cni::error::Code;
+use gingham_cni::result::{CniResult, Interface};
+use gingham_cni::version::SpecVersion;
 use gingham_engine::ledger::{Cooling, Masquerade};
 use gingham_net::address::DuplicateDetection;
 use gingham_net::bridge::{self, Bridge};
@@ -17,31 +21,28 @@ use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair, Veth};
 use gingham_net::vlan::GatewayInterface;
 use gingham_net::{container, sysctl};
+use gingham_network::allotment::Allotment;
+use gingham_network::bridge_config::BridgeConfig;
+use gingham_network::call::Call;
+use gingham_network::error::NetworkError;
+use gingham_network::failpoint;
+use gingham_network::ipam::{AddressManagement, Applicant, key_of};
+use gingham_network::lock::Lock;
+use gingham_network::log;
+use gingham_network::mac_filter;
+use gingham_network::nat;
+use gingham_network::plan::{AddressSource, HostEnd, Role};
+use gingham_network::preparation::{self, Preparation};
+use gingham_network::records::{End, Records};
+use gingham_network::runtime_request::RuntimeRequest;
+use gingham_network::sandbox;
 use ipnet::IpNet;
 
-use crate::allotment::Allotment;
-use crate::call::Call;
-use crate::cni::bridge::BridgeConfig;
-use crate::cni::env::Attachment;
-use crate::cni::error::{CniError, Code};
-use crate::cni::result::{CniResult, Interface};
-use crate::cni::version::SpecVersion;
-use crate::cni::wishes::Wishes;
-use crate::failpoint;
-use crate::guards;
+use crate::earlier_attachments;
 use crate::host_side;
-use crate::ipam::{AddressManagement, Applicant, key_of};
-use crate::journal;
 use crate::links;
-use crate::lock::Lock;
-use crate::nat;
-use crate::output::Output;
-use crate::plan::{AddressSource, HostEnd, Role};
-use crate::preparation::{self, Preparation};
-use crate::records::{End, Records};
-use crate::sandbox;
-use crate::stale_leases;
 use crate::undo::UndoStack;
+use gingham_cni::output::Output;
 
 /// How long a new interface may take until packets pass.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -83,7 +84,12 @@ enum Done {
 }
 
 /// Serves ADD. Its last step is to hand over the result.
-pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path, output: &mut Output<'_>) -> Result<(), CniError> {
+pub(crate) fn add(
+    call: &Call,
+    attachment: &Attachment,
+    netns: &Path,
+    output: &mut Output<'_>,
+) -> Result<(), NetworkError> {
     let Preparation { version, arguments, mac, management, wishes, bridge } = Preparation::of(call)?;
     let mut link = plan_link(call, bridge, attachment, netns)?;
     let is_masqueraded = link.as_ref().is_some_and(|link| link.bridge.ip_masq);
@@ -107,7 +113,7 @@ pub(crate) fn add(call: &Call, attachment: &Attachment, netns: &Path, output: &m
     };
     let mut undo = UndoStack::new();
     let ended = add.run(&wishes, &mut undo).and_then(|result| Ok(output.write(&result)?));
-    journal::notices();
+    log::notices();
     match ended {
         Ok(()) => {
             undo.disarm();
@@ -125,15 +131,13 @@ fn plan_link(
     bridge: Option<BridgeConfig>,
     attachment: &Attachment,
     netns: &Path,
-) -> Result<Option<LinkPlan>, CniError> {
+) -> Result<Option<LinkPlan>, NetworkError> {
     let Some(bridge) = bridge else {
         sandbox::refuse_own_path(call, netns)?;
         return Ok(None);
     };
     if bridge.asks_for_iptables {
-        journal::warn(
-            "ipMasqBackend: iptables is asked for, but masquerade is done with nftables, beside any iptables",
-        );
+        log::warn("ipMasqBackend: iptables is asked for, but masquerade is done with nftables, beside any iptables");
     }
     let host_end = HostEnd::of(&call.config.name, attachment)?;
     let container = sandbox::open(call, netns)?;
@@ -141,7 +145,7 @@ fn plan_link(
 }
 
 impl Add<'_> {
-    fn run(&self, wishes: &Wishes, undo: &mut UndoStack<Done>) -> Result<String, CniError> {
+    fn run(&self, wishes: &RuntimeRequest, undo: &mut UndoStack<Done>) -> Result<String, NetworkError> {
         let allotment = self.obtain(wishes, undo)?;
         let result = match &self.link {
             None => {
@@ -155,7 +159,7 @@ impl Add<'_> {
     }
 
     /// Addresses, and the record of the attachment.
-    fn obtain(&self, wishes: &Wishes, undo: &mut UndoStack<Done>) -> Result<Allotment, CniError> {
+    fn obtain(&self, wishes: &RuntimeRequest, undo: &mut UndoStack<Done>) -> Result<Allotment, NetworkError> {
         let allotment = match &self.management.source {
             AddressSource::Policy(choice) => {
                 let allocate = || self.management.allocate(choice, &self.applicant, wishes.clone(), self.records);
@@ -185,7 +189,7 @@ impl Add<'_> {
     }
 
     /// Tries again what only attachments of containers that are gone stand in the way of.
-    fn after_the_dead<T>(&self, attempt: impl Fn() -> Result<T, CniError>) -> Result<T, CniError> {
+    fn after_the_dead<T>(&self, attempt: impl Fn() -> Result<T, NetworkError>) -> Result<T, NetworkError> {
         let mut result = attempt();
         if matches!(&result, Err(error) if error.code == Code::ALREADY_ALLOCATED) && self.end_predecessor() {
             result = attempt();
@@ -198,7 +202,7 @@ impl Add<'_> {
 
     fn end_predecessor(&self) -> bool {
         let key = key_of(self.applicant.attachment);
-        let ended = stale_leases::end_predecessor(
+        let ended = earlier_attachments::end_predecessor(
             self.call,
             &key,
             self.applicant.netns,
@@ -207,20 +211,20 @@ impl Add<'_> {
             self.records,
         );
         ended.unwrap_or_else(|error| {
-            journal::warn(format!("cannot tell whether the earlier attachment is dead: {error}"));
+            log::warn(format!("cannot tell whether the earlier attachment is dead: {error}"));
             false
         })
     }
 
-    fn free_the_dead(&self) -> Result<bool, CniError> {
+    fn free_the_dead(&self) -> Result<bool, NetworkError> {
         // What this ADD holds itself would keep it from being alone. It has recorded nothing yet.
         drop(self.without_gc.take());
-        let freed = stale_leases::free_all(&self.call.config.name, self.records, self.role());
+        let freed = earlier_attachments::free_all(&self.call.config.name, self.records, self.role());
         if self.link.is_some() {
             self.without_gc.set(self.records.keep_gc_out()?);
         }
         Ok(freed.unwrap_or_else(|error| {
-            journal::warn(format!("cannot look for leases of containers that are gone: {error}"));
+            log::warn(format!("cannot look for leases of containers that are gone: {error}"));
             0
         }) > 0)
     }
@@ -230,7 +234,7 @@ impl Add<'_> {
     }
 
     /// The record was made before another plugin said which addresses are to be masqueraded.
-    fn record_masquerade(&self, allotment: &Allotment) -> Result<(), CniError> {
+    fn record_masquerade(&self, allotment: &Allotment) -> Result<(), NetworkError> {
         if !self.applicant.is_masqueraded {
             return Ok(());
         }
@@ -240,7 +244,7 @@ impl Add<'_> {
     }
 
     /// The container's addresses are masqueraded, or not.
-    fn masquerade(&self, allotment: &Allotment) -> Result<(), CniError> {
+    fn masquerade(&self, allotment: &Allotment) -> Result<(), NetworkError> {
         let network = &self.call.config.name;
         let addresses = allotment.ips.iter().map(|ip| ip.address.addr());
         if !self.applicant.is_masqueraded {
@@ -259,7 +263,7 @@ impl Add<'_> {
         link: &LinkPlan,
         allotment: &Allotment,
         undo: &mut UndoStack<Done>,
-    ) -> Result<CniResult, CniError> {
+    ) -> Result<CniResult, NetworkError> {
         let (addressing, routes) = preparation::addressing(self.version, &link.bridge, allotment)?;
         let mut host = Socket::<Route>::open()?;
         let bridge = host_side::ensure_bridge(&mut host, &link.bridge)?;
@@ -294,7 +298,7 @@ impl Add<'_> {
         host: &mut Socket<Route>,
         bridge: &Bridge,
         undo: &mut UndoStack<Done>,
-    ) -> Result<Veth, CniError> {
+    ) -> Result<Veth, NetworkError> {
         if link.bridge.guards_sender {
             // Before the link, so that it is taken back after it.
             undo.push(Done::Guarded(link.host_end.clone()));
@@ -304,8 +308,8 @@ impl Add<'_> {
         failpoint::reach("add.veth")?;
         host_side::assign_vlans(host, bridge, veth.host_index, &link.bridge)?;
         if link.bridge.guards_sender {
-            let guard = guards::guard_of(&link.host_end, veth.container_mac, self.applicant.attachment);
-            guards::ensure(&self.call.config.name, &guard)?;
+            let guard = mac_filter::guard_of(&link.host_end, veth.container_mac, self.applicant.attachment);
+            mac_filter::ensure(&self.call.config.name, &guard)?;
         }
         failpoint::reach("add.plugged")?;
         Ok(veth)
@@ -331,7 +335,7 @@ impl Add<'_> {
         veth: &Veth,
         addresses: &[IpNet],
         routes: &[gingham_net::route::Route],
-    ) -> Result<Socket<Route>, CniError> {
+    ) -> Result<Socket<Route>, NetworkError> {
         let detection = if link.bridge.detect_duplicates { DuplicateDetection::On } else { DuplicateDetection::Off };
         let name = self.applicant.attachment.interface.as_str();
         let interface = container::Interface { index: veth.container_index, name, addresses, routes, detection };
@@ -361,10 +365,10 @@ impl Add<'_> {
         interfaces
     }
 
-    fn take_back(&self, done: Done) -> Result<(), CniError> {
+    fn take_back(&self, done: Done) -> Result<(), NetworkError> {
         match done {
             Done::Linked(host_end) => links::delete(&host_end).map(drop),
-            Done::Guarded(host_end) => guards::remove(&self.call.config.name, &host_end),
+            Done::Guarded(host_end) => mac_filter::remove(&self.call.config.name, &host_end),
             Done::Delegated(plugin) => self.management.take_back(&plugin),
             Done::Recorded(cooling) => {
                 let key = key_of(self.applicant.attachment);
@@ -380,7 +384,7 @@ impl Add<'_> {
 }
 
 /// The node forwards for the families whose gateway it is.
-fn forward(gateways: &[IpNet]) -> Result<(), CniError> {
+fn forward(gateways: &[IpNet]) -> Result<(), NetworkError> {
     if gateways.iter().any(|gateway| gateway.addr().is_ipv4()) {
         sysctl::forward_ipv4()?;
     }

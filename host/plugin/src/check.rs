@@ -6,23 +6,24 @@
 
 use std::path::Path;
 
+use gingham_cni::config::ConfigError;
+use gingham_cni::env::Attachment;
+use gingham_cni::error::Code;
+use gingham_cni::result::{CniResult, IpConfig};
+use gingham_cni::version::SpecVersion;
 use gingham_engine::ledger::AttachmentRecord;
+use gingham_network::bridge_config::BridgeConfig;
+use gingham_network::call::Call;
+use gingham_network::error::NetworkError;
+use gingham_network::ipam::{AddressManagement, key_of};
+use gingham_network::plan::{AddressSource, HostEnd, Role};
+use gingham_network::runtime_request;
+use gingham_network::sandbox;
 
-use crate::call::Call;
-use crate::cni::bridge::BridgeConfig;
-use crate::cni::config::ConfigError;
-use crate::cni::env::Attachment;
-use crate::cni::error::{CniError, Code};
-use crate::cni::result::{CniResult, IpConfig};
-use crate::cni::version::SpecVersion;
-use crate::cni::wishes;
 use crate::inspection::{self, Expected, Inspection};
-use crate::ipam::{AddressManagement, key_of};
-use crate::plan::{AddressSource, HostEnd, Role};
-use crate::sandbox;
 
 /// Serves CHECK.
-pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Result<(), CniError> {
+pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Result<(), NetworkError> {
     let version = call.config.version_for("CHECK", SpecVersion::V0_4_0)?;
     let arguments = call.arguments()?;
     let (management, _) = AddressManagement::of(call, &arguments)?;
@@ -45,25 +46,25 @@ pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Resul
                 told(&record, &ours, attachment)?;
                 ours.retain(|ip| record.addresses.contains(&ip.address.addr()));
             }
-            let asked = wishes::hardware_address(&call.config.object, &arguments)?;
+            let asked = runtime_request::hardware_address(&call.config.object, &arguments)?;
             inspect(call, attachment, netns, &Expected { previous: &previous, ips: &ours, record: &record, asked })
         }
     }
 }
 
-fn missing_result() -> CniError {
+fn missing_result() -> NetworkError {
     let message = "Required prevResult missing: CHECK compares with what ADD answered";
     ConfigError::Value { key: "prevResult".to_owned(), message: message.to_owned() }.into()
 }
 
-fn recorded(management: &AddressManagement<'_>, attachment: &Attachment) -> Result<AttachmentRecord, CniError> {
+fn recorded(management: &AddressManagement<'_>, attachment: &Attachment) -> Result<AttachmentRecord, NetworkError> {
     let unknown = || {
         let Attachment { container, interface } = attachment;
         let text = format!(
             "Failed to find address added by container {container}: its interface {interface} is not attached to this network; {}",
             inspection::ATTACH_AGAIN
         );
-        CniError::new(Code::UNKNOWN_CONTAINER, text)
+        NetworkError::new(Code::UNKNOWN_CONTAINER, text)
     };
     management.records()?.attachment(&key_of(attachment))?.ok_or_else(unknown)
 }
@@ -78,7 +79,7 @@ fn addresses_of(previous: &CniResult, attachment: &Attachment) -> Vec<IpConfig> 
 }
 
 /// Every lease is in the result.
-fn told(record: &AttachmentRecord, ips: &[IpConfig], attachment: &Attachment) -> Result<(), CniError> {
+fn told(record: &AttachmentRecord, ips: &[IpConfig], attachment: &Attachment) -> Result<(), NetworkError> {
     match record.addresses.iter().find(|lease| !ips.iter().any(|ip| ip.address.addr() == **lease)) {
         None => Ok(()),
         Some(lease) => {
@@ -87,12 +88,12 @@ fn told(record: &AttachmentRecord, ips: &[IpConfig], attachment: &Attachment) ->
                 "{lease} is leased to container {container}, but prevResult does not name it; {}",
                 inspection::ATTACH_AGAIN
             );
-            Err(CniError::new(Code::UNKNOWN_CONTAINER, text))
+            Err(NetworkError::new(Code::UNKNOWN_CONTAINER, text))
         }
     }
 }
 
-fn inspect(call: &Call, attachment: &Attachment, netns: &Path, expected: &Expected<'_>) -> Result<(), CniError> {
+fn inspect(call: &Call, attachment: &Attachment, netns: &Path, expected: &Expected<'_>) -> Result<(), NetworkError> {
     let config = BridgeConfig::read(&call.config.object)?;
     let container = sandbox::open(call, netns)?;
     let host_end = HostEnd::of(&call.config.name, attachment)?;

@@ -6,25 +6,25 @@
 
 use std::path::Path;
 
+use gingham_cni::env::Attachment;
 use gingham_net::netns::{NetNs, NetnsError};
+use gingham_network::bridge_config::BridgeConfig;
+use gingham_network::call::Call;
+use gingham_network::error::NetworkError;
+use gingham_network::failpoint;
+use gingham_network::ipam::{AddressManagement, key_of};
+use gingham_network::log;
+use gingham_network::mac_filter;
+use gingham_network::nat;
+use gingham_network::plan::{AddressSource, HostEnd, Role};
+use gingham_network::records::End;
+use gingham_network::sandbox;
 
-use crate::call::Call;
-use crate::cni::bridge::BridgeConfig;
-use crate::cni::env::Attachment;
-use crate::cni::error::CniError;
-use crate::failpoint;
-use crate::guards;
-use crate::ipam::{AddressManagement, key_of};
-use crate::journal;
+use crate::earlier_attachments;
 use crate::links;
-use crate::nat;
-use crate::plan::{AddressSource, HostEnd, Role};
-use crate::records::End;
-use crate::sandbox;
-use crate::stale_leases;
 
 /// Serves DEL.
-pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) -> Result<(), CniError> {
+pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) -> Result<(), NetworkError> {
     let role = call.role()?;
     let mut errors = Vec::new();
     let mut unlinked = false;
@@ -41,24 +41,24 @@ pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) ->
             errors.extend(nat::remove_inherited(&call.config.name, attachment).err());
         }
         // Whether the configuration asks for a guard now is not the question: it may have done so at ADD.
-        errors.extend(guards::remove(&call.config.name, &host_end).err());
+        errors.extend(mac_filter::remove(&call.config.name, &host_end).err());
         if BridgeConfig::asks_for_guard(&call.config.object) {
-            errors.extend(guards::remove_inherited(&call.config.name, attachment).err());
+            errors.extend(mac_filter::remove_inherited(&call.config.name, attachment).err());
         }
         failpoint::reach("del.unguarded")?;
     }
     errors.extend(forget(call, attachment, netns, role, unlinked).err());
-    CniError::join(errors).map_or(Ok(()), Err)
+    NetworkError::join(errors).map_or(Ok(()), Err)
 }
 
 /// No link of ours: perhaps one that another plugin made.
-fn unlink_inherited(call: &Call, attachment: &Attachment, netns: &Path) -> Result<(), CniError> {
+fn unlink_inherited(call: &Call, attachment: &Attachment, netns: &Path) -> Result<(), NetworkError> {
     let container = match NetNs::open(netns) {
         Ok(container) => container,
         Err(NetnsError::Missing { .. }) => return Ok(()),
         // After a reboot an ordinary file may be where the namespace was mounted.
         Err(error @ NetnsError::NotANamespace { .. }) => {
-            journal::warn(error);
+            log::warn(error);
             return Ok(());
         }
         Err(error) => return Err(error.into()),
@@ -75,7 +75,7 @@ fn forget(
     netns: Option<&Path>,
     role: Role,
     unlinked: bool,
-) -> Result<(), CniError> {
+) -> Result<(), NetworkError> {
     let management = AddressManagement::of_tolerant(call)?;
     let records = management.records()?;
     let key = key_of(attachment);
@@ -86,7 +86,7 @@ fn forget(
             // As long as the other plugin has not taken its addresses back, the record stays, and another DEL tries again.
             Err(error) if is_recorded => return Err(error),
             // Its ADD never succeeded, or an earlier DEL did: there is nothing that a runtime should try again for.
-            Err(error) => journal::warn(format!(
+            Err(error) => log::warn(format!(
                 "IPAM plugin {plugin}: its DEL failed, which changes nothing, because interface {} of container {} is \
                  not attached: {}",
                 attachment.interface, attachment.container, error.msg
@@ -105,7 +105,7 @@ fn forget(
         forget()
     }?;
     if is_unknown {
-        stale_leases::end_renamed(call, &key, netns, role, &records)?;
+        earlier_attachments::end_renamed(call, &key, netns, role, &records)?;
     }
     failpoint::reach("del.done")
 }

@@ -2,32 +2,31 @@
 
 use std::collections::HashSet;
 
+use gingham_cni::attachments::{self, ValidAttachment};
+use gingham_cni::version::SpecVersion;
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::AttachmentRecord;
+use gingham_network::bridge_config::BridgeConfig;
+use gingham_network::call::Call;
+use gingham_network::error::NetworkError;
+use gingham_network::failpoint;
+use gingham_network::holdings::Held;
+use gingham_network::ipam::AddressManagement;
+use gingham_network::log;
+use gingham_network::mac_filter;
+use gingham_network::nat;
+use gingham_network::plan::{AddressSource, HostEnd, Role};
+use gingham_network::records::{End, Records};
+use gingham_network::stale_leases::{self, LINKS_TIMEOUT};
 
-use crate::call::Call;
-use crate::cni::attachments::{self, ValidAttachment};
-use crate::cni::bridge::BridgeConfig;
-use crate::cni::error::CniError;
-use crate::cni::version::SpecVersion;
-use crate::failpoint;
-use crate::guards;
-use crate::holdings::Held;
-use crate::ipam::AddressManagement;
-use crate::journal;
 use crate::links;
-use crate::nat;
-use crate::plan::{AddressSource, HostEnd, Role};
-use crate::records::{End, Records};
-use crate::remains;
-use crate::stale_leases::LINKS_TIMEOUT;
 
 /// Serves GC. Goes on after errors and reports them together.
 ///
 /// The runtime promises to make no ADD meanwhile. If it does all the same, nothing worse comes of it than what its list
 /// says: GC waits for ADDs under way, so no address is freed that is about to be used, and what is recorded after GC has
 /// begun stays, because the list cannot know it.
-pub(crate) fn gc(call: &Call) -> Result<(), CniError> {
+pub(crate) fn gc(call: &Call) -> Result<(), NetworkError> {
     call.config.version_for("GC", SpecVersion::V1_1_0)?;
     // The one key that must be right: a list that was misread would take living containers away.
     let list = attachments::read(&call.config.object)?;
@@ -50,15 +49,15 @@ pub(crate) fn gc(call: &Call) -> Result<(), CniError> {
         if list.is_some() {
             errors.extend(links::delete_stale(&call.config.name, &staying));
         }
-        CniError::join(errors).map_or(Ok(()), Err)?;
+        NetworkError::join(errors).map_or(Ok(()), Err)?;
         unguarded = remove_stale_guards(call, &staying);
     }
     let errors = [unguarded.err(), forget(call, role, &management, &records, &stale).err()];
-    CniError::join(errors.into_iter().flatten()).map_or(Ok(()), Err)
+    NetworkError::join(errors.into_iter().flatten()).map_or(Ok(()), Err)
 }
 
 /// By name: a link whose ADD was killed after its creation has no alias, which the kernel takes only later.
-fn unlink(call: &Call, stale: &[AttachmentKey], staying: &HashSet<String>) -> Vec<CniError> {
+fn unlink(call: &Call, stale: &[AttachmentKey], staying: &HashSet<String>) -> Vec<NetworkError> {
     let unlink = |key: &AttachmentKey| {
         let host_end = HostEnd::named(&call.config.name, &key.container_id, &key.interface)?;
         if staying.contains(host_end.name.as_str()) { Ok(false) } else { links::delete(&host_end) }
@@ -68,8 +67,8 @@ fn unlink(call: &Call, stale: &[AttachmentKey], staying: &HashSet<String>) -> Ve
 }
 
 /// Whether the configuration asks for guards now is not the question: they may be of a time when it did.
-fn remove_stale_guards(call: &Call, staying: &HashSet<String>) -> Result<(), CniError> {
-    guards::remove_stale(&call.config.name, |port| staying.contains(port))
+fn remove_stale_guards(call: &Call, staying: &HashSet<String>) -> Result<(), NetworkError> {
+    mac_filter::remove_stale(&call.config.name, |port| staying.contains(port))
 }
 
 fn forget(
@@ -78,7 +77,7 @@ fn forget(
     management: &AddressManagement<'_>,
     records: &Records<'_>,
     stale: &[AttachmentKey],
-) -> Result<(), CniError> {
+) -> Result<(), NetworkError> {
     if let AddressSource::Delegate(plugin) = &management.source {
         // It has the same list. Our records stay until it has done its part.
         call.delegate(plugin).pass_on("GC")?;
@@ -99,7 +98,7 @@ fn alive(
     call: &Call,
     role: Role,
     recorded: &[(AttachmentKey, AttachmentRecord)],
-) -> Result<HashSet<AttachmentKey>, CniError> {
+) -> Result<HashSet<AttachmentKey>, NetworkError> {
     let network = call.config.name.as_str();
     let held = |(key, record): &(AttachmentKey, AttachmentRecord)| Held {
         network: network.to_owned(),
@@ -111,14 +110,14 @@ fn alive(
     let mut alive: HashSet<AttachmentKey> = containers.iter().map(|held| held.key.clone()).collect();
     // An IPAM plugin may be run where it sees no namespaces.
     if role == Role::Main {
-        let (mut gone, _) = remains::judge(containers);
-        remains::take_linked(&mut gone, LINKS_TIMEOUT)?;
+        let (mut gone, _) = stale_leases::judge(containers);
+        stale_leases::take_linked(&mut gone, LINKS_TIMEOUT)?;
         for (held, _) in &gone {
             alive.remove(&held.key);
         }
     }
     if !alive.is_empty() {
-        journal::warn(format!(
+        log::warn(format!(
             "network {network}: cni.dev/valid-attachments is missing: {} attachments whose sandbox is still there are kept",
             alive.len()
         ));
@@ -150,7 +149,11 @@ fn divide(
 }
 
 /// The node's ends of the links that stay.
-fn host_ends(call: &Call, valid: &[ValidAttachment], staying: &[AttachmentKey]) -> Result<HashSet<String>, CniError> {
+fn host_ends(
+    call: &Call,
+    valid: &[ValidAttachment],
+    staying: &[AttachmentKey],
+) -> Result<HashSet<String>, NetworkError> {
     let listed = valid.iter().map(|valid| (&valid.container_id, &valid.ifname));
     let recorded = staying.iter().map(|key| (&key.container_id, &key.interface));
     let name = |(container, interface): (&String, &String)| {

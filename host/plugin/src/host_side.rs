@@ -4,15 +4,14 @@ use gingham_net::address;
 use gingham_net::bridge::{self, Bridge};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::vlan::{self, Gateway, GatewayInterface};
+use gingham_network::allotment::Allotment;
+use gingham_network::bridge_config::BridgeConfig;
+use gingham_network::error::NetworkError;
+use gingham_network::plan;
 use ipnet::IpNet;
 
-use crate::allotment::Allotment;
-use crate::cni::bridge::BridgeConfig;
-use crate::cni::error::CniError;
-use crate::plan;
-
 /// The network's bridge, made if it is missing. One for VLANs keeps them apart, or it is an error.
-pub(crate) fn ensure_bridge(host: &mut Socket<Route>, config: &BridgeConfig) -> Result<Bridge, CniError> {
+pub(crate) fn ensure_bridge(host: &mut Socket<Route>, config: &BridgeConfig) -> Result<Bridge, NetworkError> {
     let ensure = if config.vlans.is_some() { bridge::ensure_filtering } else { bridge::ensure };
     Ok(ensure(host, config.name.as_str(), config.mtu, config.promiscuous)?)
 }
@@ -23,7 +22,7 @@ pub(crate) fn assign_vlans(
     bridge: &Bridge,
     port: u32,
     config: &BridgeConfig,
-) -> Result<(), CniError> {
+) -> Result<(), NetworkError> {
     match &config.vlans {
         Some(vlans) => Ok(vlan::assign(host, bridge, port, &vlans.port)?),
         None => Ok(()),
@@ -38,7 +37,7 @@ pub(crate) fn ensure_gateways(
     gateways: &[IpNet],
     allotment: &Allotment,
     config: &BridgeConfig,
-) -> Result<Option<GatewayInterface>, CniError> {
+) -> Result<Option<GatewayInterface>, NetworkError> {
     if gateways.is_empty() {
         return Ok(None);
     }
@@ -57,7 +56,7 @@ pub(crate) fn ensure_gateways(
 }
 
 /// Addresses that the node had before it lost their block: by now they are another node's.
-fn remove_earlier(host: &mut Socket<Route>, bridge: &Bridge, gateway: IpNet) -> Result<(), CniError> {
+fn remove_earlier(host: &mut Socket<Route>, bridge: &Bridge, gateway: IpNet) -> Result<(), NetworkError> {
     for present in address::list(host, bridge.index)? {
         if gateway.contains(&present.net.addr()) && present.net.addr() != gateway.addr() {
             address::delete(host, bridge.index, present.net)?;
@@ -70,7 +69,7 @@ fn ensure_gateway_interface(
     host: &mut Socket<Route>,
     bridge: &Bridge,
     config: &BridgeConfig,
-) -> Result<Option<GatewayInterface>, CniError> {
+) -> Result<Option<GatewayInterface>, NetworkError> {
     let Some(vlans) = &config.vlans else { return Ok(None) };
     let (Some(vlan), Some(name)) = (vlans.own, vlans.gateway_name(&config.name)?) else { return Ok(None) };
     let port = plan::GatewayPort::of(&config.name, vlan)?;

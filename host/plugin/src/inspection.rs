@@ -3,22 +3,22 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use gingham_cni::config::NetworkName;
+use gingham_cni::env::Attachment;
+use gingham_cni::error::Code;
+use gingham_cni::result::{CniResult, Interface, IpConfig};
 use gingham_engine::ledger::AttachmentRecord;
 use gingham_net::address::{self, Address};
 use gingham_net::link::{self, Link};
 use gingham_net::netlink::{self, Socket};
 use gingham_net::netns::NetNs;
 use gingham_net::{Mac, masquerade, route, spoofing, vlan};
+use gingham_network::alias;
+use gingham_network::bridge_config::BridgeConfig;
+use gingham_network::error::NetworkError;
+use gingham_network::mac_filter;
+use gingham_network::plan::HostEnd;
 use ipnet::IpNet;
-
-use crate::alias;
-use crate::cni::bridge::BridgeConfig;
-use crate::cni::config::NetworkName;
-use crate::cni::env::Attachment;
-use crate::cni::error::{CniError, Code};
-use crate::cni::result::{CniResult, Interface, IpConfig};
-use crate::guards;
-use crate::plan::HostEnd;
 
 /// What restores a container's own side: nothing less does, once the runtime has started it.
 pub(crate) const ATTACH_AGAIN: &str = "recreate the pod, or call DEL and then ADD";
@@ -56,14 +56,15 @@ struct Inside {
 
 impl<'a> Inspection<'a> {
     /// Nothing was looked at yet.
-    pub(crate) fn new(config: &'a BridgeConfig, expected: &'a Expected<'a>) -> Result<Self, CniError> {
+    pub(crate) fn new(config: &'a BridgeConfig, expected: &'a Expected<'a>) -> Result<Self, NetworkError> {
         let host = Socket::<netlink::Route>::open()?;
         Ok(Self { config, expected, host, bridge: None, inside: None, inherited: false, findings: Vec::new() })
     }
 
     /// What was found, as one error.
-    pub(crate) fn verdict(self) -> Result<(), CniError> {
-        CniError::join(self.findings.into_iter().map(|text| CniError::new(Code::KERNEL, text))).map_or(Ok(()), Err)
+    pub(crate) fn verdict(self) -> Result<(), NetworkError> {
+        NetworkError::join(self.findings.into_iter().map(|text| NetworkError::new(Code::KERNEL, text)))
+            .map_or(Ok(()), Err)
     }
 
     fn expect(&mut self, is_so: bool, otherwise: impl FnOnce() -> String) {
@@ -73,7 +74,7 @@ impl<'a> Inspection<'a> {
     }
 
     /// The bridge is there and works.
-    pub(crate) fn bridge(&mut self) -> Result<(), CniError> {
+    pub(crate) fn bridge(&mut self) -> Result<(), NetworkError> {
         let name = self.config.name.as_str();
         let Some(bridge) = link::by_name(&mut self.host, name)? else {
             self.findings.push(format!("bridge {name} is missing; {ATTACH_AGAIN}, which makes it"));
@@ -89,7 +90,7 @@ impl<'a> Inspection<'a> {
     }
 
     /// The container's end is there, in the namespace the result names.
-    pub(crate) fn container(&mut self, container: &NetNs, netns: &Path, name: &str) -> Result<(), CniError> {
+    pub(crate) fn container(&mut self, container: &NetNs, netns: &Path, name: &str) -> Result<(), NetworkError> {
         let mut interfaces = self.expected.previous.interfaces.iter();
         let told = interfaces.find(|told| told.name == name && !told.sandbox.is_empty());
         self.expect(told.is_some(), || format!("prevResult names no interface {name} in a container; {ATTACH_AGAIN}"));
@@ -129,7 +130,7 @@ impl<'a> Inspection<'a> {
     }
 
     /// The node's end is there, leads to the container, and is a port of the bridge.
-    pub(crate) fn host_end(&mut self, name: &str) -> Result<(), CniError> {
+    pub(crate) fn host_end(&mut self, name: &str) -> Result<(), NetworkError> {
         let found = match link::by_name(&mut self.host, name)? {
             None => self.inherited_end()?,
             found => found,
@@ -167,7 +168,7 @@ impl<'a> Inspection<'a> {
     }
 
     /// The port belongs to its VLANs and to no others, and the bridge heeds that.
-    fn vlans(&mut self, port: &Link) -> Result<(), CniError> {
+    fn vlans(&mut self, port: &Link) -> Result<(), NetworkError> {
         let (Some(wanted), Some(bridge)) = (&self.config.vlans, &self.bridge) else { return Ok(()) };
         let filtering = bridge.vlans.filter(|vlans| vlans.on);
         let present = vlan::of_port(&mut self.host, port.index)?;
@@ -188,12 +189,12 @@ impl<'a> Inspection<'a> {
         network: &NetworkName,
         host_end: &HostEnd,
         attachment: &Attachment,
-    ) -> Result<(), CniError> {
+    ) -> Result<(), NetworkError> {
         let Some(mac) = self.inside.as_ref().and_then(|inside| inside.link.mac) else { return Ok(()) };
         if !self.config.guards_sender {
             return Ok(());
         }
-        let guard = guards::guard_of(host_end, mac, attachment);
+        let guard = mac_filter::guard_of(host_end, mac, attachment);
         let installed = spoofing::is_installed(&mut spoofing::open(network.as_str())?, network.as_str(), &guard)?;
         self.expect(installed, || {
             format!(
@@ -205,7 +206,7 @@ impl<'a> Inspection<'a> {
     }
 
     /// The node's end as the result names it, where another plugin made it and gave it a name of its own.
-    fn inherited_end(&mut self) -> Result<Option<Link>, CniError> {
+    fn inherited_end(&mut self) -> Result<Option<Link>, NetworkError> {
         let is_end = |told: &&Interface| told.sandbox.is_empty() && told.name != self.config.name.as_str();
         let Some(told) = self.expected.previous.interfaces.iter().find(is_end) else { return Ok(None) };
         let found = link::by_name(&mut self.host, &told.name)?;
@@ -241,7 +242,7 @@ impl<'a> Inspection<'a> {
     }
 
     /// The bridge has the gateways' addresses, or the node's interface in the network's VLAN.
-    pub(crate) fn gateways(&mut self) -> Result<(), CniError> {
+    pub(crate) fn gateways(&mut self) -> Result<(), NetworkError> {
         if !self.config.is_gateway || self.expected.ips.is_empty() {
             return Ok(());
         }
@@ -278,7 +279,7 @@ impl<'a> Inspection<'a> {
     }
 
     /// The addresses are masqueraded, if they were when the attachment came.
-    pub(crate) fn masquerade(&mut self, network: &NetworkName) -> Result<(), CniError> {
+    pub(crate) fn masquerade(&mut self, network: &NetworkName) -> Result<(), NetworkError> {
         let wanted: Vec<IpAddr> = match &self.expected.record.masquerade {
             Some(_) => self.expected.record.masqueraded().to_vec(),
             // Recorded by an earlier version. Another plugin that made the link masquerades it, too.
@@ -308,7 +309,7 @@ fn is_same_namespace(told: &str, netns: &Path, container: &NetNs) -> bool {
 }
 
 /// Must be called in the container's namespace.
-fn look_inside(name: &str) -> Result<Option<Inside>, CniError> {
+fn look_inside(name: &str) -> Result<Option<Inside>, NetworkError> {
     let mut kernel = Socket::<netlink::Route>::open()?;
     let Some(link) = link::by_name(&mut kernel, name)? else { return Ok(None) };
     let addresses = address::list(&mut kernel, link.index)?;

@@ -1,66 +1,34 @@
 //! The CNI plugin.
 //!
-//! [`cni`] reads what the runtime says and writes what it hears; [`plan`] decides what will be done; each verb is one
-//! file, a list of steps: `add`, `del`, `check`, `gc`, `status`. Only they know more than one of the engine, the
-//! kernel's network and other plugins.
+//! Each verb is one file, a list of steps: `add`, `del`, `check`, `gc`, `status`. The protocol is `gingham-cni`, the
+//! network `gingham-network`.
 
 mod add;
-mod addressing;
-pub mod adoption;
-mod alias;
-mod allotment;
-mod call;
 mod check;
-mod cluster;
-mod cni;
 mod del;
-mod delegate;
-pub mod divided;
-mod failpoint;
+mod earlier_attachments;
 mod gc;
-mod guards;
-pub mod holdings;
 mod host_side;
 mod inspection;
-pub mod ip_masquerade;
-mod ipam;
-mod journal;
 mod links;
-mod lock;
-mod nat;
-pub mod network;
-mod output;
-mod plan;
-mod policies;
-mod preparation;
-mod records;
-pub mod recovery;
-pub mod rehearsal;
-pub mod remains;
-mod resolv_conf;
-mod sandbox;
-mod stale_leases;
 mod status;
 mod undo;
-mod ways;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
-pub use plan::OWN_NAME;
-
+use gingham_cni::config::{ConfigError, NetworkConfig};
+use gingham_cni::env::{Environment, Verb};
+use gingham_cni::error::Code;
+use gingham_cni::output::Output;
+use gingham_cni::version::{self, SpecVersion};
+use gingham_network::call::Call;
+use gingham_network::error::NetworkError;
+use gingham_network::{LIBRARY_VARIABLE, log};
 use gingham_untrusted::text;
 
-use call::Call;
-use cni::config::{ConfigError, NetworkConfig};
-use cni::env::{Environment, Verb};
-use cni::error::{CniError, Code};
-use cni::version::{self, SpecVersion};
-use output::Output;
-
-/// The variable that names another directory of installed policies: `ginghamctl run --library` sets it.
-pub const LIBRARY_VARIABLE: &str = "GINGHAM_LIBRARY";
+pub use gingham_network::plan::OWN_NAME;
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,10 +74,10 @@ pub fn run(
 
 /// A line for the operator on standard error, where standard output takes nothing.
 pub fn complain(message: &str) {
-    journal::error(message);
+    log::error(message);
 }
 
-fn failure(error: &CniError, version: SpecVersion) -> Answer {
+fn failure(error: &NetworkError, version: SpecVersion) -> Answer {
     Answer::Failure(error.render(version))
 }
 
@@ -121,7 +89,7 @@ fn serve(
     input: &mut dyn Read,
     output: &mut Output<'_>,
     version: &mut SpecVersion,
-) -> Result<(), CniError> {
+) -> Result<(), NetworkError> {
     if environment.verb == Ok(Verb::Version) {
         return Ok(output.write(&version::report())?);
     }
@@ -142,18 +110,18 @@ fn serve(
     }
 }
 
-fn read_config(environment: &Environment, input: &mut dyn Read) -> Result<(NetworkConfig, Vec<u8>), CniError> {
+fn read_config(environment: &Environment, input: &mut dyn Read) -> Result<(NetworkConfig, Vec<u8>), NetworkError> {
     let mut bytes = Vec::new();
     input
         .take(LONGEST_INPUT + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| CniError::new(Code::IO, format!("error reading from stdin: {error}")))?;
+        .map_err(|error| NetworkError::new(Code::IO, format!("error reading from stdin: {error}")))?;
     if bytes.len() as u64 > LONGEST_INPUT {
         return Err(ConfigError::InputTooLong { most: LONGEST_INPUT }.into());
     }
     let config = match environment.verb {
         Ok(Verb::Del { .. } | Verb::Gc) => {
-            NetworkConfig::parse_tolerant(&bytes, |fault: &ConfigError| journal::warn(fault))
+            NetworkConfig::parse_tolerant(&bytes, |fault: &ConfigError| log::warn(fault))
         }
         _ => NetworkConfig::parse(&bytes),
     };

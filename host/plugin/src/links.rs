@@ -2,26 +2,25 @@
 
 use std::collections::HashSet;
 
+use gingham_cni::config::NetworkName;
 use gingham_net::NetError;
 use gingham_net::link::{self, Link, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
-
-use crate::alias;
-use crate::cni::config::NetworkName;
-use crate::cni::error::CniError;
-use crate::plan::HostEnd;
+use gingham_network::alias;
+use gingham_network::error::NetworkError;
+use gingham_network::plan::HostEnd;
 
 /// Deletes an attachment's link by its end on the node; the other end goes with it. Says whether it was there.
-pub(crate) fn delete(host_end: &HostEnd) -> Result<bool, CniError> {
+pub(crate) fn delete(host_end: &HostEnd) -> Result<bool, NetworkError> {
     Ok(link::delete(&mut Socket::<Route>::open()?, Which::Name(host_end.name.as_str()))?)
 }
 
 /// Deletes a container's interface that another bridge plugin made on this network's bridge: a network whose
 /// configuration changed its `type` is taken over with its containers. What is not a veth, leads elsewhere or is ours
 /// under another network's name stays.
-pub(crate) fn delete_inherited(container: &NetNs, interface: &str, bridge: &str) -> Result<(), CniError> {
-    let (mut inside, found) = container.enter(|| -> Result<_, CniError> {
+pub(crate) fn delete_inherited(container: &NetNs, interface: &str, bridge: &str) -> Result<(), NetworkError> {
+    let (mut inside, found) = container.enter(|| -> Result<_, NetworkError> {
         let mut inside = Socket::<Route>::open()?;
         let found = link::by_name(&mut inside, interface)?;
         Ok((inside, found))
@@ -45,8 +44,8 @@ fn is_inherited(host: &mut Socket<Route>, inside: &Link, bridge: &str) -> Result
 }
 
 /// Deletes all links of the network whose ends on the node are not among `valid`. Goes on after errors.
-pub(crate) fn delete_stale(network: &NetworkName, valid: &HashSet<String>) -> Vec<CniError> {
-    let listed = Socket::<Route>::open().map_err(CniError::from).and_then(|mut host| {
+pub(crate) fn delete_stale(network: &NetworkName, valid: &HashSet<String>) -> Vec<NetworkError> {
+    let listed = Socket::<Route>::open().map_err(NetworkError::from).and_then(|mut host| {
         let links = link::list(&mut host, None)?;
         Ok((host, links))
     });
@@ -57,5 +56,5 @@ pub(crate) fn delete_stale(network: &NetworkName, valid: &HashSet<String>) -> Ve
     let prefix = alias::of_network(network.as_str());
     let ours = |link: &&Link| link.is_veth() && link.alias.as_ref().is_some_and(|alias| alias.starts_with(&prefix));
     let stale = links.iter().filter(ours).filter(|link| !valid.contains(&link.name));
-    stale.filter_map(|stale| link::delete(&mut host, Which::Index(stale.index)).err()).map(CniError::from).collect()
+    stale.filter_map(|stale| link::delete(&mut host, Which::Index(stale.index)).err()).map(NetworkError::from).collect()
 }

@@ -4,26 +4,26 @@
 //! administrator must mend before any ADD can succeed. Full pools are not such a thing: the next DEL makes room. They are
 //! a line in the log here, and `ginghamctl status` and the agent's metrics show them.
 
+use gingham_cni::args::Arguments;
+use gingham_cni::error::Code;
+use gingham_cni::version::SpecVersion;
 use gingham_engine::ipam::{self, IpamError, Prepared};
 use gingham_engine::runtime::Policy;
 use gingham_engine::settings::Settings;
 use gingham_engine::store::StoreLedger;
 use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
-
-use crate::call::Call;
-use crate::cluster::Outlook;
-use crate::cni::args::Arguments;
-use crate::cni::bridge::BridgeConfig;
-use crate::cni::error::{CniError, Code};
-use crate::cni::version::SpecVersion;
-use crate::cni::wishes;
-use crate::ipam::AddressManagement;
-use crate::journal;
-use crate::plan::{AddressSource, PolicyChoice, Role};
+use gingham_network::bridge_config::BridgeConfig;
+use gingham_network::call::Call;
+use gingham_network::cluster::Outlook;
+use gingham_network::error::NetworkError;
+use gingham_network::ipam::AddressManagement;
+use gingham_network::log;
+use gingham_network::plan::{AddressSource, PolicyChoice, Role};
+use gingham_network::runtime_request;
 
 /// Serves STATUS.
-pub(crate) fn status(call: &Call) -> Result<(), CniError> {
+pub(crate) fn status(call: &Call) -> Result<(), NetworkError> {
     call.config.version_for("STATUS", SpecVersion::V1_1_0)?;
     if call.role()? == Role::Main {
         link(&BridgeConfig::read(&call.config.object)?).map_err(not_available)?;
@@ -35,14 +35,14 @@ pub(crate) fn status(call: &Call) -> Result<(), CniError> {
 }
 
 /// Whether the kernel could make a container's link, as far as that can be said without making one.
-fn link(config: &BridgeConfig) -> Result<(), CniError> {
+fn link(config: &BridgeConfig) -> Result<(), NetworkError> {
     if config.vlans.is_none() {
         return Ok(());
     }
     Ok(bridge::require_filtering(&mut Socket::<Route>::open()?, config.name.as_str())?)
 }
 
-fn addresses(call: &Call) -> Result<(), CniError> {
+fn addresses(call: &Call) -> Result<(), NetworkError> {
     let (management, _) = AddressManagement::of(call, &Arguments::default()).map_err(not_available)?;
     match &management.source {
         AddressSource::None => Ok(()),
@@ -53,11 +53,11 @@ fn addresses(call: &Call) -> Result<(), CniError> {
 }
 
 /// A fault that every ADD would meet; its own code says less than that.
-fn not_available(error: CniError) -> CniError {
-    CniError { code: Code::NOT_AVAILABLE, ..error }
+fn not_available(error: NetworkError) -> NetworkError {
+    NetworkError { code: Code::NOT_AVAILABLE, ..error }
 }
 
-fn policy_status(management: &AddressManagement<'_>, choice: &PolicyChoice) -> Result<(), CniError> {
+fn policy_status(management: &AddressManagement<'_>, choice: &PolicyChoice) -> Result<(), NetworkError> {
     let policy = management.load(choice)?;
     let prepared = prepare(management, &policy, &management.settings)?;
     let checked = match prepared {
@@ -67,7 +67,7 @@ fn policy_status(management: &AddressManagement<'_>, choice: &PolicyChoice) -> R
     match checked {
         // A store that others are using can be used: they just take long.
         Err(busy) if busy.code == Code::TRY_AGAIN => {
-            journal::warn(format!("STATUS: {}", busy.msg));
+            log::warn(format!("STATUS: {}", busy.msg));
             Ok(())
         }
         checked => checked,
@@ -79,13 +79,13 @@ fn room_status(
     management: &AddressManagement<'_>,
     choice: &PolicyChoice,
     prepared: Option<Prepared<'_, StoreLedger>>,
-) -> Result<(), CniError> {
+) -> Result<(), NetworkError> {
     let ledger = management.records()?.write()?;
     let rooms = prepared.map_or(Ok(Vec::new()), |prepared| prepared.room(ledger))?;
     let full = rooms.iter().filter(|room| room.free == 0 && room.resting == 0);
     let full: Vec<&str> = full.map(|room| room.name.as_str()).collect();
     if !full.is_empty() {
-        journal::warn(format!("policy {}: no address is left in {}", choice.name, full.join(", ")));
+        log::warn(format!("policy {}: no address is left in {}", choice.name, full.join(", ")));
     }
     Ok(())
 }
@@ -96,26 +96,26 @@ fn prepare<'s>(
     management: &AddressManagement<'_>,
     policy: &'s Policy,
     settings: &'s Settings,
-) -> Result<Option<Prepared<'s, StoreLedger>>, CniError> {
+) -> Result<Option<Prepared<'s, StoreLedger>>, NetworkError> {
     let mut log = Vec::new();
     let prepared = ipam::prepare::<StoreLedger>(policy, settings, &management.context(), &mut log);
     let result = match prepared {
-        Err(IpamError::Problems { .. }) if wishes::ranges_come_with_add(&management.call.config.object) => {
+        Err(IpamError::Problems { .. }) if runtime_request::ranges_come_with_add(&management.call.config.object) => {
             let example = management.settings_with_example_range()?;
             ipam::prepare::<StoreLedger>(policy, &example, &management.context(), &mut log).map(|_| None)
         }
         prepared => prepared.map(Some),
     };
-    journal::policy(policy.name(), &log);
+    log::policy(policy.name(), &log);
     Ok(result?)
 }
 
 /// What is claimed serves whether the store answers or not. Without membership the store has to answer.
-fn divided_status(management: &AddressManagement<'_>, policy: &Policy) -> Result<(), CniError> {
+fn divided_status(management: &AddressManagement<'_>, policy: &Policy) -> Result<(), NetworkError> {
     let records = management.records()?;
     let bridge = BridgeConfig::bridge_name(&management.call.config.object);
     let outlook = management.dividing(policy, &records, &bridge).outlook()?;
-    let warn = |text: &str| journal::warn(format!("policy {}: {text}", policy.name()));
+    let warn = |text: &str| log::warn(format!("policy {}: {text}", policy.name()));
     match outlook {
         Outlook { store: Err(error), member: false, .. } => return Err(not_available(error)),
         Outlook { store: Err(error), room: true, .. } => {

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use gingham::network::{Addresses, Network};
 use gingham_engine::address::IpRange;
 use gingham_engine::pool::Pools;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{link, reach, route};
+use gingham_network::network::{Addresses, Network};
 use ipnet::IpNet;
 
 use super::CheckConfigError;

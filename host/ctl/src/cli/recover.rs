@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gingham::recovery::CACHE_DIR;
 use gingham_engine::settings::DATA_DIR;
+use gingham_network::recovery::CACHE_DIR;
 
 use super::answer::Networks;
 use super::cluster::Confirmed;

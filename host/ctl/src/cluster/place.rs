@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Instant;
 
-use gingham::network::Network;
 use gingham_cluster::{Cluster, Fault};
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::settings::Settings;
 use gingham_engine::store::StoreLedger;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::reach::{self, Report};
+use gingham_network::network::Network;
 use gingham_ownership::cluster::Cluster as Records;
 use gingham_ownership::grid::Grid;
 use ipnet::IpNet;

@@ -3,8 +3,9 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use gingham::OWN_NAME;
-use gingham::network::{Network, NetworkError};
+use gingham_network::error::NetworkError;
+use gingham_network::network::Network;
+use gingham_network::plan::OWN_NAME;
 
 use super::configuration::{Configuration, Plugin};
 

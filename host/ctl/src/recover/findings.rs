@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use gingham::holdings::Held;
-use gingham::network::{Network, Source};
-use gingham::recovery::{self, CachedResult, FoundLink, Inside};
-use gingham::remains::Fate;
 use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::ledger::{AttachmentRecord, Masquerade};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::StoreSettings;
 use gingham_engine::store::Attachments;
+use gingham_network::holdings::Held;
+use gingham_network::network::{Network, Source};
+use gingham_network::recovery::{self, CachedResult, FoundLink, Inside};
+use gingham_network::stale_leases::Liveness;
 use ipnet::IpNet;
 
 use super::RecoverError;
@@ -90,9 +90,9 @@ impl Findings {
     fn add_result(&mut self, networks: &Networks<'_>, result: CachedResult, is_linked: bool) {
         let known = networks.by_configuration(&result.config).or_else(|| networks.by_name(&result.network));
         let is_ours = is_linked || known.is_some();
-        let fate = Fate::of(&held(&result));
-        if !is_ours || (!is_linked && matches!(fate, Fate::Gone(_))) {
-            if let (true, Fate::Gone(why)) = (is_ours, fate) {
+        let fate = Liveness::of(&held(&result));
+        if !is_ours || (!is_linked && matches!(fate, Liveness::Gone(_))) {
+            if let (true, Liveness::Gone(why)) = (is_ours, fate) {
                 self.skipped.push((result.network, result.key, why));
             }
             return;

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gingham::adoption::{AdoptionError, Inheritance, TakenOver};
 use gingham_engine::ledger::Ledger;
 use gingham_engine::reference_leases::{Adopted, holds_leases};
 use gingham_engine::store::{Store, StoreError};
+use gingham_network::adoption::{AdoptionError, Inheritance, TakenOver};
 use serde::Serialize;
 
 use super::{Shown, leases, shown};

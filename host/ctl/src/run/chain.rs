@@ -5,8 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use gingham::LIBRARY_VARIABLE;
 use gingham_engine::library::LIBRARY_DIR;
+use gingham_network::LIBRARY_VARIABLE;
 use serde_json::Value;
 
 use crate::network::keys::with;

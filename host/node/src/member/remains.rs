@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use gingham::holdings::{Held, Holdings};
-use gingham::remains::{self, Alone, Judged};
+use gingham_network::holdings::{Held, Holdings};
+use gingham_network::stale_leases::{self, Alone, Judged};
 
 use super::{count, now, of_node};
 use crate::cluster::Fault;
@@ -24,9 +24,9 @@ impl Remains {
         if holdings.boot != boot {
             return Ok(BTreeSet::new());
         }
-        let (mut gone, _) = remains::judge(holdings.attachments);
+        let (mut gone, _) = stale_leases::judge(holdings.attachments);
         // No patience: whose interface is still there is looked at again.
-        remains::take_linked(&mut gone, Duration::ZERO).map_err(of_node)?;
+        stale_leases::take_linked(&mut gone, Duration::ZERO).map_err(of_node)?;
         self.0 = gone.into_iter().map(|judged| (name(&judged.0), judged)).collect();
         Ok(self.0.keys().cloned().collect())
     }
@@ -47,9 +47,9 @@ impl Remains {
         // One that is under way may be theirs. This thread has a sign of life to give and waits for nobody.
         let Some(alone) = Alone::at_once(data_dir).map_err(of_node)? else { return Ok(0) };
         // An ADD may have been under way at the last look, and have made its link since.
-        let (mut gone, _) = remains::judge(held);
-        remains::take_linked(&mut gone, Duration::ZERO).map_err(of_node)?;
-        let freed = remains::free(&alone, data_dir, boot, &gone, now()).map_err(of_node)?;
+        let (mut gone, _) = stale_leases::judge(held);
+        stale_leases::take_linked(&mut gone, Duration::ZERO).map_err(of_node)?;
+        let freed = stale_leases::free(&alone, data_dir, boot, &gone, now()).map_err(of_node)?;
         let mut addresses = 0;
         for (held, why) in &freed.attachments {
             addresses += count(held.record.addresses.len());

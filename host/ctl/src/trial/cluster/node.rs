@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use gingham::network::{Network, NetworkError};
 use gingham_engine::library::LIBRARY_DIR;
+use gingham_network::error::NetworkError;
+use gingham_network::network::Network;
 
 use super::site::{SiteError, SiteNode};
 use super::store::Store;

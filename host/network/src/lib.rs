@@ -1,0 +1,39 @@
+//! One network of this node: its configuration, records, policy, allocation, liveness, garbage collection and adoption.
+//! The plugin's verbs, the admin CLI and the node agent work on networks through this crate.
+
+#![allow(missing_docs, clippy::missing_errors_doc, reason = "an internal crate: what is not obvious is documented")]
+
+pub mod addressing;
+pub mod adoption;
+pub mod alias;
+pub mod allotment;
+pub mod bridge_config;
+pub mod call;
+pub mod cluster;
+pub mod delegate;
+pub mod divided;
+pub mod error;
+pub mod failpoint;
+pub mod holdings;
+pub mod ip_masquerade;
+pub mod ipam;
+pub mod lock;
+pub mod log;
+pub mod mac_filter;
+pub mod nat;
+pub mod network;
+pub mod node_routes;
+pub mod plan;
+mod policies;
+pub mod preparation;
+pub mod records;
+pub mod recovery;
+pub mod rehearsal;
+mod resolv_conf;
+pub mod runtime_request;
+pub mod sandbox;
+pub mod stale_leases;
+pub mod vlans;
+
+/// The variable that names another directory of installed policies: `ginghamctl run --library` sets it.
+pub const LIBRARY_VARIABLE: &str = "GINGHAM_LIBRARY";

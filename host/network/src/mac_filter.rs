@@ -1,0 +1,53 @@
+//! The network's guards against spoofed hardware addresses (`macspoofchk`): one for each container's port. A guard is
+//! there before the container can send, and goes after the port.
+
+use gingham_cni::config::NetworkName;
+use gingham_cni::env::Attachment;
+use gingham_net::Mac;
+use gingham_net::spoofing::{self, Guard, SpoofingError};
+
+use crate::error::NetworkError;
+use crate::plan::HostEnd;
+
+/// What guards an attachment's port.
+pub fn guard_of<'a>(host_end: &'a HostEnd, sender: Mac, attachment: &'a Attachment) -> Guard<'a> {
+    Guard { port: host_end.name.as_str(), sender, note: attachment.container.as_str() }
+}
+
+/// Installs an attachment's guard.
+pub fn ensure(network: &NetworkName, guard: &Guard<'_>) -> Result<(), NetworkError> {
+    Ok(spoofing::ensure(&mut spoofing::open(network.as_str())?, network.as_str(), guard)?)
+}
+
+/// Removes an attachment's guard; one that is not there is no error.
+pub fn remove(network: &NetworkName, host_end: &HostEnd) -> Result<(), NetworkError> {
+    remove_of(network, |port| port == host_end.name.as_str())
+}
+
+/// Removes the guards of all ports but those of `valid`. Rules that an administrator has put beside them stay.
+pub fn remove_stale(network: &NetworkName, valid: impl Fn(&str) -> bool) -> Result<(), NetworkError> {
+    remove_of(network, |port| HostEnd::is_name_of_one(port) && !valid(port))
+}
+
+/// Removes the guards of those ports of a network that `is_meant` says.
+pub fn remove_of(network: &NetworkName, is_meant: impl Fn(&str) -> bool) -> Result<(), NetworkError> {
+    let mut kernel = match spoofing::open(network.as_str()) {
+        Ok(kernel) => kernel,
+        // Where there are no rulesets, none guards.
+        Err(SpoofingError::KernelLacks { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    match spoofing::remove(&mut kernel, network.as_str(), is_meant) {
+        // Too long a name for a table's: it has no guards.
+        Err(SpoofingError::NetworkName { .. }) => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+/// Removes the guard that the reference plugin installed for an attachment which was its own: a network whose
+/// configuration changed its `type` is taken over with its containers.
+pub fn remove_inherited(network: &NetworkName, attachment: &Attachment) -> Result<(), NetworkError> {
+    let (container, interface) = (attachment.container.as_str(), attachment.interface.as_str());
+    let mut kernel = spoofing::open(network.as_str())?;
+    Ok(spoofing::remove_reference(&mut kernel, network.as_str(), container, interface)?)
+}

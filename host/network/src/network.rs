@@ -1,0 +1,263 @@
+//! One network of this node, for tools: what the plugin makes of its configuration, who holds its addresses, and
+//! addresses for those who are no containers. The same policy, store and locks as the plugin's.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use gingham_cni::args::Arguments;
+use gingham_cni::config::NetworkConfig;
+use gingham_cni::env::Environment;
+use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
+use gingham_engine::ipam::{self, PoolRoom};
+use gingham_engine::ledger::LedgerQueries;
+use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
+use gingham_engine::pool::Pools;
+use gingham_engine::runtime::Policy;
+use gingham_engine::settings::Settings;
+use gingham_engine::store::ReadLedger;
+use ipnet::IpNet;
+
+use crate::bridge_config::BridgeConfig;
+use crate::call::Call;
+use crate::error::NetworkError;
+use crate::ipam::{AddressManagement, Asking};
+use crate::plan::{AddressSource, PolicyChoice, Role};
+use crate::records::End;
+use crate::runtime_request::RuntimeRequest;
+
+/// A network, as one plugin's configuration names it.
+pub struct Network {
+    pub call: Call,
+    role: Role,
+}
+
+/// Where a network's addresses come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Nowhere: it is a network of layer 2.
+    Nowhere,
+    /// A policy, by its name.
+    Policy(String),
+    /// Another IPAM plugin, by its name.
+    Plugin(String),
+}
+
+/// The bridge of a network, as far as addresses are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BridgeFacts {
+    /// Its name.
+    pub name: String,
+    /// Whether it gets the gateways' addresses.
+    pub is_gateway: bool,
+    /// Whether containers are masqueraded.
+    pub ip_masq: bool,
+}
+
+/// A network whose policy found its configuration good.
+pub struct Addresses<'a> {
+    pub network: &'a Network,
+    pub management: AddressManagement<'a>,
+    pub choice: PolicyChoice,
+    pub wishes: RuntimeRequest,
+    /// The policy's pools.
+    pub pools: Pools,
+    /// What the policy logged about the configuration.
+    pub log: Vec<String>,
+}
+
+impl Network {
+    /// Reads one plugin's configuration, complete with `name` and `cniVersion`, as the plugin does that runs under the
+    /// name `program`. `library` is the directory of installed policies.
+    ///
+    /// # Errors
+    /// What the plugin would say.
+    pub fn read(program: &str, library: &Path, input: &[u8]) -> Result<Self, NetworkError> {
+        let config = NetworkConfig::parse(input)?;
+        let mut call = Call::new(program, Environment::of_a_tool(), config, input.to_vec());
+        library.clone_into(&mut call.library);
+        call.config.version()?;
+        let role = call.role()?;
+        Ok(Self { call, role })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.call.config.name.as_str()
+    }
+
+    /// The bridge; none where another main plugin makes the interfaces.
+    ///
+    /// # Errors
+    /// A key of the bridge is at fault.
+    pub fn bridge(&self) -> Result<Option<BridgeFacts>, NetworkError> {
+        if self.role == Role::Ipam {
+            return Ok(None);
+        }
+        let bridge = BridgeConfig::read(&self.call.config.object)?;
+        let facts =
+            BridgeFacts { name: bridge.name.to_string(), is_gateway: bridge.is_gateway, ip_masq: bridge.ip_masq };
+        Ok(Some(facts))
+    }
+
+    /// The name of the bridge that containers are on, also where another main plugin puts them there.
+    pub fn bridge_name(&self) -> String {
+        BridgeConfig::bridge_name(&self.call.config.object)
+    }
+
+    /// Where its addresses come from.
+    ///
+    /// # Errors
+    /// The configuration names no source that is there.
+    pub fn source(&self) -> Result<Source, NetworkError> {
+        let (management, _) = AddressManagement::of(&self.call, &Arguments::default())?;
+        Ok(match management.source {
+            AddressSource::None => Source::Nowhere,
+            AddressSource::Policy(choice) => Source::Policy(choice.name),
+            AddressSource::Delegate(plugin) => Source::Plugin(plugin),
+        })
+    }
+
+    /// The host's keys of `ipam`, whatever else is wrong there: a key at fault has its default.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    pub fn settings(&self) -> Result<Settings, NetworkError> {
+        Ok(AddressManagement::of_tolerant(&self.call)?.settings)
+    }
+
+    /// Its addresses; none if they come from no policy.
+    ///
+    /// # Errors
+    /// The policy is not there or finds fault with the configuration.
+    pub fn addresses(&self) -> Result<Option<Addresses<'_>>, NetworkError> {
+        let (management, wishes) = AddressManagement::of(&self.call, &Arguments::default())?;
+        let AddressSource::Policy(choice) = management.source.clone() else { return Ok(None) };
+        let mut log = Vec::new();
+        let policy = management.load(&choice)?;
+        let prepared = ipam::prepare::<MemoryLedger>(&policy, &management.settings, &management.context(), &mut log);
+        let pools = prepared?.pools().clone();
+        let log = log.into_iter().map(|line| line.message).collect();
+        Ok(Some(Addresses { network: self, management, choice, wishes, pools, log }))
+    }
+
+    /// Takes an owner's addresses back, as DEL does: whatever is wrong with `ipam`, and without the policy if it is gone.
+    /// None were held: nothing happens.
+    ///
+    /// # Errors
+    /// What a runtime would hear.
+    pub fn release(&self, owner: &AttachmentKey) -> Result<Vec<IpAddr>, NetworkError> {
+        let management = AddressManagement::of_tolerant(&self.call)?;
+        let records = management.records()?;
+        let held = records.attachment(owner)?;
+        management.forget([owner], &End::Used, &records)?;
+        Ok(held.map(|record| record.addresses).unwrap_or_default())
+    }
+}
+
+impl Network {
+    /// Ends reservations: that of an address, or all under a key of the policy. Says of which addresses.
+    ///
+    /// # Errors
+    /// What a runtime would hear.
+    pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<IpAddr>, NetworkError> {
+        let management = AddressManagement::of_tolerant(&self.call)?;
+        let records = management.records()?;
+        Ok(records.end_reservations(key_or_address)?)
+    }
+}
+
+impl Addresses<'_> {
+    /// The policy's name, with its digest if the configuration pins it.
+    pub fn policy(&self) -> String {
+        let PolicyChoice { name, digest } = &self.choice;
+        digest.as_ref().map_or_else(|| name.clone(), |digest| format!("{name}@{digest}"))
+    }
+
+    /// The policy itself, for questions about blocks.
+    ///
+    /// # Errors
+    /// It does not load.
+    pub fn load(&self) -> Result<Policy, NetworkError> {
+        Ok(self.management.load(&self.choice)?)
+    }
+
+    /// The host's keys of `ipam`.
+    pub fn settings(&self) -> &Settings {
+        &self.management.settings
+    }
+
+    /// How full the pools are. Looks at the records as they are and changes nothing: leases of the reference that are
+    /// not taken over yet are not counted.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    pub fn room(&self) -> Result<Vec<PoolRoom>, NetworkError> {
+        match self.look()? {
+            Some(ledger) => self.room_in::<ReadLedger>(ledger),
+            None => self.room_in::<MemoryLedger>(MemoryStore::new().ledger(self.network.name())),
+        }
+    }
+
+    /// The same of what this node can hand out, where a range is divided among nodes.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    pub fn room_of_node(&self) -> Result<Option<Vec<PoolRoom>>, NetworkError> {
+        let policy = self.management.load(&self.choice)?;
+        if !policy.is_cluster() || self.management.settings.cluster.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.room_claimed(&policy)?.unwrap_or_default()))
+    }
+
+    fn room_in<L: LedgerQueries + 'static>(&self, ledger: L) -> Result<Vec<PoolRoom>, NetworkError> {
+        let policy = self.management.load(&self.choice)?;
+        let prepared =
+            ipam::prepare::<L>(&policy, &self.management.settings, &self.management.context(), &mut Vec::new());
+        Ok(prepared.and_then(|prepared| prepared.room(ledger))?)
+    }
+
+    fn look(&self) -> Result<Option<ReadLedger>, NetworkError> {
+        Ok(self.management.records()?.look()?)
+    }
+
+    /// Whether leases of the reference wait to be taken over.
+    ///
+    /// # Errors
+    /// The records cannot be read.
+    pub fn awaits_adoption(&self) -> Result<bool, NetworkError> {
+        let records = self.management.records()?;
+        let ledger = records.look()?;
+        Ok(records.is_to_be_adopted(ledger.as_ref())?)
+    }
+
+    /// What an owner holds.
+    ///
+    /// # Errors
+    /// The records cannot be read or leases of the reference not be taken over.
+    pub fn held_by(&self, owner: &AttachmentKey) -> Result<Vec<IpAddr>, NetworkError> {
+        let record = self.management.records()?.attachment(owner)?;
+        Ok(record.map(|record| record.addresses).unwrap_or_default())
+    }
+
+    /// Lets the policy give addresses to an owner, those asked for by name among them.
+    ///
+    /// # Errors
+    /// What a runtime would hear.
+    pub fn allocate(&self, owner: &AttachmentKey, wanted: &[IpAddr]) -> Result<Vec<IpNet>, NetworkError> {
+        let records = self.management.records()?;
+        let mut wishes = self.wishes.clone();
+        wishes.addresses.extend(wanted.iter().filter(|address| !self.wishes.addresses.contains(address)));
+        let asking = Asking {
+            requester: Requester::Script,
+            key: owner.clone(),
+            netns: Path::new(""),
+            pod: Pod::default(),
+            arguments: &[],
+            mac: None,
+            masquerade: None,
+        };
+        let allotment = self.management.grant(&self.choice, &asking, wishes, &records)?;
+        Ok(allotment.ips.iter().map(|ip| ip.address).collect())
+    }
+}

@@ -1,0 +1,68 @@
+//! The ways to containers on other nodes, as far as an ADD sees to them: its container's packets fit, and when the store
+//! was asked anyway, the routes are brought up to date, unless a companion keeps them.
+
+use std::time::{Duration, Instant};
+
+use gingham_cluster::{Cluster, Fault, Policy as Dividing};
+use gingham_cni::error::Code;
+use gingham_engine::settings::Settings;
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::reach::{self, Mode, Report};
+use gingham_ownership::grid::Grid;
+use gingham_ownership::sync::SyncError;
+
+use crate::cluster::Allocation;
+use crate::error::NetworkError;
+use crate::log;
+use crate::records::Records;
+
+/// What an ADD gives the store to tell of the other nodes, after it has told of the addresses.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The MTU of containers whose packets go through a tunnel, in bytes; none where they go as they are.
+pub fn tunnel_mtu(network: &str, settings: &Settings, records: &Records<'_>) -> Result<Option<u32>, NetworkError> {
+    let mode = Cluster::new(network, settings, records.boot())?.mode()?;
+    let Some(mode @ Mode::Vxlan(tunnel)) = &mode else { return Ok(None) };
+    let uplink = reach::uplink(&mut Socket::<Route>::open()?, tunnel.local).map_err(kernel)?;
+    Ok(Some(reach::pod_mtu(mode, uplink.mtu)))
+}
+
+impl Allocation<'_> {
+    /// Brings the routes to the other nodes up to date. That this fails is told and no more: the container has its
+    /// addresses.
+    pub fn refresh_ways(&self, host: &mut Socket<Route>) {
+        match self.refresh(host) {
+            Ok(report) => tell(self.network, &report),
+            Err(error) => {
+                log::warn(format!("network {}: the routes to other nodes are not refreshed: {error}", self.network));
+            }
+        }
+    }
+
+    fn refresh(&self, host: &mut Socket<Route>) -> Result<Report, NetworkError> {
+        let mut cluster = Cluster::new(self.network, self.settings, self.records.boot())?;
+        let synced = cluster.sync(Instant::now() + PATIENCE)?;
+        let records = match synced {
+            Ok(synced) => synced.cluster,
+            // Right for a node that is out, too.
+            Err(SyncError { cluster: Some(records), .. }) => records,
+            Err(SyncError { error, cluster: None }) => return Err(Fault::from(error).into()),
+        };
+        let dividing = Dividing::new(self.policy, self.settings, &self.context(), &mut Vec::new())?;
+        let ranges = dividing.grids().iter().map(Grid::range).collect();
+        match cluster.wanted(&records, self.bridge, ranges)? {
+            Some(wanted) => reach::reconcile(host, &wanted).map_err(kernel),
+            None => Ok(Report::default()),
+        }
+    }
+}
+
+fn kernel(error: impl std::fmt::Display) -> NetworkError {
+    NetworkError::new(Code::KERNEL, error.to_string())
+}
+
+fn tell(network: &str, report: &Report) {
+    let conflicts = report.conflicts.iter().map(ToString::to_string);
+    let problems = report.problems.iter().map(ToString::to_string);
+    conflicts.chain(problems).for_each(|text| log::warn(format!("network {network}: {text}")));
+}

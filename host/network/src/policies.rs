@@ -1,0 +1,118 @@
+//! The policies of this node: those installed on it, and those inside the binary.
+
+use std::path::Path;
+
+use gingham_builtin::BuiltIn;
+use gingham_engine::library::{Installed, Library, LibraryError};
+use gingham_engine::runtime::{LoadError, Policy, Runtime};
+
+use crate::plan::PolicyChoice;
+
+/// A policy that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// Nobody has heard of it. CNI code 7.
+    #[error(
+        "ipam: there is no policy {name:?} on this node; built in are {}, and `ginghamctl policy add` installs others",
+        built_in()
+    )]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// The name stands for another component than the configuration wants. CNI code 7.
+    #[error("ipam.policy: {name} is {found} on this node, but the configuration pins {wanted}")]
+    OtherDigest {
+        /// The name.
+        name: String,
+        /// The digest on this node.
+        found: String,
+        /// The configuration's.
+        wanted: String,
+    },
+    /// The library of installed policies cannot be used. CNI code 5.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// It does not load. CNI code 5.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+fn built_in() -> String {
+    gingham_builtin::BUILT_IN.iter().map(|policy| policy.name).collect::<Vec<_>>().join(", ")
+}
+
+/// What a name stands for. An installed policy hides a built-in one of the same name: somebody meant it.
+enum Found {
+    Installed(Installed),
+    BuiltIn(&'static BuiltIn),
+}
+
+/// The policies of this node.
+pub(crate) struct Policies {
+    library: Option<Library>,
+}
+
+impl Policies {
+    pub(crate) fn open(library: &Path) -> Result<Self, PolicyError> {
+        Ok(Self { library: Some(Library::open(library)?) })
+    }
+
+    /// Those inside the binary alone, where the library cannot be opened and the work must go on.
+    pub(crate) fn built_in() -> Self {
+        Self { library: None }
+    }
+
+    /// Whether the name is a policy's. One whose installation is damaged is one, too: to look for a plugin of that name
+    /// instead would hide the damage.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        !matches!(self.find(name), Ok(None))
+    }
+
+    /// Loads a policy.
+    pub(crate) fn load(&self, choice: &PolicyChoice) -> Result<Policy, PolicyError> {
+        let name = &choice.name;
+        let found = self.find(name)?.ok_or_else(|| PolicyError::Unknown { name: name.clone() })?;
+        if let Some(wanted) = choice.digest.as_ref().filter(|wanted| **wanted != found.digest()) {
+            return Err(PolicyError::OtherDigest { name: name.clone(), found: found.digest(), wanted: wanted.clone() });
+        }
+        let runtime = Runtime::new()?;
+        match (found, &self.library) {
+            (Found::Installed(installed), Some(library)) => Ok(library.load(&runtime, name, &installed)?),
+            (Found::BuiltIn(policy), _) => Ok(policy.load(&runtime)?),
+            (Found::Installed(_), None) => Err(PolicyError::Unknown { name: name.clone() }),
+        }
+    }
+
+    /// Loads a policy if it is there and wants to be told that an attachment has ended.
+    pub(crate) fn load_for_release(&self, choice: &PolicyChoice) -> Result<Option<Policy>, PolicyError> {
+        match self.find(&choice.name)? {
+            Some(found) if found.has_release() => self.load(choice).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Found>, LibraryError> {
+        let installed = match &self.library {
+            Some(library) => library.find(name)?.map(Found::Installed),
+            None => None,
+        };
+        Ok(installed.or_else(|| gingham_builtin::find(name).map(Found::BuiltIn)))
+    }
+}
+
+impl Found {
+    fn digest(&self) -> String {
+        match self {
+            Self::Installed(installed) => installed.digest.to_string(),
+            Self::BuiltIn(policy) => policy.digest.to_owned(),
+        }
+    }
+
+    fn has_release(&self) -> bool {
+        match self {
+            Self::Installed(installed) => installed.has_release,
+            Self::BuiltIn(policy) => policy.has_release,
+        }
+    }
+}

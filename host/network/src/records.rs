@@ -1,0 +1,346 @@
+//! One network's records on this node: who is attached, in the engine's store.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gingham_cni::config::NetworkName;
+use gingham_engine::attachment::{AttachmentKey, Context, Pod};
+use gingham_engine::boot_id::{self, BootIdError};
+use gingham_engine::ipam;
+use gingham_engine::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, recorded};
+use gingham_engine::runtime::{LogLine, Policy};
+use gingham_engine::settings::Settings;
+use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreReader};
+
+use crate::adoption::{self, AdoptionError, Inheritance};
+use crate::failpoint;
+use crate::holdings::Held;
+use crate::lock::{self, Lock, LockError};
+use crate::log;
+use crate::sandbox;
+
+/// Why the records cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// The kernel does not say which boot this is. CNI code 5.
+    #[error(transparent)]
+    BootId(#[from] BootIdError),
+    /// A lock cannot be had. CNI code 11 if others have it, else 5.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The attachment is there already. CNI code 104.
+    #[error(
+        "interface {} of container {} is attached to the network already, duplicate allocation is not allowed; DEL it first",
+        key.interface, key.container_id
+    )]
+    AlreadyAttached {
+        /// Which.
+        key: AttachmentKey,
+    },
+    /// The reference's leases cannot be taken over. CNI code 5.
+    #[error(transparent)]
+    Adoption(#[from] AdoptionError),
+    /// The store failed. CNI code 11 if others have it, else 5.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How an attachment ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// A container had its addresses, or may have had them: they cool.
+    Used,
+    /// No container had them. Those that cooled when they were granted go on cooling since then.
+    NeverUsed(Vec<Cooling>),
+}
+
+/// An unused table is no harm, and a DEL has not the time to read thousands of records.
+const LOOKED_AT_MOST: u64 = 16;
+
+/// One network's records.
+pub struct Records<'a> {
+    network: &'a NetworkName,
+    directory: &'a Path,
+    boot: String,
+    now: u64,
+    /// Leases of the reference that are taken over on the first use; none where addresses are another's business.
+    inheritance: Option<Inheritance>,
+    /// The link that addresses are used on, if that is known.
+    link: Option<String>,
+}
+
+impl<'a> Records<'a> {
+    /// Of a network, in a data directory. Opens nothing yet.
+    pub fn of(
+        network: &'a NetworkName,
+        directory: &'a Path,
+        inheritance: Option<Inheritance>,
+    ) -> Result<Self, RecordsError> {
+        Ok(Self { network, directory, boot: boot_id::read()?, now: now(), inheritance, link: None })
+    }
+
+    /// Says which link the addresses are used on.
+    #[must_use]
+    pub fn on_link(self, link: Option<String>) -> Self {
+        Self { link, ..self }
+    }
+
+    /// Milliseconds since the epoch, the same for everything this process does.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// The kernel's boot id.
+    pub fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// Locks the store and begins the one transaction. The first time, leases of the reference are made durable before.
+    pub fn write(&self) -> Result<StoreLedger, RecordsError> {
+        let mut ledger = self.open()?;
+        let Some(inheritance) = &self.inheritance else { return Ok(ledger) };
+        if let Some(adoption) = ledger.adoption()? {
+            inheritance.let_go(&mut ledger, adoption, self.now)?;
+            return Ok(ledger);
+        }
+        let taken = inheritance.take_over(&mut ledger, &self.boot, self.now)?;
+        if taken.is_empty() {
+            // That there is nothing is recorded together with what comes.
+            return Ok(ledger);
+        }
+        let _ = failpoint::reach("adopt.recorded");
+        ledger.commit()?;
+        let _ = failpoint::reach("adopt.done");
+        inheritance.tell(&taken);
+        self.open()
+    }
+
+    /// The same for an allocation by this policy, which is told of adopted leases before.
+    pub fn write_for(
+        &self,
+        policy: (&Policy, &Settings, &Context),
+        log: &mut Vec<LogLine>,
+    ) -> Result<StoreLedger, RecordsError> {
+        Ok(adoption::tell_policy(self.write()?, policy, self.now, log)?)
+    }
+
+    fn open(&self) -> Result<StoreLedger, RecordsError> {
+        let store = Store::open(self.directory, &self.boot, self.now)?;
+        store.events().iter().for_each(log::warn);
+        Ok(store.into_ledger(self.network.as_str())?)
+    }
+
+    /// A look at the records; none if nothing was ever recorded here in this boot.
+    pub fn read(&self) -> Result<Option<ReadLedger>, RecordsError> {
+        let ledger = self.look()?;
+        if !self.is_to_be_adopted(ledger.as_ref())? {
+            return Ok(ledger);
+        }
+        drop(ledger);
+        drop(self.write()?);
+        self.look()
+    }
+
+    /// Whether leases of the reference wait to be taken over.
+    pub fn is_to_be_adopted(&self, ledger: Option<&ReadLedger>) -> Result<bool, RecordsError> {
+        let Some(inheritance) = &self.inheritance else { return Ok(false) };
+        let is_done = ledger.map_or(Ok(false), ReadLedger::is_adopted)?;
+        Ok(!is_done && inheritance.is_worth_a_look())
+    }
+
+    /// The same, without taking anything over.
+    pub fn look(&self) -> Result<Option<ReadLedger>, RecordsError> {
+        match self.reader()? {
+            Some(store) => Ok(Some(store.ledger(self.network.as_str())?)),
+            None => Ok(None),
+        }
+    }
+
+    fn reader(&self) -> Result<Option<StoreReader>, RecordsError> {
+        let store = match Store::open_read_only(self.directory) {
+            Err(damage @ StoreError::Damaged { .. }) => {
+                // Opening it for writing puts it aside if it is of an earlier boot.
+                drop(self.open().map_err(|_| damage)?);
+                Store::open_read_only(self.directory)?
+            }
+            opened => opened?,
+        };
+        let Some(store) = store else { return Ok(None) };
+        Ok((store.boot()? == self.boot).then_some(store))
+    }
+
+    /// What is known of an attachment before it has addresses.
+    pub fn fresh(&self, netns: &Path, pod: Pod, masquerade: Option<Masquerade>) -> AttachmentRecord {
+        AttachmentRecord {
+            addresses: Vec::new(),
+            since: self.now,
+            boot: self.boot.clone(),
+            netns: netns.to_string_lossy().into_owned(),
+            pod,
+            reason: None,
+            masquerade,
+            sandbox: sandbox::identify(netns),
+            link: self.link.clone(),
+        }
+    }
+
+    /// Records an attachment whose addresses are another's business.
+    pub fn attach(&self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), RecordsError> {
+        let mut ledger = self.write()?;
+        if recorded(&ledger, key)?.is_some() {
+            return Err(RecordsError::AlreadyAttached { key: key.clone() });
+        }
+        ledger.attach(key, record)?;
+        Ok(ledger.commit()?)
+    }
+
+    /// Forgets an attachment and tells the policy. One that was never recorded is no error. Where the store is damaged, a
+    /// warning is all.
+    pub fn forget(
+        &self,
+        key: &AttachmentKey,
+        end: &End,
+        policy: Option<(&Policy, &Settings, &Context)>,
+    ) -> Result<(), RecordsError> {
+        match self.forget_recorded(key, end, policy) {
+            Err(RecordsError::Store(damage @ StoreError::Damaged { .. })) => {
+                // The link is gone. No address is given out until the store is rebuilt, from what is left then.
+                let AttachmentKey { container_id, interface } = key;
+                log::warn(format!("the lease of container {container_id} ({interface}) is not freed: {damage}"));
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn forget_recorded(
+        &self,
+        key: &AttachmentKey,
+        end: &End,
+        policy: Option<(&Policy, &Settings, &Context)>,
+    ) -> Result<(), RecordsError> {
+        if !self.directory.exists() && !self.is_to_be_adopted(None)? {
+            // To free nothing, no directory has to be made.
+            return Ok(());
+        }
+        let ledger = match self.write() {
+            // Whoever holds the store up holds up a look, too.
+            Err(error @ RecordsError::Store(StoreError::Busy { .. })) => return Err(error),
+            // A store that cannot be written stands in nobody's way who is not in it.
+            Err(_) if matches!(self.attachment(key), Ok(None)) => return Ok(()),
+            opened => opened?,
+        };
+        let adoption = if self.inheritance.is_some() { ledger.adoption()? } else { None };
+        let mut log = Vec::new();
+        let released = match end {
+            End::Used => ipam::release(ledger, key, self.now, policy, &mut log),
+            End::NeverUsed(cooling) => ipam::withdraw(ledger, key, self.now, cooling, policy, &mut log),
+        };
+        if let Some((policy, ..)) = policy {
+            log::policy(policy.name(), &log);
+        }
+        if let (Some(adoption), Some(record)) = (adoption, released?) {
+            adoption::forget_files(&adoption, key, &record.addresses).iter().for_each(log::warn);
+        }
+        Ok(())
+    }
+
+    /// Ends the reservation of an address, or those under a key. Says of which addresses.
+    pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<IpAddr>, RecordsError> {
+        if !self.directory.exists() {
+            return Ok(Vec::new());
+        }
+        let mut ledger = self.write()?;
+        let of_key = ledger.reservations_of(key_or_address)?.into_iter().map(|reservation| reservation.address);
+        let named = key_or_address.parse::<IpAddr>().ok();
+        let mut ended = Vec::new();
+        for address in of_key.chain(named) {
+            if ledger.end_reservation(address)? {
+                ended.push(address);
+            }
+        }
+        ledger.commit()?;
+        Ok(ended)
+    }
+
+    /// Whether attachments are recorded whose addresses are another plugin's business.
+    pub fn has_addressless(&self) -> Result<bool, RecordsError> {
+        let ledger = match self.read() {
+            // What is recorded there cannot be known, and this must not be in the way of DEL.
+            Err(RecordsError::Store(StoreError::Damaged { .. })) => return Ok(false),
+            opened => opened?,
+        };
+        let Some(ledger) = ledger else { return Ok(false) };
+        Ok(ledger.attachments()?.iter().any(|(_, record)| record.addresses.is_empty()))
+    }
+
+    /// What is recorded of an attachment.
+    pub fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, RecordsError> {
+        self.read()?.map_or(Ok(None), |ledger| Ok(recorded(&ledger, key)?.map(|(_, record)| record)))
+    }
+
+    /// Records of attachments whether they are masqueraded. Those that ended meanwhile are left out.
+    pub fn put_masquerades(&self, masquerades: &[(AttachmentKey, Masquerade)]) -> Result<(), RecordsError> {
+        if masquerades.is_empty() {
+            return Ok(());
+        }
+        let mut ledger = self.write()?;
+        for (key, masquerade) in masquerades {
+            ledger.put_masquerade(key, masquerade)?;
+        }
+        Ok(ledger.commit()?)
+    }
+
+    /// The same, with what else tells whether its container is alive.
+    pub fn held(&self, key: &AttachmentKey) -> Result<Option<Held>, RecordsError> {
+        let Some(ledger) = self.read()? else { return Ok(None) };
+        let Some((key, record)) = recorded(&ledger, key)? else { return Ok(None) };
+        let adopted_from = ledger.adoption()?.map(|adoption| adoption.from).unwrap_or_default();
+        Ok(Some(Held { network: self.network.as_str().to_owned(), key, record, adopted_from }))
+    }
+
+    /// The data directory.
+    pub fn directory(&self) -> &Path {
+        self.directory
+    }
+
+    /// All attachments.
+    pub fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, RecordsError> {
+        self.read()?.map_or(Ok(Vec::new()), |ledger| Ok(ledger.attachments()?))
+    }
+
+    /// Whether no attachment is masqueraded. Where there are many it is not looked at each.
+    pub fn masquerades_nobody(&self) -> Result<bool, RecordsError> {
+        let ledger = match self.read() {
+            // Somebody may be.
+            Err(RecordsError::Store(StoreError::Damaged { .. })) => return Ok(false),
+            opened => opened?,
+        };
+        let Some(ledger) = ledger else { return Ok(true) };
+        if ledger.attachment_count()? > LOOKED_AT_MOST {
+            return Ok(false);
+        }
+        Ok(ledger.attachments()?.iter().all(|(_, record)| record.masqueraded().is_empty()))
+    }
+
+    /// Waits for the masquerade's lock; see [`lock::nat`].
+    pub fn lock_nat(&self) -> Result<Option<Lock>, RecordsError> {
+        Ok(lock::nat(self.directory)?)
+    }
+
+    /// Keeps GC out; see [`lock::keep_gc_out`].
+    pub fn keep_gc_out(&self) -> Result<Option<Lock>, RecordsError> {
+        Ok(lock::keep_gc_out(self.directory)?)
+    }
+
+    /// Waits until no ADD is under way, and keeps new ones waiting.
+    pub fn keep_adds_out(&self) -> Result<Option<Lock>, RecordsError> {
+        Ok(lock::keep_adds_out(self.directory)?)
+    }
+}
+
+fn now() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

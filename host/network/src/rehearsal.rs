@@ -1,0 +1,270 @@
+//! What an ADD would meet, found out without changing anything: what the first containers would get, and what stands in
+//! the way on this node as it is.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use gingham_cluster::{Claimed, Cluster, Policy as Dividing};
+use gingham_cni::error::Code;
+use gingham_engine::address::Family;
+use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
+use gingham_engine::ipam::{self, Granted, PoolRoom};
+use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
+use gingham_engine::runtime::Policy;
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::{NetError, bridge, link};
+use ipnet::IpNet;
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
+
+use crate::addressing::Addressing;
+use crate::allotment::Allotment;
+use crate::bridge_config::BridgeConfig;
+use crate::cluster::Divided;
+use crate::error::NetworkError;
+use crate::ipam::{AddressManagement, Asking, undivided};
+use crate::network::{Addresses, Network};
+use crate::preparation::{self, Preparation};
+
+/// What the cluster's store is given to answer.
+const STORE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a container would get.
+#[derive(Debug, Clone, Default)]
+pub struct First {
+    /// Its addresses.
+    pub addresses: Vec<IpNet>,
+    /// Whether it could reach something outside of its network.
+    pub has_default_route: bool,
+    /// What the bridge would get.
+    gateways: Vec<IpNet>,
+    /// Networks whose gateways share the bridge.
+    networks: Vec<IpNet>,
+}
+
+impl Network {
+    /// Everything that ADD refuses before it asks for an address.
+    ///
+    /// # Errors
+    /// What a runtime would hear.
+    pub fn prepare(&self) -> Result<(), NetworkError> {
+        Ok(Preparation::of(&self.call).map(drop)?)
+    }
+
+    /// What stands in the way of an ADD on this node as it is now: nothing of it is the configuration's fault alone.
+    /// `first` is what the first container would get.
+    pub fn obstacles(&self, first: Option<&First>) -> Vec<NetworkError> {
+        let Ok(prepared) = Preparation::of(&self.call) else { return Vec::new() };
+        let checks = [
+            prepared.bridge.as_ref().map_or(Ok(()), |bridge| bridge_is_usable(bridge, first)),
+            data_directory_is_usable(&prepared.management.settings.data_dir),
+            store_is_readable(&prepared.management),
+            tunnel_is_possible(&prepared),
+        ];
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+}
+
+impl Addresses<'_> {
+    /// What the first containers would get if nobody had an address yet, and at the end perhaps why there are no more.
+    pub fn first(&self, count: usize, pod: &Pod) -> (Vec<First>, Option<NetworkError>) {
+        let mut first = Vec::new();
+        let refused = self.try_some(count, pod, &mut first).err();
+        (first, refused)
+    }
+
+    fn try_some(&self, count: usize, pod: &Pod, first: &mut Vec<First>) -> Result<(), NetworkError> {
+        let policy = self.management.load(&self.choice)?;
+        let store = MemoryStore::new();
+        let own = self.own_gateways(&store, &policy)?;
+        for number in 1..=count {
+            let container = AttachmentKey { container_id: format!("container-{number}"), interface: "eth0".to_owned() };
+            let granted = self.try_one(&store, &policy, container, pod)?;
+            let allotment = if policy.is_cluster() {
+                let divided = Divided { granted, gateways: own.clone(), asked_store: false };
+                divided.into_allotment(&self.management.settings)
+            } else {
+                undivided(&policy, granted)
+            };
+            first.push(self.fitted(allotment)?);
+        }
+        Ok(())
+    }
+
+    /// In a cluster a policy may leave the gateways to the nodes; then each node has an address of its own before its
+    /// containers.
+    fn own_gateways(&self, store: &MemoryStore, policy: &Policy) -> Result<Vec<IpAddr>, NetworkError> {
+        let has_gateways = self.pools.iter().flat_map(|pool| &pool.ranges).all(|part| part.gateway.is_some());
+        if !policy.is_cluster() || has_gateways {
+            return Ok(Vec::new());
+        }
+        let records = self.management.records()?;
+        let cluster = Cluster::new(self.network.name(), &self.management.settings, records.boot())?;
+        let key = AttachmentKey::of_node(cluster.node(), &self.network.bridge_name());
+        let granted = self.try_one(store, policy, key, &Pod::default())?;
+        Ok(granted.answer.addresses.iter().map(|assigned| assigned.address.addr()).collect())
+    }
+
+    fn try_one(
+        &self,
+        store: &MemoryStore,
+        policy: &Policy,
+        key: AttachmentKey,
+        pod: &Pod,
+    ) -> Result<Granted, NetworkError> {
+        let records = self.management.records()?;
+        let (requester, netns, pod_of) = (Requester::of_container(pod), Path::new(""), pod.clone());
+        let asking = Asking { requester, key, netns, pod: pod_of, arguments: &[], mac: None, masquerade: None };
+        let request = self.management.request(&asking, self.wishes.clone(), &records)?;
+        let record = records.fresh(Path::new(""), pod.clone(), None);
+        let ledger = store.ledger(self.network.name());
+        let mut log = Vec::new();
+        let prepared =
+            ipam::prepare::<MemoryLedger>(policy, &self.management.settings, &self.management.context(), &mut log)?;
+        Ok(prepared.allocate(ledger, &request, &record, &mut log)?)
+    }
+
+    /// Whether the bridge could be the gateway of such addresses, and the version has words for the result.
+    fn fitted(&self, allotment: Allotment) -> Result<First, NetworkError> {
+        let prepared = Preparation::of(&self.network.call)?;
+        let addressing = if let Some(bridge) = &prepared.bridge {
+            preparation::addressing(prepared.version, bridge, &allotment)?.0
+        } else {
+            preparation::fits(prepared.version, &allotment)?;
+            Addressing { ips: allotment.ips, routes: allotment.routes, ..Addressing::default() }
+        };
+        Ok(First {
+            addresses: addressing.ips.iter().map(|ip| ip.address).collect(),
+            has_default_route: addressing.routes.iter().any(|route| route.dst.prefix_len() == 0),
+            gateways: addressing.gateways,
+            networks: allotment.networks,
+        })
+    }
+
+    /// What stands in the way of an address on this node as it is now.
+    pub fn shortage(&self) -> Option<NetworkError> {
+        let found = self.management.load(&self.choice).and_then(|policy| {
+            if policy.is_cluster() {
+                return self.shortage_in_cluster(&policy);
+            }
+            // A policy's code is loaded once at a time.
+            drop(policy);
+            self.shortage_here()
+        });
+        found.err()
+    }
+
+    fn shortage_here(&self) -> Result<(), NetworkError> {
+        let rooms = self.room()?;
+        let is_full = |room: &PoolRoom| room.free == 0 && room.resting == 0;
+        let has_room = |family: Family| {
+            let mut of_family = self.pools.iter().zip(&rooms).filter(|(pool, _)| {
+                let families = pool.ranges.iter().map(|part| part.range.family());
+                families.into_iter().any(|of_part| of_part == family)
+            });
+            of_family.any(|(_, room)| !is_full(room))
+        };
+        match self.pools.families().into_iter().find(|family| !has_room(*family)) {
+            None => Ok(()),
+            Some(family) => Err(NetworkError::new(
+                Code::EXHAUSTED,
+                format!("no {family} address is free now; `ginghamctl leases` shows who has them"),
+            )),
+        }
+    }
+
+    /// How full this node's part of a divided range is; none where it has no part yet.
+    pub fn room_claimed(&self, policy: &Policy) -> Result<Option<Vec<PoolRoom>>, NetworkError> {
+        let records = self.management.records()?;
+        let settings = &self.management.settings;
+        let cluster = Cluster::new(self.network.name(), settings, records.boot())?;
+        let Some(ledger) = records.look()? else {
+            cluster.claimed(&MemoryStore::new().ledger(self.network.name()))?;
+            return Ok(None);
+        };
+        let claimed = cluster.claimed(&ledger)?;
+        let prepared = ipam::prepare(policy, settings, &self.management.context(), &mut Vec::new())?;
+        let prepared = match claimed {
+            Claimed::All => prepared,
+            Claimed::Blocks(blocks) => prepared.restrict(&blocks.all, blocks.picture.clone()),
+            Claimed::NotJoined | Claimed::Unsettled => return Ok(None),
+        };
+        Ok(Some(prepared.room(ledger)?))
+    }
+
+    /// A member with room needs nobody; everybody else needs the store, and a block in it.
+    fn shortage_in_cluster(&self, policy: &Policy) -> Result<(), NetworkError> {
+        let records = self.management.records()?;
+        let settings = &self.management.settings;
+        let mut log = Vec::new();
+        let mut cluster = Cluster::new(self.network.name(), settings, records.boot())?;
+        let rooms = self.room_claimed(policy)?.unwrap_or_default();
+        let has_room = rooms.iter().any(|room| room.free > 0 || room.resting > 0);
+        if has_room || !cluster.is_shared() {
+            return Ok(());
+        }
+        cluster.require_identity()?;
+        let dividing = Dividing::new(policy, settings, &self.management.context(), &mut log)?;
+        if cluster.has_unclaimed(&dividing, Instant::now() + STORE_TIMEOUT, &mut log)? {
+            return Ok(());
+        }
+        let text = "no address is free on this node, and no block is unclaimed; `ginghamctl cluster status` shows who has them";
+        Err(NetworkError::new(Code::EXHAUSTED, text))
+    }
+}
+
+/// What has the bridge's name is one, keeps VLANs apart if that is wanted, and has no address that stands in the way.
+fn bridge_is_usable(config: &BridgeConfig, first: Option<&First>) -> Result<(), NetworkError> {
+    let mut kernel = Socket::<Route>::open()?;
+    let name = config.name.as_str();
+    let Some(found) = link::by_name(&mut kernel, name)? else { return Ok(()) };
+    if !found.is_bridge() {
+        return Err(NetError::NotABridge { name: name.to_owned() }.into());
+    }
+    if config.vlans.is_some() {
+        bridge::require_filtering(&mut kernel, name)?;
+    }
+    let on_bridge = config.vlans.as_ref().is_none_or(|vlans| vlans.own.is_none());
+    for gateway in first.map(|first| first.gateways.as_slice()).unwrap_or_default() {
+        if on_bridge && !config.force_address {
+            let networks = first.map(|first| first.networks.as_slice()).unwrap_or_default();
+            bridge::require_room(&mut kernel, &found, *gateway, networks)?;
+        }
+    }
+    Ok(())
+}
+
+/// The directory is there, or could be made. Who is not root knows little about what root may do.
+fn data_directory_is_usable(directory: &Path) -> Result<(), NetworkError> {
+    let there = directory.ancestors().find(|ancestor| ancestor.symlink_metadata().is_ok());
+    let Some(there) = there else { return Ok(()) };
+    let refused = |why: &str| {
+        let (directory, there) = (directory.display(), there.display());
+        NetworkError::new(
+            Code::IO,
+            format!("ipam.dataDir: {directory} cannot be used: {there} {why}; choose another directory"),
+        )
+    };
+    if !there.is_dir() {
+        return Err(refused("is not a directory"));
+    }
+    match access(there, Access::WRITE_OK | Access::EXEC_OK) {
+        Err(Errno::ROFS) => Err(refused("is on a read-only file system")),
+        Err(_) if rustix::process::geteuid().is_root() => Err(refused("is not writable")),
+        _ => Ok(()),
+    }
+}
+
+fn store_is_readable(management: &AddressManagement<'_>) -> Result<(), NetworkError> {
+    Ok(management.records()?.look().map(drop)?)
+}
+
+/// Where the container's MTU depends on a tunnel's.
+fn tunnel_is_possible(prepared: &Preparation<'_>) -> Result<(), NetworkError> {
+    let needs_mtu = prepared.bridge.as_ref().is_some_and(|bridge| bridge.mtu.is_none());
+    if needs_mtu {
+        prepared.management.tunnel_mtu(&prepared.management.records()?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! What containers left that are gone: which attachments that is, and their end. For those who look without a runtime's
+//! list: the tool, and the companion.
+//!
+//! An ADD whose container vanishes under it looks like the remains of one: its record is there and its link not yet. So
+//! who frees keeps ADDs out first ([`Alone`]), and judges then.
+
+mod liveness;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use gingham_engine::ledger::{Ledger, LedgerQueries};
+use gingham_engine::reference_leases::{Adoption, ReferenceError};
+use gingham_engine::store::{Store, StoreError};
+use gingham_net::NetError;
+use gingham_net::netlink::NetlinkError;
+
+pub use self::liveness::{Liveness, take_linked};
+use crate::adoption::forget_files;
+use crate::holdings::Held;
+use crate::lock::{self, Attempt, Lock, LockError};
+use crate::mac_filter;
+use crate::nat;
+use crate::plan::HostEnd;
+use gingham_cni::config::NetworkName;
+
+/// How long the kernel may take to remove the interfaces of a namespace that is gone.
+pub const LINKS_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Why nothing, or not everything, was freed.
+#[derive(Debug, thiserror::Error)]
+pub enum StaleLeaseError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The kernel does not talk to us.
+    #[error("cannot look at this node's interfaces: {0}")]
+    Netlink(#[from] NetlinkError),
+    /// The kernel does not list them.
+    #[error("cannot look at this node's interfaces: {0}")]
+    Links(#[from] NetError),
+    /// Whether ADDs are under way cannot be found out.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+/// As long as it lives, no ADD is under way with the leases of a data directory.
+pub struct Alone {
+    _lock: Option<Lock>,
+}
+
+impl Alone {
+    /// Waits for ADDs under way, and keeps new ones waiting. `on_wait` is called before a wait.
+    ///
+    /// # Errors
+    /// If the lock cannot be used.
+    pub fn wait(data_dir: &Path, on_wait: impl FnOnce()) -> Result<Self, StaleLeaseError> {
+        if let Some(alone) = Self::at_once(data_dir)? {
+            return Ok(alone);
+        }
+        on_wait();
+        Ok(Self { _lock: lock::keep_adds_out(data_dir)? })
+    }
+
+    /// The same without a wait: none if an ADD is under way.
+    ///
+    /// # Errors
+    /// If the lock cannot be used.
+    pub fn at_once(data_dir: &Path) -> Result<Option<Self>, StaleLeaseError> {
+        match lock::try_keep_adds_out(data_dir)? {
+            Attempt::Had(lock) => Ok(Some(Self { _lock: Some(lock) })),
+            Attempt::NoLock => Ok(Some(Self { _lock: None })),
+            Attempt::Busy => Ok(None),
+        }
+    }
+}
+
+/// An attachment that stays although it may be dead, or that goes, and why.
+pub type Judged = (Held, String);
+
+/// What was freed.
+#[derive(Debug, Default)]
+pub struct Freed {
+    /// The attachments, and why.
+    pub attachments: Vec<Judged>,
+    /// Adopted from the reference, whose files could not be removed.
+    pub files_left: Vec<ReferenceError>,
+    /// Networks whose guards against spoofed addresses could not be removed, and why.
+    pub guards_left: Vec<String>,
+    /// Networks whose masquerade could not be ended, and why.
+    pub masquerade_left: Vec<String>,
+}
+
+/// Those that are gone, and those of which it cannot be told. Those that are there are in neither.
+pub fn judge(attachments: Vec<Held>) -> (Vec<Judged>, Vec<Judged>) {
+    let (mut gone, mut unknown) = (Vec::new(), Vec::new());
+    for held in attachments {
+        match Liveness::of(&held) {
+            Liveness::There => {}
+            Liveness::Gone(why) => gone.push((held, why)),
+            Liveness::Unknown(why) => unknown.push((held, why)),
+        }
+    }
+    (gone, unknown)
+}
+
+/// Frees them in one transaction for each network, if they still are what they were when they were judged: the
+/// container may have left in between, and another have come. Their guards against spoofed addresses go, too. They were
+/// judged while ADDs were kept out, and ADDs still are. `now` is in milliseconds since the epoch.
+///
+/// # Errors
+/// If the store fails. What was freed before stays so.
+pub fn free(_: &Alone, data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -> Result<Freed, StaleLeaseError> {
+    let mut freed = Freed::default();
+    for of_network in gone.chunk_by(|(one, _), (other, _)| one.network == other.network) {
+        let Some((first, _)) = of_network.first() else { continue };
+        let mut ledger = Store::open(data_dir, boot, now)?.into_ledger(&first.network)?;
+        for (held, why) in of_network {
+            if ledger.attachment(&held.key)?.as_ref() == Some(&held.record) {
+                ledger.detach(&held.key, now)?;
+                freed.attachments.push((held.clone(), why.clone()));
+            }
+        }
+        ledger.commit()?;
+    }
+    freed.guards_left = unguard(&freed.attachments);
+    freed.masquerade_left = unmasquerade(data_dir, &freed.attachments);
+    // What was adopted takes its file with it, as with DEL.
+    for (held, _) in &freed.attachments {
+        let adoption = Adoption { from: held.adopted_from.clone(), ..Adoption::default() };
+        freed.files_left.extend(forget_files(&adoption, &held.key, &held.record.addresses));
+    }
+    Ok(freed)
+}
+
+/// Ends the masquerade of what is recorded no more, and says what went wrong.
+fn unmasquerade(data_dir: &Path, freed: &[Judged]) -> Vec<String> {
+    let end = |freed: &[Judged]| {
+        let network = &freed.first()?.0.network;
+        let ended = freed.iter().map(|(held, _)| held.record.clone()).collect();
+        let fault = nat::end(data_dir, network, ended).err()?;
+        Some(format!("the network {network} may still masquerade addresses of theirs: {fault}"))
+    };
+    freed.chunk_by(|(one, _), (other, _)| one.network == other.network).filter_map(end).collect()
+}
+
+/// Removes the guards of ports that are gone, and says what went wrong.
+fn unguard(freed: &[Judged]) -> Vec<String> {
+    let of_network = |freed: &[Judged]| {
+        let name = NetworkName::new(&freed.first()?.0.network).ok()?;
+        let ends = freed.iter().map(|(Held { key, .. }, _)| HostEnd::named(&name, &key.container_id, &key.interface));
+        let ports: HashSet<String> = ends.flatten().map(|end| end.name.as_str().to_owned()).collect();
+        let fault = mac_filter::remove_of(&name, |port| ports.contains(port)).err()?;
+        Some(format!("guards against spoofed addresses of the network {name} stay: {fault}"))
+    };
+    freed.chunk_by(|(one, _), (other, _)| one.network == other.network).filter_map(of_network).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use gingham_engine::attachment::{AttachmentKey, Pod};
+    use gingham_engine::ledger::AttachmentRecord;
+
+    use super::*;
+    use crate::holdings::Holdings;
+
+    /// Between the look at a container and its end, it may have left and come again.
+    #[test]
+    fn who_came_again_in_the_meantime_is_not_freed() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = |container: &str| AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
+        let record = |address: &str, since: u64| AttachmentRecord {
+            addresses: vec![address.parse().unwrap()],
+            since,
+            boot: "boot".to_owned(),
+            netns: "/run/netns/gone".to_owned(),
+            pod: Pod::default(),
+            ..AttachmentRecord::default()
+        };
+        let mut ledger = Store::open(dir.path(), "boot", 10).unwrap().into_ledger("n").unwrap();
+        ledger.attach(&key("again"), &record("10.1.0.2", 10)).unwrap();
+        ledger.attach(&key("dead"), &record("10.1.0.3", 10)).unwrap();
+        ledger.commit().unwrap();
+        let seen = Holdings::read(dir.path(), None).unwrap().attachments;
+        let mut ledger = Store::open(dir.path(), "boot", 20).unwrap().into_ledger("n").unwrap();
+        ledger.detach(&key("again"), 20).unwrap();
+        ledger.attach(&key("again"), &record("10.1.0.2", 20)).unwrap();
+        ledger.commit().unwrap();
+        let gone: Vec<Judged> = seen.into_iter().map(|held| (held, String::new())).collect();
+        let alone = Alone::at_once(dir.path()).unwrap().unwrap();
+        let freed = free(&alone, dir.path(), "boot", &gone, 30).unwrap();
+        assert_eq!(freed.attachments.len(), 1);
+        let left = Holdings::read(dir.path(), None).unwrap().attachments;
+        assert_eq!(left.iter().map(|held| held.key.container_id.as_str()).collect::<Vec<_>>(), ["again"]);
+    }
+}

@@ -1,0 +1,171 @@
+//! Leases of containers that are gone, found by an ADD or a DEL that they concern. In doubt a container is alive.
+//!
+//! An ADD shares the lock of attachments. To free others' leases it lets go of it and takes it alone, without a long wait:
+//! no ADD is under way then, so none loses its lease.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use gingham_cni::config::NetworkName;
+use gingham_engine::attachment::AttachmentKey;
+use gingham_engine::ledger::Sandbox;
+use gingham_network::call::Call;
+use gingham_network::error::NetworkError;
+use gingham_network::holdings::{Held, Holdings};
+use gingham_network::ipam::AddressManagement;
+use gingham_network::log;
+use gingham_network::mac_filter;
+use gingham_network::nat;
+use gingham_network::plan::{self, AddressSource, HostEnd, Role};
+use gingham_network::records::{End, Records};
+use gingham_network::sandbox;
+use gingham_network::stale_leases::{self, Alone, LINKS_TIMEOUT, Liveness};
+
+use crate::links;
+
+/// How long an ADD without an address waits until no other ADD is under way.
+const ALONE_TIMEOUT: Duration = Duration::from_secs(1);
+const ALONE_POLL: Duration = Duration::from_millis(10);
+
+/// Ends the attachment of this key if its sandbox is gone: a runtime starts a container with the id it had before its node
+/// restarted. Returns whether it was so. The caller is an ADD under way.
+pub(crate) fn end_predecessor(
+    call: &Call,
+    key: &AttachmentKey,
+    netns: &Path,
+    role: Role,
+    management: &AddressManagement<'_>,
+    records: &Records<'_>,
+) -> Result<bool, NetworkError> {
+    // Of two ADDs for one key the second finds the record of the first, not the dead one.
+    let lock = records.lock_nat()?;
+    let Some(held) = records.held(key)? else { return Ok(false) };
+    let Liveness::Gone(why) = Liveness::of(&held) else { return Ok(false) };
+    if role == Role::Ipam && !is_in_another(&held, netns) || role == Role::Main && is_linked(&held)? {
+        return Ok(false);
+    }
+    if role == Role::Main {
+        let host_end = HostEnd::named(&call.config.name, &key.container_id, &key.interface)?;
+        links::delete(&host_end)?;
+        mac_filter::remove(&call.config.name, &host_end)?;
+    }
+    if let AddressSource::Delegate(plugin) = &management.source {
+        management.take_back(plugin)?;
+    }
+    let forget = || management.forget([key], &End::Used, records);
+    if role == Role::Main {
+        nat::leave_locked(&call.config.name, records, [key], true, lock.as_ref(), forget)
+    } else {
+        forget()
+    }?;
+    log::warn(format!(
+        "network {}: the earlier attachment of container {}, interface {}, is replaced: {why}",
+        call.config.name, key.container_id, key.interface
+    ));
+    Ok(true)
+}
+
+/// An IPAM plugin enters no namespace, and may be run where none is seen: that nothing is at the recorded path proves
+/// nothing there. That the container has another namespace now does.
+fn is_in_another(held: &Held, netns: &Path) -> bool {
+    let now = sandbox::identify(netns);
+    held.record.sandbox.as_ref().zip(now.as_ref()).is_some_and(|(recorded, now)| recorded.differs_from(now))
+}
+
+/// Whether an interface of this attachment is still on the node: something may live in a namespace that lost its name.
+fn is_linked(held: &Held) -> Result<bool, NetworkError> {
+    Ok(!stale_leases::take_linked(&mut vec![(held.clone(), String::new())], LINKS_TIMEOUT)?.is_empty())
+}
+
+/// Frees the leases of a network whose containers are gone. Returns how many attachments that were: none as IPAM plugin, and
+/// none if other ADDs do not end in time. The caller must not hold the lock of attachments.
+pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role) -> Result<usize, NetworkError> {
+    if role == Role::Ipam {
+        // It may not see the others' namespaces, and the main plugin may be ours and hold the lock.
+        return Ok(0);
+    }
+    let directory = records.directory();
+    let Some(alone) = alone_within(directory)? else { return Ok(0) };
+    // Of other networks there may be leases without a link of ours, which only their namespaces' paths could tell of.
+    let holdings = Holdings::read(directory, Some(network.as_str()))?;
+    if holdings.boot != records.boot() {
+        return Ok(0);
+    }
+    let (mut gone, _) = stale_leases::judge(holdings.attachments);
+    stale_leases::take_linked(&mut gone, LINKS_TIMEOUT)?;
+    let freed = stale_leases::free(&alone, directory, records.boot(), &gone, records.now())?;
+    for (held, why) in &freed.attachments {
+        log::warn(format!(
+            "network {}: the lease of container {}, interface {}, is freed: {why}",
+            held.network, held.key.container_id, held.key.interface
+        ));
+    }
+    freed.files_left.iter().for_each(log::warn);
+    freed.guards_left.iter().for_each(log::warn);
+    freed.masquerade_left.iter().for_each(log::warn);
+    Ok(freed.attachments.len())
+}
+
+fn alone_within(directory: &Path) -> Result<Option<Alone>, NetworkError> {
+    let deadline = Instant::now() + ALONE_TIMEOUT;
+    loop {
+        match Alone::at_once(directory)? {
+            None if Instant::now() < deadline => std::thread::sleep(ALONE_POLL),
+            result => return Ok(result),
+        }
+    }
+}
+
+/// Ends an attachment that is recorded under another network's name: the configuration got a new name while the container
+/// ran. It must be this container's beyond doubt: its sandbox is gone, or it is on this network's link in the sandbox that
+/// DEL names.
+pub(crate) fn end_renamed(
+    call: &Call,
+    key: &AttachmentKey,
+    netns: Option<&Path>,
+    role: Role,
+    records: &Records<'_>,
+) -> Result<(), NetworkError> {
+    let link = plan::link(&call.program, &call.config);
+    let named = netns.and_then(sandbox::identify);
+    for held in Holdings::read(records.directory(), None)?.attachments {
+        let is_of_another_network = held.network != call.config.name.as_str() && held.key == *key;
+        if is_of_another_network
+            && held.record.boot == records.boot()
+            && is_the_one(&held, role, link.as_ref(), named.as_ref())?
+        {
+            end_in(&held, role, records)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_the_one(held: &Held, role: Role, link: Option<&String>, named: Option<&Sandbox>) -> Result<bool, NetworkError> {
+    let record = &held.record;
+    let in_this_sandbox = match (&record.sandbox, named) {
+        (Some(recorded), Some(named)) => !recorded.differs_from(named),
+        _ => false,
+    };
+    let on_this_link = record.link.is_some() && record.link.as_ref() == link;
+    let is_gone = || matches!(Liveness::of(held), Liveness::Gone(_));
+    Ok((in_this_sandbox && on_this_link) || (role == Role::Main && is_gone() && !is_linked(held)?))
+}
+
+fn end_in(held: &Held, role: Role, records: &Records<'_>) -> Result<(), NetworkError> {
+    let name = NetworkName::new(&held.network)?;
+    let AttachmentKey { container_id, interface } = &held.key;
+    let host_end = HostEnd::named(&name, container_id, interface)?;
+    if role == Role::Main {
+        links::delete(&host_end)?;
+        mac_filter::remove(&name, &host_end)?;
+    }
+    let of_name = Records::of(&name, records.directory(), None)?;
+    let forget = || Ok(of_name.forget(&held.key, &End::Used, None)?);
+    if role == Role::Main { nat::leave(&name, &of_name, [&held.key], true, forget) } else { forget() }?;
+    log::warn(format!(
+        "container {container_id}, interface {interface}, was attached to network {}, which this configuration replaces: \
+         its lease there is freed",
+        held.network
+    ));
+    Ok(())
+}
