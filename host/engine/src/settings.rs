@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::address::IpRange;
@@ -13,12 +14,14 @@ use crate::runtime::Limits;
 pub mod cluster;
 pub mod data_dir;
 mod etcd;
+mod value;
 
 use cluster::{ClusterSettings, Routing};
 pub use data_dir::{DATA_DIR, default_data_dir, default_library};
+use value::{number, valid};
 
-/// How long a freed address rests when the configuration does not say: longer than connection tracking waits for the
-/// answer to a SYN, so that no packet of the old holder's peers reaches the new one.
+/// The cooldown when the configuration has none: longer than connection tracking waits for the answer to a SYN, so that
+/// no packet of the last holder's peers arrives at the next one.
 pub const COOLDOWN: Duration = Duration::from_mins(2);
 
 /// The host's keys; they never reach a policy.
@@ -27,23 +30,23 @@ const HOST_KEYS: [&str; 8] = ["type", "policy", "exclude", "cooldown", "dataDir"
 /// The settings of one network's address management.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What the policy gets to see: a JSON object.
+    /// A JSON object.
     pub policy_config: String,
     /// Never handed out.
     pub exclude: RangeSet,
-    /// How long a freed address rests.
+    /// How long a freed address is kept before another attachment gets it.
     pub cooldown: Duration,
-    /// The data directory.
+    /// Where leases are kept.
     pub data_dir: PathBuf,
     /// Bounds of the policy.
     pub limits: Limits,
-    /// The cluster that the range is divided in, if the configuration names one.
+    /// None for a network of this node alone.
     pub cluster: Option<ClusterSettings>,
-    /// How containers reach those of other nodes.
+    /// How pods reach pods on other nodes.
     pub routing: Routing,
 }
 
-/// A host key with a value that cannot be meant.
+/// A host key with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("ipam.{key}: {message}")]
 pub struct SettingsError {
@@ -53,8 +56,40 @@ pub struct SettingsError {
     pub message: String,
 }
 
+impl From<gingham_config::ConfigError> for SettingsError {
+    fn from(error: gingham_config::ConfigError) -> Self {
+        fault(error.key(), error.message())
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Written {
+    exclude: Vec<Excluded>,
+    #[serde(deserialize_with = "cooldown")]
+    cooldown: Option<Duration>,
+    #[serde(deserialize_with = "data_dir")]
+    data_dir: Option<PathBuf>,
+    limits: WrittenLimits,
+    cluster: Option<cluster::Written>,
+    #[serde(deserialize_with = "cluster::routing")]
+    routing: Option<Routing>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Excluded(#[serde(deserialize_with = "range")] IpRange);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WrittenLimits {
+    #[serde(deserialize_with = "fuel")]
+    fuel: Option<u64>,
+    #[serde(deserialize_with = "memory")]
+    memory: Option<usize>,
+}
+
 impl Settings {
-    /// Splits the `ipam` object. Keys match whatever their case; `null` means the default.
+    /// Splits the `ipam` object. Keys match in any case; `null` means the default.
     ///
     /// # Errors
     /// [`SettingsError`] names the key.
@@ -63,22 +98,25 @@ impl Settings {
         if ipam.keys().any(|key| key.eq_ignore_ascii_case("reach")) {
             return Err(fault("reach", "the key was renamed: use routing: direct | vxlan | none"));
         }
-        let cluster = get(ipam, "cluster").map(ClusterSettings::parse).transpose()?;
-        let own: Map<String, Value> =
-            ipam.iter().filter(|(key, _)| !is_host_key(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let written: Written = gingham_config::from_map(ipam)?;
+        let cluster = written.cluster.map(cluster::Written::check).transpose()?;
+        let of_policy = ipam.iter().filter(|(key, _)| !HOST_KEYS.iter().any(|host| host.eq_ignore_ascii_case(key)));
+        let of_policy: Map<String, Value> = of_policy.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let default = Limits::default();
         Ok(Self {
-            policy_config: Value::Object(own).to_string(),
-            exclude: get(ipam, "exclude").map_or(Ok(RangeSet::default()), exclude)?,
-            cooldown: get(ipam, "cooldown").map_or(Ok(COOLDOWN), cooldown)?,
-            data_dir: get(ipam, "dataDir").map_or_else(|| Ok(default_data_dir()), data_dir)?,
-            limits: get(ipam, "limits").map_or(Ok(Limits::default()), limits)?,
-            routing: Routing::parse(get(ipam, "routing"), cluster.as_ref())?,
+            policy_config: Value::Object(of_policy).to_string(),
+            exclude: RangeSet::new(written.exclude.into_iter().map(|excluded| excluded.0).collect()),
+            cooldown: written.cooldown.unwrap_or(COOLDOWN),
+            data_dir: written.data_dir.unwrap_or_else(default_data_dir),
+            limits: Limits {
+                fuel: written.limits.fuel.unwrap_or(default.fuel),
+                memory: written.limits.memory.unwrap_or(default.memory),
+            },
+            routing: cluster::check_routing(written.routing, cluster.as_ref())?,
             cluster,
         })
     }
-}
 
-impl Settings {
     /// The context of requests on a network with these settings.
     pub fn context(&self, network: &str) -> Context {
         let configured = self.cluster.as_ref().and_then(|cluster| cluster.node.clone());
@@ -87,101 +125,49 @@ impl Settings {
     }
 }
 
-fn is_host_key(key: &str) -> bool {
-    HOST_KEYS.iter().any(|host| host.eq_ignore_ascii_case(key))
-}
-
-/// The last of the keys that match, unless it is null: as Go's decoder has it.
-fn get<'a>(object: &'a Map<String, Value>, wanted: &str) -> Option<&'a Value> {
-    let exact = object.get(wanted);
-    let any = || object.iter().filter(|(key, _)| key.eq_ignore_ascii_case(wanted)).map(|(_, value)| value).next_back();
-    exact.or_else(any).filter(|value| !value.is_null())
-}
-
 fn fault(key: impl Into<String>, message: impl Into<String>) -> SettingsError {
     SettingsError { key: key.into(), message: message.into() }
 }
 
-fn exclude(value: &Value) -> Result<RangeSet, SettingsError> {
-    let shape = "must be a list of addresses, ranges \"FIRST-LAST\" or prefixes, e.g. [\"10.1.0.0/28\", \"10.1.0.50-10.1.0.99\"]";
-    let list = value.as_array().ok_or_else(|| fault("exclude", shape))?;
-    let ranges = list.iter().enumerate().map(|(index, item)| {
-        let key = format!("exclude[{index}]");
-        let text = item.as_str().ok_or_else(|| fault(key.clone(), format!("{item} is no text; exclude {shape}")))?;
-        text.parse::<IpRange>().map_err(|error| fault(key, error.to_string()))
-    });
-    Ok(RangeSet::new(ranges.collect::<Result<_, _>>()?))
+fn range<'de, D: Deserializer<'de>>(from: D) -> Result<IpRange, D::Error> {
+    let hint = "use an address, a range FIRST-LAST or a prefix, such as \"10.1.0.0/28\"";
+    valid(from, "range", hint, |value| value.as_str()?.parse().ok())
 }
 
-fn cooldown(value: &Value) -> Result<Duration, SettingsError> {
-    let message = || {
-        format!(
-            "{value} is no duration; write a number and a unit, e.g. \"120s\", \"2m\", \"500ms\", or \"0\" for none"
-        )
-    };
-    let text = value.as_str().ok_or_else(|| fault("cooldown", message()))?;
-    duration(text.trim()).ok_or_else(|| fault("cooldown", message()))
+fn cooldown<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    valid(from, "duration", "use a number and a unit, such as \"120s\"", |value| {
+        humantime::parse_duration(value.as_str()?.trim()).ok().map(Some)
+    })
 }
 
-fn duration(text: &str) -> Option<Duration> {
+fn data_dir<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    valid(from, "path", value::ABSOLUTE, |value| match value.as_str()? {
+        "" => Some(None),
+        path => path.starts_with('/').then(|| Some(path.into())),
+    })
+}
+
+fn fuel<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    number(from, "fuel", Limits::FUEL)
+}
+
+fn memory<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+    valid(from, "size", "use a size from 64KiB to 1GiB, in bytes or as \"16MiB\"", |value| {
+        let bytes = value.as_u64().or_else(|| size(value.as_str()?))?;
+        usize::try_from(bytes).ok().filter(|bytes| Limits::MEMORY.contains(bytes)).map(Some)
+    })
+}
+
+fn size(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..digits].parse().ok()?;
-    let millis = match text[digits..].trim() {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "" if number == 0 => 0,
+    let unit = match text[digits..].trim() {
+        "" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
         _ => return None,
     };
-    number.checked_mul(millis).map(Duration::from_millis)
-}
-
-fn data_dir(value: &Value) -> Result<PathBuf, SettingsError> {
-    match value.as_str() {
-        Some("") => Ok(default_data_dir()),
-        Some(path) if path.starts_with('/') => Ok(path.into()),
-        _ => Err(fault("dataDir", format!("{value} is no absolute path of a directory"))),
-    }
-}
-
-fn limits(value: &Value) -> Result<Limits, SettingsError> {
-    let object = value.as_object().ok_or_else(|| fault("limits", "must be an object {\"fuel\": …, \"memory\": …}"))?;
-    let default = Limits::default();
-    let fuel = match get(object, "fuel") {
-        None => default.fuel,
-        Some(value) => value.as_u64().filter(|fuel| Limits::FUEL.contains(fuel)).ok_or_else(|| {
-            let (least, most) = (Limits::FUEL.start(), Limits::FUEL.end());
-            let message = format!("{value} is out of range: use a whole number from {least} to {most}");
-            fault("limits.fuel", format!("{message} (the default is {})", default.fuel))
-        })?,
-    };
-    let memory = match get(object, "memory") {
-        None => default.memory,
-        Some(value) => memory(value).ok_or_else(|| {
-            let message = format!("{value} is out of range: use a size from 64KiB to 1GiB, in bytes or as \"16MiB\"");
-            fault("limits.memory", format!("{message} (the default is 64MiB)"))
-        })?,
-    };
-    Ok(Limits { fuel, memory })
-}
-
-fn memory(value: &Value) -> Option<usize> {
-    let bytes = match value {
-        Value::String(text) => {
-            let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-            let unit = match text[digits..].trim() {
-                "" => 1,
-                "KiB" => 1 << 10,
-                "MiB" => 1 << 20,
-                "GiB" => 1 << 30,
-                _ => return None,
-            };
-            text[..digits].parse::<u64>().ok()?.checked_mul(unit)?
-        }
-        other => other.as_u64()?,
-    };
-    usize::try_from(bytes).ok().filter(|bytes| Limits::MEMORY.contains(bytes))
+    text[..digits].parse::<u64>().ok()?.checked_mul(unit)
 }
 
 #[cfg(test)]
@@ -223,8 +209,10 @@ mod tests {
         assert_eq!(cooldown("0"), Ok(Duration::ZERO));
         assert_eq!(cooldown("1500ms"), Ok(Duration::from_millis(1500)));
         assert_eq!(cooldown("1h"), Ok(Duration::from_hours(1)));
-        for bad in ["5", "-1s", "s", "", "1.5s", "1d", "99999999999999999999s", "18446744073709551615h"] {
-            assert!(cooldown(bad).unwrap_err().starts_with("ipam.cooldown: "), "{bad}");
+        assert_eq!(cooldown("1h 30m"), Ok(Duration::from_mins(90)));
+        for bad in ["soon", "5", "-1s", "s", "", "99999999999999999999s", "18446744073709551615h"] {
+            let error = format!("ipam.cooldown: invalid duration {bad:?}: use a number and a unit, such as \"120s\"");
+            assert_eq!(cooldown(bad), Err(error));
         }
     }
 
@@ -241,15 +229,15 @@ mod tests {
             (r#"{"limits": {"memory": "1kB"}}"#, "ipam.limits.memory: "),
             (
                 r#"{"limits": {"memory": "2GiB"}}"#,
-                "ipam.limits.memory: \"2GiB\" is out of range: use a size from 64KiB to 1GiB",
+                "ipam.limits.memory: invalid size \"2GiB\": use a size from 64KiB to 1GiB",
             ),
-            (r#"{"limits": {"memory": 65535}}"#, "ipam.limits.memory: 65535 is out of range"),
+            (r#"{"limits": {"memory": 65535}}"#, "ipam.limits.memory: invalid size 65535: use a size from"),
             (
                 r#"{"limits": {"fuel": 18446744073709551615}}"#,
-                "ipam.limits.fuel: 18446744073709551615 is out of range: use a whole number from 1 to 500000000",
+                "ipam.limits.fuel: invalid fuel 18446744073709551615: use a whole number from 1 to 500000000",
             ),
-            (r#"{"limits": {"fuel": 500000001}}"#, "ipam.limits.fuel: 500000001 is out of range"),
-            (r#"{"limits": {"fuel": -1}}"#, "ipam.limits.fuel: -1 is out of range"),
+            (r#"{"limits": {"fuel": 500000001}}"#, "ipam.limits.fuel: invalid fuel 500000001: use"),
+            (r#"{"limits": {"fuel": -1}}"#, "ipam.limits.fuel: invalid fuel -1: use"),
             (r#"{"limits": {"fuel": 1e30}}"#, "ipam.limits.fuel: "),
         ];
         for (json, begins) in cases {

@@ -36,7 +36,7 @@ impl<'a> At<'a> {
 
     /// A complaint of code that saw no more than the finished value: it gets the value as the document has it.
     pub(crate) fn explain(self, error: ConfigError) -> ConfigError {
-        if self.0.is_scalar() { error.found(self.0.unexpected(), None) } else { error }
+        if self.0.is_scalar() || error.is_of_a_kind() { error.found(self.0.unexpected(), None) } else { error }
     }
 }
 

@@ -9,8 +9,18 @@ use serde::de::{Error, Expected, Unexpected};
 pub struct ConfigError {
     key: String,
     message: String,
-    /// The message tells what was found, or need not.
-    complete: bool,
+    value: ValueIn,
+}
+
+/// Whether a message has the value at fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ValueIn {
+    /// The message has it, or needs none.
+    Message,
+    /// The message is of code that does not know it.
+    Nothing,
+    /// The message is a hint for a kind of value that serde does not know.
+    Kind(String),
 }
 
 impl ConfigError {
@@ -34,7 +44,12 @@ impl ConfigError {
     }
 
     pub(crate) fn syntax(error: &impl Display) -> Self {
-        Self { key: String::new(), message: format!("this is not JSON: {error}"), complete: true }
+        Self { key: String::new(), message: format!("this is not JSON: {error}"), value: ValueIn::Message }
+    }
+
+    /// Whether a list or an object has to be shown in place of the value.
+    pub(crate) fn is_of_a_kind(&self) -> bool {
+        matches!(self.value, ValueIn::Kind(_))
     }
 
     pub(crate) fn under_index(mut self, index: usize) -> Self {
@@ -45,18 +60,23 @@ impl ConfigError {
 
     /// Adds the value to a message that came from outside of serde's vocabulary, and what it was read as.
     pub(crate) fn found(mut self, found: Unexpected<'_>, expected: Option<&str>) -> Self {
-        if !self.complete {
-            self.complete = true;
-            self.message = match expected {
-                Some(expected) => format!("found {}, expected {expected} ({})", Found(found), self.message),
-                None => format!("found {}: {}", Found(found), self.message),
-            };
-        }
+        self.message = match (&self.value, expected) {
+            (ValueIn::Message, _) => return self,
+            (ValueIn::Kind(kind), _) => format!("invalid {kind} {}: {}", Written(found), self.message),
+            (ValueIn::Nothing, Some(expected)) => {
+                format!("found {}, expected {expected} ({})", Found(found), self.message)
+            }
+            (ValueIn::Nothing, None) => format!("found {}: {}", Found(found), self.message),
+        };
+        self.value = ValueIn::Message;
         self
     }
 
     fn mismatch(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let expected = expected.to_string();
+        if let Unexpected::Other(kind) = found {
+            return Self { key: String::new(), message: expected, value: ValueIn::Kind(kind.to_owned()) };
+        }
         let unquoted = match found {
             Unexpected::Str(text) if is_unquoted(&expected, text) => {
                 format!("; write {} without quotes", Shortened(text))
@@ -64,11 +84,11 @@ impl ConfigError {
             _ => String::new(),
         };
         let message = format!("found {}, expected {}{unquoted}", Found(found), in_words(&expected));
-        Self { key: String::new(), message, complete: true }
+        Self { key: String::new(), message, value: ValueIn::Message }
     }
 
     fn of_key(key: &str, message: String) -> Self {
-        Self { key: key.to_owned(), message, complete: true }
+        Self { key: key.to_owned(), message, value: ValueIn::Message }
     }
 }
 
@@ -82,7 +102,7 @@ impl std::error::Error for ConfigError {}
 
 impl Error for ConfigError {
     fn custom<T: Display>(message: T) -> Self {
-        Self { key: String::new(), message: message.to_string(), complete: false }
+        Self { key: String::new(), message: message.to_string(), value: ValueIn::Nothing }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -95,12 +115,12 @@ impl Error for ConfigError {
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
         let message = format!("found a list of {length}, expected {}", in_words(&expected.to_string()));
-        Self { key: String::new(), message, complete: true }
+        Self { key: String::new(), message, value: ValueIn::Message }
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let message = format!("found {variant:?}, expected {}", one_of(expected));
-        Self { key: String::new(), message, complete: true }
+        Self { key: String::new(), message, value: ValueIn::Message }
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -131,6 +151,22 @@ impl Display for Found<'_> {
             Unexpected::Seq => f.write_str("a list"),
             Unexpected::Map => f.write_str("an object"),
             _ => f.write_str("something else"),
+        }
+    }
+}
+
+/// A value as it is in the document, but short.
+struct Written<'a>(Unexpected<'a>);
+
+impl Display for Written<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Unexpected::Unsigned(value) => write!(f, "{value}"),
+            Unexpected::Signed(value) => write!(f, "{value}"),
+            Unexpected::Float(value) => write!(f, "{}", Decimal(value)),
+            Unexpected::Seq => f.write_str("[…]"),
+            Unexpected::Map => f.write_str("{…}"),
+            other => write!(f, "{}", Found(other)),
         }
     }
 }

@@ -27,6 +27,10 @@
 //! # }
 //! ```
 //!
+//! A value with a form of its own, such as a duration, is read by a `deserialize_with` function. Let it fail with
+//! `Error::invalid_value(Unexpected::Other("duration"), &"use a number and a unit, such as \"120s\"")`: the fault reads
+//! `cooldown: invalid duration "soon": use a number and a unit, such as "120s"`.
+//!
 //! Fields under `#[serde(flatten)]` and in untagged or internally tagged enums are matched by `serde` itself, exactly.
 
 mod deserializer;

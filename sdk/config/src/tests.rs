@@ -19,9 +19,9 @@ struct Range {
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
-enum Reach {
-    #[serde(rename = "route")]
-    Route,
+enum Routing {
+    #[serde(rename = "direct")]
+    Direct,
     #[serde(rename = "vxlan")]
     Vxlan { port: u16 },
     #[serde(rename = "through")]
@@ -38,7 +38,7 @@ struct Config {
     ranges: Vec<Vec<Range>>,
     #[serde(default)]
     pools: BTreeMap<String, Range>,
-    reach: Option<Reach>,
+    routing: Option<Routing>,
     #[serde(default)]
     rest: Value,
 }
@@ -88,7 +88,7 @@ fn of_several_spellings_the_exact_one_wins_else_the_last() {
 
 #[test]
 fn null_leaves_the_default() {
-    let config = read(json!({"name": "n", "masquerade": null, "ranges": null, "Pools": null, "reach": null}));
+    let config = read(json!({"name": "n", "masquerade": null, "ranges": null, "Pools": null, "routing": null}));
     assert_eq!(config, read(json!({"name": "n"})));
     assert!(config.masquerade);
     assert_eq!(from_str::<Range>("null").unwrap(), Range::default());
@@ -108,10 +108,10 @@ fn values_pass_through_untouched() {
 
 #[test]
 fn enums_are_names_or_objects_with_one_key() {
-    let reach = |value| read(json!({"name": "n", "reach": value})).reach.unwrap();
-    assert_eq!(reach(json!("route")), Reach::Route);
-    assert_eq!(reach(json!({"vxlan": {"PORT": 1}})), Reach::Vxlan { port: 1 });
-    assert_eq!(reach(json!({"through": "::1"})), Reach::Through("::1".parse().unwrap()));
+    let routing = |value| read(json!({"name": "n", "routing": value})).routing.unwrap();
+    assert_eq!(routing(json!("direct")), Routing::Direct);
+    assert_eq!(routing(json!({"vxlan": {"PORT": 1}})), Routing::Vxlan { port: 1 });
+    assert_eq!(routing(json!({"through": "::1"})), Routing::Through("::1".parse().unwrap()));
 }
 
 #[test]
@@ -159,17 +159,20 @@ fn a_fault_names_its_key_what_was_found_and_what_is_expected() {
         (json!({"name": -0.000_25}), "name: found the number -0.00025, expected a string"),
         (json!({"name": 1e300}), "name: found the number 1000000000000 or beyond, expected a string"),
         (json!({"name": 12.0}), "name: found the number 12.0, expected a string"),
-        (json!({"name": "n", "reach": "none"}), "reach: found \"none\", expected \"route\", \"vxlan\" or \"through\""),
         (
-            json!({"name": "n", "reach": {"vxlan": {"port": "x"}}}),
-            "reach.vxlan.port: found \"x\", expected a whole number from 0 to 65535",
+            json!({"name": "n", "routing": "none"}),
+            "routing: found \"none\", expected \"direct\", \"vxlan\" or \"through\"",
         ),
         (
-            json!({"name": "n", "reach": {"vxlan": {"port": "4789"}}}),
-            "reach.vxlan.port: found \"4789\", expected a whole number from 0 to 65535; write 4789 without quotes",
+            json!({"name": "n", "routing": {"vxlan": {"port": "x"}}}),
+            "routing.vxlan.port: found \"x\", expected a whole number from 0 to 65535",
         ),
-        (json!({"name": "n", "reach": "vxlan"}), "reach: found \"vxlan\", expected an object with this key"),
-        (json!({"name": "n", "reach": 1}), "reach: found the number 1, expected a name or an object with one key"),
+        (
+            json!({"name": "n", "routing": {"vxlan": {"port": "4789"}}}),
+            "routing.vxlan.port: found \"4789\", expected a whole number from 0 to 65535; write 4789 without quotes",
+        ),
+        (json!({"name": "n", "routing": "vxlan"}), "routing: found \"vxlan\", expected an object with this key"),
+        (json!({"name": "n", "routing": 1}), "routing: found the number 1, expected a name or an object with one key"),
         (json!([]), "found a list, expected an object"),
     ];
     for (document, expected) in cases {
@@ -201,6 +204,24 @@ fn a_reader_of_its_own_gets_the_value_into_its_complaint() {
     assert_eq!(fault.key(), "all[1]");
     assert_eq!(fault.message(), "found \"odd\": its length is odd");
     assert_eq!(fault.under("texts").to_string(), "texts.all[1]: found \"odd\": its length is odd");
+}
+
+#[test]
+fn a_value_with_a_form_of_its_own_is_repeated_before_the_hint() {
+    use serde::de::{Deserializer, Error, Unexpected};
+    fn even<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        let number = Value::deserialize(from)?.as_u64().filter(|number| number.is_multiple_of(2));
+        number.ok_or_else(|| D::Error::invalid_value(Unexpected::Other("pair count"), &"use 2, 4 or 6"))
+    }
+    #[derive(Debug, Deserialize)]
+    struct Pairs {
+        #[serde(deserialize_with = "even")]
+        _count: u64,
+    }
+    let fault = |count: Value| from_value::<Pairs>(&json!({"_count": count})).unwrap_err().to_string();
+    for (count, shown) in [(json!(3), "3"), (json!("x"), "\"x\""), (json!([1]), "[…]"), (json!({"a": 1}), "{…}")] {
+        assert_eq!(fault(count), format!("_count: invalid pair count {shown}: use 2, 4 or 6"));
+    }
 }
 
 #[test]
@@ -243,7 +264,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         ".{0,4}".prop_map(Value::from),
-        prop::sample::select(vec!["route", "vxlan", "10.0.0.1", "::"]).prop_map(Value::from),
+        prop::sample::select(vec!["direct", "vxlan", "10.0.0.1", "::"]).prop_map(Value::from),
     ];
     let key = prop_oneof![
         prop::sample::select(vec![
@@ -255,7 +276,7 @@ fn any_json() -> impl Strategy<Value = Value> {
             "rangeStart",
             "size",
             "pools",
-            "reach",
+            "routing",
             "vxlan",
             "through",
             "port",

@@ -3,36 +3,18 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use gingham_ownership::etcd_settings::EtcdSettings;
-use serde_json::{Map, Value};
+use gingham_ownership::etcd_settings::{EtcdSettings, PREFIX};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
-use super::etcd::{self, file};
-use super::{SettingsError, fault, get};
+use super::value::{number, path, valid};
+use super::{SettingsError, etcd, fault};
 
 /// How many claimed and free addresses a node keeps when the configuration does not say.
 pub const LOW_WATER: u64 = 64;
 
 /// UDP port of vxlan: IANA's.
 pub const VXLAN_PORT: u16 = 4789;
-
-/// Everything that `cluster` may hold.
-const KEYS: [&str; 15] = [
-    "store",
-    "endpoints",
-    "members",
-    "directory",
-    "node",
-    "address",
-    "prefix",
-    "user",
-    "password",
-    "passwordFile",
-    "ca",
-    "cert",
-    "key",
-    "lowWater",
-    "vxlan",
-];
 
 /// A network's cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,120 +95,173 @@ pub enum Routing {
     Vxlan,
 }
 
-impl Routing {
-    /// Reads `ipam.routing`. What it can be depends on the cluster.
-    ///
-    /// # Errors
-    /// [`SettingsError`] names the key.
-    pub(super) fn parse(value: Option<&Value>, cluster: Option<&ClusterSettings>) -> Result<Self, SettingsError> {
-        let is_shared = cluster.is_some_and(|cluster| cluster.store.is_shared());
-        let routing = match value.map(|value| (value, value.as_str())) {
-            None if is_shared => return Ok(Self::Direct),
-            None | Some((_, Some("none"))) => return Ok(Self::None),
-            Some((_, Some("direct"))) => Self::Direct,
-            Some((_, Some("vxlan"))) => Self::Vxlan,
-            Some((value, _)) => {
-                return Err(fault("routing", format!("{value} is none of \"none\", \"direct\" and \"vxlan\"")));
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(super) struct Written {
+    #[serde(deserialize_with = "store")]
+    store: Option<Store>,
+    members: Option<Vec<Name>>,
+    #[serde(deserialize_with = "path")]
+    directory: Option<PathBuf>,
+    node: Option<Name>,
+    #[serde(deserialize_with = "address")]
+    address: Option<IpAddr>,
+    #[serde(deserialize_with = "low_water")]
+    low_water: Option<u64>,
+    vxlan: WrittenVxlan,
+    endpoints: Option<Vec<etcd::Url>>,
+    #[serde(deserialize_with = "etcd::prefix")]
+    prefix: Option<String>,
+    // Read later: an error about them must not show their values.
+    user: Option<Value>,
+    password: Option<Value>,
+    #[serde(deserialize_with = "path")]
+    password_file: Option<PathBuf>,
+    #[serde(deserialize_with = "path")]
+    ca: Option<PathBuf>,
+    #[serde(deserialize_with = "path")]
+    cert: Option<PathBuf>,
+    #[serde(deserialize_with = "path")]
+    key: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Store {
+    Etcd,
+    Local,
+    Directory,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenVxlan {
+    #[serde(deserialize_with = "vxlan_id")]
+    id: Option<u32>,
+    #[serde(deserialize_with = "vxlan_port")]
+    port: Option<u16>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Name(#[serde(deserialize_with = "node_name")] String);
+
+impl Written {
+    pub(super) fn check(mut self) -> Result<ClusterSettings, SettingsError> {
+        let store = self.store.ok_or_else(|| fault("cluster.store", format!("a store is required: {STORE_HINT}")))?;
+        if let Some(key) = self.foreign_key(store) {
+            let message = format!("the key is not for the store {:?}: remove it", store.name());
+            return Err(fault(format!("cluster.{key}"), message));
+        }
+        let node = self.node.take().map(|name| name.0);
+        let (address, low_water) = (self.address, self.low_water.unwrap_or(LOW_WATER));
+        let vxlan = VxlanSettings { id: self.vxlan.id, port: self.vxlan.port.unwrap_or(VXLAN_PORT) };
+        let store = match store {
+            Store::Etcd => StoreSettings::Etcd(self.etcd()?),
+            Store::Local => StoreSettings::Local { members: members(self.members.take(), node.as_deref())? },
+            Store::Directory => {
+                let hint = "a path is required: use the directory that all members share";
+                let path = self.directory.take().ok_or_else(|| fault("cluster.directory", hint))?;
+                StoreSettings::Directory { path }
             }
         };
-        if is_shared {
-            return Ok(routing);
-        }
-        Err(fault(
-            "routing",
-            "the other nodes' addresses are known only from a cluster's store; set cluster.store to \"etcd\", or routing \
-             to \"none\"",
-        ))
+        Ok(ClusterSettings { store, node, address, low_water, vxlan })
+    }
+
+    /// A key that means nothing with this store.
+    fn foreign_key(&self, store: Store) -> Option<&'static str> {
+        let keys = [
+            ("members", self.members.is_some(), Store::Local),
+            ("directory", self.directory.is_some(), Store::Directory),
+            ("endpoints", self.endpoints.is_some(), Store::Etcd),
+            ("prefix", self.prefix.is_some(), Store::Etcd),
+            ("user", self.user.is_some(), Store::Etcd),
+            ("password", self.password.is_some(), Store::Etcd),
+            ("passwordFile", self.password_file.is_some(), Store::Etcd),
+            ("ca", self.ca.is_some(), Store::Etcd),
+            ("cert", self.cert.is_some(), Store::Etcd),
+            ("key", self.key.is_some(), Store::Etcd),
+        ];
+        keys.into_iter().find(|(_, is_given, of)| *is_given && *of != store).map(|(key, _, _)| key)
+    }
+
+    fn etcd(self) -> Result<EtcdSettings, SettingsError> {
+        let endpoints = etcd::endpoints(self.endpoints)?;
+        let tls = etcd::tls(endpoints.iter().any(|endpoint| endpoint.tls), self.ca, self.cert, self.key)?;
+        let login = etcd::login(self.user, self.password, self.password_file)?;
+        Ok(EtcdSettings { endpoints, prefix: self.prefix.unwrap_or_else(|| PREFIX.to_owned()), login, tls })
     }
 }
 
-impl ClusterSettings {
-    /// Reads `ipam.cluster`.
-    ///
-    /// # Errors
-    /// [`SettingsError`] names the key.
-    pub(super) fn parse(value: &Value) -> Result<Self, SettingsError> {
-        let object = value
-            .as_object()
-            .ok_or_else(|| fault("cluster", "must be an object, e.g. {\"store\": \"etcd\", \"endpoints\": […]}"))?;
-        if let Some(unknown) = object.keys().find(|key| !KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))) {
-            return Err(fault(
-                format!("cluster.{unknown}"),
-                format!("there is no such key; there are {}", KEYS.join(", ")),
-            ));
+impl Store {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::Local => "local",
+            Self::Directory => "directory",
         }
-        let node = get(object, "node").map(|value| node("cluster.node", value)).transpose()?;
-        let store = store(object)?;
-        if let (StoreSettings::Local { members }, Some(node)) = (&store, &node)
-            && !members.is_empty()
-            && !members.contains(node)
-        {
-            return Err(fault("cluster.node", format!("{node:?} is not among cluster.members")));
-        }
-        Ok(Self {
-            store,
-            node,
-            address: get(object, "address").map(address).transpose()?,
-            low_water: get(object, "lowWater").map_or(Ok(LOW_WATER), low_water)?,
-            vxlan: get(object, "vxlan").map_or(Ok(VxlanSettings::default()), vxlan)?,
-        })
     }
 }
 
-fn store(object: &Map<String, Value>) -> Result<StoreSettings, SettingsError> {
-    let shape = "must be \"etcd\", \"local\" (no store: this node alone, or cluster.members) or \"directory\" (nodes \
-                 that are namespaces of one machine)";
-    let kind = get(object, "store").ok_or_else(|| fault("cluster.store", format!("is missing; it {shape}")))?;
-    let refuse = |keys: &[&str], kind: &str| match keys.iter().find(|key| get(object, key).is_some()) {
-        Some(key) => Err(fault(format!("cluster.{key}"), format!("means nothing with the store {kind:?}; remove it"))),
-        None => Ok(()),
-    };
-    match kind.as_str() {
-        Some(kind @ "etcd") => {
-            refuse(&["members", "directory"], kind)?;
-            Ok(StoreSettings::Etcd(etcd::parse(object)?))
-        }
-        Some(kind @ "local") => {
-            refuse(&etcd::KEYS, kind)?;
-            refuse(&["directory"], kind)?;
-            Ok(StoreSettings::Local { members: get(object, "members").map_or(Ok(Vec::new()), members)? })
-        }
-        Some(kind @ "directory") => {
-            refuse(&etcd::KEYS, kind)?;
-            refuse(&["members"], kind)?;
-            let path = file(object, "directory")?
-                .ok_or_else(|| fault("cluster.directory", "is missing; name the directory that all members see"))?;
-            Ok(StoreSettings::Directory { path })
-        }
-        _ => Err(fault("cluster.store", format!("{kind} is no store; it {shape}"))),
-    }
-}
-
-fn members(value: &Value) -> Result<Vec<String>, SettingsError> {
-    let shape = "list the names of all nodes, e.g. [\"node-1\", \"node-2\"]";
-    let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(|| fault("cluster.members", shape))?;
-    let mut names = Vec::with_capacity(list.len());
-    for (index, item) in list.iter().enumerate() {
-        let key = format!("cluster.members[{index}]");
-        let name = node(&key, item)?;
+fn members(written: Option<Vec<Name>>, node: Option<&str>) -> Result<Vec<String>, SettingsError> {
+    let Some(written) = written else { return Ok(Vec::new()) };
+    let mut names = Vec::with_capacity(written.len());
+    for (index, Name(name)) in written.into_iter().enumerate() {
         if names.contains(&name) {
-            return Err(fault(key, format!("{name:?} is there twice")));
+            return Err(fault(format!("cluster.members[{index}]"), format!("{name:?} is listed twice: remove one")));
         }
         names.push(name);
+    }
+    if names.is_empty() {
+        let hint = "the list is empty: use the names of all nodes, such as [\"node-1\", \"node-2\"]";
+        return Err(fault("cluster.members", hint));
+    }
+    if let Some(node) = node.filter(|node| !names.iter().any(|name| name == node)) {
+        return Err(fault("cluster.node", format!("{node:?} is not in cluster.members: use a name of that list")));
     }
     names.sort();
     Ok(names)
 }
 
-/// A member's name: it becomes part of a key in the store.
-fn node(key: &str, value: &Value) -> Result<String, SettingsError> {
-    match value.as_str().filter(|name| is_node_name(name)) {
-        Some(name) => Ok(name.to_owned()),
-        None => Err(fault(
-            key,
-            format!("{value} is no node's name: letters, digits, '-', '.' and '_', beginning with a letter or a digit"),
+/// What `routing` can be depends on the cluster.
+pub(super) fn check_routing(
+    written: Option<Routing>,
+    cluster: Option<&ClusterSettings>,
+) -> Result<Routing, SettingsError> {
+    let is_shared = cluster.is_some_and(|cluster| cluster.store.is_shared());
+    match written {
+        None if is_shared => Ok(Routing::Direct),
+        None | Some(Routing::None) => Ok(Routing::None),
+        Some(routing) if is_shared => Ok(routing),
+        Some(_) => Err(fault(
+            "routing",
+            "the addresses of other nodes are in the cluster's store: set cluster.store to \"etcd\", or routing to \
+             \"none\"",
         )),
     }
+}
+
+pub(super) fn routing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Routing>, D::Error> {
+    valid(from, "routing", "use \"direct\", \"vxlan\" or \"none\"", |value| match value.as_str()? {
+        "none" => Some(Some(Routing::None)),
+        "direct" => Some(Some(Routing::Direct)),
+        "vxlan" => Some(Some(Routing::Vxlan)),
+        _ => None,
+    })
+}
+
+const STORE_HINT: &str = "use \"etcd\", \"local\" (no store: this node alone, or cluster.members) or \"directory\" \
+                          (nodes that are namespaces of one machine)";
+
+fn store<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Store>, D::Error> {
+    valid(from, "store", STORE_HINT, |value| {
+        let name = value.as_str()?;
+        [Store::Etcd, Store::Local, Store::Directory].into_iter().find(|store| store.name() == name).map(Some)
+    })
+}
+
+/// It becomes part of a key in the store.
+fn node_name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let hint = "use 1 to 253 letters, digits, \"-\", \".\" and \"_\", beginning with a letter or a digit";
+    valid(from, "node name", hint, |value| value.as_str().filter(|name| is_node_name(name)).map(str::to_owned))
 }
 
 /// Whether a member of a cluster can have this name: 1 to 253 letters, digits, `-`, `.` and `_`, the first one a letter
@@ -237,36 +272,23 @@ pub fn is_node_name(name: &str) -> bool {
     first && rest && name.len() <= 253
 }
 
-fn address(value: &Value) -> Result<IpAddr, SettingsError> {
-    let reachable = |ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast() && !ip.is_loopback();
-    let ip = value.as_str().and_then(|text| text.parse::<IpAddr>().ok()).filter(reachable);
-    ip.ok_or_else(|| fault("cluster.address", format!("{value} is no address at which other nodes reach this one")))
-}
-
-fn low_water(value: &Value) -> Result<u64, SettingsError> {
-    value.as_u64().filter(|count| *count <= 1 << 20).ok_or_else(|| {
-        fault("cluster.lowWater", format!("{value} is no whole number of addresses from 0 to {}", 1 << 20))
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpAddr>, D::Error> {
+    let is_reachable = |ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast() && !ip.is_loopback();
+    valid(from, "address", "use one at which other nodes reach this node", |value| {
+        value.as_str()?.parse().ok().filter(is_reachable).map(Some)
     })
 }
 
-fn vxlan(value: &Value) -> Result<VxlanSettings, SettingsError> {
-    let object =
-        value.as_object().ok_or_else(|| fault("cluster.vxlan", "must be an object {\"id\": …, \"port\": …}"))?;
-    let known = |key: &str| ["id", "port"].iter().any(|known| known.eq_ignore_ascii_case(key));
-    if let Some(unknown) = object.keys().find(|key| !known(key)) {
-        return Err(fault(format!("cluster.vxlan.{unknown}"), "there is no such key; there are id and port"));
-    }
-    let number = |key: &str, most: u32| match get(object, key) {
-        None => Ok(None),
-        Some(value) => {
-            let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-            number.filter(|number| (1..=most).contains(number)).map(Some).ok_or_else(|| {
-                fault(format!("cluster.vxlan.{key}"), format!("{value} is no whole number from 1 to {most}"))
-            })
-        }
-    };
-    let port = number("port", u16::MAX.into())?.and_then(|port| u16::try_from(port).ok());
-    Ok(VxlanSettings { id: number("id", (1 << 24) - 1)?, port: port.unwrap_or(VXLAN_PORT) })
+fn low_water<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    number(from, "number of addresses", 0..=1 << 20)
+}
+
+fn vxlan_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    number(from, "VXLAN network identifier", 1..=(1 << 24) - 1)
+}
+
+fn vxlan_port<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    number(from, "port", 1..=u16::MAX)
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use super::super::Settings;
 use super::*;
-use gingham_ownership::etcd_settings::{Login, PREFIX, Password, TlsFiles};
+use gingham_ownership::etcd_settings::{Login, Password, TlsFiles};
+use serde_json::Map;
 
 fn parse(ipam: &str) -> Result<Settings, String> {
     let object: Map<String, Value> = serde_json::from_str(ipam).unwrap();
@@ -61,8 +62,11 @@ fn a_password_is_never_shown() {
     let settings =
         cluster(r#"{"store": "etcd", "endpoints": ["http://a"], "user": "u", "password": "hunter2"}"#).unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));
-    let error = cluster(r#"{"store": "etcd", "endpoints": ["http://a"], "password": ["hunter2"]}"#).unwrap_err();
-    assert!(error.starts_with("ipam.cluster.password: ") && !error.contains("hunter2"), "{error}");
+    for password in ["[4711]", "4711"] {
+        let error = cluster(&format!(r#"{{"store": "etcd", "endpoints": ["http://a"], "password": {password}}}"#));
+        let error = error.unwrap_err();
+        assert!(error.starts_with("ipam.cluster.password: ") && !error.contains("4711"), "{error}");
+    }
 }
 
 #[test]
@@ -118,6 +122,31 @@ fn a_bad_value_names_its_key() {
     for (key, json) in cases {
         let error = cluster(&json).unwrap_err();
         assert!(error.starts_with(&format!("ipam.{key}: ")), "{json}: {error}");
+    }
+}
+
+#[test]
+fn an_error_repeats_the_value_and_has_a_hint() {
+    let cases = [
+        (r#"{"store": "consul"}"#, "store: invalid store \"consul\": use \"etcd\", \"local\""),
+        (
+            r#"{"store": "etcd", "endpoints": ["a:1"]}"#,
+            "endpoints[0]: found \"a:1\": the URL does not begin with http:// or https://: use one such as",
+        ),
+        (
+            r#"{"store": "local", "members": ["a/b"]}"#,
+            "members[0]: invalid node name \"a/b\": use 1 to 253 letters, digits, \"-\", \".\" and \"_\"",
+        ),
+        (r#"{"store": "local", "ca": "/ca"}"#, "ca: the key is not for the store \"local\": remove it"),
+        (
+            r#"{"store": "local", "vxlan": {"port": 0}}"#,
+            "vxlan.port: invalid port 0: use a whole number from 1 to 65535",
+        ),
+        (r#"{"store": "local", "vxlan": {"vni": 1}}"#, "vxlan.vni: found an unknown key, expected \"id\" or \"port\""),
+    ];
+    for (json, begins) in cases {
+        let error = cluster(json).unwrap_err();
+        assert!(error.starts_with(&format!("ipam.cluster.{begins}")), "{json}: {error}");
     }
 }
 
