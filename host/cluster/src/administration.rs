@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gingham_engine::address::IpRange;
 use gingham_engine::attachment::Refusal;
 use gingham_engine::ipam::IpamError;
-use gingham_engine::ledger::LedgerQueries;
+use gingham_engine::ledger::{LedgerQueries, used_within};
 use gingham_engine::runtime::LogLine;
 use gingham_ownership::beat::WATCH;
 use gingham_ownership::cluster::Cluster as Records;
@@ -24,7 +24,7 @@ use ipnet::IpNet;
 
 use crate::error::Fault;
 use crate::machine;
-use crate::room::{free_of, used_in};
+use crate::room::free_of;
 use crate::{Cluster, Policy};
 
 /// A cluster as a person wants to see it.
@@ -147,8 +147,8 @@ impl Cluster<'_> {
     fn usage<L: LedgerQueries>(&self, policy: &Policy<'_>, local: &LocalState, ledger: &L) -> Result<Usage, Fault> {
         let mut usage = Usage::default();
         for block in local.held() {
-            let taken = u64::try_from(used_in(ledger, block.into())?).unwrap_or(u64::MAX);
-            let cooling = ledger.resting_count(block.into())?;
+            let taken = u64::try_from(used_within(ledger, block.into())?).unwrap_or(u64::MAX);
+            let cooling = ledger.cooling_count(block.into())?;
             usage.used = usage.used.saturating_add(taken.saturating_sub(cooling));
             usage.cooling = usage.cooling.saturating_add(cooling);
             let free = free_of(policy.pools(), ledger, block.into(), &self.settings.exclude)?;

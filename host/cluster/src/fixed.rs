@@ -117,7 +117,7 @@ impl Cluster<'_> {
 
 fn has_resting<L: LedgerQueries>(policy: &Policy<'_>, ledger: &L) -> Result<bool, Fault> {
     for part in policy.pools().iter().flat_map(|pool| &pool.ranges) {
-        if ledger.resting_count(part.range)? > 0 {
+        if ledger.cooling_count(part.range)? > 0 {
             return Ok(true);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use gingham_engine::ledger::used_within;
 use gingham_engine::runtime::LogLine;
 use gingham_engine::settings::cluster::StoreSettings;
 use gingham_ownership::beat::Beat;
@@ -16,7 +17,7 @@ use ipnet::IpNet;
 
 use crate::chooser::PolicyChooser;
 use crate::error::Fault;
-use crate::room::{free_for, used_in};
+use crate::room::free_for;
 use crate::{Cluster, Policy, machine};
 
 /// What was done to have room.
@@ -168,7 +169,7 @@ impl Cluster<'_> {
         let local = self.local(&ledger)?;
         let mut idle = Vec::new();
         for block in local.held() {
-            if used_in(&ledger, block.into())? == 0 {
+            if used_within(&ledger, block.into())? == 0 {
                 idle.push(block);
             }
         }
@@ -188,7 +189,7 @@ impl Cluster<'_> {
                 let mut held: Vec<IpNet> = local.held().filter(|block| grid.index(*block).is_some()).collect();
                 for block in candidates.iter().rev().filter(|block| grid.index(**block).is_some()) {
                     let rest = || held.iter().copied().filter(|other| other != block);
-                    let is_idle = held.contains(block) && used_in(ledger, (*block).into())? == 0;
+                    let is_idle = held.contains(block) && used_within(ledger, (*block).into())? == 0;
                     let left = || free_for(policy.pools(), ledger, grid, rest(), &exclude);
                     if is_idle && rest().next().is_some() && left()? >= keep {
                         held.retain(|other| other != block);

@@ -18,7 +18,7 @@ pub struct Occupancy {
     /// Leased.
     pub leased: u64,
     /// Freed, and not to be handed out again yet.
-    pub resting: u64,
+    pub cooling: u64,
     /// What the next containers can have.
     pub free: u64,
     /// The blocks held, in address order; none where no store has blocks.
@@ -38,7 +38,7 @@ impl Cluster<'_> {
     pub fn occupancy(&self, policy: &Policy<'_>) -> Result<Occupancy, Fault> {
         let mut ledger = self.ledger()?;
         let cooldown = u64::try_from(self.settings.cooldown.as_millis()).unwrap_or(u64::MAX);
-        let ended = ledger.end_rest(now().saturating_sub(cooldown), RESTS_ENDED)?;
+        let ended = ledger.end_cooldowns(now().saturating_sub(cooldown), RESTS_ENDED)?;
         let occupancy = self.count(&ledger, policy)?;
         if ended > 0 {
             ledger.commit()?;
@@ -59,7 +59,7 @@ impl Cluster<'_> {
         let mine = self.part(ledger, policy, &mut occupancy.blocks)?;
         let mut free: u128 = 0;
         for range in mine.iter() {
-            occupancy.resting += ledger.resting_count(range)?;
+            occupancy.cooling += ledger.cooling_count(range)?;
             free = free.saturating_add(free_of(policy.pools(), ledger, range, &self.settings.exclude)?);
         }
         occupancy.free = u64::try_from(free).unwrap_or(u64::MAX);

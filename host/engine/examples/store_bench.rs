@@ -96,7 +96,7 @@ fn measure(name: &Path, directory: &Path, leases: u32) -> Outcome<()> {
         let mut ledger = Store::open(directory, BOOT, NOW)?.into_ledger("net")?;
         ledger.detach(&key, NOW)?;
         // Freed at once: the next round finds what this one found.
-        ledger.end_rest(NOW, 1)?;
+        ledger.end_cooldowns(NOW, 1)?;
         ledger.commit()?;
         del.push(start.elapsed());
     }

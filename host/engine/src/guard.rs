@@ -172,10 +172,10 @@ fn free<L: LedgerQueries>(address: IpAddr, view: &mut NetworkView<L>) -> Result<
         }
         None => {}
     }
-    let why = match store_only(view.state(address))? {
+    let why = match store_only(view.address_state(address))? {
         AddressState::Free => return Ok(()),
         AddressState::Leased => return Err(leased(address, view)?),
-        AddressState::Resting => "which still rests after its last use (host key `cooldown`)".to_owned(),
+        AddressState::Cooling => "which is still cooling after its last use (`ipam.cooldown`)".to_owned(),
         AddressState::Reserved => "which is reserved, and this call did not reserve it under the same key".to_owned(),
         AddressState::Draining => "which is in a range that is drained".to_owned(),
         AddressState::Excluded => "which the configuration's `exclude` forbids".to_owned(),

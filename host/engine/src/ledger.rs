@@ -1,14 +1,14 @@
-//! The ledger: one network's attachments, leases, resting addresses and notes, inside one open transaction.
+//! The ledger: one network's attachments, leases, cooling addresses and policy state, inside one open transaction.
 //!
 //! Two ledgers exist: the durable one of [`crate::store`] and [`crate::memory_ledger`], for tests of policies. The
-//! rules of allocation are not here; a ledger records what it is told and answers questions about it.
+//! rules of allocation are not here; a ledger records changes and answers questions.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::address::IpRange;
+use crate::address::{IpRange, successor};
 use crate::attachment::{AttachmentKey, FormerHolder, Pod};
 use crate::store_error::StoreError;
 
@@ -117,11 +117,11 @@ pub trait LedgerQueries {
     /// Who holds this address.
     fn holder(&self, address: IpAddr) -> Result<Option<AttachmentKey>, StoreError>;
 
-    /// When this resting address was freed: milliseconds since the epoch. None if it does not rest.
-    fn resting_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError>;
+    /// When this cooling address was freed: milliseconds since the epoch. None if it is not cooling.
+    fn cooling_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError>;
 
-    /// Who held this resting address, and when it was freed. None if it does not rest, and where a version freed it that
-    /// did not write this down.
+    /// Who held this cooling address, and when it was freed. None if it is not cooling, and where a version of schema 1
+    /// freed it.
     fn last_holder(&self, address: IpAddr) -> Result<Option<(FormerHolder, u64)>, StoreError>;
 
     /// The leased addresses within the range, in order, at most `most`.
@@ -150,19 +150,19 @@ pub trait LedgerQueries {
     /// How many reservations. O(1) or O(log n).
     fn reservation_count(&self) -> Result<u64, StoreError>;
 
-    /// The lowest address of the range that is neither leased nor resting nor reserved.
+    /// The lowest address of the range that is neither leased nor cooling nor reserved.
     fn next_unused(&self, within: IpRange) -> Result<Option<IpAddr>, StoreError>;
 
-    /// The maximal run of addresses in use (leased, resting or reserved) that holds the lowest used address at or above
+    /// The maximal run of addresses in use (leased, cooling or reserved) that holds the lowest used address at or above
     /// `from`, in the family of `from`.
     fn next_used_run(&self, from: IpAddr) -> Result<Option<IpRange>, StoreError>;
 
-    /// The resting address within the ranges, which are disjoint and in order, that was freed first, and when. Reserved
-    /// ones do not count. O(resting · log ranges) in the worst case.
-    fn longest_resting(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError>;
+    /// The cooling address within the ranges, which are disjoint and in order, that was freed first, and when. Reserved
+    /// ones do not count. O(cooling · log ranges) in the worst case.
+    fn longest_cooling(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError>;
 
-    /// How many addresses within the range rest. O(resting).
-    fn resting_count(&self, within: IpRange) -> Result<u64, StoreError>;
+    /// How many addresses within the range are cooling. O(cooling).
+    fn cooling_count(&self, within: IpRange) -> Result<u64, StoreError>;
 
     /// All attachments of the network, ordered by container and interface.
     fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError>;
@@ -170,19 +170,23 @@ pub trait LedgerQueries {
     /// How many attachments. O(1) or O(log n).
     fn attachment_count(&self) -> Result<u64, StoreError>;
 
-    /// A policy's note.
-    fn note(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// A value of the policy's state.
+    fn state_value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Keys of notes that start with `prefix`, in byte order, strictly above `after`, at most `most`.
-    fn note_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError>;
+    /// Keys of the policy's state that start with `prefix`, in byte order, strictly above `after`, at most `most`.
+    fn state_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError>;
 
-    /// Bytes of all notes' keys and values. O(1) or O(log n).
-    fn notes_size(&self) -> Result<u64, StoreError>;
+    /// Bytes of the policy state's keys and values. O(1) or O(log n).
+    fn state_size(&self) -> Result<u64, StoreError>;
 
     /// Addresses within these ranges, disjoint and in order, that other networks of the same store hold on the same link,
     /// and the networks' names. Where the link of one of the two is not known, it counts as the same.
     /// O(log n) for each range and network, and for each such address.
     fn held_by_others(&self, within: &[IpRange], link: Option<&str>) -> Result<Vec<(IpAddr, String)>, StoreError>;
+
+    /// The address that was allocated last of each of the policy's pools, by the pool's number: what another allocator goes
+    /// on from.
+    fn last_allocated(&self) -> Result<Vec<(u32, IpAddr)>, StoreError>;
 
     /// What this node knows of the network's cluster: the bytes of a [`LocalState`](gingham_ownership::local::LocalState).
     fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError>;
@@ -202,6 +206,30 @@ pub fn recorded<L: LedgerQueries + ?Sized>(
     }
     let by_container = AttachmentKey { interface: String::new(), ..key.clone() };
     Ok(ledger.attachment(&by_container)?.map(|record| (by_container, record)))
+}
+
+/// The runs of used addresses within a range, clipped to it. Each costs O(log n).
+pub fn used_runs<L: LedgerQueries + ?Sized>(
+    ledger: &L,
+    within: IpRange,
+) -> impl Iterator<Item = Result<IpRange, StoreError>> {
+    let mut from = Some(within.first());
+    std::iter::from_fn(move || {
+        let run = match ledger.next_used_run(from.take()?) {
+            Ok(run) => run?.intersection(&within)?,
+            Err(error) => return Some(Err(error)),
+        };
+        from = successor(run.last()).filter(|next| within.contains(*next));
+        Some(Ok(run))
+    })
+}
+
+/// How many addresses of a range are leased, cooling or reserved.
+///
+/// # Errors
+/// If the store fails.
+pub fn used_within<L: LedgerQueries + ?Sized>(ledger: &L, within: IpRange) -> Result<u128, StoreError> {
+    used_runs(ledger, within).map(|run| Ok(run?.len())).sum()
 }
 
 /// An address that cools.
@@ -227,14 +255,14 @@ impl Cooling {
 /// is then only good for dropping.
 #[allow(clippy::missing_errors_doc)] // Said once, above.
 pub trait Ledger: LedgerQueries {
-    /// Frees addresses that were freed at or before `before`: at most `most` of them, the oldest first. Says how many.
-    fn end_rest(&mut self, before: u64, most: usize) -> Result<usize, StoreError>;
+    /// Frees addresses that were freed at or before `before`: at most `most` of them, the oldest first. Returns how many.
+    fn end_cooldowns(&mut self, before: u64, most: usize) -> Result<usize, StoreError>;
 
     /// Records an attachment with its leases. The caller has checked that the key is new and that its addresses are
-    /// not leased (else [`StoreError::Conflict`]); a resting address is taken out of rest.
+    /// not leased (else [`StoreError::Conflict`]); the cooldown of a cooling address ends.
     fn attach(&mut self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), StoreError>;
 
-    /// Forgets an attachment; its addresses rest from `now` on. None if it was not recorded.
+    /// Forgets an attachment; its addresses cool from `now` on. None if it was not recorded.
     fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError>;
 
     /// Records a reservation. One of the same address is replaced, whatever its key.
@@ -253,8 +281,11 @@ pub trait Ledger: LedgerQueries {
     /// they go on cooling since the time that is with them. None if it was not recorded.
     fn withdraw(&mut self, key: &AttachmentKey, cooling: &[Cooling]) -> Result<Option<AttachmentRecord>, StoreError>;
 
-    /// Sets (`Some`) or forgets (`None`) a note. Sizes are the caller's business.
-    fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError>;
+    /// Sets (`Some`) or deletes (`None`) a value of the policy's state. The caller checks its size.
+    fn put_state(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError>;
+
+    /// Records the address that was allocated last of a pool. It outlives a reboot.
+    fn put_last_allocated(&mut self, pool: u32, address: IpAddr) -> Result<(), StoreError>;
 
     /// Sets what this node knows of the network's cluster. It outlives a reboot.
     fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError>;

@@ -55,14 +55,15 @@ struct Book {
     attachments: BTreeMap<AttachmentKey, AttachmentRecord>,
     leases: BTreeMap<IpAddr, AttachmentKey>,
     /// Address to the time it was freed, and the other way round.
-    resting: BTreeMap<IpAddr, u64>,
-    rest_order: BTreeSet<(u64, IpAddr)>,
+    cooling: BTreeMap<IpAddr, u64>,
+    cooling_order: BTreeSet<(u64, IpAddr)>,
     last_holders: BTreeMap<IpAddr, FormerHolder>,
     /// Address to key and end.
     reservations: BTreeMap<IpAddr, (String, u64)>,
     /// Maximal runs of used addresses: first to last. IPv4 sorts before IPv6.
     runs: BTreeMap<IpAddr, IpAddr>,
-    notes: BTreeMap<String, Vec<u8>>,
+    state: BTreeMap<String, Vec<u8>>,
+    last_allocated: BTreeMap<u32, IpAddr>,
     cluster_state: Option<Vec<u8>>,
 }
 
@@ -107,16 +108,16 @@ impl Book {
 
     fn unuse_if_free(&mut self, address: IpAddr) {
         let is_used = self.leases.contains_key(&address)
-            || self.resting.contains_key(&address)
+            || self.cooling.contains_key(&address)
             || self.reservations.contains_key(&address);
         if !is_used {
             self.unuse_address(address);
         }
     }
 
-    fn end_rest(&mut self, address: IpAddr) -> bool {
-        let Some(freed_at) = self.resting.remove(&address) else { return false };
-        self.rest_order.remove(&(freed_at, address));
+    fn end_cooldown(&mut self, address: IpAddr) -> bool {
+        let Some(freed_at) = self.cooling.remove(&address) else { return false };
+        self.cooling_order.remove(&(freed_at, address));
         self.last_holders.remove(&address);
         true
     }
@@ -135,10 +136,10 @@ impl Book {
         all.filter(wanted).collect()
     }
 
-    fn rest(&mut self, address: IpAddr, now: u64) {
-        self.end_rest(address);
-        self.resting.insert(address, now);
-        self.rest_order.insert((now, address));
+    fn cool(&mut self, address: IpAddr, now: u64) {
+        self.end_cooldown(address);
+        self.cooling.insert(address, now);
+        self.cooling_order.insert((now, address));
     }
 }
 
@@ -156,12 +157,12 @@ impl LedgerQueries for MemoryLedger {
         Ok(self.book.leases.get(&address).cloned())
     }
 
-    fn resting_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError> {
-        Ok(self.book.resting.get(&address).copied())
+    fn cooling_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError> {
+        Ok(self.book.cooling.get(&address).copied())
     }
 
     fn last_holder(&self, address: IpAddr) -> Result<Option<(FormerHolder, u64)>, StoreError> {
-        let since = self.book.resting.get(&address).copied();
+        let since = self.book.cooling.get(&address).copied();
         Ok(self.book.last_holders.get(&address).cloned().zip(since))
     }
 
@@ -216,18 +217,18 @@ impl LedgerQueries for MemoryLedger {
         Ok(above.filter(|run| run.family() == Family::of(from)))
     }
 
-    fn longest_resting(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError> {
+    fn longest_cooling(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError> {
         let inside = |address: IpAddr| within.iter().any(|range| range.contains(address));
         Ok(self
             .book
-            .rest_order
+            .cooling_order
             .iter()
             .find(|(_, address)| inside(*address) && !self.book.reservations.contains_key(address))
             .map(|(freed_at, address)| (*address, *freed_at)))
     }
 
-    fn resting_count(&self, within: IpRange) -> Result<u64, StoreError> {
-        Ok(self.book.resting.range(within.first()..=within.last()).count() as u64)
+    fn cooling_count(&self, within: IpRange) -> Result<u64, StoreError> {
+        Ok(self.book.cooling.range(within.first()..=within.last()).count() as u64)
     }
 
     fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
@@ -238,17 +239,21 @@ impl LedgerQueries for MemoryLedger {
         Ok(self.book.attachments.len() as u64)
     }
 
-    fn note(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.book.notes.get(key).cloned())
+    fn state_value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.book.state.get(key).cloned())
     }
 
-    fn note_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError> {
-        let keys = self.book.notes.keys().filter(|key| key.starts_with(prefix));
+    fn state_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError> {
+        let keys = self.book.state.keys().filter(|key| key.starts_with(prefix));
         Ok(keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(most).cloned().collect())
     }
 
-    fn notes_size(&self) -> Result<u64, StoreError> {
-        Ok(self.book.notes.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum())
+    fn state_size(&self) -> Result<u64, StoreError> {
+        Ok(self.book.state.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum())
+    }
+
+    fn last_allocated(&self) -> Result<Vec<(u32, IpAddr)>, StoreError> {
+        Ok(self.book.last_allocated.clone().into_iter().collect())
     }
 
     fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError> {
@@ -257,11 +262,11 @@ impl LedgerQueries for MemoryLedger {
 }
 
 impl Ledger for MemoryLedger {
-    fn end_rest(&mut self, before: u64, most: usize) -> Result<usize, StoreError> {
-        let due = self.book.rest_order.iter().take_while(|(freed_at, _)| *freed_at <= before).take(most);
+    fn end_cooldowns(&mut self, before: u64, most: usize) -> Result<usize, StoreError> {
+        let due = self.book.cooling_order.iter().take_while(|(freed_at, _)| *freed_at <= before).take(most);
         let over: Vec<IpAddr> = due.map(|(_, address)| *address).collect();
         for address in &over {
-            self.book.end_rest(*address);
+            self.book.end_cooldown(*address);
             self.book.unuse_if_free(*address);
         }
         Ok(over.len())
@@ -278,7 +283,7 @@ impl Ledger for MemoryLedger {
             if self.book.leases.insert(*address, key.clone()).is_some() {
                 return Err(StoreError::Conflict { what: format!("the lease of {address}") });
             }
-            self.book.end_rest(*address);
+            self.book.end_cooldown(*address);
             self.book.use_address(*address);
         }
         self.book.attachments.insert(key.clone(), record.clone());
@@ -289,7 +294,7 @@ impl Ledger for MemoryLedger {
         let Some(record) = self.book.attachments.remove(key) else { return Ok(None) };
         for address in &record.addresses {
             self.book.leases.remove(address);
-            self.book.rest(*address, now);
+            self.book.cool(*address, now);
             let holder = FormerHolder { key: key.clone(), pod: record.pod.clone() };
             self.book.last_holders.insert(*address, holder);
         }
@@ -335,18 +340,23 @@ impl Ledger for MemoryLedger {
                 self.book.unuse_if_free(*address);
                 continue;
             };
-            self.book.rest(*address, cools.since);
+            self.book.cool(*address, cools.since);
             self.book.last_holders.extend(cools.last_holder.clone().map(|holder| (*address, holder)));
         }
         Ok(Some(record))
     }
 
-    fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
-        key::check_note(key)?;
+    fn put_state(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        key::check_state_key(key)?;
         match value {
-            Some(value) => self.book.notes.insert(key.to_owned(), value.to_vec()),
-            None => self.book.notes.remove(key),
+            Some(value) => self.book.state.insert(key.to_owned(), value.to_vec()),
+            None => self.book.state.remove(key),
         };
+        Ok(())
+    }
+
+    fn put_last_allocated(&mut self, pool: u32, address: IpAddr) -> Result<(), StoreError> {
+        self.book.last_allocated.insert(pool, address);
         Ok(())
     }
 

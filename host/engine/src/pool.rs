@@ -198,6 +198,12 @@ impl Pools {
         range.contains(address).then(|| (pool, &pool.ranges[*part]))
     }
 
+    /// The number of the pool an address lies in, in the policy's order.
+    pub fn number_of(&self, address: IpAddr) -> Option<u32> {
+        let (pool, _) = self.locate(address)?;
+        self.in_order.iter().position(|other| std::ptr::eq(pool, other)).and_then(|at| u32::try_from(at).ok())
+    }
+
     /// Whether the address is a network, broadcast or gateway address of a pool.
     pub fn is_unusable(&self, address: IpAddr) -> bool {
         self.unusable.binary_search(&address).is_ok()
@@ -250,6 +256,12 @@ impl Pools {
         let from = self.unusable.partition_point(|address| *address < within.first());
         let to = self.unusable.partition_point(|address| *address <= within.last());
         &self.unusable[from..to.max(from)]
+    }
+
+    /// What of a range is neither excluded nor unusable, in address order.
+    pub fn usable_within(&self, within: IpRange, excluded: &RangeSet) -> Vec<IpRange> {
+        let unusable = RangeSet::new(self.unusable_within(within).iter().copied().map(IpRange::single).collect());
+        excluded.without(within).into_iter().flat_map(|range| unusable.without(range)).collect()
     }
 
     /// The families of the pools, for messages.

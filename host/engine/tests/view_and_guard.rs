@@ -11,10 +11,10 @@ use gingham_engine::attachment::{
 use gingham_engine::guard::{self, GuardError};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Reservation};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
-use gingham_engine::network_view::{NOTES_BYTES, NetworkView};
+use gingham_engine::network_view::{STATE_BYTES, NetworkView};
 use gingham_engine::pool::{Edges, Pool, PoolRange, Pools};
 use gingham_engine::ranges::RangeSet;
-use gingham_engine::runtime::view::{AddressState, LeaseView, NoteError, ReservationError};
+use gingham_engine::runtime::view::{AddressState, LeaseView, ReservationError, ReservationView, StateError, StateView};
 use proptest::prelude::*;
 
 fn ip(text: &str) -> IpAddr {
@@ -191,17 +191,17 @@ fn a_cooling_address_is_free_to_whoever_had_it_last() {
     }
     let state = |container: &str, pod: &Pod, address: &str| {
         let view = NetworkView::new(ledger.clone(), pools(), RangeSet::default()).unwrap();
-        let mut view = view.asked_by(&key(container), pod);
+        let mut view = view.requested_by(&key(container), pod);
         assert_eq!(view.next_free(range("10.0.0.2-10.0.0.4"), None).unwrap(), Some(ip("10.0.0.4")), "the order stays");
-        view.state(ip(address)).unwrap()
+        view.address_state(ip(address)).unwrap()
     };
     assert_eq!(state("new", &pod("shop", "web-0"), "10.0.0.2"), AddressState::Free);
-    assert_eq!(state("a", &pod("shop", "web-1"), "10.0.0.2"), AddressState::Resting);
-    assert_eq!(state("a", &pod("else", "web-0"), "10.0.0.2"), AddressState::Resting);
-    assert_eq!(state("a", &Pod::default(), "10.0.0.2"), AddressState::Resting, "it had a pod then");
+    assert_eq!(state("a", &pod("shop", "web-1"), "10.0.0.2"), AddressState::Cooling);
+    assert_eq!(state("a", &pod("else", "web-0"), "10.0.0.2"), AddressState::Cooling);
+    assert_eq!(state("a", &Pod::default(), "10.0.0.2"), AddressState::Cooling, "it had a pod then");
     assert_eq!(state("b", &Pod::default(), "10.0.0.3"), AddressState::Free);
-    assert_eq!(state("b", &pod("shop", "web-0"), "10.0.0.3"), AddressState::Resting);
-    assert_eq!(state("new", &Pod::default(), "10.0.0.3"), AddressState::Resting);
+    assert_eq!(state("b", &pod("shop", "web-0"), "10.0.0.3"), AddressState::Cooling);
+    assert_eq!(state("new", &Pod::default(), "10.0.0.3"), AddressState::Cooling);
 }
 
 #[test]
@@ -212,8 +212,8 @@ fn a_draining_range_gives_out_nothing_and_keeps_its_leases() {
     let mut view = NetworkView::new(ledger(&["10.0.0.2"], &["10.0.0.3"]), pools, RangeSet::default()).unwrap();
     assert_eq!(view.next_free(range("10.0.0.0/28"), None).unwrap(), None);
     assert_eq!(view.free_count(range("10.0.0.0/28")).unwrap(), 0);
-    assert_eq!(view.state(ip("10.0.0.2")).unwrap(), AddressState::Leased);
-    assert_eq!(view.state(ip("10.0.0.4")).unwrap(), AddressState::Draining);
+    assert_eq!(view.address_state(ip("10.0.0.2")).unwrap(), AddressState::Leased);
+    assert_eq!(view.address_state(ip("10.0.0.4")).unwrap(), AddressState::Draining);
     let said = judged(&answer(&["10.0.0.4/28"]), &[], &mut view);
     assert_eq!(said, "it answered 10.0.0.4, which is in a range that is drained");
 }
@@ -230,8 +230,8 @@ fn a_reserved_address_is_for_the_call_that_reserves_it_under_the_same_key() {
         Some(ip("10.0.0.5")),
         "2 is kept, 3 rests, 4 is due"
     );
-    assert_eq!(view.state(ip("10.0.0.2")).unwrap(), AddressState::Reserved);
-    assert_eq!(view.state(ip("10.0.0.4")).unwrap(), AddressState::Free, "its time is over");
+    assert_eq!(view.address_state(ip("10.0.0.2")).unwrap(), AddressState::Reserved);
+    assert_eq!(view.address_state(ip("10.0.0.4")).unwrap(), AddressState::Free, "its time is over");
     assert_eq!(view.used_count(range("10.0.0.0/28")).unwrap(), 0);
     assert_eq!(view.reserve("other", ip("10.0.0.2"), 1).unwrap(), Err(ReservationError::Held));
     assert!(judged(&answer(&["10.0.0.2/28"]), &[], &mut view).contains("is reserved"));
@@ -287,34 +287,34 @@ fn leases_are_listed_by_pages_and_by_namespace() {
 }
 
 #[test]
-fn a_woken_address_is_free_until_somebody_leases_it() {
+fn a_cooling_address_may_count_as_free_until_it_is_leased() {
     let mut view = view(&["10.0.0.2"], &["10.0.0.3"], &["10.0.0.4-10.0.0.14"]);
     assert_eq!(view.next_free(range("10.0.0.0/28"), None).unwrap(), None);
-    view.wake(ip("10.0.0.3"));
-    view.wake(ip("10.0.0.2"));
+    view.count_as_free(ip("10.0.0.3"));
+    view.count_as_free(ip("10.0.0.2"));
     assert_eq!(view.next_free(range("10.0.0.0/28"), None).unwrap(), Some(ip("10.0.0.3")));
-    assert_eq!(view.state(ip("10.0.0.3")).unwrap(), AddressState::Free);
-    assert_eq!(view.state(ip("10.0.0.2")).unwrap(), AddressState::Leased);
+    assert_eq!(view.address_state(ip("10.0.0.3")).unwrap(), AddressState::Free);
+    assert_eq!(view.address_state(ip("10.0.0.2")).unwrap(), AddressState::Leased);
     assert_eq!(view.free_count(range("10.0.0.0/28")).unwrap(), 1);
 }
 
 #[test]
 fn notes_wait_on_a_slip_and_keep_their_bound() {
     let mut view = view(&[], &[], &[]);
-    assert_eq!(view.set_note("", vec![1]).unwrap(), Err(NoteError::BadKey));
-    assert_eq!(view.set_note(&"k".repeat(257), vec![1]).unwrap(), Err(NoteError::BadKey));
-    assert_eq!(view.set_note("k", vec![0; (64 << 10) + 1]).unwrap(), Err(NoteError::TooLong));
+    assert_eq!(view.set_state("", vec![1]).unwrap(), Err(StateError::BadKey));
+    assert_eq!(view.set_state(&"k".repeat(257), vec![1]).unwrap(), Err(StateError::BadKey));
+    assert_eq!(view.set_state("k", vec![0; (64 << 10) + 1]).unwrap(), Err(StateError::TooLong));
     let full =
-        (0..1_000_000).find(|n| view.set_note(&format!("n{n:03}"), vec![0; 64 << 10]).unwrap().is_err()).unwrap();
-    assert_eq!(full, NOTES_BYTES / ((64 << 10) + 4), "the bound counts keys and values");
-    assert_eq!(view.set_note("n000", vec![1]).unwrap(), Ok(()), "a shorter value fits where a longer one was");
-    view.delete_note("n001").unwrap();
-    assert_eq!(view.note_keys("n", Some("n000")).unwrap().first().map(String::as_str), Some("n002"));
+        (0..1_000_000).find(|n| view.set_state(&format!("n{n:03}"), vec![0; 64 << 10]).unwrap().is_err()).unwrap();
+    assert_eq!(full, STATE_BYTES / ((64 << 10) + 4), "the bound counts keys and values");
+    assert_eq!(view.set_state("n000", vec![1]).unwrap(), Ok(()), "a shorter value fits where a longer one was");
+    view.delete_state("n001").unwrap();
+    assert_eq!(view.state_keys("n", Some("n000")).unwrap().first().map(String::as_str), Some("n002"));
     view.start_over().unwrap();
-    assert_eq!(view.note_keys("", None).unwrap(), Vec::<String>::new());
-    view.set_note("kept", b"yes".to_vec()).unwrap().unwrap();
+    assert_eq!(view.state_keys("", None).unwrap(), Vec::<String>::new());
+    view.set_state("kept", b"yes".to_vec()).unwrap().unwrap();
     let ledger = view.into_ledger().unwrap();
-    assert_eq!(ledger.note("kept").unwrap().as_deref(), Some(b"yes".as_slice()));
+    assert_eq!(ledger.state_value("kept").unwrap().as_deref(), Some(b"yes".as_slice()));
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn pools_that_cannot_be_are_refused() {
 #[test]
 fn a_spent_budget_stops_the_policy_and_not_the_guard() {
     let mut view = view(&[], &[], &[]);
-    let spent = (0..1_000_000).find(|_| view.state(ip("10.0.0.2")).is_err()).unwrap();
+    let spent = (0..1_000_000).find(|_| view.address_state(ip("10.0.0.2")).is_err()).unwrap();
     assert!(spent > 100_000);
     let verdict = guard::check(&answer(&["10.0.0.2/28"]), &request(&[]), &mut view);
     assert!(matches!(verdict, Err(GuardError::Nonsense { .. })), "no answer passes unseen");
@@ -347,7 +347,7 @@ proptest! {
     fn next_free_and_counts_agree_with_the_state_of_each_address(
         leased in prop::collection::btree_set(small(), 0..8),
         resting in prop::collection::btree_set(small(), 0..6),
-        awake in prop::collection::btree_set(small(), 0..4),
+        early in prop::collection::btree_set(small(), 0..4),
         holes in prop::collection::vec((small(), small()), 0..3),
         (low, high) in (small(), small()),
         after in prop::option::of(small()),
@@ -369,12 +369,12 @@ proptest! {
             ledger.reserve(&Reservation { address: at(*last), key: "kept".into(), until: 9_000 }).unwrap();
         }
         let mut view = NetworkView::new(ledger, pools(), excluded).unwrap().at(2_000);
-        for last in &awake {
-            view.wake(at(*last));
+        for last in &early {
+            view.count_as_free(at(*last));
         }
         let within = span(low, high);
         let states: BTreeMap<IpAddr, AddressState> =
-            (0..16).map(|last| (at(last), view.state(at(last)).unwrap())).collect();
+            (0..16).map(|last| (at(last), view.address_state(at(last)).unwrap())).collect();
         let free: Vec<IpAddr> = states
             .iter()
             .filter(|(address, state)| within.contains(**address) && **state == AddressState::Free)
@@ -395,11 +395,11 @@ proptest! {
         }
         // What this call reserves is free to it, as far as nothing else is in the way, and found by nobody.
         for last in &reserving {
-            let before = view.state(at(*last)).unwrap();
+            let before = view.address_state(at(*last)).unwrap();
             let done = view.reserve("kept", at(*last), 1).unwrap();
             let free = done.is_ok() && matches!(before, AddressState::Free | AddressState::Reserved);
-            let state = view.state(at(*last)).unwrap();
-            let rests = state == AddressState::Resting && before == AddressState::Reserved;
+            let state = view.address_state(at(*last)).unwrap();
+            let rests = state == AddressState::Cooling && before == AddressState::Reserved;
             prop_assert!(!free || rests || state == AddressState::Free, "{last}: {before:?}, then {state:?}");
             if done.is_ok() {
                 prop_assert_eq!(view.next_free(IpRange::single(at(*last)), None).unwrap(), None);

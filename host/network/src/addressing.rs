@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use gingham_cni::result::{Dns, IpConfig, Route};
+use gingham_engine::address::successor;
 use gingham_net::route;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -107,11 +108,7 @@ fn first_gateway(ips: &[IpConfig], like: IpNet) -> Option<IpAddr> {
 
 /// The network's first address, if the container does not have it itself.
 fn first_of(address: IpNet) -> Result<IpAddr, AddressingError> {
-    let first = match address.network() {
-        IpAddr::V4(network) => u32::from(network).checked_add(1).map(|number| IpAddr::V4(number.into())),
-        IpAddr::V6(network) => u128::from(network).checked_add(1).map(|number| IpAddr::V6(number.into())),
-    };
-    first
+    successor(address.network())
         .filter(|first| address.contains(first) && *first != address.addr())
         .ok_or(AddressingError::NoRoomForGateway { address })
 }

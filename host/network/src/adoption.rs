@@ -99,7 +99,6 @@ impl Inheritance {
                 from.push(path.clone());
             }
             for (index, last) in found.last_reserved {
-                let Ok(index) = u32::try_from(index) else { continue };
                 // Where nothing is new, the reference has not gone on since.
                 if adopted.leases.is_empty() {
                     last_reserved.entry(index).or_insert(last);
@@ -207,7 +206,7 @@ pub fn tell_policy(
     addresses.sort_unstable();
     let adopted = attachment::Adopted { addresses, last_reserved: adoption.last_reserved.clone(), now };
     ledger.put_adoption(Some(&Adoption { untold: false, last_reserved: Vec::new(), ..adoption }))?;
-    ipam::tell_adoption(ledger, (policy, settings, context), &adopted, log)
+    ipam::call_adoption_hook(ledger, (policy, settings, context), &adopted, log)
 }
 
 /// Whether a file may have come or gone since. The kernel's stamps are a little older than the clock.

@@ -2,7 +2,7 @@
 
 use gingham_cni::result::{Dns, IpConfig, Route};
 use gingham_engine::attachment;
-use gingham_engine::ipam::Granted;
+use gingham_engine::ipam::IpamResult;
 use gingham_engine::ledger::Cooling;
 use ipnet::IpNet;
 

@@ -12,7 +12,7 @@ use gingham_cluster::{Claimed, Cluster, Fault, Policy as Dividing};
 use gingham_cni::error::Code;
 use gingham_cni::result::Route;
 use gingham_engine::attachment::{AttachmentKey, Context, Labels, Pod, PodFacts, Refusal, Request, Requester};
-use gingham_engine::ipam::{self, Granted, IpamError, Prepared};
+use gingham_engine::ipam::{self, IpamResult, IpamError, Prepared};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::pool::Pools;
 use gingham_engine::runtime::{LogLine, Policy};
@@ -48,7 +48,7 @@ pub struct Allocation<'a> {
 
 /// What was granted.
 pub struct Divided {
-    pub granted: Granted,
+    pub granted: IpamResult,
     /// This node's own addresses on the bridge: the gateways of a policy that names none.
     pub gateways: Vec<IpAddr>,
     /// Whether the store was asked: then the ways to the other nodes may be new.
@@ -99,7 +99,7 @@ enum Thrift {
 
 /// How an attempt ended that did not fail.
 enum Attempt {
-    Granted(Box<Granted>, Vec<IpAddr>),
+    Granted(Box<IpamResult>, Vec<IpAddr>),
     /// Nothing is free in what is claimed: the policy's word.
     NoRoom(IpamError),
     /// This node is no member, or its list of members is new.
@@ -169,7 +169,7 @@ impl Allocation<'_> {
             Ok(done) => done,
             Err(error) => return no_room(error),
         };
-        match prepared.grant(ledger, request, record, log) {
+        match prepared.allocate_uncommitted(ledger, request, record, log) {
             Ok((granted, ledger)) => {
                 ledger.commit().map_err(IpamError::from)?;
                 Ok(Attempt::Granted(Box::new(granted), gateways))
@@ -216,7 +216,7 @@ impl Allocation<'_> {
             ..request.clone()
         };
         let (granted, ledger) =
-            prepared.grant(ledger, &own, &self.records.fresh(Path::new(""), Pod::default(), None), log)?;
+            prepared.allocate_uncommitted(ledger, &own, &self.records.fresh(Path::new(""), Pod::default(), None), log)?;
         let addresses = granted.answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
         Ok((ledger, addresses))
     }
@@ -273,7 +273,7 @@ impl Allocation<'_> {
         let claimed = cluster.claimed(&ledger)?;
         let member = !matches!(claimed, Claimed::NotJoined);
         let here = if let Some(prepared) = narrowed(prepared, &claimed, Thrift::UseAll) {
-            prepared.room(ledger)?.iter().any(|room| room.free > 0 || room.resting > 0)
+            prepared.room(ledger)?.iter().any(|room| room.free > 0 || room.cooling > 0)
         } else {
             // Not held while the store is asked.
             drop(ledger);
@@ -324,7 +324,7 @@ fn narrowed<'p>(
     match (claimed, thrift) {
         (Claimed::All, _) => Some(prepared),
         (Claimed::Blocks(blocks), Thrift::LetRest) => {
-            Some(prepared.restrict(&blocks.rested, blocks.picture.clone()).letting_rest())
+            Some(prepared.restrict(&blocks.rested, blocks.picture.clone()).without_early_reuse())
         }
         (Claimed::Blocks(blocks), Thrift::UseAll) => Some(prepared.restrict(&blocks.all, blocks.picture.clone())),
         (Claimed::NotJoined | Claimed::Unsettled, _) => None,

@@ -64,5 +64,5 @@ impl Holdings {
 }
 
 fn resting(ledger: &impl LedgerQueries) -> Result<u64, StoreError> {
-    Family::ALL.into_iter().map(|family| ledger.resting_count(family.whole())).sum()
+    Family::ALL.into_iter().map(|family| ledger.cooling_count(family.whole())).sum()
 }

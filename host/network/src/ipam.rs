@@ -338,7 +338,7 @@ impl<'a> AddressManagement<'a> {
 }
 
 /// What a policy granted that divides nothing, as CNI has it.
-pub fn undivided(policy: &Policy, granted: ipam::Granted) -> Allotment {
+pub fn undivided(policy: &Policy, granted: ipam::IpamResult) -> Allotment {
     let allotment = Allotment::of(granted);
     if policy.name() == DROP_IN { allotment.of_one_network() } else { allotment }
 }

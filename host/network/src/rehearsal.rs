@@ -9,7 +9,7 @@ use gingham_cluster::{Claimed, Cluster, Policy as Dividing};
 use gingham_cni::error::Code;
 use gingham_engine::address::Family;
 use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
-use gingham_engine::ipam::{self, Granted, PoolRoom};
+use gingham_engine::ipam::{self, IpamResult, PoolRoom};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::runtime::Policy;
 use gingham_net::netlink::{Route, Socket};
@@ -112,7 +112,7 @@ impl Addresses<'_> {
         policy: &Policy,
         key: AttachmentKey,
         pod: &Pod,
-    ) -> Result<Granted, NetworkError> {
+    ) -> Result<IpamResult, NetworkError> {
         let records = self.management.records()?;
         let (requester, netns, pod_of) = (Requester::of_container(pod), Path::new(""), pod.clone());
         let asking = Asking { requester, key, netns, pod: pod_of, arguments: &[], mac: None, masquerade: None };
@@ -157,7 +157,7 @@ impl Addresses<'_> {
 
     fn shortage_here(&self) -> Result<(), NetworkError> {
         let rooms = self.room()?;
-        let is_full = |room: &PoolRoom| room.free == 0 && room.resting == 0;
+        let is_full = |room: &PoolRoom| room.free == 0 && room.cooling == 0;
         let has_room = |family: Family| {
             let mut of_family = self.pools.iter().zip(&rooms).filter(|(pool, _)| {
                 let families = pool.ranges.iter().map(|part| part.range.family());
@@ -200,7 +200,7 @@ impl Addresses<'_> {
         let mut log = Vec::new();
         let mut cluster = Cluster::new(self.network.name(), settings, records.boot())?;
         let rooms = self.room_claimed(policy)?.unwrap_or_default();
-        let has_room = rooms.iter().any(|room| room.free > 0 || room.resting > 0);
+        let has_room = rooms.iter().any(|room| room.free > 0 || room.cooling > 0);
         if has_room || !cluster.is_shared() {
             return Ok(());
         }

@@ -221,7 +221,7 @@ impl Cluster for Member {
         Ok(Usage {
             used: occupancy.leased,
             free: occupancy.free,
-            cooling: occupancy.resting,
+            cooling: occupancy.cooling,
             blocks: count(occupancy.blocks.len()),
             outside: occupancy.outside,
         })

@@ -82,7 +82,7 @@ fn room_status(
 ) -> Result<(), NetworkError> {
     let ledger = management.records()?.write()?;
     let rooms = prepared.map_or(Ok(Vec::new()), |prepared| prepared.room(ledger))?;
-    let full = rooms.iter().filter(|room| room.free == 0 && room.resting == 0);
+    let full = rooms.iter().filter(|room| room.free == 0 && room.cooling == 0);
     let full: Vec<&str> = full.map(|room| room.name.as_str()).collect();
     if !full.is_empty() {
         log::warn(format!("policy {}: no address is left in {}", choice.name, full.join(", ")));

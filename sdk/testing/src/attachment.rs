@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use gingham_engine::attachment::{Answer, AttachmentKey, Dns, Fact, Labels, Owner, Pod, PodFacts, Request, Requester};
-use gingham_engine::ipam::{self, Granted, IpamError};
+use gingham_engine::ipam::{self, IpamResult, IpamError};
 use gingham_engine::ledger::AttachmentRecord;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::runtime::{LogLine, Usage};
@@ -281,7 +281,7 @@ fn insert(labels: &mut Option<Labels>, key: &str, value: &str) {
 
 /// One run of a request, as on a node.
 struct Run {
-    result: Result<Granted, IpamError>,
+    result: Result<IpamResult, IpamError>,
     log: Vec<LogLine>,
 }
 
@@ -304,7 +304,7 @@ impl Run {
                 Some(Holdings { blocks, picture }) => prepared.restrict(&blocks, picture),
                 None => prepared,
             };
-            let ledger = network.tell_adoption(ledger, &mut log)?;
+            let ledger = network.call_adoption_hook(ledger, &mut log)?;
             prepared.allocate(ledger, request, &record, &mut log)
         });
         Self { result, log }
@@ -334,7 +334,7 @@ mod tests {
 
     fn run(fuel: u64, message: &str) -> Run {
         let usage = Usage { fuel, ..Usage::default() };
-        let granted = Granted {
+        let granted = IpamResult {
             answer: Answer::default(),
             prefixes: Vec::new(),
             networks: Vec::new(),

@@ -91,7 +91,7 @@ impl Network {
         for (key, _) in sound(ledger.attachments()) {
             sound(ledger.detach(&key, 0));
         }
-        sound(ledger.end_rest(0, usize::MAX));
+        sound(ledger.end_cooldowns(0, usize::MAX));
         sound(ledger.commit());
     }
 
@@ -143,14 +143,14 @@ impl Network {
     }
 
     /// Tells the policy of adopted leases, in the transaction of the next request.
-    pub(crate) fn tell_adoption(
+    pub(crate) fn call_adoption_hook(
         &self,
         ledger: MemoryLedger,
         log: &mut Vec<LogLine>,
     ) -> Result<MemoryLedger, StoreError> {
         match &self.adopted {
             Some(adopted) if self.policy.has_adoption() => {
-                ipam::tell_adoption(ledger, (&self.policy, &self.settings, &self.context()), adopted, log)
+                ipam::call_adoption_hook(ledger, (&self.policy, &self.settings, &self.context()), adopted, log)
             }
             _ => Ok(ledger),
         }
@@ -244,20 +244,20 @@ impl Network {
     /// A note of the policy.
     #[track_caller]
     pub fn memory_bytes(&self, key: &str) -> Option<Vec<u8>> {
-        sound(self.store.ledger(NAME).note(key))
+        sound(self.store.ledger(NAME).state_value(key))
     }
 
     /// The keys of all notes of the policy.
     #[track_caller]
     pub fn state_keys(&self) -> Vec<String> {
-        sound(self.store.ledger(NAME).note_keys("", None, usize::MAX))
+        sound(self.store.ledger(NAME).state_keys("", None, usize::MAX))
     }
 
     /// Puts a note into the policy's memory, as an earlier version of it, or nobody, might have left it there.
     #[track_caller]
     pub fn set_state(&mut self, key: &str, value: impl AsRef<[u8]>) {
         let mut ledger = self.store.ledger(NAME);
-        sound(ledger.put_note(key, Some(value.as_ref())));
+        sound(ledger.put_state(key, Some(value.as_ref())));
         sound(ledger.commit());
     }
 

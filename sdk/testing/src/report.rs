@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use gingham_engine::attachment::{Answer, Request, Route};
-use gingham_engine::ipam::{Granted, IpamError};
+use gingham_engine::ipam::{IpamResult, IpamError};
 use gingham_engine::runtime::LogLine;
 
 use crate::Network;
@@ -18,7 +18,7 @@ impl Report {
     pub(crate) fn new(
         network: &Network,
         request: &Request,
-        result: &Result<Granted, IpamError>,
+        result: &Result<IpamResult, IpamError>,
         log: &[LogLine],
     ) -> Self {
         let mut text = String::new();

@@ -90,10 +90,10 @@ fn time_and_seed_are_the_tests() {
     resting.add("a").requested("10.1.0.9").expect("10.1.0.9/24");
     resting.del("a");
     resting.advance(Duration::from_secs(119));
-    assert_eq!(resting.room()[0].resting, 1);
+    assert_eq!(resting.room()[0].cooling, 1);
     resting.advance(Duration::from_secs(1));
     resting.add("b").granted();
-    assert_eq!(resting.room()[0].resting, 0);
+    assert_eq!(resting.room()[0].cooling, 0);
     resting.set_now(5);
     assert_eq!(resting.now(), 5);
 }

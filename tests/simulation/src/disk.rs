@@ -108,9 +108,9 @@ impl Disk for LedgerDisk {
 
     fn add(&mut self, pod: u16, ranges: &[IpRange], rest: Rest) -> Option<IpAddr> {
         let mut ledger = self.book();
-        sound(ledger.end_rest(rest.now.saturating_sub(rest.cooldown), 256));
+        sound(ledger.end_cooldowns(rest.now.saturating_sub(rest.cooldown), 256));
         let free = ranges.iter().find_map(|range| sound(ledger.next_unused(*range)));
-        let address = free.or_else(|| sound(ledger.longest_resting(ranges)).map(|(address, _)| address))?;
+        let address = free.or_else(|| sound(ledger.longest_cooling(ranges)).map(|(address, _)| address))?;
         sound(ledger.attach(&key(pod), &record(vec![address])));
         sound(ledger.commit());
         Some(address)
@@ -124,7 +124,7 @@ impl Disk for LedgerDisk {
 
     fn is_idle(&self, range: IpRange, rest: Rest) -> bool {
         let mut ledger = self.book();
-        sound(ledger.end_rest(rest.now.saturating_sub(rest.cooldown), usize::MAX));
+        sound(ledger.end_cooldowns(rest.now.saturating_sub(rest.cooldown), usize::MAX));
         sound(ledger.next_used_run(range.first())).is_none_or(|run| run.first() > range.last())
     }
 
@@ -165,7 +165,7 @@ fn resting(ledger: &MemoryLedger) -> Vec<(IpAddr, u64)> {
     while let Some(run) = from.and_then(|from| sound(ledger.next_used_run(from))) {
         let mut address = Some(run.first());
         while let Some(used) = address.filter(|address| run.contains(*address)) {
-            resting.extend(sound(ledger.resting_since(used)).map(|freed| (used, freed)));
+            resting.extend(sound(ledger.cooling_since(used)).map(|freed| (used, freed)));
             address = successor(used);
         }
         from = successor(run.last());

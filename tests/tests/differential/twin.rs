@@ -205,8 +205,8 @@ fn in_store(directory: &Path, network: &str) -> (Vec<String>, Vec<String>) {
         let lease = |address| format!("{address} {} {}", key.container_id, key.interface);
         leases.extend(record.addresses.iter().map(lease));
     }
-    for key in ledger.note_keys("last/", None, 100).unwrap() {
-        let last = String::from_utf8(ledger.note(&key).unwrap().unwrap()).unwrap();
+    for key in ledger.state_keys("last/", None, 100).unwrap() {
+        let last = String::from_utf8(ledger.state_value(&key).unwrap().unwrap()).unwrap();
         turn.push(format!("{}: {last}", key.trim_start_matches("last/")));
     }
     (leases, turn)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gingham_engine::address::Family;
 use gingham_engine::attachment::{Adopted, AttachmentKey, Context, Labels, Pod, PodFacts, Request, Requester};
-use gingham_engine::ipam::{self, Granted, IpamError};
+use gingham_engine::ipam::{self, IpamResult, IpamError};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{LogLine, Policy};
@@ -30,7 +30,7 @@ pub(crate) struct Network {
 
 /// What came of a request.
 pub(crate) struct Outcome {
-    pub(crate) answer: Result<Granted, IpamError>,
+    pub(crate) answer: Result<IpamResult, IpamError>,
     pub(crate) log: Vec<LogLine>,
 }
 
@@ -69,7 +69,7 @@ impl Network {
         request: &Request,
         held: Option<(&RangeSet, &Arc<Picture>)>,
         log: &mut Vec<LogLine>,
-    ) -> Result<Granted, IpamError> {
+    ) -> Result<IpamResult, IpamError> {
         let mut prepared = ipam::prepare::<StoreLedger>(policy, settings, &context(), log)?;
         if let Some((blocks, picture)) = held {
             prepared = prepared.restrict(blocks, Arc::clone(picture));
@@ -107,7 +107,7 @@ impl Network {
         ledger.attach(&key(container), &record).unwrap();
         let adopted = Adopted { addresses, last_reserved: vec![(0, address.parse().unwrap())], now: NOW };
         let (policy, mut log) = (guest.policy(), Vec::new());
-        let told = ipam::tell_adoption(ledger, (&policy, &settings, &context()), &adopted, &mut log).unwrap();
+        let told = ipam::call_adoption_hook(ledger, (&policy, &settings, &context()), &adopted, &mut log).unwrap();
         told.commit().unwrap();
         log
     }
@@ -132,15 +132,15 @@ fn describe(ledger: &ReadLedger) -> String {
     for (key, record) in ledger.attachments().unwrap() {
         writeln!(text, "{} {} {:?}", key.container_id, key.interface, record.addresses).unwrap();
     }
-    let resting = ledger.resting_count("0.0.0.0-255.255.255.255".parse().unwrap()).unwrap();
+    let resting = ledger.cooling_count("0.0.0.0-255.255.255.255".parse().unwrap()).unwrap();
     for family in Family::ALL {
         for reserved in ledger.reservations_within(family.whole()).unwrap() {
             writeln!(text, "reserved {} for {:?}", reserved.address, reserved.key).unwrap();
         }
     }
     text += &"one rests\n".repeat(usize::try_from(resting).unwrap());
-    for key in ledger.note_keys("", None, 10_000).unwrap() {
-        writeln!(text, "note {key:?}: {} bytes", ledger.note(&key).unwrap().unwrap().len()).unwrap();
+    for key in ledger.state_keys("", None, 10_000).unwrap() {
+        writeln!(text, "note {key:?}: {} bytes", ledger.state_value(&key).unwrap().unwrap().len()).unwrap();
     }
     text
 }

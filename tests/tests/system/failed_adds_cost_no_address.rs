@@ -12,7 +12,7 @@ use serde_json::json;
 /// Since when an address cools.
 fn cooling_since(address: &str) -> Option<u64> {
     let store = Store::open_read_only(std::path::Path::new(DATA)).unwrap().unwrap();
-    store.ledger("mynet").unwrap().resting_since(address.parse().unwrap()).unwrap()
+    store.ledger("mynet").unwrap().cooling_since(address.parse().unwrap()).unwrap()
 }
 
 fn cooling() -> Vec<String> {

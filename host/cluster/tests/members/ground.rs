@@ -168,7 +168,7 @@ impl Node {
     /// Ends all rests.
     pub(crate) fn forget_rests(&self) {
         let mut ledger = self.ledger();
-        ledger.end_rest(u64::MAX, usize::MAX).unwrap();
+        ledger.end_cooldowns(u64::MAX, usize::MAX).unwrap();
         ledger.commit().unwrap();
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
-use gingham_engine::reference_leases::{HandedBack, LastReserved, Lease, ReferenceError, hand_back};
+use gingham_engine::reference_leases::{HandedBack, Lease, ReferenceError, hand_back};
 use gingham_engine::store::StoreError;
 use serde::Serialize;
 
@@ -15,9 +15,6 @@ use crate::cli::ExportArguments;
 use crate::clock;
 use crate::node::{self, BootIdError};
 use crate::output::Output;
-
-/// More range sets than any network has.
-const RANGE_SETS: usize = 64;
 
 /// Why nothing was exported.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +68,7 @@ fn export(arguments: &ExportArguments) -> Result<Outcome, ExportError> {
     let held = ledger.attachments()?;
     let (containers, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|(key, _)| key.is_of_container());
     let directory = arguments.to.join(network);
-    let HandedBack { written, known } = hand_back(&directory, &leases_of(&containers), &last_reserved(&ledger)?)?;
+    let HandedBack { written, known } = hand_back(&directory, &leases_of(&containers), &ledger.last_allocated()?)?;
     for (key, record) in &containers {
         // Those without addresses have theirs from another plugin, whose business they are.
         if !record.addresses.is_empty() {
@@ -97,15 +94,4 @@ fn leases_of(held: &[(AttachmentKey, AttachmentRecord)]) -> Vec<Lease> {
         record.addresses.iter().map(lease).collect::<Vec<_>>()
     };
     held.iter().flat_map(of).collect()
-}
-
-/// Where the policy `host-local` goes on, for the reference to go on from there: it keeps the address given last of a
-/// range set in its state under this key.
-fn last_reserved(ledger: &impl LedgerQueries) -> Result<Vec<LastReserved>, StoreError> {
-    let mut last = Vec::new();
-    for index in 0..RANGE_SETS {
-        let note = ledger.note(&format!("last/{index}"))?.and_then(|note| String::from_utf8(note).ok());
-        last.extend(note.and_then(|text| Some((index, text.parse().ok()?))));
-    }
-    Ok(last)
 }

@@ -59,7 +59,7 @@ fn a_freed_address_rests() {
     attach(dir.path(), "blue", "dead", &["10.1.0.3"], &gone(dir.path()), now());
     gc(dir.path(), &[]).done();
     let store = Store::open_read_only(dir.path()).unwrap().unwrap();
-    assert!(store.ledger("blue").unwrap().resting_since("10.1.0.3".parse().unwrap()).unwrap().is_some());
+    assert!(store.ledger("blue").unwrap().cooling_since("10.1.0.3".parse().unwrap()).unwrap().is_some());
 }
 
 #[test]

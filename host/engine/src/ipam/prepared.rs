@@ -20,11 +20,11 @@ pub struct PoolRoom {
     pub name: String,
     /// Free addresses; `u64::MAX` stands for that many or more.
     pub free: u64,
-    /// Addresses that rest: taken when nothing else is free.
-    pub resting: u64,
+    /// Taken when nothing else is free.
+    pub cooling: u64,
     /// Leased addresses.
     pub leased: u64,
-    /// Addresses that are reserved, and neither leased nor resting.
+    /// Addresses that are reserved, and neither leased nor cooling.
     pub reserved: u64,
     /// Addresses of ranges that give out nothing new, without those that are leased.
     pub draining: u64,
@@ -39,7 +39,7 @@ pub struct Prepared<'a, L: 'static> {
     pub(super) pools: Pools,
     /// The cluster, once the addresses are restricted to the blocks of this member.
     pub(super) picture: Option<Arc<Picture>>,
-    /// Whether a resting address is taken when nothing else is free.
+    /// Whether a cooling address is taken when nothing else is free.
     pub(super) reuses_early: bool,
 }
 
@@ -82,9 +82,9 @@ impl<L: LedgerQueries + 'static> Prepared<'_, L> {
         self
     }
 
-    /// Resting addresses stay at rest, and `exhausted` is the answer: for who can get more addresses elsewhere.
+    /// No cooling address is taken, and `exhausted` is the answer: for callers that can get more addresses elsewhere.
     #[must_use]
-    pub fn letting_rest(mut self) -> Self {
+    pub fn without_early_reuse(mut self) -> Self {
         self.reuses_early = false;
         self
     }
@@ -115,7 +115,7 @@ impl<L: LedgerQueries + 'static> Prepared<'_, L> {
                     room.draining = room.draining.saturating_add(rest);
                     continue;
                 }
-                room.resting = room.resting.saturating_add(view.ledger().resting_count(part.range)?);
+                room.cooling = room.cooling.saturating_add(view.ledger().cooling_count(part.range)?);
                 room.reserved = room.reserved.saturating_add(counted(view.reserved_count(part.range))?);
             }
             rooms.push(room);

@@ -71,7 +71,7 @@ fn end<L: Ledger + 'static>(
 ///
 /// # Errors
 /// If the store fails.
-pub fn tell_adoption<L: Ledger + 'static>(
+pub fn call_adoption_hook<L: Ledger + 'static>(
     ledger: L,
     (policy, settings, context): (&Policy, &Settings, &Context),
     adopted: &Adopted,
@@ -109,7 +109,7 @@ fn tell<L: Ledger + 'static>(
         Err(CallError::Store(store)) => Err(store),
         Err(error @ (CallError::Policy(_) | CallError::Process(_))) => {
             log.push(not_told(&call_error(policy, error).to_string()));
-            Ok(view.into_ledger_without_notes())
+            Ok(view.into_ledger_without_changes())
         }
     }
 }

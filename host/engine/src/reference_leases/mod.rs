@@ -55,13 +55,13 @@ pub struct Adoption {
     /// When the directories were last looked at for that: milliseconds since the epoch.
     #[serde(default)]
     pub looked_at: u64,
-    /// Whether the policy is still to be told, if it wants to know.
+    /// Whether the policy's adoption hook is still to be called.
     #[serde(default)]
     pub untold: bool,
     /// The address given last of each range set, for the policy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub last_reserved: Vec<(u32, IpAddr)>,
+    pub last_reserved: Vec<LastReserved>,
 }
 
 /// The address given last of a range set, by the set's index: what the reference goes on from.
-pub type LastReserved = (usize, IpAddr);
+pub type LastReserved = (u32, IpAddr);

@@ -8,7 +8,7 @@ use super::fault::{CallError, PolicyFault};
 use super::session::Session;
 use super::v0_2::bindings::gingham::ipam::addresses as wit;
 use super::v0_2::convert;
-use super::view::LeaseView;
+use super::view::PolicyView;
 use crate::address::IpRange;
 use crate::attachment::{Context, Problem, Refusal};
 use gingham_ownership::grid::Grid;
@@ -19,7 +19,7 @@ type SaidShare = Result<Vec<wit::IpRange>, Resource<Refusal>>;
 type SaidBlock = Result<wit::IpPrefix, Resource<Refusal>>;
 
 /// The calls that only a cluster policy has; see [`super::Policy::is_cluster`]. What they answer is not checked here.
-impl<V: LeaseView + 'static> Session<V> {
+impl<V: PolicyView + 'static> Session<V> {
     /// `blocks`: a grid for each pool, or everything that is wrong with the configuration.
     ///
     /// # Errors

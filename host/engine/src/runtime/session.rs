@@ -11,7 +11,7 @@ use super::fault::{CallError, PolicyFault, diagnose};
 use super::limits::{HANDLES, HOST_CALL_BYTES, HOST_CALLS, Limits};
 use super::state::{HostState, LogLine};
 use super::v0_2;
-use super::view::LeaseView;
+use super::view::PolicyView;
 use crate::attachment::{Adopted, Answer, Context, Ended, Problem, Refusal, Request};
 use crate::pool::Pool;
 use gingham_ownership::grid::Picture;
@@ -41,7 +41,7 @@ pub struct Session<V: 'static> {
     context: u32,
 }
 
-impl<V: LeaseView + 'static> Session<V> {
+impl<V: PolicyView + 'static> Session<V> {
     /// Instantiates the policy.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wasmtime::component::{Resource, ResourceTable};
 
 use super::limits::{HOST_CALLS, Meter};
-use super::view::{LeaseView, ViewError};
+use super::view::{PolicyView, ViewError};
 use super::weight::Weight;
 use gingham_ownership::grid::Picture;
 
@@ -49,7 +49,7 @@ pub(crate) struct HostState<V> {
     pub(crate) calls_left: u64,
 }
 
-impl<V: LeaseView + 'static> HostState<V> {
+impl<V: PolicyView + 'static> HostState<V> {
     pub(crate) fn new(memory_limit: usize, node: String) -> Self {
         Self {
             table: ResourceTable::new(),

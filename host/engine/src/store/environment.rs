@@ -45,7 +45,7 @@ fn map_size(length: u64) -> usize {
     usize::try_from(size.checked_next_multiple_of(STEP).unwrap_or(size)).unwrap_or(usize::MAX)
 }
 
-/// The version of the tables described in [`super`]. Schema 1 had no tables 10 to 13, and no holder in table 5.
+/// The version of the tables described in [`super`]. Schema 1 had no tables 10 to 14, and no holder in table 5.
 pub(super) const SCHEMA: u32 = 2;
 
 /// All tables are one tree: an ADD that changes six of them then writes fewer pages.

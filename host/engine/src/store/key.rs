@@ -18,15 +18,16 @@ pub(super) enum Table {
     Attachments = 2,
     Leases = 3,
     Runs = 4,
-    Resting = 5,
-    RestOrder = 6,
-    Notes = 7,
+    Cooling = 5,
+    CoolingOrder = 6,
+    State = 7,
     ClusterState = 8,
     Adoptions = 9,
     Reservations = 10,
     ReservationKeys = 11,
     ReservationEnds = 12,
     Namespaces = 13,
+    LastAllocated = 14,
 }
 
 /// The longest container id and network name. Both are part of file names in every runtime's cache, so 255 bytes is what
@@ -36,8 +37,8 @@ pub(super) const LONGEST_NAME: usize = 255;
 const LONGEST_INTERFACE: usize = 64;
 /// The longest key of a reservation.
 const LONGEST_RESERVATION_KEY: usize = 256;
-/// The longest key of a note that fits; the contract with policies allows 256.
-const LONGEST_NOTE_KEY: usize = 500;
+/// The longest key of a policy's state that fits; the contract with policies allows 256.
+const LONGEST_STATE_KEY: usize = 500;
 
 /// The record about the store as a whole.
 pub(super) const META: &[u8] = &[Table::Meta as u8, 0];
@@ -83,7 +84,7 @@ pub(super) fn attachment(network: NetworkId, owner: &[u8]) -> Vec<u8> {
     key
 }
 
-/// A key of the tables by address: leases, runs and resting.
+/// A key of the tables by address: leases, runs and cooling.
 pub(super) fn by_address(table: Table, network: NetworkId, address: IpAddr) -> Vec<u8> {
     let mut key = prefix(table, network);
     push_address(&mut key, address);
@@ -97,29 +98,29 @@ pub(super) fn by_family(table: Table, network: NetworkId, family: Family) -> Vec
     key
 }
 
-pub(super) fn rest_order(network: NetworkId, freed_at: u64, address: IpAddr) -> Vec<u8> {
-    let mut key = prefix(Table::RestOrder, network);
+pub(super) fn cooling_order(network: NetworkId, freed_at: u64, address: IpAddr) -> Vec<u8> {
+    let mut key = prefix(Table::CoolingOrder, network);
     key.extend_from_slice(&freed_at.to_be_bytes());
     push_address(&mut key, address);
     key
 }
 
-/// Above every key of [`rest_order`] with this time, below those with a later one.
-pub(super) fn rest_order_end(network: NetworkId, freed_at: u64) -> Vec<u8> {
-    let mut key = prefix(Table::RestOrder, network);
+/// Above every key of [`cooling_order`] with this time, below those with a later one.
+pub(super) fn cooling_order_end(network: NetworkId, freed_at: u64) -> Vec<u8> {
+    let mut key = prefix(Table::CoolingOrder, network);
     key.extend_from_slice(&freed_at.to_be_bytes());
     key.push(u8::MAX);
     key
 }
 
-/// The time and address of a key of [`rest_order`] or [`reservation_end`].
-pub(super) fn read_rest_order(key: &[u8]) -> Option<(u64, IpAddr)> {
+/// The time and address of a key of [`cooling_order`] or [`reservation_end`].
+pub(super) fn read_time_and_address(key: &[u8]) -> Option<(u64, IpAddr)> {
     let (freed_at, address) = key.get(PREFIX..)?.split_first_chunk()?;
     Some((u64::from_be_bytes(*freed_at), read_address(address)?))
 }
 
-pub(super) fn note(network: NetworkId, key: &str) -> Vec<u8> {
-    let mut bytes = prefix(Table::Notes, network);
+pub(super) fn state_value(network: NetworkId, key: &str) -> Vec<u8> {
+    let mut bytes = prefix(Table::State, network);
     bytes.extend_from_slice(key.as_bytes());
     bytes
 }
@@ -160,6 +161,13 @@ pub(super) fn namespace(network: NetworkId, namespace: &str) -> Option<Vec<u8>> 
 /// An address at the end of a key.
 pub(super) fn with_address(mut key: Vec<u8>, address: IpAddr) -> Vec<u8> {
     push_address(&mut key, address);
+    key
+}
+
+/// The address that was allocated last of a pool.
+pub(super) fn last_allocated(network: NetworkId, pool: u32) -> Vec<u8> {
+    let mut key = prefix(Table::LastAllocated, network);
+    key.extend_from_slice(&pool.to_be_bytes());
     key
 }
 
@@ -222,8 +230,8 @@ pub(crate) fn check_reservation(key: &str) -> Result<(), StoreError> {
     check_length("the reservation's key", key, LONGEST_RESERVATION_KEY)
 }
 
-pub(crate) fn check_note(key: &str) -> Result<(), StoreError> {
-    check_length("the note's key", key, LONGEST_NOTE_KEY)
+pub(crate) fn check_state_key(key: &str) -> Result<(), StoreError> {
+    check_length("the state's key", key, LONGEST_STATE_KEY)
 }
 
 fn check_length(what: &'static str, text: &str, most: usize) -> Result<(), StoreError> {

@@ -58,7 +58,7 @@ impl StoreLedger {
         };
         let latest = now.saturating_add(CLOCK_SLACK);
         if ledger.snapshot()?.last_freed(ledger.network.id)?.is_some_and(|freed_at| freed_at > latest) {
-            ledger.change(|writer| writer.bring_rests_to(now, latest))?;
+            ledger.change(|writer| writer.bring_cooling_to(now, latest))?;
         }
         Ok(ledger)
     }
@@ -99,8 +99,8 @@ impl StoreLedger {
 }
 
 impl Ledger for StoreLedger {
-    fn end_rest(&mut self, before: u64, most: usize) -> Result<usize, StoreError> {
-        self.change(|writer| writer.end_rests(before, most))
+    fn end_cooldowns(&mut self, before: u64, most: usize) -> Result<usize, StoreError> {
+        self.change(|writer| writer.end_cooldowns(before, most))
     }
 
     fn attach(&mut self, key: &AttachmentKey, record: &AttachmentRecord) -> Result<(), StoreError> {
@@ -135,8 +135,12 @@ impl Ledger for StoreLedger {
         self.change(|writer| writer.put_masquerade(key, masquerade))
     }
 
-    fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
-        self.change(|writer| writer.put_note(key, value))
+    fn put_state(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        self.change(|writer| writer.put_state(key, value))
+    }
+
+    fn put_last_allocated(&mut self, pool: u32, address: IpAddr) -> Result<(), StoreError> {
+        self.change(|writer| writer.put_last_allocated(pool, address))
     }
 
     fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError> {
@@ -152,7 +156,7 @@ impl Ledger for StoreLedger {
             self.change(|writer| writer.put_network(&name))?;
         }
         // An ADD or DEL alone may be undone by a loss of power, since that ends the container, too: leases of an earlier
-        // boot are dropped. What outlives a boot (notes, cooling addresses) goes back one step together with its lease.
+        // boot are dropped. What outlives a boot (policy state, cooling addresses) goes back one step together with its lease.
         let durability = self.durability;
         self.writing
             .with_dependent_mut(|environment, txn| environment.commit(txn.take().ok_or(StoreError::Lost)?, durability))
@@ -239,8 +243,8 @@ impl<L: Open> LedgerQueries for L {
         self.snapshot()?.holder(self.id(), address)
     }
 
-    fn resting_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError> {
-        self.snapshot()?.resting_since(self.id(), address)
+    fn cooling_since(&self, address: IpAddr) -> Result<Option<u64>, StoreError> {
+        self.snapshot()?.cooling_since(self.id(), address)
     }
 
     fn last_holder(&self, address: IpAddr) -> Result<Option<(FormerHolder, u64)>, StoreError> {
@@ -292,12 +296,12 @@ impl<L: Open> LedgerQueries for L {
         self.snapshot()?.next_used_run(self.id(), from)
     }
 
-    fn longest_resting(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError> {
-        self.snapshot()?.longest_resting(self.id(), within)
+    fn longest_cooling(&self, within: &[IpRange]) -> Result<Option<(IpAddr, u64)>, StoreError> {
+        self.snapshot()?.longest_cooling(self.id(), within)
     }
 
-    fn resting_count(&self, within: IpRange) -> Result<u64, StoreError> {
-        self.snapshot()?.resting_count(self.id(), within)
+    fn cooling_count(&self, within: IpRange) -> Result<u64, StoreError> {
+        self.snapshot()?.cooling_count(self.id(), within)
     }
 
     fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
@@ -308,19 +312,23 @@ impl<L: Open> LedgerQueries for L {
         Ok(self.network().attachments)
     }
 
-    fn note(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        if key::check_note(key).is_err() {
+    fn state_value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if key::check_state_key(key).is_err() {
             return Ok(None);
         }
-        Ok(self.snapshot()?.note(self.id(), key)?.map(<[u8]>::to_vec))
+        Ok(self.snapshot()?.state_value(self.id(), key)?.map(<[u8]>::to_vec))
     }
 
-    fn note_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError> {
-        self.snapshot()?.note_keys(self.id(), prefix, after, most)
+    fn state_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError> {
+        self.snapshot()?.state_keys(self.id(), prefix, after, most)
     }
 
-    fn notes_size(&self) -> Result<u64, StoreError> {
-        Ok(self.network().notes_size)
+    fn state_size(&self) -> Result<u64, StoreError> {
+        Ok(self.network().state_size)
+    }
+
+    fn last_allocated(&self) -> Result<Vec<(u32, IpAddr)>, StoreError> {
+        self.snapshot()?.last_allocated(self.id())
     }
 
     fn held_by_others(&self, within: &[IpRange], link: Option<&str>) -> Result<Vec<(IpAddr, String)>, StoreError> {

@@ -16,14 +16,14 @@
 //! |---------------|----------------------------|------------------------------------------------------------------|
 //! | 0 meta        | 0                          | JSON: schema version, boot id, time of creation                  |
 //! |               | 1                          | the next network's number (u32)                                  |
-//! | 1 networks    | name                       | number (u32), attachments, bytes of notes, reservations (u64)    |
+//! | 1 networks    | name                       | number (u32), attachments, bytes of state, reservations (u64)    |
 //! | 2 attachments | net, container NUL ifname  | JSON: [`AttachmentRecord`](crate::ledger::AttachmentRecord)      |
 //! | 3 leases      | net, address               | container NUL ifname                                             |
 //! | 4 runs        | net, first address         | last address; see below                                          |
-//! | 5 resting     | net, address               | when it was freed (u64, milliseconds since the epoch), and JSON: |
+//! | 5 cooling     | net, address               | when it was freed (u64, milliseconds since the epoch), and JSON: |
 //! |               |                            | [`FormerHolder`](crate::attachment::FormerHolder)                |
-//! | 6 rest order  | net, time freed, address   | nothing                                                          |
-//! | 7 notes       | net, key                   | the policy's bytes                                               |
+//! | 6 its order   | net, time freed, address   | nothing                                                          |
+//! | 7 state       | net, key                   | the policy's bytes                                               |
 //! | 8 cluster     | net                        | JSON: [`LocalState`](gingham_ownership::local::LocalState)        |
 //! | 9 adoptions   | net                        | JSON: [`Adoption`](crate::reference_leases::Adoption)            |
 //! | 10 reserved   | net, address               | when that ends (u64), the policy's key                           |
@@ -31,14 +31,15 @@
 //! | 12 its ends   | net, end, address          | nothing                                                          |
 //! | 13 namespaces | net, namespace NUL         | how many addresses its pods hold (u64)                           |
 //! |               | net, namespace NUL address | nothing                                                          |
+//! | 14 last       | net, pool (u32)            | the address that was allocated last of the policy's pool         |
 //!
-//! Runs are the maximal runs of addresses that are leased, rest or are reserved: no two of them touch. So the next unused address is
-//! one step of a cursor, however many leases there are.
+//! Runs are the maximal runs of addresses that are leased, cooling or reserved: no two of them touch. So the next unused
+//! address is one step of a cursor, however many leases there are.
 //!
 //! # Time
 //!
-//! A clock that is set back must not keep addresses resting for ever: when a network is opened for writing, addresses
-//! freed more than a minute in the future rest from now on.
+//! A clock that is set back must not keep addresses cooling forever: when a network is opened for writing, the cooldown of
+//! addresses freed more than a minute in the future starts again.
 
 mod boot_mark;
 mod damaged_files;
@@ -67,7 +68,7 @@ pub use crate::store_error::StoreError;
 pub use ledgers::{ReadLedger, StoreLedger};
 pub use rebuild::{Attachments, Rebuilt};
 
-/// The store, open for writing and locked: everybody else waits until it is closed. One at a time in a thread, or the
+/// The store, open for writing and locked: every other process waits until it is closed. One at a time in a thread, or the
 /// thread waits for itself.
 #[derive(Debug)]
 pub struct Store {
@@ -116,7 +117,7 @@ impl Store {
     /// Opens the store in a directory, and makes both if need be. Waits while others have it open.
     ///
     /// `boot` is the kernel's boot id: if it is not the one the store was last used in, the attachments of earlier
-    /// boots are forgotten and their addresses free at once, except for those a node holds for itself. `now` is in
+    /// boots are forgotten and their addresses free immediately, except for those a node holds for itself. `now` is in
     /// milliseconds since the epoch.
     ///
     /// # Errors

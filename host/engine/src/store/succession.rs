@@ -1,9 +1,8 @@
 //! A new store file takes the place of the old one: when there is none yet, and after every boot of the machine.
 //!
 //! A network namespace cannot outlive the kernel it was made in, so after a boot the attachments of earlier ones are
-//! gone, whatever is recorded. What outlives a boot (notes, resting and reserved addresses, the node's own leases, what it knows of
-//! its cluster) is written to a new file beside the old
-//! one, which is then renamed over it: killed or out of space at any moment, there is the old store or the new one. The
+//! gone, whatever is recorded. What outlives a boot (policy state, cooling and reserved addresses, the node's own leases, its cluster state) is written to a new
+//! file beside the old one, which is then renamed over it: killed or out of space at any moment, there is the old store or the new one. The
 //! file shrinks to what is in it, and no list of a million freed pages is carried along by every later commit.
 //!
 //! The new file names no boot until its directory entry is on disk. Whoever is killed in between leaves a store that
@@ -225,19 +224,22 @@ fn copy_survivors<'e>(
 }
 
 fn copy_network(old: &Snapshot, from: NetworkId, to: &mut Writer, boot: &str) -> Result<(), StoreError> {
-    old.scan(&key::prefix(Table::Notes, from), |key, value| {
-        let key = std::str::from_utf8(&key[key::PREFIX..]).map_err(|_| old.broken("a note"))?;
-        to.put_note(key, Some(value)).map(|()| true)
+    old.scan(&key::prefix(Table::State, from), |key, value| {
+        let key = std::str::from_utf8(&key[key::PREFIX..]).map_err(|_| old.broken("a key of a policy's state"))?;
+        to.put_state(key, Some(value)).map(|()| true)
     })?;
-    old.scan(&key::prefix(Table::Resting, from), |key, value| {
-        let address = key::read_address(&key[key::PREFIX..]).ok_or_else(|| old.broken("a resting address"))?;
-        let (freed_at, holder) = old.rested(value)?;
-        to.rest(address, freed_at, holder.as_ref()).map(|()| true)
+    old.scan(&key::prefix(Table::Cooling, from), |key, value| {
+        let address = key::read_address(&key[key::PREFIX..]).ok_or_else(|| old.broken("a cooling address"))?;
+        let (freed_at, holder) = old.cooling_value(value)?;
+        to.cool(address, freed_at, holder.as_ref()).map(|()| true)
     })?;
     for family in Family::ALL {
         for reservation in old.reservations_within(from, family.whole())? {
             to.reserve(&reservation)?;
         }
+    }
+    for (pool, address) in old.last_allocated(from)? {
+        to.put_last_allocated(pool, address)?;
     }
     // The node's own; others only if the store was not settled when they came.
     for (key, record) in old.attachments_after(from, boot)? {

@@ -30,7 +30,7 @@ impl Writer<'_, '_> {
         for address in &record.addresses {
             let lease = key::by_address(Table::Leases, self.id(), *address);
             self.put_new(&lease, &owner, || format!("the lease of {address}"))?;
-            if !self.end_rest(*address)? {
+            if !self.end_cooldown(*address)? {
                 self.use_address(*address)?;
             }
         }
@@ -74,7 +74,7 @@ impl Writer<'_, '_> {
         for address in &record.addresses {
             self.delete(&key::by_address(Table::Leases, self.id(), *address))?;
             match freed(*address, &holder) {
-                Some((since, holder)) => self.rest(*address, since, holder.as_ref())?,
+                Some((since, holder)) => self.cool(*address, since, holder.as_ref())?,
                 None => self.unuse_if_free(*address)?,
             }
         }
@@ -84,11 +84,11 @@ impl Writer<'_, '_> {
         Ok(Some(record))
     }
 
-    /// Frees addresses that rest since `before` or longer: at most `most`, the oldest first.
-    pub(super) fn end_rests(&mut self, before: u64, most: usize) -> Result<usize, StoreError> {
-        let over = self.snapshot().resting_between(self.id(), (0, before), most)?;
+    /// Frees addresses that cool since `before` or longer: at most `most`, the oldest first.
+    pub(super) fn end_cooldowns(&mut self, before: u64, most: usize) -> Result<usize, StoreError> {
+        let over = self.snapshot().cooling_between(self.id(), (0, before), most)?;
         for (address, _) in &over {
-            self.end_rest(*address)?;
+            self.end_cooldown(*address)?;
             self.unuse_if_free(*address)?;
         }
         Ok(over.len())
@@ -143,42 +143,42 @@ impl Writer<'_, '_> {
         Ok(over.len())
     }
 
-    /// Lets an address that nobody holds rest. It counts as used.
-    pub(super) fn rest(
+    /// Begins the cooldown of an address that has no holder. It counts as used.
+    pub(super) fn cool(
         &mut self,
         address: IpAddr,
         freed_at: u64,
         holder: Option<&FormerHolder>,
     ) -> Result<(), StoreError> {
-        self.end_rest(address)?;
+        self.end_cooldown(address)?;
         let mut value = freed_at.to_be_bytes().to_vec();
         if let Some(holder) = holder {
             value.append(&mut self.json(holder)?);
         }
-        self.put(&key::by_address(Table::Resting, self.id(), address), &value)?;
-        self.put(&key::rest_order(self.id(), freed_at, address), &[])?;
+        self.put(&key::by_address(Table::Cooling, self.id(), address), &value)?;
+        self.put(&key::cooling_order(self.id(), freed_at, address), &[])?;
         self.use_address(address)
     }
 
-    /// Addresses freed in what is now the future, because the clock was set back, rest from now on.
-    pub(super) fn bring_rests_to(&mut self, now: u64, later_than: u64) -> Result<(), StoreError> {
-        for (address, _) in self.snapshot().resting_between(self.id(), (later_than, u64::MAX), usize::MAX)? {
+    /// Addresses freed in what is now the future, because the clock was set back, cool from now on.
+    pub(super) fn bring_cooling_to(&mut self, now: u64, later_than: u64) -> Result<(), StoreError> {
+        for (address, _) in self.snapshot().cooling_between(self.id(), (later_than, u64::MAX), usize::MAX)? {
             let holder = self.snapshot().last_holder(self.id(), address)?.map(|(holder, _)| holder);
-            self.rest(address, now, holder.as_ref())?;
+            self.cool(address, now, holder.as_ref())?;
         }
         Ok(())
     }
 
-    pub(super) fn put_note(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
-        key::check_note(key)?;
+    pub(super) fn put_state(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        key::check_state_key(key)?;
         let size = |value: &[u8]| (key.len() + value.len()) as u64;
-        let before = self.snapshot().note(self.id(), key)?.map_or(0, size);
-        let place = key::note(self.id(), key);
+        let before = self.snapshot().state_value(self.id(), key)?.map_or(0, size);
+        let place = key::state_value(self.id(), key);
         match value {
             Some(value) => self.put(&place, value)?,
             None => self.delete(&place)?,
         }
-        self.network.notes_size = self.network.notes_size.saturating_sub(before) + value.map_or(0, size);
+        self.network.state_size = self.network.state_size.saturating_sub(before) + value.map_or(0, size);
         Ok(())
     }
 
@@ -191,6 +191,10 @@ impl Writer<'_, '_> {
             source: error.into(),
         })?;
         self.put(&place, &json)
+    }
+
+    pub(super) fn put_last_allocated(&mut self, pool: u32, address: IpAddr) -> Result<(), StoreError> {
+        self.put(&key::last_allocated(self.id(), pool), &key::address(address))
     }
 
     pub(super) fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError> {
@@ -207,11 +211,11 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// Takes an address out of rest and leaves it used. Says whether it rested.
-    fn end_rest(&mut self, address: IpAddr) -> Result<bool, StoreError> {
-        let Some(freed_at) = self.snapshot().resting_since(self.id(), address)? else { return Ok(false) };
-        self.delete(&key::by_address(Table::Resting, self.id(), address))?;
-        self.delete(&key::rest_order(self.id(), freed_at, address))?;
+    /// Ends the cooldown of an address and leaves it used. Returns whether it was cooling.
+    fn end_cooldown(&mut self, address: IpAddr) -> Result<bool, StoreError> {
+        let Some(freed_at) = self.snapshot().cooling_since(self.id(), address)? else { return Ok(false) };
+        self.delete(&key::by_address(Table::Cooling, self.id(), address))?;
+        self.delete(&key::cooling_order(self.id(), freed_at, address))?;
         Ok(true)
     }
 
@@ -234,11 +238,11 @@ impl Writer<'_, '_> {
         self.put_run(first, above.map_or(address, |run| run.last()))
     }
 
-    /// Takes an address out of the used runs, unless it is leased, rests or is reserved.
+    /// Takes an address out of the used runs, unless it is leased, cooling or reserved.
     fn unuse_if_free(&mut self, address: IpAddr) -> Result<(), StoreError> {
         let (id, snapshot) = (self.id(), self.snapshot());
         let is_used = snapshot.holder(id, address)?.is_some()
-            || snapshot.resting_since(id, address)?.is_some()
+            || snapshot.cooling_since(id, address)?.is_some()
             || snapshot.reservation(id, address)?.is_some();
         if is_used { Ok(()) } else { self.unuse_address(address) }
     }

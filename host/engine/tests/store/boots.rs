@@ -25,7 +25,7 @@ fn addresses_of_an_earlier_boot_are_free_at_once() {
     let ledger = open_after_reboot(&disk.store());
     assert_eq!(ledger.attachment_count().unwrap(), 0);
     assert_eq!(ledger.next_unused(range("10.0.0.2-10.0.0.200")).unwrap(), Some(ip("10.0.0.2")));
-    assert_eq!(ledger.resting_count(range("10.0.0.0/8")).unwrap(), 0, "nothing rests: nobody can still be using it");
+    assert_eq!(ledger.cooling_count(range("10.0.0.0/8")).unwrap(), 0, "nothing rests: nobody can still be using it");
     assert!(check_invariants(&ledger).is_empty());
 }
 
@@ -37,11 +37,11 @@ fn notes_and_resting_addresses_outlive_a_reboot() {
     }
     let mut ledger = open(&disk.store());
     ledger.detach(&container("c3"), NOW - 5).unwrap();
-    ledger.put_note("last", Some(b"10.0.0.5")).unwrap();
+    ledger.put_state("last", Some(b"10.0.0.5")).unwrap();
     ledger.commit().unwrap();
     let ledger = open_after_reboot(&disk.store());
-    assert_eq!(ledger.resting_since(ip("10.0.0.3")).unwrap(), Some(NOW - 5));
-    assert_eq!(ledger.note("last").unwrap().unwrap(), b"10.0.0.5");
+    assert_eq!(ledger.cooling_since(ip("10.0.0.3")).unwrap(), Some(NOW - 5));
+    assert_eq!(ledger.state_value("last").unwrap().unwrap(), b"10.0.0.5");
     assert_eq!(ledger.attachment_count().unwrap(), 0);
     check_invariants(&ledger);
 }
@@ -168,7 +168,7 @@ fn what_was_freed_in_a_future_that_never_came_rests_from_now() {
     ledger.detach(&container("c4"), NOW - 30_000).unwrap();
     ledger.commit().unwrap();
     let ledger = open(&disk.store());
-    let rests = |n| ledger.resting_since(ip(&format!("10.0.0.{n}"))).unwrap();
+    let rests = |n| ledger.cooling_since(ip(&format!("10.0.0.{n}"))).unwrap();
     assert_eq!((rests(2), rests(3), rests(4)), (Some(NOW), Some(NOW + 30_000), Some(NOW - 30_000)));
     check_invariants(&ledger);
 }
@@ -193,7 +193,7 @@ proptest! {
         let ledger = open_after_reboot(&disk.store());
         assert!(check_invariants(&ledger).is_empty());
         for (n, fate) in fates.iter().enumerate() {
-            let rests = ledger.resting_since(ip(&format!("10.0.0.{n}"))).unwrap();
+            let rests = ledger.cooling_since(ip(&format!("10.0.0.{n}"))).unwrap();
             assert_eq!(rests, (*fate == 2).then_some(NOW + n as u64));
         }
     }

@@ -147,7 +147,7 @@ fn attached_after(commits: u64) -> BTreeSet<AttachmentKey> {
 }
 
 fn commits(ledger: &impl LedgerQueries) -> u64 {
-    ledger.note("commits").unwrap().map_or(0, |note| String::from_utf8(note).unwrap().parse().unwrap())
+    ledger.state_value("commits").unwrap().map_or(0, |note| String::from_utf8(note).unwrap().parse().unwrap())
 }
 
 /// Changes two things together in each commit, a container and the count of commits, until it is killed.
@@ -157,12 +157,12 @@ fn come_and_go(directory: &Path) {
         let done = commits(&ledger);
         let key = container(format!("c{}", done % 16));
         if ledger.detach(&key, NOW + done).unwrap().is_none() {
-            ledger.end_rest(NOW + done.saturating_sub(20), 3).unwrap();
+            ledger.end_cooldowns(NOW + done.saturating_sub(20), 3).unwrap();
             let v4 = ledger.next_unused(range("10.0.0.0/8")).unwrap().unwrap();
             let v6 = ledger.next_unused(range("fd00::/64")).unwrap().unwrap();
             ledger.attach(&key, &record(&[v4, v6])).unwrap();
         }
-        ledger.put_note("commits", Some((done + 1).to_string().as_bytes())).unwrap();
+        ledger.put_state("commits", Some((done + 1).to_string().as_bytes())).unwrap();
         ledger.commit().unwrap();
         println!("committed {}", done + 1);
     }
@@ -209,7 +209,7 @@ fn reboot_for_ever(directory: &Path) {
         assert_eq!(commits(&ledger), done);
         ledger.attach(&container(done), &record(&[ip("10.0.0.2")])).unwrap();
         done += 1;
-        ledger.put_note("commits", Some(done.to_string().as_bytes())).unwrap();
+        ledger.put_state("commits", Some(done.to_string().as_bytes())).unwrap();
         ledger.commit().unwrap();
         println!("committed {done}");
     }

@@ -66,7 +66,7 @@ fn large(directory: &Path) {
         let v4 = std::net::Ipv4Addr::from(0x0a00_0000 + 3 * n).into();
         ledger.attach(&container(n), &record(&[v4, ip(&format!("fd00::{n:x}"))])).unwrap();
     }
-    ledger.put_note("big", Some(&vec![7; 20_000])).unwrap();
+    ledger.put_state("big", Some(&vec![7; 20_000])).unwrap();
     ledger.commit().unwrap();
 }
 
@@ -91,7 +91,7 @@ fn a_file_that_was_cut_off_is_noticed_wherever_it_was_cut() {
             // Cut off were pages that held nothing.
             Ok(ledger) => {
                 assert_eq!(check_invariants(&ledger), leases, "cut to {length}");
-                assert_eq!(ledger.note("big").unwrap().unwrap(), vec![7; 20_000], "cut to {length}");
+                assert_eq!(ledger.state_value("big").unwrap().unwrap(), vec![7; 20_000], "cut to {length}");
             }
         }
     }
@@ -111,7 +111,7 @@ fn a_broken_header_is_an_error_or_harmless() {
             fs::write(&file, broken).unwrap();
             // The older of the two headers does not matter; what matters is that the process lives.
             let Ok(ledger) = try_open(&disk.store()) else { continue };
-            let _ = (ledger.attachments(), ledger.next_unused(range("10.0.0.0/8")), ledger.note("big"));
+            let _ = (ledger.attachments(), ledger.next_unused(range("10.0.0.0/8")), ledger.state_value("big"));
         }
     }
 }
@@ -135,7 +135,7 @@ fn pages_lost_with_the_power_are_noticed_after_the_reboot() {
             Err(other) => panic!("page {page}: {other:?}"),
             Ok(store) => {
                 let ledger = store.into_ledger("net").unwrap();
-                assert_eq!(ledger.resting_count(range("::/0")).unwrap(), 600, "page {page}");
+                assert_eq!(ledger.cooling_count(range("::/0")).unwrap(), 600, "page {page}");
                 check_invariants(&ledger);
             }
         }
@@ -150,7 +150,7 @@ fn a_file_shorter_than_its_pages_is_fine_if_they_are_free() {
     let big = vec![7; 60_000];
     for note in [Some(big.as_slice()), None, Some(b"1"), Some(b"2"), Some(b"3"), Some(b"4")] {
         let mut ledger = open(&disk.store());
-        ledger.put_note("note", note).unwrap();
+        ledger.put_state("note", note).unwrap();
         ledger.commit().unwrap();
     }
     let file = disk.store().join("leases.mdb");
@@ -161,7 +161,7 @@ fn a_file_shorter_than_its_pages_is_fine_if_they_are_free() {
         let Ok(reader) = Store::open_read_only(&disk.store()) else { break };
         assert_eq!(check_invariants(&reader.unwrap().ledger("net").unwrap()).len(), 1);
         let ledger = open(&disk.store());
-        assert_eq!(ledger.note("note").unwrap().unwrap(), b"4");
+        assert_eq!(ledger.state_value("note").unwrap().unwrap(), b"4");
         assert_eq!(check_invariants(&ledger).len(), 1);
         assert_eq!(fs::metadata(&file).unwrap().len(), whole.len() as u64, "it has its length again");
         accepted = cut;

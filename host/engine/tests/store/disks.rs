@@ -32,7 +32,7 @@ fn change(directory: &Path) -> Result<(), StoreError> {
     let mut ledger = Store::open(directory, BOOT, NOW)?.into_ledger("net")?;
     ledger.attach(&container("b"), &record(&[ip("10.0.0.3"), ip("fd00::3")]))?;
     ledger.attach(&container("c"), &record(&[ip("10.0.0.4"), ip("fd00::4")]))?;
-    ledger.put_note("big", Some(&[7; 3 * PAGE]))?;
+    ledger.put_state("big", Some(&[7; 3 * PAGE]))?;
     ledger.commit()
 }
 
@@ -57,7 +57,7 @@ fn a_disk_that_fills_up_loses_nothing_at_any_point() {
         let leases = check_invariants(&ledger);
         assert_eq!(leases, read);
         assert_eq!(leases.len(), if result.is_ok() { 5 } else { 1 }, "all of the change or nothing");
-        assert_eq!(ledger.note("big").unwrap().is_some(), result.is_ok());
+        assert_eq!(ledger.state_value("big").unwrap().is_some(), result.is_ok());
         drop(ledger);
         if result.is_err() {
             change(&disk.store()).unwrap();
@@ -88,7 +88,7 @@ fn a_reboot_with_a_full_disk_keeps_the_old_store() {
     for pages_left in 0..12 {
         let disk = Tmpfs::of("256k");
         let mut ledger = open(&disk.store());
-        ledger.put_note("kept", Some(&[7; 3 * PAGE])).unwrap();
+        ledger.put_state("kept", Some(&[7; 3 * PAGE])).unwrap();
         ledger.commit().unwrap();
         fill(&disk, pages_left);
         match Store::open(&disk.store(), "another boot", NOW) {
@@ -98,7 +98,7 @@ fn a_reboot_with_a_full_disk_keeps_the_old_store() {
         }
         empty(&disk);
         let ledger = Store::open(&disk.store(), "another boot", NOW).unwrap().into_ledger("net").unwrap();
-        assert_eq!(ledger.note("kept").unwrap().unwrap(), [7; 3 * PAGE]);
+        assert_eq!(ledger.state_value("kept").unwrap().unwrap(), [7; 3 * PAGE]);
     }
     assert!((1..12).contains(&refused), "{refused} of 12 were refused: the test does not meet both");
 }

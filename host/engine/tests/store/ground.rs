@@ -87,7 +87,7 @@ pub(crate) fn check_invariants(ledger: &impl LedgerQueries) -> BTreeMap<IpAddr, 
         for address in &record.addresses {
             assert_eq!(leases.insert(*address, key.clone()), None, "{address} is leased once");
             assert_eq!(ledger.holder(*address).unwrap().as_ref(), Some(key), "holder of {address}");
-            assert_eq!(ledger.resting_since(*address).unwrap(), None, "{address} is leased and does not rest");
+            assert_eq!(ledger.cooling_since(*address).unwrap(), None, "{address} is leased and does not rest");
         }
     }
     assert_eq!(ledger.attachment_count().unwrap(), attachments.len() as u64);
@@ -95,12 +95,12 @@ pub(crate) fn check_invariants(ledger: &impl LedgerQueries) -> BTreeMap<IpAddr, 
         check_runs(ledger, IpRange::new(ip(first), ip(last)).unwrap(), &leases);
     }
     let notes: u64 = ledger
-        .note_keys("", None, usize::MAX)
+        .state_keys("", None, usize::MAX)
         .unwrap()
         .iter()
-        .map(|key| (key.len() + ledger.note(key).unwrap().unwrap().len()) as u64)
+        .map(|key| (key.len() + ledger.state_value(key).unwrap().unwrap().len()) as u64)
         .sum();
-    assert_eq!(ledger.notes_size().unwrap(), notes, "bytes of notes");
+    assert_eq!(ledger.state_size().unwrap(), notes, "bytes of notes");
     leases
 }
 
@@ -114,7 +114,7 @@ fn check_runs(ledger: &impl LedgerQueries, all: IpRange, leases: &BTreeMap<IpAdd
         assert!(last.is_none_or(|last| number(run.first()) > last + 1), "the run {run} touches the one below");
         for n in number(run.first())..=number(run.last()) {
             let address = Family::of(run.first()).address(n).unwrap();
-            let rests = ledger.resting_since(address).unwrap().is_some();
+            let rests = ledger.cooling_since(address).unwrap().is_some();
             let is_reserved = ledger.reservation(address).unwrap().is_some();
             let is_used = rests || is_reserved || leases.contains_key(&address);
             assert!(is_used, "{address} is in a run, but neither leased nor resting nor reserved");
@@ -128,5 +128,5 @@ fn check_runs(ledger: &impl LedgerQueries, all: IpRange, leases: &BTreeMap<IpAdd
     assert!(of_family.all(|address| used.contains(address)), "every leased address is in a run");
     let reserved = ledger.reservations_within(all).unwrap();
     assert!(reserved.iter().all(|kept| used.contains(&kept.address)), "every reserved address is in a run");
-    assert_eq!(ledger.resting_count(all).unwrap(), resting, "every resting address is in a run");
+    assert_eq!(ledger.cooling_count(all).unwrap(), resting, "every resting address is in a run");
 }

@@ -106,7 +106,7 @@ impl Model {
         Some(run)
     }
 
-    fn rest_order(&self) -> BTreeSet<(u64, IpAddr)> {
+    fn cooling_order(&self) -> BTreeSet<(u64, IpAddr)> {
         self.resting.iter().map(|(address, freed_at)| (*freed_at, *address)).collect()
     }
 
@@ -136,7 +136,7 @@ impl Model {
                 }
             }
             Step::EndRest { ago, most } => {
-                let due = self.rest_order().into_iter().filter(|(freed_at, _)| *freed_at <= now - ago).take(*most);
+                let due = self.cooling_order().into_iter().filter(|(freed_at, _)| *freed_at <= now - ago).take(*most);
                 for (_, address) in due {
                     self.resting.remove(&address);
                 }
@@ -221,9 +221,9 @@ fn take(ledger: &mut impl Ledger, before: &Model, after: &Model, step: &Step, no
             assert_eq!(ledger.withdraw(&container(who), &cooling).unwrap().as_ref(), known);
         }
         Step::EndRest { ago, most } => {
-            assert_eq!(ledger.end_rest(now - ago, *most).unwrap(), before.resting.len() - after.resting.len());
+            assert_eq!(ledger.end_cooldowns(now - ago, *most).unwrap(), before.resting.len() - after.resting.len());
         }
-        Step::Note { key, value } => ledger.put_note(&note(*key), value.as_deref()).unwrap(),
+        Step::Note { key, value } => ledger.put_state(&note(*key), value.as_deref()).unwrap(),
         Step::Cluster { state } => ledger.put_cluster_state(state).unwrap(),
         Step::Reserve { which, key, until } => {
             let address = *which.get(&addresses());
@@ -249,17 +249,17 @@ fn compare(ledger: &impl LedgerQueries, model: &Model) {
     let all = addresses();
     for address in &all {
         assert_eq!(ledger.holder(*address).unwrap(), model.holder(*address), "holder of {address}");
-        assert_eq!(ledger.resting_since(*address).unwrap(), model.resting.get(address).copied(), "rest of {address}");
+        assert_eq!(ledger.cooling_since(*address).unwrap(), model.resting.get(address).copied(), "rest of {address}");
         assert_eq!(ledger.next_used_run(*address).unwrap(), model.next_used_run(*address), "run from {address}");
     }
     let ranges = all.iter().flat_map(|first| all.iter().filter_map(|last| IpRange::new(*first, *last)));
     for range in ranges {
         assert_eq!(ledger.next_unused(range).unwrap(), model.next_unused(range), "unused within {range}");
-        let resting: BTreeSet<_> = model.rest_order().into_iter().filter(|(_, a)| range.contains(*a)).collect();
-        assert_eq!(ledger.resting_count(range).unwrap(), resting.len() as u64, "resting within {range}");
+        let resting: BTreeSet<_> = model.cooling_order().into_iter().filter(|(_, a)| range.contains(*a)).collect();
+        assert_eq!(ledger.cooling_count(range).unwrap(), resting.len() as u64, "resting within {range}");
         let longest = resting.iter().find(|(_, address)| !model.reservations.contains_key(address));
         let longest = longest.map(|(freed_at, address)| (*address, *freed_at));
-        assert_eq!(ledger.longest_resting(&[range]).unwrap(), longest, "longest resting within {range}");
+        assert_eq!(ledger.longest_cooling(&[range]).unwrap(), longest, "longest resting within {range}");
     }
     compare_notes(ledger, model);
     compare_leases(ledger, model);
@@ -318,11 +318,11 @@ fn compare_notes(ledger: &impl LedgerQueries, model: &Model) {
             let keys = model.notes.keys().filter(|key| key.starts_with(prefix));
             let keys: Vec<_> =
                 keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(2).cloned().collect();
-            assert_eq!(ledger.note_keys(prefix, after, 2).unwrap(), keys, "notes {prefix:?} after {after:?}");
+            assert_eq!(ledger.state_keys(prefix, after, 2).unwrap(), keys, "notes {prefix:?} after {after:?}");
         }
     }
     for key in 0..4 {
-        assert_eq!(ledger.note(&note(key)).unwrap().as_ref(), model.notes.get(&note(key)));
+        assert_eq!(ledger.state_value(&note(key)).unwrap().as_ref(), model.notes.get(&note(key)));
     }
 }
 
@@ -374,7 +374,7 @@ fn networks_do_not_see_each_other() {
     for (network, id) in [("a", "one"), ("b", "two")] {
         let mut ledger = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger(network).unwrap();
         ledger.attach(&container(id), &record(&[ip("10.0.0.2"), ip("fd00::2")])).unwrap();
-        ledger.put_note("k", Some(id.as_bytes())).unwrap();
+        ledger.put_state("k", Some(id.as_bytes())).unwrap();
         ledger.commit().unwrap();
     }
     let reader = Store::open_read_only(&disk.store()).unwrap().unwrap();
@@ -382,7 +382,7 @@ fn networks_do_not_see_each_other() {
     for (network, id) in [("a", "one"), ("b", "two")] {
         let ledger = reader.ledger(network).unwrap();
         assert_eq!(ledger.holder(ip("10.0.0.2")).unwrap(), Some(container(id)));
-        assert_eq!(ledger.note("k").unwrap().unwrap(), id.as_bytes());
+        assert_eq!(ledger.state_value("k").unwrap().unwrap(), id.as_bytes());
         assert_eq!(check_invariants(&ledger).len(), 2);
     }
     assert_eq!(reader.ledger("c").unwrap().attachment_count().unwrap(), 0);
@@ -405,7 +405,7 @@ fn what_came_and_went_in_one_transaction_rests_all_the_same() {
     ledger.detach(&container("a"), NOW).unwrap();
     ledger.commit().unwrap();
     let ledger = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger("net").unwrap();
-    assert_eq!(ledger.resting_since(ip("10.0.0.2")).unwrap(), Some(NOW));
+    assert_eq!(ledger.cooling_since(ip("10.0.0.2")).unwrap(), Some(NOW));
 }
 
 #[test]
@@ -434,11 +434,11 @@ fn what_does_not_fit_is_refused_by_name_and_never_found() {
     assert_eq!(refusal, "the container id is 256 bytes long; the store keeps at most 255");
     assert!(ledger.attach(&container("a\0b"), &record(&[])).unwrap_err().to_string().contains("NUL"));
     ledger.attach(&container("x".repeat(255)), &record(&[ip("::1")])).unwrap();
-    ledger.put_note(&"k".repeat(256), Some(&vec![7; 64 << 10])).unwrap();
+    ledger.put_state(&"k".repeat(256), Some(&vec![7; 64 << 10])).unwrap();
     ledger.commit().unwrap();
     let ledger = Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger(&"n".repeat(255)).unwrap();
     assert_eq!(ledger.holder(ip("::1")).unwrap(), Some(container("x".repeat(255))));
-    assert_eq!(ledger.note(&"k".repeat(256)).unwrap().unwrap().len(), 64 << 10);
+    assert_eq!(ledger.state_value(&"k".repeat(256)).unwrap().unwrap().len(), 64 << 10);
     drop(ledger);
     assert!(Store::open(&disk.store(), BOOT, NOW).unwrap().into_ledger(&"n".repeat(256)).is_err());
 }

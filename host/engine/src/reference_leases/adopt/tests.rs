@@ -60,7 +60,7 @@ fn what_was_adopted_is_known_the_next_time_and_more_is_added() {
     let adopted = adopt(&mut ledger, &found(&[first.clone(), second.clone()]), &about).unwrap();
     assert_eq!((adopted.known, adopted.leases), (vec![first], vec![second]));
     assert_eq!(addresses(&ledger, &key("a", "eth0")), ["10.0.0.2", "10.0.0.3"]);
-    assert_eq!(ledger.resting_since("10.0.0.2".parse().unwrap()).unwrap(), None);
+    assert_eq!(ledger.cooling_since("10.0.0.2".parse().unwrap()).unwrap(), None);
 }
 
 #[test]

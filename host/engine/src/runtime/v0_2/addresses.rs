@@ -6,11 +6,11 @@ use super::bindings::gingham::ipam::addresses as wit;
 use super::convert;
 use crate::attachment::Route;
 use crate::runtime::state::HostState;
-use crate::runtime::view::LeaseView;
+use crate::runtime::view::PolicyView;
 
-impl<V: LeaseView + 'static> wit::Host for HostState<V> {}
+impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
 
-impl<V: LeaseView + 'static> HostState<V> {
+impl<V: PolicyView + 'static> HostState<V> {
     fn change_route(&mut self, route: &Resource<Route>, change: impl FnOnce(&mut Route)) -> wasmtime::Result<()> {
         self.charge()?;
         change(self.table.get_mut(route)?);
@@ -18,7 +18,7 @@ impl<V: LeaseView + 'static> HostState<V> {
     }
 }
 
-impl<V: LeaseView + 'static> wit::HostRoute for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostRoute for HostState<V> {
     fn new(&mut self, destination: wit::IpPrefix) -> wasmtime::Result<Resource<Route>> {
         self.charge()?;
         let destination = convert::prefix_in(destination)?;

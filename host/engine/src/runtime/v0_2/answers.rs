@@ -9,12 +9,12 @@ use super::bindings::gingham::ipam::answers as wit;
 use super::convert::{self, MESSAGE_BYTES, one_line};
 use crate::attachment::{Answer, Assigned, Problem, Refusal, Route};
 use crate::runtime::state::HostState;
-use crate::runtime::view::LeaseView;
+use crate::runtime::view::PolicyView;
 use crate::runtime::weight::Weight;
 
-impl<V: LeaseView + 'static> wit::Host for HostState<V> {}
+impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
 
-impl<V: LeaseView + 'static> wit::HostAnswer for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostAnswer for HostState<V> {
     fn new(&mut self) -> wasmtime::Result<Resource<Answer>> {
         self.charge()?;
         Ok(self.table.push(Answer::default())?)
@@ -59,7 +59,7 @@ impl<V: LeaseView + 'static> wit::HostAnswer for HostState<V> {
     }
 }
 
-impl<V: LeaseView + 'static> wit::HostProblem for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostProblem for HostState<V> {
     fn new(&mut self, key: String, message: String) -> wasmtime::Result<Resource<Problem>> {
         self.charge_for(key.len() + message.len())?;
         let problem = Problem { key: one_line(&key, MESSAGE_BYTES), message: one_line(&message, MESSAGE_BYTES) };
@@ -72,7 +72,7 @@ impl<V: LeaseView + 'static> wit::HostProblem for HostState<V> {
     }
 }
 
-impl<V: LeaseView + 'static> HostState<V> {
+impl<V: PolicyView + 'static> HostState<V> {
     fn refusal(
         &mut self,
         message: &str,
@@ -83,7 +83,7 @@ impl<V: LeaseView + 'static> HostState<V> {
     }
 }
 
-impl<V: LeaseView + 'static> wit::HostRefusal for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostRefusal for HostState<V> {
     fn exhausted(&mut self, message: String) -> wasmtime::Result<Resource<Refusal>> {
         self.refusal(&message, Refusal::Exhausted)
     }

@@ -5,11 +5,11 @@ use wasmtime::component::Resource;
 use super::bindings::gingham::ipam::context as wit;
 use crate::attachment::{Context, Fact, Labels};
 use crate::runtime::state::HostState;
-use crate::runtime::view::LeaseView;
+use crate::runtime::view::PolicyView;
 
-impl<V: LeaseView + 'static> wit::Host for HostState<V> {}
+impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
 
-impl<V: LeaseView + 'static> wit::HostContext for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostContext for HostState<V> {
     fn network_name(&mut self, context: Resource<Context>) -> wasmtime::Result<String> {
         self.tell(&context, |context| context.network.clone())
     }

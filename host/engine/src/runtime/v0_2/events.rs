@@ -10,9 +10,9 @@ use super::bindings::gingham::ipam::events as wit;
 use super::convert;
 use crate::attachment::{Adopted, Ended};
 use crate::runtime::state::HostState;
-use crate::runtime::view::{LeaseView, page};
+use crate::runtime::view::{PolicyView, page};
 
-impl<V: LeaseView + 'static> wit::Host for HostState<V> {}
+impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
 
 /// The pod of an attachment that no container has is none.
 fn of_pod(ended: &Ended, value: Option<&String>) -> WitFact {
@@ -27,7 +27,7 @@ fn out(addresses: &[IpAddr]) -> Vec<IpAddress> {
     addresses.iter().copied().map(convert::address_out).collect()
 }
 
-impl<V: LeaseView + 'static> wit::HostEnded for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostEnded for HostState<V> {
     fn container_id(&mut self, ended: Resource<Ended>) -> wasmtime::Result<String> {
         self.tell(&ended, |ended| ended.key.container_id.clone())
     }
@@ -58,7 +58,7 @@ impl<V: LeaseView + 'static> wit::HostEnded for HostState<V> {
     }
 }
 
-impl<V: LeaseView + 'static> wit::HostAdopted for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostAdopted for HostState<V> {
     fn addresses(
         &mut self,
         adopted: Resource<Adopted>,

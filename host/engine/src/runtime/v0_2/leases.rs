@@ -8,10 +8,10 @@ use super::bindings::gingham::ipam::addresses::{IpAddress, IpRange};
 use super::bindings::gingham::ipam::leases as wit;
 use super::convert;
 use crate::runtime::state::HostState;
-use crate::runtime::view::{AddressState, FormerHolderInfo, LeaseInfo, LeaseView, page};
+use crate::runtime::view::{AddressState, FormerHolderInfo, LeaseInfo, PolicyView, page};
 use crate::runtime::weight::Weight;
 
-impl<V: LeaseView + 'static> HostState<V> {
+impl<V: PolicyView + 'static> HostState<V> {
     fn push_leases(&mut self, leases: Vec<LeaseInfo>) -> wasmtime::Result<Vec<Resource<LeaseInfo>>> {
         let mut pushed = Vec::with_capacity(leases.len());
         for lease in leases {
@@ -27,7 +27,7 @@ fn after_in(after: Option<IpAddress>) -> wasmtime::Result<Option<IpAddr>> {
     Ok(after.map(convert::address_in).transpose()?)
 }
 
-impl<V: LeaseView + 'static> wit::Host for HostState<V> {
+impl<V: PolicyView + 'static> wit::Host for HostState<V> {
     fn next_free(&mut self, within: IpRange, after: Option<IpAddress>) -> wasmtime::Result<Option<IpAddress>> {
         self.charge()?;
         let (within, after) = (convert::range_in(within)?, after_in(after)?);
@@ -39,10 +39,10 @@ impl<V: LeaseView + 'static> wit::Host for HostState<V> {
         self.charge()?;
         let address = convert::address_in(address)?;
         let Some(view) = &mut self.view else { return Ok(wit::AddressState::Outside) };
-        Ok(match view.state(address)? {
+        Ok(match view.address_state(address)? {
             AddressState::Free => wit::AddressState::Free,
             AddressState::Leased => wit::AddressState::Leased,
-            AddressState::Resting => wit::AddressState::Cooling,
+            AddressState::Cooling => wit::AddressState::Cooling,
             AddressState::Reserved => wit::AddressState::Reserved,
             AddressState::Excluded => wit::AddressState::Excluded,
             AddressState::Draining => wit::AddressState::Draining,
@@ -124,7 +124,7 @@ impl<V: LeaseView + 'static> wit::Host for HostState<V> {
     }
 }
 
-impl<V: LeaseView + 'static> wit::HostLease for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostLease for HostState<V> {
     fn address(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<IpAddress> {
         self.tell(&lease, |lease| convert::address_out(lease.address))
     }
@@ -159,7 +159,7 @@ impl<V: LeaseView + 'static> wit::HostLease for HostState<V> {
     }
 }
 
-impl<V: LeaseView + 'static> wit::HostFormerHolder for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostFormerHolder for HostState<V> {
     fn container_id(&mut self, holder: Resource<FormerHolderInfo>) -> wasmtime::Result<String> {
         self.tell(&holder, |of| of.holder.key.container_id.clone())
     }

@@ -20,10 +20,10 @@ use wasmtime::component::{HasSelf, Linker};
 use self::bindings::gingham::ipam as wit;
 use super::contract::Imports;
 use super::state::HostState;
-use super::view::LeaseView;
+use super::view::PolicyView;
 
 /// Makes what a policy imports, and nothing else: every function costs each ADD some time.
-pub(super) fn link<V: LeaseView + 'static>(
+pub(super) fn link<V: PolicyView + 'static>(
     linker: &mut Linker<HostState<V>>,
     imports: &Imports,
 ) -> wasmtime::Result<()> {

@@ -9,7 +9,7 @@ use super::context::{fact, label, pairs};
 use super::convert;
 use crate::attachment::{Fact, Owner, Request, Requester};
 use crate::runtime::state::HostState;
-use crate::runtime::view::LeaseView;
+use crate::runtime::view::PolicyView;
 use crate::runtime::weight::Weight;
 
 type Pairs = Vec<(String, String)>;
@@ -23,9 +23,9 @@ fn of_pod(request: &Request, value: Option<&String>) -> WitFact {
     }
 }
 
-impl<V: LeaseView + 'static> wit::Host for HostState<V> {}
+impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
 
-impl<V: LeaseView + 'static> wit::HostOwner for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostOwner for HostState<V> {
     fn kind(&mut self, owner: Resource<Owner>) -> wasmtime::Result<String> {
         self.tell(&owner, |owner| owner.kind.clone())
     }
@@ -44,7 +44,7 @@ impl<V: LeaseView + 'static> wit::HostOwner for HostState<V> {
     }
 }
 
-impl<V: LeaseView + 'static> wit::HostRequest for HostState<V> {
+impl<V: PolicyView + 'static> wit::HostRequest for HostState<V> {
     fn requester(&mut self, request: Resource<Request>) -> wasmtime::Result<wit::Requester> {
         self.charge()?;
         Ok(match self.table.get(&request)?.requester {

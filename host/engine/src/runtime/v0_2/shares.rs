@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use super::bindings::gingham::ipam::{addresses as wit, shares};
 use super::convert;
 use crate::runtime::state::HostState;
-use crate::runtime::view::LeaseView;
+use crate::runtime::view::PolicyView;
 use crate::runtime::weight::Weight;
 
-impl<V: LeaseView + 'static> shares::Host for HostState<V> {
+impl<V: PolicyView + 'static> shares::Host for HostState<V> {
     fn me(&mut self) -> wasmtime::Result<String> {
         let me = self.picture.as_ref().map_or(self.node.as_str(), |picture| picture.me()).to_owned();
         self.charge_for(me.len())?;
