@@ -39,6 +39,8 @@
 //! - [`shares`] is for a [`ClusterPolicy`]: another policy that calls it does not become a component.
 //! - A panic ends the request with an error that shows the panic's message; nothing is committed.
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
+
 extern crate self as gingham_sdk;
 
 mod answer;

@@ -135,7 +135,7 @@ impl Status {
         self.policy = Some(addresses.policy());
         let of_node = addresses.room_of_node()?;
         for (index, room) in addresses.room()?.into_iter().enumerate() {
-            let gingham_engine::ipam::PoolRoom { name, free, resting, leased, reserved, draining } = room;
+            let gingham_engine::ipam::PoolRoom { name, free, cooling: resting, leased, reserved, draining } = room;
             // What a member has no more of it claims.
             if of_node.is_none() && free == 0 && resting == 0 {
                 self.problems.push(format!("no address is left in {name}"));

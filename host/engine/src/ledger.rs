@@ -109,7 +109,6 @@ pub const MOST_RESERVATIONS_OF_KEY: usize = 8;
 /// Questions about one network's state, inside one open transaction.
 ///
 /// Lookups cost O(log n) unless said otherwise. Every method fails with [`StoreError`] only if the store itself does.
-#[allow(clippy::missing_errors_doc)] // Said once, above.
 pub trait LedgerQueries {
     /// The attachment, if it is recorded.
     fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError>;
@@ -253,7 +252,6 @@ impl Cooling {
 ///
 /// Every method fails with [`StoreError`] only if the store itself does, or refuses what cannot be recorded; the ledger
 /// is then only good for dropping.
-#[allow(clippy::missing_errors_doc)] // Said once, above.
 pub trait Ledger: LedgerQueries {
     /// Frees addresses that were freed at or before `before`: at most `most` of them, the oldest first. Returns how many.
     fn end_cooldowns(&mut self, before: u64, most: usize) -> Result<usize, StoreError>;

@@ -29,7 +29,7 @@ pub struct Allotment {
 
 impl Allotment {
     /// What a policy granted.
-    pub fn of(granted: Granted) -> Self {
+    pub fn of(granted: IpamResult) -> Self {
         let answer = granted.answer;
         let ip = |assigned: attachment::Assigned| IpConfig {
             interface: None,

@@ -33,6 +33,8 @@
 //!
 //! Fields under `#[serde(flatten)]` and in untagged or internally tagged enums are matched by `serde` itself, exactly.
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
+
 mod deserializer;
 mod document;
 mod error;

@@ -60,6 +60,8 @@
 //! default cooldown holds: a freed address rests for 120 s, so [`Network::advance`] the time before it is to come back,
 //! or set `"cooldown": "0"`.
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
+
 mod attachment;
 mod cluster;
 mod crate_under_test;

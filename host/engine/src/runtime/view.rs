@@ -89,7 +89,6 @@ pub trait PolicyView: LeaseView + ReservationView + StateView {}
 impl<V: LeaseView + ReservationView + StateView> PolicyView for V {}
 
 /// Interface `leases` of the contract, which documents each question.
-#[allow(clippy::missing_errors_doc)] // Each fails with `ViewError`.
 pub trait LeaseView {
     fn next_free(&mut self, within: IpRange, after: Option<IpAddr>) -> Result<Option<IpAddr>, ViewError>;
     fn address_state(&mut self, address: IpAddr) -> Result<AddressState, ViewError>;
@@ -109,7 +108,6 @@ pub trait LeaseView {
 }
 
 /// Interface `reservations`.
-#[allow(clippy::missing_errors_doc)] // Each fails with `ViewError`.
 pub trait ReservationView {
     fn reservations_of(&mut self, key: &str) -> Result<Vec<Reservation>, ViewError>;
     fn reservation(&mut self, address: IpAddr) -> Result<Option<Reservation>, ViewError>;
@@ -118,7 +116,6 @@ pub trait ReservationView {
 }
 
 /// Interface `state`.
-#[allow(clippy::missing_errors_doc)] // Each fails with `ViewError`.
 pub trait StateView {
     fn state_value(&mut self, key: &str) -> Result<Option<Vec<u8>>, ViewError>;
     fn set_state(&mut self, key: &str, value: Vec<u8>) -> Result<Result<(), StateError>, ViewError>;
