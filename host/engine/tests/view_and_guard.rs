@@ -107,7 +107,7 @@ fn the_guard_says_what_was_answered() {
     let cases = [
         ("10.0.0.7/28", "agreed"),
         ("10.0.0.2/28", "it answered 10.0.0.2, which is leased to container holder-0, interface eth0"),
-        ("10.0.0.3/28", "it answered 10.0.0.3, which still rests after its last use (host key `cooldown`)"),
+        ("10.0.0.3/28", "it answered 10.0.0.3, which is still cooling after its last use (`ipam.cooldown`)"),
         ("10.0.0.5/28", "it answered 10.0.0.5, which the configuration's `exclude` forbids"),
         ("10.0.0.0/28", "it answered 10.0.0.0, which is a network, broadcast or gateway address"),
         ("10.0.0.15/28", "it answered 10.0.0.15, which is a network, broadcast or gateway address"),

@@ -166,7 +166,7 @@ fn the_hosts_rules_hold() {
     network.add("b").expect("10.1.0.6/29");
     network.add("c").requested("10.1.0.3").expect_refused("not available");
     network.add("d").expect("10.1.0.5/29");
-    assert!(network.log().iter().any(|line| line.message.contains("of rest instead of")), "{:?}", network.log());
+    assert!(network.log().iter().any(|line| line.message.contains("is in use again after")), "{:?}", network.log());
 }
 
 #[test]

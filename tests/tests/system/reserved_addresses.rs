@@ -43,7 +43,7 @@ fn a_pod_comes_back_to_its_address_while_that_cools_and_a_log_line_says_why() {
     let back = add(&c3, "web-0");
     assert_eq!(address(&back.result()), "10.7.0.2");
     assert!(back.stderr.contains("container c3: reserved for pod shop/web-0"), "{}", back.stderr);
-    assert!(back.stderr.contains("because whoever had it last came back"), "{}", back.stderr);
+    assert!(back.stderr.contains(": its last holder came back"), "{}", back.stderr);
 }
 
 #[test]
