@@ -1,11 +1,12 @@
 //! Who says which block to claim next.
 
-use gingham_engine::address::IpRange;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use gingham_ownership::address::IpRange;
 use gingham_ownership::claim::Chooser;
 use gingham_ownership::grid::Picture;
 use ipnet::IpNet;
-
-use crate::policy::WeaveSplit;
 
 /// A chooser that can be in a process: the same answers to the same questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,13 +52,47 @@ pub fn share(blocks: u128, members: usize, index: usize) -> Option<(u128, u128)>
     (start(index) < start(index + 1)).then_some((start(index), start(index + 1)))
 }
 
+/// A policy's component, which is never unloaded.
+#[derive(Clone, Copy)]
+pub struct Component(pub &'static dyn BlockPolicy);
+
+/// What a component can be asked about blocks.
+pub trait BlockPolicy {
+    /// The block to claim next.
+    ///
+    /// # Errors
+    /// If there is none.
+    fn next_block(&self, picture: &Picture) -> Result<IpNet, Exhausted>;
+
+    /// How many blocks a member's share has.
+    fn share(&self, members: &[String], member: &str) -> u128;
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Component")
+    }
+}
+
+impl PartialEq for Component {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for Component {}
+
+impl Hash for Component {
+    fn hash<H: Hasher>(&self, _state: &mut H) {}
+}
+
 /// Either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnyChooser {
     /// Written for the simulation.
     Native(Native),
-    /// The real component.
-    WeaveSplit(WeaveSplit),
+    /// The real one.
+    Component(Component),
 }
 
 impl Chooser for AnyChooser {
@@ -66,7 +101,7 @@ impl Chooser for AnyChooser {
     fn next_block(&mut self, picture: &Picture) -> Result<IpNet, Exhausted> {
         match self {
             Self::Native(native) => native.next_block(picture),
-            Self::WeaveSplit(policy) => policy.next_block(picture),
+            Self::Component(component) => component.0.next_block(picture),
         }
     }
 }

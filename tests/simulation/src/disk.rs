@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use gingham_engine::address::{IpRange, successor};
-use gingham_engine::attachment::{AttachmentKey, Pod};
-use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
-use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
+use gingham_ownership::address::{IpRange, successor};
 use gingham_ownership::local::LocalState;
+use gingham_ownership::shared_store::Reply;
+
+use crate::chooser::Component;
+use crate::setup::Setup;
 
 /// A node's durable store, as far as tasks and containers need it.
 pub trait Disk {
     /// An empty one.
-    fn new(node: &str, id: &str) -> Self;
+    fn new(node: &str, id: &str, setup: &Setup) -> Self;
     /// The same content on another disk.
     #[must_use]
     fn image(&self) -> Self;
@@ -20,25 +21,31 @@ pub trait Disk {
     fn local(&self, boot: &str) -> LocalState;
     /// Writes what the node knows, at once and as a whole.
     fn put(&mut self, local: &LocalState);
-    /// A container gets the first free address of the ranges; else, of those that rest, the one that rested longest.
+    /// A container gets the first free address of the ranges; else, of those that cool, the one that cooled longest.
     fn add(&mut self, pod: u16, ranges: &[IpRange], rest: Rest) -> Option<IpAddr>;
     /// A container goes.
     fn del(&mut self, pod: u16, now: u64);
-    /// Whether no address of the range is leased or rests.
+    /// Whether no address of the range is leased or cools.
     fn is_idle(&self, range: IpRange, rest: Rest) -> bool;
     /// What a reboot leaves.
     fn reboot(&mut self);
-    /// The clock was set: as the durable store does it when it is opened, what was freed in the future rests from now on.
+    /// The clock was set: as the durable store does it when it is opened, what was freed in the future cools from now on.
     fn clock_set(&mut self, now: u64) {
         let _ = now;
     }
-    /// The engine's ledger, if this disk has one.
-    fn ledger(&self) -> Option<MemoryLedger> {
+    /// The component that chooses blocks for nodes with such a disk, if this program has one.
+    fn component(setup: &Setup) -> Option<Component> {
+        let _ = setup;
+        None
+    }
+    /// A container gets an address that the component chose; `listed` is the whole cluster.
+    fn add_by_component(&mut self, pod: u16, local: &LocalState, listed: &Reply, rest: Rest) -> Option<IpAddr> {
+        let _ = (pod, local, listed, rest);
         None
     }
 }
 
-/// How long addresses rest.
+/// How long addresses cool.
 #[derive(Debug, Clone, Copy)]
 pub struct Rest {
     /// The time by the machine's clock.
@@ -47,130 +54,83 @@ pub struct Rest {
     pub cooldown: u64,
 }
 
-const NETWORK: &str = "net";
-
-/// The engine's ledger, in memory.
-#[derive(Debug)]
-pub struct LedgerDisk {
-    store: MemoryStore,
+/// Leases and cooling addresses as the engine's ledger has them, and the node's state as the bytes that it is kept in.
+#[derive(Debug, Clone)]
+pub struct LeaseDisk {
+    local: Vec<u8>,
+    leases: BTreeMap<u16, IpAddr>,
+    /// Since when.
+    cooling: BTreeMap<IpAddr, u64>,
 }
 
-impl LedgerDisk {
-    fn book(&self) -> MemoryLedger {
-        self.store.ledger(NETWORK)
+impl LeaseDisk {
+    fn has_cooled(freed: u64, rest: Rest) -> bool {
+        freed <= rest.now.saturating_sub(rest.cooldown)
+    }
+
+    fn is_used(&self, address: IpAddr, rest: Rest) -> bool {
+        self.leases.values().any(|leased| *leased == address)
+            || self.cooling.get(&address).is_some_and(|freed| !Self::has_cooled(*freed, rest))
+    }
+
+    fn first_free(&self, range: IpRange, rest: Rest) -> Option<IpAddr> {
+        let mut addresses = std::iter::successors(Some(range.first()), |address| successor(*address))
+            .take_while(|address| range.contains(*address));
+        addresses.find(|address| !self.is_used(*address, rest))
     }
 }
 
-pub(crate) fn key(pod: u16) -> AttachmentKey {
-    AttachmentKey { container_id: pod.to_string(), interface: "eth0".into() }
-}
-
-pub(crate) fn record(addresses: Vec<IpAddr>) -> AttachmentRecord {
-    AttachmentRecord {
-        addresses,
-        since: 0,
-        boot: String::new(),
-        netns: String::new(),
-        pod: Pod::default(),
-        ..AttachmentRecord::default()
-    }
-}
-
-/// A ledger in memory fails only when it is used wrongly.
-pub(crate) fn sound<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => panic!("the ledger in memory: {error}"),
-    }
-}
-
-impl Disk for LedgerDisk {
-    fn new(node: &str, id: &str) -> Self {
-        let mut disk = Self { store: MemoryStore::new() };
-        disk.put(&LocalState::new(node, id));
-        disk
+impl Disk for LeaseDisk {
+    fn new(node: &str, id: &str, _setup: &Setup) -> Self {
+        let local = LocalState::new(node, id).to_bytes();
+        Self { local, leases: BTreeMap::new(), cooling: BTreeMap::new() }
     }
 
     fn image(&self) -> Self {
-        Self { store: self.store.copy() }
+        self.clone()
     }
 
     fn local(&self, boot: &str) -> LocalState {
-        let bytes = sound(self.book().cluster_state()).unwrap_or_default();
-        sound(LocalState::read(&bytes, boot))
+        match LocalState::read(&self.local, boot) {
+            Ok(local) => local,
+            Err(error) => panic!("the node's state: {error}"),
+        }
     }
 
     fn put(&mut self, local: &LocalState) {
-        let mut ledger = self.book();
-        sound(ledger.put_cluster_state(&local.to_bytes()));
-        sound(ledger.commit());
+        self.local = local.to_bytes();
     }
 
     fn add(&mut self, pod: u16, ranges: &[IpRange], rest: Rest) -> Option<IpAddr> {
-        let mut ledger = self.book();
-        sound(ledger.end_cooldowns(rest.now.saturating_sub(rest.cooldown), 256));
-        let free = ranges.iter().find_map(|range| sound(ledger.next_unused(*range)));
-        let address = free.or_else(|| sound(ledger.longest_cooling(ranges)).map(|(address, _)| address))?;
-        sound(ledger.attach(&key(pod), &record(vec![address])));
-        sound(ledger.commit());
+        let is_inside = |address: IpAddr| ranges.iter().any(|range| range.contains(address));
+        let cooling =
+            || self.cooling.iter().filter(|(address, _)| is_inside(**address)).min_by_key(|(_, freed)| **freed);
+        let free = ranges.iter().find_map(|range| self.first_free(*range, rest));
+        let address = free.or_else(|| cooling().map(|(address, _)| *address))?;
+        // Only an ADD that is committed ends the cooling of others, too.
+        self.cooling.retain(|_, freed| !Self::has_cooled(*freed, rest));
+        self.cooling.remove(&address);
+        assert!(self.leases.insert(pod, address).is_none(), "container {pod} has an address already");
         Some(address)
     }
 
     fn del(&mut self, pod: u16, now: u64) {
-        let mut ledger = self.book();
-        sound(ledger.detach(&key(pod), now));
-        sound(ledger.commit());
+        self.cooling.extend(self.leases.remove(&pod).map(|address| (address, now)));
     }
 
     fn is_idle(&self, range: IpRange, rest: Rest) -> bool {
-        let mut ledger = self.book();
-        sound(ledger.end_cooldowns(rest.now.saturating_sub(rest.cooldown), usize::MAX));
-        sound(ledger.next_used_run(range.first())).is_none_or(|run| run.first() > range.last())
-    }
-
-    fn ledger(&self) -> Option<MemoryLedger> {
-        Some(self.book())
+        let mut cooling = self.cooling.range(range.first()..=range.last());
+        !self.leases.values().any(|leased| range.contains(*leased))
+            && cooling.all(|(_, freed)| Self::has_cooled(*freed, rest))
     }
 
     fn clock_set(&mut self, now: u64) {
-        let mut ledger = self.book();
-        for (address, freed) in resting(&self.book()) {
-            if freed > now {
-                sound(ledger.attach(&key(u16::MAX), &record(vec![address])));
-                sound(ledger.detach(&key(u16::MAX), now));
-            }
-        }
-        sound(ledger.commit());
+        self.cooling.values_mut().for_each(|freed| *freed = now.min(*freed));
     }
 
-    /// As the durable store does it: resting addresses and the knowledge of the cluster stay, leases go.
     fn reboot(&mut self) {
-        let old = self.book();
-        let fresh = MemoryStore::new();
-        let mut ledger = fresh.ledger(NETWORK);
-        for (address, freed) in resting(&old) {
-            sound(ledger.attach(&key(0), &record(vec![address])));
-            sound(ledger.detach(&key(0), freed));
-        }
-        sound(ledger.put_cluster_state(&sound(old.cluster_state()).unwrap_or_default()));
-        sound(ledger.commit());
-        self.store = fresh;
+        self.leases.clear();
     }
-}
-
-/// The addresses that rest, and since when.
-fn resting(ledger: &MemoryLedger) -> Vec<(IpAddr, u64)> {
-    let mut resting = Vec::new();
-    let mut from = Some(IpAddr::from([0, 0, 0, 0]));
-    while let Some(run) = from.and_then(|from| sound(ledger.next_used_run(from))) {
-        let mut address = Some(run.first());
-        while let Some(used) = address.filter(|address| run.contains(*address)) {
-            resting.extend(sound(ledger.cooling_since(used)).map(|freed| (used, freed)));
-            address = successor(used);
-        }
-        from = successor(run.last());
-    }
-    resting
 }
 
 /// The least that does: for the model check, which compares and copies millions of them.
@@ -181,7 +141,7 @@ pub struct PlainDisk {
 }
 
 impl Disk for PlainDisk {
-    fn new(node: &str, id: &str) -> Self {
+    fn new(node: &str, id: &str, _setup: &Setup) -> Self {
         Self { local: LocalState::new(node, id), leases: BTreeMap::new() }
     }
 

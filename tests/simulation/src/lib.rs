@@ -1,4 +1,4 @@
-//! Whole clusters in one thread: the engine's own tasks on every node, a store that loses, delays, repeats and reorders,
+//! Whole clusters in one thread: the tasks of ownership on every node, a store that loses, delays, repeats and reorders,
 //! machines that die, come back, or start from an old image of their disk. After every step it is checked that nothing is
 //! wrong; `docs/simulation.md` says what that means.
 //!
@@ -8,12 +8,12 @@
 //! - [`model`]: every possible order of things in a very small cluster.
 
 pub mod chooser;
+pub mod command;
 pub mod decision;
 pub mod disk;
 pub mod driver;
 pub mod machine;
 pub mod model;
-pub mod policy;
 pub mod process;
 pub mod random;
 pub mod report;

@@ -46,7 +46,7 @@ impl<D: Disk> Machine<D> {
     /// A machine that was never in a cluster.
     pub fn new(number: usize, setup: &Setup) -> Self {
         let node = setup.nodes[number].clone();
-        let disk = D::new(&node, &format!("disk-{number}"));
+        let disk = D::new(&node, &format!("disk-{number}"), setup);
         let address = Ipv4Addr::from(0xc000_0200 + u32::try_from(number).unwrap_or(0)).into();
         let mut machine = Self {
             local: disk.local(""),

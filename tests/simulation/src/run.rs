@@ -3,10 +3,10 @@
 use gingham_ownership::rules::{Rule, Rules};
 use serde::{Deserialize, Serialize};
 
+use crate::chooser::Component;
 use crate::decision::Decision;
-use crate::disk::LedgerDisk;
+use crate::disk::Disk;
 use crate::driver::Driver;
-use crate::policy::WeaveSplit;
 use crate::report::Counts;
 use crate::setup::Setup;
 use crate::truth::Violation;
@@ -61,12 +61,20 @@ pub fn rule(name: &str) -> Option<Rule> {
     Rule::ALL.into_iter().find(|rule| format!("{rule:?}") == name)
 }
 
+/// The component of a program that has one.
+///
+/// # Panics
+/// If it has none.
+pub fn component<D: Disk>(setup: &Setup) -> Component {
+    D::component(setup).unwrap_or_else(|| panic!("no component in this program: run gingham-simulation-with-engine"))
+}
+
 impl Case {
     /// The cluster at its beginning.
     ///
     /// # Panics
-    /// If the rule has another name than R1 to R8.
-    pub fn world(&self) -> World<LedgerDisk> {
+    /// If the rule has another name than R1 to R8, or this program lacks the component that the case wants.
+    pub fn world<D: Disk>(&self) -> World<D> {
         let rules = match &self.without {
             None => Rules::default(),
             Some(name) => {
@@ -81,8 +89,8 @@ impl Case {
             setup.nodes.push(setup.nodes[0].clone());
         }
         if self.weave_split {
-            setup.policy_allocates = true;
-            setup.policy = Some(WeaveSplit::load(setup.grid, setup.cooldown));
+            setup.component_allocates = true;
+            setup.component = Some(component::<D>(&setup));
         }
         World::new(setup)
     }
@@ -91,7 +99,7 @@ impl Case {
     ///
     /// # Errors
     /// The case with all its decisions, and what is wrong.
-    pub fn run(&self, seed: u64, steps: u64) -> Result<World<LedgerDisk>, Box<Failure>> {
+    pub fn run<D: Disk>(&self, seed: u64, steps: u64) -> Result<World<D>, Box<Failure>> {
         let mut world = self.world();
         let mut driver = Driver::new(seed, self.pods);
         let mut decisions = Vec::new();
@@ -110,7 +118,7 @@ impl Case {
     ///
     /// # Errors
     /// What is wrong, and the case without the decisions that come after.
-    pub fn replay(&self) -> Result<World<LedgerDisk>, Box<Failure>> {
+    pub fn replay<D: Disk>(&self) -> Result<World<D>, Box<Failure>> {
         let mut world = self.world();
         for (number, decision) in self.decisions.iter().enumerate() {
             if let Err(violation) = world.apply(*decision) {
@@ -138,7 +146,7 @@ impl Failure {
     /// The same failure in fewer steps: leaves decisions out as long as something is still wrong at the end. At most so
     /// many replays.
     #[must_use]
-    pub fn shrink(mut self, replays: usize) -> Self {
+    pub fn shrink<D: Disk>(mut self, replays: usize) -> Self {
         let mut left = replays;
         let mut chunk = self.case.decisions.len().div_ceil(2);
         while chunk > 0 && left > 0 {
@@ -149,7 +157,7 @@ impl Failure {
                 let mut shorter = self.case.clone();
                 let end = (at + chunk).min(shorter.decisions.len());
                 shorter.decisions.drain(at..end);
-                match shorter.replay() {
+                match shorter.replay::<D>() {
                     Err(failure) => {
                         self = *failure;
                         shrunk = true;

@@ -8,11 +8,11 @@ use ipnet::IpNet;
 
 use crate::chooser::share;
 use crate::decision::{Decision, What};
-use crate::disk::LedgerDisk;
-use crate::policy::WeaveSplit;
+use crate::disk::Disk;
 use crate::process::Leg;
 use crate::random::Random;
 use crate::report::{Counts, ratio};
+use crate::run::component;
 use crate::setup::Setup;
 use crate::truth::Violation;
 use crate::world::World;
@@ -64,12 +64,12 @@ impl Scale {
     ///
     /// # Errors
     /// What must never be, and is.
-    pub fn run(&self) -> Result<Figures, Violation> {
+    pub fn run<D: Disk>(&self) -> Result<Figures, Violation> {
         let mut setup = Setup::new(self.nodes, self.blocks, self.bits, Rules::default());
         setup.processes = 1;
-        setup.policy = self.weave_split.then(|| WeaveSplit::load(setup.grid, setup.cooldown));
-        let (grid, policy) = (setup.grid, setup.policy);
-        let mut run = Run { world: World::new(setup), random: Random::from_seed(self.seed) };
+        setup.component = self.weave_split.then(|| component::<D>(&setup));
+        let (grid, component) = (setup.grid, setup.component);
+        let mut run = Run { world: World::<D>::new(setup), random: Random::from_seed(self.seed) };
         run.until_all_have(0)?;
         let joined = run.world.counts;
         run.until_all_have(self.pods)?;
@@ -79,8 +79,8 @@ impl Scale {
         let steady = run.world.counts;
         let mut names: Vec<String> = run.world.machines.iter().map(|machine| machine.node.clone()).collect();
         names.sort_unstable();
-        let share_of = |node: &String| match policy {
-            Some(policy) => policy.share(&names, node),
+        let share_of = |node: &String| match component {
+            Some(component) => component.0.share(&names, node),
             None => names
                 .binary_search(node)
                 .ok()
@@ -109,12 +109,12 @@ fn extremes<T: Ord + Copy + Default>(numbers: &[T]) -> (T, T) {
     (least.copied().unwrap_or_default(), most.copied().unwrap_or_default())
 }
 
-struct Run {
-    world: World<LedgerDisk>,
+struct Run<D> {
+    world: World<D>,
     random: Random,
 }
 
-impl Run {
+impl<D: Disk> Run<D> {
     /// All nodes that run are members and have so many containers; everything they do takes turns at random.
     fn until_all_have(&mut self, pods: u16) -> Result<(), Violation> {
         let mut busy: Vec<usize> = (0..self.world.machines.len()).filter(|m| self.world.machines[*m].is_on).collect();
@@ -161,7 +161,7 @@ impl Run {
     /// The last nodes die, and the first one takes them over. Blocks of the dead before and after.
     fn bury(&mut self, dead: usize) -> Result<(u128, u128), Violation> {
         let all = self.world.machines.len();
-        let of_the_dead = |world: &World<LedgerDisk>| {
+        let of_the_dead = |world: &World<D>| {
             let live = world.truth.owners.keys().filter_map(|block| world.truth.owner(*block));
             let is_dead = |name: &str| world.machines[all - dead..].iter().any(|machine| machine.node == name);
             live.filter(|(owner, _)| is_dead(owner)).count() as u128
@@ -190,7 +190,7 @@ impl Run {
             let index = grid.index(block);
             !own.zip(index).is_some_and(|((from, to), index)| (from..to).contains(&index))
         };
-        let of = |machine: &crate::machine::Machine<LedgerDisk>| {
+        let of = |machine: &crate::machine::Machine<D>| {
             machine.local.held().filter(|block| is_borrowed(&machine.node, *block)).count()
         };
         self.world.machines.iter().map(of).sum()

@@ -3,8 +3,7 @@
 use gingham_ownership::grid::Grid;
 use gingham_ownership::rules::Rules;
 
-use crate::chooser::Native;
-use crate::policy::WeaveSplit;
+use crate::chooser::{Component, Native};
 
 /// A cluster.
 #[derive(Debug, Clone)]
@@ -20,9 +19,9 @@ pub struct Setup {
     /// Who proposes blocks.
     pub chooser: Native,
     /// Who proposes blocks in the place of `chooser`: the real component.
-    pub policy: Option<WeaveSplit>,
-    /// Whether the component chooses the addresses, too. It is shown the whole cluster for each.
-    pub policy_allocates: bool,
+    pub component: Option<Component>,
+    /// Whether the component chooses the addresses, too. It sees the whole cluster for each.
+    pub component_allocates: bool,
     /// The rules that hold.
     pub rules: Rules,
     /// Whether only an address that is in use twice counts as a violation.
@@ -45,8 +44,8 @@ impl Setup {
             processes: 3,
             cooldown: 120_000,
             chooser: Native::OwnShareFirst,
-            policy: None,
-            policy_allocates: false,
+            component: None,
+            component_allocates: false,
             rules,
             damage_only: false,
         }

@@ -5,7 +5,7 @@ mod tasks;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-use gingham_engine::address::{IpRange, predecessor, successor};
+use gingham_ownership::address::{IpRange, predecessor, successor};
 use gingham_ownership::local::Standing;
 use gingham_ownership::record::Key;
 use gingham_ownership::records::Records;
@@ -177,12 +177,11 @@ impl<D: Disk> World<D> {
         };
         let rested: Vec<IpRange> = machine.local.held_rested(rest.now).filter_map(inner).collect();
         let all: Vec<IpRange> = machine.local.held().filter_map(inner).collect();
-        let address = match (self.setup.policy, machine.disk.ledger()) {
-            (Some(policy), Some(ledger)) if self.setup.policy_allocates => {
-                let picture = self.records.carry_out(&Call::List { prefix: String::new() });
-                policy.allocate(&ledger, pod, &machine.local, &picture, rest)
-            }
-            _ => machine.disk.add(pod, &rested, rest).or_else(|| machine.disk.add(pod, &all, rest)),
+        let address = if self.setup.component_allocates {
+            let listed = self.records.carry_out(&Call::List { prefix: String::new() });
+            machine.disk.add_by_component(pod, &machine.local, &listed, rest)
+        } else {
+            machine.disk.add(pod, &rested, rest).or_else(|| machine.disk.add(pod, &all, rest))
         };
         match address {
             None => self.counts.adds_without_room += 1,

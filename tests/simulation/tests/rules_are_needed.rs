@@ -1,5 +1,6 @@
 //! Each rule switched off in turn: the simulation finds an address in use on two nodes, and so does its replay file.
 
+use gingham_simulation::disk::LeaseDisk;
 use gingham_simulation::run::{Case, Failure};
 
 /// Steps of all seeds together within which a rule that is off is noticed.
@@ -10,7 +11,8 @@ const STEPS: u64 = 20_000;
 fn find(rule: &str) -> Option<Box<Failure>> {
     let without = Some(rule.to_owned());
     let case = Case { nodes: 2, blocks: 1, bits: 3, pods: 2, without, damage_only: true, ..Case::default() };
-    let found = (0..BOUND / STEPS).find_map(|seed| case.run(seed, STEPS).err().map(|failure| (seed, failure)));
+    let found =
+        (0..BOUND / STEPS).find_map(|seed| case.run::<LeaseDisk>(seed, STEPS).err().map(|failure| (seed, failure)));
     let (seed, failure) = found?;
     println!("{rule}: seed {seed}, after {} steps: {}", seed * STEPS + failure.counts.steps, failure.violation.what);
     Some(failure)
@@ -25,7 +27,7 @@ fn without_any_of_the_rules_an_address_is_used_twice() {
         assert_eq!(without.as_deref(), Some(rule));
         with_all.without = None;
         with_all.damage_only = false;
-        assert!(with_all.replay().is_ok(), "{rule}: with the rule the same decisions do no harm");
+        assert!(with_all.replay::<LeaseDisk>().is_ok(), "{rule}: with the rule the same decisions do no harm");
     }
 }
 
@@ -33,7 +35,7 @@ fn without_any_of_the_rules_an_address_is_used_twice() {
 fn a_failure_shrinks_to_a_replay_file_that_still_fails() {
     let Some(failure) = find("R3") else { panic!("R3 is off, and nothing is noticed") };
     let long = failure.case.decisions.len();
-    let short = failure.shrink(5_000);
+    let short = failure.shrink::<LeaseDisk>(5_000);
     assert!(short.case.decisions.len() < long && short.case.decisions.len() < 60, "{}", short.case.decisions.len());
     assert!(short.violation.is_damage);
     let file = serde_json::to_vec(&short.case).unwrap_or_default();
@@ -42,11 +44,11 @@ fn a_failure_shrinks_to_a_replay_file_that_still_fails() {
         Err(error) => panic!("the replay file: {error}"),
     };
     assert_eq!(again, short.case);
-    let Err(replayed) = again.replay() else { panic!("the replay file does not fail") };
+    let Err(replayed) = again.replay::<LeaseDisk>() else { panic!("the replay file does not fail") };
     assert_eq!(replayed.violation, short.violation);
     for left_out in 0..again.decisions.len() {
         let mut shorter = again.clone();
         shorter.decisions.remove(left_out);
-        assert!(shorter.replay().is_ok(), "decision {left_out} could have been left out");
+        assert!(shorter.replay::<LeaseDisk>().is_ok(), "decision {left_out} could have been left out");
     }
 }

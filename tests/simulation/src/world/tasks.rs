@@ -29,7 +29,7 @@ impl<D: Disk> World<D> {
             What::Join => Running::Join(Join::new(machine.identity(), vec![self.setup.grid], "simulated").under(rules)),
             What::Claim => {
                 let native = AnyChooser::Native(self.setup.chooser);
-                let chooser = self.setup.policy.map_or(native, AnyChooser::WeaveSplit);
+                let chooser = self.setup.component.map_or(native, AnyChooser::Component);
                 Running::Claim(Claim::new(chooser, 0, cooldown).under(rules))
             }
             What::Release => {

@@ -1,11 +1,12 @@
 //! A thousand nodes, Weave's range in blocks of 256 addresses, and the real component: equal, cheap, little stranded.
 
 use gingham_simulation::scale::Scale;
+use gingham_simulation_with_engine::ledger_disk::LedgerDisk;
 
 #[test]
 fn a_thousand_nodes_join_at_once_fill_up_and_some_die() {
     let scale = Scale { nodes: 1000, blocks: 4096, bits: 8, pods: 30, dead: 10, weave_split: true, seed: 1 };
-    let figures = match scale.run() {
+    let figures = match scale.run::<LedgerDisk>() {
         Ok(figures) => figures,
         Err(violation) => panic!("{}", violation.what),
     };

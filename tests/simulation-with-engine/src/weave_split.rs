@@ -1,6 +1,8 @@
 //! The real component, with a simulated cluster's range.
 
-use std::hash::{Hash, Hasher};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -17,13 +19,11 @@ use gingham_ownership::cluster::Cluster;
 use gingham_ownership::grid::{Grid, Picture};
 use gingham_ownership::local::LocalState;
 use gingham_ownership::shared_store::Reply;
+use gingham_simulation::chooser::{BlockPolicy, Exhausted};
+use gingham_simulation::disk::Rest;
 use ipnet::IpNet;
 
-use crate::chooser::Exhausted;
-use crate::disk::{Rest, key, record, sound};
-
-/// Machine code that lies in the program is registered once for a process.
-static LOADED: OnceLock<Policy> = OnceLock::new();
+use crate::ledger_disk::{key, record, sound};
 
 /// `weave-split` with one configuration.
 #[derive(Clone, Copy)]
@@ -33,13 +33,26 @@ pub struct WeaveSplit {
     blocks: &'static ClusterPolicy<'static, MemoryLedger>,
 }
 
+/// Machine code that lies in the program is registered once for a process.
+static POLICY: OnceLock<Policy> = OnceLock::new();
+
+thread_local! {
+    /// Every disk of a cluster asks for it, and a shrinking failure makes thousands of clusters.
+    static CONFIGURED: RefCell<HashMap<(Grid, u64), &'static WeaveSplit>> = RefCell::default();
+}
+
 impl WeaveSplit {
     /// The policy with a grid as its range. It is never unloaded.
     ///
     /// # Panics
     /// If the component does not load or refuses the range: it is part of this program.
-    pub fn load(grid: Grid, cooldown: u64) -> Self {
-        let policy = LOADED.get_or_init(|| {
+    pub fn configured(grid: Grid, cooldown: u64) -> &'static Self {
+        let configure = || &*Box::leak(Box::new(Self::load(grid, cooldown)));
+        CONFIGURED.with_borrow_mut(|configured| *configured.entry((grid, cooldown)).or_insert_with(configure))
+    }
+
+    fn load(grid: Grid, cooldown: u64) -> Self {
+        let policy = POLICY.get_or_init(|| {
             let Some(built_in) = gingham_builtin::find("weave-split") else { panic!("weave-split is not built in") };
             sound(built_in.load(&sound(Runtime::new())))
         });
@@ -55,24 +68,6 @@ impl WeaveSplit {
         }));
         let blocks = sound(ClusterPolicy::new(policy, settings, &context("simulation"), &mut Vec::new()));
         Self { policy, settings, blocks: Box::leak(Box::new(blocks)) }
-    }
-
-    /// The block to claim next.
-    pub(crate) fn next_block(self, picture: &Picture) -> Result<IpNet, Exhausted> {
-        match self.blocks.next_block(0, &Arc::new(picture.clone()), &mut Vec::new()) {
-            Ok(proposal) => Ok(proposal.block),
-            Err(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }) => Err(Exhausted),
-            Err(error) => panic!("weave-split: {error}"),
-        }
-    }
-
-    /// How many blocks a member's share has.
-    ///
-    /// # Panics
-    /// If the policy refuses.
-    pub fn share(self, members: &[String], member: &str) -> u128 {
-        let share = sound(self.blocks.share(members, member, &mut Vec::new()));
-        share.iter().map(IpRange::len).sum::<u128>() / self.blocks.grids()[0].block_size()
     }
 
     /// An address for a container, the whole way through the engine: policy, guard, ledger.
@@ -126,20 +121,23 @@ fn request(pod: u16, rest: Rest) -> Request {
     }
 }
 
-impl std::fmt::Debug for WeaveSplit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl BlockPolicy for WeaveSplit {
+    fn next_block(&self, picture: &Picture) -> Result<IpNet, Exhausted> {
+        match self.blocks.next_block(0, &Arc::new(picture.clone()), &mut Vec::new()) {
+            Ok(proposal) => Ok(proposal.block),
+            Err(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }) => Err(Exhausted),
+            Err(error) => panic!("weave-split: {error}"),
+        }
+    }
+
+    fn share(&self, members: &[String], member: &str) -> u128 {
+        let share = sound(self.blocks.share(members, member, &mut Vec::new()));
+        share.iter().map(IpRange::len).sum::<u128>() / self.blocks.grids()[0].block_size()
+    }
+}
+
+impl fmt::Debug for WeaveSplit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WeaveSplit")
     }
-}
-
-impl PartialEq for WeaveSplit {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.blocks, other.blocks)
-    }
-}
-
-impl Eq for WeaveSplit {}
-
-impl Hash for WeaveSplit {
-    fn hash<H: Hasher>(&self, _state: &mut H) {}
 }
