@@ -51,19 +51,14 @@ impl Cluster<'_> {
     ) -> Result<(), Fault> {
         let StoreSettings::Local { members } = &self.keys.store else { return Ok(()) };
         self.require_listed(members)?;
-        let is_used = ledger.attachment_count()? > 0 || has_resting(policy, ledger)?;
+        let share = policy.share(members, &self.node, log)?;
         match self.kept(ledger)? {
-            Kept::Fixed(known) if is_used => self.require_same_shares(&known, policy, members, log)?,
-            Kept::Nothing if is_used => {
-                return Err(settings(
-                    "cluster.members",
-                    "this node has handed out addresses of the whole range; end the containers first, or use a network \
-                     of another name",
-                ));
-            }
-            Kept::Shared(_) | Kept::Nothing | Kept::Fixed(_) => {}
+            Kept::Fixed(known) if is_used(policy, ledger)? => self.require_same_shares(&known, policy, members, log)?,
+            // A store that was rebuilt has the leases of before, and no word of the list that they were made with.
+            Kept::Nothing => require_within(&share, policy, ledger)?,
+            Kept::Shared(_) | Kept::Fixed(_) => {}
         }
-        let share = policy.share(members, &self.node, log)?.iter().map(ToString::to_string).collect();
+        let share = share.iter().map(ToString::to_string).collect();
         let fixed =
             FixedState { node: self.node.clone(), fixed_members: members.clone(), config: self.config_digest(), share };
         Self::keep_fixed(ledger, &fixed)
@@ -115,11 +110,33 @@ impl Cluster<'_> {
     }
 }
 
-fn has_resting<L: LedgerQueries>(policy: &Policy<'_>, ledger: &L) -> Result<bool, Fault> {
+fn is_used<L: LedgerQueries>(policy: &Policy<'_>, ledger: &L) -> Result<bool, Fault> {
+    if ledger.attachment_count()? > 0 {
+        return Ok(true);
+    }
     for part in policy.pools().iter().flat_map(|pool| &pool.ranges) {
         if ledger.cooling_count(part.range)? > 0 {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// No other member hands out an address of this node's share. What is used here must lie in it.
+fn require_within<L: LedgerQueries>(share: &[IpRange], policy: &Policy<'_>, ledger: &L) -> Result<(), Fault> {
+    let share = RangeSet::new(share.to_vec());
+    for range in policy.pools().iter().flat_map(|pool| &pool.ranges).flat_map(|part| share.without(part.range)) {
+        let used = ledger.next_used_run(range.first())?.filter(|run| run.first() <= range.last());
+        if let Some(used) = used {
+            let address = used.first().max(range.first());
+            return Err(settings(
+                "cluster.members",
+                format!(
+                    "cannot use this list: address {address} is used on this node, and the list gives it to another \
+                     member; end its container and wait for the cooldown, or use a network of another name"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use gingham_tests::cni::{Cni, address};
 use gingham_tests::ctl::ctl;
 use gingham_tests::kernel;
-use gingham_tests::networks::{addresses_only, bridged, bridged_with};
+use gingham_tests::networks::{addresses_only, bridged, bridged_with, with};
 use gingham_tests::node::{Container, DATA, Node};
 use serde_json::{Value, json};
 
@@ -186,6 +186,35 @@ fn leases_are_rebuilt_from_running_containers() {
     Cni::del(&network, &by_link).run().succeeds();
     assert!(!kernel::leases("mynet").iter().any(|lease| lease.contains("by-link")));
     assert!(recover(&["--yes"]).done().contains("is sound; nothing was changed"));
+}
+
+#[test]
+fn a_member_of_a_fixed_list_serves_again_from_its_own_share() {
+    let member = |members: &[&str]| {
+        let cluster = json!({"store": "local", "members": members, "node": "b"});
+        let range = json!({"subnet": null, "policy": "weave-split", "range": "10.40.0.0/22", "blockSize": 26});
+        let network = with(bridged_with(json!({"ipMasq": true})), json!({"ipam": range}));
+        with(network, json!({"ipam": {"cluster": cluster}}))
+    };
+    let network = member(&["a", "b"]);
+    let node = Node::new();
+    configured(&[&network]);
+    let [gone, stays, also] = ["gone", "stays", "also"].map(|name| node.container(name));
+    let _programs = [&stays, &also].map(Program::in_container);
+    let given = [&gone, &stays, &also].map(|container| address(&Cni::add(&network, container).run().result()));
+    assert_eq!(given, ["10.40.2.1", "10.40.2.2", "10.40.2.3"]);
+    fs::write(store(), "").unwrap();
+    Cni::del(&network, &gone).run().succeeds();
+    recover(&["--yes"]).done();
+    // In this list the node's share is another one: there the containers' addresses are a neighbour's.
+    configured(&[&member(&["a", "b", "c", "d"])]);
+    let fault = Cni::add(&member(&["a", "b", "c", "d"]), &node.container("moved")).run().fault();
+    assert!(fault.code == 7 && fault.msg.contains("10.40.2.2"), "{fault:?}");
+    let result = Cni::add(&network, &node.container("new")).run().result();
+    assert_eq!((address(&result).as_str(), &result["ips"][0]["gateway"]), ("10.40.2.1", &json!("10.40.2.0")));
+    assert_eq!(kernel::addresses("cni0"), ["10.40.2.0/22"]);
+    let leases = ["also eth0 10.40.2.3", "new eth0 10.40.2.1", "node/b cni0 10.40.2.0", "stays eth0 10.40.2.2"];
+    assert_eq!(kernel::leases("mynet"), leases);
 }
 
 #[test]

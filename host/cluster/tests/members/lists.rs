@@ -58,3 +58,21 @@ fn a_node_that_is_not_listed_is_refused() {
     let fault = node.claimed().unwrap_err();
     assert!(fault.to_string().starts_with("ipam.cluster.members: \"c\""), "{fault}");
 }
+
+/// A lease store that was rebuilt, or was used without a list.
+#[test]
+fn addresses_from_before_the_list_must_lie_in_the_own_share() {
+    let site = Site::new();
+    let node = site.node_with("b", Some(list(&["a", "b"])), &json!({}));
+    node.lease("c1", "10.32.2.7");
+    settle(&node).unwrap();
+    let node = site.node_with("c", Some(list(&["b", "c"])), &json!({}));
+    node.lease("c1", "10.32.2.7");
+    node.lease("c2", "10.32.0.9");
+    node.end("c2");
+    let fault = settle(&node).unwrap_err();
+    assert!(fault.to_string().starts_with("ipam.cluster.members: cannot use this list: address 10.32.0.9 "), "{fault}");
+    node.forget_rests();
+    settle(&node).unwrap();
+    assert_eq!(node.ranges(), ["10.32.2.0-10.32.3.255"]);
+}
