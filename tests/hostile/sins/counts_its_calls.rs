@@ -12,7 +12,7 @@ impl Sinner for CountsItsCalls {
 
     fn allocate(_config: &str, _request: &Request) -> Result<Answer, Refusal> {
         log::log(log::Level::Info, "allocate");
-        Err(Refusal::Exhausted("as always".to_owned()))
+        Err(Refusal::exhausted("as always"))
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::engine::Network;
 use crate::sin::sin;
 
-/// A component with these parts, which exports functions of the right names.
+/// A component with these parts, which exports an allocator with functions of the right names.
 fn component(parts: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
@@ -18,8 +18,8 @@ fn component(parts: &str) -> Vec<u8> {
             (core module $policy (func (export "f")))
             (core instance $i (instantiate $policy))
             (func $f (canon lift (core func $i "f")))
-            (export "check-config" (func $f))
-            (export "allocate" (func $f)))"#
+            (instance $allocator (export "check-config" (func $f)) (export "allocate" (func $f)))
+            (export "gingham:ipam/allocator@0.2.0" (instance $allocator)))"#
     );
     wat::parse_str(text).unwrap()
 }
@@ -176,14 +176,26 @@ fn handles_are_counted() {
 #[test]
 fn a_host_call_costs_what_it_carries() {
     let calls = [
-        "argument",
-        "annotation",
-        "memory.get",
-        "memory.set key",
-        "memory.set value",
-        "memory.delete",
-        "memory.keys prefix",
-        "memory.keys after",
+        "cni-arg",
+        "args-label",
+        "pod-label",
+        "pod-annotation",
+        "namespace-label",
+        "namespace-annotation",
+        "state.get",
+        "state.set key",
+        "state.set value",
+        "state.delete",
+        "state.keys prefix",
+        "state.keys after",
+        "reservations.find",
+        "reservations.reserve",
+        "reservations.end",
+        "leases.of-namespace",
+        "leases.count-of-namespace",
+        "set-reason",
+        "refusal",
+        "problem",
         "log",
         "pool",
         "set-dns",
@@ -198,7 +210,7 @@ fn a_host_call_costs_what_it_carries() {
 
 #[test]
 fn carries_megabytes() {
-    sin("carries_megabytes").with(json!({"call": "argument"})).fails("carries_megabytes", 101);
+    sin("carries_megabytes").with(json!({"call": "cni-arg"})).fails("carries_megabytes", 101);
 }
 
 /// What a policy may cost while the store is locked is what two calls may cost: the rest happens before.
