@@ -11,7 +11,7 @@ use gingham_net::link::{self, BridgePort, Change, Link, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair};
-use gingham_net::{bridge, masquerade, route, spoofing};
+use gingham_net::{bridge, mac_filter, masquerade, route};
 
 use crate::node::{Container, DATA};
 
@@ -58,7 +58,7 @@ pub fn masqueraded(network: &str) -> Vec<String> {
 
 /// The bridge ports of a network that are guarded against spoofed hardware addresses.
 pub fn guarded(network: &str) -> Vec<String> {
-    spoofing::ports(&mut spoofing::open(network).unwrap(), network).unwrap()
+    mac_filter::ports(&mut mac_filter::open(network).unwrap(), network).unwrap()
 }
 
 /// The leases of a network, in the default data directory: "c1 eth0 10.0.0.2".

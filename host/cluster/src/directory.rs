@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gingham_net::short_name;
+use gingham_net::truncate_name;
 use gingham_ownership::shared_store::{Call, Record, Reply, SharedStore, StoreFault, Version};
 use gingham_untrusted::file;
 use rustix::fs::{FlockOperation, flock};
@@ -50,7 +50,7 @@ impl Directory {
         };
         let _lock = self.lock(deadline)?;
         // A file's name has room for 255 bytes, as has a network's.
-        let path = self.path.join(format!("{}.json", short_name(&self.network, 250).replace('/', "~")));
+        let path = self.path.join(format!("{}.json", truncate_name(&self.network, 250).replace('/', "~")));
         let mut records = match file::read(&path, LARGEST).map_err(io::Error::from) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| fault(error.into()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Records::default(),

@@ -1,7 +1,7 @@
 //! The ways to the other nodes, as the kernel is to have them.
 
 use gingham_engine::settings::cluster::Routing;
-use gingham_net::reach::{self, Mode, Wanted, device_mac};
+use gingham_net::node_routes::{self, Mode, Wanted, device_mac};
 use gingham_ownership::cluster::Cluster as Records;
 use ipnet::IpNet;
 
@@ -15,12 +15,12 @@ impl Cluster<'_> {
     pub fn mode(&self) -> Result<Option<Mode>, Fault> {
         match self.settings.routing {
             Routing::None => Ok(None),
-            Routing::Direct => Ok(Some(Mode::Route)),
+            Routing::Direct => Ok(Some(Mode::Direct)),
             Routing::Vxlan => {
                 let local = machine::node_address(&self.keys, Routing::Vxlan)?;
                 Ok(local.map(|local| {
-                    let id = self.keys.vxlan.id.unwrap_or_else(|| reach::network_identifier(self.network));
-                    Mode::Vxlan(reach::Vxlan {
+                    let id = self.keys.vxlan.id.unwrap_or_else(|| node_routes::network_identifier(self.network));
+                    Mode::Vxlan(node_routes::Vxlan {
                         id,
                         port: self.keys.vxlan.port,
                         local,
@@ -43,7 +43,7 @@ impl Cluster<'_> {
     /// [`Fault::Settings`] if this node's own address is not known.
     pub fn wanted(&self, records: &Records, bridge: &str, ranges: Vec<IpNet>) -> Result<Option<Wanted>, Fault> {
         let Some(mode) = self.mode()? else { return Ok(None) };
-        let peers = peers(records, &self.node).into_iter().map(|peer| reach::Peer {
+        let peers = peers(records, &self.node).into_iter().map(|peer| node_routes::Peer {
             name: peer.name,
             addresses: peer.address.into_iter().collect(),
             vxlan_mac: peer.mac.and_then(|mac| mac.parse().ok()),

@@ -16,7 +16,7 @@ use gingham_engine::ipam::IpamError;
 use gingham_engine::store::StoreError;
 use gingham_net::NetError;
 use gingham_net::netlink::NetlinkError;
-use gingham_net::reach::ReachError;
+use gingham_net::node_routes::NodeRoutesError;
 use gingham_network::error::NetworkError;
 
 use crate::cli::ClusterCommand;
@@ -57,7 +57,7 @@ pub(crate) enum CommandError {
     )]
     HalfLeft { network: String, source: Box<Fault> },
     #[error("cannot bring the routes of network {network} up to date: {source}")]
-    Reach { network: String, source: ReachError },
+    Reach { network: String, source: NodeRoutesError },
     #[error("cannot free this node's own address: {0}")]
     Store(#[from] StoreError),
     #[error("cannot look at this node's routes: {0}")]

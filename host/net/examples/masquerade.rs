@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gingham_net::address::DuplicateDetection;
 use gingham_net::link::{Change, Which};
-use gingham_net::masquerade::{self, Extent, MasqueradeError, Masqueraded};
+use gingham_net::masquerade::{self, MasqueradeError, Masqueraded};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{address, link};
 
@@ -33,7 +33,7 @@ fn measure(count: u32) {
     let addresses = (0..count).map(|n| IpAddr::from(Ipv4Addr::from_bits(0x0af4_0002 + n))).collect();
     let wanted = Masqueraded { addresses, within: vec!["10.244.0.0/16".parse().unwrap()] };
     let mut kernel = masquerade::open(NETWORK).unwrap();
-    masquerade::restore(&mut kernel, NETWORK, Extent::Exact, |_| Ok::<_, MasqueradeError>(wanted.clone())).unwrap();
+    masquerade::restore(&mut kernel, NETWORK, |_| Ok::<_, MasqueradeError>(wanted.clone())).unwrap();
     let connection = median(|| connections() / u32::from(CONNECTIONS));
     let one = IpAddr::from([10, 244, 200, 200]);
     let more = Masqueraded { addresses: [one].into(), within: wanted.within.clone() };

@@ -1,4 +1,4 @@
-//! Masquerade of a network: what its containers send outside leaves with the node's address.
+//! Masquerade of a network: packets of its containers to other networks leave with the node's address.
 //!
 //! Each network has one table, `inet gingham-NETWORK`, with one rule for each address family:
 //!
@@ -21,19 +21,19 @@
 //! ```
 //!
 //! The kernel keeps single addresses in a hash table, so its work per connection does not grow with their number. Tables
-//! of others are neither read nor changed.
+//! of other processes are neither read nor changed.
 //!
-//! [`add`] and [`remove`] change single addresses. Everything else is [`restore`]'s: it makes the table, brings back
-//! what somebody flushed and replaces rules of earlier versions. The callers of [`restore`] take turns; [`add`] may be
-//! called beside it.
+//! [`add`] and [`remove`] change single addresses. [`restore`] does the rest: it creates the table, restores what was flushed
+//! and replaces rules of earlier versions. [`restore`] must not run concurrently with itself; [`add`] may run concurrently
+//! with it.
 
 #[cfg(test)]
-mod at_once_tests;
+mod concurrency_tests;
 mod earlier;
 mod error;
 mod intervals;
-mod present;
 mod reference;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -44,8 +44,8 @@ use ipnet::IpNet;
 
 pub use self::error::MasqueradeError;
 use self::intervals::Intervals;
-use self::present::{Present, Rules, network_of};
 pub use self::reference::{ReferenceNames, remove_reference};
+use self::snapshot::{Rules, Snapshot, network_of};
 use crate::netlink::{ErrorKind, Netfilter, Socket};
 use crate::nftables::expression::{Expressions, Side, When};
 pub use crate::nftables::refusal::KernelPart;
@@ -53,7 +53,7 @@ use crate::nftables::refusal::{Refusal, Step};
 use crate::nftables::rule::Rule;
 use crate::nftables::ruleset::{self, Transaction};
 use crate::nftables::set::{Element, Family, Set};
-use crate::short_name;
+use crate::truncate_name;
 
 const CHAIN: &str = "postrouting";
 const COMMENT: &str = "containers";
@@ -64,13 +64,11 @@ const MULTICAST_V4: IpNet = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(224, 0, 0
 const MULTICAST_V6: IpNet = IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), 8);
 /// The longest network name, in bytes, that can be masqueraded.
 pub const LONGEST_NETWORK_NAME: usize = 255;
-/// Each of these that is lost means that another process's transaction went through in the tenth of a millisecond
-/// between our reading and our writing.
-const GUARDED_ATTEMPTS: usize = 20;
-/// Each of these that is lost means that another process changed this very table meanwhile.
-const UNGUARDED_ATTEMPTS: usize = 100;
+/// Attempts that fail if any ruleset changes in the tenth of a millisecond between our reading and our writing.
+const EXCLUSIVE_ATTEMPTS: usize = 20;
+/// Attempts that fail only if another process changes this table in between.
+const SHARED_ATTEMPTS: usize = 100;
 
-/// What of a network is to be masqueraded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Masqueraded {
     /// The addresses whose packets leave with the node's address.
@@ -79,39 +77,21 @@ pub struct Masqueraded {
     pub within: Vec<IpNet>,
 }
 
-/// How far [`restore`] goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// What is wanted is added. Addresses that are not wanted stay: they may be those of an [`add`] under way.
-    Adding,
-    /// Nothing but what is wanted stays. No [`add`] may be under way.
-    Exact,
-}
-
-/// What [`add`] or [`restore`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// All was there already.
-    AlreadyThere,
-    /// Something was missing and is there now.
+    Unchanged,
     Installed,
-    /// The table is not as it should be, and nothing was added: [`restore`] it.
+    /// The table lacks rules or prefixes, and nothing was added: [`restore`] it.
     Incomplete,
 }
 
-/// Opens the socket that the functions here take, in the calling thread's network namespace.
-///
-/// # Errors
-/// [`MasqueradeError`] in the network's name: the kernel has no netfilter, or no descriptor is free.
+/// Opens a socket in the calling thread's network namespace.
 pub fn open(network: &str) -> Result<Socket<Netfilter>, MasqueradeError> {
     Socket::open().map_err(|error| error::explain("masquerade", network, Refusal { step: Step::Open, error }))
 }
 
-/// Masquerades more addresses, if the network's table is there with its rules and the prefixes. What this costs does not
-/// depend on how many addresses there are.
-///
-/// # Errors
-/// [`MasqueradeError`]
+/// Masquerades more addresses, if the network's table has its rules and the prefixes. The cost does not depend on the number
+/// of addresses there.
 pub fn add(socket: &mut Socket<Netfilter>, network: &str, more: &Masqueraded) -> Result<Outcome, MasqueradeError> {
     let table = table_of(network)?;
     let failed = |refusal| error::explain("masquerade", network, refusal);
@@ -138,24 +118,20 @@ pub fn add(socket: &mut Socket<Netfilter>, network: &str, more: &Masqueraded) ->
     }
 }
 
-/// Masquerades what `wanted` says, and removes rules of earlier versions. `wanted` is told the prefixes of these rules. It
-/// is called after the kernel's table was read: so what an [`add`] has put there since is known to it or not touched.
-///
-/// # Errors
-/// [`MasqueradeError`], and those of `wanted`.
+/// Masquerades what `wanted` returns, and removes rules of earlier versions, whose prefixes are the argument of `wanted`.
+/// Other addresses stay masqueraded, because they may be those of a concurrent [`add`].
 pub fn restore<E: From<MasqueradeError>>(
     socket: &mut Socket<Netfilter>,
     network: &str,
-    extent: Extent,
     mut wanted: impl FnMut(&[IpNet]) -> Result<Masqueraded, E>,
 ) -> Result<Outcome, E> {
     let table = table_of(network)?;
     let failed = |refusal| error::explain("masquerade", network, refusal);
-    let mut outcome = Outcome::AlreadyThere;
+    let mut outcome = Outcome::Unchanged;
     let mut lost = 0;
-    while lost < GUARDED_ATTEMPTS + UNGUARDED_ATTEMPTS {
+    while lost < EXCLUSIVE_ATTEMPTS + SHARED_ATTEMPTS {
         let generation = ruleset::generation(socket).map_err(failed)?;
-        let present = match Present::read(socket, &table) {
+        let present = match Snapshot::read(socket, &table) {
             Ok(present) => present,
             Err(refusal) if refusal.error.kind == ErrorKind::Changing => {
                 lost += 1;
@@ -164,13 +140,13 @@ pub fn restore<E: From<MasqueradeError>>(
             Err(refusal) => return Err(failed(refusal).into()),
         };
         let wanted = wanted(&present.rules.earlier())?;
-        // Where others change rulesets without a pause, an insisting transaction would never go through.
-        let only_in = (lost < GUARDED_ATTEMPTS).then_some(generation);
-        let Some(transaction) = present.step(&table, &wanted, extent, only_in) else { return Ok(outcome) };
+        // Where other processes change rulesets all the time, a transaction for one generation would never succeed.
+        let only_in = (lost < EXCLUSIVE_ATTEMPTS).then_some(generation);
+        let Some(transaction) = present.step(&table, &wanted, only_in) else { return Ok(outcome) };
         match transaction.commit(socket) {
             Ok(()) => outcome = Outcome::Installed,
             Err(Refusal { step: Step::Generation, .. }) => lost += 1,
-            Err(Refusal { step: Step::DeleteRule | Step::DeleteElements | Step::DeleteTable, error })
+            Err(Refusal { step: Step::DeleteRule | Step::DeleteElements, error })
                 if error.kind == ErrorKind::NotFound =>
             {
                 lost += 1;
@@ -181,22 +157,19 @@ pub fn restore<E: From<MasqueradeError>>(
     Err(MasqueradeError::RulesetsChanging { network: network.to_owned(), attempts: lost }.into())
 }
 
-/// Ends the masquerade of addresses. Goes well if there is none.
-///
-/// # Errors
-/// [`MasqueradeError`]
+/// Succeeds if the addresses are not masqueraded.
 pub fn remove(socket: &mut Socket<Netfilter>, network: &str, addresses: &[IpAddr]) -> Result<(), MasqueradeError> {
     let table = table_of(network)?;
-    for _ in 0..UNGUARDED_ATTEMPTS {
+    for _ in 0..SHARED_ATTEMPTS {
         match remove_present(socket, &table, addresses) {
             // A kernel without nftables masquerades nothing.
             Err(refusal) if error::missed_by(&refusal).is_some() => return Ok(()),
-            // Another process was faster.
+            // Another process removed them first.
             Err(Refusal { step: Step::DeleteElements, error }) if error.kind == ErrorKind::NotFound => {}
             done => return done.map_err(|refusal| error::explain("end the masquerade of", network, refusal)),
         }
     }
-    Err(MasqueradeError::RulesetsChanging { network: network.to_owned(), attempts: UNGUARDED_ATTEMPTS })
+    Err(MasqueradeError::RulesetsChanging { network: network.to_owned(), attempts: SHARED_ATTEMPTS })
 }
 
 fn remove_present(socket: &mut Socket<Netfilter>, table: &str, addresses: &[IpAddr]) -> Result<(), Refusal> {
@@ -204,7 +177,7 @@ fn remove_present(socket: &mut Socket<Netfilter>, table: &str, addresses: &[IpAd
     let mut is_something = false;
     for address in addresses {
         let (set, element) = (containers(Family::of(*address)), Element::single(*address));
-        // Asked first, because the kernel waits for all processors, some 10 ms, to undo a transaction that fails.
+        // Looked up first, because the kernel waits for all processors, some 10 ms, to undo a failed transaction.
         if ruleset::has_element(socket, table, set, element)? {
             transaction.delete_elements(set, &[element]);
             is_something = true;
@@ -213,10 +186,7 @@ fn remove_present(socket: &mut Socket<Netfilter>, table: &str, addresses: &[IpAd
     if is_something { transaction.commit(socket) } else { Ok(()) }
 }
 
-/// Removes the network's table if it masquerades nothing. An [`add`] under way keeps it.
-///
-/// # Errors
-/// [`MasqueradeError`]
+/// Removes the network's table if it masquerades nothing. A concurrent [`add`] keeps it.
 pub fn remove_unused(socket: &mut Socket<Netfilter>, network: &str) -> Result<(), MasqueradeError> {
     let table = table_of(network)?;
     match try_remove_unused(socket, &table) {
@@ -230,13 +200,13 @@ pub fn remove_unused(socket: &mut Socket<Netfilter>, network: &str) -> Result<()
 fn try_remove_unused(socket: &mut Socket<Netfilter>, table: &str) -> Result<(), Refusal> {
     for attempt in 1.. {
         let generation = ruleset::generation(socket)?;
-        if !Present::read(socket, table)?.is_unused() {
+        if !Snapshot::read(socket, table)?.is_unused() {
             break;
         }
         let mut transaction = Transaction::of_table(table, Some(generation));
         transaction.delete_table();
         match transaction.commit(socket) {
-            Err(Refusal { step: Step::Generation, .. }) if attempt < GUARDED_ATTEMPTS => {}
+            Err(Refusal { step: Step::Generation, .. }) if attempt < EXCLUSIVE_ATTEMPTS => {}
             done => return done,
         }
     }
@@ -244,9 +214,6 @@ fn try_remove_unused(socket: &mut Socket<Netfilter>, table: &str) -> Result<(), 
 }
 
 /// The prefixes that rules of earlier versions masquerade.
-///
-/// # Errors
-/// [`MasqueradeError`]
 pub fn earlier_rules(socket: &mut Socket<Netfilter>, network: &str) -> Result<Vec<IpNet>, MasqueradeError> {
     let table = table_of(network)?;
     match Rules::read(socket, &table) {
@@ -256,21 +223,15 @@ pub fn earlier_rules(socket: &mut Socket<Netfilter>, network: &str) -> Result<Ve
     }
 }
 
-/// The addresses of a network that are masqueraded now, in order; none where their family's rule is missing.
-///
-/// # Errors
-/// [`MasqueradeError`]
+/// The masqueraded addresses of a network, in order; none of a family whose rule is missing.
 pub fn list(socket: &mut Socket<Netfilter>, network: &str) -> Result<Vec<IpAddr>, MasqueradeError> {
     let table = table_of(network)?;
     let present =
-        Present::read(socket, &table).map_err(|refusal| error::explain("read the masquerade of", network, refusal))?;
+        Snapshot::read(socket, &table).map_err(|refusal| error::explain("read the masquerade of", network, refusal))?;
     Ok(present.addresses.into_iter().filter(|address| present.rules.have(Family::of(*address))).collect())
 }
 
-/// Whether an address is masqueraded, by whatever rule of ours.
-///
-/// # Errors
-/// [`MasqueradeError`]
+/// Whether an address is masqueraded, also by a rule of an earlier version.
 pub fn covers(socket: &mut Socket<Netfilter>, network: &str, address: IpAddr) -> Result<bool, MasqueradeError> {
     let table = table_of(network)?;
     let failed = |refusal| error::explain("read the masquerade of", network, refusal);
@@ -283,7 +244,7 @@ pub fn covers(socket: &mut Socket<Netfilter>, network: &str, address: IpAddr) ->
         && ruleset::has_element(socket, &table, containers(family), Element::single(address)).map_err(failed)?)
 }
 
-/// A number that is another after every change of any ruleset; none where the kernel has no rulesets.
+/// Changes with every change of any ruleset; none where the kernel has no nftables.
 pub fn generation() -> Option<u32> {
     let mut socket = Socket::open().ok()?;
     ruleset::generation(&mut socket).ok().map(ruleset::Generation::number)
@@ -301,7 +262,7 @@ fn table_of(network: &str) -> Result<String, MasqueradeError> {
             longest: LONGEST_NETWORK_NAME,
         });
     }
-    Ok(format!("{TABLE_PREFIX}{}", short_name(network, LONGEST_TABLE_NAME - TABLE_PREFIX.len())))
+    Ok(format!("{TABLE_PREFIX}{}", truncate_name(network, LONGEST_TABLE_NAME - TABLE_PREFIX.len())))
 }
 
 /// The set of masqueraded addresses.

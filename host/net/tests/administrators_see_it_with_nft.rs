@@ -5,9 +5,9 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use gingham_net::masquerade::{self, Extent, MasqueradeError, Masqueraded, Outcome, ReferenceNames};
+use gingham_net::mac_filter::{self, MacFilter};
+use gingham_net::masquerade::{self, MasqueradeError, Masqueraded, Outcome, ReferenceNames};
 use gingham_net::netns::NetNs;
-use gingham_net::spoofing::{self, Guard};
 use ipnet::IpNet;
 
 const NFT: &str = "/usr/sbin/nft";
@@ -39,7 +39,7 @@ fn wanted() -> Masqueraded {
 
 fn restore() -> Outcome {
     let mut kernel = masquerade::open("mynet").unwrap();
-    masquerade::restore(&mut kernel, "mynet", Extent::Exact, |_| Ok::<_, MasqueradeError>(wanted())).unwrap()
+    masquerade::restore(&mut kernel, "mynet", |_| Ok::<_, MasqueradeError>(wanted())).unwrap()
 }
 
 fn masquerade() {
@@ -124,7 +124,7 @@ fn a_ruleset_that_nft_saved_and_restored_is_recognised() {
         let saved = nft(&["list", "ruleset"], "");
         nft(&["flush", "ruleset"], "");
         nft(&["-f", "-"], &saved);
-        assert_eq!(restore(), Outcome::AlreadyThere);
+        assert_eq!(restore(), Outcome::Unchanged);
         let mut kernel = masquerade::open("mynet").unwrap();
         assert_eq!(masquerade::add(&mut kernel, "mynet", &wanted()), Ok(Outcome::Installed));
     });
@@ -208,15 +208,15 @@ const GUARDS: &str = "table bridge gingham-mynet {
 }
 ";
 
-fn guards() -> [Guard<'static>; 2] {
-    let guard = |port, sender: &str, note| Guard { port, sender: sender.parse().unwrap(), note };
-    [guard("veth1", "c2:00:00:00:00:01", "c1"), guard("veth0123456789a", "02:42:ac:11:00:02", "c2")]
+fn guards() -> [MacFilter<'static>; 2] {
+    let filter = |port, sender: &str, owner| MacFilter { port, sender: sender.parse().unwrap(), owner };
+    [filter("veth1", "c2:00:00:00:00:01", "c1"), filter("veth0123456789a", "02:42:ac:11:00:02", "c2")]
 }
 
-fn install(guards: &[Guard<'_>]) {
-    let mut socket = spoofing::open("mynet").unwrap();
+fn install(guards: &[MacFilter<'_>]) {
+    let mut socket = mac_filter::open("mynet").unwrap();
     for guard in guards {
-        spoofing::ensure(&mut socket, "mynet", guard).unwrap();
+        mac_filter::ensure(&mut socket, "mynet", guard).unwrap();
     }
 }
 
@@ -244,8 +244,8 @@ fn nft_makes_the_same_guards_of_that_text() {
     });
     let theirs = on_a_fresh_host(|| {
         nft(&["-f", "-"], GUARDS);
-        let mut socket = spoofing::open("mynet").unwrap();
-        let known = |guard: &Guard<'_>| spoofing::is_installed(&mut socket, "mynet", guard).unwrap();
+        let mut socket = mac_filter::open("mynet").unwrap();
+        let known = |guard: &MacFilter<'_>| mac_filter::is_installed(&mut socket, "mynet", guard).unwrap();
         assert_eq!(guards().iter().map(known).collect::<Vec<_>>(), [true, true], "what nft installs is recognised");
         instructions()
     });
@@ -287,10 +287,10 @@ fn guards_of_the_reference_are_removed_for_the_one_container() {
     }
     on_a_fresh_host(|| {
         nft(&["-f", "-"], REFERENCE);
-        let mut socket = spoofing::open("mynet").unwrap();
+        let mut socket = mac_filter::open("mynet").unwrap();
         // Twice: what is gone is no error.
         for _ in 0..2 {
-            spoofing::remove_reference(&mut socket, "mynet", "c1", "eth0").unwrap();
+            mac_filter::remove_reference(&mut socket, "mynet", "c1", "eth0").unwrap();
             let listed = nft(&["list", "table", "bridge", "nat"], "");
             assert!(!listed.contains("c1-eth0"), "{listed}");
             assert_eq!(listed.matches("c2-eth0").count(), REFERENCE.matches("c2-eth0").count(), "{listed}");

@@ -7,7 +7,7 @@ mod ground;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use gingham_net::reach::{self, Changes, Mode, Peer, Report, Wanted};
+use gingham_net::node_routes::{self, Changes, Mode, Peer, Report, Wanted};
 use ground::net;
 use ground::nodes::{NETWORK, Node, Switch};
 
@@ -28,7 +28,7 @@ fn peers(block: impl Fn(u16) -> String) -> Vec<Peer> {
         let [high, low] = (number + 256).to_be_bytes();
         Peer {
             addresses: vec![IpAddr::from([172, 16, high, low]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 1, number])],
-            vxlan_mac: Some(reach::device_mac(NETWORK, &name)),
+            vxlan_mac: Some(node_routes::device_mac(NETWORK, &name)),
             blocks: (number..BLOCKS).step_by(usize::from(NODES)).map(|index| net(&block(index))).collect(),
             name,
         }
@@ -58,26 +58,26 @@ fn come_and_go(what: &str, mode: impl Fn(&Node) -> Mode, block: impl Fn(u16) -> 
     let mut wanted = Wanted { peers: peers(block), ..node.wanted(mode(&node), &[]) };
     let all = usize::from(BLOCKS);
     let came = timed(&format!("{what}, all new"), &node, &wanted);
-    assert_eq!(came.routes, Changes { kept: 0, added: all, removed: 0 });
+    assert_eq!(came.routes, Changes { unchanged: 0, added: all, removed: 0 });
     let stayed = timed(&format!("{what}, nothing new"), &node, &wanted);
     assert!(stayed.is_unchanged());
-    assert_eq!((stayed.routes.kept, stayed.neighbours.kept), (all, came.neighbours.added));
+    assert_eq!((stayed.routes.unchanged, stayed.neighbours.unchanged), (all, came.neighbours.added));
     wanted.peers.remove(500);
     let left = timed(&format!("{what}, one node less"), &node, &wanted);
-    assert_eq!(left.routes, Changes { kept: all - 4, added: 0, removed: 4 });
+    assert_eq!(left.routes, Changes { unchanged: all - 4, added: 0, removed: 4 });
     wanted.peers.clear();
     let gone = timed(&format!("{what}, all gone"), &node, &wanted);
-    assert_eq!(gone.routes, Changes { kept: 0, added: 0, removed: all - 4 });
+    assert_eq!(gone.routes, Changes { unchanged: 0, added: 0, removed: all - 4 });
 }
 
 #[test]
 fn on_one_link() {
-    come_and_go("route", |_| Mode::Route, ipv4);
+    come_and_go("route", |_| Mode::Direct, ipv4);
 }
 
 #[test]
 fn on_one_link_by_ipv6() {
-    come_and_go("route, IPv6", |_| Mode::Route, ipv6);
+    come_and_go("route, IPv6", |_| Mode::Direct, ipv6);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod ground;
 
 use gingham_net::link::{self, Change, Which};
-use gingham_net::reach::{self, Changes, Device, Mode, ReachError, Vxlan, Wanted};
+use gingham_net::node_routes::{self, Changes, Device, Mode, NodeRoutesError, Vxlan, Wanted};
 use gingham_net::{bridge, sysctl};
 use ground::net;
 use ground::nodes::{NETWORK, Node, RANGES, Router, converse, source_seen, udp_of};
@@ -26,7 +26,7 @@ fn three_nodes(underlay: usize) -> (Router, Vec<Node>) {
         .collect();
     for node in &mut nodes {
         let mode = node.vxlan(underlay);
-        node.start(Some(reach::pod_mtu(&mode, 1500)));
+        node.start(Some(node_routes::container_mtu(&mode, 1500)));
     }
     (router, nodes)
 }
@@ -36,7 +36,7 @@ fn reconcile_all(nodes: &[Node], underlay: usize) {
         let report = node.reconcile(&node.wanted(node.vxlan(underlay), nodes));
         assert_eq!(
             (report.device, report.routes.added, report.neighbours.added),
-            (Device::Made, 4, neighbours(underlay))
+            (Device::Created, 4, neighbours(underlay))
         );
     }
 }
@@ -111,12 +111,12 @@ fn once_more_changes_nothing() {
     let news = node.news_of(|| {
         let report = node.reconcile(&wanted);
         assert!(report.is_unchanged(), "{report:?}");
-        assert_eq!((report.device, report.routes.kept, report.neighbours.kept), (Device::Kept, 4, 6));
+        assert_eq!((report.device, report.routes.unchanged, report.neighbours.unchanged), (Device::Unchanged, 4, 6));
     });
     assert!(!news, "the kernel tells of changes");
 }
 
-/// The others need not be told: they know the address, and it is the same.
+/// The other nodes need no update: the Ethernet address stays the same.
 #[test]
 fn a_device_made_anew_has_its_address_again() {
     let (_router, nodes) = three_nodes(0);
@@ -126,7 +126,7 @@ fn a_device_made_anew_has_its_address_again() {
     let before = look();
     node.machine.inside(|kernel| assert!(link::delete(kernel, Which::Name(DEVICE)).unwrap()));
     let mut wanted = node.wanted(node.vxlan(0), &nodes);
-    assert_eq!(node.reconcile(&wanted).device, Device::Made);
+    assert_eq!(node.reconcile(&wanted).device, Device::Created);
     assert_eq!(
         (look().mac, look().mtu, look().alias),
         (before.mac, before.mtu, Some("gingham mynet vxlan".to_owned()))
@@ -153,7 +153,7 @@ fn a_device_made_anew_has_its_address_again() {
     let Mode::Vxlan(settings) = wanted.mode else { panic!() };
     wanted.mode = Mode::Vxlan(Vxlan { port: 8472, ..settings });
     let report = node.reconcile(&wanted);
-    assert_eq!((report.device, report.routes.added, report.neighbours.added), (Device::Remade, 4, 6));
+    assert_eq!((report.device, report.routes.added, report.neighbours.added), (Device::Recreated, 4, 6));
     assert_eq!(look().mac, before.mac);
     assert!(node.reconcile(&wanted).is_unchanged());
 }
@@ -164,16 +164,16 @@ fn who_leaves_takes_its_entries_along_and_no_others() {
     reconcile_all(&nodes, 0);
     let node = &nodes[0];
     let report = node.reconcile(&node.wanted(node.vxlan(0), &nodes[..2]));
-    assert_eq!(report.routes, Changes { kept: 2, added: 0, removed: 2 });
-    assert_eq!(report.neighbours, Changes { kept: 3, added: 0, removed: 3 });
+    assert_eq!(report.routes, Changes { unchanged: 2, added: 0, removed: 2 });
+    assert_eq!(report.neighbours, Changes { unchanged: 3, added: 0, removed: 3 });
     converse(node, &nodes[1]);
 
     // A node that comes back with another address: its forwarding entry leads there, its next hop is new.
     let mut wanted = node.wanted(node.vxlan(0), &nodes[..2]);
     wanted.peers[0].addresses = vec!["198.51.9.9".parse().unwrap()];
     let report = node.reconcile(&wanted);
-    assert_eq!(report.routes, Changes { kept: 1, added: 1, removed: 1 });
-    assert_eq!(report.neighbours, Changes { kept: 1, added: 2, removed: 1 });
+    assert_eq!(report.routes, Changes { unchanged: 1, added: 1, removed: 1 });
+    assert_eq!(report.neighbours, Changes { unchanged: 1, added: 2, removed: 1 });
     assert!(node.reconcile(&wanted).is_unchanged());
     node.reconcile(&node.wanted(node.vxlan(0), &nodes[..2]));
     converse(node, &nodes[1]);
@@ -184,19 +184,19 @@ fn one_way_follows_the_other_and_all_of_ours_is_taken_away() {
     let (_router, nodes) = three_nodes(0);
     reconcile_all(&nodes, 0);
     let node = &nodes[0];
-    let report = node.try_reconcile(&node.wanted(Mode::Route, &nodes)).unwrap();
+    let report = node.try_reconcile(&node.wanted(Mode::Direct, &nodes)).unwrap();
     assert_eq!((report.device, report.problems.len()), (Device::Removed, 4), "behind a router: {:?}", report.problems);
     assert!(node.routes().is_empty());
     node.reconcile(&node.wanted(node.vxlan(0), &nodes));
     converse(node, &nodes[1]);
     node.machine.inside(|kernel| {
-        assert!(reach::remove(kernel, NETWORK, "br0", &RANGES.map(net)).unwrap());
+        assert!(node_routes::remove(kernel, NETWORK, "br0", &RANGES.map(net)).unwrap());
         assert_eq!(link::by_name(kernel, DEVICE).unwrap(), None);
-        assert!(!reach::remove(kernel, NETWORK, "br0", &RANGES.map(net)).unwrap());
+        assert!(!node_routes::remove(kernel, NETWORK, "br0", &RANGES.map(net)).unwrap());
     });
 }
 
-fn error(node: &Node, wanted: &Wanted) -> ReachError {
+fn error(node: &Node, wanted: &Wanted) -> NodeRoutesError {
     node.try_reconcile(wanted).unwrap_err()
 }
 
@@ -209,34 +209,38 @@ fn what_stands_in_the_way_is_named() {
 
     let wanted = with(Vxlan { local: "198.51.0.77".parse().unwrap(), ..good.clone() });
     let text = error(node, &wanted).to_string();
-    assert!(text.starts_with("the node address 198.51.0.77 is on no interface of this machine; set cluster.address"));
-    assert!(matches!(error(node, &with(Vxlan { id: 0, ..good.clone() })), ReachError::BadIdentifier { id: 0 }));
-    assert!(matches!(error(node, &with(Vxlan { id: 1 << 24, ..good.clone() })), ReachError::BadIdentifier { .. }));
+    assert!(
+        text.starts_with("no interface of this node has the node address 198.51.0.77; set cluster.address"),
+        "{text}"
+    );
+    assert!(matches!(error(node, &with(Vxlan { id: 0, ..good.clone() })), NodeRoutesError::BadIdentifier { id: 0 }));
+    assert!(matches!(error(node, &with(Vxlan { id: 1 << 24, ..good.clone() })), NodeRoutesError::BadIdentifier { .. }));
 
     // Another network with the same identifier.
     node.reconcile(&Wanted { network: "other".to_owned(), ranges: vec![], peers: vec![], ..with(good.clone()) });
     let text = error(node, &with(good.clone())).to_string();
-    assert!(text.starts_with("another vxlan device of this machine uses VNI "), "{text}");
+    assert!(text.starts_with("another vxlan device of this node uses VNI "), "{text}");
     assert!(text.contains("on UDP port 4789; give network \"mynet\" another vxlan.id or vxlan.port"), "{text}");
     node.machine.inside(|kernel| {
         assert!(link::delete(kernel, Which::Name("ggv-other")).unwrap());
         bridge::ensure(kernel, DEVICE, None, false).unwrap();
     });
     let text = error(node, &with(good.clone())).to_string();
-    assert!(text.contains("\"ggv-mynet\" already that is not the vxlan device of network \"mynet\""), "{text}");
+    assert!(text.contains("\"ggv-mynet\" exists but is not the vxlan device of network \"mynet\""), "{text}");
     node.machine.inside(|kernel| {
         assert!(
-            !reach::remove(kernel, NETWORK, "br0", &[]).unwrap() || link::by_name(kernel, DEVICE).unwrap().is_some()
+            !node_routes::remove(kernel, NETWORK, "br0", &[]).unwrap()
+                || link::by_name(kernel, DEVICE).unwrap().is_some()
         );
         assert!(link::delete(kernel, Which::Name(DEVICE)).unwrap());
         link::change(kernel, Which::Name("eth0"), &Change { mtu: Some(1300), ..Change::default() }).unwrap();
     });
     let text = error(node, &with(good)).to_string();
-    assert!(text.starts_with("the MTU 1300 of \"eth0\" is too small for vxlan: 50 bytes"), "{text}");
+    assert!(text.starts_with("the MTU 1300 of \"eth0\" is too small for vxlan: its headers take 50 bytes"), "{text}");
 }
 
 #[test]
-fn nodes_that_cannot_be_told_apart_are_named() {
+fn nodes_with_the_same_address_are_named() {
     let (_router, nodes) = three_nodes(0);
     let node = &nodes[0];
     let mut wanted = node.wanted(node.vxlan(0), &nodes);
@@ -250,15 +254,15 @@ fn nodes_that_cannot_be_told_apart_are_named() {
     let mac = wanted.peers[0].vxlan_mac;
     assert_eq!(
         problem(&|wanted| wanted.peers[1].vxlan_mac = None),
-        "node \"node-2\" is registered without a vxlan device; does it use `routing: vxlan` too?"
+        "node \"node-2\" is registered without a vxlan device; use `routing: vxlan` there, too"
     );
     let text = problem(&|wanted| wanted.peers[1].vxlan_mac = mac);
     assert!(text.starts_with("node \"node-2\" is registered with the vxlan device address "), "{text}");
-    assert!(text.ends_with(" of node \"node-1\""), "{text}");
+    assert!(text.ends_with(" of node \"node-1\"; give each node its own"), "{text}");
     let own = node.addresses[0];
     assert_eq!(
         problem(&|wanted| wanted.peers[1].addresses = vec![own]),
-        "node \"node-2\" is registered with the address 198.51.0.2 of node \"this one\""
+        "node \"node-2\" is registered with the address 198.51.0.2 of this node; give each node its own"
     );
     wanted.peers.clear();
     assert!(node.reconcile(&wanted).neighbours.removed > 0);
@@ -274,11 +278,12 @@ fn a_strict_reverse_path_filter_lets_packets_through() {
     reconcile_all(&nodes, 0);
     all_converse(&nodes);
     let wanted = nodes[0].wanted(nodes[0].vxlan(0), &nodes);
-    let told = nodes[0].machine.inside(|kernel| reach::dropped_by_reverse_path_filter(kernel, &wanted).unwrap());
-    assert_eq!(told, []);
+    let dropped =
+        nodes[0].machine.inside(|kernel| node_routes::dropped_by_reverse_path_filter(kernel, &wanted).unwrap());
+    assert_eq!(dropped, []);
 }
 
-/// The plugin and the companion may do it at the same moment, also the first time.
+/// The plugin and the agent may do it at the same time, also the first time.
 #[test]
 fn many_may_do_it_at_once() {
     let (_router, nodes) = three_nodes(0);
@@ -292,5 +297,5 @@ fn many_may_do_it_at_once() {
     });
     let report = node.reconcile(&wanted);
     assert!(report.is_unchanged(), "{report:?}");
-    assert_eq!((report.routes.kept, report.neighbours.kept), (4, 6));
+    assert_eq!((report.routes.unchanged, report.neighbours.unchanged), (4, 6));
 }

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, TcpStream};
 
 use gingham_net::link::{Change, Which};
-use gingham_net::reach::{self, Changes, Mode, PeerProblem, Wanted};
+use gingham_net::node_routes::{self, Changes, Mode, PeerProblem, Wanted};
 use gingham_net::route::{self, Route};
 use gingham_net::{bridge, link, sysctl};
 use ground::net;
@@ -33,8 +33,8 @@ fn node(switch: &Switch, number: u8) -> Node {
 
 fn reconcile_all(nodes: &[Node]) {
     for node in nodes {
-        let report = node.reconcile(&node.wanted(Mode::Route, nodes));
-        assert_eq!(report.routes.kept + report.routes.added, (nodes.len() - 1) * 2);
+        let report = node.reconcile(&node.wanted(Mode::Direct, nodes));
+        assert_eq!(report.routes.unchanged + report.routes.added, (nodes.len() - 1) * 2);
     }
 }
 
@@ -58,8 +58,10 @@ fn containers_of_one_node_reach_each_other() {
     reconcile_all(&nodes);
     let node = &nodes[0];
     let [range4, range6] = RANGES.map(net);
-    let networks =
-        [reach::pod_network(node.v4(3), range4, node.v4(1)), reach::pod_network(node.v6(3), range6, node.v6(1))];
+    let networks = [
+        node_routes::container_network(node.v4(3), range4, node.v4(1)),
+        node_routes::container_network(node.v6(3), range6, node.v6(1)),
+    ];
     let addresses = networks.each_ref().map(|(address, _)| address.to_string());
     let routes: Vec<Route> = networks.iter().flat_map(|(_, routes)| routes.iter().copied()).collect();
     let second = node.machine.inside(|kernel| {
@@ -109,7 +111,7 @@ fn who_leaves_takes_its_routes_along_and_no_others() {
         route::list(kernel, uplink).unwrap()
     });
 
-    let wanted = node.wanted(Mode::Route, &nodes);
+    let wanted = node.wanted(Mode::Direct, &nodes);
     let report = node.try_reconcile(&wanted).unwrap();
     let [conflict] = &report.conflicts[..] else { panic!("{report:?}") };
     let text = conflict.to_string();
@@ -121,10 +123,10 @@ fn who_leaves_takes_its_routes_along_and_no_others() {
         ["10.33.0.0/24 via 192.0.2.2", "fd00:10::1:0/112 via 2001:db8::2", "fd00:10::2:0/112 via 2001:db8::3"]
     );
 
-    let without = node.wanted(Mode::Route, &nodes[..2]);
-    assert_eq!(node.reconcile(&without).routes, Changes { kept: 2, added: 0, removed: 1 });
-    let alone = node.wanted(Mode::Route, &[]);
-    assert_eq!(node.reconcile(&alone).routes, Changes { kept: 0, added: 0, removed: 2 });
+    let without = node.wanted(Mode::Direct, &nodes[..2]);
+    assert_eq!(node.reconcile(&without).routes, Changes { unchanged: 2, added: 0, removed: 1 });
+    let alone = node.wanted(Mode::Direct, &[]);
+    assert_eq!(node.reconcile(&alone).routes, Changes { unchanged: 0, added: 0, removed: 2 });
     node.machine.inside(|kernel| {
         let uplink = link::by_name(kernel, "eth0").unwrap().unwrap().index;
         assert_eq!(route::list(kernel, uplink).unwrap(), before);
@@ -135,12 +137,12 @@ fn who_leaves_takes_its_routes_along_and_no_others() {
 fn once_more_changes_nothing() {
     let (_switch, nodes) = three_nodes();
     let node = &nodes[0];
-    let wanted = node.wanted(Mode::Route, &nodes);
-    assert_eq!(node.reconcile(&wanted).routes, Changes { kept: 0, added: 4, removed: 0 });
+    let wanted = node.wanted(Mode::Direct, &nodes);
+    assert_eq!(node.reconcile(&wanted).routes, Changes { unchanged: 0, added: 4, removed: 0 });
     let news = node.news_of(|| {
         let report = node.reconcile(&wanted);
         assert!(report.is_unchanged(), "{report:?}");
-        assert_eq!(report.routes.kept, 4);
+        assert_eq!(report.routes.unchanged, 4);
     });
     assert!(!news, "the kernel tells of changes");
 }
@@ -150,13 +152,13 @@ fn once_more_changes_nothing() {
 fn routes_follow_the_blocks() {
     let (_switch, nodes) = three_nodes();
     let node = &nodes[0];
-    let mut wanted = node.wanted(Mode::Route, &nodes);
+    let mut wanted = node.wanted(Mode::Direct, &nodes);
     node.reconcile(&wanted);
     let moved = wanted.peers[1].blocks.clone();
     wanted.peers[0].blocks.extend(moved);
     wanted.peers[1].blocks.clear();
     // 10.33.0.0/24 and 10.34.0.0/24 are no aligned pair, fd00:10::1:0/112 and ::2:0/112 are none either.
-    assert_eq!(node.reconcile(&wanted).routes, Changes { kept: 2, added: 2, removed: 1 });
+    assert_eq!(node.reconcile(&wanted).routes, Changes { unchanged: 2, added: 2, removed: 1 });
     let through = |v4: &str, v6: &str| {
         ["10.33.0.0/24", "10.34.0.0/24"]
             .map(|prefix| format!("{prefix} via {v4}"))
@@ -188,7 +190,7 @@ fn nodes_that_cannot_be_reached_are_named() {
         let far = Route { gateway: Some("192.0.2.9".parse().unwrap()), ..Route::to(net("198.51.100.0/24")) };
         route::add(kernel, uplink, &far).unwrap();
     });
-    let mut wanted = node.wanted(Mode::Route, &nodes);
+    let mut wanted = node.wanted(Mode::Direct, &nodes);
     wanted.peers[1].blocks.truncate(1);
     let mut with_address = |address: &str| {
         wanted.peers[1].addresses = vec![address.parse().unwrap()];
@@ -198,41 +200,41 @@ fn nodes_that_cannot_be_reached_are_named() {
     };
     assert_eq!(
         with_address("198.51.100.7"),
-        "node \"node-2\" (198.51.100.7) is not on a link of this machine but behind the router 192.0.2.9; use `routing: vxlan`"
+        "node \"node-2\" (198.51.100.7) is not on a link of this node but behind the router 192.0.2.9; use `routing: vxlan`"
     );
     assert_eq!(
         with_address("203.0.113.7"),
-        "there is no route to node \"node-2\" (203.0.113.7); is the interface that leads to it up?"
+        "no route to node \"node-2\" (203.0.113.7); check that the interface that leads to it is up"
     );
     assert_eq!(
         with_address("192.0.2.1"),
-        "node \"node-2\" is registered with the address 192.0.2.1, which is this machine's; correct its cluster.address"
+        "node \"node-2\" is registered with the address 192.0.2.1, which is an address of this node; correct its cluster.address"
     );
     assert_eq!(
         with_address("10.40.0.1"),
-        "the address 10.40.0.1 of node \"node-2\" lies in the range 10.32.0.0/12 itself; nodes need addresses outside of it"
+        "node \"node-2\" is registered with the address 10.40.0.1, which is in the cluster's range 10.32.0.0/12; give it an address outside of the range"
     );
     assert_eq!(
         with_address("2001:db8::3"),
-        "node \"node-2\" is registered without an IPv4 address, which is needed for 10.34.0.0/24; with `routing: vxlan` it needs none"
+        "node \"node-2\" is registered without an IPv4 address, which 10.34.0.0/24 needs; set its cluster.address to one, or use `routing: vxlan`"
     );
     wanted.peers[1] = nodes[2].peer();
     wanted.peers[1].blocks.push(net("10.64.0.0/24"));
-    assert_eq!(problems(node, &wanted), ["block 10.64.0.0/24 of node \"node-2\" is not within the network's range"]);
+    assert_eq!(problems(node, &wanted), ["block 10.64.0.0/24 of node \"node-2\" is outside of the network's range"]);
     assert_eq!(node.routes().len(), 4);
     wanted.peers[1].blocks = wanted.peers[0].blocks.clone();
-    assert_eq!(problems(node, &wanted)[0], "block 10.33.0.0/24 of node \"node-2\" is held by node \"node-1\" as well");
+    assert_eq!(problems(node, &wanted)[0], "block 10.33.0.0/24 of node \"node-2\" is held by node \"node-1\", too");
 }
 
 #[test]
-fn a_bridge_that_comes_later_answers_when_it_is_told() {
+fn proxy_arp_is_enabled_on_a_bridge_that_is_created_later() {
     let switch = Switch::new();
     let nodes = [node(&switch, 0), node(&switch, 1)];
-    let wanted = nodes[0].wanted(Mode::Route, &nodes);
+    let wanted = nodes[0].wanted(Mode::Direct, &nodes);
     assert!(nodes[0].reconcile(&wanted).bridge_missing);
     nodes[0].machine.inside(|kernel| {
         bridge::ensure(kernel, "br0", None, false).unwrap();
-        assert!(reach::ensure_bridge_answers(kernel, "br0", &wanted.ranges).unwrap());
+        assert!(node_routes::ensure_proxy_arp(kernel, "br0", &wanted.ranges).unwrap());
         assert_eq!(sysctl::get("ipv4/conf/br0/proxy_arp").unwrap(), "1");
         assert_eq!(sysctl::get("ipv4/neigh/br0/proxy_delay").unwrap(), "0");
     });
@@ -243,12 +245,12 @@ fn a_bridge_that_comes_later_answers_when_it_is_told() {
 fn all_of_ours_is_taken_away() {
     let (_switch, nodes) = three_nodes();
     let node = &nodes[0];
-    node.reconcile(&node.wanted(Mode::Route, &nodes));
+    node.reconcile(&node.wanted(Mode::Direct, &nodes));
     node.machine.inside(|kernel| {
         let uplink = link::by_name(kernel, "eth0").unwrap().unwrap().index;
         route::add(kernel, uplink, &Route::to(net("10.47.0.0/24"))).unwrap();
-        assert!(reach::remove(kernel, "mynet", "br0", &RANGES.map(net)).unwrap());
-        assert!(!reach::remove(kernel, "mynet", "br0", &RANGES.map(net)).unwrap());
+        assert!(node_routes::remove(kernel, "mynet", "br0", &RANGES.map(net)).unwrap());
+        assert!(!node_routes::remove(kernel, "mynet", "br0", &RANGES.map(net)).unwrap());
         assert_eq!(sysctl::get("ipv4/conf/br0/proxy_arp").unwrap(), "0");
         let left: Vec<_> = route::list(kernel, uplink).unwrap().iter().map(|it| it.destination.to_string()).collect();
         assert!(left.contains(&"10.47.0.0/24".to_owned()) && !left.contains(&"10.33.0.0/24".to_owned()), "{left:?}");
@@ -258,27 +260,27 @@ fn all_of_ours_is_taken_away() {
 
 /// A second interface on the nodes' network: what comes in by it goes back by the first.
 #[test]
-fn a_strict_reverse_path_filter_that_would_drop_is_told() {
+fn a_strict_reverse_path_filter_that_drops_is_reported() {
     let (switch, nodes) = three_nodes();
     let node = &nodes[0];
-    let wanted = node.wanted(Mode::Route, &nodes);
+    let wanted = node.wanted(Mode::Direct, &nodes);
     node.reconcile(&wanted);
-    let ask = || node.machine.inside(|kernel| reach::dropped_by_reverse_path_filter(kernel, &wanted).unwrap());
+    let ask = || node.machine.inside(|kernel| node_routes::dropped_by_reverse_path_filter(kernel, &wanted).unwrap());
     node.machine.inside(|_| sysctl::set("ipv4/conf/all/rp_filter", "1").unwrap());
     assert_eq!(ask(), [], "one link is symmetric");
     switch.plug_as(9, &node.machine, "eth1", &["192.0.2.201/24"]);
-    let told: Vec<_> = ask().iter().map(|problem| (problem.member.clone(), problem.interface.clone())).collect();
-    assert_eq!(told, [("node-1".to_owned(), "eth1".to_owned()), ("node-2".to_owned(), "eth1".to_owned())]);
+    let dropped: Vec<_> = ask().iter().map(|problem| (problem.member.clone(), problem.interface.clone())).collect();
+    assert_eq!(dropped, [("node-1".to_owned(), "eth1".to_owned()), ("node-2".to_owned(), "eth1".to_owned())]);
     node.machine.inside(|_| sysctl::set("ipv4/conf/eth1/rp_filter", "2").unwrap());
     assert_eq!(ask(), [], "a loose filter lets them in");
 }
 
-/// The plugin and the companion may do it at the same moment.
+/// The plugin and the agent may do it at the same time.
 #[test]
 fn many_may_do_it_at_once() {
     let (_switch, nodes) = three_nodes();
     let node = &nodes[0];
-    let mut wanted = node.wanted(Mode::Route, &nodes);
+    let mut wanted = node.wanted(Mode::Direct, &nodes);
     for last in [2, 99, 2, 99] {
         // Routes that are new, and then routes that lead elsewhere.
         wanted.peers[0].addresses[0] = IpAddr::from([192, 0, 2, last]);

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 
 use gingham_net::address::{self, DuplicateDetection};
 use gingham_net::container::{self, Interface};
-use gingham_net::masquerade::{self, Extent, MasqueradeError, Masqueraded, Outcome};
+use gingham_net::masquerade::{self, MasqueradeError, Masqueraded, Outcome};
 use gingham_net::netns::NetNs;
 use gingham_net::route::Route;
 use gingham_net::{link, sysctl, veth};
@@ -75,8 +75,7 @@ fn masquerade(addresses: &[&str], within: &[&str]) {
         within: within.iter().map(|prefix| net(prefix)).collect(),
     };
     let mut kernel = masquerade::open("mynet").unwrap();
-    let outcome =
-        masquerade::restore(&mut kernel, "mynet", Extent::Exact, |_| Ok::<_, MasqueradeError>(wanted.clone()));
+    let outcome = masquerade::restore(&mut kernel, "mynet", |_| Ok::<_, MasqueradeError>(wanted.clone()));
     assert_eq!(outcome, Ok(Outcome::Installed));
 }
 

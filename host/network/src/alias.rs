@@ -3,7 +3,7 @@
 //! Names that are too long for the kernel are cut to a beginning and a hash.
 
 use gingham_net::link::Link;
-use gingham_net::short_name;
+use gingham_net::truncate_name;
 
 /// How all of them begin.
 const OURS: &str = "gingham ";
@@ -17,14 +17,14 @@ const LONGEST_NETWORK: usize = 200;
 
 /// How the aliases of all of a network's links begin.
 pub fn of_network(network: &str) -> String {
-    format!("{OURS}{} ", short_name(network, LONGEST_NETWORK))
+    format!("{OURS}{} ", truncate_name(network, LONGEST_NETWORK))
 }
 
 /// That of a container's link: `gingham NETWORK CONTAINER INTERFACE`.
 pub fn of_attachment(network: &str, container: &str, interface: &str) -> String {
     let beginning = of_network(network);
     let room = LONGEST.saturating_sub(beginning.len() + 1 + interface.len());
-    format!("{beginning}{} {interface}", short_name(container, room))
+    format!("{beginning}{} {interface}", truncate_name(container, room))
 }
 
 /// Whether a link is a container's of a network of ours.

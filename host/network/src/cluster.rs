@@ -19,7 +19,7 @@ use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::Routing;
 use gingham_engine::store::StoreLedger;
-use gingham_net::reach;
+use gingham_net::node_routes;
 use gingham_ownership::error::ClusterError;
 
 use crate::allotment::Allotment;
@@ -65,7 +65,7 @@ impl Divided {
             let own = self.gateways.iter().find(|own| own.is_ipv4() == ip.address.addr().is_ipv4());
             ip.gateway = ip.gateway.or(own.copied());
             if let (Some(gateway), true) = (ip.gateway, settings.routing != Routing::None) {
-                let (address, needed) = reach::pod_network(ip.address.addr(), *range, gateway);
+                let (address, needed) = node_routes::container_network(ip.address.addr(), *range, gateway);
                 // A policy may have given a smaller network of its own.
                 ip.address = if address.addr().is_ipv6() { address } else { ip.address };
                 routes.extend(needed.into_iter().map(told));

@@ -15,10 +15,10 @@ use gingham_engine::runtime::LoadError;
 use gingham_engine::settings::SettingsError;
 use gingham_engine::store::StoreError;
 use gingham_net::NetError;
+use gingham_net::mac_filter::MacFilterError;
 use gingham_net::masquerade::MasqueradeError;
 use gingham_net::netlink::NetlinkError;
 use gingham_net::netns::NetnsError;
-use gingham_net::spoofing::SpoofingError;
 
 use crate::addressing::AddressingError;
 use crate::adoption::AdoptionError;
@@ -288,8 +288,8 @@ impl From<MasqueradeError> for NetworkError {
     }
 }
 
-impl From<SpoofingError> for NetworkError {
-    fn from(error: SpoofingError) -> Self {
+impl From<MacFilterError> for NetworkError {
+    fn from(error: MacFilterError) -> Self {
         Self::new(Code::KERNEL, error.to_string())
     }
 }

@@ -14,8 +14,9 @@ use gingham_engine::runtime::Policy;
 use gingham_engine::settings::cluster::Routing;
 use gingham_engine::settings::{Settings, SettingsError};
 use gingham_engine::store::StoreLedger;
+use gingham_net::Mac;
 use gingham_net::netlink::{self, Socket};
-use gingham_net::{Mac, reach};
+use gingham_net::node_routes::{ensure_proxy_arp, is_agent_running};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::{Map, Value};
 
@@ -261,8 +262,8 @@ impl<'a> AddressManagement<'a> {
             return Ok(());
         }
         let bridge = BridgeConfig::bridge_name(&self.call.config.object);
-        reach::ensure_bridge_answers(host, &bridge, &allotment.prefixes)?;
-        if !allotment.asked_store || reach::is_kept(&self.settings.data_dir) {
+        ensure_proxy_arp(host, &bridge, &allotment.prefixes)?;
+        if !allotment.asked_store || is_agent_running(&self.settings.data_dir) {
             return Ok(());
         }
         let policy = self.load(choice)?;

@@ -4,19 +4,23 @@
 use gingham_cni::config::NetworkName;
 use gingham_cni::env::Attachment;
 use gingham_net::Mac;
-use gingham_net::spoofing::{self, Guard, SpoofingError};
+use gingham_net::mac_filter::{self, MacFilter, MacFilterError};
 
 use crate::error::NetworkError;
 use crate::plan::HostEnd;
 
 /// What guards an attachment's port.
-pub fn guard_of<'a>(host_end: &'a HostEnd, sender: Mac, attachment: &'a Attachment) -> Guard<'a> {
-    Guard { port: host_end.name.as_str(), sender, note: attachment.container.as_str() }
+pub fn guard_of<'a>(host_end: &'a HostEnd, sender: Mac, attachment: &'a Attachment) -> MacFilter<'a> {
+    MacFilter { port: host_end.name.as_str(), sender, owner: attachment.container.as_str() }
 }
 
 /// Installs an attachment's guard.
-pub fn ensure(network: &NetworkName, guard: &Guard<'_>) -> Result<(), NetworkError> {
-    Ok(spoofing::ensure(&mut spoofing::open(network.as_str())?, network.as_str(), guard)?)
+pub fn ensure(network: &NetworkName, guard: &MacFilter<'_>) -> Result<(), NetworkError> {
+    Ok(mac_filter::ensure(&mut mac_filter::open(network.as_str())?, network.as_str(), guard)?)
+}
+
+pub fn is_installed(network: &NetworkName, filter: &MacFilter<'_>) -> Result<bool, NetworkError> {
+    Ok(mac_filter::is_installed(&mut mac_filter::open(network.as_str())?, network.as_str(), filter)?)
 }
 
 /// Removes an attachment's guard; one that is not there is no error.
@@ -31,15 +35,15 @@ pub fn remove_stale(network: &NetworkName, valid: impl Fn(&str) -> bool) -> Resu
 
 /// Removes the guards of those ports of a network that `is_meant` says.
 pub fn remove_of(network: &NetworkName, is_meant: impl Fn(&str) -> bool) -> Result<(), NetworkError> {
-    let mut kernel = match spoofing::open(network.as_str()) {
+    let mut kernel = match mac_filter::open(network.as_str()) {
         Ok(kernel) => kernel,
         // Where there are no rulesets, none guards.
-        Err(SpoofingError::KernelLacks { .. }) => return Ok(()),
+        Err(MacFilterError::KernelLacks { .. }) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    match spoofing::remove(&mut kernel, network.as_str(), is_meant) {
+    match mac_filter::remove(&mut kernel, network.as_str(), is_meant) {
         // Too long a name for a table's: it has no guards.
-        Err(SpoofingError::NetworkName { .. }) => Ok(()),
+        Err(MacFilterError::NetworkName { .. }) => Ok(()),
         done => Ok(done?),
     }
 }
@@ -48,6 +52,6 @@ pub fn remove_of(network: &NetworkName, is_meant: impl Fn(&str) -> bool) -> Resu
 /// configuration changed its `type` is taken over with its containers.
 pub fn remove_inherited(network: &NetworkName, attachment: &Attachment) -> Result<(), NetworkError> {
     let (container, interface) = (attachment.container.as_str(), attachment.interface.as_str());
-    let mut kernel = spoofing::open(network.as_str())?;
-    Ok(spoofing::remove_reference(&mut kernel, network.as_str(), container, interface)?)
+    let mut kernel = mac_filter::open(network.as_str())?;
+    Ok(mac_filter::remove_reference(&mut kernel, network.as_str(), container, interface)?)
 }

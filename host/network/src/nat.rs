@@ -11,7 +11,7 @@ use std::path::Path;
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::AttachmentRecord;
 use gingham_engine::store::StoreError;
-use gingham_net::masquerade::{self, Extent, MasqueradeError, Masqueraded, Outcome, ReferenceNames};
+use gingham_net::masquerade::{self, MasqueradeError, Masqueraded, Outcome, ReferenceNames};
 use gingham_net::netlink::{Netfilter, Socket};
 use gingham_net::netns::NetnsError;
 use ipnet::IpNet;
@@ -31,7 +31,7 @@ pub fn ensure(network: &NetworkName, records: &Records<'_>, more: &Masqueraded) 
     let mut kernel = masquerade::open(network.as_str())?;
     if masquerade::add(&mut kernel, network.as_str(), more)? == Outcome::Incomplete {
         let _lock = records.lock_nat()?;
-        restore(&mut kernel, network, records, Extent::Adding)?;
+        restore(&mut kernel, network, records)?;
     }
     Ok(())
 }
@@ -41,7 +41,7 @@ pub fn exempt(network: &NetworkName, records: &Records<'_>, addresses: &[IpAddr]
     let Some(mut kernel) = open_if_any(network)? else { return Ok(()) };
     if !masquerade::earlier_rules(&mut kernel, network.as_str())?.is_empty() {
         let _lock = records.lock_nat()?;
-        restore(&mut kernel, network, records, Extent::Adding)?;
+        restore(&mut kernel, network, records)?;
     }
     Ok(masquerade::remove(&mut kernel, network.as_str(), addresses)?)
 }
@@ -79,7 +79,7 @@ pub fn leave_locked<'k>(
     let mut kernel = if concerned.is_empty() { None } else { open_if_any(network)? };
     if let Some(kernel) = &mut kernel {
         if !masquerade::earlier_rules(kernel, network.as_str())?.is_empty() {
-            match restore(kernel, network, records, Extent::Adding) {
+            match restore(kernel, network, records) {
                 // `forget` says so.
                 Err(MasqueradeFault::Records(RecordsError::Store(StoreError::Damaged { .. }))) => Outcome::Incomplete,
                 done => done?,
@@ -103,12 +103,12 @@ pub fn leave_locked<'k>(
 pub fn settle(network: &NetworkName, records: &Records<'_>) -> Result<Outcome, NetworkError> {
     let _lock = records.lock_nat()?;
     if records.look()?.is_none() {
-        return Ok(Outcome::AlreadyThere);
+        return Ok(Outcome::Unchanged);
     }
-    let Some(mut kernel) = open_if_any(network)? else { return Ok(Outcome::AlreadyThere) };
-    match restore(&mut kernel, network, records, Extent::Adding) {
+    let Some(mut kernel) = open_if_any(network)? else { return Ok(Outcome::Unchanged) };
+    match restore(&mut kernel, network, records) {
         Err(MasqueradeFault::Kernel(MasqueradeError::KernelLacks { .. })) if records.masquerades_nobody()? => {
-            Ok(Outcome::AlreadyThere)
+            Ok(Outcome::Unchanged)
         }
         done => Ok(done?),
     }
@@ -164,9 +164,8 @@ fn restore(
     kernel: &mut Socket<Netfilter>,
     network: &NetworkName,
     records: &Records<'_>,
-    extent: Extent,
 ) -> Result<Outcome, MasqueradeFault> {
-    masquerade::restore(kernel, network.as_str(), extent, |earlier| wanted(records, earlier))
+    masquerade::restore(kernel, network.as_str(), |earlier| wanted(records, earlier))
 }
 
 /// What the records say. Those of earlier versions do not say it; there the kernel's rules of these versions do.

@@ -1,5 +1,5 @@
 //! The ways to containers on other nodes, as far as an ADD sees to them: its container's packets fit, and when the store
-//! was asked anyway, the routes are brought up to date, unless a companion keeps them.
+//! was asked anyway, the routes are brought up to date, unless the node agent does that.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use gingham_cluster::{Cluster, Fault, Policy as Dividing};
 use gingham_cni::error::Code;
 use gingham_engine::settings::Settings;
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::reach::{self, Mode, Report};
+use gingham_net::node_routes::{self, Mode, Report};
 use gingham_ownership::grid::Grid;
 use gingham_ownership::sync::SyncError;
 
@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub fn tunnel_mtu(network: &str, settings: &Settings, records: &Records<'_>) -> Result<Option<u32>, NetworkError> {
     let mode = Cluster::new(network, settings, records.boot())?.mode()?;
     let Some(mode @ Mode::Vxlan(tunnel)) = &mode else { return Ok(None) };
-    let uplink = reach::uplink(&mut Socket::<Route>::open()?, tunnel.local).map_err(kernel)?;
-    Ok(Some(reach::pod_mtu(mode, uplink.mtu)))
+    let uplink = node_routes::uplink(&mut Socket::<Route>::open()?, tunnel.local).map_err(kernel)?;
+    Ok(Some(node_routes::container_mtu(mode, uplink.mtu)))
 }
 
 impl Allocation<'_> {
@@ -51,7 +51,7 @@ impl Allocation<'_> {
         let dividing = Dividing::new(self.policy, self.settings, &self.context(), &mut Vec::new())?;
         let ranges = dividing.grids().iter().map(Grid::range).collect();
         match cluster.wanted(&records, self.bridge, ranges)? {
-            Some(wanted) => reach::reconcile(host, &wanted).map_err(kernel),
+            Some(wanted) => node_routes::reconcile(host, &wanted).map_err(kernel),
             None => Ok(Report::default()),
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use gingham_net::reach::Wanted;
+use gingham_net::node_routes::Wanted;
 
 /// One network's cluster, seen from this node.
 pub(crate) trait Cluster {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gingham_engine::store::{Store, StoreError};
-use gingham_net::reach::{Keeper, KeeperError};
+use gingham_net::node_routes::{AgentLock, AgentLockError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -34,7 +34,7 @@ pub(crate) enum DaemonError {
     Store(#[from] StoreError),
     /// Another one runs.
     #[error(transparent)]
-    Keeper(#[from] KeeperError),
+    AgentLock(#[from] AgentLockError),
     /// Nobody could ask.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -49,7 +49,7 @@ pub(crate) enum DaemonError {
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(cli: &Cli) -> Result<(), DaemonError> {
     Store::make_directory(&cli.data_dir)?;
-    let _keeper = Keeper::take(&cli.data_dir)?;
+    let _lock = AgentLock::take(&cli.data_dir)?;
     let manager = ServiceManager::of_this_process().map_err(DaemonError::ServiceManager)?;
     stale_leases::start(cli.data_dir.clone(), cli.config_dir.clone(), cli.looks_apart).map_err(DaemonError::Start)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DaemonError::Start)?;

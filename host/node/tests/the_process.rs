@@ -13,7 +13,7 @@ use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::store::Store;
 use gingham_net::link::{self, Change, Which};
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::reach::is_kept;
+use gingham_net::node_routes::is_agent_running;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -121,7 +121,7 @@ fn it_serves_and_ends_when_told() {
     std::fs::write(node.path("net.d/10-alone.conf"), r#"{"name": "alone", "ipam": {"type": "host-local"}}"#).unwrap();
     let mut running = node.start_on_socket();
     assert_eq!(node.told("READY"), "READY=1\nSTATUS=no network has ipam.cluster");
-    assert!(is_kept(&node.path("data")));
+    assert!(is_agent_running(&node.path("data")));
 
     let socket = node.path("run/node.sock");
     let metrics = ask(&socket, "GET", "/metrics");
@@ -137,7 +137,7 @@ fn it_serves_and_ends_when_told() {
     node.told("STOPPING=1");
     let (code, text) = running.ended();
     assert_eq!((code, text.ends_with("info: told to stop\n")), (Some(0), true), "{text}");
-    assert!(!socket.exists() && !is_kept(&node.path("data")));
+    assert!(!socket.exists() && !is_agent_running(&node.path("data")));
 }
 
 #[test]

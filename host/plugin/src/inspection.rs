@@ -12,7 +12,7 @@ use gingham_net::address::{self, Address};
 use gingham_net::link::{self, Link};
 use gingham_net::netlink::{self, Socket};
 use gingham_net::netns::NetNs;
-use gingham_net::{Mac, masquerade, route, spoofing, vlan};
+use gingham_net::{Mac, masquerade, route, vlan};
 use gingham_network::alias;
 use gingham_network::bridge_config::BridgeConfig;
 use gingham_network::error::NetworkError;
@@ -195,7 +195,7 @@ impl<'a> Inspection<'a> {
             return Ok(());
         }
         let guard = mac_filter::guard_of(host_end, mac, attachment);
-        let installed = spoofing::is_installed(&mut spoofing::open(network.as_str())?, network.as_str(), &guard)?;
+        let installed = mac_filter::is_installed(network, &guard)?;
         self.expect(installed, || {
             format!(
                 "macspoofchk: bridge port {} lacks the rule that lets {mac} alone send; {ATTACH_AGAIN}",

@@ -2,7 +2,7 @@
 //! same command ends it later.
 
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::reach;
+use gingham_net::node_routes;
 use gingham_tests::kernel;
 use gingham_tests::ownership::{held, records};
 use ipnet::IpNet;
@@ -14,7 +14,7 @@ use crate::ground::{Ground, NETWORK, has_etcd};
 fn ways(ground: &Ground, node: usize) -> (usize, Vec<String>) {
     ground.on(node, |_| {
         let range = "10.32.0.0/12".parse().unwrap();
-        let routes = reach::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap();
+        let routes = node_routes::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap();
         (routes.len(), kernel::addresses("cni0"))
     })
 }

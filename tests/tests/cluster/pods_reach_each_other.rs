@@ -5,7 +5,7 @@ use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::reach;
+use gingham_net::node_routes;
 use gingham_tests::cni::address;
 use gingham_tests::kernel;
 use gingham_tests::node::Container;
@@ -121,7 +121,7 @@ fn ipv6_by_routes_on_one_link() {
         let other = ground.site.node(other).address;
         let routes = ground.on(node, |_| {
             let range = "fd00:10::/48".parse().unwrap();
-            reach::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap()
+            node_routes::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap()
         });
         assert!(!routes.is_empty() && routes.iter().all(|route| route.gateway == Some(other)), "{routes:?}");
     }

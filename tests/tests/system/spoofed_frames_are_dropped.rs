@@ -2,8 +2,8 @@
 //! with the container, whatever else is gone.
 
 use gingham_net::link::{self, Change, Which};
+use gingham_net::mac_filter;
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::spoofing;
 use gingham_tests::cni::Cni;
 use gingham_tests::frames::Frames;
 use gingham_tests::kernel;
@@ -64,7 +64,7 @@ fn check_sees_that_a_guard_is_gone_or_for_another() {
     let c1 = node.container("c1");
     let result = Cni::add(&guarded(), &c1).run().result();
     Cni::check(&guarded(), &c1, &result).run().succeeds();
-    spoofing::remove(&mut spoofing::open("mynet").unwrap(), "mynet", |_| true).unwrap();
+    mac_filter::remove(&mut mac_filter::open("mynet").unwrap(), "mynet", |_| true).unwrap();
     let fault = Cni::check(&guarded(), &c1, &result).run().fault();
     assert!(fault.code == 100 && fault.msg.contains("macspoofchk"), "{fault:?}");
     Cni::del(&guarded(), &c1).run().succeeds();

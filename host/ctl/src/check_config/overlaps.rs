@@ -5,7 +5,7 @@ use std::path::Path;
 use gingham_engine::address::IpRange;
 use gingham_engine::pool::Pools;
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::{link, reach, route};
+use gingham_net::{link, node_routes, route};
 use gingham_network::network::{Addresses, Network};
 use ipnet::IpNet;
 
@@ -43,7 +43,7 @@ fn with_routes(network: &Network, pools: &Pools) -> Result<Vec<String>, CheckCon
     let Ok(Some(bridge)) = network.bridge() else { return Ok(Vec::new()) };
     let mut kernel = Socket::<Route>::open()?;
     let mut found = Vec::new();
-    let to_nodes = reach::list(&mut kernel, &prefixes(pools))?;
+    let to_nodes = node_routes::list(&mut kernel, &prefixes(pools))?;
     for link in link::list(&mut kernel, None)? {
         if link.name == bridge.name || link.name.starts_with(&format!("{}.", bridge.name)) {
             continue;

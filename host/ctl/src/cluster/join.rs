@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gingham_net::reach;
+use gingham_net::node_routes;
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &JoinArguments, library: &Path, out: &mut Output) -
         // Without it the first ADD would ask the store.
         let ensured = place.cluster.ensure(place.policy, 1, Place::deadline(), &mut Vec::new());
         let ensured = ensured.map_err(|source| place.fault(source))?;
-        if !reach::is_kept(&place.settings.data_dir) {
+        if !node_routes::is_agent_running(&place.settings.data_dir) {
             let report = place.refresh_ways()?.unwrap_or_default();
             let conflicts = report.conflicts.iter().map(ToString::to_string);
             let problems = report.problems.iter().map(ToString::to_string);

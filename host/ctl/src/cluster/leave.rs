@@ -6,7 +6,7 @@ use std::path::Path;
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::{address, link, reach};
+use gingham_net::{address, link, node_routes};
 use gingham_ownership::local::Standing;
 use ipnet::IpNet;
 use serde::Serialize;
@@ -79,7 +79,7 @@ fn forget_own_address(place: &Place<'_>) -> Result<(), CommandError> {
 fn remove_ways(place: &Place<'_>) -> Result<(), CommandError> {
     let mut kernel = Socket::<Route>::open()?;
     let ranges = place.ranges();
-    reach::remove(&mut kernel, place.network, &place.bridge, &ranges)
+    node_routes::remove(&mut kernel, place.network, &place.bridge, &ranges)
         .map_err(|source| CommandError::Reach { network: place.network.to_owned(), source })?;
     let Some(bridge) = link::by_name(&mut kernel, &place.bridge)? else { return Ok(()) };
     for own in address::list(&mut kernel, bridge.index)? {

@@ -8,7 +8,7 @@ use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::settings::Settings;
 use gingham_engine::store::StoreLedger;
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::reach::{self, Report};
+use gingham_net::node_routes::{self, Report};
 use gingham_network::network::Network;
 use gingham_ownership::cluster::Cluster as Records;
 use gingham_ownership::grid::Grid;
@@ -96,7 +96,7 @@ impl Place<'_> {
     fn reconcile(&self, records: &Records) -> Result<Option<Report>, CommandError> {
         let wanted = self.cluster.wanted(records, &self.bridge, self.ranges()).map_err(|source| self.fault(source))?;
         let Some(wanted) = wanted else { return Ok(None) };
-        let report = reach::reconcile(&mut Socket::<Route>::open()?, &wanted);
+        let report = node_routes::reconcile(&mut Socket::<Route>::open()?, &wanted);
         report.map(Some).map_err(|source| CommandError::Reach { network: self.network.to_owned(), source })
     }
 }

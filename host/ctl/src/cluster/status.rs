@@ -8,7 +8,7 @@ use gingham_cluster::{Fault, Status, Usage};
 use gingham_engine::address::IpRange;
 use gingham_engine::settings::cluster::{Routing, StoreSettings};
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::reach::{self, KeptRoute};
+use gingham_net::node_routes::{self, NodeRoute};
 use gingham_ownership::grid::Grid;
 use gingham_ownership::local::LocalState;
 use gingham_ownership::record::Membership;
@@ -127,7 +127,7 @@ impl Overview {
             node: place.cluster.node().to_owned(),
             store: store(&place.cluster.settings().store),
             routing: word(place.settings.routing).unwrap_or("none"),
-            kept: reach::is_kept(&place.settings.data_dir),
+            kept: node_routes::is_agent_running(&place.settings.data_dir),
             reachable: true,
             problem,
             grids: place.policy.grids().to_vec(),
@@ -166,14 +166,14 @@ impl Overview {
     }
 }
 
-fn routes(place: &Place<'_>) -> Result<Vec<KeptRoute>, CommandError> {
+fn routes(place: &Place<'_>) -> Result<Vec<NodeRoute>, CommandError> {
     if place.settings.routing == Routing::None {
         return Ok(Vec::new());
     }
-    Ok(reach::list(&mut Socket::<Route>::open()?, &place.ranges())?)
+    Ok(node_routes::list(&mut Socket::<Route>::open()?, &place.ranges())?)
 }
 
-fn members(status: &Status, routing: Routing, routes: &[KeptRoute]) -> Vec<Member> {
+fn members(status: &Status, routing: Routing, routes: &[NodeRoute]) -> Vec<Member> {
     let of = |member: &gingham_cluster::MemberStatus| {
         let this_node = member.name == status.node;
         let usage = Some(status.usage).filter(|_| this_node);
@@ -222,7 +222,7 @@ fn word(routing: Routing) -> Option<&'static str> {
 }
 
 /// Whether there are routes to all blocks of another node; none if there is nothing to reach, or nobody to do it here.
-fn route(blocks: &[IpNet], routing: Routing, routes: &[KeptRoute]) -> Option<&'static str> {
+fn route(blocks: &[IpNet], routing: Routing, routes: &[NodeRoute]) -> Option<&'static str> {
     let word = word(routing).filter(|_| !blocks.is_empty())?;
     let is_reached = |block: &IpNet| routes.iter().any(|route| route.destination.contains(block));
     Some(if blocks.iter().all(is_reached) { word } else { MISSING })
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn a_node_is_reached_if_all_its_blocks_are() {
         let blocks: Vec<IpNet> = ["10.0.0.0/24", "10.0.1.0/24"].map(|block| block.parse().unwrap()).into();
-        let kept = |text: &str| KeptRoute { destination: text.parse().unwrap(), gateway: None, interface: None };
+        let kept = |text: &str| NodeRoute { destination: text.parse().unwrap(), gateway: None, interface: None };
         assert_eq!(route(&blocks, Routing::Direct, &[kept("10.0.0.0/23")]), Some("direct"));
         assert_eq!(route(&blocks, Routing::Vxlan, &[kept("10.0.0.0/24"), kept("10.0.1.0/24")]), Some("vxlan"));
         assert_eq!(route(&blocks, Routing::Direct, &[kept("10.0.0.0/24")]), Some("missing"));

@@ -158,7 +158,7 @@ fn that_nobody_keeps_the_routes_is_said() {
     nodes.cluster("node-a", &["join"]).done();
     let said = nodes.cluster("node-a", &["status"]).done();
     assert!(said.contains("nobody keeps the routes here: gingham-node does not run"), "{said}");
-    let _keeper = gingham_net::reach::Keeper::take(&nodes.directory.path().join("node-a")).unwrap();
+    let _lock = gingham_net::node_routes::AgentLock::take(&nodes.directory.path().join("node-a")).unwrap();
     let said = nodes.cluster("node-a", &["status"]).done();
     assert!(!said.contains("nobody keeps"), "{said}");
     assert_eq!(nodes.json("node-a", &["status"])["kept"], true);

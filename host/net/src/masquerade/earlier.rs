@@ -1,4 +1,4 @@
-//! How earlier versions masqueraded: one rule for each prefix of a network, whoever has the addresses.
+//! Rules of earlier versions: one for each prefix of a network, without a list of addresses.
 //!
 //! ```text
 //! ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 ip daddr != 224.0.0.0/4 masquerade comment "10.244.0.0/16"

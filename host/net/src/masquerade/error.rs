@@ -1,80 +1,51 @@
-//! What is said when a network cannot be masqueraded.
-
 use rustix::io::Errno;
 
 use crate::netlink::NetlinkError;
 use crate::nftables::refusal::{KernelPart, Refusal, Step};
 
-/// Why a network's masquerade could not be seen to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MasqueradeError {
-    /// A name too long to be part of a table's name.
     #[error(
-        "cannot masquerade the network {network:?}: its name has {length} bytes, and at most {longest} are \
-         possible; choose a shorter name"
+        "cannot masquerade the network {network:?}: its name has {length} bytes and the limit is {longest}; choose a \
+         shorter name"
     )]
-    NameTooLong {
-        /// The network's name.
-        network: String,
-        /// Its length in bytes.
-        length: usize,
-        /// The most bytes it may have.
-        longest: usize,
-    },
-    /// A name that is none by the CNI specification.
+    NameTooLong { network: String, length: usize, longest: usize },
     #[error(
-        "cannot masquerade the network {network:?}: a network's name begins with a letter or digit and holds only \
-         letters, digits, '_', '.' and '-'"
+        "cannot masquerade the network {network:?}: invalid name; use letters, digits, '_', '.' and '-', and begin \
+         with a letter or digit"
     )]
-    InvalidName {
-        /// The network's name.
-        network: String,
-    },
-    /// A part of the kernel is not there.
+    InvalidName { network: String },
     #[error(
         "cannot {operation} the network {network:?}: this kernel lacks {part} ({}); load it with `modprobe {}`, or use \
          a kernel of 5.2 or later with {}",
         source.reason(), part.module(), part.option()
     )]
     KernelLacks {
-        /// Reads after "cannot" and before "the network".
+        /// Stands after "cannot" and before "the network".
         operation: &'static str,
-        /// The network's name.
         network: String,
-        /// The part.
         part: KernelPart,
-        /// What the kernel answered.
         source: NetlinkError,
     },
-    /// The kernel refused.
     #[error("cannot {operation} the network {network:?}: the kernel refused to {tried}: {}{hint}", source.reason())]
     Refused {
-        /// Reads after "cannot" and before "the network".
+        /// Stands after "cannot" and before "the network".
         operation: &'static str,
-        /// The network's name.
         network: String,
-        /// What the kernel refused to do.
         tried: &'static str,
         /// What to do about it: empty or with its own punctuation.
         hint: &'static str,
-        /// What the kernel answered.
         source: NetlinkError,
     },
-    /// Others changed nftables rulesets again and again in the moment between reading and writing.
     #[error(
-        "cannot masquerade the network {network:?}: others changed nftables rulesets during each of {attempts} attempts; \
-         see `nft monitor` for who it is, and try again"
+        "cannot masquerade the network {network:?}: other processes changed nftables rulesets during each of {attempts} \
+         attempts; find them with `nft monitor` and try again"
     )]
-    RulesetsChanging {
-        /// The network's name.
-        network: String,
-        /// How often it was tried.
-        attempts: usize,
-    },
+    RulesetsChanging { network: String, attempts: usize },
 }
 
-/// Which part of the kernel a refusal shows to be missing, if any.
+/// The part of the kernel that is missing, as the refusal shows.
 pub(super) fn missed_by(refusal: &Refusal) -> Option<KernelPart> {
     let own = || match (refusal.step, refusal.error.errno?) {
         (Step::AddTable, Errno::AFNOSUPPORT | Errno::OPNOTSUPP) => Some(KernelPart::InetFamily),
@@ -89,7 +60,6 @@ const ADD_CHAIN: &str = "add the chain postrouting to the nftables table";
 const MAKE_ROOM: &str =
     "; a chain of another kind is in its place: make room with `nft delete table inet gingham-NETWORK`";
 
-/// A refusal in the words of who configured the network.
 pub(super) fn explain(operation: &'static str, network: &str, refusal: Refusal) -> MasqueradeError {
     let network = network.to_owned();
     if let Some(part) = missed_by(&refusal) {
@@ -123,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_refusal_is_told_in_the_kernels_words() {
+    fn any_other_refusal_has_the_kernels_message() {
         assert_eq!(
             text(Step::Transaction, Errno::NOMEM),
             "cannot masquerade the network \"mynet\": the kernel refused to change nftables: Cannot allocate memory"

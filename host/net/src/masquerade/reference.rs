@@ -1,5 +1,5 @@
-//! What the reference plugin `bridge` has left of a container's masquerade: by `iptables` where that speaks nftables, or
-//! by `nft`. A network that changes to Gingham is taken over with its containers.
+//! Masquerade rules of the reference plugin `bridge` for one container, made by `iptables-nft` or `nft`: a network that
+//! changes to Gingham keeps its containers.
 
 use super::error::{self, MasqueradeError};
 use crate::netlink::{ErrorKind, Netfilter, Socket};
@@ -10,22 +10,19 @@ const IPTABLES_TABLE: &str = "nat";
 const IPTABLES_CHAIN: &str = "POSTROUTING";
 const NFT_TABLE: &str = "cni_plugins_masquerade";
 const NFT_CHAIN: &str = "masq_checks";
-/// Each of these that is lost means that somebody removed a rule between our reading and our writing.
+/// An attempt fails when another process removes a rule between our reading and our writing.
 const ATTEMPTS: usize = 20;
 
-/// How the reference calls what belongs to one container.
+/// What the reference plugin names after one container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReferenceNames<'a> {
     /// The chain that `iptables` jumps to for the container's addresses.
     pub chain: &'a str,
-    /// How the comments of its rules in `nft` begin.
+    /// The beginning of the comments of its rules in `nft`.
     pub comment: &'a str,
 }
 
-/// Removes it. Goes well if there is nothing. `network` is for errors.
-///
-/// # Errors
-/// [`MasqueradeError`]
+/// Succeeds if there is nothing to remove. `network` is for errors.
 pub fn remove_reference(
     socket: &mut Socket<Netfilter>,
     network: &str,
@@ -33,9 +30,13 @@ pub fn remove_reference(
 ) -> Result<(), MasqueradeError> {
     for table in [Table::of_ipv4(IPTABLES_TABLE), Table::of_ipv6(IPTABLES_TABLE), Table::from(NFT_TABLE)] {
         match remove_from(socket, table, names) {
-            // A kernel without nftables has no rules in it either.
+            // A kernel without nftables has no such rules.
             Err(refusal) if error::missed_by(&refusal).is_some() => {}
-            done => done.map_err(|refusal| error::explain("end the reference's masquerade of", network, refusal))?,
+            done => {
+                done.map_err(|refusal| {
+                    error::explain("remove the reference plugin's masquerade of", network, refusal)
+                })?;
+            }
         }
     }
     Ok(())

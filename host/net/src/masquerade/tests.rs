@@ -47,10 +47,9 @@ pub(super) fn of(addresses: &[&str], within: &[&str]) -> Masqueraded {
 pub(super) fn restore_to(
     socket: &mut Netlink,
     network: &str,
-    extent: Extent,
     wanted: &Masqueraded,
 ) -> Result<Outcome, MasqueradeError> {
-    restore(socket, network, extent, |_| Ok(wanted.clone()))
+    restore(socket, network, |_| Ok(wanted.clone()))
 }
 
 fn both() -> Masqueraded {
@@ -103,8 +102,8 @@ fn addresses_come_and_go_and_the_table_with_them() {
     let (_namespace, mut socket) = namespace();
     assert_eq!(list(&mut socket, "mynet"), Ok(vec![]));
     assert_eq!(add(&mut socket, "mynet", &both()), Ok(Outcome::Incomplete));
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &both()), Ok(Outcome::Installed));
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &both()), Ok(Outcome::AlreadyThere));
+    assert_eq!(restore_to(&mut socket, "mynet", &both()), Ok(Outcome::Installed));
+    assert_eq!(restore_to(&mut socket, "mynet", &both()), Ok(Outcome::Unchanged));
     let more = of(&["10.244.0.3"], &["10.244.0.0/16"]);
     assert_eq!(add(&mut socket, "mynet", &more), Ok(Outcome::Installed));
     assert_eq!(add(&mut socket, "mynet", &more), Ok(Outcome::Installed));
@@ -126,10 +125,10 @@ fn addresses_come_and_go_and_the_table_with_them() {
 fn a_prefix_or_a_family_that_is_new_is_incomplete_and_then_there() {
     let (_namespace, mut socket) = namespace();
     let first = of(&["10.1.0.2"], &["10.1.0.0/16"]);
-    restore_to(&mut socket, "mynet", Extent::Adding, &first).unwrap();
+    restore_to(&mut socket, "mynet", &first).unwrap();
     for more in [of(&["10.3.0.2"], &["10.3.0.0/16"]), of(&["fd00::2"], &["fd00::/64"])] {
         assert_eq!(add(&mut socket, "mynet", &more), Ok(Outcome::Incomplete));
-        assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &more), Ok(Outcome::Installed));
+        assert_eq!(restore_to(&mut socket, "mynet", &more), Ok(Outcome::Installed));
         assert_eq!(add(&mut socket, "mynet", &more), Ok(Outcome::Installed));
     }
     assert_eq!(network_shown(&mut socket, Family::V4), ["10.1.0.0", "10.2.0.0", "10.3.0.0", "10.4.0.0"]);
@@ -137,30 +136,13 @@ fn a_prefix_or_a_family_that_is_new_is_incomplete_and_then_there() {
 }
 
 #[test]
-fn exactly_what_is_wanted_stays() {
-    let (_namespace, mut socket) = namespace();
-    restore_to(&mut socket, "mynet", Extent::Adding, &both()).unwrap();
-    let other = of(&["10.3.0.2"], &["10.3.0.0/16"]);
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &other), Ok(Outcome::Installed));
-    assert_eq!(list(&mut socket, "mynet"), Ok(vec![ip("10.3.0.2")]));
-    assert_eq!(network_shown(&mut socket, Family::V4), ["10.3.0.0", "10.4.0.0"]);
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &other), Ok(Outcome::AlreadyThere));
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &of(&[], &[])), Ok(Outcome::Installed));
-    assert!(!ruleset::table_exists(&mut socket, "gingham-mynet").unwrap());
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &of(&[], &[])), Ok(Outcome::AlreadyThere));
-}
-
-#[test]
-fn more_addresses_than_one_datagram_holds_are_taken_and_removed() {
+fn more_addresses_than_one_datagram_holds_are_added() {
     let (_namespace, mut socket) = namespace();
     let v4 = (0..5_000_u32).map(|n| IpAddr::from(Ipv4Addr::from_bits(0x0af4_0000 + n)));
     let v6 = (0..5_000_u128).map(|n| IpAddr::from(Ipv6Addr::from_bits((0xfd << 120) + n)));
     let many = Masqueraded { addresses: v4.chain(v6).collect(), within: vec![net("10.244.0.0/16"), net("fd00::/64")] };
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &many), Ok(Outcome::Installed));
+    assert_eq!(restore_to(&mut socket, "mynet", &many), Ok(Outcome::Installed));
     assert_eq!(list(&mut socket, "mynet"), Ok(many.addresses.into_iter().collect::<Vec<_>>()));
-    let few = of(&["10.244.0.2"], &["10.244.0.0/16"]);
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &few), Ok(Outcome::Installed));
-    assert_eq!(list(&mut socket, "mynet"), Ok(vec![ip("10.244.0.2")]));
 }
 
 #[test]
@@ -168,31 +150,31 @@ fn thousands_of_prefixes_are_taken() {
     let (_namespace, mut socket) = namespace();
     let within = (0..4096_u16).map(|n| net(&format!("10.{}.{}.0/25", n / 256, n % 256))).collect();
     let many = Masqueraded { addresses: [ip("10.0.0.2")].into(), within };
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &many), Ok(Outcome::Installed));
+    assert_eq!(restore_to(&mut socket, "mynet", &many), Ok(Outcome::Installed));
     assert_eq!(add(&mut socket, "mynet", &many), Ok(Outcome::Installed));
     assert_eq!(network_shown(&mut socket, Family::V4).len(), 2 * 4096);
 }
 
 #[test]
-fn rules_of_earlier_versions_are_told_and_replaced_in_one_step() {
+fn rules_of_earlier_versions_are_passed_on_and_replaced_in_one_step() {
     let (_namespace, mut socket) = namespace();
     install_earlier(&mut socket, &["10.244.0.0/16", "fd00:1::/64"]);
     assert_eq!(earlier_rules(&mut socket, "mynet"), Ok(vec![net("10.244.0.0/16"), net("fd00:1::/64")]));
     assert_eq!(covers(&mut socket, "mynet", ip("10.244.0.77")), Ok(true));
     assert_eq!(add(&mut socket, "mynet", &both()), Ok(Outcome::Incomplete));
-    let mut told = Vec::new();
-    let outcome = restore(&mut socket, "mynet", Extent::Adding, |earlier| {
-        told.push(earlier.to_vec());
+    let mut prefixes = Vec::new();
+    let outcome = restore(&mut socket, "mynet", |earlier| {
+        prefixes.push(earlier.to_vec());
         Ok::<_, MasqueradeError>(both())
     });
     assert_eq!(outcome, Ok(Outcome::Installed));
-    assert_eq!(told, [vec![net("10.244.0.0/16"), net("fd00:1::/64")], vec![]]);
+    assert_eq!(prefixes, [vec![net("10.244.0.0/16"), net("fd00:1::/64")], vec![]]);
     assert_eq!(list(&mut socket, "mynet"), Ok(vec![ip("10.244.0.2"), ip("fd00:1::2")]));
     assert_eq!(covers(&mut socket, "mynet", ip("10.244.0.77")), Ok(false));
     assert_eq!(rules(&mut socket).len(), 2);
 
     install_earlier(&mut socket, &["10.9.0.0/16"]);
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &of(&[], &[])), Ok(Outcome::Installed));
+    assert_eq!(restore_to(&mut socket, "mynet", &of(&[], &[])), Ok(Outcome::Installed));
     assert_eq!(rules(&mut socket).len(), 2, "nothing is wanted, and the earlier rule goes all the same");
 }
 
@@ -219,11 +201,11 @@ const DAMAGES: [Damage; 5] = [
 fn what_was_flushed_or_deleted_is_noticed_and_comes_back() {
     for (name, damage) in DAMAGES {
         let (_namespace, mut socket) = namespace();
-        restore_to(&mut socket, "mynet", Extent::Adding, &both()).unwrap();
+        restore_to(&mut socket, "mynet", &both()).unwrap();
         damage(&mut socket);
         assert_ne!(list(&mut socket, "mynet").unwrap().len(), 2, "after {name}");
         assert_eq!(add(&mut socket, "mynet", &both()), Ok(Outcome::Incomplete), "after {name}");
-        assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &both()), Ok(Outcome::Installed), "after {name}");
+        assert_eq!(restore_to(&mut socket, "mynet", &both()), Ok(Outcome::Installed), "after {name}");
         assert_eq!(list(&mut socket, "mynet").unwrap().len(), 2, "after {name}");
         assert_eq!(rules(&mut socket).len(), 2, "after {name}");
     }
@@ -232,13 +214,13 @@ fn what_was_flushed_or_deleted_is_noticed_and_comes_back() {
 #[test]
 fn sets_that_were_flushed_come_back() {
     let (_namespace, mut socket) = namespace();
-    restore_to(&mut socket, "mynet", Extent::Adding, &both()).unwrap();
+    restore_to(&mut socket, "mynet", &both()).unwrap();
     let mut transaction = Transaction::of_table("gingham-mynet", None);
     transaction.clear_set(containers(Family::V4));
     transaction.clear_set(network_set(Family::V4));
     transaction.commit(&mut socket).unwrap();
     assert_eq!(covers(&mut socket, "mynet", ip("10.244.0.2")), Ok(false));
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &both()), Ok(Outcome::Installed));
+    assert_eq!(restore_to(&mut socket, "mynet", &both()), Ok(Outcome::Installed));
     assert_eq!(covers(&mut socket, "mynet", ip("10.244.0.2")), Ok(true));
     assert_eq!(network_shown(&mut socket, Family::V4), ["10.244.0.0", "10.245.0.0"]);
 }
@@ -247,7 +229,7 @@ fn sets_that_were_flushed_come_back() {
 fn a_rule_that_says_one_thing_and_does_another_is_replaced() {
     let (_namespace, mut socket) = namespace();
     let wanted = of(&["10.244.0.2"], &["10.244.0.0/16"]);
-    restore_to(&mut socket, "mynet", Extent::Adding, &wanted).unwrap();
+    restore_to(&mut socket, "mynet", &wanted).unwrap();
     delete(&mut socket, NFT_MSG_DELRULE, &our_chain());
     let impostor = Rule { comment: COMMENT.to_owned(), ..earlier::rule_for(net("10.9.0.0/16")) };
     let mut transaction = Transaction::of_table("gingham-mynet", None);
@@ -255,7 +237,7 @@ fn a_rule_that_says_one_thing_and_does_another_is_replaced() {
     transaction.commit(&mut socket).unwrap();
     assert_eq!(list(&mut socket, "mynet"), Ok(vec![]));
 
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &wanted), Ok(Outcome::Installed));
+    assert_eq!(restore_to(&mut socket, "mynet", &wanted), Ok(Outcome::Installed));
     assert_eq!(list(&mut socket, "mynet"), Ok(vec![ip("10.244.0.2")]));
     assert_eq!(rules(&mut socket).len(), 1);
 }
@@ -264,14 +246,14 @@ fn a_rule_that_says_one_thing_and_does_another_is_replaced() {
 fn a_repeated_rule_is_removed_and_rules_of_the_administrator_stay() {
     let (_namespace, mut socket) = namespace();
     let wanted = of(&["10.244.0.2"], &["10.244.0.0/16"]);
-    restore_to(&mut socket, "mynet", Extent::Adding, &wanted).unwrap();
+    restore_to(&mut socket, "mynet", &wanted).unwrap();
     let own = Rule { comment: "mine".to_owned(), ..earlier::rule_for(net("10.9.0.0/16")) };
     let mut transaction = Transaction::of_table("gingham-mynet", None);
     transaction.add_rule(CHAIN, &own);
     transaction.add_rule(CHAIN, &rule_for(Family::V4));
     transaction.commit(&mut socket).unwrap();
 
-    assert_eq!(restore_to(&mut socket, "mynet", Extent::Exact, &wanted), Ok(Outcome::Installed));
+    assert_eq!(restore_to(&mut socket, "mynet", &wanted), Ok(Outcome::Installed));
     let comments: Vec<_> = rules(&mut socket).into_iter().map(|rule| rule.comment.unwrap()).collect();
     assert_eq!(comments, [COMMENT, "mine"]);
 }
@@ -279,12 +261,14 @@ fn a_repeated_rule_is_removed_and_rules_of_the_administrator_stay() {
 #[test]
 fn tables_of_others_stay_as_they_are() {
     let (_namespace, mut socket) = namespace();
-    restore_to(&mut socket, "mynet2", Extent::Adding, &both()).unwrap();
+    restore_to(&mut socket, "mynet2", &both()).unwrap();
     let before = ruleset::rules(&mut socket, "gingham-mynet2", CHAIN).unwrap();
     assert_eq!(before.len(), 2);
     assert_eq!(list(&mut socket, "mynet"), Ok(vec![]));
-    restore_to(&mut socket, "mynet", Extent::Adding, &both()).unwrap();
-    restore_to(&mut socket, "mynet", Extent::Exact, &of(&[], &[])).unwrap();
+    restore_to(&mut socket, "mynet", &both()).unwrap();
+    remove(&mut socket, "mynet", &[ip("10.244.0.2"), ip("fd00:1::2")]).unwrap();
+    remove_unused(&mut socket, "mynet").unwrap();
+    assert!(!ruleset::table_exists(&mut socket, "gingham-mynet").unwrap());
     assert_eq!(ruleset::rules(&mut socket, "gingham-mynet2", CHAIN).unwrap(), before);
     assert_eq!(list(&mut socket, "mynet2").unwrap().len(), 2);
 }
@@ -293,10 +277,10 @@ fn tables_of_others_stay_as_they_are() {
 fn a_transaction_of_a_generation_that_passed_does_nothing() {
     let (_namespace, mut socket) = namespace();
     let passed = ruleset::generation(&mut socket).unwrap();
-    restore_to(&mut socket, "other", Extent::Adding, &both()).unwrap();
+    restore_to(&mut socket, "other", &both()).unwrap();
     assert_ne!(generation_of(&mut socket), passed.number());
-    let present = Present::read(&mut socket, "gingham-mynet").unwrap();
-    let step = |only_in| present.step("gingham-mynet", &both(), Extent::Adding, only_in).unwrap();
+    let present = Snapshot::read(&mut socket, "gingham-mynet").unwrap();
+    let step = |only_in| present.step("gingham-mynet", &both(), only_in).unwrap();
     let refusal = step(Some(passed)).commit(&mut socket).unwrap_err();
     assert_eq!(refusal.step, Step::Generation);
     assert_eq!(list(&mut socket, "mynet"), Ok(vec![]));
@@ -313,12 +297,12 @@ fn generation_of(socket: &mut Netlink) -> u32 {
 fn the_longest_name_works_and_a_longer_one_is_refused() {
     let (_namespace, mut socket) = namespace();
     let longest = "n".repeat(LONGEST_NETWORK_NAME);
-    assert_eq!(restore_to(&mut socket, &longest, Extent::Adding, &both()), Ok(Outcome::Installed));
+    assert_eq!(restore_to(&mut socket, &longest, &both()), Ok(Outcome::Installed));
     assert_eq!(list(&mut socket, &longest).unwrap().len(), 2);
     let longer = longest + "n";
     let error = add(&mut socket, &longer, &both()).unwrap_err();
     assert!(
-        error.to_string().ends_with("its name has 256 bytes, and at most 255 are possible; choose a shorter name"),
+        error.to_string().ends_with("its name has 256 bytes and the limit is 255; choose a shorter name"),
         "{error}"
     );
 }
@@ -332,12 +316,12 @@ fn a_name_that_is_no_cni_name_is_refused() {
         assert!(remove(&mut socket, name, &[]).is_err() && list(&mut socket, name).is_err(), "{name:?}");
     }
     for name in ["a", "0", "a_b.c-d", "A"] {
-        assert_eq!(restore_to(&mut socket, name, Extent::Adding, &both()), Ok(Outcome::Installed), "{name:?}");
+        assert_eq!(restore_to(&mut socket, name, &both()), Ok(Outcome::Installed), "{name:?}");
     }
 }
 
 #[test]
-fn a_chain_of_another_kind_in_the_place_of_ours_is_told() {
+fn a_chain_of_another_kind_in_the_place_of_ours_is_reported() {
     let kinds: [fn(&mut Transaction<'_>); 2] = [
         |transaction| transaction.add_postrouting_chain(CHAIN, "filter"),
         |transaction| transaction.push(Step::AddChain, NFT_MSG_NEWCHAIN, NLM_F_CREATE, &chain_itself()),
@@ -348,7 +332,7 @@ fn a_chain_of_another_kind_in_the_place_of_ours_is_told() {
         transaction.add_table();
         add_chain(&mut transaction);
         transaction.commit(&mut socket).unwrap();
-        let text = restore_to(&mut socket, "mynet", Extent::Adding, &both()).unwrap_err().to_string();
+        let text = restore_to(&mut socket, "mynet", &both()).unwrap_err().to_string();
         assert!(
             text.ends_with(
                 "a chain of another kind is in its place: make room with `nft delete table inet gingham-NETWORK`"

@@ -5,27 +5,30 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::attribute::{Attributes, value_of};
 use crate::netlink::message::attributes_of;
 
+// Of a set (`enum nft_set_attributes`).
 pub(super) const NFTA_SET_TABLE: u16 = 1;
 pub(super) const NFTA_SET_NAME: u16 = 2;
 const NFTA_SET_FLAGS: u16 = 3;
 const NFTA_SET_KEY_TYPE: u16 = 4;
 const NFTA_SET_KEY_LEN: u16 = 5;
 const NFTA_SET_ID: u16 = 10;
+const NFT_SET_INTERVAL: u32 = 4;
+
+// Of a message about elements (`enum nft_set_elem_list_attributes`) and of its list.
 pub(super) const NFTA_SET_ELEM_LIST_TABLE: u16 = 1;
 pub(super) const NFTA_SET_ELEM_LIST_SET: u16 = 2;
 const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
 const NFTA_LIST_ELEM: u16 = 1;
+
+// Of one element (`enum nft_set_elem_attributes`) and of its key.
 const NFTA_SET_ELEM_KEY: u16 = 1;
 const NFTA_SET_ELEM_FLAGS: u16 = 3;
 const NFTA_DATA_VALUE: u16 = 1;
-
-const NFT_SET_INTERVAL: u32 = 4;
 const NFT_SET_ELEM_INTERVAL_END: u32 = 1;
 /// What `nft` calls the types `ipv4_addr` and `ipv6_addr`; the kernel only keeps the number.
 const TYPE_IPADDR: u32 = 7;
 const TYPE_IP6ADDR: u32 = 8;
 
-/// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Family {
     V4,
@@ -40,20 +43,17 @@ impl Family {
     }
 }
 
-/// A set as it is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Set {
-    /// Its name, unique within its table.
+    /// Unique within its table.
     pub(crate) name: &'static str,
-    /// The family of its addresses.
     pub(crate) family: Family,
-    /// Whether it holds intervals instead of single addresses.
+    /// Instead of single addresses.
     pub(crate) holds_intervals: bool,
 }
 
 impl Set {
-    /// Adds the set to the attributes of a message that says in which table it is to be. `id` is unique within the
-    /// transaction.
+    /// Appends the set to `place`, the attributes that name its table. `id` is unique within the transaction.
     pub(super) fn describe(self, place: Attributes, id: u32) -> Attributes {
         let (kind, length) = match self.family {
             Family::V4 => (TYPE_IPADDR, 4),
@@ -102,13 +102,12 @@ impl Element {
     }
 }
 
-/// Adds elements to the attributes of a message that says in which set they are.
+/// Appends elements to `place`, the attributes that name their set.
 pub(super) fn list(place: Attributes, elements: &[Element]) -> Attributes {
     let list = elements.iter().fold(Attributes::new(), |list, element| list.nest(NFTA_LIST_ELEM, &element.describe()));
     place.nest(NFTA_SET_ELEM_LIST_ELEMENTS, &list)
 }
 
-/// The elements that a message lists.
 pub(super) fn read(attributes: &[u8]) -> Vec<Element> {
     let list = value_of(attributes, NFTA_SET_ELEM_LIST_ELEMENTS).unwrap_or_default();
     attributes_of(list).filter_map(|(_, element)| Element::read(element)).collect()

@@ -5,9 +5,9 @@ use std::net::{IpAddr, UdpSocket};
 use gingham_net::address::{self, DuplicateDetection};
 use gingham_net::bridge::Bridge;
 use gingham_net::container::{self, Interface};
-use gingham_net::masquerade::{self, Extent, MasqueradeError, Masqueraded, Outcome};
+use gingham_net::masquerade::{self, MasqueradeError, Masqueraded, Outcome};
 use gingham_net::netns::NetNs;
-use gingham_net::reach::{self, Mode, Peer, ReachError, Report, Vxlan, Wanted};
+use gingham_net::node_routes::{self, Mode, NodeRoutesError, Peer, Report, Vxlan, Wanted};
 use gingham_net::route::Route;
 use gingham_net::veth::{self, Pair};
 use gingham_net::{bridge, link, sysctl};
@@ -147,8 +147,10 @@ impl Node {
     /// Makes the bridge with the node's own addresses, masquerades the ranges, and lets a container join.
     pub(crate) fn start(&mut self, mtu: Option<u32>) {
         let [range4, range6] = RANGES.map(net);
-        let networks =
-            [reach::pod_network(self.v4(2), range4, self.v4(1)), reach::pod_network(self.v6(2), range6, self.v6(1))];
+        let networks = [
+            node_routes::container_network(self.v4(2), range4, self.v4(1)),
+            node_routes::container_network(self.v6(2), range6, self.v6(1)),
+        ];
         let addresses: Vec<_> = networks.iter().map(|(address, _)| address.to_string()).collect();
         let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
         let routes: Vec<_> = networks.iter().flat_map(|(_, routes)| routes.iter().copied()).collect();
@@ -159,7 +161,7 @@ impl Node {
                 bridge::ensure_address(kernel, &bridge, net(own), false).unwrap();
             }
             let wanted = Masqueraded { addresses: [self.v4(2), self.v6(2)].into(), within: RANGES.map(net).into() };
-            let restored = masquerade::restore(&mut masquerade::open(NETWORK).unwrap(), NETWORK, Extent::Exact, |_| {
+            let restored = masquerade::restore(&mut masquerade::open(NETWORK).unwrap(), NETWORK, |_| {
                 Ok::<_, MasqueradeError>(wanted.clone())
             });
             assert_eq!(restored, Ok(Outcome::Installed));
@@ -176,7 +178,7 @@ impl Node {
         Peer {
             name: self.name(),
             addresses: self.addresses.clone(),
-            vxlan_mac: Some(reach::device_mac(NETWORK, &self.name())),
+            vxlan_mac: Some(node_routes::device_mac(NETWORK, &self.name())),
             blocks: self.blocks(),
         }
     }
@@ -189,15 +191,15 @@ impl Node {
 
     pub(crate) fn vxlan(&self, local: usize) -> Mode {
         Mode::Vxlan(Vxlan {
-            id: reach::network_identifier(NETWORK),
-            port: reach::DEFAULT_PORT,
+            id: node_routes::network_identifier(NETWORK),
+            port: node_routes::DEFAULT_PORT,
             local: self.addresses[local],
-            mac: reach::device_mac(NETWORK, &self.name()),
+            mac: node_routes::device_mac(NETWORK, &self.name()),
         })
     }
 
-    pub(crate) fn try_reconcile(&self, wanted: &Wanted) -> Result<Report, ReachError> {
-        self.machine.inside(|kernel| reach::reconcile(kernel, wanted))
+    pub(crate) fn try_reconcile(&self, wanted: &Wanted) -> Result<Report, NodeRoutesError> {
+        self.machine.inside(|kernel| node_routes::reconcile(kernel, wanted))
     }
 
     /// Reconciles, and nothing may stand in the way.
@@ -210,7 +212,7 @@ impl Node {
     /// Destinations of our routes, and through what.
     pub(crate) fn routes(&self) -> Vec<String> {
         let ranges = RANGES.map(net);
-        let routes = self.machine.inside(|kernel| reach::list(kernel, &ranges).unwrap());
+        let routes = self.machine.inside(|kernel| node_routes::list(kernel, &ranges).unwrap());
         routes
             .into_iter()
             .map(|it| format!("{} via {}", it.destination, it.gateway.map_or("?".to_owned(), |it| it.to_string())))

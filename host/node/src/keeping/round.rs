@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use gingham_net::netlink::{Route, Socket};
+use gingham_net::node_routes::{self, Report, ReversePathProblem, Wanted};
 use gingham_net::notice;
-use gingham_net::reach::{self, Report, ReversePathProblem, Wanted};
 
 use super::status::{State, Status};
 use super::{Open, Pace};
@@ -137,7 +137,7 @@ fn stray(usage: &Usage) -> Option<String> {
 fn keep_routes(network: &str, wanted: &Wanted) -> Result<(Report, Vec<ReversePathProblem>), Fault> {
     let failed = |error: &dyn std::error::Error| Fault::Node(error.to_string());
     let mut kernel = Socket::<Route>::open().map_err(|error| failed(&error))?;
-    let reconciled = reach::reconcile(&mut kernel, wanted);
+    let reconciled = node_routes::reconcile(&mut kernel, wanted);
     for notice in notice::take() {
         if notice.is_warning {
             log::warning(Some(network), &notice.text);
@@ -146,7 +146,7 @@ fn keep_routes(network: &str, wanted: &Wanted) -> Result<(Report, Vec<ReversePat
         }
     }
     let report = reconciled.map_err(|error| failed(&error))?;
-    let dropped = reach::dropped_by_reverse_path_filter(&mut kernel, wanted).map_err(|error| failed(&error))?;
+    let dropped = node_routes::dropped_by_reverse_path_filter(&mut kernel, wanted).map_err(|error| failed(&error))?;
     Ok((report, dropped))
 }
 
@@ -176,7 +176,7 @@ impl Round {
 
     fn reached(&mut self, status: &mut Status, report: &Report, dropped: &[ReversePathProblem]) {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        status.routes = count(report.routes.kept + report.routes.added);
+        status.routes = count(report.routes.unchanged + report.routes.added);
         status.route_conflicts = count(report.conflicts.len());
         status.unreached = count(report.problems.len());
         let all = report.conflicts.iter().map(ToString::to_string);

@@ -7,7 +7,7 @@ use gingham_net::address::{self, DuplicateDetection};
 use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
-use gingham_net::reach::{self, Mode, Peer, Wanted};
+use gingham_net::node_routes::{self, Mode, Peer, Wanted};
 use serde_json::Map;
 
 use super::*;
@@ -55,7 +55,7 @@ impl Cluster for Scripted {
             }
             let reach = Wanted {
                 network: "mynet".to_owned(),
-                mode: Mode::Route,
+                mode: Mode::Direct,
                 bridge: "cni0".to_owned(),
                 ranges: vec!["10.32.0.0/12".parse().unwrap()],
                 peers: world.peers.clone(),
@@ -129,7 +129,7 @@ fn on_a_node(work: impl FnOnce(&mut Socket<Route>) + Send) {
 }
 
 fn routes(kernel: &mut Socket<Route>) -> usize {
-    reach::list(kernel, &["10.32.0.0/12".parse().unwrap()]).unwrap().len()
+    node_routes::list(kernel, &["10.32.0.0/12".parse().unwrap()]).unwrap().len()
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn routes_stay_true_while_the_store_is_silent() {
         assert_eq!((routes(kernel), status.usage.free, status.store_answered), (1, 253, Some(start)));
 
         world(|world| world.silent = true);
-        reach::remove(kernel, "mynet", "cni0", &["10.32.0.0/12".parse().unwrap()]).unwrap();
+        node_routes::remove(kernel, "mynet", "cni0", &["10.32.0.0/12".parse().unwrap()]).unwrap();
         world(|world| world.calls.clear());
         keeping.round(start + every, &mut status);
         assert_eq!(status.state, State::StoreSilent("the cluster's store: nobody answers".to_owned()));

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::reach::{self, KeptRoute};
+use gingham_net::node_routes::{self, NodeRoute};
 use gingham_tests::cni::Cni;
 use gingham_tests::kernel;
 use gingham_tests::networks;
@@ -91,15 +91,15 @@ impl Ground {
     }
 
     /// The routes to other nodes that a node keeps.
-    pub(crate) fn routes(&self, node: usize) -> Vec<KeptRoute> {
+    pub(crate) fn routes(&self, node: usize) -> Vec<NodeRoute> {
         self.site.node(node).on(|_| {
             let range = "10.32.0.0/16".parse().unwrap();
-            reach::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap()
+            node_routes::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap()
         })
     }
 
     /// Waits until a node's routes are so.
-    pub(crate) fn until_routes(&self, node: usize, are: impl Fn(&[KeptRoute]) -> bool) {
+    pub(crate) fn until_routes(&self, node: usize, are: impl Fn(&[NodeRoute]) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let routes = self.routes(node);

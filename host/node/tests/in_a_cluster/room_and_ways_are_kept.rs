@@ -37,7 +37,7 @@ fn blocks_that_stay_idle_go_back_and_their_routes_go() {
     let mut other = ground.companion(2, &ground.network(2, json!({})), &[]);
     let mut one = ground.companion(1, &needs_much, &[]);
     one.until("gingham_blocks", |blocks| blocks == 3);
-    let routed = |routes: &[gingham_net::reach::KeptRoute]| -> usize {
+    let routed = |routes: &[gingham_net::node_routes::NodeRoute]| -> usize {
         routes.iter().map(|route| 1 << (24 - route.destination.prefix_len())).sum()
     };
     ground.until_routes(2, |routes| routed(routes) == 3);

@@ -2,7 +2,7 @@
 
 use etcd_members::{Etcd, Layout, PACKAGE, PROGRAM};
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::reach;
+use gingham_net::node_routes;
 use gingham_tests::site::BETWEEN;
 use serde_json::json;
 
@@ -37,7 +37,7 @@ fn everything_that_needs_no_store_goes_on() {
     let range = "10.32.0.0/16".parse().unwrap();
     ground.site.node(1).on(move |_| {
         container.vanish();
-        reach::remove(&mut Socket::<Route>::open().unwrap(), NETWORK, "cni0", &[range]).unwrap();
+        node_routes::remove(&mut Socket::<Route>::open().unwrap(), NETWORK, "cni0", &[range]).unwrap();
     });
     ground.until_routes(1, |now| now == routes);
     one.until("gingham_collected_addresses_total", |addresses| addresses == 1);

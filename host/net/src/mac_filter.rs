@@ -1,7 +1,7 @@
-//! Guards against spoofed Ethernet addresses: what comes in by a container's port under another source address than the
-//! container's own is dropped before any bridge forwards or answers it.
+//! MAC filters: frames of a container whose source address is not the container's own are dropped before any bridge forwards
+//! or answers them.
 //!
-//! Each network has one table of its own, `bridge gingham-NETWORK`, with one rule for each guarded port:
+//! Each network has one table of its own, `bridge gingham-NETWORK`, with one rule for each filtered port:
 //!
 //! ```text
 //! table bridge gingham-mynet {
@@ -12,21 +12,21 @@
 //! }
 //! ```
 //!
-//! The first word of a rule's comment is the port that it guards. A rule whose port is gone does nothing, so a guard is
-//! installed before a port's other end comes up and removed after the port.
+//! The first word of a rule's comment is its port. A rule whose port is gone does nothing, so a filter is installed before
+//! the port's other end comes up and removed after the port.
 
 mod error;
 #[cfg(test)]
 mod tests;
 
-pub use self::error::SpoofingError;
+pub use self::error::MacFilterError;
 use crate::netlink::{ErrorKind, Netfilter, Socket};
 use crate::nftables::expression::Expressions;
 pub use crate::nftables::refusal::KernelPart;
 use crate::nftables::refusal::{Refusal, Step};
 use crate::nftables::rule::{InstalledRule, Rule};
 use crate::nftables::ruleset::{self, Generation, Table, Transaction};
-use crate::{Mac, short_name};
+use crate::{Mac, truncate_name};
 
 const CHAIN: &str = "prerouting";
 /// The kernel's `NFT_NAME_MAXLEN` less the NUL at the end.
@@ -35,58 +35,51 @@ const TABLE_PREFIX: &str = "gingham-";
 const LONGEST_NETWORK_NAME: usize = 255;
 /// What `nft` takes.
 const LONGEST_COMMENT: usize = 128;
-/// Each of these that is lost means that somebody's transaction went through in the tenth of a millisecond between our
-/// reading and our writing.
+/// An attempt fails when another process changes a ruleset in the tenth of a millisecond between our reading and our
+/// writing.
 const ATTEMPTS: usize = 20;
 /// A transaction is one datagram, and by default the kernel queues some 250 answers to it.
-const RULES_AT_ONCE: usize = 100;
+const RULES_PER_TRANSACTION: usize = 100;
 
 /// The table and the chain that the reference plugin `bridge` shares with `ebtables`.
 const REFERENCE_TABLE: &str = "nat";
 const REFERENCE_CHAIN: &str = "PREROUTING";
 
-/// What guards a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Guard<'a> {
-    /// The name of the bridge's port, which is the host's end of a container's link.
+pub struct MacFilter<'a> {
+    /// The bridge's port: the host's end of a container's link.
     pub port: &'a str,
-    /// The only Ethernet address that may send.
+    /// The only source address that passes.
     pub sender: Mac,
-    /// Whose port it is, for people who list the rules; one line without quotation marks, cut at what `nft` takes.
-    pub note: &'a str,
+    /// The port's owner, for people who list the rules: one line without quotation marks, truncated to what `nft` accepts.
+    pub owner: &'a str,
 }
 
-impl Guard<'_> {
+impl MacFilter<'_> {
     fn rule(&self) -> Rule {
-        let mut comment = format!("{} {}", self.port, self.note);
+        let mut comment = format!("{} {}", self.port, self.owner);
         comment.truncate(comment.floor_char_boundary(LONGEST_COMMENT));
         let expressions = Expressions::for_interface(self.port).then_sender_is_not(self.sender).then_drop();
         Rule { comment, expressions }
     }
 }
 
-/// Opens the socket that the functions here take, in the calling thread's network namespace.
-///
-/// # Errors
-/// [`SpoofingError`] in the network's name: the kernel has no netfilter, or no descriptor is free.
-pub fn open(network: &str) -> Result<Socket<Netfilter>, SpoofingError> {
+/// Opens a socket in the calling thread's network namespace.
+pub fn open(network: &str) -> Result<Socket<Netfilter>, MacFilterError> {
     Socket::open().map_err(|error| error::explain(network, Refusal { step: Step::Open, error }))
 }
 
-/// Installs a guard, in the place of any other of the same port.
-///
-/// # Errors
-/// [`SpoofingError`]
-pub fn ensure(socket: &mut Socket<Netfilter>, network: &str, guard: &Guard<'_>) -> Result<(), SpoofingError> {
-    crate::link::require_name(guard.port)
-        .map_err(|_| SpoofingError::PortName { network: network.to_owned(), port: guard.port.to_owned() })?;
+/// Replaces any other filter of the port.
+pub fn ensure(socket: &mut Socket<Netfilter>, network: &str, filter: &MacFilter<'_>) -> Result<(), MacFilterError> {
+    crate::link::require_name(filter.port)
+        .map_err(|_| MacFilterError::PortName { network: network.to_owned(), port: filter.port.to_owned() })?;
     let name = table_of(network)?;
     let table = Table::of_bridges(&name);
     let failed = |refusal| error::explain(network, refusal);
-    let rule = guard.rule();
+    let rule = filter.rule();
     for _ in 0..ATTEMPTS {
         let Some(installed) = read(socket, table).map_err(failed)? else { continue };
-        let same_port: Vec<_> = installed.iter().filter(|rule| port_of(rule) == Some(guard.port)).collect();
+        let same_port: Vec<_> = installed.iter().filter(|rule| port_of(rule) == Some(filter.port)).collect();
         if matches!(same_port[..], [one] if one.does(&rule)) {
             return Ok(());
         }
@@ -98,47 +91,40 @@ pub fn ensure(socket: &mut Socket<Netfilter>, network: &str, guard: &Guard<'_>) 
         }
         transaction.add_rule(CHAIN, &rule);
         match transaction.commit(socket) {
-            // Somebody removed it first.
+            // Another process removed it first.
             Err(Refusal { step: Step::DeleteRule, error }) if error.kind == ErrorKind::NotFound => {}
             done => return done.map_err(failed),
         }
     }
-    Err(SpoofingError::RulesetsChanging { network: network.to_owned(), attempts: ATTEMPTS })
+    Err(MacFilterError::RulesetsChanging { network: network.to_owned(), attempts: ATTEMPTS })
 }
 
-/// Whether a guard is installed that does just this.
-///
-/// # Errors
-/// [`SpoofingError`]
-pub fn is_installed(socket: &mut Socket<Netfilter>, network: &str, guard: &Guard<'_>) -> Result<bool, SpoofingError> {
+pub fn is_installed(
+    socket: &mut Socket<Netfilter>,
+    network: &str,
+    filter: &MacFilter<'_>,
+) -> Result<bool, MacFilterError> {
     let name = table_of(network)?;
-    let rule = guard.rule();
+    let rule = filter.rule();
     let installed =
         ruleset::rules(socket, Table::of_bridges(&name), CHAIN).map_err(|refusal| error::explain(network, refusal))?;
-    Ok(installed.iter().any(|found| port_of(found) == Some(guard.port) && found.does(&rule)))
+    Ok(installed.iter().any(|found| port_of(found) == Some(filter.port) && found.does(&rule)))
 }
 
-/// The ports of a network that are guarded, in the rules' order. Whether they are guarded well, [`is_installed`] says.
-///
-/// # Errors
-/// [`SpoofingError`]
-pub fn ports(socket: &mut Socket<Netfilter>, network: &str) -> Result<Vec<String>, SpoofingError> {
+/// The filtered ports of a network, in the order of the rules, which may be damaged: see [`is_installed`].
+pub fn ports(socket: &mut Socket<Netfilter>, network: &str) -> Result<Vec<String>, MacFilterError> {
     let name = table_of(network)?;
     let installed = ruleset::rules(socket, Table::of_bridges(&name), CHAIN);
     let installed = installed.map_err(|refusal| error::explain(network, refusal))?;
     Ok(installed.iter().filter_map(port_of).map(str::to_owned).collect())
 }
 
-/// Removes the guards of those ports of a network that `is_meant` says, and with the last guard the network's table.
-/// Goes well if there are none.
-///
-/// # Errors
-/// [`SpoofingError`]
+/// Removes the filters of the selected ports, and with the last filter the network's table. Succeeds if there are none.
 pub fn remove(
     socket: &mut Socket<Netfilter>,
     network: &str,
-    is_meant: impl Fn(&str) -> bool,
-) -> Result<(), SpoofingError> {
+    selected: impl Fn(&str) -> bool,
+) -> Result<(), MacFilterError> {
     let name = table_of(network)?;
     let table = Table::of_bridges(&name);
     let failed = |refusal| error::explain(network, refusal);
@@ -156,9 +142,9 @@ pub fn remove(
             lost += 1;
             continue;
         };
-        // Others may change rulesets without a pause. Then an empty table stays, rather than a guard.
+        // If other processes change rulesets all the time, an empty table may stay, but no filter.
         let only_in = (lost + 1 < ATTEMPTS).then_some(generation);
-        let Some((transaction, is_all)) = removal(table, &installed, &is_meant, only_in) else { return Ok(()) };
+        let Some((transaction, is_all)) = removal(table, &installed, &selected, only_in) else { return Ok(()) };
         match transaction.commit(socket) {
             Ok(()) if is_all => return Ok(()),
             Ok(()) => {}
@@ -169,43 +155,40 @@ pub fn remove(
             Err(refusal) => return Err(failed(refusal)),
         }
     }
-    Err(SpoofingError::RulesetsChanging { network: network.to_owned(), attempts: ATTEMPTS })
+    Err(MacFilterError::RulesetsChanging { network: network.to_owned(), attempts: ATTEMPTS })
 }
 
-/// The transaction that removes guards, and whether it leaves none that is meant. None if there is nothing to do.
+/// The transaction that removes filters, and whether it removes all that are selected. None if there is nothing to do.
 ///
-/// A table that nobody needs any more goes only if the rulesets have not changed since they were read: a guard that was
-/// installed meanwhile would go with it.
+/// The table is removed only if the rulesets have not changed since they were read: a filter that was installed in between
+/// would be lost with it.
 fn removal<'a>(
     table: Table<'a>,
     installed: &[InstalledRule],
-    is_meant: impl Fn(&str) -> bool,
+    selected: impl Fn(&str) -> bool,
     only_in: Option<Generation>,
 ) -> Option<(Transaction<'a>, bool)> {
-    let meant: Vec<_> = installed.iter().filter(|rule| port_of(rule).is_some_and(&is_meant)).collect();
-    if meant.len() == installed.len() && only_in.is_some() {
+    let stale: Vec<_> = installed.iter().filter(|rule| port_of(rule).is_some_and(&selected)).collect();
+    if stale.len() == installed.len() && only_in.is_some() {
         let mut transaction = Transaction::of_table(table, only_in);
         transaction.delete_table();
         return Some((transaction, true));
     }
     let mut transaction = Transaction::of_table(table, None);
-    for rule in meant.iter().take(RULES_AT_ONCE) {
+    for rule in stale.iter().take(RULES_PER_TRANSACTION) {
         transaction.delete_rule(CHAIN, rule);
     }
-    (!meant.is_empty()).then_some((transaction, meant.len() <= RULES_AT_ONCE))
+    (!stale.is_empty()).then_some((transaction, stale.len() <= RULES_PER_TRANSACTION))
 }
 
-/// Removes what the reference plugin `bridge` installed to guard a container's port. Goes well if there is nothing.
-/// `network` is for errors.
-///
-/// # Errors
-/// [`SpoofingError`]
+/// Removes the rules of the reference plugin `bridge` for a container's port. Succeeds if there are none. `network` is for
+/// errors.
 pub fn remove_reference(
     socket: &mut Socket<Netfilter>,
     network: &str,
     container: &str,
     interface: &str,
-) -> Result<(), SpoofingError> {
+) -> Result<(), MacFilterError> {
     match try_remove_reference(socket, container, interface) {
         Err(refusal) if error::is_without_nftables(&refusal) => Ok(()),
         done => done.map_err(|refusal| error::explain(network, refusal)),
@@ -218,7 +201,8 @@ fn try_remove_reference(socket: &mut Socket<Netfilter>, container: &str, interfa
     let of_port = format!("cni-br-iface-{container}-{interface}");
     let of_address = format!("{of_port}-mac");
     if of_address.len() > LONGEST_TABLE_NAME {
-        // A chain's name is no longer than a table's: the reference could not make these, and the kernel refuses the question.
+        // The limit for chains is that for tables: the reference plugin cannot have made these, and the kernel rejects the
+        // look-up.
         return Ok(());
     }
     let mut transaction = Transaction::of_table(table, None);
@@ -229,7 +213,7 @@ fn try_remove_reference(socket: &mut Socket<Netfilter>, container: &str, interfa
             is_something = true;
         }
     }
-    // In the order in which they jump to each other.
+    // The chain that jumps to the other one first.
     for chain in [&of_port, &of_address] {
         if ruleset::chain_exists(socket, table, chain)? {
             transaction.delete_chain(chain);
@@ -239,7 +223,7 @@ fn try_remove_reference(socket: &mut Socket<Netfilter>, container: &str, interfa
     if is_something { transaction.commit(socket) } else { Ok(()) }
 }
 
-/// The rules of the network's chain; none if rulesets changed each time that they were read.
+/// None if rulesets changed each time that they were read.
 fn read(socket: &mut Socket<Netfilter>, table: Table<'_>) -> Result<Option<Vec<InstalledRule>>, Refusal> {
     match ruleset::rules(socket, table, CHAIN) {
         Ok(installed) => Ok(Some(installed)),
@@ -252,10 +236,10 @@ fn port_of(rule: &InstalledRule) -> Option<&str> {
     rule.comment.as_deref()?.split(' ').next()
 }
 
-fn table_of(network: &str) -> Result<String, SpoofingError> {
+fn table_of(network: &str) -> Result<String, MacFilterError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     if network.is_empty() || !network.bytes().all(allowed) || network.len() > LONGEST_NETWORK_NAME {
-        return Err(SpoofingError::NetworkName { network: network.to_owned() });
+        return Err(MacFilterError::NetworkName { network: network.to_owned() });
     }
-    Ok(format!("{TABLE_PREFIX}{}", short_name(network, LONGEST_TABLE_NAME - TABLE_PREFIX.len())))
+    Ok(format!("{TABLE_PREFIX}{}", truncate_name(network, LONGEST_TABLE_NAME - TABLE_PREFIX.len())))
 }

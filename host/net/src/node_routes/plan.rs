@@ -1,14 +1,14 @@
-//! From what the other nodes hold to the routes and neighbours that are needed.
+//! The routes and neighbours that the blocks of the other nodes need.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::entries::Entry;
-use super::lookup::{Way, way_to};
 use super::report::PeerProblem;
+use super::route_lookup::{RouteLookup, look_up};
 use super::routes::{NextHop, Table, Target};
+use super::vxlan_neighbours::Entry;
 use super::{Mode, Peer, Wanted};
 use crate::netlink::{Route, Socket};
 use crate::{NetError, address, link};
@@ -29,7 +29,7 @@ pub(super) fn on_the_link(
                 Err(problem) => Err(problem),
             };
             match hop {
-                Ok(hop) => enter(&mut table, peer, prefixes, NextHop { source, ..hop }, problems),
+                Ok(hop) => insert(&mut table, peer, prefixes, NextHop { source, ..hop }, problems),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -42,7 +42,7 @@ fn node_address(peer: &Peer, v4: bool, prefix: IpNet) -> Result<IpAddr, PeerProb
         member: peer.name.clone(),
         family: family(v4),
         prefix,
-        hint: "; with `routing: vxlan` it needs none",
+        hint: ", or use `routing: vxlan`",
     })
 }
 
@@ -56,11 +56,11 @@ fn hop_on_the_link(
         return Ok(Err(problem));
     }
     let (member, address) = (peer.name.clone(), node);
-    Ok(match way_to(kernel, node)? {
-        Way::OnLink(interface) => Ok(NextHop { interface, gateway: node, source: None, onlink: false }),
-        Way::Through { gateway, .. } => Err(PeerProblem::BehindARouter { member, address, gateway }),
-        Way::Own => Err(PeerProblem::OwnAddress { member, address }),
-        Way::None => Err(PeerProblem::NoRoute { member, address }),
+    Ok(match look_up(kernel, node)? {
+        RouteLookup::OnLink(interface) => Ok(NextHop { interface, gateway: node, source: None, onlink: false }),
+        RouteLookup::ViaGateway { gateway, .. } => Err(PeerProblem::BehindARouter { member, address, gateway }),
+        RouteLookup::Local => Err(PeerProblem::OwnAddress { member, address }),
+        RouteLookup::Unreachable => Err(PeerProblem::NoRoute { member, address }),
     })
 }
 
@@ -73,9 +73,9 @@ pub(super) fn through_vxlan(
 ) -> Result<(Table, BTreeMap<Entry, String>), NetError> {
     let sources = bridge_addresses(kernel, wanted)?;
     let (mut table, mut entries) = (Table::new(), BTreeMap::new());
-    let mut seen = Seen::of_this_node(wanted);
+    let mut taken = Taken::by_this_node(wanted);
     for peer in in_order(&wanted.peers) {
-        let node = match seen.node(wanted, peer) {
+        let node = match taken.node(wanted, peer) {
             Ok(node) => node,
             Err(problem) => {
                 problems.push(problem);
@@ -83,10 +83,10 @@ pub(super) fn through_vxlan(
             }
         };
         for (v4, prefixes) in by_family(peer, &wanted.ranges, problems) {
-            let gateway = node.stand_in(v4);
+            let gateway = node.next_hop(v4);
             let source = source(&sources, v4);
             let onlink = gateway.is_ipv4();
-            enter(&mut table, peer, prefixes, NextHop { interface: device, gateway, source, onlink }, problems);
+            insert(&mut table, peer, prefixes, NextHop { interface: device, gateway, source, onlink }, problems);
             entries.insert(Entry::Neighbour { address: gateway, mac: node.mac }, peer.name.clone());
         }
         entries.insert(Entry::Forwarding { mac: node.mac, node: node.address }, peer.name.clone());
@@ -101,10 +101,10 @@ struct Node {
 }
 
 impl Node {
-    /// The next hop that stands for the node on the device. Neighbours belong to one device, so the node's own address
-    /// can be one there; people know it. IPv6 refuses that where the address is on another link, but the device has a
-    /// link-local address by its Ethernet address; and IPv4 can be routed to that, too.
-    fn stand_in(&self, v4: bool) -> IpAddr {
+    /// The node's address on the device. Neighbours belong to one device, so this can be the node's own address, which
+    /// administrators know. IPv6 rejects a next hop that is on another link; there it is the link-local address of the
+    /// node's device, and IPv4 can be routed via that, too.
+    fn next_hop(&self, v4: bool) -> IpAddr {
         if v4 && self.address.is_ipv4() { self.address } else { link_local(self.mac) }
     }
 }
@@ -119,14 +119,14 @@ fn link_local(mac: crate::Mac) -> IpAddr {
     address.into()
 }
 
-/// What nodes are told apart by, and whose it is.
-struct Seen<'a> {
+/// The names of the nodes by what must be unique.
+struct Taken<'a> {
     macs: BTreeMap<crate::Mac, &'a str>,
     addresses: BTreeMap<IpAddr, &'a str>,
 }
 
-impl<'a> Seen<'a> {
-    fn of_this_node(wanted: &Wanted) -> Self {
+impl<'a> Taken<'a> {
+    fn by_this_node(wanted: &Wanted) -> Self {
         let Mode::Vxlan(own) = &wanted.mode else {
             return Self { macs: BTreeMap::new(), addresses: BTreeMap::new() };
         };
@@ -147,8 +147,8 @@ impl<'a> Seen<'a> {
         let other = self.macs.get(&mac).map(|other| (*other, format!("vxlan device address {mac}")));
         let other = other.or_else(|| self.addresses.get(&address).map(|other| (*other, format!("address {address}"))));
         if let Some((other, what)) = other {
-            let other = if other.is_empty() { "this one".to_owned() } else { other.to_owned() };
-            return Err(PeerProblem::Twice { member: member(), other, what });
+            let other = if other.is_empty() { "this node".to_owned() } else { format!("node {other:?}") };
+            return Err(PeerProblem::Ambiguous { member: member(), other, what });
         }
         self.macs.insert(mac, &peer.name);
         self.addresses.insert(address, &peer.name);
@@ -156,8 +156,8 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// The bridge's addresses in the ranges: what the node itself sends from. Then the answer takes the same way back, also
-/// from containers that know a way to nothing but the range.
+/// The bridge's addresses in the ranges: the source of what the node itself sends. Then containers without a default route
+/// can answer, too.
 fn bridge_addresses(kernel: &mut Socket<Route>, wanted: &Wanted) -> Result<Vec<IpAddr>, NetError> {
     let Some(bridge) = link::by_name(kernel, &wanted.bridge)? else { return Ok(Vec::new()) };
     let addresses = address::list(kernel, bridge.index)?;
@@ -174,14 +174,14 @@ fn address_in_range(wanted: &Wanted, peer: &Peer, address: IpAddr) -> Option<Pee
     Some(PeerProblem::AddressInRange { member: peer.name.clone(), address, range })
 }
 
-/// By name, so that two runs settle a dispute in the same way.
+/// By name, so that the same node always wins a conflict.
 fn in_order(peers: &[Peer]) -> Vec<&Peer> {
     let mut peers: Vec<_> = peers.iter().collect();
     peers.sort_by(|one, other| one.name.cmp(&other.name));
     peers
 }
 
-/// The prefixes to route to a peer, IPv4's (true) and IPv6's, where there are any.
+/// The prefixes to route to a peer: of IPv4 (true) and of IPv6.
 fn by_family(peer: &Peer, ranges: &[IpNet], problems: &mut Vec<PeerProblem>) -> Vec<(bool, Vec<IpNet>)> {
     let (inside, outside): (Vec<IpNet>, Vec<IpNet>) =
         peer.blocks.iter().map(IpNet::trunc).partition(|block| ranges.iter().any(|range| range.contains(block)));
@@ -190,13 +190,13 @@ fn by_family(peer: &Peer, ranges: &[IpNet], problems: &mut Vec<PeerProblem>) -> 
     [(true, v4), (false, v6)]
         .into_iter()
         .filter(|(_, blocks)| !blocks.is_empty())
-        .map(|(is_v4, blocks)| (is_v4, together(&blocks, ranges)))
+        .map(|(is_v4, blocks)| (is_v4, aggregate(&blocks, ranges)))
         .collect()
 }
 
-/// Adjacent aligned blocks of one owner as few larger prefixes, but never a whole range: that is the prefix of the
-/// bridge's own route, so it becomes its two halves.
-pub(super) fn together(blocks: &[IpNet], ranges: &[IpNet]) -> Vec<IpNet> {
+/// Merges adjacent aligned blocks of one owner, but never to a whole range: that is the prefix of the bridge's own route,
+/// so it becomes two halves.
+pub(super) fn aggregate(blocks: &[IpNet], ranges: &[IpNet]) -> Vec<IpNet> {
     let mut prefixes = Vec::new();
     for range in ranges {
         let inside = blocks.iter().copied().filter(|block| range.contains(block)).collect();
@@ -210,7 +210,7 @@ pub(super) fn together(blocks: &[IpNet], ranges: &[IpNet]) -> Vec<IpNet> {
     prefixes
 }
 
-fn enter(table: &mut Table, peer: &Peer, prefixes: Vec<IpNet>, hop: NextHop, problems: &mut Vec<PeerProblem>) {
+fn insert(table: &mut Table, peer: &Peer, prefixes: Vec<IpNet>, hop: NextHop, problems: &mut Vec<PeerProblem>) {
     for prefix in prefixes {
         if let Some(first) = table.get(&prefix) {
             let (member, other) = (peer.name.clone(), first.owner.clone());

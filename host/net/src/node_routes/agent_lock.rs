@@ -1,4 +1,4 @@
-//! Who keeps the routes: a locked file that says whether a process does, and does not outlive it.
+//! The lock file of the node agent: it shows whether an agent runs. The kernel unlocks it when the process ends.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,54 +10,44 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 const FILE: &str = "node.lock";
-/// Whoever asks holds a shared lock for some microseconds.
+/// [`is_agent_running`] holds a shared lock for some microseconds.
 const ATTEMPTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Being the one that keeps the routes of this node, for as long as the value lives.
+/// Held by the one agent of a node, for as long as the value lives.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct AgentLock {
     _locked: File,
 }
 
-/// Why a process cannot become the keeper.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeeperError {
-    /// Another process is.
-    #[error("another process{pid} keeps the routes of this node already: it holds the lock on {path:?}")]
-    Kept {
-        /// The lock's file.
+pub enum AgentLockError {
+    #[error("cannot lock {path:?}: another gingham-node{pid} runs on this node; stop it first")]
+    Held {
         path: PathBuf,
-        /// ` (pid N)`, or nothing if that is not known.
+        /// ` (pid N)`, or nothing if it is unknown.
         pid: String,
     },
-    /// The file cannot be used.
     #[error("cannot {operation} {path:?}: {source}")]
     Io {
-        /// "make", "open", "lock", "write".
+        /// "create", "open", "lock" or "write".
         operation: &'static str,
-        /// The file or its directory.
         path: PathBuf,
-        /// The reason.
         source: io::Error,
     },
 }
 
-impl Keeper {
-    /// Locks `node.lock` in the data directory, which is made if it is missing. The kernel unlocks it when the process
-    /// ends, however it ends.
-    ///
-    /// # Errors
-    /// [`KeeperError::Kept`] if another process has the lock.
-    pub fn take(data_dir: &Path) -> Result<Self, KeeperError> {
+impl AgentLock {
+    /// Locks `node.lock` in the data directory, which is created if it is missing.
+    pub fn take(data_dir: &Path) -> Result<Self, AgentLockError> {
         let path = data_dir.join(FILE);
         let failed = |operation, path: &Path| {
             let path = path.to_owned();
-            move |source| KeeperError::Io { operation, path, source }
+            move |source| AgentLockError::Io { operation, path, source }
         };
-        // Whoever could open the file could lock it.
-        DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed("make", data_dir))?;
+        // Any process that can open the file can lock it.
+        DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed("create", data_dir))?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -70,7 +60,7 @@ impl Keeper {
             let mut pid = String::new();
             let _ = file.read_to_string(&mut pid);
             let pid = pid.trim().parse::<u32>().map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-            return Err(KeeperError::Kept { path, pid });
+            return Err(AgentLockError::Held { path, pid });
         }
         file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed("write", &path))?;
         Ok(Self { _locked: file })
@@ -88,8 +78,8 @@ fn lock(file: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether a process keeps the routes of the node with this data directory. False if that cannot be found out.
-pub fn is_kept(data_dir: &Path) -> bool {
+/// False also if the lock file cannot be read.
+pub fn is_agent_running(data_dir: &Path) -> bool {
     File::open(data_dir.join(FILE))
         .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK))
 }
@@ -99,19 +89,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_one_keeper_at_a_time() {
+    fn there_is_one_agent_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
         let data_dir = directory.path().join("not/there/yet");
-        assert!(!is_kept(&data_dir));
-        let keeper = Keeper::take(&data_dir).unwrap();
-        assert!(is_kept(&data_dir));
-        let error = Keeper::take(&data_dir).unwrap_err().to_string();
-        assert!(
-            error.starts_with(&format!("another process (pid {}) keeps the routes", std::process::id())),
-            "{error}"
-        );
-        drop(keeper);
-        assert!(!is_kept(&data_dir));
-        Keeper::take(&data_dir).unwrap();
+        assert!(!is_agent_running(&data_dir));
+        let lock = AgentLock::take(&data_dir).unwrap();
+        assert!(is_agent_running(&data_dir));
+        let error = AgentLock::take(&data_dir).unwrap_err().to_string();
+        assert!(error.contains(&format!("another gingham-node (pid {}) runs", std::process::id())), "{error}");
+        drop(lock);
+        assert!(!is_agent_running(&data_dir));
+        AgentLock::take(&data_dir).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! Questions to the kernel about ways: how an address is reached, and which interface has it.
+//! Route look-ups (`ip route get`), and the interface that has an address.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 use rustix::io::Errno;
 
-use super::error::ReachError;
+use super::error::NodeRoutesError;
 use super::routes::{family_of, read};
 use crate::error::About;
 use crate::link::{self, Link, Which};
@@ -16,35 +16,35 @@ use crate::{NetError, address};
 const RTN_UNICAST: u8 = 1;
 const RTN_LOCAL: u8 = 2;
 
-/// How this machine gets to an address.
+/// How the kernel sends packets to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// It is on the link of the interface with this index.
+pub(super) enum RouteLookup {
+    /// On the link of the interface with this index.
     OnLink(u32),
-    /// Through a router, over the interface with this index.
-    Through { gateway: IpAddr, interface: u32 },
-    /// It is the machine's own.
-    Own,
-    /// Not at all.
-    None,
+    ViaGateway {
+        gateway: IpAddr,
+        interface: u32,
+    },
+    /// An address of this node.
+    Local,
+    Unreachable,
 }
 
-/// Asks the kernel how packets to `address` would leave.
-pub(super) fn way_to(kernel: &mut Socket<Route>, address: IpAddr) -> Result<Way, NetError> {
+pub(super) fn look_up(kernel: &mut Socket<Route>, address: IpAddr) -> Result<RouteLookup, NetError> {
     let message = Message::of(&RouteNetlinkMessage::GetRoute(question(address)), 0);
     let answer = match kernel.query("look up", &message) {
         Ok(answer) => answer,
-        // The errors of unreachable, prohibited and blackhole routes, meant for the sender of a packet.
+        // What unreachable, prohibit and blackhole routes return.
         Err(error) if matches!(error.errno, Some(Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::ACCESS)) => None,
         Err(error) if address.is_ipv4() && error.errno == Some(Errno::INVAL) => None,
         Err(error) => return Err(error).about(|| format!("the route to {address}")),
     };
-    let Some(route) = answer.as_deref().and_then(read) else { return Ok(Way::None) };
+    let Some(route) = answer.as_deref().and_then(read) else { return Ok(RouteLookup::Unreachable) };
     Ok(match (route.kind, route.gateway, route.interface) {
-        (RTN_LOCAL, _, _) => Way::Own,
-        (RTN_UNICAST, Some(gateway), Some(interface)) => Way::Through { gateway, interface },
-        (RTN_UNICAST, None, Some(interface)) => Way::OnLink(interface),
-        _ => Way::None,
+        (RTN_LOCAL, _, _) => RouteLookup::Local,
+        (RTN_UNICAST, Some(gateway), Some(interface)) => RouteLookup::ViaGateway { gateway, interface },
+        (RTN_UNICAST, None, Some(interface)) => RouteLookup::OnLink(interface),
+        _ => RouteLookup::Unreachable,
     })
 }
 
@@ -56,12 +56,9 @@ fn question(address: IpAddr) -> RouteMessage {
     message
 }
 
-/// The interface that has `address`, which is where a node's packets to the others leave.
-///
-/// # Errors
-/// [`ReachError::NotThisMachines`] if there is none.
-pub fn uplink(kernel: &mut Socket<Route>, address: IpAddr) -> Result<Link, ReachError> {
-    let missing = || ReachError::NotThisMachines { address };
+/// The interface that has `address`; this node's packets to the others leave there.
+pub fn uplink(kernel: &mut Socket<Route>, address: IpAddr) -> Result<Link, NodeRoutesError> {
+    let missing = || NodeRoutesError::NotThisMachines { address };
     let found = address::list_all(kernel)?.into_iter().find(|found| found.net.addr() == address).ok_or_else(missing)?;
     link::get(kernel, Which::Index(found.interface))?.ok_or_else(missing)
 }

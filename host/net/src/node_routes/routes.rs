@@ -1,4 +1,4 @@
-//! Routes of ours in the kernel's main table: reading them, and making them what they should be.
+//! Our routes in the kernel's main table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -28,23 +28,20 @@ const RTA_PREFSRC: u16 = 7;
 const RTA_TABLE: u16 = 15;
 const RTA_VIA: u16 = 18;
 const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
-/// By default the kernel queues some 250 refusals for a socket.
-const AT_ONCE: usize = 128;
-/// Each of these that is lost means that another process changed the same routes meanwhile.
+/// The kernel queues some 250 error messages for a socket by default.
+const BATCH: usize = 128;
+/// An attempt fails when another process changes the same routes in between.
 const ATTEMPTS: u32 = 4;
 
-/// The routes that are wanted.
 pub(super) type Table = BTreeMap<IpNet, Target>;
 
-/// Where a wanted route leads, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
-    /// The node that holds the prefix.
+    /// The node.
     pub(super) owner: String,
     pub(super) hop: NextHop,
 }
 
-/// A next hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NextHop {
     /// The interface's index.
@@ -52,13 +49,13 @@ pub(super) struct NextHop {
     pub(super) gateway: IpAddr,
     /// The address that the node itself sends from.
     pub(super) source: Option<IpAddr>,
-    /// The gateway is on the interface's link whatever other routes say.
+    /// The gateway is on the interface's link, even if no other route leads there.
     pub(super) onlink: bool,
 }
 
 /// A route as the kernel describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Present {
+pub(super) struct InstalledRoute {
     pub(super) destination: IpNet,
     pub(super) gateway: Option<IpAddr>,
     pub(super) interface: Option<u32>,
@@ -70,7 +67,7 @@ pub(super) struct Present {
     pub(super) table: u32,
 }
 
-impl Present {
+impl InstalledRoute {
     fn leads(&self, hop: &NextHop) -> bool {
         self.gateway == Some(hop.gateway)
             && self.interface == Some(hop.interface)
@@ -79,8 +76,8 @@ impl Present {
     }
 }
 
-/// Makes our routes within the ranges those of `wanted`, which all lie there.
-pub(super) fn bring(
+/// Makes our routes within the ranges equal to `wanted`, all of which are within the ranges.
+pub(super) fn reconcile(
     kernel: &mut Socket<Route>,
     ranges: &[IpNet],
     wanted: &Table,
@@ -94,12 +91,12 @@ pub(super) fn bring(
         report.conflicts.extend(foreign.iter().map(|route| conflict(route, wanted)));
         let mut raced = false;
         let new: Vec<_> = difference.new.iter().copied().filter(|prefix| !taken.contains(prefix)).collect();
-        for (prefixes, over) in [(&new, false), (&difference.elsewhere, true)] {
+        for (prefixes, over) in [(&new, false), (&difference.changed, true)] {
             raced |= add(kernel, prefixes, wanted, over, report)?;
         }
         delete(kernel, &difference.stale, report)?;
         if attempt == 1 {
-            report.routes.kept = difference.kept;
+            report.routes.unchanged = difference.unchanged;
         }
         if !raced || attempt == ATTEMPTS {
             break;
@@ -109,25 +106,24 @@ pub(super) fn bring(
     Ok(())
 }
 
-/// What is to be done.
 #[derive(Debug, Default)]
 struct Difference {
-    kept: usize,
-    /// Prefixes that we have no route to.
+    unchanged: usize,
+    /// Prefixes without a route of ours.
     new: Vec<IpNet>,
-    /// Prefixes that our route leads elsewhere.
-    elsewhere: Vec<IpNet>,
-    stale: Vec<Present>,
+    /// Prefixes whose route of ours has another next hop.
+    changed: Vec<IpNet>,
+    stale: Vec<InstalledRoute>,
 }
 
 impl Difference {
-    fn between(present: &[Present], wanted: &Table) -> Self {
+    fn between(present: &[InstalledRoute], wanted: &Table) -> Self {
         let mut difference = Self::default();
         let mut there: BTreeMap<IpNet, bool> = BTreeMap::new();
         for route in present {
             let right = wanted.get(&route.destination).is_some_and(|target| route.leads(&target.hop));
             *there.entry(route.destination).or_default() |= right;
-            // An IPv6 route that leads elsewhere is replaced: a second one would make it a multipath route.
+            // IPv6: replaced in place, because a second route to the prefix would make a multipath route.
             let replaced = wanted.contains_key(&route.destination) && route.destination.addr().is_ipv6();
             if !right && !replaced {
                 difference.stale.push(*route);
@@ -135,8 +131,8 @@ impl Difference {
         }
         for prefix in wanted.keys() {
             match there.get(prefix) {
-                Some(true) => difference.kept += 1,
-                Some(false) => difference.elsewhere.push(*prefix),
+                Some(true) => difference.unchanged += 1,
+                Some(false) => difference.changed.push(*prefix),
                 None => difference.new.push(*prefix),
             }
         }
@@ -144,16 +140,15 @@ impl Difference {
     }
 }
 
-/// Our routes within the ranges.
-pub(super) fn ours(kernel: &mut Socket<Route>, ranges: &[IpNet]) -> Result<Vec<Present>, NetError> {
-    let inside = |route: &Present| ranges.iter().any(|range| range.contains(&route.destination));
+pub(super) fn ours(kernel: &mut Socket<Route>, ranges: &[IpNet]) -> Result<Vec<InstalledRoute>, NetError> {
+    let inside = |route: &InstalledRoute| ranges.iter().any(|range| range.contains(&route.destination));
     dump(kernel, ranges.iter().map(IpNet::addr), Some(PROTOCOL), inside)
 }
 
-/// Routes of others to exactly these prefixes.
-fn foreign(kernel: &mut Socket<Route>, prefixes: &[IpNet]) -> Result<Vec<Present>, NetError> {
+/// Routes of other processes to exactly these prefixes.
+fn foreign(kernel: &mut Socket<Route>, prefixes: &[IpNet]) -> Result<Vec<InstalledRoute>, NetError> {
     let prefixes: BTreeSet<_> = prefixes.iter().copied().collect();
-    let theirs = |route: &Present| route.protocol != PROTOCOL && prefixes.contains(&route.destination);
+    let theirs = |route: &InstalledRoute| route.protocol != PROTOCOL && prefixes.contains(&route.destination);
     dump(kernel, prefixes.iter().map(IpNet::addr), None, theirs)
 }
 
@@ -161,8 +156,8 @@ fn dump(
     kernel: &mut Socket<Route>,
     families_of: impl Iterator<Item = IpAddr>,
     protocol: Option<u8>,
-    mut wanted: impl FnMut(&Present) -> bool,
-) -> Result<Vec<Present>, NetError> {
+    mut wanted: impl FnMut(&InstalledRoute) -> bool,
+) -> Result<Vec<InstalledRoute>, NetError> {
     let (mut v4, mut v6) = (false, false);
     families_of.for_each(|address| if address.is_ipv4() { v4 = true } else { v6 = true });
     let mut routes = Vec::new();
@@ -176,11 +171,12 @@ fn dump(
         message.header.protocol = protocol.unwrap_or(0).into();
         let message = Message::of(&RouteNetlinkMessage::GetRoute(message), 0);
         // A kernel before 4.20 does not filter.
-        let ours =
-            |route: &Present| route.table == MAIN_TABLE && protocol.is_none_or(|number| route.protocol == number);
+        let ours = |route: &InstalledRoute| {
+            route.table == MAIN_TABLE && protocol.is_none_or(|number| route.protocol == number)
+        };
         match kernel.dump("list", &message, |_, body| read(body).filter(|route| ours(route) && wanted(route))) {
             Ok(found) => routes.extend(found),
-            // The kernel makes the table with the first route in it.
+            // The kernel creates the table with its first route.
             Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => return Err(error).about(|| "the routes to other nodes".to_owned()),
         }
@@ -188,7 +184,7 @@ fn dump(
     Ok(routes)
 }
 
-/// Returns whether another process was quicker somewhere.
+/// Returns whether another process added one of them first.
 fn add(
     kernel: &mut Socket<Route>,
     prefixes: &[IpNet],
@@ -197,7 +193,7 @@ fn add(
     report: &mut Report,
 ) -> Result<bool, NetError> {
     let mut raced = false;
-    for prefixes in prefixes.chunks(AT_ONCE) {
+    for prefixes in prefixes.chunks(BATCH) {
         let targets: Vec<_> = prefixes.iter().filter_map(|prefix| Some((*prefix, wanted.get(prefix)?))).collect();
         let messages: Vec<_> = targets.iter().map(|(prefix, target)| addition(*prefix, &target.hop, over)).collect();
         for ((prefix, target), refusal) in targets.iter().zip(refusals(kernel, "add", &messages)?) {
@@ -215,9 +211,8 @@ fn add(
     Ok(raced)
 }
 
-/// One that another process deleted meanwhile is gone as well.
-fn delete(kernel: &mut Socket<Route>, stale: &[Present], report: &mut Report) -> Result<(), NetError> {
-    for stale in stale.chunks(AT_ONCE) {
+fn delete(kernel: &mut Socket<Route>, stale: &[InstalledRoute], report: &mut Report) -> Result<(), NetError> {
+    for stale in stale.chunks(BATCH) {
         let messages: Vec<_> = stale.iter().map(deletion).collect();
         for (route, refusal) in stale.iter().zip(refusals(kernel, "delete", &messages)?) {
             match refusal {
@@ -230,14 +225,14 @@ fn delete(kernel: &mut Socket<Route>, stale: &[Present], report: &mut Report) ->
     Ok(())
 }
 
-/// What the kernel said no to, message by message.
+/// The kernel's errors, message by message.
 pub(super) fn refusals(
     kernel: &mut Socket<Route>,
     operation: &'static str,
     messages: &[Message],
 ) -> Result<Vec<Option<NetlinkError>>, NetError> {
-    // Without acknowledgements only refusals are answered.
-    let outcomes = kernel.batch(operation, messages).about(|| "what leads to other nodes".to_owned())?;
+    // Without NLM_F_ACK the kernel answers only with errors.
+    let outcomes = kernel.batch(operation, messages).about(|| "the routes to other nodes".to_owned())?;
     Ok(outcomes
         .into_iter()
         .map(|outcome| match outcome {
@@ -247,8 +242,8 @@ pub(super) fn refusals(
         .collect())
 }
 
-/// `over`: there is a route of ours already. An IPv4 route is put behind it, and the old one is deleted afterwards; that
-/// way it never takes the place of somebody else's.
+/// `over`: a route of ours exists already. An IPv4 route is appended and the old one deleted afterwards, so that it never
+/// replaces a route of another process.
 fn addition(prefix: IpNet, hop: &NextHop, over: bool) -> Message {
     let mut message = message(prefix);
     message.header.kind = RouteType::Unicast;
@@ -263,7 +258,7 @@ fn addition(prefix: IpNet, hop: &NextHop, over: bool) -> Message {
     Message::of(&RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | how)
 }
 
-fn deletion(route: &Present) -> Message {
+fn deletion(route: &InstalledRoute) -> Message {
     let mut message = message(route.destination);
     message.header.flags.set(RouteFlags::Onlink, route.onlink);
     message.attributes.extend(route.interface.map(RouteAttribute::Oif));
@@ -291,7 +286,7 @@ fn gateway(prefix: IpNet, gateway: IpAddr) -> RouteAttribute {
     }
 }
 
-fn conflict(route: &Present, wanted: &Table) -> Conflict {
+fn conflict(route: &InstalledRoute, wanted: &Table) -> Conflict {
     Conflict {
         prefix: route.destination,
         owner: wanted.get(&route.destination).map(|target| target.owner.clone()).unwrap_or_default(),
@@ -308,8 +303,8 @@ pub(super) fn family_of(address: IpAddr) -> AddressFamily {
     }
 }
 
-/// The route that the body of an `RTM_NEWROUTE` message describes.
-pub(super) fn read(body: &[u8]) -> Option<Present> {
+/// Parses the body of an `RTM_NEWROUTE` message.
+pub(super) fn read(body: &[u8]) -> Option<InstalledRoute> {
     let header: &[u8; HEADER] = body.first_chunk()?;
     let [family, length, _, _, table, protocol, _, kind, flags @ ..] = *header;
     let flags = u32::from_ne_bytes(flags);
@@ -326,11 +321,11 @@ pub(super) fn read(body: &[u8]) -> Option<Present> {
             _ => {}
         }
     }
-    // A look-up's answer names the address that was asked for and the table that it was found in.
+    // The answer to a look-up has the looked-up address as destination, and the table of the route that matched.
     let length = if flags & RTM_F_CLONED == 0 { length } else { IpNet::from(destination).max_prefix_len() };
     let destination = IpNet::new(destination, length).ok()?;
     let onlink = flags & RTNH_F_ONLINK != 0;
-    Some(Present { destination, gateway, interface, source, onlink, protocol, kind, table })
+    Some(InstalledRoute { destination, gateway, interface, source, onlink, protocol, kind, table })
 }
 
 /// A next hop of another family than the route's: a family number and an address.

@@ -9,8 +9,8 @@ fn namespace() -> (NetNs, Socket<Netfilter>) {
     (namespace, socket)
 }
 
-fn guard(port: &str, last: u8) -> Guard<'_> {
-    Guard { port, sender: Mac::new([0xc2, 0, 0, 0, 0, last]).unwrap(), note: "c1" }
+fn filter(port: &str, last: u8) -> MacFilter<'_> {
+    MacFilter { port, sender: Mac::new([0xc2, 0, 0, 0, 0, last]).unwrap(), owner: "c1" }
 }
 
 fn comments(socket: &mut Socket<Netfilter>, network: &str) -> Vec<String> {
@@ -24,34 +24,34 @@ fn has_table(socket: &mut Socket<Netfilter>, network: &str) -> bool {
 }
 
 #[test]
-fn a_guard_is_installed_once_and_found_so() {
+fn a_filter_is_installed_once_and_found() {
     let (_namespace, mut socket) = namespace();
-    assert!(!is_installed(&mut socket, "mynet", &guard("veth1", 1)).unwrap());
+    assert!(!is_installed(&mut socket, "mynet", &filter("veth1", 1)).unwrap());
     for _ in 0..2 {
-        ensure(&mut socket, "mynet", &guard("veth1", 1)).unwrap();
-        assert!(is_installed(&mut socket, "mynet", &guard("veth1", 1)).unwrap());
+        ensure(&mut socket, "mynet", &filter("veth1", 1)).unwrap();
+        assert!(is_installed(&mut socket, "mynet", &filter("veth1", 1)).unwrap());
         assert_eq!(comments(&mut socket, "mynet"), ["veth1 c1"]);
     }
-    assert!(!is_installed(&mut socket, "mynet", &guard("veth1", 2)).unwrap(), "another address");
-    assert!(!is_installed(&mut socket, "mynet", &guard("veth2", 1)).unwrap(), "another port");
+    assert!(!is_installed(&mut socket, "mynet", &filter("veth1", 2)).unwrap(), "another address");
+    assert!(!is_installed(&mut socket, "mynet", &filter("veth2", 1)).unwrap(), "another port");
 }
 
 #[test]
-fn a_ports_guard_for_another_address_is_replaced() {
+fn a_ports_filter_for_another_address_is_replaced() {
     let (_namespace, mut socket) = namespace();
-    ensure(&mut socket, "mynet", &guard("veth1", 1)).unwrap();
-    ensure(&mut socket, "mynet", &guard("veth11", 3)).unwrap();
-    ensure(&mut socket, "mynet", &guard("veth1", 2)).unwrap();
-    assert!(is_installed(&mut socket, "mynet", &guard("veth1", 2)).unwrap());
+    ensure(&mut socket, "mynet", &filter("veth1", 1)).unwrap();
+    ensure(&mut socket, "mynet", &filter("veth11", 3)).unwrap();
+    ensure(&mut socket, "mynet", &filter("veth1", 2)).unwrap();
+    assert!(is_installed(&mut socket, "mynet", &filter("veth1", 2)).unwrap());
     assert_eq!(comments(&mut socket, "mynet"), ["veth11 c1", "veth1 c1"]);
 }
 
 #[test]
-fn guards_go_one_by_one_and_the_table_with_the_last() {
+fn filters_go_one_by_one_and_the_table_with_the_last() {
     let (_namespace, mut socket) = namespace();
-    ensure(&mut socket, "mynet", &guard("veth1", 1)).unwrap();
-    ensure(&mut socket, "mynet", &guard("veth2", 2)).unwrap();
-    ensure(&mut socket, "other", &guard("veth3", 3)).unwrap();
+    ensure(&mut socket, "mynet", &filter("veth1", 1)).unwrap();
+    ensure(&mut socket, "mynet", &filter("veth2", 2)).unwrap();
+    ensure(&mut socket, "other", &filter("veth3", 3)).unwrap();
     remove(&mut socket, "mynet", |port| port == "veth1").unwrap();
     assert_eq!(comments(&mut socket, "mynet"), ["veth2 c1"]);
     remove(&mut socket, "mynet", |port| port == "veth1").unwrap();
@@ -59,15 +59,15 @@ fn guards_go_one_by_one_and_the_table_with_the_last() {
     remove(&mut socket, "mynet", |port| port == "veth2").unwrap();
     assert!(!has_table(&mut socket, "mynet"));
     remove(&mut socket, "mynet", |_| true).unwrap();
-    assert_eq!(comments(&mut socket, "other"), ["veth3 c1"], "the other network's guards stay");
+    assert_eq!(comments(&mut socket, "other"), ["veth3 c1"], "the other network's filters stay");
 }
 
 #[test]
-fn many_guards_go_at_once() {
+fn many_filters_are_removed_at_once() {
     let (_namespace, mut socket) = namespace();
     let ports: Vec<String> = (0..250).map(|number| format!("veth{number}")).collect();
     for port in &ports {
-        ensure(&mut socket, "mynet", &guard(port, 1)).unwrap();
+        ensure(&mut socket, "mynet", &filter(port, 1)).unwrap();
     }
     remove(&mut socket, "mynet", |port| port != "veth7").unwrap();
     assert_eq!(comments(&mut socket, "mynet"), ["veth7 c1"]);
@@ -76,9 +76,9 @@ fn many_guards_go_at_once() {
 #[test]
 fn rules_of_the_administrator_stay_and_keep_the_table() {
     let (_namespace, mut socket) = namespace();
-    ensure(&mut socket, "mynet", &guard("veth1", 1)).unwrap();
+    ensure(&mut socket, "mynet", &filter("veth1", 1)).unwrap();
     let mut transaction = Transaction::of_table(Table::of_bridges("gingham-mynet"), None);
-    let own = Rule { comment: "mine alone".to_owned(), ..guard("veth9", 9).rule() };
+    let own = Rule { comment: "mine alone".to_owned(), ..filter("veth9", 9).rule() };
     transaction.add_rule(CHAIN, &own);
     transaction.commit(&mut socket).unwrap();
     remove(&mut socket, "mynet", |port| port == "veth1").unwrap();
@@ -86,20 +86,20 @@ fn rules_of_the_administrator_stay_and_keep_the_table() {
 }
 
 #[test]
-fn a_table_is_not_removed_under_a_guard_that_came_meanwhile() {
+fn a_table_is_not_removed_under_a_filter_that_was_added_in_between() {
     let (_namespace, mut socket) = namespace();
-    ensure(&mut socket, "mynet", &guard("veth1", 1)).unwrap();
+    ensure(&mut socket, "mynet", &filter("veth1", 1)).unwrap();
     let table = Table::of_bridges("gingham-mynet");
     let generation = ruleset::generation(&mut socket).unwrap();
     let installed = read(&mut socket, table).unwrap().unwrap();
-    ensure(&mut socket, "mynet", &guard("veth2", 2)).unwrap();
+    ensure(&mut socket, "mynet", &filter("veth2", 2)).unwrap();
     let (transaction, _) = removal(table, &installed, |port| port == "veth1", Some(generation)).unwrap();
     assert_eq!(transaction.commit(&mut socket).unwrap_err().step, Step::Generation);
     assert_eq!(comments(&mut socket, "mynet"), ["veth1 c1", "veth2 c1"]);
 }
 
 #[test]
-fn forty_at_once_each_have_their_guard_and_nobody_elses_is_lost() {
+fn forty_concurrent_changes_lose_no_filter() {
     let (namespace, mut socket) = namespace();
     let ports: Vec<String> = (0..40).map(|number| format!("veth{number}")).collect();
     namespace
@@ -108,7 +108,7 @@ fn forty_at_once_each_have_their_guard_and_nobody_elses_is_lost() {
                 for port in &ports {
                     scope.spawn(move || {
                         let mut socket = open("mynet").unwrap();
-                        ensure(&mut socket, "mynet", &guard(port, 1)).unwrap();
+                        ensure(&mut socket, "mynet", &filter(port, 1)).unwrap();
                         if !port.ends_with('7') {
                             remove(&mut socket, "mynet", |one| one == port).unwrap();
                         }
@@ -123,10 +123,10 @@ fn forty_at_once_each_have_their_guard_and_nobody_elses_is_lost() {
 }
 
 #[test]
-fn a_long_note_is_cut_and_the_port_still_found() {
+fn a_long_owner_is_truncated_and_the_port_still_found() {
     let (_namespace, mut socket) = namespace();
-    let note = "n".repeat(300);
-    ensure(&mut socket, "mynet", &Guard { note: &note, ..guard("veth1", 1) }).unwrap();
+    let owner = "n".repeat(300);
+    ensure(&mut socket, "mynet", &MacFilter { owner: &owner, ..filter("veth1", 1) }).unwrap();
     assert_eq!(comments(&mut socket, "mynet")[0].len(), 128);
     remove(&mut socket, "mynet", |port| port == "veth1").unwrap();
     assert!(!has_table(&mut socket, "mynet"));
@@ -142,9 +142,9 @@ fn the_longest_container_id_has_no_rules_of_the_reference() {
 fn names_that_cannot_be_are_refused() {
     let (_namespace, mut socket) = namespace();
     for network in ["", "a b", "a/b", &"n".repeat(256)] {
-        assert!(matches!(ensure(&mut socket, network, &guard("veth1", 1)), Err(SpoofingError::NetworkName { .. })));
+        assert!(matches!(ensure(&mut socket, network, &filter("veth1", 1)), Err(MacFilterError::NetworkName { .. })));
     }
     for port in ["", "a b", "sixteen-letters-"] {
-        assert!(matches!(ensure(&mut socket, "mynet", &guard(port, 1)), Err(SpoofingError::PortName { .. })));
+        assert!(matches!(ensure(&mut socket, "mynet", &filter(port, 1)), Err(MacFilterError::PortName { .. })));
     }
 }

@@ -1,9 +1,7 @@
-//! The arithmetic of blocks and the names of devices.
-
 use ipnet::IpNet;
 use proptest::prelude::*;
 
-use super::plan::together;
+use super::plan::aggregate;
 use super::*;
 use crate::netns::NetNs;
 
@@ -19,13 +17,13 @@ fn nets(texts: &[&str]) -> Vec<IpNet> {
 fn adjacent_blocks_become_one_prefix_but_never_the_whole_range() {
     let range = nets(&["10.32.0.0/12"]);
     let blocks = nets(&["10.32.1.0/24", "10.32.0.0/24", "10.32.2.0/24", "10.40.0.0/24"]);
-    assert_eq!(together(&blocks, &range), nets(&["10.32.0.0/23", "10.32.2.0/24", "10.40.0.0/24"]));
+    assert_eq!(aggregate(&blocks, &range), nets(&["10.32.0.0/23", "10.32.2.0/24", "10.40.0.0/24"]));
     let all: Vec<IpNet> = range[0].subnets(24).unwrap().collect();
-    assert_eq!(together(&all, &range), nets(&["10.32.0.0/13", "10.40.0.0/13"]));
+    assert_eq!(aggregate(&all, &range), nets(&["10.32.0.0/13", "10.40.0.0/13"]));
     // The two halves of two ranges stay within them.
     let halves = nets(&["10.32.0.0/13", "10.40.0.0/13"]);
-    assert_eq!(together(&all, &halves).len(), 4);
-    assert_eq!(together(&nets(&["fd00::/112"]), &nets(&["fd00::/112"])), nets(&["fd00::/113", "fd00::8000/113"]));
+    assert_eq!(aggregate(&all, &halves).len(), 4);
+    assert_eq!(aggregate(&nets(&["fd00::/112"]), &nets(&["fd00::/112"])), nets(&["fd00::/113", "fd00::8000/113"]));
 }
 
 #[test]
@@ -45,9 +43,9 @@ fn containers_get_what_fits_through() {
     let vxlan = |local: &str| {
         Mode::Vxlan(Vxlan { id: 1, port: DEFAULT_PORT, local: local.parse().unwrap(), mac: device_mac("n", "m") })
     };
-    assert_eq!(pod_mtu(&Mode::Route, 1500), 1500);
-    assert_eq!(pod_mtu(&vxlan("192.0.2.1"), 1500), 1450);
-    assert_eq!(pod_mtu(&vxlan("2001:db8::1"), 1500), 1430);
+    assert_eq!(container_mtu(&Mode::Direct, 1500), 1500);
+    assert_eq!(container_mtu(&vxlan("192.0.2.1"), 1500), 1450);
+    assert_eq!(container_mtu(&vxlan("2001:db8::1"), 1500), 1430);
 }
 
 /// A kernel that never had a route has no table for them.
@@ -64,7 +62,7 @@ proptest! {
         let range = net("10.32.0.0/16");
         let blocks: Vec<IpNet> =
             numbers.iter().map(|number| net(&format!("10.32.{number}.0/24"))).collect();
-        let prefixes = together(&blocks, &[range]);
+        let prefixes = aggregate(&blocks, &[range]);
         let size = |net: &IpNet| 1_u64 << (32 - net.prefix_len());
         prop_assert_eq!(prefixes.iter().map(size).sum::<u64>(), blocks.iter().map(size).sum::<u64>());
         for block in &blocks {

@@ -1,4 +1,4 @@
-//! What happens when many see to a network's masquerade at once, or change other rulesets meanwhile.
+//! Concurrent changes of a network's masquerade and of other rulesets.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex};
@@ -19,7 +19,7 @@ fn fifty_at_once_make_one_rule_and_lose_no_address() {
                     let mine = of(&[&format!("10.{n}.0.2")], &[&format!("10.{n}.0.0/16")]);
                     start.wait();
                     if add(&mut socket, "mynet", &mine).unwrap() == Outcome::Incomplete {
-                        restore_to(&mut socket, "mynet", Extent::Adding, &mine).unwrap();
+                        restore_to(&mut socket, "mynet", &mine).unwrap();
                     }
                 });
             }
@@ -40,8 +40,7 @@ fn comers_and_goers_leave_what_is_recorded() {
     let lock = Mutex::new(());
     let restored = |socket: &mut Socket<Netfilter>| {
         let _lock = lock.lock().unwrap();
-        restore(socket, "mynet", Extent::Adding, |_| Ok::<_, MasqueradeError>(records.lock().unwrap().clone()))
-            .unwrap();
+        restore(socket, "mynet", |_| Ok::<_, MasqueradeError>(records.lock().unwrap().clone())).unwrap();
     };
     std::thread::scope(|scope| {
         for worker in 0..8_u8 {
@@ -63,7 +62,7 @@ fn comers_and_goers_leave_what_is_recorded() {
                     if round % 20 == 19 && worker == 0 {
                         let mut transaction = Transaction::of_table("gingham-mynet", None);
                         transaction.delete_table();
-                        // Nobody else deletes it, so it is there.
+                        // No other thread deletes it.
                         transaction.commit(&mut socket).unwrap();
                         restored(&mut socket);
                     }
@@ -96,7 +95,7 @@ fn an_address_that_was_added_is_never_lost_with_an_unused_table() {
         let mine = of(&["10.0.0.2"], &["10.0.0.0/8"]);
         for _ in 0..300 {
             if add(&mut socket, "mynet", &mine).unwrap() == Outcome::Incomplete {
-                restore_to(&mut socket, "mynet", Extent::Adding, &mine).unwrap();
+                restore_to(&mut socket, "mynet", &mine).unwrap();
             }
             assert_eq!(covers(&mut socket, "mynet", ip("10.0.0.2")), Ok(true));
             remove(&mut socket, "mynet", &[ip("10.0.0.2")]).unwrap();
@@ -105,7 +104,7 @@ fn an_address_that_was_added_is_never_lost_with_an_unused_table() {
     });
 }
 
-/// Says so when it goes away, in a panic too.
+/// Stops the other threads when it is dropped, also by a panic.
 struct Running<'a>(&'a AtomicBool);
 
 impl Drop for Running<'_> {
@@ -139,7 +138,7 @@ fn others_who_never_stop_changing_rulesets_do_not_keep_us_out() {
         started.wait();
         for n in 0..30 {
             let wanted = of(&[&format!("10.{n}.0.2")], &[&format!("10.{n}.0.0/16")]);
-            assert_eq!(restore_to(&mut socket, "mynet", Extent::Adding, &wanted), Ok(Outcome::Installed));
+            assert_eq!(restore_to(&mut socket, "mynet", &wanted), Ok(Outcome::Installed));
         }
     });
     assert_eq!(list(&mut socket, "mynet").unwrap().len(), 30);

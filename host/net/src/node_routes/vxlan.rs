@@ -1,5 +1,5 @@
-//! The vxlan device of a network: one a node, with a name and an Ethernet address that follow from the network and the
-//! node, so that they are the same after every restart.
+//! The vxlan device of a network. Its name and Ethernet address are derived from the network's and the node's names, so that
+//! they are the same after every restart.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -9,20 +9,20 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoData, InfoKind, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use sha2::{Digest, Sha256};
 
-use super::error::ReachError;
+use super::error::NodeRoutesError;
 use super::report::Device;
-use super::{Vxlan, lookup};
+use super::{Vxlan, route_lookup};
 use crate::link::{self, Change, Link, Which};
 use crate::netlink::message::{attributes_of, number};
 use crate::netlink::{ErrorKind, Message, Route, Socket};
-use crate::{Mac, NetError, short_name};
+use crate::{Mac, NetError, truncate_name};
 
 /// The UDP port that IANA gave to VXLAN.
 pub const DEFAULT_PORT: u16 = 4789;
 const LARGEST_IDENTIFIER: u32 = 0xff_ffff;
 const LONGEST_NAME: usize = 15;
 const NAME_PREFIX: &str = "ggv-";
-/// What IP demands of every link: IPv6's number, which is the larger.
+/// IPv6's minimum for links, which is larger than IPv4's.
 const SMALLEST_MTU: u32 = 1280;
 
 const LINK_HEADER: usize = 16;
@@ -58,14 +58,14 @@ pub fn device_mac(network: &str, node: &str) -> Mac {
     Mac::local(bytes)
 }
 
-/// The VXLAN network identifier of a network that is not given one: 24 bits of the name's hash, never 0. Networks that
-/// share nodes and a port need different ones.
+/// The default VXLAN network identifier: 24 bits of the name's hash, never 0. Networks that share nodes and a port need
+/// different ones.
 pub fn network_identifier(network: &str) -> u32 {
     let [a, b, c, ..] = hash(&["vni", network]);
     u32::from_be_bytes([0, a, b, c]).max(1)
 }
 
-/// A zero byte ends each part: names have none.
+/// A zero byte ends each part: names contain none.
 fn hash(parts: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update("gingham\0");
@@ -81,33 +81,32 @@ pub(super) fn overhead(local: IpAddr) -> u32 {
     if local.is_ipv4() { 50 } else { 70 }
 }
 
-/// The device, up and as wanted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ensured {
     pub(super) index: u32,
     pub(super) outcome: Device,
 }
 
-/// Sees to it that the device is there. One whose fixed parameters fit is used on; else it is made anew, with the same
-/// Ethernet address, and its routes and neighbours are gone with the old one.
-pub(super) fn ensure(kernel: &mut Socket<Route>, network: &str, wanted: &Vxlan) -> Result<Ensured, ReachError> {
+/// Creates the device if it is missing. One with other fixed parameters is recreated with the same Ethernet address, and the
+/// kernel deletes its routes and neighbours.
+pub(super) fn ensure(kernel: &mut Socket<Route>, network: &str, wanted: &Vxlan) -> Result<Ensured, NodeRoutesError> {
     if !(1..=LARGEST_IDENTIFIER).contains(&wanted.id) {
-        return Err(ReachError::BadIdentifier { id: wanted.id });
+        return Err(NodeRoutesError::BadIdentifier { id: wanted.id });
     }
-    let uplink = lookup::uplink(kernel, wanted.local)?;
+    let uplink = route_lookup::uplink(kernel, wanted.local)?;
     let mtu = device_mtu(&uplink, wanted)?;
     let name = device_name(network);
-    let mut outcome = Device::Made;
+    let mut outcome = Device::Created;
     if let Some((device, fixed)) = present(kernel, network, &name)? {
         if fixed == Some(Fixed::of(wanted, &uplink)) {
             let adjusted = adjust(kernel, network, &device, wanted.mac, mtu)?;
             return Ok(Ensured {
                 index: device.index,
-                outcome: if adjusted { Device::Adjusted } else { Device::Kept },
+                outcome: if adjusted { Device::Adjusted } else { Device::Unchanged },
             });
         }
         link::delete(kernel, Which::Index(device.index))?;
-        outcome = Device::Remade;
+        outcome = Device::Recreated;
     }
     create(kernel, network, &name, wanted, &uplink, mtu)?;
     let device = link::by_name(kernel, &name)?.ok_or(NetError::NoSuchInterface { name })?;
@@ -115,16 +114,16 @@ pub(super) fn ensure(kernel: &mut Socket<Route>, network: &str, wanted: &Vxlan) 
     Ok(Ensured { index: device.index, outcome })
 }
 
-/// Removes the network's device. Returns whether there was one; what has its name and is not ours stays.
+/// Returns whether there was one. An interface of that name that is not ours stays.
 pub(super) fn remove(kernel: &mut Socket<Route>, network: &str) -> Result<bool, NetError> {
     match present(kernel, network, &device_name(network)) {
         Ok(Some((device, _))) => link::delete(kernel, Which::Index(device.index)),
-        Err(ReachError::Net(error)) => Err(error),
+        Err(NodeRoutesError::Net(error)) => Err(error),
         Ok(None) | Err(_) => Ok(false),
     }
 }
 
-/// What cannot be changed about a device.
+/// The parameters that the kernel cannot change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fixed {
     id: u32,
@@ -132,7 +131,7 @@ struct Fixed {
     local: Option<IpAddr>,
     uplink: u32,
     learning: bool,
-    /// A group or node that everything unknown is sent to.
+    /// Sends frames for unknown addresses to a group or node.
     floods: bool,
 }
 
@@ -168,11 +167,15 @@ fn value_of(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
 }
 
 /// The network's device and its parameters, if it is there.
-fn present(kernel: &mut Socket<Route>, network: &str, name: &str) -> Result<Option<(Link, Option<Fixed>)>, ReachError> {
+fn present(
+    kernel: &mut Socket<Route>,
+    network: &str,
+    name: &str,
+) -> Result<Option<(Link, Option<Fixed>)>, NodeRoutesError> {
     let Some(body) = link::description(kernel, Which::Name(name))? else { return Ok(None) };
-    let not_ours = || ReachError::NotOurs { device: name.to_owned(), network: network.to_owned() };
+    let not_ours = || NodeRoutesError::NotOurs { device: name.to_owned(), network: network.to_owned() };
     let device = link::message::read(&body).ok_or_else(not_ours)?;
-    // One without an alias is one whose maker came no further.
+    // The alias is set after the creation, and the process may have been killed in between.
     let ours = device.alias.as_ref().is_none_or(|present| *present == alias(network));
     if device.kind.as_deref() != Some("vxlan") || !ours {
         return Err(not_ours());
@@ -181,16 +184,16 @@ fn present(kernel: &mut Socket<Route>, network: &str, name: &str) -> Result<Opti
 }
 
 fn alias(network: &str) -> String {
-    format!("gingham {} vxlan", short_name(network, 200))
+    format!("gingham {} vxlan", truncate_name(network, 200))
 }
 
-fn device_mtu(uplink: &Link, wanted: &Vxlan) -> Result<u32, ReachError> {
+fn device_mtu(uplink: &Link, wanted: &Vxlan) -> Result<u32, NodeRoutesError> {
     let overhead = overhead(wanted.local);
     let mtu = uplink.mtu.saturating_sub(overhead);
     if mtu < SMALLEST_MTU {
-        return Err(ReachError::MtuTooSmall { interface: uplink.name.clone(), mtu: uplink.mtu, overhead });
+        return Err(NodeRoutesError::MtuTooSmall { interface: uplink.name.clone(), mtu: uplink.mtu, overhead });
     }
-    // The loopback interface's, which tests of one machine use, is more than a packet can have.
+    // The loopback interface, which tests use, has an MTU above the largest packet.
     Ok(mtu.min(65_535))
 }
 
@@ -201,7 +204,7 @@ fn create(
     wanted: &Vxlan,
     uplink: &Link,
     mtu: u32,
-) -> Result<(), ReachError> {
+) -> Result<(), NodeRoutesError> {
     let local = match wanted.local {
         IpAddr::V4(local) => InfoVxlan::Local(local),
         IpAddr::V6(local) => InfoVxlan::Local6(local),
@@ -227,17 +230,17 @@ fn create(
         Ok(()) => Ok(()),
         Err(error) if error.kind == ErrorKind::AlreadyExists => {
             if link::by_name(kernel, name)?.is_some() {
-                // Another process of ours was quicker.
+                // Another process created it.
                 return Ok(());
             }
             let (id, port) = (wanted.id, wanted.port);
-            Err(ReachError::IdentifierTaken { network: network.to_owned(), id, port })
+            Err(NodeRoutesError::IdentifierTaken { network: network.to_owned(), id, port })
         }
         Err(source) => Err(NetError::Kernel { object: format!("the vxlan device {name:?}"), source }.into()),
     }
 }
 
-/// Sets right what can be changed. Returns whether anything had to be.
+/// Corrects the parameters that the kernel can change. Returns whether any differed.
 fn adjust(kernel: &mut Socket<Route>, network: &str, device: &Link, mac: Mac, mtu: u32) -> Result<bool, NetError> {
     let alias = alias(network);
     let change = Change {

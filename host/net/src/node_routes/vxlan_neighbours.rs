@@ -1,4 +1,4 @@
-//! The neighbours of a vxlan device: which Ethernet address stands for a node, and where the node is.
+//! The neighbours of a vxlan device: the Ethernet address of each node's device, and the address of the node.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -25,7 +25,7 @@ const NUD_NOARP: u16 = 0x40;
 const NUD_PERMANENT: u16 = 0x80;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
-const AT_ONCE: usize = 128;
+const BATCH: usize = 128;
 
 /// A permanent entry of the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +36,7 @@ pub(super) enum Entry {
     Neighbour { address: IpAddr, mac: Mac },
 }
 
-/// What there can be one entry for.
+/// There is one entry for each key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Forwarding(Mac),
@@ -85,7 +85,7 @@ impl Entry {
     }
 }
 
-/// Adds what is wanted and missing, and returns what is there and not wanted. `wanted` says whose each entry is.
+/// Adds the missing entries and returns the stale ones. The values of `wanted` are the nodes' names.
 pub(super) fn add(
     kernel: &mut Socket<Route>,
     device: u32,
@@ -93,9 +93,9 @@ pub(super) fn add(
     report: &mut Report,
 ) -> Result<Vec<Entry>, NetError> {
     let present = list(kernel, device)?;
-    report.neighbours.kept = wanted.keys().filter(|entry| present.contains(entry)).count();
+    report.neighbours.unchanged = wanted.keys().filter(|entry| present.contains(entry)).count();
     let missing: Vec<_> = wanted.iter().filter(|(entry, _)| !present.contains(entry)).collect();
-    for missing in missing.chunks(AT_ONCE) {
+    for missing in missing.chunks(BATCH) {
         let messages: Vec<_> = missing
             .iter()
             .map(|(entry, _)| {
@@ -114,24 +114,23 @@ pub(super) fn add(
             }
         }
     }
-    Ok(without(present, wanted))
+    Ok(stale(present, wanted))
 }
 
-/// Entries of `present` that stand for nothing wanted.
-fn without(present: BTreeSet<Entry>, wanted: &BTreeMap<Entry, String>) -> Vec<Entry> {
-    // One with the key of a wanted one is replaced and not removed.
+fn stale(present: BTreeSet<Entry>, wanted: &BTreeMap<Entry, String>) -> Vec<Entry> {
+    // The kernel has replaced those whose key is wanted.
     let keys: BTreeSet<_> = wanted.keys().map(Entry::key).collect();
     present.into_iter().filter(|entry| !keys.contains(&entry.key())).collect()
 }
 
-/// Removes entries. When routes still lead to them, packets there are lost, so routes go first.
+/// Packets of routes that still use these entries are lost, so delete the routes first.
 pub(super) fn remove(
     kernel: &mut Socket<Route>,
     device: u32,
     stale: &[Entry],
     report: &mut Report,
 ) -> Result<(), NetError> {
-    for stale in stale.chunks(AT_ONCE) {
+    for stale in stale.chunks(BATCH) {
         let messages: Vec<_> = stale
             .iter()
             .map(|entry| Message::of(&RouteNetlinkMessage::DelNeighbour(entry.message(device)), 0))
@@ -147,7 +146,7 @@ pub(super) fn remove(
     Ok(())
 }
 
-/// The permanent entries of the device. What the kernel keeps there for multicast is not among them.
+/// The permanent entries of the device, without the kernel's own for multicast.
 pub(super) fn list(kernel: &mut Socket<Route>, device: u32) -> Result<BTreeSet<Entry>, NetError> {
     let mut entries = BTreeSet::new();
     for family in [AddressFamily::Bridge, AddressFamily::Inet, AddressFamily::Inet6] {
