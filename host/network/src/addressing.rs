@@ -7,8 +7,8 @@ use gingham_engine::address::successor;
 use gingham_net::route;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::allotment::Allotment;
 use crate::bridge_config::BridgeConfig;
+use crate::ipam_result::IpamResult;
 
 /// What is to be configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Addressing {
     pub dns: Dns,
 }
 
-/// An allotment that cannot be configured. CNI code 7.
+/// An IPAM result that cannot be configured. CNI code 7.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressingError {
     /// Nothing to put on the bridge.
@@ -50,20 +50,20 @@ pub const CONTAINER_INTERFACE: usize = 2;
 
 impl Addressing {
     /// Works it out.
-    pub fn of(allotment: &Allotment, bridge: &BridgeConfig) -> Result<Self, AddressingError> {
-        let mut ips = allotment.ips.clone();
+    pub fn of(result: &IpamResult, bridge: &BridgeConfig) -> Result<Self, AddressingError> {
+        let mut ips = result.ips.clone();
         for ip in &mut ips {
             ip.interface = Some(CONTAINER_INTERFACE);
             if bridge.is_gateway && ip.gateway.is_none() {
                 ip.gateway = Some(first_of(ip.address)?);
             }
         }
-        let mut routes = allotment.routes.clone();
+        let mut routes = result.routes.clone();
         if bridge.is_default_gateway {
             routes.extend(missing_default_routes(&ips, &routes));
         }
-        let gateways = if bridge.is_gateway { gateways(&ips, &allotment.prefixes) } else { Vec::new() };
-        let dns = if bridge.dns.is_empty() { allotment.dns.clone() } else { bridge.dns.clone() };
+        let gateways = if bridge.is_gateway { gateways(&ips, &result.prefixes) } else { Vec::new() };
+        let dns = if bridge.dns.is_empty() { result.dns.clone() } else { bridge.dns.clone() };
         Ok(Self { ips, routes, gateways, dns })
     }
 
@@ -174,35 +174,35 @@ mod tests {
 
     #[test]
     fn a_gateway_is_the_ipams_or_the_networks_first_address() {
-        let allotment = Allotment {
+        let result = IpamResult {
             ips: vec![ip("10.1.2.3/16", Some("10.1.9.9")), ip("10.2.2.3/24", None), ip("2001:db8::5/64", None)],
-            ..Allotment::default()
+            ..IpamResult::default()
         };
-        let addressing = Addressing::of(&allotment, &bridge(r#"{"isGateway":true}"#)).unwrap();
+        let addressing = Addressing::of(&result, &bridge(r#"{"isGateway":true}"#)).unwrap();
         assert_eq!(texts(addressing.gateways), ["10.1.9.9/16", "10.2.2.1/24", "2001:db8::1/64"]);
-        let plain = Addressing::of(&allotment, &bridge("{}")).unwrap();
+        let plain = Addressing::of(&result, &bridge("{}")).unwrap();
         assert_eq!((plain.gateways, plain.ips[1].gateway), (vec![], None));
     }
 
     #[test]
     fn where_the_container_has_the_first_address_there_is_no_room() {
         for address in ["10.1.2.1/24", "10.1.2.3/32", "255.255.255.255/32"] {
-            let allotment = Allotment { ips: vec![ip(address, None)], ..Allotment::default() };
-            let fault = Addressing::of(&allotment, &bridge(r#"{"isGateway":true}"#)).unwrap_err();
+            let result = IpamResult { ips: vec![ip(address, None)], ..IpamResult::default() };
+            let fault = Addressing::of(&result, &bridge(r#"{"isGateway":true}"#)).unwrap_err();
             assert!(fault.to_string().starts_with("isGateway: "), "{address}");
         }
     }
 
     #[test]
     fn a_default_route_comes_for_each_family_that_has_none() {
-        let allotment = Allotment {
+        let result = IpamResult {
             ips: vec![ip("10.1.2.3/16", Some("10.1.0.1")), ip("2001:db8::5/64", Some("2001:db8::1"))],
             routes: vec![route("0.0.0.0/0", None)],
-            ..Allotment::default()
+            ..IpamResult::default()
         };
-        let addressing = Addressing::of(&allotment, &bridge(r#"{"isDefaultGateway":true}"#)).unwrap();
+        let addressing = Addressing::of(&result, &bridge(r#"{"isDefaultGateway":true}"#)).unwrap();
         assert_eq!(addressing.routes, [route("0.0.0.0/0", None), route("::/0", Some("2001:db8::1"))]);
-        let turned = Allotment { ips: allotment.ips.iter().rev().cloned().collect(), ..Allotment::default() };
+        let turned = IpamResult { ips: result.ips.iter().rev().cloned().collect(), ..IpamResult::default() };
         let turned = Addressing::of(&turned, &bridge(r#"{"isDefaultGateway":true}"#)).unwrap();
         let expected = [route("::/0", Some("2001:db8::1")), route("0.0.0.0/0", Some("10.1.0.1"))];
         assert_eq!(turned.routes, expected, "in the order of the addresses");
@@ -213,10 +213,10 @@ mod tests {
     #[test]
     fn the_configurations_dns_replaces_the_ipams() {
         let dns = Dns { domain: "ipam".into(), ..Dns::default() };
-        let allotment = Allotment { dns: dns.clone(), ..Allotment::default() };
-        assert_eq!(Addressing::of(&allotment, &bridge("{}")).unwrap().dns, dns);
+        let result = IpamResult { dns: dns.clone(), ..IpamResult::default() };
+        assert_eq!(Addressing::of(&result, &bridge("{}")).unwrap().dns, dns);
         let own = bridge(r#"{"dns":{"nameservers":["10.0.0.1"]}}"#);
-        assert_eq!(Addressing::of(&allotment, &own).unwrap().dns, own.dns);
+        assert_eq!(Addressing::of(&result, &own).unwrap().dns, own.dns);
     }
 
     #[test]

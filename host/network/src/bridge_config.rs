@@ -5,7 +5,6 @@ use gingham_cni::config::{ConfigError, read_tolerant};
 use gingham_cni::env::IfName;
 use gingham_cni::result::Dns;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::vlans::{self, Vlans};
@@ -42,7 +41,7 @@ pub struct BridgeConfig {
     /// `vlan`, `vlanTrunk` and `preserveDefaultVlan`; none if the first two say nothing.
     pub vlans: Option<Vlans>,
     /// `macspoofchk`: drop what the container sends under another hardware address than its own.
-    pub guards_sender: bool,
+    pub filters_mac: bool,
     /// Not `disableContainerInterface`: the container's end is set up.
     pub starts_container_end: bool,
     /// `ipMasqBackend` says `iptables`, which is not what will be done.
@@ -78,45 +77,42 @@ impl BridgeConfig {
     pub fn read(object: &Map<String, Value>) -> Result<Self, ConfigError> {
         gingham_config::from_map::<Written>(object)?.check()
     }
-
-    /// The bridge's name, if that much can be read, else the default: for DEL.
-    pub fn bridge_name(object: &Map<String, Value>) -> String {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Name {
-            bridge: String,
-        }
-        let read: Result<Name, _> = read_tolerant(&mut object.clone(), |_| ());
-        let name = read.map(|read| read.bridge).unwrap_or_default();
-        if name.is_empty() { DEFAULT_BRIDGE.to_owned() } else { name }
-    }
-
-    /// Whether the configuration asks for masquerade, if that much can be read: for DEL, which must work with what it
-    /// gets. A value at fault counts as yes, so that nothing is left behind.
-    pub fn asks_for_masquerade(object: &Map<String, Value>) -> bool {
-        #[derive(Default, Deserialize)]
-        #[serde(default, rename_all = "camelCase")]
-        struct Masquerade {
-            ip_masq: bool,
-        }
-        yes_or_at_fault(object, |read: Masquerade| read.ip_masq)
-    }
-
-    /// The same of the guard against spoofed hardware addresses.
-    pub fn asks_for_guard(object: &Map<String, Value>) -> bool {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Guard {
-            macspoofchk: bool,
-        }
-        yes_or_at_fault(object, |read: Guard| read.macspoofchk)
-    }
 }
 
-fn yes_or_at_fault<T: DeserializeOwned>(object: &Map<String, Value>, asks: impl Fn(T) -> bool) -> bool {
-    let mut at_fault = false;
-    let read: Result<T, _> = read_tolerant(&mut object.clone(), |_| at_fault = true);
-    at_fault || read.map_or(true, asks)
+/// What every verb needs of these keys, whatever is wrong with the others: DEL must work with what it gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BridgeKeys {
+    /// `bridge`, or its default.
+    pub name: String,
+    /// `ipMasq`. A value at fault counts as yes, so that nothing is left behind.
+    pub ip_masq: bool,
+    /// `macspoofchk`. A value at fault counts as yes as well.
+    pub mac_filter: bool,
+}
+
+impl BridgeKeys {
+    pub fn read(object: &Map<String, Value>) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(default, rename_all = "camelCase")]
+        struct Keys {
+            bridge: String,
+            ip_masq: bool,
+            macspoofchk: bool,
+        }
+        let mut at_fault = Vec::new();
+        let keys: Keys = read_tolerant(&mut object.clone(), |fault| {
+            if let ConfigError::Value { key, .. } = fault {
+                at_fault.push(key.to_ascii_lowercase());
+            }
+        })
+        .unwrap_or(Keys { bridge: String::new(), ip_masq: true, macspoofchk: true });
+        let is_at_fault = |key: &str| at_fault.iter().any(|fault| fault == key);
+        Self {
+            name: if keys.bridge.is_empty() { DEFAULT_BRIDGE.to_owned() } else { keys.bridge },
+            ip_masq: keys.ip_masq || is_at_fault("ipmasq"),
+            mac_filter: keys.macspoofchk || is_at_fault("macspoofchk"),
+        }
+    }
 }
 
 impl Written {
@@ -165,7 +161,7 @@ impl Written {
             detect_duplicates: self.enabledad,
             dns: self.dns,
             vlans,
-            guards_sender: self.macspoofchk,
+            filters_mac: self.macspoofchk,
             starts_container_end: !self.disable_container_interface,
             asks_for_iptables: self.ip_masq && self.ip_masq_backend == "iptables",
         })
@@ -192,7 +188,7 @@ mod tests {
         assert_eq!(config.name.as_str(), "cni0");
         assert_eq!(config.mtu, None);
         assert!(!config.is_gateway && !config.ip_masq && !config.hairpin && !config.isolated && !config.force_address);
-        assert!(config.vlans.is_none() && !config.guards_sender && config.starts_container_end);
+        assert!(config.vlans.is_none() && !config.filters_mac && config.starts_container_end);
         assert_eq!(config, read(r#"{"bridge":null,"mtu":0,"vlan":0,"vlanTrunk":[],"ipMasqBackend":null}"#).unwrap());
         assert_eq!(
             config,
@@ -251,14 +247,16 @@ mod tests {
     }
 
     #[test]
-    fn masquerade_is_read_past_any_other_fault() {
-        let asks = |text: &str| BridgeConfig::asks_for_masquerade(&serde_json::from_str(text).unwrap());
-        assert!(asks(r#"{"mtu":"x","ipMasq":true}"#));
-        assert!(!asks(r#"{"mtu":"x"}"#));
-        assert!(asks(r#"{"IPMasq":"maybe"}"#));
-        let guard = |text: &str| BridgeConfig::asks_for_guard(&serde_json::from_str(text).unwrap());
-        assert!(guard(r#"{"mtu":"x","MacSpoofChk":true}"#) && guard(r#"{"macspoofchk":1}"#));
-        assert!(!guard(r#"{"mtu":"x"}"#));
+    fn the_keys_of_every_verb_are_read_past_any_other_fault() {
+        let keys = |text: &str| BridgeKeys::read(&serde_json::from_str(text).unwrap());
+        assert!(keys(r#"{"mtu":"x","ipMasq":true}"#).ip_masq);
+        assert!(!keys(r#"{"mtu":"x"}"#).ip_masq);
+        assert!(keys(r#"{"IPMasq":"maybe"}"#).ip_masq);
+        assert!(keys(r#"{"mtu":"x","MacSpoofChk":true}"#).mac_filter);
+        assert!(keys(r#"{"macspoofchk":1}"#).mac_filter);
+        assert!(!keys(r#"{"mtu":"x","ipMasq":7}"#).mac_filter);
+        assert_eq!(keys(r#"{"bridge":"br7","ipMasq":7}"#).name, "br7");
+        assert_eq!(keys(r#"{"bridge":7}"#).name, "cni0");
     }
 
     proptest! {

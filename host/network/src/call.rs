@@ -1,12 +1,12 @@
 //! One call of the plugin: everything that came in, readable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gingham_cni::args::Arguments;
 use gingham_cni::config::NetworkConfig;
 use gingham_cni::env::Environment;
-use gingham_engine::settings::default_library;
 
+use crate::bridge_config::BridgeKeys;
 use crate::delegate::Delegate;
 use crate::error::NetworkError;
 use crate::plan::{self, Role};
@@ -17,31 +17,42 @@ pub struct Call {
     /// The name the plugin runs under.
     pub program: String,
     /// `CNI_ARGS`, unread: DEL and GC do not care.
-    pub arguments: String,
+    arguments: String,
     /// `CNI_PATH`.
-    pub path: Vec<PathBuf>,
+    path: Vec<PathBuf>,
     /// Whether the container may share the plugin's network namespace.
     pub netns_override: bool,
-    /// The network configuration.
     pub config: NetworkConfig,
+    pub bridge: BridgeKeys,
     /// Standard input to the byte, for delegated plugins.
-    pub input: Vec<u8>,
-    /// The directory of installed policies.
-    pub library: PathBuf,
+    input: Vec<u8>,
+    /// Those inside the binary alone where the library cannot be used.
+    pub(crate) policies: Policies,
+    /// Why the library cannot be used.
+    pub(crate) library_fault: Option<NetworkError>,
 }
 
 impl Call {
-    pub fn new(program: &str, environment: Environment, config: NetworkConfig, input: Vec<u8>) -> Self {
+    /// `library` is the directory of installed policies.
+    pub fn new(program: &str, environment: Environment, config: NetworkConfig, input: Vec<u8>, library: &Path) -> Self {
         let Environment { arguments, path, netns_override, .. } = environment;
-        Self { program: program.to_owned(), arguments, path, netns_override, config, input, library: default_library() }
+        let (policies, library_fault) = match Policies::open(library) {
+            Ok(policies) => (policies, None),
+            Err(fault) => (Policies::built_in(), Some(fault.into())),
+        };
+        let bridge = BridgeKeys::read(&config.object);
+        let program = program.to_owned();
+        Self { program, arguments, path, netns_override, config, bridge, input, policies, library_fault }
     }
 
     pub fn role(&self) -> Result<Role, NetworkError> {
-        let is_policy = |name: &str| {
-            // A library that cannot be read is reported by what needs it.
-            Policies::open(&self.library).unwrap_or_else(|_| Policies::built_in()).contains(name)
-        };
-        Ok(plan::role(&self.program, &self.config, is_policy)?)
+        // A library that cannot be read is reported by what needs it.
+        Ok(plan::role(&self.program, &self.config, |name| self.policies.contains(name))?)
+    }
+
+    /// The link on which the network's addresses are used.
+    pub fn link(&self) -> Option<String> {
+        plan::link(&self.program, &self.config, &self.bridge)
     }
 
     pub fn arguments(&self) -> Result<Arguments, NetworkError> {

@@ -3,26 +3,24 @@
 
 #![allow(missing_docs, clippy::missing_errors_doc, reason = "an internal crate: what is not obvious is documented")]
 
+pub mod address_management;
 pub mod addressing;
 pub mod adoption;
 pub mod alias;
-pub mod allotment;
+pub mod allocation;
 pub mod bridge_config;
 pub mod call;
-pub mod cluster;
 pub mod delegate;
-pub mod divided;
 pub mod error;
 pub mod failpoint;
 pub mod holdings;
 pub mod ip_masquerade;
-pub mod ipam;
+pub mod ipam_result;
 pub mod lock;
 pub mod log;
 pub mod mac_filter;
 pub mod nat;
 pub mod network;
-pub mod node_routes;
 pub mod plan;
 mod policies;
 pub mod preparation;

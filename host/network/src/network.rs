@@ -7,6 +7,7 @@ use std::path::Path;
 use gingham_cni::args::Arguments;
 use gingham_cni::config::NetworkConfig;
 use gingham_cni::env::Environment;
+use gingham_cni::error::Code;
 use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
 use gingham_engine::ipam::{self, PoolRoom};
 use gingham_engine::ledger::LedgerQueries;
@@ -17,18 +18,28 @@ use gingham_engine::settings::Settings;
 use gingham_engine::store::ReadLedger;
 use ipnet::IpNet;
 
+use crate::address_management::AddressManagement;
+use crate::allocation::AddressRequest;
 use crate::bridge_config::BridgeConfig;
 use crate::call::Call;
 use crate::error::NetworkError;
-use crate::ipam::{AddressManagement, Asking};
 use crate::plan::{AddressSource, PolicyChoice, Role};
 use crate::records::End;
-use crate::runtime_request::RuntimeRequest;
 
 /// A network, as one plugin's configuration names it.
 pub struct Network {
     pub call: Call,
     role: Role,
+}
+
+/// A network whose range is divided among nodes, for the node agent: the same policy and settings as the plugin's.
+pub struct ClusterNetwork {
+    /// The host's keys of `ipam`.
+    pub settings: Settings,
+    /// The policy that divides the range.
+    pub policy: Policy,
+    /// The bridge that containers are on. Where another main plugin makes it, the one that its configuration names.
+    pub bridge: String,
 }
 
 /// Where a network's addresses come from.
@@ -58,7 +69,6 @@ pub struct Addresses<'a> {
     pub network: &'a Network,
     pub management: AddressManagement<'a>,
     pub choice: PolicyChoice,
-    pub wishes: RuntimeRequest,
     /// The policy's pools.
     pub pools: Pools,
     /// What the policy logged about the configuration.
@@ -73,8 +83,7 @@ impl Network {
     /// What the plugin would say.
     pub fn read(program: &str, library: &Path, input: &[u8]) -> Result<Self, NetworkError> {
         let config = NetworkConfig::parse(input)?;
-        let mut call = Call::new(program, Environment::of_a_tool(), config, input.to_vec());
-        library.clone_into(&mut call.library);
+        let call = Call::new(program, Environment::of_a_tool(), config, input.to_vec(), library);
         call.config.version()?;
         let role = call.role()?;
         Ok(Self { call, role })
@@ -101,7 +110,7 @@ impl Network {
 
     /// The name of the bridge that containers are on, also where another main plugin puts them there.
     pub fn bridge_name(&self) -> String {
-        BridgeConfig::bridge_name(&self.call.config.object)
+        self.call.bridge.name.clone()
     }
 
     /// Where its addresses come from.
@@ -109,7 +118,7 @@ impl Network {
     /// # Errors
     /// The configuration names no source that is there.
     pub fn source(&self) -> Result<Source, NetworkError> {
-        let (management, _) = AddressManagement::of(&self.call, &Arguments::default())?;
+        let management = AddressManagement::of(&self.call, Arguments::default())?;
         Ok(match management.source {
             AddressSource::None => Source::Nowhere,
             AddressSource::Policy(choice) => Source::Policy(choice.name),
@@ -130,14 +139,29 @@ impl Network {
     /// # Errors
     /// The policy is not there or finds fault with the configuration.
     pub fn addresses(&self) -> Result<Option<Addresses<'_>>, NetworkError> {
-        let (management, wishes) = AddressManagement::of(&self.call, &Arguments::default())?;
+        let management = AddressManagement::of(&self.call, Arguments::default())?;
         let AddressSource::Policy(choice) = management.source.clone() else { return Ok(None) };
         let mut log = Vec::new();
-        let policy = management.load(&choice)?;
-        let prepared = ipam::prepare::<MemoryLedger>(&policy, &management.settings, &management.context(), &mut log);
+        let policy = management.policy(&choice)?;
+        let prepared = ipam::prepare::<MemoryLedger>(policy, &management.settings, &management.context(), &mut log);
         let pools = prepared?.pools().clone();
         let log = log.into_iter().map(|line| line.message).collect();
-        Ok(Some(Addresses { network: self, management, choice, wishes, pools, log }))
+        Ok(Some(Addresses { network: self, management, choice, pools, log }))
+    }
+
+    /// What the node agent works with.
+    ///
+    /// # Errors
+    /// The configuration is at fault, or the policy is not there or divides no range.
+    pub fn cluster_network(&self) -> Result<ClusterNetwork, NetworkError> {
+        let management = AddressManagement::of(&self.call, Arguments::default())?;
+        let AddressSource::Policy(choice) = management.source.clone() else {
+            let text = "ipam.cluster: the addresses of this network come from no policy; name one that divides a range in \
+                        ipam.policy, e.g. \"weave-split\"";
+            return Err(NetworkError::new(Code::CONFIG, text));
+        };
+        let (settings, policy) = management.into_parts(&choice)?;
+        Ok(ClusterNetwork { settings, policy, bridge: self.bridge_name() })
     }
 
     /// Takes an owner's addresses back, as DEL does: whatever is wrong with `ipam`, and without the policy if it is gone.
@@ -177,8 +201,8 @@ impl Addresses<'_> {
     ///
     /// # Errors
     /// It does not load.
-    pub fn load(&self) -> Result<Policy, NetworkError> {
-        Ok(self.management.load(&self.choice)?)
+    pub fn load(&self) -> Result<&Policy, NetworkError> {
+        self.management.policy(&self.choice)
     }
 
     /// The host's keys of `ipam`.
@@ -203,17 +227,17 @@ impl Addresses<'_> {
     /// # Errors
     /// The records cannot be read.
     pub fn room_of_node(&self) -> Result<Option<Vec<PoolRoom>>, NetworkError> {
-        let policy = self.management.load(&self.choice)?;
+        let policy = self.management.policy(&self.choice)?;
         if !policy.is_cluster() || self.management.settings.cluster.is_none() {
             return Ok(None);
         }
-        Ok(Some(self.room_claimed(&policy)?.unwrap_or_default()))
+        Ok(Some(self.room_claimed(policy)?.unwrap_or_default()))
     }
 
     fn room_in<L: LedgerQueries + 'static>(&self, ledger: L) -> Result<Vec<PoolRoom>, NetworkError> {
-        let policy = self.management.load(&self.choice)?;
+        let policy = self.management.policy(&self.choice)?;
         let prepared =
-            ipam::prepare::<L>(&policy, &self.management.settings, &self.management.context(), &mut Vec::new());
+            ipam::prepare::<L>(policy, &self.management.settings, &self.management.context(), &mut Vec::new());
         Ok(prepared.and_then(|prepared| prepared.room(ledger))?)
     }
 
@@ -246,18 +270,18 @@ impl Addresses<'_> {
     /// What a runtime would hear.
     pub fn allocate(&self, owner: &AttachmentKey, wanted: &[IpAddr]) -> Result<Vec<IpNet>, NetworkError> {
         let records = self.management.records()?;
-        let mut wishes = self.wishes.clone();
-        wishes.addresses.extend(wanted.iter().filter(|address| !self.wishes.addresses.contains(address)));
-        let asking = Asking {
+        let mut addresses = self.management.request.addresses.clone();
+        addresses.extend(wanted.iter().filter(|address| !self.management.request.addresses.contains(address)));
+        let request = AddressRequest {
             requester: Requester::Script,
             key: owner.clone(),
             netns: Path::new(""),
             pod: Pod::default(),
-            arguments: &[],
             mac: None,
+            addresses,
             masquerade: None,
         };
-        let allotment = self.management.grant(&self.choice, &asking, wishes, &records)?;
-        Ok(allotment.ips.iter().map(|ip| ip.address).collect())
+        let result = self.management.allocate_for(&self.choice, &request, &records)?;
+        Ok(result.ips.iter().map(|ip| ip.address).collect())
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::alias;
-use crate::bridge_config::BridgeConfig;
+use crate::bridge_config::BridgeKeys;
 
 /// The name under which the plugin itself, and no policy, is `ipam.type`.
 pub const OWN_NAME: &str = "gingham";
@@ -76,7 +76,7 @@ pub enum PlanError {
     },
 }
 
-/// The role: by the name the plugin runs under. Under the name of a policy it stands for an IPAM plugin, whatever
+/// The role, by the name the plugin runs under. Under the name of a policy it stands for an IPAM plugin, whatever
 /// `type` is.
 pub fn role(program: &str, config: &NetworkConfig, is_policy: impl FnOnce(&str) -> bool) -> Result<Role, PlanError> {
     if config.plugin == program && (program == OWN_NAME || !is_policy(program)) {
@@ -94,10 +94,10 @@ pub fn role(program: &str, config: &NetworkConfig, is_policy: impl FnOnce(&str) 
 
 /// The link on which a network's addresses are used: its bridge, with the VLAN if there is one. None where another main
 /// plugin's configuration does not name it.
-pub fn link(program: &str, config: &NetworkConfig) -> Option<String> {
+pub fn link(program: &str, config: &NetworkConfig, bridge: &BridgeKeys) -> Option<String> {
     let text = |key| config.object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let name = if config.plugin == program {
-        BridgeConfig::bridge_name(&config.object)
+        bridge.name.clone()
     } else {
         text("bridge").or_else(|| text("master"))?.to_owned()
     };

@@ -1,6 +1,7 @@
 //! The policies of this node: those installed on it, and those inside the binary.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use gingham_builtin::BuiltIn;
 use gingham_engine::library::{Installed, Library, LibraryError};
@@ -11,7 +12,7 @@ use crate::plan::PolicyChoice;
 /// A policy that cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    /// Nobody has heard of it. CNI code 7.
+    /// Neither installed nor built in. CNI code 7.
     #[error(
         "ipam: there is no policy {name:?} on this node; built in are {}, and `ginghamctl policy add` installs others",
         built_in()
@@ -42,10 +43,24 @@ fn built_in() -> String {
     gingham_builtin::BUILT_IN.iter().map(|policy| policy.name).collect::<Vec<_>>().join(", ")
 }
 
-/// What a name stands for. An installed policy hides a built-in one of the same name: somebody meant it.
+/// What a name stands for. An installed policy hides a built-in one of the same name, as its installer meant.
 enum Found {
     Installed(Installed),
     BuiltIn(&'static BuiltIn),
+}
+
+/// Loaded built-in policies. Their code runs where it lies in the binary, and wasmtime refuses to register the same code
+/// twice in a process.
+static LOADED: Mutex<Vec<Policy>> = Mutex::new(Vec::new());
+
+fn load_built_in(built_in: &BuiltIn, runtime: &Runtime) -> Result<Policy, LoadError> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(policy) = loaded.iter().find(|policy| policy.name() == built_in.name) {
+        return Ok(policy.clone());
+    }
+    let policy = built_in.load(runtime)?;
+    loaded.push(policy.clone());
+    Ok(policy)
 }
 
 /// The policies of this node.
@@ -79,7 +94,7 @@ impl Policies {
         let runtime = Runtime::new()?;
         match (found, &self.library) {
             (Found::Installed(installed), Some(library)) => Ok(library.load(&runtime, name, &installed)?),
-            (Found::BuiltIn(policy), _) => Ok(policy.load(&runtime)?),
+            (Found::BuiltIn(policy), _) => Ok(load_built_in(policy, &runtime)?),
             (Found::Installed(_), None) => Err(PolicyError::Unknown { name: name.clone() }),
         }
     }
@@ -114,5 +129,19 @@ impl Found {
             Self::Installed(installed) => installed.has_release,
             Self::BuiltIn(policy) => policy.has_release,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_networks_of_a_process_have_the_same_built_in_policy() {
+        let policies = Policies::built_in();
+        let choice = PolicyChoice { name: "host-local".to_owned(), digest: None };
+        let first = policies.load(&choice).unwrap();
+        let second = policies.load(&choice).unwrap();
+        assert_eq!(first.name(), second.name());
     }
 }

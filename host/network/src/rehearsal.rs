@@ -9,7 +9,7 @@ use gingham_cluster::{Claimed, Cluster, Policy as Dividing};
 use gingham_cni::error::Code;
 use gingham_engine::address::Family;
 use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
-use gingham_engine::ipam::{self, IpamResult, PoolRoom};
+use gingham_engine::ipam::{self, PoolRoom};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::runtime::Policy;
 use gingham_net::netlink::{Route, Socket};
@@ -18,12 +18,12 @@ use ipnet::IpNet;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
+use crate::address_management::AddressManagement;
 use crate::addressing::Addressing;
-use crate::allotment::Allotment;
+use crate::allocation::AddressRequest;
 use crate::bridge_config::BridgeConfig;
-use crate::cluster::Divided;
 use crate::error::NetworkError;
-use crate::ipam::{AddressManagement, Asking, undivided};
+use crate::ipam_result::IpamResult;
 use crate::network::{Addresses, Network};
 use crate::preparation::{self, Preparation};
 
@@ -75,19 +75,18 @@ impl Addresses<'_> {
     }
 
     fn try_some(&self, count: usize, pod: &Pod, first: &mut Vec<First>) -> Result<(), NetworkError> {
-        let policy = self.management.load(&self.choice)?;
+        let policy = self.management.policy(&self.choice)?;
         let store = MemoryStore::new();
-        let own = self.own_gateways(&store, &policy)?;
+        let own = self.own_gateways(&store, policy)?;
         for number in 1..=count {
             let container = AttachmentKey { container_id: format!("container-{number}"), interface: "eth0".to_owned() };
-            let granted = self.try_one(&store, &policy, container, pod)?;
-            let allotment = if policy.is_cluster() {
-                let divided = Divided { granted, gateways: own.clone(), asked_store: false };
-                divided.into_allotment(&self.management.settings)
+            let granted = self.try_one(&store, policy, container, pod)?;
+            let result = if policy.is_cluster() {
+                IpamResult::in_cluster(granted, &own, &self.management.settings)
             } else {
-                undivided(&policy, granted)
+                IpamResult::of(policy, granted)
             };
-            first.push(self.fitted(allotment)?);
+            first.push(self.fitted(result)?);
         }
         Ok(())
     }
@@ -112,11 +111,18 @@ impl Addresses<'_> {
         policy: &Policy,
         key: AttachmentKey,
         pod: &Pod,
-    ) -> Result<IpamResult, NetworkError> {
+    ) -> Result<ipam::IpamResult, NetworkError> {
         let records = self.management.records()?;
-        let (requester, netns, pod_of) = (Requester::of_container(pod), Path::new(""), pod.clone());
-        let asking = Asking { requester, key, netns, pod: pod_of, arguments: &[], mac: None, masquerade: None };
-        let request = self.management.request(&asking, self.wishes.clone(), &records)?;
+        let wanted = AddressRequest {
+            requester: Requester::of_container(pod),
+            key,
+            netns: Path::new(""),
+            pod: pod.clone(),
+            mac: None,
+            addresses: self.management.request.addresses.clone(),
+            masquerade: None,
+        };
+        let request = self.management.policy_request(&wanted, &records)?;
         let record = records.fresh(Path::new(""), pod.clone(), None);
         let ledger = store.ledger(self.network.name());
         let mut log = Vec::new();
@@ -126,31 +132,26 @@ impl Addresses<'_> {
     }
 
     /// Whether the bridge could be the gateway of such addresses, and the version has words for the result.
-    fn fitted(&self, allotment: Allotment) -> Result<First, NetworkError> {
+    fn fitted(&self, result: IpamResult) -> Result<First, NetworkError> {
         let prepared = Preparation::of(&self.network.call)?;
         let addressing = if let Some(bridge) = &prepared.bridge {
-            preparation::addressing(prepared.version, bridge, &allotment)?.0
+            preparation::addressing(prepared.version, bridge, &result)?.0
         } else {
-            preparation::fits(prepared.version, &allotment)?;
-            Addressing { ips: allotment.ips, routes: allotment.routes, ..Addressing::default() }
+            preparation::fits(prepared.version, &result)?;
+            Addressing { ips: result.ips, routes: result.routes, ..Addressing::default() }
         };
         Ok(First {
             addresses: addressing.ips.iter().map(|ip| ip.address).collect(),
             has_default_route: addressing.routes.iter().any(|route| route.dst.prefix_len() == 0),
             gateways: addressing.gateways,
-            networks: allotment.networks,
+            networks: result.networks,
         })
     }
 
     /// What stands in the way of an address on this node as it is now.
     pub fn shortage(&self) -> Option<NetworkError> {
-        let found = self.management.load(&self.choice).and_then(|policy| {
-            if policy.is_cluster() {
-                return self.shortage_in_cluster(&policy);
-            }
-            // A policy's code is loaded once at a time.
-            drop(policy);
-            self.shortage_here()
+        let found = self.management.policy(&self.choice).and_then(|policy| {
+            if policy.is_cluster() { self.shortage_in_cluster(policy) } else { self.shortage_here() }
         });
         found.err()
     }

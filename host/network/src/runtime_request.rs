@@ -1,4 +1,4 @@
-//! What the runtime asks of a policy: addresses by name, ranges, labels.
+//! What the runtime asks for: addresses by name, a hardware address, ranges, labels.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,6 +7,7 @@ use gingham_cni::args::{ArgsError, Arguments};
 use gingham_cni::config::ConfigError;
 use gingham_cni::json::unless_blank;
 use gingham_cni::requested;
+use gingham_engine::attachment::Pod;
 use gingham_net::Mac;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
@@ -14,13 +15,19 @@ use serde_json::{Map, Value};
 
 use crate::error::NetworkError;
 
-/// The runtime's wishes, from `CNI_ARGS`, `args.cni` and `runtimeConfig`.
+/// From `CNI_ARGS`, `args.cni` and `runtimeConfig`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuntimeRequest {
+    /// `CNI_ARGS`.
+    pub arguments: Arguments,
+    /// `runtimeConfig.mac`, else `args.cni.mac`, else `MAC` of `CNI_ARGS`.
+    pub mac: Option<Mac>,
     /// Addresses asked for by name, in that order of sources, without repetition.
     pub addresses: Vec<IpAddr>,
     /// `runtimeConfig.ipRanges`, for the policy to read.
     pub ip_ranges: Option<Value>,
+    /// Whether the runtime sends ranges with ADD alone: the configuration declares the capability `ipRanges`.
+    pub ranges_come_with_add: bool,
     /// `args.cni.labels`.
     pub args_labels: BTreeMap<String, String>,
     /// The pod's annotations; none where the runtime sent none at all.
@@ -32,6 +39,7 @@ pub struct RuntimeRequest {
 struct Written {
     args: WrittenArgs,
     runtime_config: WrittenRuntime,
+    capabilities: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,12 +53,16 @@ struct WrittenArgs {
 struct WrittenCni {
     ips: Vec<Address>,
     labels: Labels,
+    #[serde(deserialize_with = "unless_blank")]
+    mac: Option<Mac>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct WrittenRuntime {
     ips: Vec<Address>,
+    #[serde(deserialize_with = "unless_blank")]
+    mac: Option<Mac>,
     ip_ranges: Option<Value>,
     /// What containerd sends for the capability of this name.
     #[serde(rename = "io.kubernetes.cri.pod-annotations")]
@@ -91,9 +103,11 @@ impl<'de> Deserialize<'de> for Labels {
 }
 
 impl RuntimeRequest {
-    /// Reads the keys of the network configuration and joins them with `CNI_ARGS`.
-    pub fn read(object: &Map<String, Value>, arguments: &Arguments) -> Result<Self, ConfigError> {
-        let Written { args: WrittenArgs { cni }, runtime_config } = gingham_config::from_map(object)?;
+    /// Where a policy allocates.
+    pub fn read(object: &Map<String, Value>, arguments: Arguments) -> Result<Self, NetworkError> {
+        let of_arguments = hardware_address(&arguments)?;
+        let written = gingham_config::from_map(object).map_err(ConfigError::from)?;
+        let Written { args: WrittenArgs { cni }, runtime_config, capabilities } = written;
         let named = arguments.addresses.iter().copied();
         let mut addresses: Vec<IpAddr> = Vec::new();
         for address in named.chain(cni.ips.into_iter().chain(runtime_config.ips).map(|address| address.0)) {
@@ -102,49 +116,52 @@ impl RuntimeRequest {
             }
         }
         Ok(Self {
+            mac: runtime_config.mac.or(cni.mac).or(of_arguments),
+            arguments,
             addresses,
             ip_ranges: runtime_config.ip_ranges,
+            ranges_come_with_add: capabilities.is_some_and(|declared| declared["ipRanges"] == Value::Bool(true)),
             args_labels: cni.labels.0,
             pod_annotations: runtime_config.annotations,
         })
     }
+
+    /// Where no policy allocates: the other keys may mean anything to another IPAM plugin.
+    pub fn read_of_link(object: &Map<String, Value>, arguments: Arguments) -> Result<Self, NetworkError> {
+        #[derive(Default, Deserialize)]
+        #[serde(default, rename_all = "camelCase")]
+        struct Sources {
+            args: Args,
+            runtime_config: Source,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Args {
+            cni: Source,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Source {
+            #[serde(deserialize_with = "unless_blank")]
+            mac: Option<Mac>,
+        }
+        let of_arguments = hardware_address(&arguments)?;
+        let sources: Sources = gingham_config::from_map(object).map_err(ConfigError::from)?;
+        let mac = sources.runtime_config.mac.or(sources.args.cni.mac).or(of_arguments);
+        Ok(Self { arguments, mac, ..Self::default() })
+    }
+
+    /// The pod that `CNI_ARGS` names.
+    pub fn pod(&self) -> Pod {
+        let value = |key| self.arguments.value(key).map(str::to_owned);
+        Pod { namespace: value("K8S_POD_NAMESPACE"), name: value("K8S_POD_NAME"), uid: value("K8S_POD_UID") }
+    }
 }
 
-/// Whether the runtime sends ranges with ADD: the configuration declares the capability `ipRanges`. A value at fault counts
-/// as no.
-pub fn ranges_come_with_add(object: &Map<String, Value>) -> bool {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Declared {
-        capabilities: BTreeMap<String, Value>,
-    }
-    let declared: Result<Declared, _> = gingham_config::from_map(object);
-    declared.is_ok_and(|declared| declared.capabilities.get("ipRanges") == Some(&Value::Bool(true)))
-}
-
-/// The hardware address asked for: `runtimeConfig.mac`, else `args.cni.mac`, else `MAC` of `CNI_ARGS`.
-pub fn hardware_address(object: &Map<String, Value>, arguments: &Arguments) -> Result<Option<Mac>, NetworkError> {
-    #[derive(Default, Deserialize)]
-    #[serde(default, rename_all = "camelCase")]
-    struct Sources {
-        args: Args,
-        runtime_config: Source,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Args {
-        cni: Source,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Source {
-        #[serde(deserialize_with = "unless_blank")]
-        mac: Option<Mac>,
-    }
-    let of_arguments = arguments.mac.as_deref().map(str::parse::<Mac>).transpose();
-    let of_arguments = of_arguments.map_err(|error| ArgsError::Mac { reason: error.to_string() })?;
-    let sources: Sources = gingham_config::from_map(object).map_err(ConfigError::from)?;
-    Ok(sources.runtime_config.mac.or(sources.args.cni.mac).or(of_arguments))
+/// The hardware address of `CNI_ARGS`.
+fn hardware_address(arguments: &Arguments) -> Result<Option<Mac>, ArgsError> {
+    let mac = arguments.mac.as_deref().map(str::parse::<Mac>).transpose();
+    mac.map_err(|error| ArgsError::Mac { reason: error.to_string() })
 }
 
 #[cfg(test)]
@@ -153,16 +170,16 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str, arguments: &str) -> Result<RuntimeRequest, ConfigError> {
-        RuntimeRequest::read(&serde_json::from_str(text).unwrap(), &Arguments::parse(arguments).unwrap())
+    fn read(text: &str, arguments: &str) -> Result<RuntimeRequest, NetworkError> {
+        RuntimeRequest::read(&serde_json::from_str(text).unwrap(), Arguments::parse(arguments).unwrap())
     }
 
     #[test]
     fn addresses_come_from_three_places_in_order_once_each() {
         let text =
             r#"{"args":{"cni":{"ips":["10.0.0.2","10.0.0.1"]}},"runtimeConfig":{"ips":["10.0.0.3/24","10.0.0.2"]}}"#;
-        let wishes = read(text, "IP=10.0.0.1").unwrap();
-        let texts: Vec<String> = wishes.addresses.iter().map(ToString::to_string).collect();
+        let request = read(text, "IP=10.0.0.1").unwrap();
+        let texts: Vec<String> = request.addresses.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
     }
 
@@ -173,18 +190,18 @@ mod tests {
         assert_eq!(read(list, "").unwrap(), read(object, "").unwrap());
         let text = r#"{"runtimeConfig":{"io.kubernetes.cri.pod-annotations":{"a/b":"c"}}}"#;
         assert_eq!(read(text, "").unwrap().pod_annotations.unwrap()["a/b"], "c");
-        assert_eq!(read(list, "").unwrap().pod_annotations, None, "nobody told of annotations");
+        assert_eq!(read(list, "").unwrap().pod_annotations, None, "the runtime sent none");
     }
 
     #[test]
     fn ranges_are_passed_on_unread() {
-        let wishes = read(r#"{"runtimeConfig":{"ipRanges":[[{"subnet":"10.0.0.0/24"}]]}}"#, "").unwrap();
-        assert_eq!(wishes.ip_ranges.unwrap().to_string(), r#"[[{"subnet":"10.0.0.0/24"}]]"#);
+        let request = read(r#"{"runtimeConfig":{"ipRanges":[[{"subnet":"10.0.0.0/24"}]]}}"#, "").unwrap();
+        assert_eq!(request.ip_ranges.unwrap().to_string(), r#"[[{"subnet":"10.0.0.0/24"}]]"#);
     }
 
     #[test]
     fn ranges_come_with_add_where_the_capability_is_declared() {
-        let come = |text: &str| ranges_come_with_add(&serde_json::from_str(text).unwrap());
+        let come = |text: &str| read(text, "").unwrap().ranges_come_with_add;
         assert!(come(r#"{"capabilities":{"ipRanges":true,"portMappings":true}}"#));
         for text in ["{}", r#"{"capabilities":{"ipRanges":false}}"#, r#"{"capabilities":7}"#] {
             assert!(!come(text), "{text}");
@@ -201,11 +218,16 @@ mod tests {
 
     #[test]
     fn the_runtimes_hardware_address_wins_over_the_arguments() {
+        let read_both = |text: &str| {
+            let arguments = || Arguments::parse("MAC=02:00:00:00:00:03").unwrap();
+            let object = serde_json::from_str(text).unwrap();
+            let of_policy = RuntimeRequest::read(&object, arguments());
+            let of_link = RuntimeRequest::read_of_link(&object, arguments());
+            assert_eq!(of_policy.as_ref().map(|request| request.mac), of_link.as_ref().map(|request| request.mac));
+            of_link
+        };
         let mac = |text: &str| {
-            let arguments = Arguments::parse("MAC=02:00:00:00:00:03").unwrap();
-            hardware_address(&serde_json::from_str(text).unwrap(), &arguments)
-                .map(|mac| mac.unwrap().to_string())
-                .map_err(|fault| fault.to_string())
+            read_both(text).map(|request| request.mac.unwrap().to_string()).map_err(|fault| fault.to_string())
         };
         let both = r#"{"args":{"cni":{"mac":"02:00:00:00:00:01"}},"RuntimeConfig":{"mac":"02:00:00:00:00:02"}}"#;
         assert_eq!(mac(both).unwrap(), "02:00:00:00:00:02");
@@ -213,8 +235,7 @@ mod tests {
         assert_eq!(mac(blank).unwrap(), "02:00:00:00:00:01");
         assert_eq!(mac("{}").unwrap(), "02:00:00:00:00:03");
         assert!(mac(r#"{"runtimeConfig":{"mac":"x"}}"#).unwrap_err().starts_with("runtimeConfig.mac: "));
-        let arguments = Arguments::parse("MAC=ten").unwrap();
-        let fault = hardware_address(&Map::new(), &arguments).unwrap_err();
+        let fault = read("{}", "MAC=ten").unwrap_err();
         assert!(fault.code == Code::ENVIRONMENT && fault.msg.starts_with("CNI_ARGS: MAC: "), "{fault}");
     }
 }

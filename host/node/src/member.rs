@@ -69,7 +69,7 @@ pub(crate) struct Member {
 pub(crate) fn open(network: &Network, library: &Path, looks_apart: Duration) -> Result<Box<dyn Cluster>, Fault> {
     let input = Value::Object(network.config.clone()).to_string();
     let configured = Configured::read(program(&network.config), library, input.as_bytes()).map_err(of_node)?;
-    let divided = configured.divided().map_err(of_node)?;
+    let divided = configured.cluster_network().map_err(of_node)?;
     let boot = boot_id::read().map_err(of_node)?;
     // Where this is the first use after a boot, what that ended is told.
     let store = Store::open(&divided.settings.data_dir, &boot, now()).map_err(of_node)?;

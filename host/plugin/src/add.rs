@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use gingham_cni::env::Attachment;
 use gingham_cni::error::Code;
+use gingham_cni::output::Output;
 use gingham_cni::result::{CniResult, Interface};
 use gingham_cni::version::SpecVersion;
 use gingham_engine::ledger::{Cooling, Masquerade};
@@ -21,12 +22,13 @@ use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair, Veth};
 use gingham_net::vlan::GatewayInterface;
 use gingham_net::{container, sysctl};
-use gingham_network::allotment::Allotment;
+use gingham_network::address_management::AddressManagement;
+use gingham_network::allocation::NewAttachment;
 use gingham_network::bridge_config::BridgeConfig;
 use gingham_network::call::Call;
 use gingham_network::error::NetworkError;
 use gingham_network::failpoint;
-use gingham_network::ipam::{AddressManagement, Applicant, key_of};
+use gingham_network::ipam_result::IpamResult;
 use gingham_network::lock::Lock;
 use gingham_network::log;
 use gingham_network::mac_filter;
@@ -34,7 +36,6 @@ use gingham_network::nat;
 use gingham_network::plan::{AddressSource, HostEnd, Role};
 use gingham_network::preparation::{self, Preparation};
 use gingham_network::records::{End, Records};
-use gingham_network::runtime_request::RuntimeRequest;
 use gingham_network::sandbox;
 use ipnet::IpNet;
 
@@ -42,23 +43,22 @@ use crate::earlier_attachments;
 use crate::host_side;
 use crate::links;
 use crate::undo::UndoStack;
-use gingham_cni::output::Output;
 
-/// How long a new interface may take until packets pass.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a bridge may take until it forwards the packets of a new port.
+const FORWARDING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One ADD, decided.
 struct Add<'a> {
     call: &'a Call,
     version: SpecVersion,
-    applicant: Applicant<'a>,
+    attachment: NewAttachment<'a>,
     management: &'a AddressManagement<'a>,
     records: &'a Records<'a>,
     /// None as IPAM plugin of another main plugin.
     link: Option<LinkPlan>,
     /// Whether the container's end had the addresses: others may know them by now, so they cool if the ADD fails.
     used: Cell<bool>,
-    /// None as IPAM plugin, and for as long as leases of the dead are freed.
+    /// None as IPAM plugin, and while stale leases are freed.
     without_gc: Cell<Option<Lock>>,
 }
 
@@ -77,8 +77,8 @@ enum Done {
     Recorded(Vec<Cooling>),
     /// Another plugin was asked for addresses.
     Delegated(String),
-    /// The container's port is guarded, or is about to be.
-    Guarded(HostEnd),
+    /// The container's port has its MAC filter, or is about to get it.
+    MacFiltered(HostEnd),
     /// The container has its interface.
     Linked(HostEnd),
 }
@@ -90,10 +90,10 @@ pub(crate) fn add(
     netns: &Path,
     output: &mut Output<'_>,
 ) -> Result<(), NetworkError> {
-    let Preparation { version, arguments, mac, management, wishes, bridge } = Preparation::of(call)?;
+    let Preparation { version, management, bridge } = Preparation::of(call)?;
     let mut link = plan_link(call, bridge, attachment, netns)?;
     let is_masqueraded = link.as_ref().is_some_and(|link| link.bridge.ip_masq);
-    let applicant = Applicant { attachment, netns, arguments: &arguments, mac, is_masqueraded };
+    let attachment = NewAttachment { attachment, netns, is_masqueraded };
     let records = management.records()?;
     if let Some(link) = link.as_mut().filter(|link| link.bridge.mtu.is_none()) {
         link.container_mtu = management.tunnel_mtu(&records)?;
@@ -104,7 +104,7 @@ pub(crate) fn add(
     let add = Add {
         call,
         version,
-        applicant,
+        attachment,
         management: &management,
         records: &records,
         link,
@@ -112,7 +112,7 @@ pub(crate) fn add(
         without_gc: Cell::new(without_gc),
     };
     let mut undo = UndoStack::new();
-    let ended = add.run(&wishes, &mut undo).and_then(|result| Ok(output.write(&result)?));
+    let ended = add.run(&mut undo).and_then(|result| Ok(output.write(&result)?));
     log::notices();
     match ended {
         Ok(()) => {
@@ -145,78 +145,78 @@ fn plan_link(
 }
 
 impl Add<'_> {
-    fn run(&self, wishes: &RuntimeRequest, undo: &mut UndoStack<Done>) -> Result<String, NetworkError> {
-        let allotment = self.obtain(wishes, undo)?;
+    fn run(&self, undo: &mut UndoStack<Done>) -> Result<String, NetworkError> {
+        let ipam = self.obtain(undo)?;
         let result = match &self.link {
             None => {
-                preparation::fits(self.version, &allotment)?;
-                CniResult { interfaces: Vec::new(), ips: allotment.ips, routes: allotment.routes, dns: allotment.dns }
+                preparation::fits(self.version, &ipam)?;
+                CniResult { interfaces: Vec::new(), ips: ipam.ips, routes: ipam.routes, dns: ipam.dns }
             }
-            Some(link) => self.connect(link, &allotment, undo)?,
+            Some(link) => self.connect(link, &ipam, undo)?,
         };
         failpoint::reach("add.done")?;
         Ok(result.render(self.version)?)
     }
 
     /// Addresses, and the record of the attachment.
-    fn obtain(&self, wishes: &RuntimeRequest, undo: &mut UndoStack<Done>) -> Result<Allotment, NetworkError> {
-        let allotment = match &self.management.source {
+    fn obtain(&self, undo: &mut UndoStack<Done>) -> Result<IpamResult, NetworkError> {
+        let result = match &self.management.source {
             AddressSource::Policy(choice) => {
-                let allocate = || self.management.allocate(choice, &self.applicant, wishes.clone(), self.records);
-                let allotment = self.after_the_dead(allocate)?;
-                undo.push(Done::Recorded(allotment.cooling.clone()));
-                allotment
+                let allocate = || self.management.allocate(choice, &self.attachment, self.records);
+                let result = self.without_stale_leases(allocate)?;
+                undo.push(Done::Recorded(result.cooling.clone()));
+                result
             }
             AddressSource::Delegate(plugin) => {
                 // A second ADD for the same attachment ends here, so that the DEL that follows a failed delegation
                 // never takes the first one's addresses away.
-                self.after_the_dead(|| self.applicant.record(self.records))?;
+                self.without_stale_leases(|| self.management.record(&self.attachment, self.records))?;
                 undo.push(Done::Recorded(Vec::new()));
                 failpoint::reach("add.recorded")?;
                 undo.push(Done::Delegated(plugin.clone()));
-                let allotment = self.management.delegate(plugin)?;
-                self.record_masquerade(&allotment)?;
-                allotment
+                let result = self.management.delegate(plugin)?;
+                self.record_masquerade(&result)?;
+                result
             }
             AddressSource::None => {
-                self.after_the_dead(|| self.applicant.record(self.records))?;
+                self.without_stale_leases(|| self.management.record(&self.attachment, self.records))?;
                 undo.push(Done::Recorded(Vec::new()));
-                Allotment::default()
+                IpamResult::default()
             }
         };
-        failpoint::reach("add.allotted")?;
-        Ok(allotment)
+        failpoint::reach("add.allocated")?;
+        Ok(result)
     }
 
-    /// Tries again what only attachments of containers that are gone stand in the way of.
-    fn after_the_dead<T>(&self, attempt: impl Fn() -> Result<T, NetworkError>) -> Result<T, NetworkError> {
+    /// Tries again what failed for attachments of containers that are gone alone.
+    fn without_stale_leases<T>(&self, attempt: impl Fn() -> Result<T, NetworkError>) -> Result<T, NetworkError> {
         let mut result = attempt();
         if matches!(&result, Err(error) if error.code == Code::ALREADY_ALLOCATED) && self.end_predecessor() {
             result = attempt();
         }
-        if matches!(&result, Err(error) if error.code == Code::EXHAUSTED) && self.free_the_dead()? {
+        if matches!(&result, Err(error) if error.code == Code::EXHAUSTED) && self.free_stale_leases()? {
             result = attempt();
         }
         result
     }
 
     fn end_predecessor(&self) -> bool {
-        let key = key_of(self.applicant.attachment);
+        let key = self.attachment.key();
         let ended = earlier_attachments::end_predecessor(
             self.call,
             &key,
-            self.applicant.netns,
+            self.attachment.netns,
             self.role(),
             self.management,
             self.records,
         );
         ended.unwrap_or_else(|error| {
-            log::warn(format!("cannot tell whether the earlier attachment is dead: {error}"));
+            log::warn(format!("cannot find out whether the container of the earlier attachment is gone: {error}"));
             false
         })
     }
 
-    fn free_the_dead(&self) -> Result<bool, NetworkError> {
+    fn free_stale_leases(&self) -> Result<bool, NetworkError> {
         // What this ADD holds itself would keep it from being alone. It has recorded nothing yet.
         drop(self.without_gc.take());
         let freed = earlier_attachments::free_all(&self.call.config.name, self.records, self.role());
@@ -234,26 +234,26 @@ impl Add<'_> {
     }
 
     /// The record was made before another plugin said which addresses are to be masqueraded.
-    fn record_masquerade(&self, allotment: &Allotment) -> Result<(), NetworkError> {
-        if !self.applicant.is_masqueraded {
+    fn record_masquerade(&self, result: &IpamResult) -> Result<(), NetworkError> {
+        if !self.attachment.is_masqueraded {
             return Ok(());
         }
-        let delegated = allotment.ips.iter().map(|ip| ip.address.addr()).collect();
-        let masquerade = Masquerade { wanted: true, within: allotment.prefixes.clone(), delegated };
-        Ok(self.records.put_masquerades(&[(key_of(self.applicant.attachment), masquerade)])?)
+        let delegated = result.ips.iter().map(|ip| ip.address.addr()).collect();
+        let masquerade = Masquerade { wanted: true, within: result.prefixes.clone(), delegated };
+        Ok(self.records.put_masquerades(&[(self.attachment.key(), masquerade)])?)
     }
 
     /// The container's addresses are masqueraded, or not.
-    fn masquerade(&self, allotment: &Allotment) -> Result<(), NetworkError> {
+    fn masquerade(&self, result: &IpamResult) -> Result<(), NetworkError> {
         let network = &self.call.config.name;
-        let addresses = allotment.ips.iter().map(|ip| ip.address.addr());
-        if !self.applicant.is_masqueraded {
+        let addresses = result.ips.iter().map(|ip| ip.address.addr());
+        if !self.attachment.is_masqueraded {
             return nat::exempt(network, self.records, &addresses.collect::<Vec<_>>());
         }
-        if allotment.ips.is_empty() {
+        if result.ips.is_empty() {
             return Ok(());
         }
-        let more = Masqueraded { addresses: addresses.collect(), within: allotment.prefixes.clone() };
+        let more = Masqueraded { addresses: addresses.collect(), within: result.prefixes.clone() };
         nat::ensure(network, self.records, &more)
     }
 
@@ -261,37 +261,37 @@ impl Add<'_> {
     fn connect(
         &self,
         link: &LinkPlan,
-        allotment: &Allotment,
+        result: &IpamResult,
         undo: &mut UndoStack<Done>,
     ) -> Result<CniResult, NetworkError> {
-        let (addressing, routes) = preparation::addressing(self.version, &link.bridge, allotment)?;
+        let (addressing, routes) = preparation::addressing(self.version, &link.bridge, result)?;
         let mut host = Socket::<Route>::open()?;
         let bridge = host_side::ensure_bridge(&mut host, &link.bridge)?;
         failpoint::reach("add.bridge")?;
         let veth = self.plug(link, &mut host, &bridge, undo)?;
-        let gateway = host_side::ensure_gateways(&mut host, &bridge, &addressing.gateways, allotment, &link.bridge)?;
+        let gateway = host_side::ensure_gateways(&mut host, &bridge, &addressing.gateways, result, &link.bridge)?;
         failpoint::reach("add.gateway")?;
         forward(&addressing.gateways)?;
         if link.bridge.starts_container_end {
             self.used.set(true);
             let mut inside = self.configure(link, &veth, &addressing.addresses(), &routes)?;
-            bridge::wait_until_forwarding(&mut host, &bridge, veth.host_index, PATIENCE)?;
+            bridge::wait_until_forwarding(&mut host, &bridge, veth.host_index, FORWARDING_TIMEOUT)?;
             if !addressing.ips.is_empty() {
-                // Only now: what is announced before the bridge forwards is heard by nobody.
+                // Only now: the bridge drops what is announced before it forwards.
                 container::announce(&mut inside, veth.container_index, veth.container_mac)?;
             }
         }
         failpoint::reach("add.configured")?;
-        self.masquerade(allotment)?;
+        self.masquerade(result)?;
         failpoint::reach("add.masqueraded")?;
-        self.management.open_ways(&mut host, allotment, self.records)?;
-        failpoint::reach("add.ways")?;
+        self.management.ensure_node_routes(&mut host, result, self.records)?;
+        failpoint::reach("add.node-routes")?;
         let interfaces = self.interfaces(link, &bridge, &veth, gateway.as_ref());
         Ok(CniResult { interfaces, ips: addressing.ips, routes: addressing.routes, dns: addressing.dns })
     }
 
     /// The container's link, a port of the bridge in its VLANs. The container's end is down, so nothing was sent through it
-    /// when the guard is there.
+    /// when the MAC filter is there.
     fn plug(
         &self,
         link: &LinkPlan,
@@ -299,17 +299,17 @@ impl Add<'_> {
         bridge: &Bridge,
         undo: &mut UndoStack<Done>,
     ) -> Result<Veth, NetworkError> {
-        if link.bridge.guards_sender {
+        if link.bridge.filters_mac {
             // Before the link, so that it is taken back after it.
-            undo.push(Done::Guarded(link.host_end.clone()));
+            undo.push(Done::MacFiltered(link.host_end.clone()));
         }
         let veth = veth::create(host, &self.pair(link, bridge.index))?;
         undo.push(Done::Linked(link.host_end.clone()));
         failpoint::reach("add.veth")?;
         host_side::assign_vlans(host, bridge, veth.host_index, &link.bridge)?;
-        if link.bridge.guards_sender {
-            let guard = mac_filter::guard_of(&link.host_end, veth.container_mac, self.applicant.attachment);
-            mac_filter::ensure(&self.call.config.name, &guard)?;
+        if link.bridge.filters_mac {
+            let filter = mac_filter::of(&link.host_end, veth.container_mac, self.attachment.attachment);
+            mac_filter::ensure(&self.call.config.name, &filter)?;
         }
         failpoint::reach("add.plugged")?;
         Ok(veth)
@@ -318,9 +318,9 @@ impl Add<'_> {
     fn pair<'b>(&'b self, link: &'b LinkPlan, bridge: u32) -> Pair<'b> {
         Pair {
             host_name: link.host_end.name.as_str(),
-            container_name: self.applicant.attachment.interface.as_str(),
+            container_name: self.attachment.attachment.interface.as_str(),
             container: &link.container,
-            mac: self.applicant.mac,
+            mac: self.management.request.mac,
             mtu: link.bridge.mtu.or(link.container_mtu),
             bridge: Some(bridge),
             port: BridgePort { hairpin: link.bridge.hairpin, isolated: link.bridge.isolated },
@@ -337,7 +337,7 @@ impl Add<'_> {
         routes: &[gingham_net::route::Route],
     ) -> Result<Socket<Route>, NetworkError> {
         let detection = if link.bridge.detect_duplicates { DuplicateDetection::On } else { DuplicateDetection::Off };
-        let name = self.applicant.attachment.interface.as_str();
+        let name = self.attachment.attachment.interface.as_str();
         let interface = container::Interface { index: veth.container_index, name, addresses, routes, detection };
         Ok(container::configure(&link.container, &interface)?)
     }
@@ -354,8 +354,8 @@ impl Add<'_> {
             mac: mac.to_string(),
             ..Interface::default()
         };
-        let sandbox = self.applicant.netns.to_string_lossy().into_owned();
-        let inside = named(self.applicant.attachment.interface.as_str(), veth.container_mac);
+        let sandbox = self.attachment.netns.to_string_lossy().into_owned();
+        let inside = named(self.attachment.attachment.interface.as_str(), veth.container_mac);
         let mut interfaces = vec![
             named(&bridge.name, bridge.mac),
             named(link.host_end.name.as_str(), veth.host_mac),
@@ -368,16 +368,16 @@ impl Add<'_> {
     fn take_back(&self, done: Done) -> Result<(), NetworkError> {
         match done {
             Done::Linked(host_end) => links::delete(&host_end).map(drop),
-            Done::Guarded(host_end) => mac_filter::remove(&self.call.config.name, &host_end),
+            Done::MacFiltered(host_end) => mac_filter::remove(&self.call.config.name, &host_end),
             Done::Delegated(plugin) => self.management.take_back(&plugin),
             Done::Recorded(cooling) => {
-                let key = key_of(self.applicant.attachment);
+                let key = self.attachment.key();
                 let end = if self.used.get() { End::Used } else { End::NeverUsed(cooling) };
                 let forget = || self.management.forget([&key], &end, self.records);
                 if self.link.is_none() {
                     return forget();
                 }
-                nat::leave(&self.call.config.name, self.records, [&key], self.applicant.is_masqueraded, forget)
+                nat::leave(&self.call.config.name, self.records, [&key], self.attachment.is_masqueraded, forget)
             }
         }
     }

@@ -12,12 +12,12 @@ use gingham_cni::error::Code;
 use gingham_cni::result::{CniResult, IpConfig};
 use gingham_cni::version::SpecVersion;
 use gingham_engine::ledger::AttachmentRecord;
+use gingham_network::address_management::AddressManagement;
+use gingham_network::allocation::key_of;
 use gingham_network::bridge_config::BridgeConfig;
 use gingham_network::call::Call;
 use gingham_network::error::NetworkError;
-use gingham_network::ipam::{AddressManagement, key_of};
 use gingham_network::plan::{AddressSource, HostEnd, Role};
-use gingham_network::runtime_request;
 use gingham_network::sandbox;
 
 use crate::inspection::{self, Expected, Inspection};
@@ -25,8 +25,7 @@ use crate::inspection::{self, Expected, Inspection};
 /// Serves CHECK.
 pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Result<(), NetworkError> {
     let version = call.config.version_for("CHECK", SpecVersion::V0_4_0)?;
-    let arguments = call.arguments()?;
-    let (management, _) = AddressManagement::of(call, &arguments)?;
+    let management = AddressManagement::of(call, call.arguments()?)?;
     let role = call.role()?;
     let previous = match &call.config.prev_result {
         Some(result) => Some(CniResult::read("prevResult", result, version)?),
@@ -38,15 +37,15 @@ pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Resul
     let record = recorded(&management, attachment)?;
     match (role, previous) {
         (Role::Ipam, None) => Ok(()),
-        (Role::Ipam, Some(previous)) => told(&record, &previous.ips, attachment),
+        (Role::Ipam, Some(previous)) => expect_leases(&record, &previous.ips, attachment),
         (Role::Main, None) => Err(missing_result()),
         (Role::Main, Some(previous)) => {
             let mut ours = addresses_of(&previous, attachment);
             if let AddressSource::Policy(_) = &management.source {
-                told(&record, &ours, attachment)?;
+                expect_leases(&record, &ours, attachment)?;
                 ours.retain(|ip| record.addresses.contains(&ip.address.addr()));
             }
-            let asked = runtime_request::hardware_address(&call.config.object, &arguments)?;
+            let asked = management.request.mac;
             inspect(call, attachment, netns, &Expected { previous: &previous, ips: &ours, record: &record, asked })
         }
     }
@@ -79,7 +78,7 @@ fn addresses_of(previous: &CniResult, attachment: &Attachment) -> Vec<IpConfig> 
 }
 
 /// Every lease is in the result.
-fn told(record: &AttachmentRecord, ips: &[IpConfig], attachment: &Attachment) -> Result<(), NetworkError> {
+fn expect_leases(record: &AttachmentRecord, ips: &[IpConfig], attachment: &Attachment) -> Result<(), NetworkError> {
     match record.addresses.iter().find(|lease| !ips.iter().any(|ip| ip.address.addr() == **lease)) {
         None => Ok(()),
         Some(lease) => {
@@ -104,7 +103,7 @@ fn inspect(call: &Call, attachment: &Attachment, netns: &Path, expected: &Expect
     inspection.addresses();
     inspection.routes();
     inspection.gateways()?;
-    inspection.guard(&call.config.name, &host_end, attachment)?;
+    inspection.mac_filter(&call.config.name, &host_end, attachment)?;
     inspection.masquerade(&call.config.name)?;
     inspection.verdict()
 }

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use gingham_cni::env::Attachment;
 use gingham_net::netns::{NetNs, NetnsError};
-use gingham_network::bridge_config::BridgeConfig;
+use gingham_network::address_management::AddressManagement;
+use gingham_network::allocation::key_of;
 use gingham_network::call::Call;
 use gingham_network::error::NetworkError;
 use gingham_network::failpoint;
-use gingham_network::ipam::{AddressManagement, key_of};
 use gingham_network::log;
 use gingham_network::mac_filter;
 use gingham_network::nat;
@@ -37,15 +37,15 @@ pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) ->
         if !there {
             errors.extend(netns.and_then(|netns| unlink_inherited(call, attachment, netns).err()));
         }
-        if !there && BridgeConfig::asks_for_masquerade(&call.config.object) {
+        if !there && call.bridge.ip_masq {
             errors.extend(nat::remove_inherited(&call.config.name, attachment).err());
         }
-        // Whether the configuration asks for a guard now is not the question: it may have done so at ADD.
+        // Whatever the configuration says now: it may have had macspoofchk at ADD.
         errors.extend(mac_filter::remove(&call.config.name, &host_end).err());
-        if BridgeConfig::asks_for_guard(&call.config.object) {
+        if call.bridge.mac_filter {
             errors.extend(mac_filter::remove_inherited(&call.config.name, attachment).err());
         }
-        failpoint::reach("del.unguarded")?;
+        failpoint::reach("del.unfiltered")?;
     }
     errors.extend(forget(call, attachment, netns, role, unlinked).err());
     NetworkError::join(errors).map_or(Ok(()), Err)
@@ -64,8 +64,7 @@ fn unlink_inherited(call: &Call, attachment: &Attachment, netns: &Path) -> Resul
         Err(error) => return Err(error.into()),
     };
     sandbox::refuse_own(call, &container)?;
-    let bridge = BridgeConfig::bridge_name(&call.config.object);
-    links::delete_inherited(&container, attachment.interface.as_str(), &bridge)
+    links::delete_inherited(&container, attachment.interface.as_str(), &call.bridge.name)
 }
 
 /// The masquerade, the addresses and the record.
@@ -99,8 +98,7 @@ fn forget(
     let is_unknown = !unlinked && matches!(records.attachment(&key), Ok(None));
     let forget = || management.forget([&key], &End::Used, &records);
     if role == Role::Main {
-        let is_asked = BridgeConfig::asks_for_masquerade(&call.config.object);
-        nat::leave(&call.config.name, &records, [&key], is_asked, forget)
+        nat::leave(&call.config.name, &records, [&key], call.bridge.ip_masq, forget)
     } else {
         forget()
     }?;

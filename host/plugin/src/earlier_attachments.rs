@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use gingham_cni::config::NetworkName;
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::Sandbox;
+use gingham_network::address_management::AddressManagement;
 use gingham_network::call::Call;
 use gingham_network::error::NetworkError;
 use gingham_network::holdings::{Held, Holdings};
-use gingham_network::ipam::AddressManagement;
 use gingham_network::log;
 use gingham_network::mac_filter;
 use gingham_network::nat;
-use gingham_network::plan::{self, AddressSource, HostEnd, Role};
+use gingham_network::plan::{AddressSource, HostEnd, Role};
 use gingham_network::records::{End, Records};
 use gingham_network::sandbox;
 use gingham_network::stale_leases::{self, Alone, LINKS_TIMEOUT, Liveness};
@@ -126,7 +126,7 @@ pub(crate) fn end_renamed(
     role: Role,
     records: &Records<'_>,
 ) -> Result<(), NetworkError> {
-    let link = plan::link(&call.program, &call.config);
+    let link = call.link();
     let named = netns.and_then(sandbox::identify);
     for held in Holdings::read(records.directory(), None)?.attachments {
         let is_of_another_network = held.network != call.config.name.as_str() && held.key == *key;

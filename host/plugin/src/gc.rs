@@ -6,12 +6,11 @@ use gingham_cni::attachments::{self, ValidAttachment};
 use gingham_cni::version::SpecVersion;
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::AttachmentRecord;
-use gingham_network::bridge_config::BridgeConfig;
+use gingham_network::address_management::AddressManagement;
 use gingham_network::call::Call;
 use gingham_network::error::NetworkError;
 use gingham_network::failpoint;
 use gingham_network::holdings::Held;
-use gingham_network::ipam::AddressManagement;
 use gingham_network::log;
 use gingham_network::mac_filter;
 use gingham_network::nat;
@@ -41,7 +40,7 @@ pub(crate) fn gc(call: &Call) -> Result<(), NetworkError> {
     let recorded = records.attachments()?;
     let alive = if list.is_none() { alive(call, role, &recorded)? } else { HashSet::new() };
     let (stale, staying) = divide(&known, recorded, &valid, &alive);
-    let mut unguarded = Ok(());
+    let mut unfiltered = Ok(());
     if role == Role::Main {
         // An address is not freed while an interface may still have it.
         let staying = host_ends(call, &valid, &staying)?;
@@ -50,9 +49,9 @@ pub(crate) fn gc(call: &Call) -> Result<(), NetworkError> {
             errors.extend(links::delete_stale(&call.config.name, &staying));
         }
         NetworkError::join(errors).map_or(Ok(()), Err)?;
-        unguarded = remove_stale_guards(call, &staying);
+        unfiltered = remove_stale_mac_filters(call, &staying);
     }
-    let errors = [unguarded.err(), forget(call, role, &management, &records, &stale).err()];
+    let errors = [unfiltered.err(), forget(call, role, &management, &records, &stale).err()];
     NetworkError::join(errors.into_iter().flatten()).map_or(Ok(()), Err)
 }
 
@@ -66,8 +65,8 @@ fn unlink(call: &Call, stale: &[AttachmentKey], staying: &HashSet<String>) -> Ve
     named.filter_map(|key| unlink(key).err()).collect()
 }
 
-/// Whether the configuration asks for guards now is not the question: they may be of a time when it did.
-fn remove_stale_guards(call: &Call, staying: &HashSet<String>) -> Result<(), NetworkError> {
+/// Whatever the configuration says now: they may be of a time when it had macspoofchk.
+fn remove_stale_mac_filters(call: &Call, staying: &HashSet<String>) -> Result<(), NetworkError> {
     mac_filter::remove_stale(&call.config.name, |port| staying.contains(port))
 }
 
@@ -86,8 +85,7 @@ fn forget(
     if role != Role::Main {
         return forget();
     }
-    let is_asked = BridgeConfig::asks_for_masquerade(&call.config.object);
-    nat::leave(&call.config.name, records, stale, is_asked, forget)?;
+    nat::leave(&call.config.name, records, stale, call.bridge.ip_masq, forget)?;
     // A ruleset that others flushed comes back.
     nat::settle(&call.config.name, records).map(drop)
 }
@@ -140,7 +138,7 @@ fn divide(
         let by_container =
             key.interface.is_empty() && valid.iter().any(|(container, _)| *container == key.container_id);
         let is_valid = valid.contains(&(key.container_id.as_str(), key.interface.as_str())) || by_container;
-        // What no runtime knows of, none can call stale.
+        // Other owners are unknown to every runtime.
         known.contains(&(key, record.since)) && key.is_of_container() && !is_valid && !alive.contains(key)
     };
     let (stale, staying): (Vec<_>, Vec<_>) = recorded.into_iter().partition(is_stale);

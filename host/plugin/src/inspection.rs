@@ -184,18 +184,18 @@ impl<'a> Inspection<'a> {
     }
 
     /// The container can send under no other hardware address than its own.
-    pub(crate) fn guard(
+    pub(crate) fn mac_filter(
         &mut self,
         network: &NetworkName,
         host_end: &HostEnd,
         attachment: &Attachment,
     ) -> Result<(), NetworkError> {
         let Some(mac) = self.inside.as_ref().and_then(|inside| inside.link.mac) else { return Ok(()) };
-        if !self.config.guards_sender {
+        if !self.config.filters_mac {
             return Ok(());
         }
-        let guard = mac_filter::guard_of(host_end, mac, attachment);
-        let installed = mac_filter::is_installed(network, &guard)?;
+        let filter = mac_filter::of(host_end, mac, attachment);
+        let installed = mac_filter::is_installed(network, &filter)?;
         self.expect(installed, || {
             format!(
                 "macspoofchk: bridge port {} lacks the rule that lets {mac} alone send; {ATTACH_AGAIN}",

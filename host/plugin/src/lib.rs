@@ -23,6 +23,7 @@ use gingham_cni::env::{Environment, Verb};
 use gingham_cni::error::Code;
 use gingham_cni::output::Output;
 use gingham_cni::version::{self, SpecVersion};
+use gingham_engine::settings::default_library;
 use gingham_network::call::Call;
 use gingham_network::error::NetworkError;
 use gingham_network::{LIBRARY_VARIABLE, log};
@@ -96,10 +97,7 @@ fn serve(
     let (config, input) = read_config(&environment, input)?;
     *version = config.version().unwrap_or(SpecVersion::NEWEST);
     let verb = environment.verb.clone()?;
-    let mut call = Call::new(program, environment, config, input);
-    if let Some(library) = library {
-        call.library = library;
-    }
+    let call = Call::new(program, environment, config, input, &library.unwrap_or_else(default_library));
     match verb {
         Verb::Add { attachment, netns } => add::add(&call, &attachment, &netns, output),
         Verb::Del { attachment, netns } => del::del(&call, &attachment, netns.as_deref()),

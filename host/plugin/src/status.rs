@@ -13,14 +13,13 @@ use gingham_engine::settings::Settings;
 use gingham_engine::store::StoreLedger;
 use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
+use gingham_network::address_management::AddressManagement;
+use gingham_network::allocation::cluster_blocks::Availability;
 use gingham_network::bridge_config::BridgeConfig;
 use gingham_network::call::Call;
-use gingham_network::cluster::Outlook;
 use gingham_network::error::NetworkError;
-use gingham_network::ipam::AddressManagement;
 use gingham_network::log;
 use gingham_network::plan::{AddressSource, PolicyChoice, Role};
-use gingham_network::runtime_request;
 
 /// Serves STATUS.
 pub(crate) fn status(call: &Call) -> Result<(), NetworkError> {
@@ -43,7 +42,7 @@ fn link(config: &BridgeConfig) -> Result<(), NetworkError> {
 }
 
 fn addresses(call: &Call) -> Result<(), NetworkError> {
-    let (management, _) = AddressManagement::of(call, &Arguments::default()).map_err(not_available)?;
+    let management = AddressManagement::of(call, Arguments::default()).map_err(not_available)?;
     match &management.source {
         AddressSource::None => Ok(()),
         // Its own word, with its own code: it knows whether it is 50 or 51.
@@ -58,10 +57,10 @@ fn not_available(error: NetworkError) -> NetworkError {
 }
 
 fn policy_status(management: &AddressManagement<'_>, choice: &PolicyChoice) -> Result<(), NetworkError> {
-    let policy = management.load(choice)?;
-    let prepared = prepare(management, &policy, &management.settings)?;
+    let policy = management.policy(choice)?;
+    let prepared = prepare(management, policy, &management.settings)?;
     let checked = match prepared {
-        Some(_) if policy.is_cluster() => divided_status(management, &policy),
+        Some(_) if policy.is_cluster() => cluster_status(management, policy),
         prepared => room_status(management, choice, prepared),
     };
     match checked {
@@ -100,7 +99,7 @@ fn prepare<'s>(
     let mut log = Vec::new();
     let prepared = ipam::prepare::<StoreLedger>(policy, settings, &management.context(), &mut log);
     let result = match prepared {
-        Err(IpamError::Problems { .. }) if runtime_request::ranges_come_with_add(&management.call.config.object) => {
+        Err(IpamError::Problems { .. }) if management.request.ranges_come_with_add => {
             let example = management.settings_with_example_range()?;
             ipam::prepare::<StoreLedger>(policy, &example, &management.context(), &mut log).map(|_| None)
         }
@@ -111,26 +110,25 @@ fn prepare<'s>(
 }
 
 /// What is claimed serves whether the store answers or not. Without membership the store has to answer.
-fn divided_status(management: &AddressManagement<'_>, policy: &Policy) -> Result<(), NetworkError> {
+fn cluster_status(management: &AddressManagement<'_>, policy: &Policy) -> Result<(), NetworkError> {
     let records = management.records()?;
-    let bridge = BridgeConfig::bridge_name(&management.call.config.object);
-    let outlook = management.dividing(policy, &records, &bridge).outlook()?;
+    let availability = management.cluster_allocation(policy, &records).availability()?;
     let warn = |text: &str| log::warn(format!("policy {}: {text}", policy.name()));
-    match outlook {
-        Outlook { store: Err(error), member: false, .. } => return Err(not_available(error)),
-        Outlook { store: Err(error), room: true, .. } => {
+    match availability {
+        Availability { store: Err(error), member: false, .. } => return Err(not_available(error)),
+        Availability { store: Err(error), room: true, .. } => {
             warn(&format!("{}; ADD allocates from the blocks this node holds", error.msg));
         }
-        Outlook { store: Err(error), room: false, .. } => {
+        Availability { store: Err(error), room: false, .. } => {
             warn(&format!(
                 "no address is left in the blocks this node holds, and it cannot claim another: {}",
                 error.msg
             ));
         }
-        Outlook { store: Ok(()), room: false, .. } => {
+        Availability { store: Ok(()), room: false, .. } => {
             warn("no address is left, and no block that this node could claim");
         }
-        Outlook { store: Ok(()), room: true, .. } => {}
+        Availability { store: Ok(()), room: true, .. } => {}
     }
     Ok(())
 }

@@ -162,7 +162,7 @@ fn errors_at_every_place_of_add_take_everything_back() {
 /// The failpoints of an ADD with a policy, in order.
 const PLACES_OF_ADD: [&str; 9] = [
     "add.planned",
-    "add.allotted",
+    "add.allocated",
     "add.bridge",
     "add.veth",
     "add.plugged",

@@ -43,7 +43,7 @@ fn retries_against_a_mismatched_bridge_leave_the_range_whole() {
 fn an_address_cools_from_when_the_container_could_have_it() {
     let node = Node::new();
     let network = bridged_with(json!({"ipMasq": true}));
-    let places = ["add.allotted", "add.bridge", "add.veth", "add.plugged", "add.gateway"];
+    let places = ["add.allocated", "add.bridge", "add.veth", "add.plugged", "add.gateway"];
     for place in places {
         Cni::add(&network, &node.container(place)).failpoint(&format!("{place}=error")).run().fault();
         assert_eq!(cooling(), [""; 0], "after an error at {place}");

@@ -43,7 +43,7 @@ fn is_whole(container: &Container) {
 #[test]
 fn an_address_about_to_be_used_is_not_freed() {
     let node = Node::new();
-    for place in ["add.allotted", "add.bridge", "add.veth", "add.configured"] {
+    for place in ["add.allocated", "add.bridge", "add.veth", "add.configured"] {
         let c1 = node.container(&format!("c-{place}"));
         let add = Cni::add(&network(), &c1).failpoint(&format!("{place}=stop")).start();
         add.await_halt();
@@ -62,7 +62,7 @@ fn an_address_about_to_be_used_is_not_freed() {
 fn nor_by_the_tool_when_the_container_vanishes() {
     let node = Node::new();
     let network = with(network(), json!({"macspoofchk": true}));
-    for place in ["add.allotted", "add.bridge", "add.veth", "add.configured"] {
+    for place in ["add.allocated", "add.bridge", "add.veth", "add.configured"] {
         let c1 = node.container(&format!("c-{place}"));
         let lives_on = NetNs::open(&c1.netns).unwrap();
         let add = Cni::add(&network, &c1).failpoint(&format!("{place}=stop")).start();

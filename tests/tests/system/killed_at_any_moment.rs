@@ -40,7 +40,7 @@ fn add_before_anything_is_done() {
 
 #[test]
 fn add_with_the_lease_and_before_any_interface() {
-    kill_add_at("add.allotted", true, false);
+    kill_add_at("add.allocated", true, false);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn gc_finds_a_link_without_an_alias() {
 fn gc_after_an_add_killed_at_every_place() {
     let guarded = with(network(), json!({"macspoofchk": true}));
     let places =
-        ["add.allotted", "add.bridge", "add.veth", "add.plugged", "add.configured", "add.masqueraded", "add.done"];
+        ["add.allocated", "add.bridge", "add.veth", "add.plugged", "add.configured", "add.masqueraded", "add.done"];
     for place in places {
         let node = Node::new();
         let c1 = node.container("c1");

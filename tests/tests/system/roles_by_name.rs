@@ -171,7 +171,7 @@ fn when_it_cannot_take_back_del_fails_and_the_next_one_tries_again() {
 
 #[test]
 fn killed_while_it_delegates() {
-    for place in ["add.recorded", "add.allotted", "add.veth"] {
+    for place in ["add.recorded", "add.allocated", "add.veth"] {
         let (_node, network, c1) = delegated();
         other_ipam(GRANTS);
         std::fs::copy("/run/plugins/other-ipam", "/run/plugins-with-failpoints/other-ipam").unwrap();

@@ -37,7 +37,7 @@ fn crowd(node: &Node, generation: &str) -> Vec<Member> {
 /// All of them have their addresses and stand before bridges that are not there when they are let go, those of a bridge
 /// one behind the other.
 fn start_adds(members: &[Member]) -> Vec<Running> {
-    let adds = members.iter().map(|(container, network)| Cni::add(network, container).failpoint("add.allotted=stop"));
+    let adds = members.iter().map(|(container, network)| Cni::add(network, container).failpoint("add.allocated=stop"));
     let adds: Vec<Running> = adds.map(|add| add.start()).collect();
     adds.iter().for_each(Running::await_halt);
     assert_eq!(kernel::links(), [""; 0]);

@@ -56,7 +56,7 @@ impl Place<'_> {
             return Err(alone());
         }
         let policy = addresses.load().map_err(fault)?;
-        let dividing = ClusterPolicy::new(&policy, settings, &settings.context(name), &mut Vec::new())
+        let dividing = ClusterPolicy::new(policy, settings, &settings.context(name), &mut Vec::new())
             .map_err(|source| CommandError::Policy { network: name.to_owned(), source: Box::new(source) })?;
         let boot = node::boot_id()?;
         let cluster = Cluster::new(name, settings, &boot)

@@ -1,4 +1,4 @@
-//! The ways to containers on other nodes, as far as an ADD sees to them: its container's packets fit, and when the store
+//! The routes to containers on other nodes, as far as an ADD sees to them: its container's packets fit, and when the store
 //! was asked anyway, the routes are brought up to date, unless the node agent does that.
 
 use std::time::{Duration, Instant};
@@ -11,28 +11,31 @@ use gingham_net::node_routes::{self, Mode, Report};
 use gingham_ownership::grid::Grid;
 use gingham_ownership::sync::SyncError;
 
-use crate::cluster::Allocation;
+use super::cluster_blocks::ClusterAllocation;
 use crate::error::NetworkError;
 use crate::log;
 use crate::records::Records;
 
-/// What an ADD gives the store to tell of the other nodes, after it has told of the addresses.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an ADD waits for what the store knows of the other nodes.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The MTU of containers whose packets go through a tunnel, in bytes; none where they go as they are.
-pub fn tunnel_mtu(network: &str, settings: &Settings, records: &Records<'_>) -> Result<Option<u32>, NetworkError> {
+pub(super) fn tunnel_mtu(
+    network: &str,
+    settings: &Settings,
+    records: &Records<'_>,
+) -> Result<Option<u32>, NetworkError> {
     let mode = Cluster::new(network, settings, records.boot())?.mode()?;
     let Some(mode @ Mode::Vxlan(tunnel)) = &mode else { return Ok(None) };
     let uplink = node_routes::uplink(&mut Socket::<Route>::open()?, tunnel.local).map_err(kernel)?;
     Ok(Some(node_routes::container_mtu(mode, uplink.mtu)))
 }
 
-impl Allocation<'_> {
-    /// Brings the routes to the other nodes up to date. That this fails is told and no more: the container has its
-    /// addresses.
-    pub fn refresh_ways(&self, host: &mut Socket<Route>) {
+impl ClusterAllocation<'_> {
+    /// Brings the routes to the other nodes up to date. A failure is a warning: the container has its addresses.
+    pub fn refresh_node_routes(&self, host: &mut Socket<Route>) {
         match self.refresh(host) {
-            Ok(report) => tell(self.network, &report),
+            Ok(report) => warn(self.network, &report),
             Err(error) => {
                 log::warn(format!("network {}: the routes to other nodes are not refreshed: {error}", self.network));
             }
@@ -41,7 +44,7 @@ impl Allocation<'_> {
 
     fn refresh(&self, host: &mut Socket<Route>) -> Result<Report, NetworkError> {
         let mut cluster = Cluster::new(self.network, self.settings, self.records.boot())?;
-        let synced = cluster.sync(Instant::now() + PATIENCE)?;
+        let synced = cluster.sync(Instant::now() + STORE_TIMEOUT)?;
         let records = match synced {
             Ok(synced) => synced.cluster,
             // Right for a node that is out, too.
@@ -61,7 +64,7 @@ fn kernel(error: impl std::fmt::Display) -> NetworkError {
     NetworkError::new(Code::KERNEL, error.to_string())
 }
 
-fn tell(network: &str, report: &Report) {
+fn warn(network: &str, report: &Report) {
     let conflicts = report.conflicts.iter().map(ToString::to_string);
     let problems = report.problems.iter().map(ToString::to_string);
     conflicts.chain(problems).for_each(|text| log::warn(format!("network {network}: {text}")));

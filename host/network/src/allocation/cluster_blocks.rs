@@ -10,34 +10,31 @@ use std::time::{Duration, Instant};
 
 use gingham_cluster::{Claimed, Cluster, Fault, Policy as Dividing};
 use gingham_cni::error::Code;
-use gingham_cni::result::Route;
 use gingham_engine::attachment::{AttachmentKey, Context, Labels, Pod, PodFacts, Refusal, Request, Requester};
-use gingham_engine::ipam::{self, IpamResult, IpamError, Prepared};
+use gingham_engine::ipam::{self, IpamError, Prepared};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::pool::Pools;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
-use gingham_engine::settings::cluster::Routing;
 use gingham_engine::store::StoreLedger;
-use gingham_net::node_routes;
 use gingham_ownership::error::ClusterError;
 
-use crate::allotment::Allotment;
 use crate::error::NetworkError;
 use crate::failpoint;
+use crate::ipam_result::IpamResult;
 use crate::records::Records;
 
-/// What an ADD gives the cluster's store in all: less than any runtime's patience.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an ADD waits for the cluster's store in all: less than any runtime waits for an ADD.
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What STATUS gives it: runtimes ask every few seconds.
-const GLANCE: Duration = Duration::from_secs(1);
+/// How long STATUS waits for it: runtimes call STATUS every few seconds.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often room that was claimed may be gone again before an ADD gives up: others were faster each time.
-const ROUNDS: usize = 4;
+/// How often a claimed block may be full again before an ADD gives up: other ADDs were faster each time.
+const ATTEMPTS: usize = 4;
 
 /// One allocation on a network that a cluster policy divides.
-pub struct Allocation<'a> {
+pub struct ClusterAllocation<'a> {
     pub network: &'a str,
     pub policy: &'a Policy,
     pub settings: &'a Settings,
@@ -46,67 +43,25 @@ pub struct Allocation<'a> {
     pub bridge: &'a str,
 }
 
-/// What was granted.
-pub struct Divided {
-    pub granted: IpamResult,
-    /// This node's own addresses on the bridge: the gateways of a policy that names none.
-    pub gateways: Vec<IpAddr>,
-    /// Whether the store was asked: then the ways to the other nodes may be new.
-    pub asked_store: bool,
-}
-
-impl Divided {
-    /// As CNI has it: the node's own addresses are the gateways where the policy names none, and a container that is to
-    /// reach other nodes gets the network that this takes.
-    pub fn into_allotment(self, settings: &Settings) -> Allotment {
-        let mut allotment = Allotment::of(self.granted);
-        let mut routes = Vec::new();
-        for (ip, range) in allotment.ips.iter_mut().zip(&allotment.prefixes) {
-            let own = self.gateways.iter().find(|own| own.is_ipv4() == ip.address.addr().is_ipv4());
-            ip.gateway = ip.gateway.or(own.copied());
-            if let (Some(gateway), true) = (ip.gateway, settings.routing != Routing::None) {
-                let (address, needed) = node_routes::container_network(ip.address.addr(), *range, gateway);
-                // A policy may have given a smaller network of its own.
-                ip.address = if address.addr().is_ipv6() { address } else { ip.address };
-                routes.extend(needed.into_iter().map(told));
-            }
-        }
-        routes.append(&mut allotment.routes);
-        Allotment { routes, own_gateways: !self.gateways.is_empty(), asked_store: self.asked_store, ..allotment }
-    }
-}
-
-fn told(route: gingham_net::route::Route) -> Route {
-    Route {
-        dst: route.destination,
-        gw: route.gateway,
-        mtu: route.mtu,
-        advmss: route.advmss,
-        priority: route.priority,
-        table: route.table,
-        scope: route.scope.map(u32::from),
-    }
-}
-
-/// Which of the claimed addresses may be given.
+/// What an allocation does with cooling addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Thrift {
-    /// Not those that rest: a new block is better.
-    LetRest,
-    /// Any that nobody holds.
-    UseAll,
+enum CoolingAddresses {
+    /// A new block is better.
+    Keep,
+    /// They are better than no address.
+    Reuse,
 }
 
 /// How an attempt ended that did not fail.
 enum Attempt {
-    Granted(Box<IpamResult>, Vec<IpAddr>),
-    /// Nothing is free in what is claimed: the policy's word.
+    Allocated(Box<IpamResult>),
+    /// The policy finds no free address in the blocks of this node.
     NoRoom(IpamError),
     /// This node is no member, or its list of members is new.
     NotReady,
 }
 
-impl Allocation<'_> {
+impl ClusterAllocation<'_> {
     /// The network and the node, for the policy.
     pub fn context(&self) -> Context {
         self.settings.context(self.network)
@@ -119,35 +74,33 @@ impl Allocation<'_> {
         request: &Request,
         record: &AttachmentRecord,
         log: &mut Vec<LogLine>,
-    ) -> Result<Divided, NetworkError> {
-        let deadline = Instant::now() + PATIENCE;
+    ) -> Result<IpamResult, NetworkError> {
+        let deadline = Instant::now() + STORE_TIMEOUT;
         let mut cluster = Cluster::new(self.network, self.settings, self.records.boot())?;
-        // Who cannot get another block takes what rested longest at once.
-        let thrift = if cluster.is_shared() { Thrift::LetRest } else { Thrift::UseAll };
+        // Without another block to claim, the address that cooled longest is the best there is.
+        let cooling = if cluster.is_shared() { CoolingAddresses::Keep } else { CoolingAddresses::Reuse };
         let mut asked_store = false;
         let mut last = None;
-        for _ in 0..ROUNDS {
-            let refused = match self.attempt(&cluster, thrift, request, record, log)? {
-                Attempt::Granted(granted, gateways) => {
-                    return Ok(Divided { granted: *granted, gateways, asked_store });
-                }
+        for _ in 0..ATTEMPTS {
+            let refused = match self.attempt(&cluster, cooling, request, record, log)? {
+                Attempt::Allocated(result) => return Ok(IpamResult { asked_store, ..*result }),
                 Attempt::NoRoom(refused) if !cluster.is_shared() => return Err(refused.into()),
                 Attempt::NoRoom(refused) => Some(refused),
                 Attempt::NotReady => None,
             };
             failpoint::reach("add.no-room")?;
             if let Err(fault) = self.get_room(&mut cluster, deadline, log) {
-                let out = Outcome { node: cluster.node().to_owned(), fault, refused };
-                return self.last_resort(&cluster, out, request, record, log);
+                let no_room = NoRoom { node: cluster.node().to_owned(), fault, refused };
+                return self.reuse_cooling(&cluster, no_room, request, record, log);
             }
             failpoint::reach("add.room")?;
             asked_store = cluster.is_shared();
             last = refused;
         }
         let Some(refused) = last else { return Err(Fault::from(ClusterError::Contended).into()) };
-        // There is room by count, and all of it rests: a block that was another's, for one.
-        match self.attempt(&cluster, Thrift::UseAll, request, record, log)? {
-            Attempt::Granted(granted, gateways) => Ok(Divided { granted: *granted, gateways, asked_store }),
+        // The blocks have addresses, and all of them cool: in a block that was another node's, for one.
+        match self.attempt(&cluster, CoolingAddresses::Reuse, request, record, log)? {
+            Attempt::Allocated(result) => Ok(IpamResult { asked_store, ..*result }),
             Attempt::NoRoom(_) | Attempt::NotReady => Err(refused.into()),
         }
     }
@@ -155,7 +108,7 @@ impl Allocation<'_> {
     fn attempt(
         &self,
         cluster: &Cluster<'_>,
-        thrift: Thrift,
+        cooling: CoolingAddresses,
         request: &Request,
         record: &AttachmentRecord,
         log: &mut Vec<LogLine>,
@@ -164,17 +117,17 @@ impl Allocation<'_> {
         let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &self.context(), log)?;
         let ledger = self.records.write_for((self.policy, self.settings, &self.context()), log)?;
         let claimed = cluster.claimed(&ledger)?;
-        let Some(prepared) = narrowed(prepared, &claimed, thrift) else { return Ok(Attempt::NotReady) };
+        let Some(prepared) = narrowed(prepared, &claimed, cooling) else { return Ok(Attempt::NotReady) };
         let (ledger, gateways) = match self.own_address(cluster, &claimed, prepared.pools(), ledger, request, log) {
             Ok(done) => done,
-            Err(error) => return no_room(error),
+            Err(error) => return exhausted_or(error),
         };
         match prepared.allocate_uncommitted(ledger, request, record, log) {
             Ok((granted, ledger)) => {
                 ledger.commit().map_err(IpamError::from)?;
-                Ok(Attempt::Granted(Box::new(granted), gateways))
+                Ok(Attempt::Allocated(Box::new(IpamResult::in_cluster(granted, &gateways, self.settings))))
             }
-            Err(error) => no_room(error),
+            Err(error) => exhausted_or(error),
         }
     }
 
@@ -202,7 +155,9 @@ impl Allocation<'_> {
             ledger.detach(&key, request.now)?;
         }
         let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &self.context(), log)?;
-        let Some(prepared) = narrowed(prepared, claimed, Thrift::UseAll) else { return Ok((ledger, Vec::new())) };
+        let Some(prepared) = narrowed(prepared, claimed, CoolingAddresses::Reuse) else {
+            return Ok((ledger, Vec::new()));
+        };
         let own = Request {
             requester: Requester::Node,
             key: key.clone(),
@@ -215,8 +170,12 @@ impl Allocation<'_> {
             mac: None,
             ..request.clone()
         };
-        let (granted, ledger) =
-            prepared.allocate_uncommitted(ledger, &own, &self.records.fresh(Path::new(""), Pod::default(), None), log)?;
+        let (granted, ledger) = prepared.allocate_uncommitted(
+            ledger,
+            &own,
+            &self.records.fresh(Path::new(""), Pod::default(), None),
+            log,
+        )?;
         let addresses = granted.answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
         Ok((ledger, addresses))
     }
@@ -235,26 +194,26 @@ impl Allocation<'_> {
         Ok(ledger.commit()?)
     }
 
-    /// No block is to be had: what rests is better than nothing.
-    fn last_resort(
+    /// Without a block, a cooling address is better than none.
+    fn reuse_cooling(
         &self,
         cluster: &Cluster<'_>,
-        out: Outcome,
+        no_room: NoRoom,
         request: &Request,
         record: &AttachmentRecord,
         log: &mut Vec<LogLine>,
-    ) -> Result<Divided, NetworkError> {
-        if out.refused.is_some()
-            && let Attempt::Granted(granted, gateways) = self.attempt(cluster, Thrift::UseAll, request, record, log)?
+    ) -> Result<IpamResult, NetworkError> {
+        if no_room.refused.is_some()
+            && let Attempt::Allocated(result) = self.attempt(cluster, CoolingAddresses::Reuse, request, record, log)?
         {
-            return Ok(Divided { granted: *granted, gateways, asked_store: false });
+            return Ok(*result);
         }
-        Err(out.error())
+        Err(no_room.error())
     }
 }
 
 /// Whether ADDs can be served.
-pub struct Outlook {
+pub struct Availability {
     /// Whether there is an address here or a block to be claimed, as far as that is known.
     pub room: bool,
     /// Whether this node has joined: without that it has no block, and cannot have one.
@@ -263,16 +222,16 @@ pub struct Outlook {
     pub store: Result<(), NetworkError>,
 }
 
-impl Allocation<'_> {
+impl ClusterAllocation<'_> {
     /// Looks ahead, without claiming anything.
-    pub fn outlook(&self) -> Result<Outlook, NetworkError> {
+    pub fn availability(&self) -> Result<Availability, NetworkError> {
         let mut log = Vec::new();
         let mut cluster = Cluster::new(self.network, self.settings, self.records.boot())?;
         let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &self.context(), &mut log)?;
         let ledger = self.records.write()?;
         let claimed = cluster.claimed(&ledger)?;
         let member = !matches!(claimed, Claimed::NotJoined);
-        let here = if let Some(prepared) = narrowed(prepared, &claimed, Thrift::UseAll) {
+        let here = if let Some(prepared) = narrowed(prepared, &claimed, CoolingAddresses::Reuse) {
             prepared.room(ledger)?.iter().any(|room| room.free > 0 || room.cooling > 0)
         } else {
             // Not held while the store is asked.
@@ -281,24 +240,24 @@ impl Allocation<'_> {
             !cluster.is_shared()
         };
         if !cluster.is_shared() {
-            return Ok(Outlook { room: here, member, store: Ok(()) });
+            return Ok(Availability { room: here, member, store: Ok(()) });
         }
         let dividing = Dividing::new(self.policy, self.settings, &self.context(), &mut log)?;
-        match cluster.has_unclaimed(&dividing, Instant::now() + GLANCE, &mut log) {
-            Ok(unclaimed) => Ok(Outlook { room: here || unclaimed, member, store: Ok(()) }),
-            Err(fault) => Ok(Outlook { room: here, member, store: Err(fault.into()) }),
+        match cluster.has_unclaimed(&dividing, Instant::now() + STATUS_TIMEOUT, &mut log) {
+            Ok(unclaimed) => Ok(Availability { room: here || unclaimed, member, store: Ok(()) }),
+            Err(fault) => Ok(Availability { room: here, member, store: Err(fault.into()) }),
         }
     }
 }
 
 /// Why there is no room, and why none could be had.
-struct Outcome {
+struct NoRoom {
     node: String,
     fault: Fault,
     refused: Option<IpamError>,
 }
 
-impl Outcome {
+impl NoRoom {
     fn error(self) -> NetworkError {
         let temporary = self.fault.is_temporary();
         let error = NetworkError::from(self.fault);
@@ -308,7 +267,7 @@ impl Outcome {
     }
 }
 
-fn no_room(error: IpamError) -> Result<Attempt, NetworkError> {
+fn exhausted_or(error: IpamError) -> Result<Attempt, NetworkError> {
     match error {
         IpamError::Refused { refusal: Refusal::Exhausted(_), .. } => Ok(Attempt::NoRoom(error)),
         error => Err(error.into()),
@@ -319,14 +278,16 @@ fn no_room(error: IpamError) -> Result<Attempt, NetworkError> {
 fn narrowed<'p>(
     prepared: Prepared<'p, StoreLedger>,
     claimed: &Claimed,
-    thrift: Thrift,
+    cooling: CoolingAddresses,
 ) -> Option<Prepared<'p, StoreLedger>> {
-    match (claimed, thrift) {
+    match (claimed, cooling) {
         (Claimed::All, _) => Some(prepared),
-        (Claimed::Blocks(blocks), Thrift::LetRest) => {
+        (Claimed::Blocks(blocks), CoolingAddresses::Keep) => {
             Some(prepared.restrict(&blocks.rested, blocks.picture.clone()).without_early_reuse())
         }
-        (Claimed::Blocks(blocks), Thrift::UseAll) => Some(prepared.restrict(&blocks.all, blocks.picture.clone())),
+        (Claimed::Blocks(blocks), CoolingAddresses::Reuse) => {
+            Some(prepared.restrict(&blocks.all, blocks.picture.clone()))
+        }
         (Claimed::NotJoined | Claimed::Unsettled, _) => None,
     }
 }

@@ -1,0 +1,173 @@
+//! Where a network's addresses come from, and the host's settings about them: read once for a call.
+
+use std::cell::OnceCell;
+
+use gingham_cni::args::Arguments;
+use gingham_cni::config::Ipam;
+use gingham_engine::attachment::Context;
+use gingham_engine::runtime::Policy;
+use gingham_engine::settings::{Settings, SettingsError};
+use serde_json::{Map, Value};
+
+use crate::adoption::Inheritance;
+use crate::call::Call;
+use crate::delegate::DelegateError;
+use crate::error::NetworkError;
+use crate::log;
+use crate::plan::{self, AddressSource, PolicyChoice};
+use crate::records::Records;
+use crate::runtime_request::RuntimeRequest;
+
+/// A network's source of addresses.
+pub struct AddressManagement<'a> {
+    pub call: &'a Call,
+    pub source: AddressSource,
+    /// The host's keys of `ipam`; defaults where they are another plugin's business.
+    pub settings: Settings,
+    /// Empty for DEL and GC.
+    pub request: RuntimeRequest,
+    policy: OnceCell<Policy>,
+}
+
+impl<'a> AddressManagement<'a> {
+    /// Of the call's configuration.
+    pub fn of(call: &'a Call, arguments: Arguments) -> Result<Self, NetworkError> {
+        if let Some(fault) = &call.library_fault {
+            return Err(fault.clone());
+        }
+        let (ipam, object) = (call.config.ipam.as_ref(), &call.config.object);
+        let source = plan::address_source(&call.program, ipam, |name| call.policies.contains(name))?;
+        let (settings, request) = match (&source, ipam) {
+            (AddressSource::Policy(_), Some(ipam)) => {
+                let request = RuntimeRequest::read(object, arguments)?;
+                (Settings::parse(&policy_object(ipam, request.ip_ranges.as_ref()))?, request)
+            }
+            _ => (Settings::parse(&Map::new())?, RuntimeRequest::read_of_link(object, arguments)?),
+        };
+        if let AddressSource::Delegate(plugin) = &source {
+            // Before anything is recorded for it.
+            call.delegate(plugin).find()?;
+        }
+        Ok(Self { call, source, settings, request, policy: OnceCell::new() })
+    }
+
+    /// The same for a verb that must work with what it gets. What is at fault is reported and counts as absent.
+    pub fn of_tolerant(call: &'a Call) -> Result<Self, NetworkError> {
+        call.library_fault.iter().for_each(log::warn);
+        let ipam = call.config.ipam.as_ref();
+        let source =
+            plan::address_source(&call.program, ipam, |name| call.policies.contains(name)).unwrap_or_else(|fault| {
+                log::warn(fault);
+                AddressSource::None
+            });
+        let (settings, request) = (Settings::parse(&Map::new())?, RuntimeRequest::default());
+        let mut management = Self { call, source, settings, request, policy: OnceCell::new() };
+        management.recognise_removed_policy()?;
+        if let (AddressSource::Policy(_) | AddressSource::None, Some(ipam)) = (&management.source, ipam) {
+            management.settings = tolerant_settings(&ipam.object)?;
+        }
+        Ok(management)
+    }
+
+    /// A name that is neither a policy's nor a plugin's, in a network where nothing was ever delegated, was a policy's
+    /// that was removed since. Its leases are ours to free.
+    fn recognise_removed_policy(&mut self) -> Result<(), NetworkError> {
+        let AddressSource::Delegate(plugin) = &self.source else { return Ok(()) };
+        let is_missing = matches!(self.call.delegate(plugin).find(), Err(DelegateError::NotFound { .. }));
+        if is_missing && !self.records()?.has_addressless()? {
+            self.source = AddressSource::Policy(PolicyChoice { name: plugin.clone(), digest: None });
+        }
+        Ok(())
+    }
+
+    /// The network's records.
+    pub fn records(&self) -> Result<Records<'_>, NetworkError> {
+        let network = &self.call.config.name;
+        let inheritance = match &self.source {
+            AddressSource::Policy(_) => Some(Inheritance::of(network.as_str(), &self.settings)),
+            AddressSource::None | AddressSource::Delegate(_) => None,
+        };
+        Ok(Records::of(network, &self.settings.data_dir, inheritance)?.on_link(self.call.link()))
+    }
+
+    /// The settings as they would be if the runtime had sent a range: one of those that are for documentation.
+    pub fn settings_with_example_range(&self) -> Result<Settings, SettingsError> {
+        let object = self.call.config.ipam.as_ref().map(|ipam| ipam.object.clone()).unwrap_or_default();
+        let ranges = serde_json::json!([[{"subnet": "192.0.2.0/24"}]]);
+        Settings::parse(&policy_object(&Ipam { plugin: String::new(), policy: None, object }, Some(&ranges)))
+    }
+
+    /// The network and the node, for a policy.
+    pub fn context(&self) -> Context {
+        self.settings.context(self.call.config.name.as_str())
+    }
+
+    /// The policy that addresses come from, loaded once.
+    pub fn policy(&self, choice: &PolicyChoice) -> Result<&Policy, NetworkError> {
+        if let Some(policy) = self.policy.get() {
+            return Ok(policy);
+        }
+        let policy = self.call.policies.load(choice)?;
+        require_cluster_policy(&policy, &self.settings)?;
+        Ok(self.policy.get_or_init(|| policy))
+    }
+
+    /// The policy, if it is there and has a release hook.
+    pub(crate) fn policy_with_release_hook(&self) -> Option<Policy> {
+        let AddressSource::Policy(choice) = &self.source else { return None };
+        if let Some(loaded) = self.policy.get() {
+            return loaded.has_release().then(|| loaded.clone());
+        }
+        self.call.policies.load_for_release(choice).unwrap_or_else(|error| {
+            log::warn(format!("the policy's release hook is not called: {error}"));
+            None
+        })
+    }
+
+    /// The settings and the policy, for those that outlive the call.
+    pub(crate) fn into_parts(self, choice: &PolicyChoice) -> Result<(Settings, Policy), NetworkError> {
+        let policy = self.policy(choice)?.clone();
+        Ok((self.settings, policy))
+    }
+}
+
+/// To ignore `cluster` would hand out addresses that other nodes hand out too.
+fn require_cluster_policy(policy: &Policy, settings: &Settings) -> Result<(), SettingsError> {
+    if settings.cluster.is_none() || policy.is_cluster() {
+        return Ok(());
+    }
+    let message = format!(
+        "the policy {} does not divide a range among nodes; name one that does, e.g. \"weave-split\", or remove the key",
+        policy.name()
+    );
+    Err(SettingsError { key: "cluster".to_owned(), message })
+}
+
+/// What a policy's configuration is made of: `ipam`, and the ranges the runtime sent. That key is the runtime's alone: in
+/// the file it is an unknown key.
+fn policy_object(ipam: &Ipam, ranges: Option<&Value>) -> Map<String, Value> {
+    let mut object = ipam.object.clone();
+    object.retain(|key, _| !key.eq_ignore_ascii_case("ipRanges"));
+    if let Some(ranges) = ranges {
+        object.insert("ipRanges".to_owned(), ranges.clone());
+    }
+    object
+}
+
+/// Takes keys at fault out until the rest can be read.
+fn tolerant_settings(ipam: &Map<String, Value>) -> Result<Settings, NetworkError> {
+    let mut object = ipam.clone();
+    loop {
+        let fault = match Settings::parse(&object) {
+            Ok(settings) => return Ok(settings),
+            Err(fault) => fault,
+        };
+        let key = fault.key.split(['.', '[']).next().unwrap_or_default();
+        let before = object.len();
+        object.retain(|name, _| !name.eq_ignore_ascii_case(key));
+        if object.len() == before {
+            return Err(fault.into());
+        }
+        log::warn(fault);
+    }
+}

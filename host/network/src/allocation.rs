@@ -1,0 +1,258 @@
+//! Addresses for an attachment: what its network's source of addresses does for it.
+//!
+//! | source | role | ADD | DEL and GC |
+//! |---|---|---|---|
+//! | none | main | records the attachment: a network of layer 2 | forgets the record |
+//! | policy | main or IPAM | the policy allocates, the lease is the record | calls the release hook, frees the lease |
+//! | delegated plugin | main | records the attachment, then runs the plugin's ADD | runs the plugin's verb; forgets the record if that succeeds |
+//!
+//! In the role of an IPAM plugin the source is always a policy: `ipam.type` is then the name the plugin runs under.
+//!
+//! | policy | `ipam.cluster` | what ADD does |
+//! |---|---|---|
+//! | divides no range | absent | allocates in one transaction |
+//! | divides no range | present | is refused |
+//! | divides a range | absent | leases the node's own address, then allocates from the whole range |
+//! | divides a range | present | the same from the blocks that this node holds; without room it claims a block ([`cluster_blocks`]) |
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use gingham_cni::env::Attachment;
+use gingham_cni::error::Code;
+use gingham_cni::result::{CniResult, Dns};
+use gingham_engine::attachment::{self, AttachmentKey, Pod, PodFacts, Request, Requester};
+use gingham_engine::ipam;
+use gingham_engine::ledger::{AttachmentRecord, Masquerade};
+use gingham_engine::runtime::{LogLine, Policy};
+use gingham_engine::settings::cluster::Routing;
+use gingham_engine::store::StoreLedger;
+use gingham_net::Mac;
+use gingham_net::netlink::{Route, Socket};
+use gingham_net::node_routes::{ensure_proxy_arp, is_agent_running};
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use self::cluster_blocks::ClusterAllocation;
+use crate::address_management::AddressManagement;
+use crate::delegate::DelegateError;
+use crate::error::NetworkError;
+use crate::ipam_result::IpamResult;
+use crate::log;
+use crate::plan::{AddressSource, PolicyChoice};
+use crate::records::{End, Records};
+use crate::resolv_conf;
+
+pub mod cluster_blocks;
+mod node_routes;
+
+/// The attachment that an ADD makes.
+pub struct NewAttachment<'a> {
+    pub attachment: &'a Attachment,
+    pub netns: &'a Path,
+    /// Whether its addresses are masqueraded here.
+    pub is_masqueraded: bool,
+}
+
+impl NewAttachment<'_> {
+    pub fn key(&self) -> AttachmentKey {
+        key_of(self.attachment)
+    }
+
+    fn masquerade(&self) -> Masquerade {
+        Masquerade { wanted: self.is_masqueraded, ..Masquerade::default() }
+    }
+}
+
+/// For whom a policy allocates: a runtime's container, or an owner that no runtime knows.
+pub struct AddressRequest<'a> {
+    pub requester: Requester,
+    pub key: AttachmentKey,
+    /// Empty if there is none.
+    pub netns: &'a Path,
+    pub pod: Pod,
+    pub mac: Option<Mac>,
+    /// Asked for by name.
+    pub addresses: Vec<IpAddr>,
+    pub masquerade: Option<Masquerade>,
+}
+
+/// How the engine names an attachment.
+pub fn key_of(attachment: &Attachment) -> AttachmentKey {
+    AttachmentKey {
+        container_id: attachment.container.as_str().to_owned(),
+        interface: attachment.interface.as_str().to_owned(),
+    }
+}
+
+impl AddressManagement<'_> {
+    /// Records an attachment alone: its addresses are no policy's business.
+    pub fn record(&self, new: &NewAttachment<'_>, records: &Records<'_>) -> Result<(), NetworkError> {
+        let record = records.fresh(new.netns, self.request.pod(), Some(new.masquerade()));
+        Ok(records.attach(&new.key(), &record)?)
+    }
+
+    /// Lets the policy allocate for an ADD, and commits.
+    pub fn allocate(
+        &self,
+        choice: &PolicyChoice,
+        new: &NewAttachment<'_>,
+        records: &Records<'_>,
+    ) -> Result<IpamResult, NetworkError> {
+        let pod = self.request.pod();
+        let request = AddressRequest {
+            requester: Requester::of_container(&pod),
+            key: new.key(),
+            netns: new.netns,
+            pod,
+            mac: self.request.mac,
+            addresses: self.request.addresses.clone(),
+            masquerade: Some(new.masquerade()),
+        };
+        self.allocate_for(choice, &request, records)
+    }
+
+    /// The same for any requester.
+    pub(crate) fn allocate_for(
+        &self,
+        choice: &PolicyChoice,
+        wanted: &AddressRequest<'_>,
+        records: &Records<'_>,
+    ) -> Result<IpamResult, NetworkError> {
+        let request = self.policy_request(wanted, records)?;
+        let record = records.fresh(wanted.netns, wanted.pod.clone(), wanted.masquerade.clone());
+        let policy = self.policy(choice)?;
+        let mut log = Vec::new();
+        let result = if policy.is_cluster() {
+            self.cluster_allocation(policy, records).allocate(&request, &record, &mut log)
+        } else {
+            self.allocate_alone(policy, &request, &record, records, &mut log)
+        };
+        log::policy(policy.name(), &log);
+        result
+    }
+
+    /// On a network that is this node's alone.
+    fn allocate_alone(
+        &self,
+        policy: &Policy,
+        request: &Request,
+        record: &AttachmentRecord,
+        records: &Records<'_>,
+        log: &mut Vec<LogLine>,
+    ) -> Result<IpamResult, NetworkError> {
+        let context = self.context();
+        // No lock is held while the policy checks its configuration.
+        let prepared = ipam::prepare::<StoreLedger>(policy, &self.settings, &context, log)?;
+        let ledger = records.write_for((policy, &self.settings, &context), log)?;
+        Ok(IpamResult::of(policy, prepared.allocate(ledger, request, record, log)?))
+    }
+
+    /// The network, as one that is divided among nodes.
+    pub fn cluster_allocation<'s>(&'s self, policy: &'s Policy, records: &'s Records<'s>) -> ClusterAllocation<'s> {
+        ClusterAllocation {
+            network: self.call.config.name.as_str(),
+            policy,
+            settings: &self.settings,
+            records,
+            bridge: &self.call.bridge.name,
+        }
+    }
+
+    /// The MTU of containers whose packets go to other nodes through a tunnel, in bytes.
+    pub fn tunnel_mtu(&self, records: &Records<'_>) -> Result<Option<u32>, NetworkError> {
+        if self.settings.routing != Routing::Vxlan {
+            return Ok(None);
+        }
+        node_routes::tunnel_mtu(self.call.config.name.as_str(), &self.settings, records)
+    }
+
+    /// Sees to the routes to other nodes, as far as an ADD does.
+    pub fn ensure_node_routes(
+        &self,
+        host: &mut Socket<Route>,
+        result: &IpamResult,
+        records: &Records<'_>,
+    ) -> Result<(), NetworkError> {
+        let AddressSource::Policy(choice) = &self.source else { return Ok(()) };
+        if self.settings.routing == Routing::None {
+            return Ok(());
+        }
+        ensure_proxy_arp(host, &self.call.bridge.name, &result.prefixes)?;
+        if result.asked_store && !is_agent_running(&self.settings.data_dir) {
+            self.cluster_allocation(self.policy(choice)?, records).refresh_node_routes(host);
+        }
+        Ok(())
+    }
+
+    /// Lets another plugin allocate.
+    pub fn delegate(&self, plugin: &str) -> Result<IpamResult, NetworkError> {
+        let answer = self.call.delegate(plugin).add()?;
+        let result = CniResult::read(plugin, &answer, self.call.config.version()?)?;
+        if result.ips.is_empty() {
+            return Err(DelegateError::NoAddress { plugin: plugin.to_owned() }.into());
+        }
+        let prefixes = result.ips.iter().map(|ip| ip.address.trunc()).collect();
+        Ok(IpamResult { ips: result.ips, routes: result.routes, dns: result.dns, prefixes, ..IpamResult::default() })
+    }
+
+    /// Lets another plugin take back what it gave.
+    pub fn take_back(&self, plugin: &str) -> Result<(), NetworkError> {
+        Ok(self.call.delegate(plugin).pass_on("DEL")?)
+    }
+
+    /// Forgets attachments, and calls the policy's release hook if there is one.
+    pub fn forget<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k AttachmentKey>,
+        end: &End,
+        records: &Records<'_>,
+    ) -> Result<(), NetworkError> {
+        let policy = self.policy_with_release_hook();
+        let context = self.context();
+        let hook = policy.as_ref().map(|policy| (policy, &self.settings, &context));
+        let errors = keys.into_iter().filter_map(|key| records.forget(key, end, hook).err().map(NetworkError::from));
+        NetworkError::join(errors).map_or(Ok(()), Err)
+    }
+
+    /// What the policy gets to see.
+    pub(crate) fn policy_request(
+        &self,
+        wanted: &AddressRequest<'_>,
+        records: &Records<'_>,
+    ) -> Result<Request, NetworkError> {
+        let runtime = &self.request;
+        Ok(Request {
+            requester: wanted.requester,
+            key: wanted.key.clone(),
+            netns: wanted.netns.to_string_lossy().into_owned(),
+            pod: wanted.pod.clone(),
+            facts: PodFacts { annotations: runtime.pod_annotations.clone(), ..PodFacts::default() },
+            cni_args: runtime.arguments.pairs.clone(),
+            args_labels: runtime.args_labels.clone(),
+            requested: wanted.addresses.clone(),
+            mac: wanted.mac.map(Mac::octets),
+            resolv_conf: self.resolv_conf()?.map(engine_dns),
+            now: records.now(),
+            seed: seed()?,
+            node_addresses: gingham_net::address::of_node()?,
+        })
+    }
+
+    fn resolv_conf(&self) -> Result<Option<Dns>, NetworkError> {
+        let Some(ipam) = &self.call.config.ipam else { return Ok(None) };
+        let Some(path) = resolv_conf::path(&ipam.object)? else { return Ok(None) };
+        Ok(Some(resolv_conf::read(&path)?))
+    }
+}
+
+fn seed() -> Result<u64, NetworkError> {
+    let mut bytes = [0; 8];
+    getrandom(&mut bytes, GetRandomFlags::empty())
+        .map_err(|errno| NetworkError::new(Code::IO, format!("cannot draw a random number for the policy: {errno}")))?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+fn engine_dns(dns: Dns) -> attachment::Dns {
+    let Dns { nameservers, domain, search, options } = dns;
+    attachment::Dns { nameservers, domain: (!domain.is_empty()).then_some(domain), search, options }
+}
