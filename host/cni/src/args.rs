@@ -13,7 +13,7 @@ pub enum ArgsError {
         /// The text between two semicolons.
         pair: String,
     },
-    /// Keys nobody here knows, and `IgnoreUnknown` is not set.
+    /// Unknown keys, and `IgnoreUnknown` is not set.
     #[error("CNI_ARGS: unknown args [{}]; IgnoreUnknown=1 lets them pass", pairs.join(" "))]
     Unknown {
         /// The quoted pairs.

@@ -1,7 +1,7 @@
 //! The network configuration on standard input: the keys that mean something whatever role the plugin plays.
 //!
-//! Keys of the bridge are read by [`super::bridge`], wishes of the runtime by [`super::wishes`]: as IPAM plugin of
-//! another main plugin, `bridge` or `mtu` are that plugin's business and may mean anything.
+//! Keys of the bridge are not read here: as IPAM plugin of another main plugin, `bridge` or `mtu` are that plugin's
+//! business and may mean anything.
 
 use std::fmt;
 
@@ -226,7 +226,7 @@ fn read_ipam(object: Map<String, Value>) -> Result<Option<Ipam>, ConfigError> {
     let Some(plugin) = written.r#type else {
         return Err(ConfigError::Value {
             key: "ipam.type".to_owned(),
-            message: "found nothing; name a policy or an IPAM plugin, or remove ipam for a network of layer 2"
+            message: "found nothing: name a policy or an IPAM plugin, or remove ipam for a network of layer 2"
                 .to_owned(),
         });
     };

@@ -1,6 +1,6 @@
-//! What the runtime says in the environment: the verb, the attachment, the plugin path.
+//! The environment of a call: the verb, the attachment, the plugin path.
 //!
-//! Rules, order and texts are those of the reference library (`pkg/skel`), so that what people search for is found.
+//! Rules, order and texts are those of the reference library (`pkg/skel`), so that people find them with a search engine.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -142,7 +142,7 @@ pub enum Verb {
     Gc,
     /// Say whether an ADD could be served.
     Status,
-    /// Tell the versions.
+    /// Print the versions.
     Version,
 }
 

@@ -1,13 +1,11 @@
-//! Standard output, where the runtime expects the answer. An answer that nobody received is a failed call: the runtime
+//! Standard output, where the runtime expects the answer. An answer that did not arrive is a failed call: the runtime
 //! will act as if nothing had been done, so nothing may remain.
 
 use std::io::{self, Write};
 
 /// The answer did not reach the runtime. CNI code 5.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "standard output: cannot write the answer: {source}; the call counts as failed, repeat it with an output that is read"
-)]
+#[error("standard output: cannot write the answer: {source}; the call failed: repeat it with an output that is read")]
 pub struct OutputError {
     /// The system's reason.
     source: io::Error,

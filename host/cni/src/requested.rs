@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 /// A text that is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot understand ip: invalid IP address {text}; write ADDRESS or ADDRESS/LENGTH")]
+#[error("cannot understand ip: invalid IP address {text}; use ADDRESS or ADDRESS/LENGTH")]
 pub struct ParseAddressError {
     /// The text at fault.
     pub text: String,
@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<IpAddr, ParseAddressError> {
     let fault = || ParseAddressError { text: text.to_owned() };
     let address = match text.split_once('/') {
         Some((address, length)) => {
-            // The standard library has the word on the address: others read a leading zero as octal.
+            // Parsed by the standard library: other parsers read a leading zero as octal.
             let parts = address.parse::<IpAddr>().ok().zip(length.parse::<u8>().ok());
             parts.and_then(|(address, length)| ipnet::IpNet::new(address, length).ok()).ok_or_else(fault)?.addr()
         }

@@ -34,7 +34,7 @@ pub struct Interface {
     /// Its hardware address.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub mac: String,
-    /// Bytes; 0 if not told.
+    /// Bytes; 0 if unknown.
     #[serde(skip_serializing_if = "is_zero")]
     pub mtu: u32,
     /// The container's network namespace; empty for the node's own.
@@ -117,7 +117,7 @@ impl Dns {
 /// A result that cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResultError {
-    /// It is not what its version says.
+    /// It does not have the shape of its version.
     #[error("{origin}: {message}")]
     Malformed {
         /// Whose result: `prevResult`, or another plugin's name.
@@ -151,7 +151,7 @@ pub enum ResultError {
 
 impl CniResult {
     /// Whether the version can carry a result with these addresses. Asked before anything is configured: a result
-    /// that cannot be told must not be made.
+    /// that cannot be expressed must not be made.
     pub fn fits<'a>(version: SpecVersion, addresses: impl IntoIterator<Item = &'a IpNet>) -> Result<(), ResultError> {
         if version >= SpecVersion::V0_3_0 {
             return Ok(());

@@ -11,9 +11,9 @@ use std::path::Path;
 use gingham_engine::attachment::Pod;
 use gingham_net::NetError;
 use gingham_net::netlink::NetlinkError;
+use gingham_network::dry_run::First;
 use gingham_network::error::NetworkError;
 use gingham_network::network::{Addresses, BridgeFacts, Network, Source};
-use gingham_network::rehearsal::First;
 use serde::Serialize;
 
 use crate::cli::CheckConfigArguments;

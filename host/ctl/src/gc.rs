@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gingham_engine::store::StoreError;
 use gingham_network::ip_masquerade;
-use gingham_network::stale_leases::{self, Alone, Judged, StaleLeaseError};
+use gingham_network::stale_leases::{self, AddsPaused, StaleLeaseError, WithReason};
 
 use crate::cli::GcArguments;
 use crate::clock;
@@ -33,7 +33,7 @@ pub(crate) enum GcError {
 pub(crate) fn run(arguments: &GcArguments, out: &mut Output) -> Result<(), GcError> {
     let boot = node::boot_id()?;
     // A dry run keeps nobody waiting.
-    let alone = (!arguments.dry_run).then(|| Alone::wait(&arguments.data_dir, tell_of_wait)).transpose()?;
+    let alone = (!arguments.dry_run).then(|| AddsPaused::wait(&arguments.data_dir, tell_of_wait)).transpose()?;
     let all = Holdings::read(&arguments.data_dir, None)?;
     if !all.boot.is_empty() && all.boot != boot {
         return end_earlier_boot(arguments, all.attachments, &boot, out);
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &GcArguments, out: &mut Output) -> Result<(), GcErr
     let of_network = |held: &Held| arguments.network.as_ref().is_none_or(|network| *network == held.network);
     let looked_at: Vec<Held> = all.attachments.into_iter().filter(of_network).collect();
     let count = looked_at.len();
-    let (mut gone, mut kept) = stale_leases::judge(looked_at);
+    let (mut gone, mut kept) = stale_leases::find(looked_at);
     kept.extend(stale_leases::take_linked(&mut gone, PATIENCE)?);
     let freed = match &alone {
         None => gone,
@@ -61,7 +61,7 @@ fn end_earlier_boot(
         drop(node::open_store(&arguments.data_dir, boot)?);
     }
     let count = attachments.len();
-    let freed: Vec<Judged> = attachments.into_iter().map(|held| (held, "of an earlier boot".to_owned())).collect();
+    let freed: Vec<WithReason> = attachments.into_iter().map(|held| (held, "of an earlier boot".to_owned())).collect();
     report(arguments, &freed, &[], count, out)
 }
 
@@ -69,7 +69,12 @@ fn tell_of_wait() {
     complain("waiting for ADDs under way");
 }
 
-fn free(alone: &Alone, arguments: &GcArguments, boot: &str, gone: &[Judged]) -> Result<Vec<Judged>, GcError> {
+fn free(
+    alone: &AddsPaused,
+    arguments: &GcArguments,
+    boot: &str,
+    gone: &[WithReason],
+) -> Result<Vec<WithReason>, GcError> {
     let freed = stale_leases::free(alone, &arguments.data_dir, boot, gone, clock::now())?;
     // That a file, a guard or a masquerade stays is told and no more.
     for error in freed.files_left {
@@ -84,7 +89,7 @@ fn free(alone: &Alone, arguments: &GcArguments, boot: &str, gone: &[Judged]) -> 
             Err(fault) => complain(format!("network {}: {fault}", restored.network)),
         }
     }
-    for fault in freed.guards_left.into_iter().chain(freed.masquerade_left) {
+    for fault in freed.mac_filters_left.into_iter().chain(freed.masquerade_left) {
         complain(&fault);
     }
     Ok(freed.attachments)
@@ -92,8 +97,8 @@ fn free(alone: &Alone, arguments: &GcArguments, boot: &str, gone: &[Judged]) -> 
 
 fn report(
     arguments: &GcArguments,
-    freed: &[Judged],
-    kept: &[Judged],
+    freed: &[WithReason],
+    kept: &[WithReason],
     count: usize,
     out: &mut Output,
 ) -> Result<(), GcError> {
@@ -116,7 +121,7 @@ fn attachments(count: usize) -> String {
     }
 }
 
-fn table(judged: &[Judged]) -> Table<6> {
+fn table(judged: &[WithReason]) -> Table<6> {
     let mut table = Table::new(["NETWORK", "ADDRESS", "CONTAINER", "INTERFACE", "POD", "WHY"]);
     for (held, why) in judged {
         for [network, address, container, interface, pod] in cells(held) {

@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), L
     for (network, Reservation { address, key, until }) in &holdings.reservations {
         writeln!(out, "{network}: {address} is reserved for {key:?} until {}", clock::utc(*until))?;
     }
-    for (network, count) in &holdings.resting {
+    for (network, count) in &holdings.cooling {
         match count {
             1 => writeln!(out, "{network}: 1 freed address rests before it is handed out again")?,
             _ => writeln!(out, "{network}: {count} freed addresses rest before they are handed out again")?,
@@ -123,7 +123,7 @@ fn shown(holdings: &Holdings, state: State) -> Shown<'_> {
     Shown {
         leases: holdings.attachments.iter().map(|held| Lease::of(held, state)).collect(),
         reservations: holdings.reservations.iter().map(reserved).collect(),
-        resting: holdings.resting.iter().map(|(network, count)| Resting { network, count: *count }).collect(),
+        resting: holdings.cooling.iter().map(|(network, count)| Resting { network, count: *count }).collect(),
     }
 }
 

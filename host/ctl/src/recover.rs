@@ -8,7 +8,7 @@ use std::path::Path;
 
 use gingham_engine::store::{Rebuilt, Store, StoreError};
 use gingham_network::recovery::RecoveryError;
-use gingham_network::stale_leases::{Alone, StaleLeaseError};
+use gingham_network::stale_leases::{AddsPaused, StaleLeaseError};
 
 use crate::cli::RecoverArguments;
 use crate::clock;
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &RecoverArguments, library: &Path, out: &mut Output
     }
     confirm("Write this store?", &arguments.confirmed, false, out)?;
     // ADDs fail anyway as long as the store is damaged. One that has begun before it was must end first.
-    let _alone = Alone::wait(data_dir, || complain("waiting for ADDs to end"))?;
+    let _alone = AddsPaused::wait(data_dir, || complain("waiting for ADDs to end"))?;
     if Findings::gather(arguments, library)? != findings {
         return Err(RecoverError::Changed);
     }

@@ -195,7 +195,7 @@ impl Status {
 fn gone<'h>(attachments: impl IntoIterator<Item = &'h Held>) -> Option<String> {
     let reason = |held: &Held| match Liveness::of(held) {
         Liveness::Gone(why) => Some(format!("{} {}: {why}", held.key.container_id, held.key.interface)),
-        Liveness::There | Liveness::Unknown(_) => None,
+        Liveness::Alive | Liveness::Unknown(_) => None,
     };
     let gone: Vec<String> = attachments.into_iter().filter_map(reason).collect();
     let more = if gone.len() > GONE_SHOWN { ", ..." } else { "" };

@@ -9,7 +9,7 @@ use gingham_engine::runtime::Policy;
 use gingham_engine::settings::{Settings, SettingsError};
 use serde_json::{Map, Value};
 
-use crate::adoption::Inheritance;
+use crate::adoption::ReferenceLeases;
 use crate::call::Call;
 use crate::delegate::DelegateError;
 use crate::error::NetworkError;
@@ -83,11 +83,11 @@ impl<'a> AddressManagement<'a> {
     /// The network's records.
     pub fn records(&self) -> Result<Records<'_>, NetworkError> {
         let network = &self.call.config.name;
-        let inheritance = match &self.source {
-            AddressSource::Policy(_) => Some(Inheritance::of(network.as_str(), &self.settings)),
+        let reference = match &self.source {
+            AddressSource::Policy(_) => Some(ReferenceLeases::of(network.as_str(), &self.settings)),
             AddressSource::None | AddressSource::Delegate(_) => None,
         };
-        Ok(Records::of(network, &self.settings.data_dir, inheritance)?.on_link(self.call.link()))
+        Ok(Records::of(network, &self.settings.data_dir, reference)?.on_link(self.call.link()))
     }
 
     /// The settings as they would be if the runtime had sent a range: one of those that are for documentation.

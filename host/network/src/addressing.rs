@@ -15,7 +15,7 @@ use crate::ipam_result::IpamResult;
 pub struct Addressing {
     /// The container's addresses, each with its gateway.
     pub ips: Vec<IpConfig>,
-    /// The container's routes, as the result tells them.
+    /// The container's routes, as in the result.
     pub routes: Vec<Route>,
     /// The bridge's addresses: the gateways. Empty if the bridge is no gateway.
     pub gateways: Vec<IpNet>,

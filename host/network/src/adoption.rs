@@ -1,7 +1,7 @@
-//! A network that the reference `host-local` served until now is taken over with its leases, on the first use.
+//! Adopts the leases of a network that the reference `host-local` served until now, on the first use.
 //!
-//! What is adopted and when is told in [`gingham_engine::reference_leases`]; here is what the machine knows about it:
-//! where the directories are, when this boot began, and what runtimes wrote down about a container.
+//! [`gingham_engine::reference_leases`] has the rules. This module finds out what they need: where the directories are,
+//! when this boot began, and what runtimes wrote down about a container.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -28,7 +28,7 @@ use crate::log;
 /// Where runtimes that use the reference library keep what they know of attachments.
 const RESULTS: &str = "/var/lib/cni/results";
 
-/// Why leases of the reference could not be taken over. Nothing has changed then.
+/// Why leases of the reference could not be adopted. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptionError {
     /// They cannot be read. CNI code 5.
@@ -41,30 +41,29 @@ pub enum AdoptionError {
 
 /// One network's leases with the reference.
 #[derive(Debug, Clone)]
-pub struct Inheritance {
+pub struct ReferenceLeases {
     /// The network's name.
     pub network: String,
     /// The network's directories, the likeliest first. They need not be there.
     pub directories: Vec<PathBuf>,
 }
 
-/// What was taken over.
 #[derive(Debug, Clone, Default)]
-pub struct TakenOver {
+pub struct AdoptionReport {
     /// Of each directory that is there: its leases.
     pub adopted: Vec<(PathBuf, Adopted)>,
     /// Of each directory: files that look like leases and are none.
     pub left_out: Vec<(PathBuf, LeftOut)>,
 }
 
-impl TakenOver {
+impl AdoptionReport {
     /// Whether there was anything at all.
     pub fn is_empty(&self) -> bool {
         self.adopted.iter().all(|(_, adopted)| *adopted == Adopted::default())
     }
 }
 
-impl Inheritance {
+impl ReferenceLeases {
     /// Of a network: in the reference's default directory, and in the configuration's `dataDir`, which was the
     /// reference's before it was ours.
     pub fn of(network: &str, settings: &Settings) -> Self {
@@ -75,7 +74,7 @@ impl Inheritance {
         Self { network: network.to_owned(), directories }
     }
 
-    /// Whether there is something to take over, looked at without any lock.
+    /// Whether there is something to adopt. Takes no lock.
     pub fn is_worth_a_look(&self) -> bool {
         self.directories.iter().any(|directory| reference_leases::holds_leases(directory))
     }
@@ -84,8 +83,8 @@ impl Inheritance {
     ///
     /// # Errors
     /// [`AdoptionError`]
-    pub fn take_over(&self, ledger: &mut StoreLedger, boot: &str, now: u64) -> Result<TakenOver, AdoptionError> {
-        let mut taken = TakenOver::default();
+    pub fn adopt(&self, ledger: &mut StoreLedger, boot: &str, now: u64) -> Result<AdoptionReport, AdoptionError> {
+        let mut taken = AdoptionReport::default();
         let mut last_reserved = BTreeMap::new();
         let mut from = ledger.adoption()?.map(|adoption| adoption.from).unwrap_or_default();
         for path in &self.directories {
@@ -124,9 +123,14 @@ impl Inheritance {
         Ok(taken)
     }
 
-    /// Ends the adopted leases whose files the reference has removed since. Commits nothing. Costs a look at each
-    /// directory as long as somebody of theirs is left, and waits for nobody.
-    pub fn let_go(&self, ledger: &mut StoreLedger, mut adoption: Adoption, now: u64) -> Result<(), AdoptionError> {
+    /// Ends the adopted leases whose files the reference has removed since. Commits nothing. Reads each directory as long
+    /// as an adopted lease is left, and waits for no lock.
+    pub fn end_released(
+        &self,
+        ledger: &mut StoreLedger,
+        mut adoption: Adoption,
+        now: u64,
+    ) -> Result<(), AdoptionError> {
         if adoption.watched.is_empty() || !adoption.from.iter().any(|path| may_have_changed(path, adoption.looked_at)) {
             return Ok(());
         }
@@ -143,7 +147,7 @@ impl Inheritance {
         for key in gone {
             if ledger.detach(&key, now)?.is_some() {
                 log::info(format!(
-                    "network {}: container {} has left by the reference, and its adopted lease ends",
+                    "network {}: the reference has freed container {}; its adopted lease ends",
                     self.network, key.container_id
                 ));
             }
@@ -153,8 +157,7 @@ impl Inheritance {
         Ok(ledger.put_adoption(Some(&adoption))?)
     }
 
-    /// Tells the operator.
-    pub fn tell(&self, taken: &TakenOver) {
+    pub fn log(&self, taken: &AdoptionReport) {
         let network = &self.network;
         for (path, adopted) in &taken.adopted {
             let Adopted { leases, of_earlier_boot, conflicts, .. } = adopted;
@@ -179,7 +182,7 @@ impl Inheritance {
         }
         for (path, left_out) in &taken.left_out {
             log::warn(format!(
-                "network {network}: {} is no lease: {}",
+                "network {network}: ignored {}: it is not a lease file: {}",
                 path.join(&left_out.file).display(),
                 left_out.why
             ));
@@ -187,9 +190,9 @@ impl Inheritance {
     }
 }
 
-/// Tells a policy that wants to know of leases that were adopted and of which it was not told yet: in the transaction of
-/// the first allocation after it.
-pub fn tell_policy(
+/// Calls the adoption hook of a policy that has one, for adopted leases that were not offered to it yet: in the transaction
+/// of the first allocation after the adoption.
+pub fn offer_to_policy(
     mut ledger: StoreLedger,
     (policy, settings, context): (&Policy, &Settings, &Context),
     now: u64,
@@ -216,7 +219,7 @@ fn may_have_changed(directory: &Path, since: u64) -> bool {
     modified.is_none_or(|at| at.as_millis() + 1_000 >= u128::from(since))
 }
 
-/// Removes the files of a lease that was adopted and has ended. That they cannot be removed is told and no more: the
+/// Removes the files of a lease that was adopted and has ended. A file that stays is no failure: the
 /// lease is free here.
 pub fn forget_files(adoption: &Adoption, key: &AttachmentKey, addresses: &[std::net::IpAddr]) -> Vec<ReferenceError> {
     let forget = |path: &PathBuf| reference_leases::forget(path, key, addresses).err();
@@ -284,7 +287,7 @@ mod tests {
     #[test]
     fn directories_are_the_configurations_and_the_default() {
         let settings = |json: &str| Settings::parse(&serde_json::from_str(json).unwrap()).unwrap();
-        let of = |json: &str| Inheritance::of("n", &settings(json)).directories;
+        let of = |json: &str| ReferenceLeases::of("n", &settings(json)).directories;
         assert_eq!(of("{}"), [Path::new("/var/lib/cni/networks/n")]);
         assert_eq!(of(r#"{"dataDir": "/var/lib/cni/networks"}"#), [Path::new("/var/lib/cni/networks/n")]);
         let both = [Path::new("/run/cni/n"), Path::new("/var/lib/cni/networks/n")];

@@ -1,4 +1,4 @@
-//! What is written on the links that Gingham makes: whose they are. By this alone they are told from others'.
+//! The alias on each link that Gingham makes: whose it is. This alone distinguishes them from the links of others.
 //!
 //! Names that are too long for the kernel are cut to a beginning and a hash.
 

@@ -1,5 +1,4 @@
-//! The keys of the configuration that tell how to build the bridge and the container's interface: those of the
-//! reference plugin `bridge`.
+//! The keys of the configuration for the bridge and the container's interface: those of the reference plugin `bridge`.
 
 use gingham_cni::config::{ConfigError, read_tolerant};
 use gingham_cni::env::IfName;
@@ -12,7 +11,6 @@ use crate::vlans::{self, Vlans};
 /// The bridge's name where the configuration has none.
 const DEFAULT_BRIDGE: &str = "cni0";
 
-/// What the configuration says about the bridge and the interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the configuration's switches, independent of each other")]
 pub struct BridgeConfig {
@@ -36,7 +34,7 @@ pub struct BridgeConfig {
     pub isolated: bool,
     /// `enabledad`: detect duplicate IPv6 addresses.
     pub detect_duplicates: bool,
-    /// `dns`; empty if it says nothing.
+    /// `dns`; empty if absent.
     pub dns: Dns,
     /// `vlan`, `vlanTrunk` and `preserveDefaultVlan`; none if the first two say nothing.
     pub vlans: Option<Vlans>,
@@ -44,7 +42,7 @@ pub struct BridgeConfig {
     pub filters_mac: bool,
     /// Not `disableContainerInterface`: the container's end is set up.
     pub starts_container_end: bool,
-    /// `ipMasqBackend` says `iptables`, which is not what will be done.
+    /// `ipMasqBackend` is `iptables`, which is not what will be used.
     pub asks_for_iptables: bool,
 }
 

@@ -39,7 +39,6 @@ pub enum DelegateError {
     Start {
         /// The file.
         program: PathBuf,
-        /// The system's word.
         source: io::Error,
     },
     /// It answered with an error, which passes through.
@@ -49,27 +48,26 @@ pub enum DelegateError {
         error: NetworkError,
     },
     /// It failed without an error of its own. CNI code 999.
-    #[error("IPAM plugin {plugin:?} failed ({status}): {last_words}")]
+    #[error("IPAM plugin {plugin:?} failed ({status}): {output}")]
     Died {
         /// The name.
         plugin: String,
         /// How it ended.
         status: String,
         /// What it wrote.
-        last_words: String,
+        output: String,
     },
     /// It succeeded and gave no address. CNI code 6.
-    #[error("IPAM plugin {plugin:?} returned missing IP config: its answer has no address")]
+    #[error("IPAM plugin {plugin:?} returned missing IP config: its answer has no address; check its configuration")]
     NoAddress {
         /// The name.
         plugin: String,
     },
     /// It succeeded and answered no JSON. CNI code 6.
-    #[error("IPAM plugin {plugin:?} gave an answer that is no JSON: {message}")]
+    #[error("IPAM plugin {plugin:?}: its answer is not JSON: {message}; fix or replace the plugin")]
     NoAnswer {
         /// The name.
         plugin: String,
-        /// The parser's word.
         message: String,
     },
 }
@@ -85,7 +83,7 @@ pub struct Delegate<'a> {
     pub input: &'a [u8],
 }
 
-/// A program that somebody else's `fork` still holds open for writing right after it was installed.
+/// A program that another process's `fork` still holds open for writing right after it was installed.
 const BUSY_TRIES: u32 = 6;
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -122,7 +120,7 @@ impl Delegate<'_> {
         let child = spawn(&program, verb).map_err(start)?;
         let output = converse(child, self.input).map_err(start)?;
         if output.status.success() {
-            // What it says beside its answer is for the operator.
+            // Its standard error is for the operator.
             log::of_plugin(&output.stderr);
             return Ok(output.stdout);
         }
@@ -137,7 +135,7 @@ impl Delegate<'_> {
         DelegateError::Died {
             plugin: self.plugin.to_owned(),
             status: output.status.to_string(),
-            last_words: String::from_utf8_lossy(said).trim().to_owned(),
+            output: String::from_utf8_lossy(said).trim().to_owned(),
         }
     }
 }
@@ -164,7 +162,7 @@ fn converse(mut child: Child, input: &[u8]) -> io::Result<Output> {
     let stdin = child.stdin.take();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            // A plugin that does not read its input ends the pipe; whether it did its work, its exit tells.
+            // A plugin that does not read its input ends the pipe; its exit code shows whether it did its work.
             let _ = stdin.map(|mut stdin| stdin.write_all(input));
         });
         child.wait_with_output()

@@ -14,8 +14,8 @@ pub struct Holdings {
     pub boot: String,
     /// Ordered by network, container and interface.
     pub attachments: Vec<Held>,
-    /// Networks with resting addresses, and how many.
-    pub resting: Vec<(String, u64)>,
+    /// Networks with cooling addresses, and how many.
+    pub cooling: Vec<(String, u64)>,
     /// Ordered by network and address, each with its network.
     pub reservations: Vec<(String, Reservation)>,
 }
@@ -34,7 +34,7 @@ pub struct Held {
 }
 
 impl Holdings {
-    /// Reads the store of a data directory, all networks or one. Nothing is held by nobody where there is no store.
+    /// Reads the store of a data directory, all networks or one. Without a store there are no holders.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -54,15 +54,15 @@ impl Holdings {
                 let reserved = ledger.reservations_within(family.whole())?.into_iter();
                 holdings.reservations.extend(reserved.map(|reservation| (network.clone(), reservation)));
             }
-            let resting = resting(&ledger)?;
-            if resting > 0 {
-                holdings.resting.push((network, resting));
+            let cooling = cooling(&ledger)?;
+            if cooling > 0 {
+                holdings.cooling.push((network, cooling));
             }
         }
         Ok(holdings)
     }
 }
 
-fn resting(ledger: &impl LedgerQueries) -> Result<u64, StoreError> {
+fn cooling(ledger: &impl LedgerQueries) -> Result<u64, StoreError> {
     Family::ALL.into_iter().map(|family| ledger.cooling_count(family.whole())).sum()
 }

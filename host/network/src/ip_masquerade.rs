@@ -7,7 +7,7 @@ use gingham_engine::store::{Store, StoreError};
 use gingham_net::masquerade::Outcome;
 
 use crate::nat;
-use crate::stale_leases::Alone;
+use crate::stale_leases::AddsPaused;
 
 /// What came of a network's masquerade.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Restored {
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn restore(_: &Alone, data_dir: &Path) -> Result<Vec<Restored>, StoreError> {
+pub fn restore(_: &AddsPaused, data_dir: &Path) -> Result<Vec<Restored>, StoreError> {
     let Some(store) = Store::open_read_only(data_dir)? else { return Ok(Vec::new()) };
     let networks = store.networks()?;
     drop(store);

@@ -41,7 +41,7 @@ pub struct Lock {
 pub enum Attempt {
     /// It is ours.
     Had(Lock),
-    /// Nobody has it, and it cannot be made: there is no directory, or nothing can be written.
+    /// No process has it, and it cannot be made: there is no directory, or nothing can be written.
     NoLock,
     /// Another has it.
     Busy,
@@ -69,7 +69,7 @@ pub enum LockError {
 }
 
 /// Waits for the masquerade's lock. It is taken before the store's, never while that is held. None if there is no lock and
-/// none can be made: without a writable data directory nobody is attached, and nobody is about to be.
+/// none can be made: without a writable data directory there are no attachments, and none is about to be.
 pub fn nat(directory: &Path) -> Result<Option<Lock>, LockError> {
     wait(directory, NAT, Kind::Exclusive)
 }
@@ -86,7 +86,7 @@ pub fn keep_gc_out(directory: &Path) -> Result<Option<Lock>, LockError> {
         Some(lock) => Ok(Some(lock)),
         // The first ADD of all.
         None if Store::make_directory(directory).is_ok() => enter(),
-        // The store has the better words for it.
+        // The store reports it better.
         None => Ok(None),
     }
 }

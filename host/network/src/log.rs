@@ -52,7 +52,7 @@ fn write(level: &str, message: &str) {
     write_lines(&text::line(&format!("gingham: {level}: {message}")));
 }
 
-/// That nobody listens is no reason to fail.
+/// A closed standard error is no reason to fail.
 #[expect(clippy::disallowed_methods, reason = "all of standard error is written here, escaped")]
 fn write_lines(lines: &str) {
     let _ = io::stderr().write_all(text::lines(lines).as_bytes());

@@ -48,7 +48,7 @@ pub fn remove_of(network: &NetworkName, is_meant: impl Fn(&str) -> bool) -> Resu
 }
 
 /// Removes the filter that the reference plugin installed for an attachment which was its own: a network whose
-/// configuration changed its `type` is taken over with its containers.
+/// configuration changed its `type` keeps its containers.
 pub fn remove_inherited(network: &NetworkName, attachment: &Attachment) -> Result<(), NetworkError> {
     let (container, interface) = (attachment.container.as_str(), attachment.interface.as_str());
     let mut kernel = mac_filter::open(network.as_str())?;

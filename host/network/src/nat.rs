@@ -1,6 +1,6 @@
 //! What is masqueraded is what the records say: the addresses of those attachments whose ADD found `ipMasq` true.
 //!
-//! An ADD records first and masquerades then, one address beside the others, without a lock. Whoever takes away, or
+//! An ADD records first and masquerades then, one address beside the others, without a lock. What takes away, or
 //! restores from the records, holds the masquerade's lock: an address is masqueraded no more before it is free, and none
 //! is restored whose record is going.
 
@@ -69,7 +69,7 @@ pub fn leave_locked<'k>(
     forget: impl FnOnce() -> Result<(), NetworkError>,
 ) -> Result<(), NetworkError> {
     let known = keys.into_iter().map(|key| match records.attachment(key) {
-        // About a damaged store `forget` has the better words.
+        // `forget` reports a damaged store.
         Err(RecordsError::Store(StoreError::Damaged { .. })) => Ok(None),
         read => read,
     });
@@ -80,7 +80,7 @@ pub fn leave_locked<'k>(
     if let Some(kernel) = &mut kernel {
         if !masquerade::earlier_rules(kernel, network.as_str())?.is_empty() {
             match restore(kernel, network, records) {
-                // `forget` says so.
+                // `forget` reports it.
                 Err(MasqueradeFault::Records(RecordsError::Store(StoreError::Damaged { .. }))) => Outcome::Incomplete,
                 done => done?,
             };
@@ -91,7 +91,7 @@ pub fn leave_locked<'k>(
     forget()?;
     failpoint::reach("del.forgotten")?;
     match kernel {
-        Some(mut kernel) if lock.is_some() && records.masquerades_nobody()? => {
+        Some(mut kernel) if lock.is_some() && records.has_no_masquerade()? => {
             Ok(masquerade::remove_unused(&mut kernel, network.as_str())?)
         }
         _ => Ok(()),
@@ -107,7 +107,7 @@ pub fn settle(network: &NetworkName, records: &Records<'_>) -> Result<Outcome, N
     }
     let Some(mut kernel) = open_if_any(network)? else { return Ok(Outcome::Unchanged) };
     match restore(&mut kernel, network, records) {
-        Err(MasqueradeFault::Kernel(MasqueradeError::KernelLacks { .. })) if records.masquerades_nobody()? => {
+        Err(MasqueradeFault::Kernel(MasqueradeError::KernelLacks { .. })) if records.has_no_masquerade()? => {
             Ok(Outcome::Unchanged)
         }
         done => Ok(done?),
@@ -130,7 +130,7 @@ pub fn end(directory: &Path, network: &str, ended: Vec<AttachmentRecord>) -> Res
     let Some(mut kernel) = open_if_any(&name)? else { return Ok(()) };
     let ended: Vec<Option<AttachmentRecord>> = ended.into_iter().map(Some).collect();
     masquerade::remove(&mut kernel, name.as_str(), &addresses_of(&ended))?;
-    if records.masquerades_nobody()? {
+    if records.has_no_masquerade()? {
         masquerade::remove_unused(&mut kernel, name.as_str())?;
     }
     Ok(())

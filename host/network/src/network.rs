@@ -168,7 +168,7 @@ impl Network {
     /// None were held: nothing happens.
     ///
     /// # Errors
-    /// What a runtime would hear.
+    /// The error that a runtime would get.
     pub fn release(&self, owner: &AttachmentKey) -> Result<Vec<IpAddr>, NetworkError> {
         let management = AddressManagement::of_tolerant(&self.call)?;
         let records = management.records()?;
@@ -179,10 +179,10 @@ impl Network {
 }
 
 impl Network {
-    /// Ends reservations: that of an address, or all under a key of the policy. Says of which addresses.
+    /// Ends reservations: that of an address, or all under a key of the policy. Returns their addresses.
     ///
     /// # Errors
-    /// What a runtime would hear.
+    /// The error that a runtime would get.
     pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<IpAddr>, NetworkError> {
         let management = AddressManagement::of_tolerant(&self.call)?;
         let records = management.records()?;
@@ -211,7 +211,7 @@ impl Addresses<'_> {
     }
 
     /// How full the pools are. Looks at the records as they are and changes nothing: leases of the reference that are
-    /// not taken over yet are not counted.
+    /// not adopted yet are not counted.
     ///
     /// # Errors
     /// The records cannot be read.
@@ -245,7 +245,7 @@ impl Addresses<'_> {
         Ok(self.management.records()?.look()?)
     }
 
-    /// Whether leases of the reference wait to be taken over.
+    /// Whether leases of the reference wait for adoption.
     ///
     /// # Errors
     /// The records cannot be read.
@@ -258,7 +258,7 @@ impl Addresses<'_> {
     /// What an owner holds.
     ///
     /// # Errors
-    /// The records cannot be read or leases of the reference not be taken over.
+    /// The records cannot be read, or leases of the reference cannot be adopted.
     pub fn held_by(&self, owner: &AttachmentKey) -> Result<Vec<IpAddr>, NetworkError> {
         let record = self.management.records()?.attachment(owner)?;
         Ok(record.map(|record| record.addresses).unwrap_or_default())
@@ -267,7 +267,7 @@ impl Addresses<'_> {
     /// Lets the policy give addresses to an owner, those asked for by name among them.
     ///
     /// # Errors
-    /// What a runtime would hear.
+    /// The error that a runtime would get.
     pub fn allocate(&self, owner: &AttachmentKey, wanted: &[IpAddr]) -> Result<Vec<IpNet>, NetworkError> {
         let records = self.management.records()?;
         let mut addresses = self.management.request.addresses.clone();

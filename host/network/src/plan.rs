@@ -62,14 +62,14 @@ pub enum PlanError {
         /// The configuration's `ipam.type`.
         ipam: Option<String>,
     },
-    /// The plugin's own name says nothing about a policy.
-    #[error("ipam.policy: found nothing, but ipam.type {plugin:?} needs the name of a policy, e.g. \"host-local\"")]
+    /// The plugin's own name names no policy.
+    #[error("ipam.policy: found nothing, but ipam.type {plugin:?} requires a policy: name one, e.g. \"host-local\"")]
     NoPolicy {
         /// `ipam.type`.
         plugin: String,
     },
     /// A digest that is none.
-    #[error("ipam.policy: found {policy:?}, expected NAME or NAME@sha256:HEX with 64 hexadecimal digits")]
+    #[error("ipam.policy: invalid policy {policy:?}: use NAME or NAME@sha256:HEX with 64 hexadecimal digits")]
     BadPolicy {
         /// The value.
         policy: String,
@@ -145,7 +145,7 @@ impl PolicyChoice {
     }
 }
 
-/// The node's end of a container's link: known without asking anyone, so that it is found even when nothing else is.
+/// The node's end of a container's link: a function of the attachment, so that it is found even when nothing else is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostEnd {
     /// `veth` and the first 11 hexadecimal digits of a hash of network, container and interface.

@@ -14,7 +14,7 @@ use crate::plan::PolicyChoice;
 pub enum PolicyError {
     /// Neither installed nor built in. CNI code 7.
     #[error(
-        "ipam: there is no policy {name:?} on this node; built in are {}, and `ginghamctl policy add` installs others",
+        "ipam: unknown policy {name:?}: built in are {}; install others with ginghamctl policy add",
         built_in()
     )]
     Unknown {
@@ -22,7 +22,9 @@ pub enum PolicyError {
         name: String,
     },
     /// The name stands for another component than the configuration wants. CNI code 7.
-    #[error("ipam.policy: {name} is {found} on this node, but the configuration pins {wanted}")]
+    #[error(
+        "ipam.policy: policy {name} has another digest on this node: found {found}, expected {wanted}; install that version, or change the pinned digest"
+    )]
     OtherDigest {
         /// The name.
         name: String,
@@ -99,7 +101,7 @@ impl Policies {
         }
     }
 
-    /// Loads a policy if it is there and wants to be told that an attachment has ended.
+    /// Loads a policy if it is there and has a release hook.
     pub(crate) fn load_for_release(&self, choice: &PolicyChoice) -> Result<Option<Policy>, PolicyError> {
         match self.find(&choice.name)? {
             Some(found) if found.has_release() => self.load(choice).map(Some),

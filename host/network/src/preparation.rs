@@ -27,7 +27,7 @@ impl<'a> Preparation<'a> {
         let role = call.role()?;
         let management = AddressManagement::of(call, call.arguments()?)?;
         if management.source == AddressSource::None {
-            // A version that must name an address has no words for a network of layer 2.
+            // A version that must name an address cannot express a network of layer 2.
             CniResult::fits(version, &[])?;
         }
         let bridge = match role {
@@ -39,7 +39,7 @@ impl<'a> Preparation<'a> {
 }
 
 /// What the container and the bridge get of the IPAM result, and the container's routes for the kernel; refused if the
-/// result could not be told.
+/// version could not express the result.
 pub fn addressing(
     version: SpecVersion,
     bridge: &BridgeConfig,
@@ -51,7 +51,7 @@ pub fn addressing(
     Ok((addressing, routes))
 }
 
-/// Whether the version has words for such a result.
+/// Whether the version can express such a result.
 pub fn fits(version: SpecVersion, result: &IpamResult) -> Result<(), NetworkError> {
     Ok(CniResult::fits(version, result.ips.iter().map(|ip| &ip.address))?)
 }

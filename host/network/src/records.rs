@@ -13,7 +13,7 @@ use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreReader};
 
-use crate::adoption::{self, AdoptionError, Inheritance};
+use crate::adoption::{self, AdoptionError, ReferenceLeases};
 use crate::failpoint;
 use crate::holdings::Held;
 use crate::lock::{self, Lock, LockError};
@@ -31,14 +31,14 @@ pub enum RecordsError {
     Lock(#[from] LockError),
     /// The attachment is there already. CNI code 104.
     #[error(
-        "interface {} of container {} is attached to the network already, duplicate allocation is not allowed; DEL it first",
+        "interface {} of container {} is already attached to this network: duplicate allocation is not allowed; run DEL for it first",
         key.interface, key.container_id
     )]
     AlreadyAttached {
         /// Which.
         key: AttachmentKey,
     },
-    /// The reference's leases cannot be taken over. CNI code 5.
+    /// The reference's leases cannot be adopted. CNI code 5.
     #[error(transparent)]
     Adoption(#[from] AdoptionError),
     /// The store failed. CNI code 11 if others have it, else 5.
@@ -64,8 +64,8 @@ pub struct Records<'a> {
     directory: &'a Path,
     boot: String,
     now: u64,
-    /// Leases of the reference that are taken over on the first use; none where addresses are another's business.
-    inheritance: Option<Inheritance>,
+    /// Those that are adopted on the first use; none where a policy does not allocate.
+    reference: Option<ReferenceLeases>,
     /// The link that addresses are used on, if that is known.
     link: Option<String>,
 }
@@ -75,12 +75,11 @@ impl<'a> Records<'a> {
     pub fn of(
         network: &'a NetworkName,
         directory: &'a Path,
-        inheritance: Option<Inheritance>,
+        reference: Option<ReferenceLeases>,
     ) -> Result<Self, RecordsError> {
-        Ok(Self { network, directory, boot: boot_id::read()?, now: now(), inheritance, link: None })
+        Ok(Self { network, directory, boot: boot_id::read()?, now: now(), reference, link: None })
     }
 
-    /// Says which link the addresses are used on.
     #[must_use]
     pub fn on_link(self, link: Option<String>) -> Self {
         Self { link, ..self }
@@ -99,12 +98,12 @@ impl<'a> Records<'a> {
     /// Locks the store and begins the one transaction. The first time, leases of the reference are made durable before.
     pub fn write(&self) -> Result<StoreLedger, RecordsError> {
         let mut ledger = self.open()?;
-        let Some(inheritance) = &self.inheritance else { return Ok(ledger) };
+        let Some(reference) = &self.reference else { return Ok(ledger) };
         if let Some(adoption) = ledger.adoption()? {
-            inheritance.let_go(&mut ledger, adoption, self.now)?;
+            reference.end_released(&mut ledger, adoption, self.now)?;
             return Ok(ledger);
         }
-        let taken = inheritance.take_over(&mut ledger, &self.boot, self.now)?;
+        let taken = reference.adopt(&mut ledger, &self.boot, self.now)?;
         if taken.is_empty() {
             // That there is nothing is recorded together with what comes.
             return Ok(ledger);
@@ -112,17 +111,17 @@ impl<'a> Records<'a> {
         let _ = failpoint::reach("adopt.recorded");
         ledger.commit()?;
         let _ = failpoint::reach("adopt.done");
-        inheritance.tell(&taken);
+        reference.log(&taken);
         self.open()
     }
 
-    /// The same for an allocation by this policy, which is told of adopted leases before.
+    /// The same for an allocation by this policy, whose adoption hook is called before.
     pub fn write_for(
         &self,
         policy: (&Policy, &Settings, &Context),
         log: &mut Vec<LogLine>,
     ) -> Result<StoreLedger, RecordsError> {
-        Ok(adoption::tell_policy(self.write()?, policy, self.now, log)?)
+        Ok(adoption::offer_to_policy(self.write()?, policy, self.now, log)?)
     }
 
     fn open(&self) -> Result<StoreLedger, RecordsError> {
@@ -142,14 +141,14 @@ impl<'a> Records<'a> {
         self.look()
     }
 
-    /// Whether leases of the reference wait to be taken over.
+    /// Whether leases of the reference wait for adoption.
     pub fn is_to_be_adopted(&self, ledger: Option<&ReadLedger>) -> Result<bool, RecordsError> {
-        let Some(inheritance) = &self.inheritance else { return Ok(false) };
+        let Some(reference) = &self.reference else { return Ok(false) };
         let is_done = ledger.map_or(Ok(false), ReadLedger::is_adopted)?;
-        Ok(!is_done && inheritance.is_worth_a_look())
+        Ok(!is_done && reference.is_worth_a_look())
     }
 
-    /// The same, without taking anything over.
+    /// The same, without adoption.
     pub fn look(&self) -> Result<Option<ReadLedger>, RecordsError> {
         match self.reader()? {
             Some(store) => Ok(Some(store.ledger(self.network.as_str())?)),
@@ -195,8 +194,8 @@ impl<'a> Records<'a> {
         Ok(ledger.commit()?)
     }
 
-    /// Forgets an attachment and tells the policy. One that was never recorded is no error. Where the store is damaged, a
-    /// warning is all.
+    /// Forgets an attachment and calls the release hook. One that was never recorded is no error. A damaged store is a
+    /// warning.
     pub fn forget(
         &self,
         key: &AttachmentKey,
@@ -225,13 +224,13 @@ impl<'a> Records<'a> {
             return Ok(());
         }
         let ledger = match self.write() {
-            // Whoever holds the store up holds up a look, too.
+            // What blocks a writer blocks a reader as well.
             Err(error @ RecordsError::Store(StoreError::Busy { .. })) => return Err(error),
-            // A store that cannot be written stands in nobody's way who is not in it.
+            // A store that cannot be written is no error for an attachment that is not in it.
             Err(_) if matches!(self.attachment(key), Ok(None)) => return Ok(()),
             opened => opened?,
         };
-        let adoption = if self.inheritance.is_some() { ledger.adoption()? } else { None };
+        let adoption = if self.reference.is_some() { ledger.adoption()? } else { None };
         let mut log = Vec::new();
         let released = match end {
             End::Used => ipam::release(ledger, key, self.now, policy, &mut log),
@@ -246,7 +245,7 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
-    /// Ends the reservation of an address, or those under a key. Says of which addresses.
+    /// Ends the reservation of an address, or those under a key. Returns their addresses.
     pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<IpAddr>, RecordsError> {
         if !self.directory.exists() {
             return Ok(Vec::new());
@@ -292,7 +291,7 @@ impl<'a> Records<'a> {
         Ok(ledger.commit()?)
     }
 
-    /// The same, with what else tells whether its container is alive.
+    /// The same, with what else liveness depends on.
     pub fn held(&self, key: &AttachmentKey) -> Result<Option<Held>, RecordsError> {
         let Some(ledger) = self.read()? else { return Ok(None) };
         let Some((key, record)) = recorded(&ledger, key)? else { return Ok(None) };
@@ -310,10 +309,10 @@ impl<'a> Records<'a> {
         self.read()?.map_or(Ok(Vec::new()), |ledger| Ok(ledger.attachments()?))
     }
 
-    /// Whether no attachment is masqueraded. Where there are many it is not looked at each.
-    pub fn masquerades_nobody(&self) -> Result<bool, RecordsError> {
+    /// Whether certainly no attachment is masqueraded. Many are not looked at one by one.
+    pub fn has_no_masquerade(&self) -> Result<bool, RecordsError> {
         let ledger = match self.read() {
-            // Somebody may be.
+            // There may be one.
             Err(RecordsError::Store(StoreError::Damaged { .. })) => return Ok(false),
             opened => opened?,
         };

@@ -15,7 +15,6 @@ use serde_json::{Map, Value};
 pub struct ResolvConfError {
     /// The file.
     pub path: String,
-    /// The system's word.
     pub source: io::Error,
 }
 

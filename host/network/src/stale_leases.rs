@@ -1,8 +1,8 @@
-//! What containers left that are gone: which attachments that is, and their end. For those who look without a runtime's
-//! list: the tool, and the companion.
+//! Leases of containers that are gone: finds and frees them without a list of the runtime. For the admin CLI, the node
+//! agent, and an ADD that finds no address.
 //!
-//! An ADD whose container vanishes under it looks like the remains of one: its record is there and its link not yet. So
-//! who frees keeps ADDs out first ([`Alone`]), and judges then.
+//! An ADD whose container vanishes under it looks like a stale lease: its record is there and its link not yet. So ADDs
+//! are paused first ([`AddsPaused`]), and liveness is checked then.
 
 mod liveness;
 
@@ -46,17 +46,17 @@ pub enum StaleLeaseError {
 }
 
 /// As long as it lives, no ADD is under way with the leases of a data directory.
-pub struct Alone {
+pub struct AddsPaused {
     _lock: Option<Lock>,
 }
 
-impl Alone {
-    /// Waits for ADDs under way, and keeps new ones waiting. `on_wait` is called before a wait.
+impl AddsPaused {
+    /// Waits for ADDs under way, and makes new ones wait. `on_wait` is called before a wait.
     ///
     /// # Errors
     /// If the lock cannot be used.
     pub fn wait(data_dir: &Path, on_wait: impl FnOnce()) -> Result<Self, StaleLeaseError> {
-        if let Some(alone) = Self::at_once(data_dir)? {
+        if let Some(alone) = Self::try_now(data_dir)? {
             return Ok(alone);
         }
         on_wait();
@@ -67,7 +67,7 @@ impl Alone {
     ///
     /// # Errors
     /// If the lock cannot be used.
-    pub fn at_once(data_dir: &Path) -> Result<Option<Self>, StaleLeaseError> {
+    pub fn try_now(data_dir: &Path) -> Result<Option<Self>, StaleLeaseError> {
         match lock::try_keep_adds_out(data_dir)? {
             Attempt::Had(lock) => Ok(Some(Self { _lock: Some(lock) })),
             Attempt::NoLock => Ok(Some(Self { _lock: None })),
@@ -76,28 +76,28 @@ impl Alone {
     }
 }
 
-/// An attachment that stays although it may be dead, or that goes, and why.
-pub type Judged = (Held, String);
+/// An attachment that is stale, or may be, and why.
+pub type WithReason = (Held, String);
 
 /// What was freed.
 #[derive(Debug, Default)]
 pub struct Freed {
     /// The attachments, and why.
-    pub attachments: Vec<Judged>,
+    pub attachments: Vec<WithReason>,
     /// Adopted from the reference, whose files could not be removed.
     pub files_left: Vec<ReferenceError>,
-    /// Networks whose guards against spoofed addresses could not be removed, and why.
-    pub guards_left: Vec<String>,
+    /// Networks whose MAC filters could not be removed, and why.
+    pub mac_filters_left: Vec<String>,
     /// Networks whose masquerade could not be ended, and why.
     pub masquerade_left: Vec<String>,
 }
 
-/// Those that are gone, and those of which it cannot be told. Those that are there are in neither.
-pub fn judge(attachments: Vec<Held>) -> (Vec<Judged>, Vec<Judged>) {
+/// The stale ones, and those whose liveness is unknown.
+pub fn find(attachments: Vec<Held>) -> (Vec<WithReason>, Vec<WithReason>) {
     let (mut gone, mut unknown) = (Vec::new(), Vec::new());
     for held in attachments {
         match Liveness::of(&held) {
-            Liveness::There => {}
+            Liveness::Alive => {}
             Liveness::Gone(why) => gone.push((held, why)),
             Liveness::Unknown(why) => unknown.push((held, why)),
         }
@@ -105,13 +105,19 @@ pub fn judge(attachments: Vec<Held>) -> (Vec<Judged>, Vec<Judged>) {
     (gone, unknown)
 }
 
-/// Frees them in one transaction for each network, if they still are what they were when they were judged: the
-/// container may have left in between, and another have come. Their guards against spoofed addresses go, too. They were
+/// Frees them in one transaction for each network, if they still are what they were when they were found: the
+/// container may have left in between, and another have come. Their MAC filters go, too. They were
 /// judged while ADDs were kept out, and ADDs still are. `now` is in milliseconds since the epoch.
 ///
 /// # Errors
 /// If the store fails. What was freed before stays so.
-pub fn free(_: &Alone, data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -> Result<Freed, StaleLeaseError> {
+pub fn free(
+    _: &AddsPaused,
+    data_dir: &Path,
+    boot: &str,
+    gone: &[WithReason],
+    now: u64,
+) -> Result<Freed, StaleLeaseError> {
     let mut freed = Freed::default();
     for of_network in gone.chunk_by(|(one, _), (other, _)| one.network == other.network) {
         let Some((first, _)) = of_network.first() else { continue };
@@ -124,7 +130,7 @@ pub fn free(_: &Alone, data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -
         }
         ledger.commit()?;
     }
-    freed.guards_left = unguard(&freed.attachments);
+    freed.mac_filters_left = remove_mac_filters(&freed.attachments);
     freed.masquerade_left = unmasquerade(data_dir, &freed.attachments);
     // What was adopted takes its file with it, as with DEL.
     for (held, _) in &freed.attachments {
@@ -134,25 +140,27 @@ pub fn free(_: &Alone, data_dir: &Path, boot: &str, gone: &[Judged], now: u64) -
     Ok(freed)
 }
 
-/// Ends the masquerade of what is recorded no more, and says what went wrong.
-fn unmasquerade(data_dir: &Path, freed: &[Judged]) -> Vec<String> {
-    let end = |freed: &[Judged]| {
+/// Ends the masquerade of what is recorded no more. Returns what went wrong.
+fn unmasquerade(data_dir: &Path, freed: &[WithReason]) -> Vec<String> {
+    let end = |freed: &[WithReason]| {
         let network = &freed.first()?.0.network;
         let ended = freed.iter().map(|(held, _)| held.record.clone()).collect();
         let fault = nat::end(data_dir, network, ended).err()?;
-        Some(format!("the network {network} may still masquerade addresses of theirs: {fault}"))
+        Some(format!(
+            "network {network}: cannot end the masquerade of freed addresses: {fault}; run ginghamctl gc again"
+        ))
     };
     freed.chunk_by(|(one, _), (other, _)| one.network == other.network).filter_map(end).collect()
 }
 
-/// Removes the guards of ports that are gone, and says what went wrong.
-fn unguard(freed: &[Judged]) -> Vec<String> {
-    let of_network = |freed: &[Judged]| {
+/// Removes the MAC filters of ports that are gone. Returns what went wrong.
+fn remove_mac_filters(freed: &[WithReason]) -> Vec<String> {
+    let of_network = |freed: &[WithReason]| {
         let name = NetworkName::new(&freed.first()?.0.network).ok()?;
         let ends = freed.iter().map(|(Held { key, .. }, _)| HostEnd::named(&name, &key.container_id, &key.interface));
         let ports: HashSet<String> = ends.flatten().map(|end| end.name.as_str().to_owned()).collect();
         let fault = mac_filter::remove_of(&name, |port| ports.contains(port)).err()?;
-        Some(format!("guards against spoofed addresses of the network {name} stay: {fault}"))
+        Some(format!("network {name}: cannot remove MAC filters (macspoofchk): {fault}; run ginghamctl gc again"))
     };
     freed.chunk_by(|(one, _), (other, _)| one.network == other.network).filter_map(of_network).collect()
 }
@@ -167,7 +175,7 @@ mod tests {
 
     /// Between the look at a container and its end, it may have left and come again.
     #[test]
-    fn who_came_again_in_the_meantime_is_not_freed() {
+    fn a_container_that_came_again_is_not_freed() {
         let dir = tempfile::tempdir().unwrap();
         let key = |container: &str| AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
         let record = |address: &str, since: u64| AttachmentRecord {
@@ -187,8 +195,8 @@ mod tests {
         ledger.detach(&key("again"), 20).unwrap();
         ledger.attach(&key("again"), &record("10.1.0.2", 20)).unwrap();
         ledger.commit().unwrap();
-        let gone: Vec<Judged> = seen.into_iter().map(|held| (held, String::new())).collect();
-        let alone = Alone::at_once(dir.path()).unwrap().unwrap();
+        let gone: Vec<WithReason> = seen.into_iter().map(|held| (held, String::new())).collect();
+        let alone = AddsPaused::try_now(dir.path()).unwrap().unwrap();
         let freed = free(&alone, dir.path(), "boot", &gone, 30).unwrap();
         assert_eq!(freed.attachments.len(), 1);
         let left = Holdings::read(dir.path(), None).unwrap().attachments;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gingham_net::masquerade;
 use gingham_network::ip_masquerade;
-use gingham_network::stale_leases::Alone;
+use gingham_network::stale_leases::AddsPaused;
 
 use crate::log;
 
@@ -60,7 +60,7 @@ impl Seen {
             return;
         }
         let mut faults = BTreeSet::new();
-        match Alone::at_once(data_dir) {
+        match AddsPaused::try_now(data_dir) {
             // An ADD is under way. The next look is soon.
             Ok(None) => return,
             Err(error) => {
@@ -72,7 +72,7 @@ impl Seen {
         self.faults = faults;
     }
 
-    fn restore(&mut self, alone: &Alone, data_dir: &Path, faults: &mut BTreeSet<String>) {
+    fn restore(&mut self, alone: &AddsPaused, data_dir: &Path, faults: &mut BTreeSet<String>) {
         let restored = match ip_masquerade::restore(alone, data_dir) {
             Ok(restored) => restored,
             Err(error) => {

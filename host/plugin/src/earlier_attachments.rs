@@ -1,4 +1,5 @@
-//! Leases of containers that are gone, found by an ADD or a DEL that they concern. In doubt a container is alive.
+//! Earlier attachments whose containers are gone, and that stand in the way of an ADD or concern a DEL. In doubt a container is
+//! alive.
 //!
 //! An ADD shares the lock of attachments. To free others' leases it lets go of it and takes it alone, without a long wait:
 //! no ADD is under way then, so none loses its lease.
@@ -19,7 +20,7 @@ use gingham_network::nat;
 use gingham_network::plan::{AddressSource, HostEnd, Role};
 use gingham_network::records::{End, Records};
 use gingham_network::sandbox;
-use gingham_network::stale_leases::{self, Alone, LINKS_TIMEOUT, Liveness};
+use gingham_network::stale_leases::{self, AddsPaused, LINKS_TIMEOUT, Liveness};
 
 use crate::links;
 
@@ -86,12 +87,12 @@ pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role)
     }
     let directory = records.directory();
     let Some(alone) = alone_within(directory)? else { return Ok(0) };
-    // Of other networks there may be leases without a link of ours, which only their namespaces' paths could tell of.
+    // Of other networks there may be leases without a link of ours, which only the paths of their namespaces could identify.
     let holdings = Holdings::read(directory, Some(network.as_str()))?;
     if holdings.boot != records.boot() {
         return Ok(0);
     }
-    let (mut gone, _) = stale_leases::judge(holdings.attachments);
+    let (mut gone, _) = stale_leases::find(holdings.attachments);
     stale_leases::take_linked(&mut gone, LINKS_TIMEOUT)?;
     let freed = stale_leases::free(&alone, directory, records.boot(), &gone, records.now())?;
     for (held, why) in &freed.attachments {
@@ -101,15 +102,15 @@ pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role)
         ));
     }
     freed.files_left.iter().for_each(log::warn);
-    freed.guards_left.iter().for_each(log::warn);
+    freed.mac_filters_left.iter().for_each(log::warn);
     freed.masquerade_left.iter().for_each(log::warn);
     Ok(freed.attachments.len())
 }
 
-fn alone_within(directory: &Path) -> Result<Option<Alone>, NetworkError> {
+fn alone_within(directory: &Path) -> Result<Option<AddsPaused>, NetworkError> {
     let deadline = Instant::now() + ALONE_TIMEOUT;
     loop {
-        match Alone::at_once(directory)? {
+        match AddsPaused::try_now(directory)? {
             None if Instant::now() < deadline => std::thread::sleep(ALONE_POLL),
             result => return Ok(result),
         }

@@ -108,7 +108,7 @@ fn alive(
     let mut alive: HashSet<AttachmentKey> = containers.iter().map(|held| held.key.clone()).collect();
     // An IPAM plugin may be run where it sees no namespaces.
     if role == Role::Main {
-        let (mut gone, _) = stale_leases::judge(containers);
+        let (mut gone, _) = stale_leases::find(containers);
         stale_leases::take_linked(&mut gone, LINKS_TIMEOUT)?;
         for (held, _) in &gone {
             alive.remove(&held.key);

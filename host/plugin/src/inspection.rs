@@ -1,4 +1,4 @@
-//! Looks at the kernel's state of one attachment and notes what the container has lost. Each finding says what cures it.
+//! Looks at the kernel's state of one attachment and notes what the container has lost. Each finding names its remedy.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -42,7 +42,7 @@ pub(crate) struct Inspection<'a> {
     host: Socket<netlink::Route>,
     bridge: Option<Link>,
     inside: Option<Inside>,
-    /// Another bridge plugin made the link, before the network was taken over.
+    /// Another bridge plugin made the link, before the network changed its plugin.
     inherited: bool,
     findings: Vec<String>,
 }
@@ -92,14 +92,14 @@ impl<'a> Inspection<'a> {
     /// The container's end is there, in the namespace the result names.
     pub(crate) fn container(&mut self, container: &NetNs, netns: &Path, name: &str) -> Result<(), NetworkError> {
         let mut interfaces = self.expected.previous.interfaces.iter();
-        let told = interfaces.find(|told| told.name == name && !told.sandbox.is_empty());
-        self.expect(told.is_some(), || format!("prevResult names no interface {name} in a container; {ATTACH_AGAIN}"));
-        if let Some(told) = told {
-            self.expect(is_same_namespace(&told.sandbox, netns, container), || {
+        let named = interfaces.find(|named| named.name == name && !named.sandbox.is_empty());
+        self.expect(named.is_some(), || format!("prevResult names no interface {name} in a container; {ATTACH_AGAIN}"));
+        if let Some(named) = named {
+            self.expect(is_same_namespace(&named.sandbox, netns, container), || {
                 let netns = netns.display();
                 format!(
                     "Sandbox in prevResult {} doesn't match configured netns: {netns}; {ATTACH_AGAIN}",
-                    told.sandbox
+                    named.sandbox
                 )
             });
         }
@@ -114,18 +114,18 @@ impl<'a> Inspection<'a> {
         self.expect(inside.link.up || !self.config.starts_container_end, || {
             format!("interface {name} in the container is down; run ip link set {name} up there")
         });
-        self.asked_mac(&inside.link, told);
+        self.asked_mac(&inside.link, named);
         self.inside = Some(inside);
         Ok(())
     }
 
-    /// A hardware address that was asked for is kept, unless a plugin later in the chain says that it set another.
-    fn asked_mac(&mut self, link: &Link, told: Option<&Interface>) {
-        let told = told.and_then(|told| told.mac.parse::<Mac>().ok());
-        self.expect(self.expected.asked.is_none() || told.is_none() || link.mac == told, || {
+    /// A hardware address that was asked for is kept, unless a plugin later in the chain set another.
+    fn asked_mac(&mut self, link: &Link, named: Option<&Interface>) {
+        let named = named.and_then(|named| named.mac.parse::<Mac>().ok());
+        self.expect(self.expected.asked.is_none() || named.is_none() || link.mac == named, || {
             let (mac, name) = (link.mac.map(|mac| mac.to_string()).unwrap_or_default(), &link.name);
-            let told = told.map(|told| told.to_string()).unwrap_or_default();
-            format!("interface {name} has the hardware address {mac}, but {told} was asked for; {ATTACH_AGAIN}")
+            let named = named.map(|named| named.to_string()).unwrap_or_default();
+            format!("interface {name} has the hardware address {mac}, but {named} was asked for; {ATTACH_AGAIN}")
         });
     }
 
@@ -207,9 +207,9 @@ impl<'a> Inspection<'a> {
 
     /// The node's end as the result names it, where another plugin made it and gave it a name of its own.
     fn inherited_end(&mut self) -> Result<Option<Link>, NetworkError> {
-        let is_end = |told: &&Interface| told.sandbox.is_empty() && told.name != self.config.name.as_str();
-        let Some(told) = self.expected.previous.interfaces.iter().find(is_end) else { return Ok(None) };
-        let found = link::by_name(&mut self.host, &told.name)?;
+        let is_end = |named: &&Interface| named.sandbox.is_empty() && named.name != self.config.name.as_str();
+        let Some(named) = self.expected.previous.interfaces.iter().find(is_end) else { return Ok(None) };
+        let found = link::by_name(&mut self.host, &named.name)?;
         let inherited = found.filter(|link| !alias::is_on(link));
         self.inherited = inherited.is_some();
         Ok(inherited)
@@ -303,9 +303,9 @@ impl<'a> Inspection<'a> {
 }
 
 /// Whether two paths lead to the same network namespace: `/run/netns/NAME` and `/proc/PID/ns/net` may.
-fn is_same_namespace(told: &str, netns: &Path, container: &NetNs) -> bool {
-    let same_by_identity = || NetNs::open(told).and_then(|told| told.same_as(container)).unwrap_or(false);
-    Path::new(told) == netns || same_by_identity()
+fn is_same_namespace(named: &str, netns: &Path, container: &NetNs) -> bool {
+    let same_by_identity = || NetNs::open(named).and_then(|named| named.same_as(container)).unwrap_or(false);
+    Path::new(named) == netns || same_by_identity()
 }
 
 /// Must be called in the container's namespace.

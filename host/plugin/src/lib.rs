@@ -82,7 +82,7 @@ fn failure(error: &NetworkError, version: SpecVersion) -> Answer {
     Answer::Failure(error.render(version))
 }
 
-/// `version` becomes the configuration's as soon as it is known: errors are told in it.
+/// `version` becomes the configuration's as soon as it is known: errors are written in it.
 fn serve(
     program: &str,
     environment: Environment,

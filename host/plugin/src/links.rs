@@ -11,13 +11,13 @@ use gingham_network::alias;
 use gingham_network::error::NetworkError;
 use gingham_network::plan::HostEnd;
 
-/// Deletes an attachment's link by its end on the node; the other end goes with it. Says whether it was there.
+/// Deletes an attachment's link by its end on the node; the other end goes with it. Returns whether it was there.
 pub(crate) fn delete(host_end: &HostEnd) -> Result<bool, NetworkError> {
     Ok(link::delete(&mut Socket::<Route>::open()?, Which::Name(host_end.name.as_str()))?)
 }
 
 /// Deletes a container's interface that another bridge plugin made on this network's bridge: a network whose
-/// configuration changed its `type` is taken over with its containers. What is not a veth, leads elsewhere or is ours
+/// configuration changed its `type` keeps its containers. What is not a veth, leads elsewhere or is ours
 /// under another network's name stays.
 pub(crate) fn delete_inherited(container: &NetNs, interface: &str, bridge: &str) -> Result<(), NetworkError> {
     let (mut inside, found) = container.enter(|| -> Result<_, NetworkError> {

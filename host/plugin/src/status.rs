@@ -45,13 +45,13 @@ fn addresses(call: &Call) -> Result<(), NetworkError> {
     let management = AddressManagement::of(call, Arguments::default()).map_err(not_available)?;
     match &management.source {
         AddressSource::None => Ok(()),
-        // Its own word, with its own code: it knows whether it is 50 or 51.
+        // Its own error and code: only it knows whether it is 50 or 51.
         AddressSource::Delegate(plugin) => Ok(call.delegate(plugin).pass_on("STATUS")?),
         AddressSource::Policy(choice) => policy_status(&management, choice).map_err(not_available),
     }
 }
 
-/// A fault that every ADD would meet; its own code says less than that.
+/// A fault that every ADD would meet; its own code is less specific.
 fn not_available(error: NetworkError) -> NetworkError {
     NetworkError { code: Code::NOT_AVAILABLE, ..error }
 }

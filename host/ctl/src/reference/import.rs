@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gingham_engine::ledger::Ledger;
 use gingham_engine::reference_leases::{Adopted, holds_leases};
 use gingham_engine::store::{Store, StoreError};
-use gingham_network::adoption::{AdoptionError, Inheritance, TakenOver};
+use gingham_network::adoption::{AdoptionError, AdoptionReport, ReferenceLeases};
 use serde::Serialize;
 
 use super::{Shown, leases, shown};
@@ -96,13 +96,13 @@ fn networks(arguments: &ImportArguments) -> Result<Vec<String>, ImportError> {
 fn import(arguments: &ImportArguments, network: String) -> Result<Outcome, ImportError> {
     let (boot, now) = (node::boot_id()?, clock::now());
     let directories = vec![arguments.from.join(&network)];
-    let inheritance = Inheritance { network: network.clone(), directories };
+    let inheritance = ReferenceLeases { network: network.clone(), directories };
     let fault = |source| ImportError::Adoption { network: network.clone(), source };
     let taken = if arguments.dry_run {
         rehearse(&inheritance, &arguments.data_dir, &boot, now)?
     } else {
         let mut ledger = node::open_store(&arguments.data_dir, &boot)?.into_ledger(&network)?;
-        let taken = inheritance.take_over(&mut ledger, &boot, now).map_err(fault)?;
+        let taken = inheritance.adopt(&mut ledger, &boot, now).map_err(fault)?;
         ledger.commit()?;
         taken
     };
@@ -110,7 +110,12 @@ fn import(arguments: &ImportArguments, network: String) -> Result<Outcome, Impor
 }
 
 /// The same without the commit.
-fn rehearse(inheritance: &Inheritance, data_dir: &Path, boot: &str, now: u64) -> Result<TakenOver, ImportError> {
+fn rehearse(
+    inheritance: &ReferenceLeases,
+    data_dir: &Path,
+    boot: &str,
+    now: u64,
+) -> Result<AdoptionReport, ImportError> {
     let scratch;
     let directory = if data_dir.exists() {
         data_dir
@@ -121,12 +126,12 @@ fn rehearse(inheritance: &Inheritance, data_dir: &Path, boot: &str, now: u64) ->
     };
     let mut ledger = Store::open(directory, boot, now)?.into_ledger(&inheritance.network)?;
     inheritance
-        .take_over(&mut ledger, boot, now)
+        .adopt(&mut ledger, boot, now)
         .map_err(|source| ImportError::Adoption { network: inheritance.network.clone(), source })
 }
 
 impl Outcome {
-    fn of(network: String, taken: TakenOver) -> Self {
+    fn of(network: String, taken: AdoptionReport) -> Self {
         let adopted = taken.adopted.into_iter().next().map(|(_, adopted)| adopted).unwrap_or_default();
         let Adopted { leases, known, of_earlier_boot, conflicts } = adopted;
         let contested = |conflict: gingham_engine::reference_leases::Conflict| Contested {

@@ -99,6 +99,6 @@ fn what_add_would_refuse_is_refused_in_the_same_words() {
     let said = place.check("bad", &[]).failed();
     assert!(said.contains("bad.conf: policy host-local: ") && said.contains("host bits set"), "{said}");
     place.network("unknown", &json!({"type": "gingham", "policy": "no-such"}), &json!({}));
-    assert!(place.check("unknown", &[]).failed().contains("no policy \"no-such\""));
+    assert!(place.check("unknown", &[]).failed().contains("unknown policy \"no-such\""));
     assert!(place.check("not-there", &[]).failed().contains("has the name \"not-there\", but bad, unknown"));
 }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gingham_cluster::{Claimed, Cluster, Fault, Policy as Dividing};
+use gingham_cluster::{Claimed, Cluster, Fault, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
 use gingham_engine::attachment::{AttachmentKey, Context, Labels, Pod, PodFacts, Refusal, Request, Requester};
 use gingham_engine::ipam::{self, IpamError, Prepared};
@@ -131,8 +131,8 @@ impl ClusterAllocation<'_> {
         }
     }
 
-    /// The node's own lease, made if it is not there: its bridge's address must be another on every node, and nobody
-    /// else's. A policy that names gateways itself has none.
+    /// The node's own lease, made if it is not there: its bridge's address must be unique among
+    /// nodes and containers. A policy that names gateways itself has none.
     fn own_address(
         &self,
         cluster: &Cluster<'_>,
@@ -182,15 +182,15 @@ impl ClusterAllocation<'_> {
 
     /// Joins, or claims a block; or looks at a list of members that is new.
     fn get_room(&self, cluster: &mut Cluster<'_>, deadline: Instant, log: &mut Vec<LogLine>) -> Result<(), Fault> {
-        let dividing = Dividing::new(self.policy, self.settings, &self.context(), log)?;
+        let cluster_policy = ClusterPolicy::new(self.policy, self.settings, &self.context(), log)?;
         if cluster.is_shared() {
             let key = AttachmentKey::of_node(cluster.node(), self.bridge);
             // The node's own address and the container's come together.
             let wanted = if cluster.ledger()?.attachment(&key)?.is_some() { 1 } else { 2 };
-            return cluster.ensure(&dividing, wanted, deadline, log).map(drop);
+            return cluster.ensure(&cluster_policy, wanted, deadline, log).map(drop);
         }
         let mut ledger = cluster.ledger()?;
-        cluster.settle_list(&dividing, &mut ledger, log)?;
+        cluster.settle_list(&cluster_policy, &mut ledger, log)?;
         Ok(ledger.commit()?)
     }
 
@@ -236,14 +236,14 @@ impl ClusterAllocation<'_> {
         } else {
             // Not held while the store is asked.
             drop(ledger);
-            // A list that is new will do; who is to join has the cluster before it.
+            // A new list of members is enough here; a node that joins needs the cluster.
             !cluster.is_shared()
         };
         if !cluster.is_shared() {
             return Ok(Availability { room: here, member, store: Ok(()) });
         }
-        let dividing = Dividing::new(self.policy, self.settings, &self.context(), &mut log)?;
-        match cluster.has_unclaimed(&dividing, Instant::now() + STATUS_TIMEOUT, &mut log) {
+        let cluster_policy = ClusterPolicy::new(self.policy, self.settings, &self.context(), &mut log)?;
+        match cluster.has_unclaimed(&cluster_policy, Instant::now() + STATUS_TIMEOUT, &mut log) {
             Ok(unclaimed) => Ok(Availability { room: here || unclaimed, member, store: Ok(()) }),
             Err(fault) => Ok(Availability { room: here, member, store: Err(fault.into()) }),
         }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use gingham_cluster::{Cluster, Fault, Policy as Dividing};
+use gingham_cluster::{Cluster, Fault, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
 use gingham_engine::settings::Settings;
 use gingham_net::netlink::{Route, Socket};
@@ -51,8 +51,8 @@ impl ClusterAllocation<'_> {
             Err(SyncError { cluster: Some(records), .. }) => records,
             Err(SyncError { error, cluster: None }) => return Err(Fault::from(error).into()),
         };
-        let dividing = Dividing::new(self.policy, self.settings, &self.context(), &mut Vec::new())?;
-        let ranges = dividing.grids().iter().map(Grid::range).collect();
+        let cluster_policy = ClusterPolicy::new(self.policy, self.settings, &self.context(), &mut Vec::new())?;
+        let ranges = cluster_policy.grids().iter().map(Grid::range).collect();
         match cluster.wanted(&records, self.bridge, ranges)? {
             Some(wanted) => node_routes::reconcile(host, &wanted).map_err(kernel),
             None => Ok(Report::default()),

@@ -35,7 +35,7 @@ struct Entry {
     result: Value,
 }
 
-/// Reads all that are in a directory, and says which files are none and why. No directory has none.
+/// Reads all in a directory, and returns why the other files are not results. A missing directory has none.
 pub fn read(directory: &Path) -> (Vec<CachedResult>, Vec<String>) {
     let (mut results, mut faults) = (Vec::new(), Vec::new());
     let entries = match std::fs::read_dir(directory) {

@@ -62,7 +62,7 @@ fn number_of(host: &mut Socket<Route>, namespace: &NetNs) -> Option<i32> {
     link::namespace_number(host, namespace).ok().flatten()
 }
 
-/// An alias that was cut names somebody else, whose link would have another name.
+/// An alias that was cut names another attachment, whose link would have another name.
 fn owner(link: &Link) -> Option<(String, AttachmentKey)> {
     let mut words = link.alias.as_deref()?.split(' ').skip(1);
     let (network, container, interface) = (words.next()?, words.next()?, words.next()?);

@@ -39,7 +39,7 @@ pub struct FoundLink {
     pub name: String,
     /// Network and attachment, if its alias names them whole.
     pub owner: Option<(String, AttachmentKey)>,
-    /// The other end; several only if that cannot be told.
+    /// The other end; several only if it is ambiguous.
     pub inside: Vec<Inside>,
 }
 
@@ -59,7 +59,7 @@ pub struct CachedResult {
     pub network: String,
     /// Container and interface.
     pub key: AttachmentKey,
-    /// The path of the container's namespace; empty if it is not told.
+    /// The path of the container's namespace; empty if unknown.
     pub netns: String,
     /// Its pod.
     pub pod: Pod,

@@ -1,4 +1,4 @@
-//! Whether a container is still there, judged by its network namespace. In doubt it is.
+//! Whether a container is still there, by its network namespace. In doubt it is alive.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,20 +11,18 @@ use gingham_net::link::{self, Link};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::{NetNs, NetnsError};
 
-use super::{Judged, StaleLeaseError};
+use super::{StaleLeaseError, WithReason};
 use crate::alias;
 use crate::holdings::Held;
 use crate::plan::HostEnd;
 use crate::sandbox;
 
-/// What became of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Liveness {
-    /// Its namespace is there.
-    There,
+    Alive,
     /// Its namespace is gone, and why one knows.
     Gone(String),
-    /// It cannot be told, and why not.
+    /// Why it cannot be found out.
     Unknown(String),
 }
 
@@ -32,8 +30,8 @@ impl Liveness {
     /// Of a holder of addresses.
     pub fn of(held: &Held) -> Self {
         if !held.key.is_of_container() {
-            // The node itself, or an owner that a person named: they end by command.
-            return Self::There;
+            // The node itself, or an owner that an operator named: a command ends their leases.
+            return Self::Alive;
         }
         if held.record.netns.is_empty() && !held.adopted_from.is_empty() {
             return Self::of_adopted(held);
@@ -63,8 +61,8 @@ impl Liveness {
     /// before it starts. A namespace lives on without its name as long as a process is in it.
     fn of_namespace(netns: &str, sandbox: Option<&Sandbox>) -> Self {
         match Self::of_path(netns, sandbox) {
-            Self::Gone(_) if sandbox.is_some_and(sandbox::has_process) => Self::There,
-            fate => fate,
+            Self::Gone(_) if sandbox.is_some_and(sandbox::has_process) => Self::Alive,
+            liveness => liveness,
         }
     }
 
@@ -76,7 +74,7 @@ impl Liveness {
             Ok(namespace) if sandbox.is_some_and(|sandbox| sandbox::is_another(&namespace, sandbox)) => {
                 Self::Gone(format!("at {netns} is the namespace of another"))
             }
-            Ok(_) => Self::There,
+            Ok(_) => Self::Alive,
             Err(NetnsError::Missing { .. }) if !is_known_place(netns) => {
                 Self::Unknown(format!("{netns} lies in no directory of this machine"))
             }
@@ -98,12 +96,12 @@ fn is_known_place(netns: &str) -> bool {
 ///
 /// # Errors
 /// If this node's interfaces cannot be listed.
-pub fn take_linked(gone: &mut Vec<Judged>, patience: Duration) -> Result<Vec<Judged>, StaleLeaseError> {
+pub fn take_linked(gone: &mut Vec<WithReason>, timeout: Duration) -> Result<Vec<WithReason>, StaleLeaseError> {
     if gone.is_empty() {
         return Ok(Vec::new());
     }
     let mut kernel = Socket::<Route>::open()?;
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + timeout;
     loop {
         let links = link::list(&mut kernel, None)?;
         let linked = |held: &Held| links.iter().find(|link| belongs_to(link, held));
@@ -136,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_namespace_is_there() {
-        assert_eq!(Liveness::of_namespace("/proc/self/ns/net", None), Liveness::There);
+        assert_eq!(Liveness::of_namespace("/proc/self/ns/net", None), Liveness::Alive);
     }
 
     /// As after the restart of a node that is a container: the kernel uses inode numbers again, and never a cookie.
@@ -144,7 +142,7 @@ mod tests {
     fn another_namespace_at_the_path_is_no_sign_of_life() {
         let path = "/proc/self/ns/net";
         let now = sandbox::identify(Path::new(path)).unwrap();
-        assert_eq!(Liveness::of_namespace(path, Some(&now)), Liveness::There);
+        assert_eq!(Liveness::of_namespace(path, Some(&now)), Liveness::Alive);
         let gone = Liveness::Gone(format!("at {path} is the namespace of another"));
         let other_inode = Sandbox { inode: now.inode + 1, ..now };
         assert_eq!(Liveness::of_namespace(path, Some(&other_inode)), gone);
@@ -152,7 +150,7 @@ mod tests {
         let other_cookie = Sandbox { cookie: Some(cookie + 1), ..now };
         assert_eq!(Liveness::of_namespace(path, Some(&other_cookie)), gone);
         let without = Sandbox { cookie: None, ..now };
-        assert_eq!(Liveness::of_namespace(path, Some(&without)), Liveness::There, "in doubt it is alive");
+        assert_eq!(Liveness::of_namespace(path, Some(&without)), Liveness::Alive, "in doubt it is alive");
     }
 
     #[test]
@@ -170,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_kept() {
+    fn a_container_of_unknown_liveness_is_kept() {
         for netns in ["", "/nowhere/netns/cni-1"] {
             assert!(matches!(Liveness::of_namespace(netns, None), Liveness::Unknown(_)), "{netns:?}");
         }
@@ -178,7 +176,7 @@ mod tests {
 
     /// The directory may be on a file system that is not mounted yet, or was cleared by others.
     #[test]
-    fn a_directory_of_the_reference_that_is_gone_ends_nobody() {
+    fn a_directory_of_the_reference_that_is_gone_frees_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let networks = directory.path().join("networks/n");
         let held = Held {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gingham_network::holdings::{Held, Holdings};
-use gingham_network::stale_leases::{self, Alone, Judged};
+use gingham_network::stale_leases::{self, AddsPaused, WithReason};
 
 use super::{count, now, of_node};
 use crate::cluster::Fault;
@@ -13,7 +13,7 @@ use crate::log;
 
 /// What was found at the last look, by name.
 #[derive(Default)]
-pub(crate) struct Remains(BTreeMap<String, Judged>);
+pub(crate) struct Remains(BTreeMap<String, WithReason>);
 
 impl Remains {
     /// Looks which attachments of a network are left without a sandbox, and returns their names. Those that an earlier
@@ -24,7 +24,7 @@ impl Remains {
         if holdings.boot != boot {
             return Ok(BTreeSet::new());
         }
-        let (mut gone, _) = stale_leases::judge(holdings.attachments);
+        let (mut gone, _) = stale_leases::find(holdings.attachments);
         // No patience: whose interface is still there is looked at again.
         stale_leases::take_linked(&mut gone, Duration::ZERO).map_err(of_node)?;
         self.0 = gone.into_iter().map(|judged| (name(&judged.0), judged)).collect();
@@ -45,9 +45,9 @@ impl Remains {
             return Ok(0);
         }
         // One that is under way may be theirs. This thread has a sign of life to give and waits for nobody.
-        let Some(alone) = Alone::at_once(data_dir).map_err(of_node)? else { return Ok(0) };
+        let Some(alone) = AddsPaused::try_now(data_dir).map_err(of_node)? else { return Ok(0) };
         // An ADD may have been under way at the last look, and have made its link since.
-        let (mut gone, _) = stale_leases::judge(held);
+        let (mut gone, _) = stale_leases::find(held);
         stale_leases::take_linked(&mut gone, Duration::ZERO).map_err(of_node)?;
         let freed = stale_leases::free(&alone, data_dir, boot, &gone, now()).map_err(of_node)?;
         let mut addresses = 0;
@@ -57,7 +57,7 @@ impl Remains {
             log::info(Some(network), &format!("freed {list} of container {}: {why}", held.key.container_id));
         }
         freed.files_left.iter().for_each(|error| log::warning(Some(network), &error.to_string()));
-        freed.guards_left.iter().for_each(|fault| log::warning(Some(network), fault));
+        freed.mac_filters_left.iter().for_each(|fault| log::warning(Some(network), fault));
         freed.masquerade_left.iter().for_each(|fault| log::warning(Some(network), fault));
         Ok(addresses)
     }

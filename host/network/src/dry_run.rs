@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gingham_cluster::{Claimed, Cluster, Policy as Dividing};
+use gingham_cluster::{Claimed, Cluster, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
 use gingham_engine::address::Family;
 use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
@@ -47,7 +47,7 @@ impl Network {
     /// Everything that ADD refuses before it asks for an address.
     ///
     /// # Errors
-    /// What a runtime would hear.
+    /// The error that a runtime would get.
     pub fn prepare(&self) -> Result<(), NetworkError> {
         Ok(Preparation::of(&self.call).map(drop)?)
     }
@@ -67,7 +67,7 @@ impl Network {
 }
 
 impl Addresses<'_> {
-    /// What the first containers would get if nobody had an address yet, and at the end perhaps why there are no more.
+    /// What the first containers would get on a network without leases, and why there are no more if so.
     pub fn first(&self, count: usize, pod: &Pod) -> (Vec<First>, Option<NetworkError>) {
         let mut first = Vec::new();
         let refused = self.try_some(count, pod, &mut first).err();
@@ -131,7 +131,7 @@ impl Addresses<'_> {
         Ok(prepared.allocate(ledger, &request, &record, &mut log)?)
     }
 
-    /// Whether the bridge could be the gateway of such addresses, and the version has words for the result.
+    /// Whether the bridge could be the gateway of such addresses, and the version can express the result.
     fn fitted(&self, result: IpamResult) -> Result<First, NetworkError> {
         let prepared = Preparation::of(&self.network.call)?;
         let addressing = if let Some(bridge) = &prepared.bridge {
@@ -170,7 +170,7 @@ impl Addresses<'_> {
             None => Ok(()),
             Some(family) => Err(NetworkError::new(
                 Code::EXHAUSTED,
-                format!("no {family} address is free now; `ginghamctl leases` shows who has them"),
+                format!("no {family} address is free now; run ginghamctl leases to see who holds them"),
             )),
         }
     }
@@ -194,7 +194,7 @@ impl Addresses<'_> {
         Ok(Some(prepared.room(ledger)?))
     }
 
-    /// A member with room needs nobody; everybody else needs the store, and a block in it.
+    /// A member with room needs no store. Any other node needs it, and an unclaimed block in it.
     fn shortage_in_cluster(&self, policy: &Policy) -> Result<(), NetworkError> {
         let records = self.management.records()?;
         let settings = &self.management.settings;
@@ -206,11 +206,11 @@ impl Addresses<'_> {
             return Ok(());
         }
         cluster.require_identity()?;
-        let dividing = Dividing::new(policy, settings, &self.management.context(), &mut log)?;
-        if cluster.has_unclaimed(&dividing, Instant::now() + STORE_TIMEOUT, &mut log)? {
+        let cluster_policy = ClusterPolicy::new(policy, settings, &self.management.context(), &mut log)?;
+        if cluster.has_unclaimed(&cluster_policy, Instant::now() + STORE_TIMEOUT, &mut log)? {
             return Ok(());
         }
-        let text = "no address is free on this node, and no block is unclaimed; `ginghamctl cluster status` shows who has them";
+        let text = "no address is free on this node, and no block is unclaimed; run ginghamctl cluster status to see who holds them";
         Err(NetworkError::new(Code::EXHAUSTED, text))
     }
 }
