@@ -2,14 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use gingham_testbed::cni::Call;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, pidfd_send_signal, waitid,
 };
@@ -197,34 +198,28 @@ impl Cni {
 
     /// Starts the call.
     pub fn start(&self) -> Running {
-        let mut command = self.command();
-        command.env_clear().env("CNI_COMMAND", self.verb).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command.env("CNI_PATH", std::env::join_paths(&self.directories).unwrap());
+        let input = self.input.clone().unwrap_or_else(|| self.network.to_string());
+        let mut call = if self.output == Output::Closed {
+            let mut call = Call::new("/bin/sh", self.verb, input);
+            call.command.args(["-c", r#"exec "$0" >&-"#]).arg(self.find());
+            call
+        } else {
+            Call::new(self.find(), self.verb, input)
+        };
+        call.command.env("CNI_PATH", std::env::join_paths(&self.directories).unwrap()).stdout(self.stdout());
         for (name, value) in &self.variables {
             match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
+                Some(value) => call.command.env(name, value),
+                None => call.command.env_remove(name),
             };
         }
-        command.stdin(Stdio::piped()).stdout(self.stdout()).stderr(Stdio::piped());
-        let input = self.input.clone().unwrap_or_else(|| self.network.to_string());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        if self.output == Output::Abandoned {
-            // Before the plugin has read what it is to do.
-            drop(child.stdout.take());
-        }
-        // A plugin that ends before it has read its input says why on standard output.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        Running { child }
-    }
-
-    fn command(&self) -> Command {
-        if self.output != Output::Closed {
-            return Command::new(self.find());
-        }
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", r#"exec "$0" >&-"#]).arg(self.find());
-        shell
+        let abandon = |child: &mut Child| {
+            if self.output == Output::Abandoned {
+                // Before the plugin has read what it is to do.
+                drop(child.stdout.take());
+            }
+        };
+        Running { child: call.start(abandon).unwrap_or_else(|error| panic!("{}: {error}", self.find().display())) }
     }
 
     fn stdout(&self) -> Stdio {

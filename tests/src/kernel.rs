@@ -7,11 +7,11 @@ use std::time::Duration;
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::store::Store;
 use gingham_net::address::{self, DuplicateDetection};
-use gingham_net::link::{self, BridgePort, Change, Link, Which};
+use gingham_net::link::{self, Change, Link, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
-use gingham_net::veth::{self, Pair};
-use gingham_net::{bridge, mac_filter, masquerade, route};
+use gingham_net::{bridge, mac_filter, masquerade, route, veth};
+use gingham_testbed::cable::pair;
 
 use crate::node::{Container, DATA};
 
@@ -141,16 +141,7 @@ impl Beyond {
 
     fn at(name: &str, node: ipnet::IpNet, address: ipnet::IpNet) -> Self {
         let namespace = NetNs::create().unwrap();
-        let pair = Pair {
-            host_name: name,
-            container_name: "eth0",
-            container: &namespace,
-            mac: None,
-            mtu: None,
-            bridge: None,
-            port: BridgePort { hairpin: false, isolated: false },
-            alias: None,
-        };
+        let pair = pair(name, "eth0", &namespace);
         let made = veth::create(&mut Socket::<Route>::open().unwrap(), &pair).unwrap();
         give(made.host_index, node);
         namespace.enter(|| give(made.container_index, address)).unwrap();
@@ -181,16 +172,7 @@ pub fn seen_by(to: &Container, address: IpAddr, from: &Container) -> IpAddr {
 /// Puts a veth pair between the node and a container, as somebody else might.
 pub fn add_veth(container: &Container, inside: &str, outside: &str) {
     let namespace = NetNs::open(&container.netns).unwrap();
-    let pair = Pair {
-        host_name: outside,
-        container_name: inside,
-        container: &namespace,
-        mac: None,
-        mtu: None,
-        bridge: None,
-        port: BridgePort { hairpin: false, isolated: false },
-        alias: None,
-    };
+    let pair = pair(outside, inside, &namespace);
     veth::create(&mut Socket::<Route>::open().unwrap(), &pair).unwrap();
 }
 

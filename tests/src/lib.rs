@@ -12,6 +12,6 @@ pub mod guests;
 pub mod kernel;
 pub mod networks;
 pub mod node;
+pub mod nodes;
 pub mod ownership;
 pub mod proxy;
-pub mod site;

@@ -1,15 +1,13 @@
-//! A node of one's own: the calling thread moves into a new network and a new mount namespace, where the directories
-//! that Gingham uses by default are empty. Programs and threads that it starts inherit them. Nothing is left behind.
+//! A node with the plugin installed: the calling thread moves into a new network and a new mount namespace, where the
+//! directories that Gingham uses by default are empty. Programs and threads that it starts inherit them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use gingham_net::link::{self, Change, Which};
-use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
-use rustix::thread::{UnshareFlags, unshare_unsafe};
+use gingham_testbed::{TestbedError, container, machine};
+use rustix::mount::mount_bind;
 
 use crate::binaries::binaries;
 
@@ -44,28 +42,15 @@ impl Node {
     /// Moves this thread onto a fresh node with the plugin installed.
     #[allow(clippy::new_without_default, reason = "it changes the thread; that is no default")]
     pub fn new() -> Self {
-        let binaries = binaries();
-        // SAFETY: the thread shares no file descriptors less than before; its working directory stays valid.
-        unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::NEWNET) }
-            .expect("a test needs namespaces of its own; cargo's runner in .cargo/config.toml makes that possible");
-        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
-        empty(Path::new("/run"));
-        install(&binaries.plugin, PLUGINS);
-        install(&binaries.plugin_with_failpoints, PLUGINS_WITH_FAILPOINTS);
-        bind(&binaries.ctl, Path::new(CTL));
-        fs::create_dir("/run/netns").unwrap();
-        empty(Path::new("/var/lib"));
-        let mut kernel = Socket::<Route>::open().unwrap();
-        link::change(&mut kernel, Which::Name("lo"), &Change { up: Some(true), ..Change::default() }).unwrap();
+        // Before the thread moves: cargo needs what is hidden then.
+        binaries();
+        machine::isolate().and_then(|()| prepare()).expect("cargo's runner in .cargo/config.toml allows namespaces");
         Self(())
     }
 
     /// Makes a container.
     pub fn container(&self, id: &str) -> Container {
-        let netns = PathBuf::from(format!("/run/netns/{id}"));
-        fs::File::create(&netns).unwrap();
-        let created = NetNs::create().unwrap();
-        created.enter(|| mount_bind("/proc/thread-self/ns/net", &netns)).unwrap().unwrap();
+        let (netns, _) = container::create_namespace(id).unwrap();
         Container { id: id.to_owned(), netns }
     }
 
@@ -89,6 +74,24 @@ impl Container {
     }
 }
 
+impl Node {
+    /// For a thread that has entered a node already.
+    pub(crate) fn of_this_thread() -> Self {
+        Self(())
+    }
+}
+
+/// Makes a node of the calling thread's new namespaces.
+pub(crate) fn prepare() -> Result<(), TestbedError> {
+    machine::hide(&["/run", "/var/lib"])?;
+    let binaries = binaries();
+    install(&binaries.plugin, PLUGINS);
+    install(&binaries.plugin_with_failpoints, PLUGINS_WITH_FAILPOINTS);
+    bind(&binaries.ctl, Path::new(CTL));
+    fs::create_dir(container::DIRECTORY).unwrap();
+    Ok(())
+}
+
 /// Mounts a file system in memory over a directory.
 pub fn empty(directory: &Path) {
     mount_tmpfs(directory, "mode=0755");
@@ -96,8 +99,7 @@ pub fn empty(directory: &Path) {
 
 /// The same with options of tmpfs: `size=64k`.
 pub fn mount_tmpfs(directory: &Path, options: &str) {
-    let options = std::ffi::CString::new(options).unwrap();
-    mount("tmpfs", directory, "tmpfs", MountFlags::empty(), Some(options.as_c_str())).unwrap();
+    machine::mount_tmpfs(directory, options).unwrap();
 }
 
 fn install(program: &Path, directory: &str) {

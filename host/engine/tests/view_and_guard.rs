@@ -11,10 +11,12 @@ use gingham_engine::attachment::{
 use gingham_engine::guard::{self, GuardError};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Reservation};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
-use gingham_engine::network_view::{STATE_BYTES, NetworkView};
+use gingham_engine::network_view::{NetworkView, STATE_BYTES};
 use gingham_engine::pool::{Edges, Pool, PoolRange, Pools};
 use gingham_engine::ranges::RangeSet;
-use gingham_engine::runtime::view::{AddressState, LeaseView, ReservationError, ReservationView, StateError, StateView};
+use gingham_engine::runtime::view::{
+    AddressState, LeaseView, ReservationError, ReservationView, StateError, StateView,
+};
 use proptest::prelude::*;
 
 fn ip(text: &str) -> IpAddr {

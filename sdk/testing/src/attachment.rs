@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use gingham_engine::attachment::{Answer, AttachmentKey, Dns, Fact, Labels, Owner, Pod, PodFacts, Request, Requester};
-use gingham_engine::ipam::{self, IpamResult, IpamError};
+use gingham_engine::ipam::{self, IpamError, IpamResult};
 use gingham_engine::ledger::AttachmentRecord;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::runtime::{LogLine, Usage};

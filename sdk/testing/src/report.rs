@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use gingham_engine::attachment::{Answer, Request, Route};
-use gingham_engine::ipam::{IpamResult, IpamError};
+use gingham_engine::ipam::{IpamError, IpamResult};
 use gingham_engine::runtime::LogLine;
 
 use crate::Network;

@@ -1,10 +1,12 @@
 //! A plugin, run as a runtime runs it.
 
 use std::error::Error;
-use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+use gingham_testbed::cni::Call;
 
 /// A plugin binary and the name it runs under.
 pub(crate) struct Plugin {
@@ -35,22 +37,13 @@ impl Plugin {
     }
 
     fn run(&self, name: &str, verb: &str, config: &str, id: &str, netns: &str) -> Result<Duration, Box<dyn Error>> {
-        use std::os::unix::process::CommandExt as _;
-        let mut command = Command::new(&self.path);
+        let mut call = Call::new(&self.path, verb, config.to_owned());
+        call.attachment(id, netns, "eth0");
+        call.command.env("CNI_PATH", &self.directory).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         if !name.is_empty() {
-            command.arg0(name);
+            call.command.arg0(name);
         }
-        command.env_clear();
-        for (key, value) in [("COMMAND", verb), ("CONTAINERID", id), ("IFNAME", "eth0"), ("NETNS", netns)] {
-            command.env(format!("CNI_{key}"), value);
-        }
-        command.env("CNI_PATH", &self.directory).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let start = Instant::now();
-        let mut child = command.spawn()?;
-        child.stdin.take().ok_or("no stdin")?.write_all(config.as_bytes())?;
-        let output = child.wait_with_output()?;
-        let took = start.elapsed();
+        let (output, took) = call.run()?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             return Err(format!("{} {verb} {id}: {said}", self.path.display()).into());

@@ -10,17 +10,14 @@ use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::ledger::{AttachmentRecord, Ledger as _};
 use gingham_engine::store::Store;
 use gingham_net::netns::NetNs;
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use gingham_testbed::machine;
 
 use crate::options::Options;
 
 /// A tmpfs over what the plugins write to, in the mount namespace of this run.
 pub(crate) fn private_directories() -> Result<(), Box<dyn Error>> {
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
-    for path in ["/run", "/var/lib"] {
-        mount("tmpfs", path, "tmpfs", MountFlags::empty(), None)?;
-    }
-    Ok(())
+    machine::make_mounts_private()?;
+    Ok(machine::hide(&["/run", "/var/lib"])?)
 }
 
 /// A data directory.

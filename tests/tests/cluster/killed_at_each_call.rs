@@ -9,20 +9,20 @@ use gingham_tests::cni::{Cni, Outcome, addresses};
 use gingham_tests::kernel;
 use gingham_tests::networks;
 use gingham_tests::node::Container;
+use gingham_tests::nodes::BETWEEN;
 use gingham_tests::ownership::{assert_nothing_lost, assert_owned, held, records};
 use gingham_tests::proxy::{Moment, Proxy};
-use gingham_tests::site::BETWEEN;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use crate::ground::{Ground, has_etcd};
+use crate::testbed::{Testbed, has_etcd};
 
 /// An ADD asks for a dozen things; one that never gets through does not end.
 const MOST_CALLS: usize = 40;
 
 /// Two nodes, and the way to the store that the first of them takes.
 struct Danger {
-    ground: Ground,
+    testbed: Testbed,
     proxy: Proxy,
 }
 
@@ -36,9 +36,9 @@ struct Round<'a> {
 
 impl Danger {
     fn new() -> Self {
-        let ground = Ground::new(2, json!({}));
+        let testbed = Testbed::new(2, json!({}));
         let [listen, store] = [2400, 2379].map(|port| SocketAddr::new(BETWEEN.into(), port));
-        Self { ground, proxy: Proxy::start(listen, store) }
+        Self { testbed, proxy: Proxy::start(listen, store) }
     }
 
     /// Kills at the first call, at the second, and so on, until `round` says that nobody was killed any more. It gets a
@@ -60,9 +60,9 @@ impl Danger {
             let changes = json!({"name": name, "bridge": format!("br-{number}"), "ipam": {
                 "range": format!("10.{}.0.0/16", 100 + number), "blockSize": 30, "cluster": {"endpoints": endpoints},
             }});
-            networks::with(self.ground.network(self.ground.site.node(node)), changes)
+            networks::with(self.testbed.network(self.testbed.nodes.node(node)), changes)
         };
-        let networks = [network(1, json!([self.proxy.endpoint()])), network(2, json!(self.ground.etcd.endpoints()))];
+        let networks = [network(1, json!([self.proxy.endpoint()])), network(2, json!(self.testbed.etcd.endpoints()))];
         self.proxy.spare();
         Round { danger: self, name, networks }
     }
@@ -73,7 +73,7 @@ impl Round<'_> {
     #[track_caller]
     fn add(&self, node: usize, id: &str) -> Vec<IpAddr> {
         let (network, id) = (self.networks[node - 1].clone(), format!("{}-{id}", self.name));
-        let outcome = self.danger.ground.on(node, move |node| Cni::add(&network, &node.container(&id)).run());
+        let outcome = self.danger.testbed.on(node, move |node| Cni::add(&network, &node.container(&id)).run());
         addresses(&outcome.result())
     }
 
@@ -82,7 +82,7 @@ impl Round<'_> {
         let (network, id) = (self.networks[0].clone(), format!("{}-killed", self.name));
         let proxy = &self.danger.proxy;
         proxy.kill_at(call, moment);
-        let (container, running) = self.danger.ground.on(1, move |node| {
+        let (container, running) = self.danger.testbed.on(1, move |node| {
             let container = node.container(&id);
             let running = Cni::add(&network, &container).start();
             (container, running)
@@ -105,16 +105,16 @@ impl Round<'_> {
     fn holdings(&self) -> (Cluster, [Vec<IpNet>; 2]) {
         let all = [1, 2].map(|node| {
             let name = self.name.clone();
-            self.danger.ground.on(node, move |_| held(&name))
+            self.danger.testbed.on(node, move |_| held(&name))
         });
         // After that: a block is in the store before it is in use, and nobody gives any back here.
-        (records(&self.danger.ground.etcd.endpoints(), &self.name), all)
+        (records(&self.danger.testbed.etcd.endpoints(), &self.name), all)
     }
 
     /// `CONTAINER INTERFACE ADDRESS`.
     fn leases(&self, node: usize) -> Vec<String> {
         let name = self.name.clone();
-        self.danger.ground.on(node, move |_| kernel::leases(&name))
+        self.danger.testbed.on(node, move |_| kernel::leases(&name))
     }
 
     /// An ADD at the risk of its life, and what comes after. These nodes' containers live on. Returns whether it was
@@ -130,7 +130,7 @@ impl Round<'_> {
         }
         self.danger.proxy.spare();
         let network = self.networks[0].clone();
-        self.danger.ground.on(1, move |_| Cni::del(&network, &container).run()).succeeds();
+        self.danger.testbed.on(1, move |_| Cni::del(&network, &container).run()).succeeds();
         self.add(1, "again");
         self.add(2, "other");
         self.all_is_owned();
@@ -192,7 +192,7 @@ fn while_its_node_comes_back_from_a_reboot() {
         (1..=4).for_each(|number| drop(round.add(1, &format!("pod-{number}"))));
         assert_eq!(round.all_is_owned(), [2, 1]);
         let boot = format!("00000000-0000-4000-8000-{:012}", 2 * fatal.0 + usize::from(fatal.1 == Moment::After));
-        round.danger.ground.on(1, move |node| node.pretend_reboot(&boot));
+        round.danger.testbed.on(1, move |node| node.pretend_reboot(&boot));
         assert_eq!(round.all_is_owned(), [0, 1], "it does not know whether it was taken over");
         let is_killed = round.survives(fatal, &[2]);
         assert_eq!(round.all_is_owned()[0], 2, "it has what it had");

@@ -4,7 +4,7 @@ use gingham_tests::cni::{Cni, addresses};
 use gingham_tests::kernel;
 use serde_json::json;
 
-use crate::ground::{Ground, NETWORK, has_etcd};
+use crate::testbed::{NETWORK, Testbed, has_etcd};
 
 /// The places between which an ADD asks the store, records and configures.
 const PLACES: [&str; 6] = ["add.planned", "add.no-room", "add.room", "add.allocated", "add.configured", "add.node-routes"];
@@ -15,9 +15,9 @@ fn the_next_add_goes_on() {
         return;
     }
     for place in PLACES {
-        let ground = Ground::new(1, json!({}));
-        let network = ground.network(ground.site.node(1));
-        let given = ground.on(1, move |node| {
+        let testbed = Testbed::new(1, json!({}));
+        let network = testbed.network(testbed.nodes.node(1));
+        let given = testbed.on(1, move |node| {
             let container = node.container("killed");
             Cni::add(&network, &container).failpoint(&format!("{place}=kill")).run().was_killed();
             Cni::del(&network, &container).run().succeeds();

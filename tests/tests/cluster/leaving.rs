@@ -8,11 +8,11 @@ use gingham_tests::ownership::{held, records};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use crate::ground::{Ground, NETWORK, has_etcd};
+use crate::testbed::{NETWORK, Testbed, has_etcd};
 
 /// Routes to the other nodes, and the bridge's addresses.
-fn ways(ground: &Ground, node: usize) -> (usize, Vec<String>) {
-    ground.on(node, |_| {
+fn ways(testbed: &Testbed, node: usize) -> (usize, Vec<String>) {
+    testbed.on(node, |_| {
         let range = "10.32.0.0/12".parse().unwrap();
         let routes = node_routes::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap();
         (routes.len(), kernel::addresses("cni0"))
@@ -20,8 +20,8 @@ fn ways(ground: &Ground, node: usize) -> (usize, Vec<String>) {
 }
 
 /// The blocks of a node, as the store has them.
-fn blocks(ground: &Ground, node: &str) -> Vec<IpNet> {
-    let records = records(&ground.etcd.endpoints(), NETWORK);
+fn blocks(testbed: &Testbed, node: &str) -> Vec<IpNet> {
+    let records = records(&testbed.etcd.endpoints(), NETWORK);
     records.live_blocks().filter(|(_, seen)| seen.record.owner == node).map(|(block, _)| block).collect()
 }
 
@@ -30,46 +30,46 @@ fn it_is_begun_without_the_store_and_ended_with_it() {
     if !has_etcd() {
         return;
     }
-    let mut ground = Ground::new(2, json!({}));
-    ground.add(1, "one");
-    ground.add(2, "two");
-    let its = blocks(&ground, "node-2");
-    assert_eq!((its.len(), ways(&ground, 2)), (1, (1, vec![format!("{}/12", gateway(&ground))])));
-    let said = ground.ctl(2, &["leave", "--yes"]).failed();
+    let mut testbed = Testbed::new(2, json!({}));
+    testbed.add(1, "one");
+    testbed.add(2, "two");
+    let its = blocks(&testbed, "node-2");
+    assert_eq!((its.len(), ways(&testbed, 2)), (1, (1, vec![format!("{}/12", gateway(&testbed))])));
+    let said = testbed.ctl(2, &["leave", "--yes"]).failed();
     assert!(said.contains("1 attachment of the network cluster is on this node"), "{said}");
-    assert_eq!(ground.on(2, |_| held(NETWORK)), its);
-    ground.leave(2, "two");
+    assert_eq!(testbed.on(2, |_| held(NETWORK)), its);
+    testbed.leave(2, "two");
 
-    ground.etcd.kill(0);
-    let said = ground.ctl(2, &["leave", "--yes"]).failed();
-    assert!(said.contains(&ground.etcd.endpoints()[0]), "{said}");
+    testbed.etcd.kill(0);
+    let said = testbed.ctl(2, &["leave", "--yes"]).failed();
+    assert!(said.contains(&testbed.etcd.endpoints()[0]), "{said}");
     assert!(said.contains("its blocks stay its own until you say `ginghamctl cluster leave` again"), "{said}");
-    assert_eq!(ways(&ground, 2), (0, Vec::new()), "it speaks for no block any more");
-    assert_eq!(ground.on(2, |_| (held(NETWORK), kernel::leases(NETWORK))), (Vec::new(), Vec::new()));
-    let (_, outcome) = ground.start_add(2, "three").end();
+    assert_eq!(ways(&testbed, 2), (0, Vec::new()), "it speaks for no block any more");
+    assert_eq!(testbed.on(2, |_| (held(NETWORK), kernel::leases(NETWORK))), (Vec::new(), Vec::new()));
+    let (_, outcome) = testbed.start_add(2, "three").end();
     assert!(outcome.fault().msg.contains("ginghamctl cluster join"), "{:?}", outcome.fault());
-    ground.add(1, "four");
+    testbed.add(1, "four");
 
-    ground.etcd.restart(0).unwrap();
-    ground.etcd.wait_until_well(&[0]).unwrap();
-    assert_eq!(blocks(&ground, "node-2"), its, "nobody gave it away");
-    let said = ground.ctl(2, &["leave", "--yes"]).done();
+    testbed.etcd.restart(0).unwrap();
+    testbed.etcd.wait_until_healthy(&[0]).unwrap();
+    assert_eq!(blocks(&testbed, "node-2"), its, "nobody gave it away");
+    let said = testbed.ctl(2, &["leave", "--yes"]).done();
     assert!(said.starts_with("node-2, this node, is to leave network cluster:\n  it holds no block"), "{said}");
     assert!(said.ends_with("\nnode-2 has left network cluster, and the store knows it\n"), "{said}");
-    assert_eq!(blocks(&ground, "node-2"), []);
-    let status: Value = serde_json::from_str(&ground.ctl(1, &["status", "--json"]).done()).unwrap();
+    assert_eq!(blocks(&testbed, "node-2"), []);
+    let status: Value = serde_json::from_str(&testbed.ctl(1, &["status", "--json"]).done()).unwrap();
     assert_eq!((&status["members"][1]["state"], &status["members"][1]["blocks"]), (&json!("left"), &json!([])));
     // Once more changes nothing, and it may come back.
-    ground.ctl(2, &["leave", "--yes"]).done();
-    ground.ctl(2, &["join"]).done();
-    ground.add(2, "five");
-    assert_eq!((blocks(&ground, "node-2").len(), ways(&ground, 2).0), (1, 1));
-    assert_eq!(blocks(&ground, "node-1").len(), 1, "it was never touched");
+    testbed.ctl(2, &["leave", "--yes"]).done();
+    testbed.ctl(2, &["join"]).done();
+    testbed.add(2, "five");
+    assert_eq!((blocks(&testbed, "node-2").len(), ways(&testbed, 2).0), (1, 1));
+    assert_eq!(blocks(&testbed, "node-1").len(), 1, "it was never touched");
 }
 
 /// The second node's address on its bridge.
-fn gateway(ground: &Ground) -> String {
-    let leases = ground.on(2, |_| kernel::leases(NETWORK));
+fn gateway(testbed: &Testbed) -> String {
+    let leases = testbed.on(2, |_| kernel::leases(NETWORK));
     let own = leases.iter().find(|lease| lease.starts_with("node/")).unwrap();
     own.rsplit(' ').next().unwrap().to_owned()
 }

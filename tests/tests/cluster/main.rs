@@ -1,8 +1,8 @@
-//! Networks that are divided among nodes: real plugins on several nodes of a site, with a real etcd between them. Files
+//! Networks that are divided among nodes: real plugins on several nodes of a testbed, with a real etcd between them. Files
 //! are named after the property they hold.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
-mod ground;
+mod testbed;
 
 mod damaged_stores;
 mod each_node_has_its_share;

@@ -9,10 +9,10 @@ use gingham_net::node_routes;
 use gingham_tests::cni::address;
 use gingham_tests::kernel;
 use gingham_tests::node::Container;
-use gingham_tests::site::Joined;
+use gingham_tests::nodes::Topology;
 use serde_json::{Value, json};
 
-use crate::ground::{Ground, has_etcd};
+use crate::testbed::{Testbed, has_etcd};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -22,8 +22,8 @@ struct Pod {
 }
 
 impl Pod {
-    fn of(ground: &Ground, node: usize, container: Container, address: IpAddr) -> Self {
-        let socket = ground.on(node, move |_| container.inside(|| UdpSocket::bind((address, 7)).unwrap()));
+    fn of(testbed: &Testbed, node: usize, container: Container, address: IpAddr) -> Self {
+        let socket = testbed.on(node, move |_| container.inside(|| UdpSocket::bind((address, 7)).unwrap()));
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { socket, address }
     }
@@ -38,19 +38,19 @@ impl Pod {
 }
 
 /// Blocks of four addresses, so that a few ADDs ask the store again.
-fn pods_of_three_nodes(ground: &Ground) -> Vec<Pod> {
+fn pods_of_three_nodes(testbed: &Testbed) -> Vec<Pod> {
     let first: Vec<_> = (1..=3)
         .map(|node| {
-            let (container, outcome) = ground.start_add(node, &format!("first-{node}")).end();
+            let (container, outcome) = testbed.start_add(node, &format!("first-{node}")).end();
             (node, container, address(&outcome.result()).parse().unwrap())
         })
         .collect();
     for node in 1..=3 {
         for number in 0..4 {
-            ground.add(node, &format!("more-{node}-{number}"));
+            testbed.add(node, &format!("more-{node}-{number}"));
         }
     }
-    first.into_iter().map(|(node, container, address)| Pod::of(ground, node, container, address)).collect()
+    first.into_iter().map(|(node, container, address)| Pod::of(testbed, node, container, address)).collect()
 }
 
 fn all_hear_all(pods: &[Pod]) {
@@ -66,8 +66,8 @@ fn by_routes_on_one_link() {
     if !has_etcd() {
         return;
     }
-    let ground = Ground::new(3, json!({"ipam": {"blockSize": 30}}));
-    all_hear_all(&pods_of_three_nodes(&ground));
+    let testbed = Testbed::new(3, json!({"ipam": {"blockSize": 30}}));
+    all_hear_all(&pods_of_three_nodes(&testbed));
 }
 
 #[test]
@@ -75,27 +75,27 @@ fn by_vxlan_across_a_router() {
     if !has_etcd() {
         return;
     }
-    let ground = Ground::joined(3, Joined::Routed, 1, json!({"ipam": {"blockSize": 30, "routing": "vxlan"}}));
-    let pods = pods_of_three_nodes(&ground);
+    let testbed = Testbed::joined(3, Topology::Routed, 1, json!({"ipam": {"blockSize": 30, "routing": "vxlan"}}));
+    let pods = pods_of_three_nodes(&testbed);
     all_hear_all(&pods);
-    let (container, outcome) = ground.start_add(1, "last").end();
+    let (container, outcome) = testbed.start_add(1, "last").end();
     outcome.result();
-    let mtu = ground.on(1, move |_| container.inside(|| kernel::link("eth0").unwrap().mtu));
+    let mtu = testbed.on(1, move |_| container.inside(|| kernel::link("eth0").unwrap().mtu));
     assert_eq!(mtu, 1450, "what fits through the tunnel");
 }
 
 /// Two nodes with a container each, which both ask the store once more.
-fn pods_of_two_nodes(ground: &Ground) -> Vec<Pod> {
+fn pods_of_two_nodes(testbed: &Testbed) -> Vec<Pod> {
     let first = [1, 2].map(|node| {
-        let (container, outcome) = ground.start_add(node, &format!("first-{node}")).end();
+        let (container, outcome) = testbed.start_add(node, &format!("first-{node}")).end();
         (node, container, address(&outcome.result()).parse().unwrap())
     });
     for node in 1..=2 {
         for number in 0..4 {
-            ground.add(node, &format!("more-{node}-{number}"));
+            testbed.add(node, &format!("more-{node}-{number}"));
         }
     }
-    first.into_iter().map(|(node, container, address)| Pod::of(ground, node, container, address)).collect()
+    first.into_iter().map(|(node, container, address)| Pod::of(testbed, node, container, address)).collect()
 }
 
 fn ipv6(routing: &str) -> Value {
@@ -107,7 +107,7 @@ fn ipv6_through_a_tunnel_over_ipv4() {
     if !has_etcd() {
         return;
     }
-    all_hear_all(&pods_of_two_nodes(&Ground::new(2, ipv6("vxlan"))));
+    all_hear_all(&pods_of_two_nodes(&Testbed::new(2, ipv6("vxlan"))));
 }
 
 #[test]
@@ -115,11 +115,11 @@ fn ipv6_by_routes_on_one_link() {
     if !has_etcd() {
         return;
     }
-    let ground = Ground::joined(2, Joined::OneLink6, 1, ipv6("direct"));
-    all_hear_all(&pods_of_two_nodes(&ground));
+    let testbed = Testbed::joined(2, Topology::OneLinkIpv6, 1, ipv6("direct"));
+    all_hear_all(&pods_of_two_nodes(&testbed));
     for (node, other) in [(1, 2), (2, 1)] {
-        let other = ground.site.node(other).address;
-        let routes = ground.on(node, |_| {
+        let other = testbed.nodes.node(other).address;
+        let routes = testbed.on(node, |_| {
             let range = "fd00:10::/48".parse().unwrap();
             node_routes::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap()
         });
@@ -132,8 +132,8 @@ fn traffic_goes_on_without_the_store() {
     if !has_etcd() {
         return;
     }
-    let mut ground = Ground::new(3, json!({"ipam": {"blockSize": 30}}));
-    let pods = pods_of_three_nodes(&ground);
-    ground.etcd.kill(0);
+    let mut testbed = Testbed::new(3, json!({"ipam": {"blockSize": 30}}));
+    let pods = pods_of_three_nodes(&testbed);
+    testbed.etcd.kill(0);
     all_hear_all(&pods);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gingham_engine::address::Family;
 use gingham_engine::attachment::{Adopted, AttachmentKey, Context, Labels, Pod, PodFacts, Request, Requester};
-use gingham_engine::ipam::{self, IpamResult, IpamError};
+use gingham_engine::ipam::{self, IpamError, IpamResult};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{LogLine, Policy};

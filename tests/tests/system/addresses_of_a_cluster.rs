@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::Path;
 
-use etcd_members::{Etcd, Layout, PACKAGE, PROGRAM};
+use gingham_testbed::etcd::{Etcd, Layout, PACKAGE, PROGRAM};
 use gingham_tests::cni::{Cni, address};
 use gingham_tests::kernel;
 use gingham_tests::networks::{bridged_with, with};
@@ -80,7 +80,7 @@ fn without_room_and_without_store_add_says_try_again() {
     let status = Cni::status(&network).run();
     assert!(status.is_success() && status.stderr.contains("no address is left in the blocks"), "{status:?}");
     etcd.restart(0).unwrap();
-    etcd.wait_until_well(&[0]).unwrap();
+    etcd.wait_until_healthy(&[0]).unwrap();
     Cni::add(&network, &node.container("late")).run().result();
 }
 

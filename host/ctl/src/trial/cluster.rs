@@ -1,10 +1,8 @@
 //! `ginghamctl try --cluster N`: several nodes that divide a range, one of which is lost.
 
-mod companion;
-mod etcd;
 mod node;
+mod nodes;
 mod overview;
-mod site;
 mod steps;
 mod store;
 
@@ -21,7 +19,6 @@ use crate::cli::TryArguments;
 use crate::clock::took;
 use crate::output::Output;
 use node::Trial;
-use site::Site;
 use store::StorePlan;
 
 /// What keeps the routes on each node.
@@ -48,9 +45,10 @@ pub(super) fn run(
     let mut story = Story::new(out);
     story.begin(&config, &chooser, sandbox.has_user_namespace())?;
     let coming_up = Instant::now();
-    let site = Site::new(count)?;
-    story
-        .tell("nodes", format!("{site}: namespaces of their own, on one link, up in {}", took(coming_up.elapsed())))?;
+    let nodes = nodes::create(count)?;
+    let names: Vec<String> = nodes.iter().map(|node| format!("{} {}", node.name, node.address)).collect();
+    let (names, time) = (names.join(", "), took(coming_up.elapsed()));
+    story.tell("nodes", format!("{names}: namespaces of their own, on one link, up in {time}"))?;
     let agreed = plan.start(&mut story)?;
     let trial = Trial {
         config: &config,
@@ -59,7 +57,7 @@ pub(super) fn run(
         pod_namespace: &arguments.pod_namespace,
         store: &agreed,
     };
-    steps::walk(&trial, site, &mut story)?;
+    steps::walk(&trial, nodes, &mut story)?;
     drop(agreed);
     Ok(story.end(start.elapsed())?)
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Seek, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Output;
+use std::time::Duration;
+
+use gingham_testbed::cni::Call;
 
 use super::config::TrialConfig;
 use super::container::{Container, INTERFACE};
@@ -135,46 +137,19 @@ impl Plugin {
         arguments: &str,
         input: &str,
     ) -> Result<Answered, PluginError> {
-        let stdin = file_with(input).map_err(|source| PluginError::Io {
-            operation: "write the configuration to",
-            path: DIRECTORY.into(),
-            source,
-        })?;
-        let mut command = self.command();
-        command
-            .env("CNI_COMMAND", verb.as_str())
-            .env("CNI_CONTAINERID", container.id)
-            .env("CNI_NETNS", &container.path)
-            .env("CNI_IFNAME", INTERFACE)
-            .env("CNI_ARGS", arguments)
-            .stdin(stdin);
-        let start = Instant::now();
-        let output = command.output().map_err(|source| PluginError::Io {
+        let mut call = Call::new(&self.path, verb.as_str(), input.to_owned());
+        call.inherit_environment();
+        let own = self.path.parent().unwrap_or(Path::new(DIRECTORY)).display().to_string();
+        let others = std::env::var("CNI_PATH").unwrap_or_else(|_| OTHERS.to_owned());
+        call.command.env("CNI_PATH", format!("{own}:{others}")).env("CNI_ARGS", arguments);
+        call.attachment(container.id, &container.path, INTERFACE);
+        let (output, took) = call.run().map_err(|source| PluginError::Io {
             operation: "run the plugin",
             path: self.path.clone(),
             source,
         })?;
-        answered(verb, container, &output, start.elapsed())
+        answered(verb, container, &output, took)
     }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.path);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CNI_")) {
-            command.env_remove(name);
-        }
-        let own = self.path.parent().unwrap_or(Path::new(DIRECTORY)).display().to_string();
-        let others = std::env::var("CNI_PATH").unwrap_or_else(|_| OTHERS.to_owned());
-        command.env("CNI_PATH", format!("{own}:{others}"));
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-}
-
-fn file_with(input: &str) -> io::Result<File> {
-    let mut file = tempfile::tempfile_in(DIRECTORY)?;
-    file.write_all(input.as_bytes())?;
-    file.rewind()?;
-    Ok(file)
 }
 
 fn answered(verb: Verb, container: &Container, output: &Output, took: Duration) -> Result<Answered, PluginError> {

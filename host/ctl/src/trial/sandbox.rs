@@ -8,8 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham_engine::library::{LIBRARY_DIR, Library, LibraryError};
+use gingham_testbed::{TestbedError, machine};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::thread::UnshareFlags;
 
 use super::chooser::{Chooser, InstalledPolicy};
@@ -25,8 +25,8 @@ pub(crate) enum SandboxError {
     NotAllowed { source: Errno, advice: String },
     #[error("cannot {operation} {path}: {source}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
-    #[error("cannot hide {path} of this machine from the trial: {source}. {advice}")]
-    Mount { path: PathBuf, source: Errno, advice: String },
+    #[error("{source}. {advice}")]
+    Hide { source: TestbedError, advice: String },
     #[error(transparent)]
     Library(#[from] LibraryError),
 }
@@ -83,17 +83,8 @@ fn become_root(user: u32, group: u32) -> Result<(), SandboxError> {
 }
 
 fn hide_machine() -> Result<(), SandboxError> {
-    let failed = |path: &str| {
-        let path = path.into();
-        move |source| SandboxError::Mount { path, source, advice: advice(Path::new("/proc/sys")) }
-    };
-    let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
-    rustix::mount::mount_change("/", private).map_err(failed("/"))?;
-    for path in PRIVATE {
-        let flags = MountFlags::NOSUID | MountFlags::NODEV;
-        rustix::mount::mount("tmpfs", path, "tmpfs", flags, c"mode=0755").map_err(failed(path))?;
-    }
-    Ok(())
+    let hidden = machine::make_mounts_private().and_then(|()| machine::hide(&PRIVATE));
+    hidden.map_err(|source| SandboxError::Hide { source, advice: advice(Path::new("/proc/sys")) })
 }
 
 /// What of the machine's hidden directories the trial needs.

@@ -11,11 +11,12 @@ use gingham_net::NetError;
 use gingham_net::masquerade::MasqueradeError;
 use gingham_net::netlink::NetlinkError;
 use gingham_net::netns::NetnsError;
+use gingham_testbed::TestbedError;
 
 use super::answer::{Answer, AnswerError};
 use super::chooser::Chooser;
 use super::config::TrialConfig;
-use super::container::{Container, ContainerError};
+use super::container::Container;
 use super::icmp::PingError;
 use super::json;
 use super::plugin::{Answered, Plugin, PluginError, Verb};
@@ -26,7 +27,7 @@ use crate::clock::took;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StepError {
     #[error(transparent)]
-    Container(#[from] ContainerError),
+    Testbed(#[from] TestbedError),
     #[error(transparent)]
     Plugin(#[from] PluginError),
     #[error("ADD of container {container}: {source}")]

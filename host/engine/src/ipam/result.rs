@@ -26,7 +26,11 @@ pub struct IpamResult {
 }
 
 impl IpamResult {
-    pub(super) fn of<L: LedgerQueries>(answer: Answer, view: &NetworkView<L>, usage: Usage) -> Result<Self, StoreError> {
+    pub(super) fn of<L: LedgerQueries>(
+        answer: Answer,
+        view: &NetworkView<L>,
+        usage: Usage,
+    ) -> Result<Self, StoreError> {
         let networks = view.pools().networks();
         let mut result = Self { answer, prefixes: Vec::new(), networks, cooling: Vec::new(), usage };
         for address in result.addresses().collect::<Vec<_>>() {

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use etcd_members::{Etcd as Members, Layout, ServerTls};
 use gingham_etcd::Etcd;
 use gingham_ownership::etcd_settings::{EtcdSettings, TlsFiles};
 use gingham_ownership::shared_store::{Reply, StoreFault};
+use gingham_testbed::etcd::{Etcd as Members, Layout, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd};
 
 use crate::ground::{LOOPBACK, call, call_within, create, get, refused, settings, with_etcd, written};

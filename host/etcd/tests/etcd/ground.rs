@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use etcd_members::{Etcd as Members, Layout, PACKAGE, PROGRAM};
 use gingham_etcd::Etcd;
 use gingham_net::link::{self, Change, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 use gingham_ownership::etcd_settings::{EtcdSettings, PREFIX};
 use gingham_ownership::shared_store::{Call, Record, Reply, SharedStore, StoreFault, Version};
+use gingham_testbed::etcd::{Etcd as Members, Layout, PACKAGE, PROGRAM};
 
 /// Longer than anything here takes, so that running into it is a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

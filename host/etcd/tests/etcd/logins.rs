@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use etcd_members::{Etcd as Members, Layout};
 use gingham_etcd::Etcd;
 use gingham_ownership::etcd_settings::{EtcdSettings, Login, Password, Secret};
 use gingham_ownership::shared_store::{Reply, StoreFault};
+use gingham_testbed::etcd::{Etcd as Members, Layout};
 
 use crate::ground::{LOOPBACK, PATIENCE, call, create, get, list, refused, settings, with_etcd, written};
 

@@ -22,11 +22,11 @@ fn records_outlive_a_restart_and_a_kill() {
             "{fault:?}"
         );
         members.restart(0).unwrap();
-        members.wait_until_well(&[0]).unwrap();
+        members.wait_until_healthy(&[0]).unwrap();
         assert_eq!(call(&mut store, &get("config")), Reply::Got(Some(record("1", first))));
         members.kill(0);
         members.restart(0).unwrap();
-        members.wait_until_well(&[0]).unwrap();
+        members.wait_until_healthy(&[0]).unwrap();
         let second = written(until_answered(&mut store, &update("config", "2", first)));
         assert_eq!(call(&mut store, &get("config")), Reply::Got(Some(record("2", second))));
     });
@@ -49,7 +49,7 @@ fn one_member_of_three_may_be_missing() {
             };
             assert_eq!(until_answered(&mut store, &get("config")), Reply::Got(Some(record(&value, version))));
             members.restart(missing).unwrap();
-            members.wait_until_well(&[0, 1, 2]).unwrap();
+            members.wait_until_healthy(&[0, 1, 2]).unwrap();
         }
     });
 }
@@ -74,7 +74,7 @@ fn a_minority_neither_reads_nor_writes_and_says_why() {
         assert!(fault.to_string().contains("http://127.0.0.1:2399 answers, but etcd has no leader"), "{fault}");
         assert!(knows(&refused(call_within(&mut store, &list(""), Duration::from_secs(4)))));
         members.restart(0).unwrap();
-        members.wait_until_well(&[0, 2]).unwrap();
+        members.wait_until_healthy(&[0, 2]).unwrap();
         let present = match until_answered(&mut store, &get("config")) {
             Reply::Got(Some(present)) => present,
             other => panic!("{other:?}"),
@@ -97,7 +97,7 @@ fn an_etcd_that_lost_its_data_is_not_believed() {
         // The same etcd by name and place, so it calls itself the same, but empty.
         std::fs::remove_dir_all(directory.join("m0")).unwrap();
         first.restart(0).unwrap();
-        first.wait_until_well(&[0]).unwrap();
+        first.wait_until_healthy(&[0]).unwrap();
         let fault = refused(call(&mut store, &list("")));
         assert!(matches!(&fault, StoreFault::Unusable(text) if text.contains("lost data")), "{fault:?}");
     });
@@ -109,9 +109,9 @@ fn two_etcds_are_not_one_store() {
         let mut one = members(directory, 1);
         let other = directory.join("other");
         std::fs::create_dir(&other).unwrap();
-        let mut layout = etcd_members::Layout::at(&other, "127.0.0.2".parse().unwrap(), 1);
+        let mut layout = gingham_testbed::etcd::Layout::at(&other, "127.0.0.2".parse().unwrap(), 1);
         layout.arguments = vec!["--initial-cluster-token=other".to_owned()];
-        let other = etcd_members::Etcd::start(&layout).unwrap();
+        let other = gingham_testbed::etcd::Etcd::start(&layout).unwrap();
         let endpoints = [one.endpoints(), other.endpoints()].concat();
         let mut store = gingham_etcd::Etcd::new(settings(&endpoints), "net");
         written(call(&mut store, &create("config", "1")));

@@ -5,7 +5,6 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use etcd_members::{Etcd as Members, Layout, PACKAGE, PROGRAM};
 use gingham_etcd::Etcd;
 use gingham_ownership::etcd_settings::{EtcdSettings, PREFIX};
 use gingham_ownership::grid::Grid;
@@ -13,10 +12,11 @@ use gingham_ownership::record::{
     BlockRecord, LifeRecord, MemberRecord, Membership, block_key, life_key, member_key, write,
 };
 use gingham_ownership::shared_store::{Call, Reply, SharedStore};
-use gingham_tests::site::BETWEEN;
+use gingham_testbed::etcd::{Etcd as Members, Layout, PACKAGE, PROGRAM};
+use gingham_tests::nodes::BETWEEN;
 use serde_json::{Map, json};
 
-use crate::ground::{Companion, Ground, NETWORK, PATIENCE};
+use crate::testbed::{Companion, NETWORK, PATIENCE, Testbed};
 
 const MEMBERS: u32 = 1_000;
 
@@ -29,7 +29,7 @@ fn name(number: u32) -> String {
     format!("other-{number:04}")
 }
 
-/// The members that the site has no nodes for; they share the addresses of its link.
+/// The members that the nodes has no nodes for; they share the addresses of its link.
 fn fill(store: &mut Etcd, grid: &Grid) {
     for number in 1..MEMBERS {
         let address = IpAddr::from([192, 0, 2, u8::try_from(number % 200).unwrap() + 10]);
@@ -83,13 +83,13 @@ fn a_thousand_members_with_four_thousand_blocks() {
     if !what_did_not_run::has(PROGRAM, PACKAGE) {
         return;
     }
-    let ground = Ground::new(1);
-    let members = Members::start(&Layout::at(ground.directory.path(), BETWEEN.into(), 1)).unwrap();
+    let testbed = Testbed::new(1);
+    let members = Members::start(&Layout::at(testbed.directory.path(), BETWEEN.into(), 1)).unwrap();
     let endpoints = members.endpoints();
     let changes = json!({"ipam": {"range": "10.32.0.0/12",
         "cluster": {"store": "etcd", "directory": null, "endpoints": endpoints}}});
-    let network = ground.network(1, changes);
-    let mut alone = ground.companion(1, &network, &["--every", "5"]);
+    let network = testbed.network(1, changes);
+    let mut alone = testbed.companion(1, &network, &["--every", "5"]);
     alone.until("gingham_blocks", |blocks| blocks == 1);
     println!("alone:");
     cost_of_rounds(&mut alone, 3);

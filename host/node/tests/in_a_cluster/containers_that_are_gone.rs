@@ -3,25 +3,25 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::ground::Ground;
+use crate::testbed::Testbed;
 
 #[test]
 fn two_looks_free_a_lease() {
-    let ground = Ground::new(1);
-    let network = ground.network(1, json!({}));
-    let (container, _) = ground.add(1, &network, "dead");
-    let (_living, _) = ground.add(1, &network, "alive");
-    ground.site.node(1).on(move |_| container.vanish());
-    let mut patient = ground.companion(1, &network, &["--looks-apart", "3600"]);
+    let testbed = Testbed::new(1);
+    let network = testbed.network(1, json!({}));
+    let (container, _) = testbed.add(1, &network, "dead");
+    let (_living, _) = testbed.add(1, &network, "alive");
+    testbed.nodes.node(1).on(move |_| container.vanish());
+    let mut patient = testbed.companion(1, &network, &["--looks-apart", "3600"]);
     patient.rounds(2);
     assert_eq!(patient.metric("gingham_collected_addresses_total"), Some(0));
-    assert_eq!(ground.leases(1).len(), 3);
+    assert_eq!(testbed.leases(1).len(), 3);
     patient.end(Signal::TERM);
 
-    let mut quick = ground.companion(1, &network, &["--looks-apart", "1"]);
+    let mut quick = testbed.companion(1, &network, &["--looks-apart", "1"]);
     quick.until("gingham_collected_addresses_total", |addresses| addresses == 1);
     quick.rounds(2);
-    let left = ground.leases(1);
+    let left = testbed.leases(1);
     let holders: Vec<&str> = left.iter().filter_map(|lease| lease.split(' ').next()).collect();
     assert_eq!(holders, ["alive", "node/node-1"]);
     assert!(quick.log().contains("of container dead: nothing is at /run/netns/dead\n"), "{}", quick.log());

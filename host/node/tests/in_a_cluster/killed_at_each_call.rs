@@ -5,25 +5,25 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use etcd_members::{Etcd, Layout, PACKAGE, PROGRAM};
 use gingham_ownership::cluster::Cluster;
 use gingham_ownership::local::{BlockState, LocalState};
+use gingham_testbed::etcd::{Etcd, Layout, PACKAGE, PROGRAM};
 use gingham_tests::kernel;
+use gingham_tests::nodes::BETWEEN;
 use gingham_tests::ownership::{assert_nothing_lost, assert_owned, handed_out_from, local, records_at};
 use gingham_tests::proxy::{Moment, Proxy};
-use gingham_tests::site::BETWEEN;
 use ipnet::IpNet;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::ground::{Companion, Ground, NETWORK};
+use crate::testbed::{Companion, NETWORK, Testbed};
 
 /// A round asks for a dozen things; one that never gets through does not end.
 const MOST_CALLS: usize = 40;
 
 /// Nodes with an etcd, and a way to it for each on which it may be killed.
 struct Danger {
-    ground: Ground,
+    testbed: Testbed,
     etcd: Etcd,
     proxies: Vec<Proxy>,
 }
@@ -38,11 +38,11 @@ struct Round<'a> {
 
 impl Danger {
     fn new(nodes: u8) -> Self {
-        let ground = Ground::new(nodes);
-        let etcd = Etcd::start(&Layout::at(ground.directory.path(), BETWEEN.into(), 1)).unwrap();
+        let testbed = Testbed::new(nodes);
+        let etcd = Etcd::start(&Layout::at(testbed.directory.path(), BETWEEN.into(), 1)).unwrap();
         let at = |port: u16| SocketAddr::new(BETWEEN.into(), port);
         let proxies = (0..nodes).map(|node| Proxy::start(at(2400 + u16::from(node)), at(2379))).collect();
-        Self { ground, etcd, proxies }
+        Self { testbed, etcd, proxies }
     }
 
     fn proxy(&self, node: usize) -> &Proxy {
@@ -71,7 +71,7 @@ impl Round<'_> {
     fn network(&self, node: usize, changes: Value) -> Value {
         let changes = gingham_tests::networks::with(self.ipam.clone(), changes);
         let endpoints = [self.danger.proxy(node).endpoint()];
-        let network = self.danger.ground.network(node, json!({"ipam": changes}));
+        let network = self.danger.testbed.network(node, json!({"ipam": changes}));
         let store = json!({"ipam": {"dataDir": self.data(), "cluster": {
             "store": "etcd", "directory": null, "endpoints": endpoints, "prefix": format!("/{}", self.name),
         }}});
@@ -81,22 +81,22 @@ impl Round<'_> {
     fn companion(&self, node: usize, changes: Value, arguments: &[&str]) -> Companion {
         let data = self.data();
         let arguments = [arguments, &["--data-dir", data.to_str().unwrap()]].concat();
-        self.danger.ground.companion(node, &self.network(node, changes), &arguments)
+        self.danger.testbed.companion(node, &self.network(node, changes), &arguments)
     }
 
     /// Lets a container join on a node that nobody endangers.
     fn add(&self, node: usize, id: &str) {
-        self.danger.ground.add(node, &self.network(node, json!({})), &format!("{}-{id}", self.name));
+        self.danger.testbed.add(node, &self.network(node, json!({})), &format!("{}-{id}", self.name));
     }
 
     fn leases(&self, node: usize) -> Vec<String> {
         let data = self.data();
-        self.danger.ground.site.node(node).on(move |_| kernel::leases_in(&data, NETWORK))
+        self.danger.testbed.nodes.node(node).on(move |_| kernel::leases_in(&data, NETWORK))
     }
 
     fn local(&self, node: usize) -> Option<LocalState> {
         let data = self.data();
-        self.danger.ground.site.node(node).on(move |_| local(&data, NETWORK))
+        self.danger.testbed.nodes.node(node).on(move |_| local(&data, NETWORK))
     }
 
     /// What a node hands out from is its own. Neither its companion nor an ADD is at work meanwhile.

@@ -3,9 +3,9 @@
 
 mod a_thousand_members;
 mod containers_that_are_gone;
-mod ground;
 mod killed_at_each_call;
 mod restarts_are_not_noticed;
 mod room_and_ways_are_kept;
 mod store_that_is_away;
 mod taken_over;
+mod testbed;

@@ -3,19 +3,19 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::ground::Ground;
+use crate::testbed::Testbed;
 
 #[test]
 fn routes_and_leases_stay() {
-    let ground = Ground::new(2);
-    let (first, second) = (ground.network(1, json!({})), ground.network(2, json!({})));
-    let mut other = ground.companion(2, &second, &[]);
-    let mut one = ground.companion(1, &first, &[]);
-    ground.add(1, &first, "pod");
+    let testbed = Testbed::new(2);
+    let (first, second) = (testbed.network(1, json!({})), testbed.network(2, json!({})));
+    let mut other = testbed.companion(2, &second, &[]);
+    let mut one = testbed.companion(1, &first, &[]);
+    testbed.add(1, &first, "pod");
     other.until("gingham_routes", |routes| routes == 1);
     one.until("gingham_routes", |routes| routes == 1);
-    let before = (ground.routes(1), ground.leases(1));
-    let store = || std::fs::read_to_string(ground.path("store/net.json")).unwrap();
+    let before = (testbed.routes(1), testbed.leases(1));
+    let store = || std::fs::read_to_string(testbed.path("store/net.json")).unwrap();
     let incarnation = |text: &str| -> serde_json::Value {
         let records: serde_json::Value = serde_json::from_str(text).unwrap();
         let member = records["records"]["members/node-1"]["value"].as_str().unwrap();
@@ -24,10 +24,10 @@ fn routes_and_leases_stay() {
     let life = incarnation(&store());
     for signal in [Signal::TERM, Signal::KILL] {
         one.end(signal);
-        assert_eq!((ground.routes(1), ground.leases(1)), before);
-        one = ground.companion(1, &first, &[]);
+        assert_eq!((testbed.routes(1), testbed.leases(1)), before);
+        one = testbed.companion(1, &first, &[]);
         one.rounds(1);
-        assert_eq!((ground.routes(1), ground.leases(1)), before);
+        assert_eq!((testbed.routes(1), testbed.leases(1)), before);
         assert_eq!((one.metric("gingham_claims_total"), incarnation(&store())), (Some(0), life.clone()));
     }
 }

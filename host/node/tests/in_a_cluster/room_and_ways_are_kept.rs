@@ -2,25 +2,25 @@
 
 use serde_json::json;
 
-use crate::ground::Ground;
+use crate::testbed::Testbed;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 
 #[test]
 fn nodes_have_room_and_routes_before_the_first_container() {
-    let ground = Ground::new(2);
-    let (first, second) = (ground.network(1, json!({})), ground.network(2, json!({})));
-    let mut one = ground.companion(1, &first, &[]);
-    let mut other = ground.companion(2, &second, &[]);
+    let testbed = Testbed::new(2);
+    let (first, second) = (testbed.network(1, json!({})), testbed.network(2, json!({})));
+    let mut one = testbed.companion(1, &first, &[]);
+    let mut other = testbed.companion(2, &second, &[]);
     for companion in [&mut one, &mut other] {
         companion.until("gingham_members", |members| members == 2);
         assert!(companion.until("gingham_addresses,state=\"free\"", |free| free >= 64) < 512);
         companion.until("gingham_routes", |routes| routes == 1);
         companion.until("gingham_kept", |kept| kept == 1);
     }
-    let route = ground.routes(1)[0];
-    assert_eq!(route.gateway, Some(ground.site.node(2).address));
-    let (_, result) = ground.add(2, &second, "pod");
+    let route = testbed.routes(1)[0];
+    assert_eq!(route.gateway, Some(testbed.nodes.node(2).address));
+    let (_, result) = testbed.add(2, &second, "pod");
     let address = result["ips"][0]["address"].as_str().unwrap().split('/').next().unwrap().parse().unwrap();
     assert!(route.destination.contains(&std::net::IpAddr::V4(address)), "{route:?} {address}");
     // The node's own, as the gateway, and the container's.
@@ -32,26 +32,26 @@ fn nodes_have_room_and_routes_before_the_first_container() {
 
 #[test]
 fn blocks_that_stay_idle_go_back_and_their_routes_go() {
-    let ground = Ground::new(2);
-    let needs_much = ground.network(1, json!({"ipam": {"cluster": {"lowWater": 600}}}));
-    let mut other = ground.companion(2, &ground.network(2, json!({})), &[]);
-    let mut one = ground.companion(1, &needs_much, &[]);
+    let testbed = Testbed::new(2);
+    let needs_much = testbed.network(1, json!({"ipam": {"cluster": {"lowWater": 600}}}));
+    let mut other = testbed.companion(2, &testbed.network(2, json!({})), &[]);
+    let mut one = testbed.companion(1, &needs_much, &[]);
     one.until("gingham_blocks", |blocks| blocks == 3);
     let routed = |routes: &[gingham_net::node_routes::NodeRoute]| -> usize {
         routes.iter().map(|route| 1 << (24 - route.destination.prefix_len())).sum()
     };
-    ground.until_routes(2, |routes| routed(routes) == 3);
+    testbed.until_routes(2, |routes| routed(routes) == 3);
     one.end(Signal::TERM);
 
-    let needs_little = ground.network(1, json!({}));
-    let mut one = ground.companion(1, &needs_little, &["--looks-apart", "3600"]);
+    let needs_little = testbed.network(1, json!({}));
+    let mut one = testbed.companion(1, &needs_little, &["--looks-apart", "3600"]);
     one.rounds(2);
     assert_eq!((one.metric("gingham_blocks"), one.metric("gingham_releases_total")), (Some(3), Some(0)));
     one.end(Signal::TERM);
-    let mut one = ground.companion(1, &needs_little, &["--looks-apart", "1"]);
+    let mut one = testbed.companion(1, &needs_little, &["--looks-apart", "1"]);
     one.until("gingham_blocks", |blocks| blocks == 1);
     assert_eq!(one.metric("gingham_releases_total"), Some(2));
-    ground.until_routes(2, |routes| routed(routes) == 1);
+    testbed.until_routes(2, |routes| routed(routes) == 1);
     // And they stay away.
     one.rounds(2);
     assert_eq!((one.metric("gingham_blocks"), one.metric("gingham_claims_total")), (Some(1), Some(0)));
@@ -61,13 +61,13 @@ fn blocks_that_stay_idle_go_back_and_their_routes_go() {
 /// Whatever wrote them.
 #[test]
 fn records_that_nobody_can_read_are_told_once_and_counted() {
-    let ground = Ground::new(1);
-    let mut one = ground.companion(1, &ground.network(1, json!({})), &[]);
+    let testbed = Testbed::new(1);
+    let mut one = testbed.companion(1, &testbed.network(1, json!({})), &[]);
     one.until("gingham_kept", |kept| kept == 1);
     assert_eq!(one.metric("gingham_unreadable_records"), Some(0));
-    let file = ground.path("store/net.json");
+    let file = testbed.path("store/net.json");
     // As those who write it do.
-    let lock = std::fs::File::open(ground.path("store")).unwrap();
+    let lock = std::fs::File::open(testbed.path("store")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let mut store: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     for key in ["blocks/10.32.77.0-24", "blocks/nowhere", "life/ghost", "members/ghost", "something/else"] {

@@ -1,28 +1,28 @@
 //! A store that is down is told of, outlived, and found again.
 
-use etcd_members::{Etcd, Layout, PACKAGE, PROGRAM};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes;
-use gingham_tests::site::BETWEEN;
+use gingham_testbed::etcd::{Etcd, Layout, PACKAGE, PROGRAM};
+use gingham_tests::nodes::BETWEEN;
 use serde_json::json;
 
-use crate::ground::{Ground, NETWORK};
+use crate::testbed::{NETWORK, Testbed};
 
 #[test]
 fn everything_that_needs_no_store_goes_on() {
     if !what_did_not_run::has(PROGRAM, PACKAGE) {
         return;
     }
-    let ground = Ground::new(2);
-    let mut etcd = Etcd::start(&Layout::at(ground.directory.path(), BETWEEN.into(), 1)).unwrap();
+    let testbed = Testbed::new(2);
+    let mut etcd = Etcd::start(&Layout::at(testbed.directory.path(), BETWEEN.into(), 1)).unwrap();
     let store = json!({"ipam": {"cluster": {"store": "etcd", "directory": null, "endpoints": etcd.endpoints()}}});
-    let (first, second) = (ground.network(1, store.clone()), ground.network(2, store));
-    let mut one = ground.companion(1, &first, &["--looks-apart", "1"]);
-    let mut other = ground.companion(2, &second, &[]);
+    let (first, second) = (testbed.network(1, store.clone()), testbed.network(2, store));
+    let mut one = testbed.companion(1, &first, &["--looks-apart", "1"]);
+    let mut other = testbed.companion(2, &second, &[]);
     one.until("gingham_routes", |routes| routes == 1);
     other.until("gingham_routes", |routes| routes == 1);
-    let (container, _) = ground.add(1, &first, "before");
-    let routes = ground.routes(1);
+    let (container, _) = testbed.add(1, &first, "before");
+    let routes = testbed.routes(1);
     assert_eq!(one.metric("gingham_store_errors_total"), Some(0));
 
     etcd.kill(0);
@@ -35,21 +35,21 @@ fn everything_that_needs_no_store_goes_on() {
     assert_eq!(one.metric("gingham_kept"), Some(0));
     // A route that somebody removes comes back, and a dead container's lease goes.
     let range = "10.32.0.0/16".parse().unwrap();
-    ground.site.node(1).on(move |_| {
+    testbed.nodes.node(1).on(move |_| {
         container.vanish();
         node_routes::remove(&mut Socket::<Route>::open().unwrap(), NETWORK, "cni0", &[range]).unwrap();
     });
-    ground.until_routes(1, |now| now == routes);
+    testbed.until_routes(1, |now| now == routes);
     one.until("gingham_collected_addresses_total", |addresses| addresses == 1);
     // From what is claimed.
-    ground.add(1, &first, "meanwhile");
+    testbed.add(1, &first, "meanwhile");
     one.until("gingham_addresses,state=\"used\"", |used| used == 2);
 
     etcd.restart(0).unwrap();
-    etcd.wait_until_well(&[0]).unwrap();
+    etcd.wait_until_healthy(&[0]).unwrap();
     one.until("gingham_kept", |kept| kept == 1);
     one.until("gingham_store_age_seconds", |age| age <= 1);
     assert!(one.ask("/healthz").ends_with("\r\n\r\nnet: kept\n"), "{}", one.ask("/healthz"));
-    assert_eq!((ground.routes(1), one.metric("gingham_ownership_conflicts_total")), (routes, Some(0)));
+    assert_eq!((testbed.routes(1), one.metric("gingham_ownership_conflicts_total")), (routes, Some(0)));
     assert!(one.log().contains("info net: settled: the cluster's store: "), "{}", one.log());
 }

@@ -1,4 +1,4 @@
-//! Signs of life of members that have no companion: each writes one every five seconds, as companions do.
+//! Signs of life of members that have no agent: each writes one every five seconds, as agents do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -24,7 +24,7 @@ pub(super) struct Counters {
 }
 
 impl Load {
-    /// Of the first member that [`etcd_members`] starts on an address.
+    /// Of the first member that [`gingham_testbed::etcd`] starts on an address.
     pub(super) fn of(address: Ipv4Addr) -> Self {
         Self((address, 2381).into())
     }

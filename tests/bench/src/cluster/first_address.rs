@@ -6,31 +6,31 @@ use std::fs;
 use serde_json::json;
 
 use super::members::Members;
+use super::nodes::Link;
 use super::options::Options;
-use super::site::Site;
 use crate::cni::Plugin;
 use crate::networks::Container;
 use crate::report::Samples;
 
-pub(super) fn measure(options: &Options, site: &Site, members: &Members) -> Result<(), Box<dyn Error>> {
+pub(super) fn measure(options: &Options, link: &Link, members: &Members) -> Result<(), Box<dyn Error>> {
     let plugin = Plugin::ours(&options.plugin);
     let [mut first, mut second] = [const { Samples::new() }; 2];
     let mut nodes = Vec::new();
     for round in 0..options.rounds {
-        // Numbers that no companion's node has; the nodes stay, as other nodes do.
-        let node = site.node(numbers(members) + round)?;
+        // Numbers that no agent's node has; the nodes stay, as other nodes do.
+        let node = link.node(numbers(members) + round)?;
         let name = format!("new-{round:03}");
         fs::create_dir_all(members.data(&name))?;
         let config = json!({
             "cniVersion": "1.1.0", "name": members.network, "type": "gingham", "bridge": "cni0", "isGateway": true,
-            "ipMasq": true, "ipam": members.ipam(&name, node.ip()),
+            "ipMasq": true, "ipam": members.ipam(&name, node.address),
         })
         .to_string();
         for (number, samples) in [&mut first, &mut second].into_iter().enumerate() {
             let container = Container::new()?;
             let id = format!("{name}-{number}");
             let run = || plugin.main("ADD", &config, &id, container.path()).map_err(|error| error.to_string());
-            samples.push(node.namespace.enter(run)??);
+            samples.push(node.machine.on(run)??);
             nodes.push(container);
         }
     }

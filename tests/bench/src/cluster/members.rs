@@ -9,20 +9,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use etcd_members::Etcd;
 use gingham_cluster::{Cluster, Policy};
 use gingham_engine::address::IpRange;
 use gingham_engine::runtime::{Policy as Component, Runtime};
 use gingham_engine::settings::Settings;
+use gingham_testbed::etcd::Etcd;
 use serde_json::{Map, Value, json};
 
 use super::beats::Beats;
 use super::etcd::Load;
-use super::site;
+use super::nodes;
 use crate::report::Samples;
 
 /// What an ADD gives the store.
-const PATIENCE: Duration = Duration::from_secs(5);
+const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A runtime tries again as well.
 const MOST_TRIES: usize = 100;
@@ -56,7 +56,7 @@ impl Members {
     }
 
     fn settings(&self, number: usize) -> Result<Settings, Box<dyn Error>> {
-        let ipam = self.ipam(&name(number), site::address(number).into());
+        let ipam = self.ipam(&name(number), nodes::address(number).into());
         Ok(Settings::parse(ipam.as_object().unwrap_or(&Map::new()))?)
     }
 
@@ -170,7 +170,7 @@ fn join_one(network: &str, settings: &Settings, component: &Component, boot: &st
         let done = Cluster::new(network, settings, boot).and_then(|mut cluster| {
             let policy = Policy::new(component, settings, &settings.context(network), &mut log)?;
             // Room for the node's own address and the container's.
-            cluster.ensure(&policy, 2, Instant::now() + PATIENCE, &mut log)
+            cluster.ensure(&policy, 2, Instant::now() + JOIN_TIMEOUT, &mut log)
         });
         match done {
             Ok(_) => return Ok(tried),

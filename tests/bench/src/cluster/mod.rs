@@ -2,28 +2,28 @@
 //!
 //! ```text
 //! cargo ship && cargo build --package gingham-node && cargo bench-cluster [--nodes 1000] [--at-once 32] [--rounds 25]
-//!     [--companions 30] [--plugin FILE] [--companion FILE] [--disk DIR]
+//!     [--agents 30] [--plugin FILE] [--agent FILE] [--disk DIR]
 //! ```
 //! etcd's data is in the directory, the nodes' own data on tmpfs: in a cluster each has a disk to itself.
 
+mod agents;
 mod beats;
-mod companions;
 mod etcd;
 mod first_address;
 mod members;
+mod nodes;
 mod options;
-mod site;
 
 use std::error::Error;
 use std::fs;
 
-use etcd_members::{Etcd, Layout};
+use gingham_testbed::etcd::{Etcd, Layout};
 
 use crate::networks;
 use etcd::Load;
 use members::Members;
+use nodes::{BETWEEN, Link};
 use options::Options;
-use site::{BETWEEN, Site};
 
 const HELP: &str = "\
 Measure what a cluster costs its store, with one etcd and every node on this machine.
@@ -33,9 +33,9 @@ Measure what a cluster costs its store, with one etcd and every node on this mac
   --nodes N         nodes that join [1000]
   --at-once N       how many of them at the same time [32]
   --rounds N        further nodes whose first ADD is measured [25]
-  --companions N    further nodes with gingham-node [30]
+  --agents N        further nodes with gingham-node [30]
   --plugin FILE     Gingham [target/x86_64-unknown-linux-gnu/ship/gingham]
-  --companion FILE  gingham-node [target/debug/gingham-node]
+  --agent FILE      gingham-node [target/debug/gingham-node]
   --disk DIR        a directory on a disk [target/bench]
   --help            print this";
 
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn
     }
     let options = Options::parse(arguments)?;
     networks::private_directories()?;
-    let site = Site::new(options.nodes)?;
+    let link = Link::new(options.nodes)?;
     let directory = options.disk.join("etcd");
     if directory.exists() {
         fs::remove_dir_all(&directory)?;
@@ -60,12 +60,12 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn
 
     let small = Members::new("small", &etcd, 3);
     small.join(3, &load)?;
-    first_address::measure(&options, &site, &small)?;
-    companions::measure(&options, &site, &small, &load)?;
+    first_address::measure(&options, &link, &small)?;
+    agents::measure(&options, &link, &small, &load)?;
 
     let large = Members::new("large", &etcd, options.nodes);
     large.join(options.at_once, &load)?;
     large.check()?;
-    first_address::measure(&options, &site, &large)?;
-    companions::measure(&options, &site, &large, &load)
+    first_address::measure(&options, &link, &large)?;
+    agents::measure(&options, &link, &large, &load)
 }

@@ -10,12 +10,12 @@ pub(super) struct Options {
     pub(super) at_once: usize,
     /// Further nodes whose first ADD is measured.
     pub(super) rounds: usize,
-    /// Further nodes with a companion.
-    pub(super) companions: usize,
+    /// Further nodes with an agent.
+    pub(super) agents: usize,
     /// The plugin.
     pub(super) plugin: PathBuf,
     /// `gingham-node`.
-    pub(super) companion: PathBuf,
+    pub(super) agent: PathBuf,
     /// A directory on a disk.
     pub(super) disk: PathBuf,
 }
@@ -27,9 +27,9 @@ impl Options {
             nodes: 1_000,
             at_once: 32,
             rounds: 25,
-            companions: 30,
+            agents: 30,
             plugin: target.join("x86_64-unknown-linux-gnu/ship/gingham"),
-            companion: target.join("debug/gingham-node"),
+            agent: target.join("debug/gingham-node"),
             disk: target.join("bench"),
         };
         while let Some(name) = arguments.next() {
@@ -39,17 +39,17 @@ impl Options {
                 "--nodes" => options.nodes = number()?,
                 "--at-once" => options.at_once = number()?,
                 "--rounds" => options.rounds = number()?,
-                "--companions" => options.companions = number()?,
+                "--agents" => options.agents = number()?,
                 "--plugin" => options.plugin = value.into(),
-                "--companion" => options.companion = value.into(),
+                "--agent" => options.agent = value.into(),
                 "--disk" => options.disk = value.into(),
                 _ => return Err(format!("unknown option {name}: run cargo bench-cluster --help")),
             }
         }
         for (program, how) in [
             (options.plugin.as_path(), "`cargo ship` builds it"),
-            (&options.companion, "`cargo build --package gingham-node` builds it"),
-            (Path::new(etcd_members::PROGRAM), "Debian's package etcd-server has it"),
+            (&options.agent, "`cargo build --package gingham-node` builds it"),
+            (Path::new(gingham_testbed::etcd::PROGRAM), "Debian's package etcd-server has it"),
         ] {
             if !program.exists() {
                 return Err(format!("{} is missing; {how}", program.display()));

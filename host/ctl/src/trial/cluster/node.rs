@@ -7,13 +7,14 @@ use std::time::Duration;
 use gingham_engine::library::LIBRARY_DIR;
 use gingham_network::error::NetworkError;
 use gingham_network::network::Network;
+use gingham_testbed::TestbedError;
 
-use super::site::{SiteError, SiteNode};
+use super::nodes::TrialNode;
 use super::store::Store;
 use crate::cluster::{CommandError, Place};
 use crate::trial::answer::{Answer, AnswerError};
 use crate::trial::config::TrialConfig;
-use crate::trial::container::{Container, ContainerError};
+use crate::trial::container::Container;
 use crate::trial::plugin::{Answered, Plugin, PluginError, Verb};
 
 /// What all steps need.
@@ -30,9 +31,7 @@ pub(super) struct Trial<'a> {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NodeError {
     #[error(transparent)]
-    Site(#[from] SiteError),
-    #[error(transparent)]
-    Container(#[from] ContainerError),
+    Testbed(#[from] TestbedError),
     #[error("{node}: {source}")]
     Plugin { node: String, source: PluginError },
     #[error("{node}: ADD of {pod}: {source}")]
@@ -58,12 +57,12 @@ pub(super) struct Pod {
 
 impl Trial<'_> {
     /// What the plugin reads on this node.
-    pub(super) fn input(&self, node: &SiteNode) -> String {
+    pub(super) fn input(&self, node: &TrialNode) -> String {
         self.config.input_with_cluster(self.store.cluster(&node.name, node.address))
     }
 
     /// Lets a pod join.
-    pub(super) fn add(&self, node: &SiteNode, id: &'static str) -> Result<Pod, NodeError> {
+    pub(super) fn add(&self, node: &TrialNode, id: &'static str) -> Result<Pod, NodeError> {
         let name = || node.name.clone();
         let (container, answered) = node.on(|| -> Result<_, NodeError> {
             let container = Container::create(id)?;
@@ -78,11 +77,11 @@ impl Trial<'_> {
     }
 
     /// Lets a pod leave.
-    pub(super) fn del(&self, node: &SiteNode, pod: &Pod) -> Result<Duration, NodeError> {
+    pub(super) fn del(&self, node: &TrialNode, pod: &Pod) -> Result<Duration, NodeError> {
         Ok(node.on(|| self.call(node, Verb::Del, &pod.container))??.took)
     }
 
-    fn call(&self, node: &SiteNode, verb: Verb, container: &Container) -> Result<Answered, NodeError> {
+    fn call(&self, node: &TrialNode, verb: Verb, container: &Container) -> Result<Answered, NodeError> {
         let id = container.id;
         let arguments = format!(
             "IgnoreUnknown=1;K8S_POD_NAMESPACE={};K8S_POD_NAME={id};K8S_POD_INFRA_CONTAINER_ID={id}",
@@ -95,7 +94,7 @@ impl Trial<'_> {
     /// Does on a node what `ginghamctl cluster` does.
     pub(super) fn administer<T: Send>(
         &self,
-        node: &SiteNode,
+        node: &TrialNode,
         work: impl FnOnce(&mut Place<'_>) -> Result<T, CommandError> + Send,
     ) -> Result<T, NodeError> {
         let name = || node.name.clone();

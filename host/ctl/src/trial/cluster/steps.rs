@@ -8,11 +8,12 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use gingham_ownership::beat::WATCH;
+use gingham_testbed::TestbedError;
+use gingham_testbed::daemon::end_of;
 
-use super::companion::{LOG, last_lines};
 use super::node::{NodeError, Pod, Trial};
+use super::nodes::{LOG, TrialNode};
 use super::overview::look;
-use super::site::{Site, SiteError, SiteNode};
 use crate::clock::took;
 use crate::cluster::end;
 use crate::trial::icmp::{PingError, Stream, ping, stream};
@@ -27,13 +28,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it may take until a node knows the ways to the others.
 const WAYS: Duration = Duration::from_secs(20);
 
+/// So many lines of an agent's log are shown when something fails.
+const LOG_LINES: usize = 8;
+
 /// A step that failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StepError {
     #[error(transparent)]
     Node(#[from] NodeError),
     #[error(transparent)]
-    Site(#[from] SiteError),
+    Testbed(#[from] TestbedError),
     #[error("{from} does not reach {to}: {source}")]
     Ping { from: &'static str, to: String, source: PingError },
     #[error("of {sent} echo requests from {from} to {to} only {answered} were answered while a node was taken over")]
@@ -51,8 +55,7 @@ pub(crate) enum StepError {
 }
 
 /// Goes through all steps.
-pub(super) fn walk(trial: &Trial<'_>, site: Site, story: &mut Story<'_>) -> Result<(), StepError> {
-    let mut nodes = site.nodes;
+pub(super) fn walk(trial: &Trial<'_>, mut nodes: Vec<TrialNode>, story: &mut Story<'_>) -> Result<(), StepError> {
     let mut pods = join(trial, &nodes, story)?;
     open_ways(trial, &mut nodes, story)?;
     tell_cluster(trial, &nodes, nodes.len(), story)?;
@@ -64,7 +67,7 @@ pub(super) fn walk(trial: &Trial<'_>, site: Site, story: &mut Story<'_>) -> Resu
 }
 
 /// A pod joins on each node; the nodes join with them.
-fn join(trial: &Trial<'_>, nodes: &[SiteNode], story: &mut Story<'_>) -> Result<Vec<Pod>, StepError> {
+fn join(trial: &Trial<'_>, nodes: &[TrialNode], story: &mut Story<'_>) -> Result<Vec<Pod>, StepError> {
     let mut pods: Vec<Pod> = Vec::new();
     for (node, id) in nodes.iter().zip(PODS) {
         let pod = trial.add(node, id)?;
@@ -82,12 +85,12 @@ fn join(trial: &Trial<'_>, nodes: &[SiteNode], story: &mut Story<'_>) -> Result<
 }
 
 /// Who joined first knows nothing of the later ones yet: gingham-node sees to it, or else this program.
-fn open_ways(trial: &Trial<'_>, nodes: &mut [SiteNode], story: &mut Story<'_>) -> Result<(), StepError> {
+fn open_ways(trial: &Trial<'_>, nodes: &mut [TrialNode], story: &mut Story<'_>) -> Result<(), StepError> {
     let start = Instant::now();
     let how = if let Some(program) = trial.companion {
         for node in nodes.iter_mut() {
             let input = trial.input(node);
-            node.keep(program, input)?;
+            node.start_agent(program, &input)?;
         }
         "gingham-node runs on each node"
     } else {
@@ -101,7 +104,7 @@ fn open_ways(trial: &Trial<'_>, nodes: &mut [SiteNode], story: &mut Story<'_>) -
     Ok(story.tell("routes", format!("{how}: all nodes know the way to all blocks after {time}"))?)
 }
 
-fn wait_for_ways(trial: &Trial<'_>, node: &SiteNode) -> Result<(), StepError> {
+fn wait_for_ways(trial: &Trial<'_>, node: &TrialNode) -> Result<(), StepError> {
     let deadline = Instant::now() + WAYS;
     loop {
         let (overview, text) = look(trial, node)?;
@@ -109,7 +112,7 @@ fn wait_for_ways(trial: &Trial<'_>, node: &SiteNode) -> Result<(), StepError> {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            let log = node.on(|| last_lines(Path::new(LOG)))?;
+            let log = node.on(|| end_of(Path::new(LOG), LOG_LINES))?;
             return Err(StepError::NoWays { node: node.name.clone(), text, log });
         }
         // What the other process does is seen in the kernel alone.
@@ -118,7 +121,7 @@ fn wait_for_ways(trial: &Trial<'_>, node: &SiteNode) -> Result<(), StepError> {
 }
 
 /// Shows the cluster; so many nodes have to have equal shares.
-fn tell_cluster(trial: &Trial<'_>, nodes: &[SiteNode], count: usize, story: &mut Story<'_>) -> Result<(), StepError> {
+fn tell_cluster(trial: &Trial<'_>, nodes: &[TrialNode], count: usize, story: &mut Story<'_>) -> Result<(), StepError> {
     let node = nodes.first().ok_or(StepError::NoNodes)?;
     let (overview, text) = look(trial, node)?;
     let shares = overview.shares();
@@ -149,8 +152,8 @@ fn reach(pods: &[Pod], story: &mut Story<'_>) -> Result<(), StepError> {
 /// A node is lost and taken over, while the others' pods go on pinging each other.
 fn lose(
     trial: &Trial<'_>,
-    (lost, its_pod): (SiteNode, Pod),
-    nodes: &[SiteNode],
+    (lost, its_pod): (TrialNode, Pod),
+    nodes: &[TrialNode],
     pods: &[Pod],
     story: &mut Story<'_>,
 ) -> Result<(), StepError> {
@@ -206,14 +209,14 @@ impl InFlight<'_> {
 
 fn lose_quietly(
     trial: &Trial<'_>,
-    (lost, its_pod): (SiteNode, Pod),
-    nodes: &[SiteNode],
+    (lost, its_pod): (TrialNode, Pod),
+    nodes: &[TrialNode],
     story: &mut Story<'_>,
 ) -> Result<(), StepError> {
     let heir = nodes.first().ok_or(StepError::NoNodes)?;
     let (name, pod) = (lost.name.clone(), its_pod.container.id);
     drop(its_pod);
-    lost.die()?;
+    lost.end()?;
     story.tell("lost", format!("{name}, at once: its namespaces are gone, with {pod}, its leases and its link"))?;
     let watched = WATCH / 1_000;
     story.tell(
@@ -227,7 +230,7 @@ fn lose_quietly(
 }
 
 /// The pods that are left leave.
-fn leave(trial: &Trial<'_>, nodes: &[SiteNode], pods: &[Pod], story: &mut Story<'_>) -> Result<(), StepError> {
+fn leave(trial: &Trial<'_>, nodes: &[TrialNode], pods: &[Pod], story: &mut Story<'_>) -> Result<(), StepError> {
     let mut times = Vec::new();
     for (node, pod) in nodes.iter().zip(pods) {
         times.push(format!("{} in {}", pod.container.id, took(trial.del(node, pod)?)));

@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gingham_testbed::etcd::{Etcd, EtcdError, Layout};
+use gingham_testbed::nodes::SWITCH;
 use serde_json::{Value, json};
 
-use super::etcd::{Etcd, EtcdError};
 use crate::cli::TrialStore;
 use crate::trial::plugin::DIRECTORY;
 use crate::trial::story::Story;
@@ -21,7 +22,7 @@ pub(crate) enum StoreError {
         "etcd is neither on PATH nor in /usr/bin or /usr/sbin; install it (Debian: etcd-server), or use --store directory"
     )]
     NoEtcd,
-    #[error(transparent)]
+    #[error("{0}\n--store directory works without etcd")]
     Etcd(#[from] EtcdError),
     #[error("cannot make the directory {path}: {source}")]
     Directory { path: PathBuf, source: io::Error },
@@ -58,13 +59,17 @@ impl StorePlan {
     pub(super) fn start(self, story: &mut Story<'_>) -> Result<Store, StoreError> {
         match self {
             Self::Etcd(program) => {
-                let etcd = Etcd::start(&program, &Path::new(DIRECTORY).join("etcd"))?;
-                story.tell("store", format!("an etcd of its own ({}), {}", program.display(), etcd.url))?;
+                let directory = Path::new(DIRECTORY).join("etcd");
+                create(&directory)?;
+                let layout = Layout { program, ..Layout::at(&directory, SWITCH.into(), 1) };
+                let etcd = Etcd::start(&layout)?;
+                let urls = etcd.endpoints().join(" ");
+                story.tell("store", format!("an etcd of its own ({}), {urls}", layout.program.display()))?;
                 Ok(Store::Etcd(etcd))
             }
             Self::Directory(why) => {
                 let path = Path::new(DIRECTORY).join("store");
-                fs::create_dir_all(&path).map_err(|source| StoreError::Directory { path: path.clone(), source })?;
+                create(&path)?;
                 story.tell("store", format!("no etcd but a directory that all nodes see, {why}"))?;
                 Ok(Store::Directory(path))
             }
@@ -77,13 +82,17 @@ impl Store {
     pub(super) fn cluster(&self, node: &str, address: std::net::IpAddr) -> Value {
         match self {
             Self::Etcd(etcd) => {
-                json!({"store": "etcd", "endpoints": [etcd.url], "node": node, "address": address})
+                json!({"store": "etcd", "endpoints": etcd.endpoints(), "node": node, "address": address})
             }
             Self::Directory(path) => {
                 json!({"store": "directory", "directory": path, "node": node, "address": address})
             }
         }
     }
+}
+
+fn create(path: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(path).map_err(|source| StoreError::Directory { path: path.to_owned(), source })
 }
 
 fn find() -> Option<PathBuf> {

@@ -89,7 +89,9 @@ impl Snapshot<'_> {
         let end = key::cooling_order_end(net, u64::MAX);
         let found = self.tree.get_lower_than(self.txn, &end).map_err(|error| self.fault(error))?;
         match found {
-            Some((key, _)) if key.starts_with(&key::prefix(Table::CoolingOrder, net)) => Ok(Some(self.cooling_entry(key)?.0)),
+            Some((key, _)) if key.starts_with(&key::prefix(Table::CoolingOrder, net)) => {
+                Ok(Some(self.cooling_entry(key)?.0))
+            }
             _ => Ok(None),
         }
     }

@@ -13,7 +13,11 @@ use crate::store::StoreError;
 use crate::store::key::{self, NetworkId, Table};
 
 impl Snapshot<'_> {
-    pub(in crate::store) fn holder(&self, net: NetworkId, address: IpAddr) -> Result<Option<AttachmentKey>, StoreError> {
+    pub(in crate::store) fn holder(
+        &self,
+        net: NetworkId,
+        address: IpAddr,
+    ) -> Result<Option<AttachmentKey>, StoreError> {
         let owner = self.get(&key::by_address(Table::Leases, net, address))?;
         owner.map(|bytes| key::read_owner(bytes).ok_or_else(|| self.broken("a lease"))).transpose()
     }
@@ -113,7 +117,11 @@ impl Snapshot<'_> {
         Ok(addresses)
     }
 
-    pub(in crate::store) fn lease_count_of_namespace(&self, net: NetworkId, namespace: &str) -> Result<u64, StoreError> {
+    pub(in crate::store) fn lease_count_of_namespace(
+        &self,
+        net: NetworkId,
+        namespace: &str,
+    ) -> Result<u64, StoreError> {
         let Some(key) = key::namespace(net, namespace) else { return Ok(0) };
         self.get(&key)?.map_or(Ok(0), |count| self.time(count))
     }

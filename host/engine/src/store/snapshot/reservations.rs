@@ -9,7 +9,11 @@ use crate::store::StoreError;
 use crate::store::key::{self, NetworkId, Table};
 
 impl Snapshot<'_> {
-    pub(in crate::store) fn reservation(&self, net: NetworkId, address: IpAddr) -> Result<Option<Reservation>, StoreError> {
+    pub(in crate::store) fn reservation(
+        &self,
+        net: NetworkId,
+        address: IpAddr,
+    ) -> Result<Option<Reservation>, StoreError> {
         let bytes = self.get(&key::by_address(Table::Reservations, net, address))?;
         bytes.map(|bytes| self.reserved(address, bytes)).transpose()
     }
@@ -32,7 +36,11 @@ impl Snapshot<'_> {
         Ok(found)
     }
 
-    pub(in crate::store) fn reservations_within(&self, net: NetworkId, within: IpRange) -> Result<Vec<Reservation>, StoreError> {
+    pub(in crate::store) fn reservations_within(
+        &self,
+        net: NetworkId,
+        within: IpRange,
+    ) -> Result<Vec<Reservation>, StoreError> {
         let mut found = Vec::new();
         self.scan_addresses(Table::Reservations, net, within, |address, bytes| {
             found.push(self.reserved(address, bytes)?);
@@ -42,7 +50,12 @@ impl Snapshot<'_> {
     }
 
     /// Reservations that end at `now` or before, the earliest first, at most `most`.
-    pub(in crate::store) fn reservations_over(&self, net: NetworkId, now: u64, most: usize) -> Result<Vec<IpAddr>, StoreError> {
+    pub(in crate::store) fn reservations_over(
+        &self,
+        net: NetworkId,
+        now: u64,
+        most: usize,
+    ) -> Result<Vec<IpAddr>, StoreError> {
         let mut over = Vec::new();
         self.scan(&key::prefix(Table::ReservationEnds, net), |key, _| {
             let (until, address) = key::read_time_and_address(key).ok_or_else(|| self.broken("a reservation"))?;

@@ -26,14 +26,22 @@ impl Snapshot<'_> {
     }
 
     /// The run that starts at the address or, of those that start lower, the highest one.
-    pub(in crate::store) fn run_at_or_below(&self, net: NetworkId, address: IpAddr) -> Result<Option<IpRange>, StoreError> {
+    pub(in crate::store) fn run_at_or_below(
+        &self,
+        net: NetworkId,
+        address: IpAddr,
+    ) -> Result<Option<IpRange>, StoreError> {
         let key = key::by_address(Table::Runs, net, address);
         let found = self.tree.get_lower_than_or_equal_to(self.txn, &key).map_err(|error| self.fault(error))?;
         self.run(net, Family::of(address), found)
     }
 
     /// The run that starts at the address or, of those that start higher, the lowest one.
-    pub(in crate::store) fn run_at_or_above(&self, net: NetworkId, address: IpAddr) -> Result<Option<IpRange>, StoreError> {
+    pub(in crate::store) fn run_at_or_above(
+        &self,
+        net: NetworkId,
+        address: IpAddr,
+    ) -> Result<Option<IpRange>, StoreError> {
         let key = key::by_address(Table::Runs, net, address);
         let found = self.tree.get_greater_than_or_equal_to(self.txn, &key).map_err(|error| self.fault(error))?;
         self.run(net, Family::of(address), found)

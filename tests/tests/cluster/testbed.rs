@@ -1,13 +1,13 @@
-//! What the tests stand on: a site, an etcd between its nodes, and the network that all of them are configured with.
+//! What the tests stand on: a nodes, an etcd between its nodes, and the network that all of them are configured with.
 
 use std::net::IpAddr;
 
-use etcd_members::{Etcd, Layout};
+use gingham_testbed::etcd::{Etcd, Layout};
 use gingham_tests::cni::{Cni, Outcome, address};
 use gingham_tests::ctl::{Said, ctl};
 use gingham_tests::networks;
 use gingham_tests::node::{Container, Node};
-use gingham_tests::site::{BETWEEN, Doing, Joined, Site, SiteNode};
+use gingham_tests::nodes::{BETWEEN, ConnectedNode, Doing, Nodes, Topology};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,8 +19,8 @@ pub(crate) const NETWORK: &str = "cluster";
 const CONFIG: &str = "/run/net.d";
 
 /// Nodes with an etcd between them.
-pub(crate) struct Ground {
-    pub(crate) site: Site,
+pub(crate) struct Testbed {
+    pub(crate) nodes: Nodes,
     pub(crate) etcd: Etcd,
     changes: Value,
     _directory: TempDir,
@@ -28,24 +28,24 @@ pub(crate) struct Ground {
 
 /// Whether there is an etcd to test with.
 pub(crate) fn has_etcd() -> bool {
-    what_did_not_run::has(etcd_members::PROGRAM, etcd_members::PACKAGE)
+    what_did_not_run::has(gingham_testbed::etcd::PROGRAM, gingham_testbed::etcd::PACKAGE)
 }
 
-impl Ground {
+impl Testbed {
     /// So many nodes on one link and one etcd, with `changes` to everybody's configuration.
     pub(crate) fn new(nodes: u8, changes: Value) -> Self {
-        Self::joined(nodes, Joined::OneLink, 1, changes)
+        Self::joined(nodes, Topology::OneLink, 1, changes)
     }
 
-    pub(crate) fn joined(nodes: u8, joined: Joined, members: usize, changes: Value) -> Self {
+    pub(crate) fn joined(nodes: u8, joined: Topology, members: usize, changes: Value) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let site = Site::new(nodes, joined);
+        let nodes = Nodes::new(nodes, joined);
         let etcd = Etcd::start(&Layout::at(directory.path(), BETWEEN.into(), members)).unwrap();
-        Self { site, etcd, changes, _directory: directory }
+        Self { nodes, etcd, changes, _directory: directory }
     }
 
     /// The network as a node is configured.
-    pub(crate) fn network(&self, node: &SiteNode) -> Value {
+    pub(crate) fn network(&self, node: &ConnectedNode) -> Value {
         let network = json!({
             "cniVersion": "1.1.0", "name": NETWORK, "type": "gingham", "bridge": "cni0", "isGateway": true, "ipMasq": true,
             "ipam": {
@@ -60,8 +60,8 @@ impl Ground {
 
     /// Lets a container join on a node.
     pub(crate) fn start_add(&self, node: usize, container: &str) -> Doing<(Container, Outcome)> {
-        let (network, id) = (self.network(self.site.node(node)), container.to_owned());
-        self.site.node(node).start(move |node| {
+        let (network, id) = (self.network(self.nodes.node(node)), container.to_owned());
+        self.nodes.node(node).start(move |node| {
             let container = node.container(&id);
             let outcome = Cni::add(&network, &container).run();
             (container, outcome)
@@ -84,7 +84,7 @@ impl Ground {
     /// Lets a container leave.
     #[track_caller]
     pub(crate) fn leave(&self, node: usize, container: &str) {
-        let (network, id) = (self.network(self.site.node(node)), container.to_owned());
+        let (network, id) = (self.network(self.nodes.node(node)), container.to_owned());
         let outcome = self.on(node, move |_| {
             let netns = format!("/run/netns/{id}").into();
             Cni::del(&network, &Container { id, netns }).run()
@@ -94,7 +94,7 @@ impl Ground {
 
     /// Runs `ginghamctl cluster` on a node.
     pub(crate) fn ctl(&self, node: usize, arguments: &[&str]) -> Said {
-        let network = self.network(self.site.node(node)).to_string();
+        let network = self.network(self.nodes.node(node)).to_string();
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         self.on(node, move |_| {
             let _ = std::fs::create_dir(CONFIG);
@@ -106,7 +106,7 @@ impl Ground {
 
     /// Does something on a node.
     pub(crate) fn on<T: Send + 'static>(&self, node: usize, work: impl FnOnce(&Node) -> T + Send + 'static) -> T {
-        self.site.node(node).on(work)
+        self.nodes.node(node).on(work)
     }
 }
 

@@ -1,34 +1,34 @@
-//! An etcd of one's own: members as child processes in the network namespace of the caller, data in a directory of the
-//! caller's, gone when it is dropped. For tests and trials; Debian's package `etcd-server`.
+//! An etcd: members as child processes in the network namespace of the caller, with data in a directory of the caller's.
 
 mod health;
 
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process};
 
-/// Where Debian installs etcd.
+use crate::daemon::{end_of, end_with_this_thread};
+
+/// Where Debian installs it.
 pub const PROGRAM: &str = "/usr/bin/etcd";
 
 /// The package that has it.
 pub const PACKAGE: &str = "etcd-server";
 
 /// Longer than a member takes to become healthy, so that running into it is a failure.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why there is no etcd.
 #[derive(Debug, thiserror::Error)]
 pub enum EtcdError {
     /// The system does not let it be started.
-    #[error("cannot start {PROGRAM}: {0}")]
+    #[error("cannot start etcd: {0}")]
     Start(#[from] io::Error),
-    /// A member ended or is not well.
+    /// A member ended or is not healthy.
     #[error("the etcd member {name} {what}; its log ends with:\n{log}")]
     Member {
         /// Which.
@@ -43,6 +43,7 @@ pub enum EtcdError {
 /// What an etcd is made of.
 #[derive(Debug, Clone)]
 pub struct Layout {
+    pub program: PathBuf,
     /// Where data and logs go.
     pub directory: PathBuf,
     /// One member for each; they may be the same. Member `i` serves clients on port `2379 + 10 i`.
@@ -68,7 +69,7 @@ impl Layout {
     /// One member, or several, on one address.
     pub fn at(directory: &Path, address: IpAddr, members: usize) -> Self {
         let addresses = vec![address; members];
-        Self { directory: directory.to_owned(), addresses, tls: None, arguments: Vec::new() }
+        Self { program: PROGRAM.into(), directory: directory.to_owned(), addresses, tls: None, arguments: Vec::new() }
     }
 }
 
@@ -80,6 +81,7 @@ pub struct Etcd {
 
 #[derive(Debug)]
 struct Member {
+    program: PathBuf,
     name: String,
     log: PathBuf,
     arguments: Vec<String>,
@@ -89,10 +91,10 @@ struct Member {
 }
 
 impl Etcd {
-    /// Starts all members and waits until all are well.
+    /// Starts all members and waits until all are healthy.
     ///
     /// # Errors
-    /// They cannot be started or do not become well.
+    /// They cannot be started or do not become healthy.
     pub fn start(layout: &Layout) -> Result<Self, EtcdError> {
         let everyone: Vec<String> =
             (0..layout.addresses.len()).map(|index| format!("m{index}={}", url("http", peer(layout, index)))).collect();
@@ -103,7 +105,7 @@ impl Etcd {
         for index in &all {
             etcd.members[*index].start()?;
         }
-        etcd.wait_until_well(&all)?;
+        etcd.wait_until_healthy(&all)?;
         Ok(etcd)
     }
 
@@ -112,7 +114,7 @@ impl Etcd {
         self.members.iter().map(|member| member.client_url.clone()).collect()
     }
 
-    /// Ends a member without a word: `kill -9`.
+    /// Kills a member: `kill -9`.
     pub fn kill(&mut self, member: usize) {
         self.members[member].end(Signal::KILL);
     }
@@ -127,7 +129,7 @@ impl Etcd {
         self.members[member].signal(Signal::STOP);
     }
 
-    /// Lets it go on.
+    /// Continues a frozen member.
     pub fn thaw(&mut self, member: usize) {
         self.members[member].signal(Signal::CONT);
     }
@@ -140,7 +142,7 @@ impl Etcd {
         self.members[member].start()
     }
 
-    /// What a member has written down so far, as JSON, an event on a line.
+    /// What a member has logged so far: JSON, an event on a line.
     pub fn log(&self, member: usize) -> String {
         self.members[member].log()
     }
@@ -148,10 +150,10 @@ impl Etcd {
     /// Waits until these members serve, which needs a majority.
     ///
     /// # Errors
-    /// One has ended or is not well in time.
-    pub fn wait_until_well(&mut self, members: &[usize]) -> Result<(), EtcdError> {
+    /// One has ended or is not healthy in time.
+    pub fn wait_until_healthy(&mut self, members: &[usize]) -> Result<(), EtcdError> {
         for index in members {
-            self.members[*index].wait_until_well(Instant::now() + PATIENCE)?;
+            self.members[*index].wait_until_healthy(Instant::now() + START_TIMEOUT)?;
         }
         Ok(())
     }
@@ -189,16 +191,19 @@ impl Member {
         }
         arguments.extend(layout.arguments.iter().cloned());
         let log = layout.directory.join(format!("{name}.log"));
-        Self { name, log, arguments, client_url, health, process: None }
+        Self { program: layout.program.clone(), name, log, arguments, client_url, health, process: None }
     }
 
     fn start(&mut self) -> Result<(), EtcdError> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(&self.program);
         // Its settings come from the environment as well.
         command.env_clear().args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        // SAFETY: one system call, which allocates nothing, between fork and exec.
-        unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
+        if std::env::consts::ARCH == "aarch64" {
+            // Versions before 3.5 do not start there without it.
+            command.env("ETCD_UNSUPPORTED_ARCH", "arm64");
+        }
+        end_with_this_thread(&mut command);
         self.process = Some(command.spawn()?);
         Ok(())
     }
@@ -218,32 +223,26 @@ impl Member {
         }
     }
 
-    fn wait_until_well(&mut self, deadline: Instant) -> Result<(), EtcdError> {
+    fn wait_until_healthy(&mut self, deadline: Instant) -> Result<(), EtcdError> {
         loop {
             let what = match self.process.as_mut().map(Child::try_wait) {
                 None => "is not running".to_owned(),
-                Some(Ok(None)) if health::is_well(self.health) => return Ok(()),
+                Some(Ok(None)) if health::is_healthy(self.health) => return Ok(()),
                 Some(Ok(None)) if Instant::now() < deadline => {
-                    // etcd tells nobody when it is ready.
+                    // etcd does not announce that it is ready.
                     std::thread::sleep(Duration::from_millis(20));
                     continue;
                 }
-                Some(Ok(None)) => format!("is not well after {} s", PATIENCE.as_secs()),
+                Some(Ok(None)) => format!("is not healthy after {} s", START_TIMEOUT.as_secs()),
                 Some(Ok(Some(status))) => format!("ended with {status}"),
                 Some(Err(error)) => return Err(error.into()),
             };
-            return Err(EtcdError::Member { name: self.name.clone(), what, log: self.end_of_log() });
+            return Err(EtcdError::Member { name: self.name.clone(), what, log: end_of(&self.log, 15) });
         }
     }
 
     fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    fn end_of_log(&self) -> String {
-        let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(15)..].join("\n")
     }
 }
 

@@ -6,30 +6,26 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use gingham_net::address::{self, DuplicateDetection};
 use gingham_net::bridge::{self, Bridge};
-use gingham_net::container::{self, Interface};
-use gingham_net::link::{self, BridgePort, Change, Which};
+use gingham_net::link::{self, Change, Which};
 use gingham_net::netlink::{Route, Socket};
-use gingham_net::netns::NetNs;
-use gingham_net::veth::{self, Pair};
+use gingham_testbed::cable::{Cable, Port};
+use gingham_testbed::machine::Machine;
+pub(super) use gingham_testbed::nodes::BETWEEN;
+use gingham_testbed::nodes::UPLINK;
 use ipnet::IpNet;
-
-/// Where etcd is.
-pub(super) const BETWEEN: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 
 /// The link's prefix.
 const LENGTH: u8 = 15;
 
-const UPLINK: &str = "uplink0";
-
-/// The link.
-pub(super) struct Site {
+/// What the nodes are connected to.
+pub(super) struct Link {
     switch: Bridge,
 }
 
-/// A node that is a namespace.
+/// A node that runs programs.
 pub(super) struct Node {
-    pub(super) namespace: NetNs,
-    pub(super) address: Ipv4Addr,
+    pub(super) machine: Machine,
+    pub(super) address: IpAddr,
 }
 
 /// The address of a node that joins by the library.
@@ -45,7 +41,7 @@ fn net(address: Ipv4Addr, length: u8) -> Result<IpNet, ipnet::PrefixLenError> {
     IpNet::new(address.into(), length)
 }
 
-impl Site {
+impl Link {
     /// A link, and so many nodes on it that are no more than addresses.
     pub(super) fn new(nodes: usize) -> Result<Self, Box<dyn Error>> {
         let mut kernel = Socket::<Route>::open()?;
@@ -63,36 +59,16 @@ impl Site {
     /// A node of its own. `number` is that of no other.
     pub(super) fn node(&self, number: usize) -> Result<Node, Box<dyn Error>> {
         let mut kernel = Socket::<Route>::open()?;
-        let namespace = NetNs::create()?;
-        let address = offset(0x1_0000, number);
-        let port = format!("port{number}");
-        let pair = Pair {
-            host_name: &port,
-            container_name: UPLINK,
-            container: &namespace,
-            mac: None,
-            mtu: None,
-            bridge: Some(self.switch.index),
-            port: BridgePort::default(),
-            alias: None,
-        };
-        let veth = veth::create(&mut kernel, &pair)?;
-        let interface = Interface {
-            index: veth.container_index,
-            name: UPLINK,
+        let machine = Machine::new(format!("node {number}"), || Ok(()))?;
+        let (address, port) = (offset(0x1_0000, number), format!("port{number}"));
+        let cable = Cable {
+            port: &port,
+            to: Port::Switch(&self.switch),
+            interface: UPLINK,
             addresses: &[net(address, LENGTH)?],
-            routes: &[],
-            detection: DuplicateDetection::Off,
+            gateways: &[],
         };
-        container::configure(&namespace, &interface)?;
-        bridge::wait_until_forwarding(&mut kernel, &self.switch, veth.host_index, std::time::Duration::from_secs(10))?;
-        Ok(Node { namespace, address })
-    }
-}
-
-impl Node {
-    /// As others reach it.
-    pub(super) fn ip(&self) -> IpAddr {
-        self.address.into()
+        cable.connect(&mut kernel, machine.network())?;
+        Ok(Node { machine, address: address.into() })
     }
 }

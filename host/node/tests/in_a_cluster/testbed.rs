@@ -1,4 +1,4 @@
-//! What the tests stand on: a site whose nodes have a companion each, and a store between them.
+//! What the tests stand on: a nodes whose nodes have a companion each, and a store between them.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -15,7 +15,7 @@ use gingham_tests::cni::Cni;
 use gingham_tests::kernel;
 use gingham_tests::networks;
 use gingham_tests::node::Container;
-use gingham_tests::site::{Joined, Site};
+use gingham_tests::nodes::{Nodes, Topology};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -27,18 +27,18 @@ pub(crate) const NETWORK: &str = "net";
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Nodes with one store.
-pub(crate) struct Ground {
-    pub(crate) site: Site,
+pub(crate) struct Testbed {
+    pub(crate) nodes: Nodes,
     /// Shared by all of them.
     pub(crate) directory: TempDir,
 }
 
-impl Ground {
+impl Testbed {
     /// So many nodes on one link.
     pub(crate) fn new(nodes: u8) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("store")).unwrap();
-        Self { site: Site::new(nodes, Joined::OneLink), directory }
+        Self { nodes: Nodes::new(nodes, Topology::OneLink), directory }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -47,7 +47,7 @@ impl Ground {
 
     /// The network as a node is configured, with the store in a directory unless `changes` has another.
     pub(crate) fn network(&self, node: usize, changes: Value) -> Value {
-        let node = self.site.node(node);
+        let node = self.nodes.node(node);
         let network = json!({
             "cniVersion": "1.1.0", "name": NETWORK, "type": "gingham", "bridge": "cni0", "isGateway": true,
             "ipam": {
@@ -63,7 +63,7 @@ impl Ground {
 
     /// Starts a node's companion, one second between its rounds unless the arguments say something else.
     pub(crate) fn companion(&self, node: usize, network: &Value, arguments: &[&str]) -> Companion {
-        let name = &self.site.node(node).name;
+        let name = &self.nodes.node(node).name;
         let (config, socket) = (self.path(&format!("{name}.d")), self.path(&format!("{name}.sock")));
         let _ = std::fs::create_dir(&config);
         std::fs::write(config.join("10-net.conf"), network.to_string()).unwrap();
@@ -76,14 +76,14 @@ impl Ground {
         }
         command.args(arguments).env_remove("NOTIFY_SOCKET");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
-        let child = self.site.node(node).on(move |_| command.spawn().unwrap());
+        let child = self.nodes.node(node).on(move |_| command.spawn().unwrap());
         Companion { child, socket, log }
     }
 
     /// Lets a container join.
     pub(crate) fn add(&self, node: usize, network: &Value, id: &str) -> (Container, Value) {
         let (network, id) = (network.clone(), id.to_owned());
-        self.site.node(node).on(move |node| {
+        self.nodes.node(node).on(move |node| {
             let container = node.container(&id);
             let result = Cni::add(&network, &container).run().result();
             (container, result)
@@ -92,7 +92,7 @@ impl Ground {
 
     /// The routes to other nodes that a node keeps.
     pub(crate) fn routes(&self, node: usize) -> Vec<NodeRoute> {
-        self.site.node(node).on(|_| {
+        self.nodes.node(node).on(|_| {
             let range = "10.32.0.0/16".parse().unwrap();
             node_routes::list(&mut Socket::<Route>::open().unwrap(), &[range]).unwrap()
         })
@@ -113,7 +113,7 @@ impl Ground {
 
     /// Who holds what on a node: `CONTAINER INTERFACE ADDRESS`.
     pub(crate) fn leases(&self, node: usize) -> Vec<String> {
-        self.site.node(node).on(|_| kernel::leases(NETWORK))
+        self.nodes.node(node).on(|_| kernel::leases(NETWORK))
     }
 }
 
