@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use gingham_cni::result::{Dns, IpConfig, Route};
+use gingham_cni::result::{CniResult, Dns, IpConfig, Route};
 use gingham_engine::address::successor;
+use gingham_engine::ipam::IpamResult;
 use gingham_net::route;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::bridge_config::BridgeConfig;
-use crate::ipam_result::IpamResult;
+use crate::cni_result;
 
 /// What is to be configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,20 +51,19 @@ pub const CONTAINER_INTERFACE: usize = 2;
 
 impl Addressing {
     /// Works it out.
-    pub fn of(result: &IpamResult, bridge: &BridgeConfig) -> Result<Self, AddressingError> {
-        let mut ips = result.ips.clone();
+    pub fn of(ipam: &IpamResult, bridge: &BridgeConfig) -> Result<Self, AddressingError> {
+        let CniResult { mut ips, mut routes, dns, .. } = cni_result::of(ipam);
         for ip in &mut ips {
             ip.interface = Some(CONTAINER_INTERFACE);
             if bridge.is_gateway && ip.gateway.is_none() {
                 ip.gateway = Some(first_of(ip.address)?);
             }
         }
-        let mut routes = result.routes.clone();
         if bridge.is_default_gateway {
             routes.extend(missing_default_routes(&ips, &routes));
         }
-        let gateways = if bridge.is_gateway { gateways(&ips, &result.prefixes) } else { Vec::new() };
-        let dns = if bridge.dns.is_empty() { result.dns.clone() } else { bridge.dns.clone() };
+        let gateways = if bridge.is_gateway { gateways(&ips, &ipam.prefixes) } else { Vec::new() };
+        let dns = if bridge.dns.is_empty() { dns } else { bridge.dns.clone() };
         Ok(Self { ips, routes, gateways, dns })
     }
 
@@ -168,16 +168,20 @@ mod tests {
         Route { dst: dst.parse().unwrap(), gw, mtu: None, advmss: None, priority: None, table: None, scope: None }
     }
 
+    fn ipam(result: CniResult) -> IpamResult {
+        cni_result::into_ipam(result)
+    }
+
     fn texts<T: ToString>(list: impl IntoIterator<Item = T>) -> Vec<String> {
         list.into_iter().map(|item| item.to_string()).collect()
     }
 
     #[test]
     fn a_gateway_is_the_ipams_or_the_networks_first_address() {
-        let result = IpamResult {
+        let result = ipam(CniResult {
             ips: vec![ip("10.1.2.3/16", Some("10.1.9.9")), ip("10.2.2.3/24", None), ip("2001:db8::5/64", None)],
-            ..IpamResult::default()
-        };
+            ..CniResult::default()
+        });
         let addressing = Addressing::of(&result, &bridge(r#"{"isGateway":true}"#)).unwrap();
         assert_eq!(texts(addressing.gateways), ["10.1.9.9/16", "10.2.2.1/24", "2001:db8::1/64"]);
         let plain = Addressing::of(&result, &bridge("{}")).unwrap();
@@ -187,7 +191,7 @@ mod tests {
     #[test]
     fn where_the_container_has_the_first_address_there_is_no_room() {
         for address in ["10.1.2.1/24", "10.1.2.3/32", "255.255.255.255/32"] {
-            let result = IpamResult { ips: vec![ip(address, None)], ..IpamResult::default() };
+            let result = ipam(CniResult { ips: vec![ip(address, None)], ..CniResult::default() });
             let fault = Addressing::of(&result, &bridge(r#"{"isGateway":true}"#)).unwrap_err();
             assert!(fault.to_string().starts_with("isGateway: "), "{address}");
         }
@@ -195,14 +199,15 @@ mod tests {
 
     #[test]
     fn a_default_route_comes_for_each_family_that_has_none() {
-        let result = IpamResult {
+        let result = ipam(CniResult {
             ips: vec![ip("10.1.2.3/16", Some("10.1.0.1")), ip("2001:db8::5/64", Some("2001:db8::1"))],
             routes: vec![route("0.0.0.0/0", None)],
-            ..IpamResult::default()
-        };
+            ..CniResult::default()
+        });
         let addressing = Addressing::of(&result, &bridge(r#"{"isDefaultGateway":true}"#)).unwrap();
         assert_eq!(addressing.routes, [route("0.0.0.0/0", None), route("::/0", Some("2001:db8::1"))]);
-        let turned = IpamResult { ips: result.ips.iter().rev().cloned().collect(), ..IpamResult::default() };
+        let turned =
+            ipam(CniResult { ips: cni_result::of(&result).ips.into_iter().rev().collect(), ..CniResult::default() });
         let turned = Addressing::of(&turned, &bridge(r#"{"isDefaultGateway":true}"#)).unwrap();
         let expected = [route("::/0", Some("2001:db8::1")), route("0.0.0.0/0", Some("10.1.0.1"))];
         assert_eq!(turned.routes, expected, "in the order of the addresses");
@@ -213,7 +218,7 @@ mod tests {
     #[test]
     fn the_configurations_dns_replaces_the_ipams() {
         let dns = Dns { domain: "ipam".into(), ..Dns::default() };
-        let result = IpamResult { dns: dns.clone(), ..IpamResult::default() };
+        let result = ipam(CniResult { dns: dns.clone(), ..CniResult::default() });
         assert_eq!(Addressing::of(&result, &bridge("{}")).unwrap().dns, dns);
         let own = bridge(r#"{"dns":{"nameservers":["10.0.0.1"]}}"#);
         assert_eq!(Addressing::of(&result, &own).unwrap().dns, own.dns);

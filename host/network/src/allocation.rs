@@ -21,10 +21,11 @@ use std::path::Path;
 use gingham_cni::env::Attachment;
 use gingham_cni::error::Code;
 use gingham_cni::result::{CniResult, Dns};
-use gingham_engine::attachment::{self, AttachmentKey, Pod, PodFacts, Request, Requester};
-use gingham_engine::ipam;
+use gingham_engine::attachment::{AttachmentKey, Pod, PodFacts, Request, Requester};
+use gingham_engine::ipam::{self, IpamResult};
 use gingham_engine::ledger::{AttachmentRecord, Masquerade};
 use gingham_engine::runtime::{LogLine, Policy};
+use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::Routing;
 use gingham_engine::store::StoreLedger;
 use gingham_net::Mac;
@@ -34,9 +35,9 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use self::cluster_blocks::ClusterAllocation;
 use crate::address_management::AddressManagement;
+use crate::cni_result;
 use crate::delegate::DelegateError;
 use crate::error::NetworkError;
-use crate::ipam_result::IpamResult;
 use crate::log;
 use crate::plan::{AddressSource, PolicyChoice};
 use crate::records::{End, Records};
@@ -44,6 +45,10 @@ use crate::resolv_conf;
 
 pub mod cluster_blocks;
 mod node_routes;
+
+/// The reference's plugin of this name lets a bridge have one IPv4 address: with its configurations, a second pool's gateway
+/// is an error here, too.
+const ONE_ADDRESS_A_BRIDGE: &str = "host-local";
 
 /// The attachment that an ADD makes.
 pub struct NewAttachment<'a> {
@@ -60,6 +65,49 @@ impl NewAttachment<'_> {
 
     fn masquerade(&self) -> Masquerade {
         Masquerade { wanted: self.is_masqueraded, ..Masquerade::default() }
+    }
+}
+
+/// What an attachment was given, and what the host has to know about how it came about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allocation {
+    pub ipam: IpamResult,
+    /// Whether the gateways are this node's own leases: then no other address of their networks belongs on the bridge.
+    pub own_gateways: bool,
+    /// Whether a cluster's store was asked: then the routes to the other nodes may be new.
+    pub asked_store: bool,
+}
+
+impl From<IpamResult> for Allocation {
+    fn from(ipam: IpamResult) -> Self {
+        Self { ipam, own_gateways: false, asked_store: false }
+    }
+}
+
+impl Allocation {
+    /// On a network that is this node's alone.
+    pub(crate) fn alone(policy: &Policy, ipam: IpamResult) -> Self {
+        let networks = if policy.name() == ONE_ADDRESS_A_BRIDGE { Vec::new() } else { ipam.networks };
+        IpamResult { networks, ..ipam }.into()
+    }
+
+    /// On a network that is divided among nodes. The node's own addresses, `gateways`, are the gateways where the policy
+    /// names none, and a container that is to reach other nodes gets the network that this takes.
+    pub(crate) fn in_cluster(mut ipam: IpamResult, gateways: &[IpAddr], settings: &Settings) -> Self {
+        let mut routes = Vec::new();
+        for (assigned, range) in ipam.answer.addresses.iter_mut().zip(&ipam.prefixes) {
+            let own = gateways.iter().find(|own| own.is_ipv4() == assigned.address.addr().is_ipv4());
+            assigned.gateway = assigned.gateway.or(own.copied());
+            if let (Some(gateway), true) = (assigned.gateway, settings.routing != Routing::None) {
+                let (address, needed) = node_routes::container_network(assigned.address.addr(), *range, gateway);
+                // A policy may have given a smaller network of its own.
+                assigned.address = if address.addr().is_ipv6() { address } else { assigned.address };
+                routes.extend(needed);
+            }
+        }
+        routes.append(&mut ipam.answer.routes);
+        ipam.answer.routes = routes;
+        Self { ipam, own_gateways: !gateways.is_empty(), asked_store: false }
     }
 }
 
@@ -97,7 +145,7 @@ impl AddressManagement<'_> {
         choice: &PolicyChoice,
         new: &NewAttachment<'_>,
         records: &Records<'_>,
-    ) -> Result<IpamResult, NetworkError> {
+    ) -> Result<Allocation, NetworkError> {
         let pod = self.request.pod();
         let request = AddressRequest {
             requester: Requester::of_container(&pod),
@@ -117,7 +165,7 @@ impl AddressManagement<'_> {
         choice: &PolicyChoice,
         wanted: &AddressRequest<'_>,
         records: &Records<'_>,
-    ) -> Result<IpamResult, NetworkError> {
+    ) -> Result<Allocation, NetworkError> {
         let request = self.policy_request(wanted, records)?;
         let record = records.fresh(wanted.netns, wanted.pod.clone(), wanted.masquerade.clone());
         let policy = self.policy(choice)?;
@@ -139,12 +187,12 @@ impl AddressManagement<'_> {
         record: &AttachmentRecord,
         records: &Records<'_>,
         log: &mut Vec<LogLine>,
-    ) -> Result<IpamResult, NetworkError> {
+    ) -> Result<Allocation, NetworkError> {
         let context = self.context();
         // No lock is held while the policy checks its configuration.
         let prepared = ipam::prepare::<StoreLedger>(policy, &self.settings, &context, log)?;
         let ledger = records.write_for((policy, &self.settings, &context), log)?;
-        Ok(IpamResult::of(policy, prepared.allocate(ledger, request, record, log)?))
+        Ok(Allocation::alone(policy, prepared.allocate(ledger, request, record, log)?))
     }
 
     /// The network, as one that is divided among nodes.
@@ -170,29 +218,28 @@ impl AddressManagement<'_> {
     pub fn ensure_node_routes(
         &self,
         host: &mut Socket<Route>,
-        result: &IpamResult,
+        allocation: &Allocation,
         records: &Records<'_>,
     ) -> Result<(), NetworkError> {
         let AddressSource::Policy(choice) = &self.source else { return Ok(()) };
         if self.settings.routing == Routing::None {
             return Ok(());
         }
-        ensure_proxy_arp(host, &self.call.bridge.name, &result.prefixes)?;
-        if result.asked_store && !is_agent_running(&self.settings.data_dir) {
+        ensure_proxy_arp(host, &self.call.bridge.name, &allocation.ipam.prefixes)?;
+        if allocation.asked_store && !is_agent_running(&self.settings.data_dir) {
             self.cluster_allocation(self.policy(choice)?, records).refresh_node_routes(host);
         }
         Ok(())
     }
 
     /// Lets another plugin allocate.
-    pub fn delegate(&self, plugin: &str) -> Result<IpamResult, NetworkError> {
+    pub fn delegate(&self, plugin: &str) -> Result<Allocation, NetworkError> {
         let answer = self.call.delegate(plugin).add()?;
         let result = CniResult::read(plugin, &answer, self.call.config.version()?)?;
         if result.ips.is_empty() {
             return Err(DelegateError::NoAddress { plugin: plugin.to_owned() }.into());
         }
-        let prefixes = result.ips.iter().map(|ip| ip.address.trunc()).collect();
-        Ok(IpamResult { ips: result.ips, routes: result.routes, dns: result.dns, prefixes, ..IpamResult::default() })
+        Ok(cni_result::into_ipam(result).into())
     }
 
     /// Lets another plugin take back what it gave.
@@ -231,7 +278,7 @@ impl AddressManagement<'_> {
             args_labels: runtime.args_labels.clone(),
             requested: wanted.addresses.clone(),
             mac: wanted.mac.map(Mac::octets),
-            resolv_conf: self.resolv_conf()?.map(engine_dns),
+            resolv_conf: self.resolv_conf()?.map(cni_result::engine_dns),
             now: records.now(),
             seed: seed()?,
             node_addresses: gingham_net::address::of_node()?,
@@ -250,9 +297,4 @@ fn seed() -> Result<u64, NetworkError> {
     getrandom(&mut bytes, GetRandomFlags::empty())
         .map_err(|errno| NetworkError::new(Code::IO, format!("cannot draw a random number for the policy: {errno}")))?;
     Ok(u64::from_ne_bytes(bytes))
-}
-
-fn engine_dns(dns: Dns) -> attachment::Dns {
-    let Dns { nameservers, domain, search, options } = dns;
-    attachment::Dns { nameservers, domain: (!domain.is_empty()).then_some(domain), search, options }
 }

@@ -9,7 +9,7 @@ use gingham_cluster::{Claimed, Cluster, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
 use gingham_engine::address::Family;
 use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
-use gingham_engine::ipam::{self, PoolRoom};
+use gingham_engine::ipam::{self, IpamResult, PoolRoom};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::runtime::Policy;
 use gingham_net::netlink::{Route, Socket};
@@ -20,10 +20,10 @@ use rustix::io::Errno;
 
 use crate::address_management::AddressManagement;
 use crate::addressing::Addressing;
-use crate::allocation::AddressRequest;
+use crate::allocation::{AddressRequest, Allocation};
 use crate::bridge_config::BridgeConfig;
+use crate::cni_result;
 use crate::error::NetworkError;
-use crate::ipam_result::IpamResult;
 use crate::network::{Addresses, Network};
 use crate::preparation::{self, Preparation};
 
@@ -80,13 +80,13 @@ impl Addresses<'_> {
         let own = self.own_gateways(&store, policy)?;
         for number in 1..=count {
             let container = AttachmentKey { container_id: format!("container-{number}"), interface: "eth0".to_owned() };
-            let granted = self.try_one(&store, policy, container, pod)?;
-            let result = if policy.is_cluster() {
-                IpamResult::in_cluster(granted, &own, &self.management.settings)
+            let ipam = self.try_one(&store, policy, container, pod)?;
+            let allocation = if policy.is_cluster() {
+                Allocation::in_cluster(ipam, &own, &self.management.settings)
             } else {
-                IpamResult::of(policy, granted)
+                Allocation::alone(policy, ipam)
             };
-            first.push(self.fitted(result)?);
+            first.push(self.fitted(&allocation.ipam)?);
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Addresses<'_> {
         policy: &Policy,
         key: AttachmentKey,
         pod: &Pod,
-    ) -> Result<ipam::IpamResult, NetworkError> {
+    ) -> Result<IpamResult, NetworkError> {
         let records = self.management.records()?;
         let wanted = AddressRequest {
             requester: Requester::of_container(pod),
@@ -132,19 +132,20 @@ impl Addresses<'_> {
     }
 
     /// Whether the bridge could be the gateway of such addresses, and the version can express the result.
-    fn fitted(&self, result: IpamResult) -> Result<First, NetworkError> {
+    fn fitted(&self, ipam: &IpamResult) -> Result<First, NetworkError> {
         let prepared = Preparation::of(&self.network.call)?;
         let addressing = if let Some(bridge) = &prepared.bridge {
-            preparation::addressing(prepared.version, bridge, &result)?.0
+            preparation::addressing(prepared.version, bridge, ipam)?.0
         } else {
-            preparation::fits(prepared.version, &result)?;
+            preparation::fits(prepared.version, ipam)?;
+            let result = cni_result::of(ipam);
             Addressing { ips: result.ips, routes: result.routes, ..Addressing::default() }
         };
         Ok(First {
             addresses: addressing.ips.iter().map(|ip| ip.address).collect(),
             has_default_route: addressing.routes.iter().any(|route| route.dst.prefix_len() == 0),
             gateways: addressing.gateways,
-            networks: result.networks,
+            networks: ipam.networks.clone(),
         })
     }
 

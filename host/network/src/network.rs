@@ -281,7 +281,7 @@ impl Addresses<'_> {
             addresses,
             masquerade: None,
         };
-        let result = self.management.allocate_for(&self.choice, &request, &records)?;
-        Ok(result.ips.iter().map(|ip| ip.address).collect())
+        let allocation = self.management.allocate_for(&self.choice, &request, &records)?;
+        Ok(allocation.ipam.answer.addresses.iter().map(|assigned| assigned.address).collect())
     }
 }

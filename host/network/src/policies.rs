@@ -13,10 +13,7 @@ use crate::plan::PolicyChoice;
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// Neither installed nor built in. CNI code 7.
-    #[error(
-        "ipam: unknown policy {name:?}: built in are {}; install others with ginghamctl policy add",
-        built_in()
-    )]
+    #[error("ipam: unknown policy {name:?}: built in are {}; install others with ginghamctl policy add", built_in())]
     Unknown {
         /// The name.
         name: String,

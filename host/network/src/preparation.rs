@@ -3,6 +3,7 @@
 
 use gingham_cni::result::CniResult;
 use gingham_cni::version::SpecVersion;
+use gingham_engine::ipam::IpamResult;
 use gingham_net::route::Route;
 
 use crate::address_management::AddressManagement;
@@ -10,7 +11,6 @@ use crate::addressing::Addressing;
 use crate::bridge_config::BridgeConfig;
 use crate::call::Call;
 use crate::error::NetworkError;
-use crate::ipam_result::IpamResult;
 use crate::plan::{AddressSource, Role};
 
 /// A call that nothing is wrong with so far.
@@ -43,15 +43,15 @@ impl<'a> Preparation<'a> {
 pub fn addressing(
     version: SpecVersion,
     bridge: &BridgeConfig,
-    result: &IpamResult,
+    ipam: &IpamResult,
 ) -> Result<(Addressing, Vec<Route>), NetworkError> {
-    fits(version, result)?;
-    let addressing = Addressing::of(result, bridge)?;
+    fits(version, ipam)?;
+    let addressing = Addressing::of(ipam, bridge)?;
     let routes = addressing.kernel_routes()?;
     Ok((addressing, routes))
 }
 
 /// Whether the version can express such a result.
-pub fn fits(version: SpecVersion, result: &IpamResult) -> Result<(), NetworkError> {
-    Ok(CniResult::fits(version, result.ips.iter().map(|ip| &ip.address))?)
+pub fn fits(version: SpecVersion, ipam: &IpamResult) -> Result<(), NetworkError> {
+    Ok(CniResult::fits(version, ipam.answer.addresses.iter().map(|assigned| &assigned.address))?)
 }

@@ -12,6 +12,7 @@ use gingham_cni::error::Code;
 use gingham_cni::output::Output;
 use gingham_cni::result::{CniResult, Interface};
 use gingham_cni::version::SpecVersion;
+use gingham_engine::ipam::IpamResult;
 use gingham_engine::ledger::{Cooling, Masquerade};
 use gingham_net::address::DuplicateDetection;
 use gingham_net::bridge::{self, Bridge};
@@ -23,12 +24,12 @@ use gingham_net::veth::{self, Pair, Veth};
 use gingham_net::vlan::GatewayInterface;
 use gingham_net::{container, sysctl};
 use gingham_network::address_management::AddressManagement;
-use gingham_network::allocation::NewAttachment;
+use gingham_network::allocation::{Allocation, NewAttachment};
 use gingham_network::bridge_config::BridgeConfig;
 use gingham_network::call::Call;
+use gingham_network::cni_result;
 use gingham_network::error::NetworkError;
 use gingham_network::failpoint;
-use gingham_network::ipam_result::IpamResult;
 use gingham_network::lock::Lock;
 use gingham_network::log;
 use gingham_network::mac_filter;
@@ -146,26 +147,26 @@ fn plan_link(
 
 impl Add<'_> {
     fn run(&self, undo: &mut UndoStack<Done>) -> Result<String, NetworkError> {
-        let ipam = self.obtain(undo)?;
+        let allocation = self.obtain(undo)?;
         let result = match &self.link {
             None => {
-                preparation::fits(self.version, &ipam)?;
-                CniResult { interfaces: Vec::new(), ips: ipam.ips, routes: ipam.routes, dns: ipam.dns }
+                preparation::fits(self.version, &allocation.ipam)?;
+                cni_result::of(&allocation.ipam)
             }
-            Some(link) => self.connect(link, &ipam, undo)?,
+            Some(link) => self.connect(link, &allocation, undo)?,
         };
         failpoint::reach("add.done")?;
         Ok(result.render(self.version)?)
     }
 
     /// Addresses, and the record of the attachment.
-    fn obtain(&self, undo: &mut UndoStack<Done>) -> Result<IpamResult, NetworkError> {
-        let result = match &self.management.source {
+    fn obtain(&self, undo: &mut UndoStack<Done>) -> Result<Allocation, NetworkError> {
+        let allocation = match &self.management.source {
             AddressSource::Policy(choice) => {
                 let allocate = || self.management.allocate(choice, &self.attachment, self.records);
-                let result = self.without_stale_leases(allocate)?;
-                undo.push(Done::Recorded(result.cooling.clone()));
-                result
+                let allocation = self.without_stale_leases(allocate)?;
+                undo.push(Done::Recorded(allocation.ipam.cooling.clone()));
+                allocation
             }
             AddressSource::Delegate(plugin) => {
                 // A second ADD for the same attachment ends here, so that the DEL that follows a failed delegation
@@ -174,18 +175,18 @@ impl Add<'_> {
                 undo.push(Done::Recorded(Vec::new()));
                 failpoint::reach("add.recorded")?;
                 undo.push(Done::Delegated(plugin.clone()));
-                let result = self.management.delegate(plugin)?;
-                self.record_masquerade(&result)?;
-                result
+                let allocation = self.management.delegate(plugin)?;
+                self.record_masquerade(&allocation.ipam)?;
+                allocation
             }
             AddressSource::None => {
                 self.without_stale_leases(|| self.management.record(&self.attachment, self.records))?;
                 undo.push(Done::Recorded(Vec::new()));
-                IpamResult::default()
+                Allocation::default()
             }
         };
         failpoint::reach("add.allocated")?;
-        Ok(result)
+        Ok(allocation)
     }
 
     /// Tries again what failed for attachments of containers that are gone alone.
@@ -234,26 +235,26 @@ impl Add<'_> {
     }
 
     /// The record was made before another plugin said which addresses are to be masqueraded.
-    fn record_masquerade(&self, result: &IpamResult) -> Result<(), NetworkError> {
+    fn record_masquerade(&self, ipam: &IpamResult) -> Result<(), NetworkError> {
         if !self.attachment.is_masqueraded {
             return Ok(());
         }
-        let delegated = result.ips.iter().map(|ip| ip.address.addr()).collect();
-        let masquerade = Masquerade { wanted: true, within: result.prefixes.clone(), delegated };
+        let delegated = ipam.addresses().collect();
+        let masquerade = Masquerade { wanted: true, within: ipam.prefixes.clone(), delegated };
         Ok(self.records.put_masquerades(&[(self.attachment.key(), masquerade)])?)
     }
 
     /// The container's addresses are masqueraded, or not.
-    fn masquerade(&self, result: &IpamResult) -> Result<(), NetworkError> {
+    fn masquerade(&self, ipam: &IpamResult) -> Result<(), NetworkError> {
         let network = &self.call.config.name;
-        let addresses = result.ips.iter().map(|ip| ip.address.addr());
+        let addresses = ipam.addresses();
         if !self.attachment.is_masqueraded {
             return nat::exempt(network, self.records, &addresses.collect::<Vec<_>>());
         }
-        if result.ips.is_empty() {
+        if ipam.answer.addresses.is_empty() {
             return Ok(());
         }
-        let more = Masqueraded { addresses: addresses.collect(), within: result.prefixes.clone() };
+        let more = Masqueraded { addresses: addresses.collect(), within: ipam.prefixes.clone() };
         nat::ensure(network, self.records, &more)
     }
 
@@ -261,15 +262,15 @@ impl Add<'_> {
     fn connect(
         &self,
         link: &LinkPlan,
-        result: &IpamResult,
+        allocation: &Allocation,
         undo: &mut UndoStack<Done>,
     ) -> Result<CniResult, NetworkError> {
-        let (addressing, routes) = preparation::addressing(self.version, &link.bridge, result)?;
+        let (addressing, routes) = preparation::addressing(self.version, &link.bridge, &allocation.ipam)?;
         let mut host = Socket::<Route>::open()?;
         let bridge = host_side::ensure_bridge(&mut host, &link.bridge)?;
         failpoint::reach("add.bridge")?;
         let veth = self.plug(link, &mut host, &bridge, undo)?;
-        let gateway = host_side::ensure_gateways(&mut host, &bridge, &addressing.gateways, result, &link.bridge)?;
+        let gateway = host_side::ensure_gateways(&mut host, &bridge, &addressing.gateways, allocation, &link.bridge)?;
         failpoint::reach("add.gateway")?;
         forward(&addressing.gateways)?;
         if link.bridge.starts_container_end {
@@ -282,9 +283,9 @@ impl Add<'_> {
             }
         }
         failpoint::reach("add.configured")?;
-        self.masquerade(result)?;
+        self.masquerade(&allocation.ipam)?;
         failpoint::reach("add.masqueraded")?;
-        self.management.ensure_node_routes(&mut host, result, self.records)?;
+        self.management.ensure_node_routes(&mut host, allocation, self.records)?;
         failpoint::reach("add.node-routes")?;
         let interfaces = self.interfaces(link, &bridge, &veth, gateway.as_ref());
         Ok(CniResult { interfaces, ips: addressing.ips, routes: addressing.routes, dns: addressing.dns })

@@ -4,9 +4,9 @@ use gingham_net::address;
 use gingham_net::bridge::{self, Bridge};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::vlan::{self, Gateway, GatewayInterface};
+use gingham_network::allocation::Allocation;
 use gingham_network::bridge_config::BridgeConfig;
 use gingham_network::error::NetworkError;
-use gingham_network::ipam_result::IpamResult;
 use gingham_network::plan;
 use ipnet::IpNet;
 
@@ -35,7 +35,7 @@ pub(crate) fn ensure_gateways(
     host: &mut Socket<Route>,
     bridge: &Bridge,
     gateways: &[IpNet],
-    ipam: &IpamResult,
+    allocation: &Allocation,
     config: &BridgeConfig,
 ) -> Result<Option<GatewayInterface>, NetworkError> {
     if gateways.is_empty() {
@@ -47,10 +47,10 @@ pub(crate) fn ensure_gateways(
             vlan::ensure_address(host, interface, *gateway, config.force_address)?;
             continue;
         }
-        if ipam.own_gateways {
+        if allocation.own_gateways {
             remove_earlier(host, bridge, *gateway)?;
         }
-        bridge::ensure_address_among(host, bridge, *gateway, config.force_address, &ipam.networks)?;
+        bridge::ensure_address_among(host, bridge, *gateway, config.force_address, &allocation.ipam.networks)?;
     }
     Ok(interface)
 }

@@ -19,9 +19,9 @@ use gingham_engine::settings::Settings;
 use gingham_engine::store::StoreLedger;
 use gingham_ownership::error::ClusterError;
 
+use super::Allocation;
 use crate::error::NetworkError;
 use crate::failpoint;
-use crate::ipam_result::IpamResult;
 use crate::records::Records;
 
 /// How long an ADD waits for the cluster's store in all: less than any runtime waits for an ADD.
@@ -54,7 +54,7 @@ enum CoolingAddresses {
 
 /// How an attempt ended that did not fail.
 enum Attempt {
-    Allocated(Box<IpamResult>),
+    Allocated(Box<Allocation>),
     /// The policy finds no free address in the blocks of this node.
     NoRoom(IpamError),
     /// This node is no member, or its list of members is new.
@@ -74,7 +74,7 @@ impl ClusterAllocation<'_> {
         request: &Request,
         record: &AttachmentRecord,
         log: &mut Vec<LogLine>,
-    ) -> Result<IpamResult, NetworkError> {
+    ) -> Result<Allocation, NetworkError> {
         let deadline = Instant::now() + STORE_TIMEOUT;
         let mut cluster = Cluster::new(self.network, self.settings, self.records.boot())?;
         // Without another block to claim, the address that cooled longest is the best there is.
@@ -83,7 +83,7 @@ impl ClusterAllocation<'_> {
         let mut last = None;
         for _ in 0..ATTEMPTS {
             let refused = match self.attempt(&cluster, cooling, request, record, log)? {
-                Attempt::Allocated(result) => return Ok(IpamResult { asked_store, ..*result }),
+                Attempt::Allocated(allocation) => return Ok(Allocation { asked_store, ..*allocation }),
                 Attempt::NoRoom(refused) if !cluster.is_shared() => return Err(refused.into()),
                 Attempt::NoRoom(refused) => Some(refused),
                 Attempt::NotReady => None,
@@ -100,7 +100,7 @@ impl ClusterAllocation<'_> {
         let Some(refused) = last else { return Err(Fault::from(ClusterError::Contended).into()) };
         // The blocks have addresses, and all of them cool: in a block that was another node's, for one.
         match self.attempt(&cluster, CoolingAddresses::Reuse, request, record, log)? {
-            Attempt::Allocated(result) => Ok(IpamResult { asked_store, ..*result }),
+            Attempt::Allocated(allocation) => Ok(Allocation { asked_store, ..*allocation }),
             Attempt::NoRoom(_) | Attempt::NotReady => Err(refused.into()),
         }
     }
@@ -125,7 +125,7 @@ impl ClusterAllocation<'_> {
         match prepared.allocate_uncommitted(ledger, request, record, log) {
             Ok((granted, ledger)) => {
                 ledger.commit().map_err(IpamError::from)?;
-                Ok(Attempt::Allocated(Box::new(IpamResult::in_cluster(granted, &gateways, self.settings))))
+                Ok(Attempt::Allocated(Box::new(Allocation::in_cluster(granted, &gateways, self.settings))))
             }
             Err(error) => exhausted_or(error),
         }
@@ -202,11 +202,12 @@ impl ClusterAllocation<'_> {
         request: &Request,
         record: &AttachmentRecord,
         log: &mut Vec<LogLine>,
-    ) -> Result<IpamResult, NetworkError> {
+    ) -> Result<Allocation, NetworkError> {
         if no_room.refused.is_some()
-            && let Attempt::Allocated(result) = self.attempt(cluster, CoolingAddresses::Reuse, request, record, log)?
+            && let Attempt::Allocated(allocation) =
+                self.attempt(cluster, CoolingAddresses::Reuse, request, record, log)?
         {
-            return Ok(*result);
+            return Ok(*allocation);
         }
         Err(no_room.error())
     }

@@ -1,15 +1,18 @@
 //! The routes to containers on other nodes, as far as an ADD sees to them: its container's packets fit, and when the store
 //! was asked anyway, the routes are brought up to date, unless the node agent does that.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use gingham_cluster::{Cluster, Fault, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
+use gingham_engine::attachment;
 use gingham_engine::settings::Settings;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{self, Mode, Report};
 use gingham_ownership::grid::Grid;
 use gingham_ownership::sync::SyncError;
+use ipnet::IpNet;
 
 use super::cluster_blocks::ClusterAllocation;
 use crate::error::NetworkError;
@@ -29,6 +32,21 @@ pub(super) fn tunnel_mtu(
     let Some(mode @ Mode::Vxlan(tunnel)) = &mode else { return Ok(None) };
     let uplink = node_routes::uplink(&mut Socket::<Route>::open()?, tunnel.local).map_err(kernel)?;
     Ok(Some(node_routes::container_mtu(mode, uplink.mtu)))
+}
+
+/// A container's address in the network that it needs to reach other nodes, and its routes there.
+pub(super) fn container_network(address: IpAddr, range: IpNet, gateway: IpAddr) -> (IpNet, Vec<attachment::Route>) {
+    let (address, routes) = node_routes::container_network(address, range, gateway);
+    let route = |route: gingham_net::route::Route| attachment::Route {
+        destination: route.destination,
+        gateway: route.gateway,
+        mtu: route.mtu,
+        advmss: route.advmss,
+        priority: route.priority,
+        table: route.table,
+        scope: route.scope.map(u32::from),
+    };
+    (address, routes.into_iter().map(route).collect())
 }
 
 impl ClusterAllocation<'_> {
