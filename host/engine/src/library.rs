@@ -1,7 +1,7 @@
 //! The library of installed policies: components by digest, their compiled forms by digest and compiler, names.
 //!
 //! ```text
-//! components/HEX.wasm            what was installed, kept so that an upgrade can compile it anew
+//! components/HEX.wasm            what was installed, kept so that an upgrade can compile it again
 //! compiled/KEY/HEX.cwasm         machine code made from it; KEY tells compiler, version and processor
 //! compiled/KEY/HEX.json          its digest and what file it was, so that other code is never run in its place
 //! names/NAME.json                which digest a name stands for
@@ -9,6 +9,7 @@
 //! Every file is written beside its place, synced and renamed, so a reader sees all of it or nothing.
 
 mod digest;
+mod error;
 mod record;
 
 use std::io::{Read, Write};
@@ -21,8 +22,10 @@ use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, MetadataExt, OpenOp
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::config::{ARTEFACT_KEY, TARGET};
-use crate::runtime::{LoadError, Policy, Runtime};
+use crate::runtime::{Policy, Runtime};
 pub use digest::Digest;
+use error::io;
+pub use error::LibraryError;
 use record::Record;
 
 const PRIVATE_DIR: u32 = 0o700;
@@ -42,71 +45,6 @@ pub struct Installed {
     pub has_release: bool,
     /// When it was installed: milliseconds since the epoch.
     pub installed_at: u64,
-}
-
-/// A library that cannot be used as asked.
-#[derive(Debug, thiserror::Error)]
-pub enum LibraryError {
-    /// The file system refused.
-    #[error("cannot {operation} {path} in the policy library: {source}")]
-    Io {
-        /// What was tried.
-        operation: &'static str,
-        /// On what, relative to the library.
-        path: String,
-        /// The system's word.
-        source: std::io::Error,
-    },
-    /// A name that cannot be a policy's.
-    #[error(
-        "{name:?} is no name for a policy: use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"
-    )]
-    BadName {
-        /// The name.
-        name: String,
-    },
-    /// A file that others than root can change holds code this process would run.
-    #[error(
-        "{path} in the policy library can be changed by others than its owner root; `chown root` and `chmod go-w` it, then install the policy again"
-    )]
-    Untrusted {
-        /// The file or directory.
-        path: String,
-    },
-    /// A name file that is no JSON of ours.
-    #[error(
-        "{path} in the policy library is damaged ({reason}); install the policy again with `ginghamctl policy add`"
-    )]
-    Damaged {
-        /// The file.
-        path: String,
-        /// The parser's word.
-        reason: String,
-    },
-    /// The compiled form for this very version is missing.
-    #[error("policy {name} is installed but not compiled for this version ({key}); run `ginghamctl policy recompile`")]
-    NotCompiled {
-        /// The policy.
-        name: String,
-        /// What it must be compiled for.
-        key: String,
-    },
-    /// The compiled form is not what the compiler made.
-    #[error(
-        "the compiled form of policy {name} is damaged or was replaced ({path} in the policy library is not what was \
-         compiled from {digest}); run `ginghamctl policy recompile`"
-    )]
-    NotWhatWasCompiled {
-        /// The policy.
-        name: String,
-        /// The compiled form.
-        path: String,
-        /// The component's digest.
-        digest: Digest,
-    },
-    /// It does not load.
-    #[error(transparent)]
-    Load(#[from] LoadError),
 }
 
 /// The directory of installed policies. One that does not exist is an empty library until something is installed.
@@ -130,9 +68,6 @@ impl Library {
     }
 
     /// What a name stands for, if it is installed.
-    ///
-    /// # Errors
-    /// [`LibraryError`]
     pub fn find(&self, name: &str) -> Result<Option<Installed>, LibraryError> {
         if !is_name(name) {
             return Ok(None);
@@ -145,9 +80,6 @@ impl Library {
     }
 
     /// All names, in order. A damaged name file is no reason to show none: see [`Self::damaged`].
-    ///
-    /// # Errors
-    /// [`LibraryError`]
     pub fn list(&self) -> Result<Vec<(String, Installed)>, LibraryError> {
         let found = self.names()?.into_iter().filter_map(|name| {
             let installed = self.find(&name).ok().flatten()?;
@@ -157,9 +89,6 @@ impl Library {
     }
 
     /// What is wrong with name files that cannot be read.
-    ///
-    /// # Errors
-    /// [`LibraryError`]
     pub fn damaged(&self) -> Result<Vec<LibraryError>, LibraryError> {
         Ok(self.names()?.iter().filter_map(|name| self.find(name).err()).collect())
     }
@@ -210,9 +139,6 @@ impl Library {
     }
 
     /// The component behind a digest.
-    ///
-    /// # Errors
-    /// [`LibraryError`]
     pub fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LibraryError> {
         self.read(&component_path(digest))
     }
@@ -239,7 +165,7 @@ impl Library {
         }
     }
 
-    /// Installs a component with its compiled form under a name; a name in use changes its meaning at once.
+    /// Installs a component with its compiled form under a name; a name in use changes its meaning immediately.
     ///
     /// # Errors
     /// [`LibraryError`]; the name still means what it meant.
@@ -262,9 +188,6 @@ impl Library {
     }
 
     /// Stores the compiled form of an installed component.
-    ///
-    /// # Errors
-    /// [`LibraryError`]
     pub fn store_compiled(&mut self, digest: &Digest, artefact: &[u8]) -> Result<(), LibraryError> {
         self.create()?;
         let path = compiled_path(digest);
@@ -277,9 +200,6 @@ impl Library {
     }
 
     /// Forgets a name, and the files no other name needs. Says whether the name was there.
-    ///
-    /// # Errors
-    /// [`LibraryError`]
     pub fn remove(&mut self, name: &str) -> Result<bool, LibraryError> {
         let installed = match self.find(name) {
             // Which component was its own cannot be known; that stays.
@@ -419,8 +339,4 @@ fn compiled_path(digest: &Digest) -> String {
 
 fn record_path(digest: &Digest) -> String {
     format!("compiled/{}/{}.json", artefact_key(), digest.hex())
-}
-
-fn io(operation: &'static str, path: &str, source: std::io::Error) -> LibraryError {
-    LibraryError::Io { operation, path: path.to_owned(), source }
 }

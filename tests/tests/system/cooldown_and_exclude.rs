@@ -83,7 +83,7 @@ fn when_nothing_else_is_free_the_longest_rested_is_used_and_a_line_says_so() {
     assert_eq!(address(&outcome.result()), "10.7.0.6", "freed before 10.7.0.7");
     let expected = "gingham: warning: policy host-local: network mynet: 10.7.0.6 is in use again after ";
     assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
-    assert!(outcome.stderr.ends_with("because no other address of its pool was free\n"), "{}", outcome.stderr);
+    assert!(outcome.stderr.ends_with(": no other address of its pool was free\n"), "{}", outcome.stderr);
     assert_eq!(outcome.stderr.lines().count(), 1);
     assert_eq!(address(&add(&node, &network, "later").result()), "10.7.0.7");
     assert_eq!(add(&node, &network, "last").fault().code, 103);

@@ -263,7 +263,7 @@ fn bad_names_are_refused() {
     let bench = Bench::new();
     for name in ["", "..", "a/b", "-x", &"n".repeat(65)] {
         let said = bench.add(&bench.policy(), &[&format!("--name={name}")]).failed();
-        assert!(said.contains("is no name for a policy"), "{name:?}: {said}");
+        assert!(said.contains("invalid policy name"), "{name:?}: {said}");
     }
     assert_eq!(bench.installed(), [""; 0]);
 }

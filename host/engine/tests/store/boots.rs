@@ -69,6 +69,19 @@ fn reservations_outlive_a_reboot_and_so_does_who_had_a_resting_address() {
 }
 
 #[test]
+fn the_address_allocated_last_of_each_pool_outlives_a_reboot() {
+    let disk = Tmpfs::of("8m");
+    let mut ledger = open(&disk.store());
+    for (pool, address) in [(1, "fd00::2"), (0, "10.0.0.9"), (0, "10.0.0.2")] {
+        ledger.put_last_allocated(pool, ip(address)).unwrap();
+    }
+    ledger.commit().unwrap();
+    let expected = [(0, ip("10.0.0.2")), (1, ip("fd00::2"))];
+    assert_eq!(open(&disk.store()).last_allocated().unwrap(), expected);
+    assert_eq!(open_after_reboot(&disk.store()).last_allocated().unwrap(), expected);
+}
+
+#[test]
 fn a_nodes_own_lease_and_what_it_knows_of_its_cluster_outlive_a_reboot() {
     let disk = Tmpfs::of("8m");
     add(&disk.store(), "c2", "10.0.0.2");

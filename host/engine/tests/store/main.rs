@@ -11,3 +11,4 @@ mod ground;
 mod masquerade;
 mod model;
 mod put_aside;
+mod schema_1;
