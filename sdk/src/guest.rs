@@ -73,7 +73,7 @@ impl<P: ReleaseHook> release_hook::exports::gingham::ipam::release_hook::Guest f
         let context = Context::new(context);
         match Checked::<P>::of_refusing(&config, &context) {
             Ok(checked) => P::release(&checked.config, &context, &Ended::new(ended)),
-            Err(refusal) => log::error(&format!("the policy was not told of the release: {}", refusal.message())),
+            Err(refusal) => log::error(&format!("release hook failed: {}", refusal.message())),
         }
     }
 }
@@ -84,7 +84,7 @@ impl<P: AdoptionHook> adoption_hook::exports::gingham::ipam::adoption_hook::Gues
         let context = Context::new(context);
         match Checked::<P>::of_refusing(&config, &context) {
             Ok(checked) => P::adopt(&checked.config, &context, &Adopted::new(adopted)),
-            Err(refusal) => log::error(&format!("the policy was not told of the adoption: {}", refusal.message())),
+            Err(refusal) => log::error(&format!("adoption hook failed: {}", refusal.message())),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a runtime asks for and what a policy answers: plain values, free of CNI's JSON and of Wasm.
+//! What a runtime requests and what a policy answers: plain values, free of CNI's JSON and of Wasm.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -38,7 +38,7 @@ impl AttachmentKey {
     }
 }
 
-/// A pod, as far as the runtime tells.
+/// A pod, as far as the runtime names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// `K8S_POD_NAMESPACE`.
@@ -55,7 +55,6 @@ pub struct Pod {
 /// The network and the node: what is the same for every request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    /// The network's name.
     pub network: String,
     /// The node's one name: `cluster.node` of the configuration, otherwise the host name.
     pub node: String,
@@ -63,22 +62,18 @@ pub struct Context {
     pub node_labels: Option<Labels>,
 }
 
-/// Labels or annotations.
 pub type Labels = BTreeMap<String, String>;
 
-/// Something that somebody has to tell the host.
+/// A fact that the host learns from outside.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Fact<T> {
-    /// The host was told.
     Known(T),
-    /// The host was told that there is none.
+    /// The host knows that there is none.
     Absent,
-    /// Nobody told the host.
     #[default]
     Unknown,
 }
 
-/// Who wants addresses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Requester {
     /// A container of a Kubernetes pod.
@@ -93,7 +88,7 @@ pub enum Requester {
 }
 
 impl Requester {
-    /// A container's, by what the runtime told of its pod.
+    /// A container's, by what the runtime named of its pod.
     pub fn of_container(pod: &Pod) -> Self {
         if pod.name.is_some() { Self::Pod } else { Self::Container }
     }
@@ -107,41 +102,28 @@ impl Requester {
 /// The Kubernetes object that made a pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owner {
-    /// Its kind.
     pub kind: String,
-    /// Its name.
     pub name: String,
-    /// Its unique identity.
     pub uid: String,
 }
 
-/// What Kubernetes knows of a pod beyond what runtimes tell. Labels and annotations are none where they are unknown.
+/// What Kubernetes knows of a pod beyond what runtimes pass on. Labels and annotations are none where they are unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PodFacts {
-    /// The service account.
     pub service_account: Fact<String>,
-    /// The object that made it.
     pub owner: Fact<Owner>,
-    /// The pod's labels.
     pub labels: Option<Labels>,
-    /// The pod's annotations.
     pub annotations: Option<Labels>,
-    /// The labels of its namespace.
     pub namespace_labels: Option<Labels>,
-    /// The annotations of its namespace.
     pub namespace_annotations: Option<Labels>,
 }
 
-/// One container's interface that wants addresses.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What kind of requester it is.
     pub requester: Requester,
-    /// Who asks.
     pub key: AttachmentKey,
     /// The network namespace's path, kept with the lease; empty if unknown.
     pub netns: String,
-    /// The pod, if any.
     pub pod: Pod,
     /// What else is known of the pod.
     pub facts: PodFacts,
@@ -151,13 +133,11 @@ pub struct Request {
     pub args_labels: Labels,
     /// Addresses asked for by name, in order, without repetition.
     pub requested: Vec<IpAddr>,
-    /// The interface's hardware address, if decided.
     pub mac: Option<[u8; 6]>,
-    /// What the file named by `resolvConf` says.
+    /// Read from the file that `resolvConf` names.
     pub resolv_conf: Option<Dns>,
     /// Milliseconds since the epoch.
     pub now: u64,
-    /// A random number for this request.
     pub seed: u64,
     /// Addresses that the node has itself, on whichever interface: given to no container.
     pub node_addresses: Vec<IpAddr>,
@@ -166,16 +146,14 @@ pub struct Request {
 /// Who held an address until it was freed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormerHolder {
-    /// The container and its interface.
     #[serde(flatten)]
     pub key: AttachmentKey,
-    /// Its pod.
     #[serde(default)]
     pub pod: Pod,
 }
 
 impl FormerHolder {
-    /// Whether it is the one that asks now: the same pod or, where there is no pod, the same container.
+    /// Whether it is the requester: the same pod or, where there is no pod, the same container.
     pub fn is(&self, key: &AttachmentKey, pod: &Pod) -> bool {
         match (&self.pod.name, &pod.name) {
             (Some(_), Some(_)) => (&self.pod.namespace, &self.pod.name) == (&pod.namespace, &pod.name),
@@ -190,15 +168,12 @@ impl FormerHolder {
 pub struct Route {
     /// Network prefix, host bits zero.
     pub destination: IpNet,
-    /// Next hop.
     pub gateway: Option<IpAddr>,
     /// Bytes.
     pub mtu: Option<u32>,
     /// Bytes.
     pub advmss: Option<u32>,
-    /// Metric.
     pub priority: Option<u32>,
-    /// Table number.
     pub table: Option<u32>,
     /// The kernel's scope number.
     pub scope: Option<u32>,
@@ -211,29 +186,21 @@ impl Route {
     }
 }
 
-/// Name resolution.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dns {
-    /// Name servers, the preferred one first.
     pub nameservers: Vec<String>,
-    /// Local domain.
     pub domain: Option<String>,
-    /// Search list.
     pub search: Vec<String>,
-    /// Options.
     pub options: Vec<String>,
 }
 
-/// One address of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Assigned {
     /// The address with the prefix length the container sees (host bits kept).
     pub address: IpNet,
-    /// The network's gateway.
     pub gateway: Option<IpAddr>,
 }
 
-/// What a policy answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// In the order of the result.
@@ -246,45 +213,28 @@ pub struct Answer {
     pub reason: Option<String>,
 }
 
-/// A fault in a policy's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Path of the key.
     pub key: String,
-    /// One sentence.
     pub message: String,
 }
 
 /// Why a policy does not grant a request. The texts are the policy's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// No address is left.
     Exhausted(String),
-    /// A requested address cannot be had.
     Unavailable(String),
-    /// Perhaps later.
-    TryAgain {
-        /// The sentence.
-        message: String,
-        /// When, if the policy knows.
-        after: Option<Duration>,
-    },
-    /// Never.
+    TryAgain { message: String, after: Option<Duration> },
     Denied(String),
-    /// The configuration is at fault.
     InvalidConfig(Problem),
-    /// Anything else.
     Other(String),
 }
 
 /// An attachment that has ended, for a policy that wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// Which.
     pub key: AttachmentKey,
-    /// What it held.
     pub addresses: Vec<IpAddr>,
-    /// Its pod.
     pub pod: Pod,
     /// Milliseconds since the epoch.
     pub now: u64,

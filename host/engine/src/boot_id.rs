@@ -1,4 +1,4 @@
-//! The kernel's boot id: leases of another boot than this one are dead, so it is believed only when it certainly is one.
+//! The kernel's boot id: leases of another boot than this one are dead, so it counts only when it certainly is one.
 
 use std::io;
 
@@ -10,21 +10,14 @@ const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 /// Which boot this is cannot be found out.
 #[derive(Debug, thiserror::Error)]
 pub enum BootIdError {
-    /// The kernel's file cannot be read.
     #[error("cannot read the boot id in {PATH}: {source}; mount /proc")]
-    Unreadable {
-        /// The kernel's reason.
-        source: io::Error,
-    },
+    Unreadable { source: io::Error },
     /// Something hides it, as sandboxes do, or the kernel has none.
     #[error(
-        "cannot use the boot id in {PATH}: {found:?} is not a UUID, so leases of this boot cannot be told from older \
+        "cannot use the boot id in {PATH}: {found:?} is not a UUID, so leases of this boot cannot be distinguished from older \
          ones; nothing was changed; remove the mount that hides the file"
     )]
-    NotAUuid {
-        /// The beginning of what was read.
-        found: String,
-    },
+    NotAUuid { found: String },
 }
 
 /// The identity of this boot.

@@ -1,6 +1,6 @@
-//! What a cluster policy says of blocks, asked and checked: its grids, its shares, and the block to claim next.
+//! What a cluster policy declares of blocks, checked: its grids, its shares, and the block to claim next.
 //!
-//! As with addresses, the policy proposes and the host disposes: a block that is on no grid, or that somebody holds, is
+//! As with addresses, the policy proposes and the host disposes: a block that is on no grid, or that a member holds, is
 //! the policy's fault and never reaches the cluster's store.
 
 use std::marker::PhantomData;
@@ -18,15 +18,12 @@ use crate::runtime::{CallError, LogLine, Policy, Session, Usage};
 use crate::settings::Settings;
 use gingham_ownership::grid::{Grid, Picture};
 
-/// Grids a network may have.
 const MOST_GRIDS: usize = 64;
 
 /// A block that a policy would claim, and that may be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proposal {
-    /// The block.
     pub block: IpNet,
-    /// What the policy cost.
     pub usage: Usage,
 }
 
@@ -42,11 +39,8 @@ pub struct ClusterPolicy<'a, L> {
 }
 
 impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
-    /// Lets the policy check its configuration and say in which grids its addresses lie. What it logged is in `log` all
+    /// Lets the policy check its configuration and declare its grids. What it logged is in `log` all
     /// the same, here and below. The policy is one ([`Policy::is_cluster`]).
-    ///
-    /// # Errors
-    /// [`IpamError`]
     pub fn new(
         policy: &'a Policy,
         settings: &'a Settings,
@@ -56,14 +50,13 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
         let pools = ipam::prepare::<L>(policy, settings, context, log)?.pools().clone();
         let context = context.clone();
         let mut this = Self { policy, settings, context, pools, grids: Vec::new(), ledger: PhantomData };
-        let said = this.ask(log, |session| session.blocks(&settings.policy_config))?;
+        let answer = this.ask(log, |session| session.blocks(&settings.policy_config))?;
         let name = || policy.name().to_owned();
-        this.grids = said.map_err(|problems: Vec<Problem>| IpamError::Problems { policy: name(), problems })?;
+        this.grids = answer.map_err(|problems: Vec<Problem>| IpamError::Problems { policy: name(), problems })?;
         check_grids(&this.grids, &this.pools).map_err(|fault| this.fault(fault))?;
         Ok(this)
     }
 
-    /// The policy's name.
     pub fn name(&self) -> &str {
         self.policy.name()
     }
@@ -88,8 +81,8 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
     /// # Errors
     /// [`IpamError`]; a range that is on no grid is [`ClusterFault::ShareOffGrid`].
     pub fn share(&self, members: &[String], member: &str, log: &mut Vec<LogLine>) -> Result<Vec<IpRange>, IpamError> {
-        let said = self.ask(log, |session| session.share(&self.settings.policy_config, members, member))?;
-        let share = said.map_err(|refusal| self.refused(refusal))?;
+        let answer = self.ask(log, |session| session.share(&self.settings.policy_config, members, member))?;
+        let share = answer.map_err(|refusal| self.refused(refusal))?;
         let on_grid = |range: &IpRange| self.grids.iter().any(|grid| IpRange::from(grid.range()).covers(range));
         match share.iter().find(|range| !on_grid(range)) {
             None => Ok(share),
@@ -97,8 +90,8 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
         }
     }
 
-    /// The block that the policy would claim next for a grid (counted from 0): on the grid, and held by nobody in the
-    /// picture. If another member turns out to hold it, enter that in the picture and ask again.
+    /// The block that the policy would claim next for a grid (counted from 0): on the grid, and unclaimed in the
+    /// picture. If another member turns out to hold it, enter that in the picture and call again.
     ///
     /// # Errors
     /// [`IpamError`]; `Refused` with `Exhausted` if no block is left. Anything that cannot be claimed is
@@ -111,12 +104,12 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
     ) -> Result<Proposal, IpamError> {
         let no_such = || self.fault(ClusterFault::NoSuchGrid { grid, count: self.grids.len() });
         let (Some(known), Ok(number)) = (self.grids.get(grid), u32::try_from(grid)) else { return Err(no_such()) };
-        let (said, usage) = self.ask(log, |session| {
+        let (answer, usage) = self.ask(log, |session| {
             session.show_cluster(Arc::clone(picture));
-            let said = session.next_block(&self.settings.policy_config, number)?;
-            Ok((said, session.usage()))
+            let answer = session.next_block(&self.settings.policy_config, number)?;
+            Ok((answer, session.usage()))
         })?;
-        let block = said.map_err(|refusal| self.refused(refusal))?;
+        let block = answer.map_err(|refusal| self.refused(refusal))?;
         if known.index(block).is_none() {
             return Err(self.fault(ClusterFault::BlockOffGrid { block, grid: *known }));
         }
@@ -133,9 +126,9 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
     ) -> Result<T, IpamError> {
         let fault = |error| call_error(self.policy, error);
         let mut session = Session::new(self.policy, self.settings.limits, &self.context).map_err(fault)?;
-        let said = question(&mut session);
+        let answer = question(&mut session);
         log.append(&mut session.take_log());
-        said.map_err(fault)
+        answer.map_err(fault)
     }
 
     fn refused(&self, refusal: Refusal) -> IpamError {

@@ -20,16 +20,9 @@ pub enum CompileError {
     NotWasm,
     /// A core module that is not whole.
     #[error("this WebAssembly module is damaged: {reason}")]
-    Damaged {
-        /// The validator's words.
-        reason: String,
-    },
-    /// WebAssembly that the compiler refuses.
+    Damaged { reason: String },
     #[error("this component cannot be compiled: {reason}")]
-    Refused {
-        /// The compiler's words.
-        reason: String,
-    },
+    Refused { reason: String },
     /// A component that would take too much memory or time, here or on a node.
     #[error("this component is too large for a policy: {0}")]
     Size(#[from] SizeError),
@@ -39,16 +32,13 @@ pub enum CompileError {
     /// A component whose functions have other types than the contract's, or that does not start.
     #[error("this is no policy this version can run: {0}")]
     Run(#[from] CallError),
-    /// The compiled form does not load.
     #[error(transparent)]
     Load(#[from] LoadError),
 }
 
 /// A compiled policy with what is known of it.
 pub struct Compiled {
-    /// What the plugin loads.
     pub artefact: Vec<u8>,
-    /// What the component imports and exports.
     pub surface: Surface,
 }
 
@@ -64,7 +54,7 @@ impl Compiler {
     /// [`LoadError::Runtime`] where the system refuses what wasmtime needs.
     pub fn new() -> Result<Self, LoadError> {
         let engine = config::base().and_then(|mut config| {
-            // Addresses of instructions are for backtraces, which nobody is shown; without them artefacts are much smaller.
+            // Addresses of instructions are for backtraces, which are never shown; without them artefacts are much smaller.
             config.cranelift_nan_canonicalization(true).generate_address_map(false);
             Engine::new(&config)
         });
@@ -111,14 +101,13 @@ impl Compiler {
 /// What a file of WebAssembly is, by its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A component.
     Component,
     /// A core module, which may carry a component's parts.
     Module,
 }
 
 impl Form {
-    /// Tells components and modules apart; a module is validated, because whoever wraps one takes it for whole.
+    /// Distinguishes components and modules; a module is validated, because the wrapper expects it to be valid.
     ///
     /// # Errors
     /// [`CompileError::NotWasm`], [`CompileError::Damaged`]

@@ -20,17 +20,8 @@ const MOST_INSTANCE_BYTES: u64 = 256 << 20;
 /// A component that would cost too much to compile or to start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
-    /// More than a policy may have.
     #[error("it has {count} {what}, and {most} is the most a policy may have: build it from fewer or smaller modules")]
-    TooMany {
-        /// Of what.
-        what: &'static str,
-        /// How many.
-        count: u64,
-        /// The bound.
-        most: u64,
-    },
-    /// Components within components.
+    TooMany { what: &'static str, count: u64, most: u64 },
     #[error(
         "it is composed of several components, which this version does not run: build it as one component, without \
          `wac plug`, `wasm-tools compose` or stubs that are components of their own"
@@ -38,10 +29,7 @@ pub enum SizeError {
     Composed,
     /// Not whole.
     #[error("it is damaged: {reason}")]
-    Damaged {
-        /// The parser's words.
-        reason: String,
-    },
+    Damaged { reason: String },
 }
 
 /// What is counted of the whole component.

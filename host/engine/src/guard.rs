@@ -20,66 +20,32 @@ const MOST_ROUTES: usize = 256;
 /// What is wrong with an answer; the sentence follows the policy's name.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
-    /// An answer without an address.
     #[error("it answered without an address")]
     NoAddress,
-    /// More than an attachment may get.
     #[error("it answered {count} {what}; {most} is the most")]
     TooMany {
         /// "addresses" or "routes".
         what: &'static str,
-        /// How many.
         count: usize,
-        /// The bound.
         most: usize,
     },
-    /// The same address twice.
     #[error("it answered {address} twice")]
-    Twice {
-        /// The address.
-        address: IpAddr,
-    },
+    Twice { address: IpAddr },
     /// Two addresses where a container gets one.
     #[error("it answered both {first} and {second} of the pool {pool}, and a container gets one address of a pool")]
-    OnePerPool {
-        /// The first address.
-        first: IpAddr,
-        /// The second address.
-        second: IpAddr,
-        /// The pool.
-        pool: String,
-    },
-    /// An address somebody has.
+    OnePerPool { first: IpAddr, second: IpAddr, pool: String },
     #[error("it answered {address}, which is leased to container {container}, interface {interface}")]
-    Leased {
-        /// The address.
-        address: IpAddr,
-        /// The holder's container.
-        container: String,
-        /// The holder's interface.
-        interface: String,
-    },
+    Leased { address: IpAddr, container: String, interface: String },
     /// An address that may not be used, with the reason.
     #[error("it answered {address}, {why}")]
-    NotFree {
-        /// The address.
-        address: IpAddr,
-        /// A relative clause.
-        why: String,
-    },
+    NotFree { address: IpAddr, why: String },
     /// An address asked for by name is missing.
     #[error("it ignored that the runtime asked for {address}; a policy grants a requested address or refuses")]
-    RequestIgnored {
-        /// The address.
-        address: IpAddr,
-    },
+    RequestIgnored { address: IpAddr },
     /// A value the kernel would refuse, or worse, take.
     #[error("it answered {what}")]
-    Nonsense {
-        /// What it answered.
-        what: String,
-    },
-    /// It cannot be told because the store failed.
+    Nonsense { what: String },
+    /// The store failed, so it is unknown.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -120,7 +86,7 @@ fn nonsense(what: String) -> Result<(), GuardError> {
     Err(GuardError::Nonsense { what })
 }
 
-/// Another gateway could not be reached, or would be somebody's.
+/// Another gateway could not be reached, or would belong to another host.
 fn known_gateway(assigned: &Assigned, pools: &Pools) -> Result<(), GuardError> {
     match assigned.gateway {
         Some(gateway) if !pools.declares_gateway(gateway) => {
@@ -203,7 +169,7 @@ fn outside(address: IpAddr, families: &[Family]) -> String {
     }
 }
 
-/// The guard itself asks little: a spent budget is the policy's doing and cannot hide an answer from the guard.
+/// The guard itself makes few queries: a spent budget is the policy's doing and cannot hide an answer from the guard.
 fn store_only<T>(answer: Result<T, ViewError>) -> Result<T, GuardError> {
     answer.map_err(|error| match error {
         ViewError::Store(store) => GuardError::Store(store),

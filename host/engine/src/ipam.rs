@@ -26,9 +26,6 @@ const ENDED_PER_REQUEST: usize = 256;
 
 impl<L: Ledger + 'static> Prepared<'_, L> {
     /// Lets the policy choose, checks its choice and commits it. After an error the ledger is as it was.
-    ///
-    /// # Errors
-    /// [`IpamError`]
     pub fn allocate(
         self,
         ledger: L,
@@ -42,9 +39,6 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
     }
 
     /// The same without the commit: for callers that record more in the same transaction.
-    ///
-    /// # Errors
-    /// [`IpamError`]
     pub fn allocate_uncommitted(
         mut self,
         ledger: L,

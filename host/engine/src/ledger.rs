@@ -25,7 +25,6 @@ pub struct AttachmentRecord {
     /// Path of its network namespace; empty if unknown.
     #[serde(default)]
     pub netns: String,
-    /// Its pod.
     #[serde(default)]
     pub pod: Pod,
     /// The policy's sentence: why it has these addresses.
@@ -48,7 +47,6 @@ pub struct AttachmentRecord {
 /// often its inode number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sandbox {
-    /// The device of its file.
     pub device: u64,
     /// The inode of its file. The kernel uses the number again.
     pub inode: u64,
@@ -80,7 +78,6 @@ pub struct Masquerade {
 }
 
 impl AttachmentRecord {
-    /// The addresses that are masqueraded.
     pub fn masqueraded(&self) -> &[IpAddr] {
         match &self.masquerade {
             Some(Masquerade { wanted: true, delegated, .. }) if self.addresses.is_empty() => delegated,
@@ -90,10 +87,9 @@ impl AttachmentRecord {
     }
 }
 
-/// An address kept for somebody who does not hold it now.
+/// An address kept for a key of a policy, whether it is leased or not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reservation {
-    /// The address.
     pub address: IpAddr,
     /// The policy's key: 1 to 256 bytes without NUL.
     pub key: String,
@@ -108,12 +104,10 @@ pub const MOST_RESERVATIONS_OF_KEY: usize = 8;
 
 /// Questions about one network's state, inside one open transaction.
 ///
-/// Lookups cost O(log n) unless said otherwise. Every method fails with [`StoreError`] only if the store itself does.
+/// Lookups cost O(log n) unless answer otherwise. Every method fails with [`StoreError`] only if the store itself does.
 pub trait LedgerQueries {
-    /// The attachment, if it is recorded.
     fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError>;
 
-    /// Who holds this address.
     fn holder(&self, address: IpAddr) -> Result<Option<AttachmentKey>, StoreError>;
 
     /// When this cooling address was freed: milliseconds since the epoch. None if it is not cooling.
@@ -169,7 +163,6 @@ pub trait LedgerQueries {
     /// How many attachments. O(1) or O(log n).
     fn attachment_count(&self) -> Result<u64, StoreError>;
 
-    /// A value of the policy's state.
     fn state_value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Keys of the policy's state that start with `prefix`, in byte order, strictly above `after`, at most `most`.
@@ -224,17 +217,12 @@ pub fn used_runs<L: LedgerQueries + ?Sized>(
 }
 
 /// How many addresses of a range are leased, cooling or reserved.
-///
-/// # Errors
-/// If the store fails.
 pub fn used_within<L: LedgerQueries + ?Sized>(ledger: &L, within: IpRange) -> Result<u128, StoreError> {
     used_runs(ledger, within).map(|run| Ok(run?.len())).sum()
 }
 
-/// An address that cools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cooling {
-    /// Which.
     pub address: IpAddr,
     /// When it was freed: milliseconds since the epoch.
     pub since: u64,
@@ -288,7 +276,6 @@ pub trait Ledger: LedgerQueries {
     /// Sets what this node knows of the network's cluster. It outlives a reboot.
     fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError>;
 
-    /// Makes everything durable.
     fn commit(self) -> Result<(), StoreError>
     where
         Self: Sized;

@@ -24,20 +24,17 @@ use serde::{Deserialize, Serialize};
 use crate::runtime::config::{ARTEFACT_KEY, TARGET};
 use crate::runtime::{Policy, Runtime};
 pub use digest::Digest;
-use error::io;
 pub use error::LibraryError;
+use error::io;
 use record::Record;
 
 const PRIVATE_DIR: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
 
-/// Where policies are installed.
 pub const LIBRARY_DIR: &str = "/var/lib/gingham/policies";
 
-/// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Installed {
-    /// The component.
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
@@ -138,7 +135,6 @@ impl Library {
         Ok(unsafe { runtime.load_file(name, &through) }?)
     }
 
-    /// The component behind a digest.
     pub fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>, LibraryError> {
         self.read(&component_path(digest))
     }
@@ -304,8 +300,8 @@ impl Library {
     }
 }
 
-/// Makes a directory for its owner alone, and so the one above it, which is the data directory of leases as a rule: whoever
-/// could open that could lock it.
+/// Makes a directory for its owner alone, and so the one above it, which is the data directory of leases as a rule: any process that
+/// can open that can lock it.
 fn make_private(path: &Path) -> std::io::Result<()> {
     let make = |path: &Path, mode| std::fs::DirBuilder::new().recursive(true).mode(mode).create(path);
     if let Some(parent) = path.parent() {

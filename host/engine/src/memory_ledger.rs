@@ -19,14 +19,13 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// One network's ledger, with what was committed so far. The store itself changes when the ledger is committed.
     ///
-    /// There is no lock as in the durable store: of two ledgers of one network that are open at once, the one that is
+    /// There is no lock as in the durable store: of two ledgers of one network that are open at the same time, the one that is
     /// committed last is refused.
     pub fn ledger(&self, network: &str) -> MemoryLedger {
         let networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,7 +46,6 @@ impl MemoryStore {
     }
 }
 
-/// What is recorded of one network.
 #[derive(Debug, Clone, Default)]
 struct Book {
     /// How often it was committed.

@@ -10,7 +10,6 @@ use crate::pool::Pools;
 use crate::ranges::RangeSet;
 use crate::store_error::StoreError;
 
-/// Who has such an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Occupant {
     /// The node, on one of its interfaces.
@@ -19,7 +18,6 @@ pub enum Occupant {
     Network(String),
 }
 
-/// All of them.
 #[derive(Debug, Clone, Default)]
 pub struct Occupied {
     pub(crate) by_address: BTreeMap<IpAddr, Occupant>,
@@ -27,10 +25,7 @@ pub struct Occupied {
 }
 
 impl Occupied {
-    /// What a request must not get. An address that a node asks for itself may be one that it has.
-    ///
-    /// # Errors
-    /// If the store fails.
+    /// What a request must not get. An address that a node requests for itself may be one that it has.
     pub(crate) fn of<L: LedgerQueries>(
         ledger: &L,
         pools: &Pools,

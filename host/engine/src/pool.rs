@@ -26,7 +26,6 @@ pub struct PoolRange {
     pub range: IpRange,
     /// Never handed out; may lie outside of the prefix.
     pub gateway: Option<IpAddr>,
-    /// The prefix's own two addresses.
     pub edges: Edges,
     /// Whether it gives out nothing new while its leases live.
     pub draining: bool,
@@ -74,32 +73,12 @@ pub enum PoolError {
         /// "no pool", or which pool is empty.
         what: String,
     },
-    /// A range that leaves its prefix.
     #[error("its pool {pool} has the range {range}, which is not within {prefix}")]
-    OutsidePrefix {
-        /// The pool's name.
-        pool: String,
-        /// The range.
-        range: IpRange,
-        /// The prefix.
-        prefix: IpNet,
-    },
-    /// Two ranges with a common address.
+    OutsidePrefix { pool: String, range: IpRange, prefix: IpNet },
     #[error("its ranges {first} and {second} overlap")]
-    Overlap {
-        /// The lower one.
-        first: IpRange,
-        /// The upper one.
-        second: IpRange,
-    },
-    /// More ranges than any network needs.
+    Overlap { first: IpRange, second: IpRange },
     #[error("it declares {count} ranges; {max} is the most")]
-    TooMany {
-        /// How many.
-        count: usize,
-        /// The bound.
-        max: usize,
-    },
+    TooMany { count: usize, max: usize },
 }
 
 /// The most ranges a policy may declare.
@@ -113,7 +92,6 @@ pub struct Pools {
     sorted: Vec<(IpRange, usize, usize)>,
     /// Network, broadcast and gateway addresses, in order.
     unusable: Vec<IpAddr>,
-    /// Gateways alone.
     gateways: Vec<IpAddr>,
     /// What the policy declared, where [`Pools::within`] left less of it.
     declared: Option<RangeSet>,
@@ -123,7 +101,7 @@ impl Pools {
     /// Checks a policy's declaration.
     ///
     /// # Errors
-    /// [`PoolError`] says what cannot be meant.
+    /// [`PoolError`].
     pub fn new(pools: Vec<Pool>) -> Result<Self, PoolError> {
         if pools.is_empty() {
             return Err(PoolError::Empty { what: "no pool".into() });
@@ -209,7 +187,6 @@ impl Pools {
         self.unusable.binary_search(&address).is_ok()
     }
 
-    /// Whether a range declares this gateway.
     pub fn declares_gateway(&self, gateway: IpAddr) -> bool {
         self.gateways.contains(&gateway)
     }

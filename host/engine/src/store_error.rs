@@ -16,33 +16,22 @@ pub enum StoreError {
          or set `dataDir` to a directory on another one"
     )]
     Full {
-        /// What was tried.
         operation: &'static str,
-        /// On what.
         path: PathBuf,
         /// ENOSPC or EDQUOT.
         source: io::Error,
     },
-    /// The file system is mounted read-only.
     #[error(
         "cannot {operation} {path}: the file system is read-only. Remount it for writing or set `dataDir` to a \
          directory on another one"
     )]
-    ReadOnly {
-        /// What was tried.
-        operation: &'static str,
-        /// On what.
-        path: PathBuf,
-    },
-    /// The user may not.
+    ReadOnly { operation: &'static str, path: PathBuf },
     #[error(
         "cannot {operation} {path}: {source}. Gingham has to run as the user who owns that directory and its files \
          (on a node: root), or set `ipam.dataDir` to a directory of this user"
     )]
     Permission {
-        /// What was tried.
         operation: &'static str,
-        /// On what.
         path: PathBuf,
         /// EACCES or EPERM.
         source: io::Error,
@@ -52,16 +41,10 @@ pub enum StoreError {
         "cannot lock the data directory {path}: {source}. The store needs a local file system that knows flock(2); \
          set `dataDir` to a directory on one"
     )]
-    Lock {
-        /// The directory.
-        path: PathBuf,
-        /// The kernel's reason.
-        source: io::Error,
-    },
+    Lock { path: PathBuf, source: io::Error },
     /// Another process holds the lock and does not give it up.
     #[error("cannot lock the data directory {path}: {busy}")]
     Busy {
-        /// The directory.
         path: PathBuf,
         /// Who, and how long that was waited for.
         busy: Busy,
@@ -72,32 +55,20 @@ pub enum StoreError {
          run `chmod 0700 {path}` (and `chown` it), or set `ipam.dataDir` to a directory that only Gingham uses"
     )]
     Open {
-        /// The directory.
         path: PathBuf,
-        /// Its mode.
         mode: u32,
         /// Why its mode is not changed here.
         why: String,
     },
-    /// The data directory cannot be used.
     #[error("cannot {operation} {path}: {source}; set `ipam.dataDir` to a directory that Gingham can use")]
-    Directory {
-        /// What was tried.
-        operation: &'static str,
-        /// The directory.
-        path: PathBuf,
-        /// The kernel's reason.
-        source: io::Error,
-    },
+    Directory { operation: &'static str, path: PathBuf, source: io::Error },
     /// The process may not write files of that size.
     #[error(
         "cannot {operation} {path}: it reached the limit of a file's size ({source}); nothing was changed. Raise the \
          limit (`ulimit -f`, `LimitFSIZE=`) of what starts Gingham"
     )]
     FileSize {
-        /// What was tried.
         operation: &'static str,
-        /// On what.
         path: PathBuf,
         /// EFBIG.
         source: io::Error,
@@ -107,35 +78,20 @@ pub enum StoreError {
         "the lease store {path} has schema {found}; this version of Gingham reads up to schema {known}. Install the \
          version that wrote it, or a later one; nothing was changed"
     )]
-    Newer {
-        /// The store's file.
-        path: PathBuf,
-        /// Its schema.
-        found: u32,
-        /// The newest schema known here.
-        known: u32,
-    },
+    Newer { path: PathBuf, found: u32, known: u32 },
     /// The file is no store of ours, or not a whole one.
     #[error(
         "the lease store {path} is damaged: {what}; no address is given out, since containers of this boot may have those \
          that it recorded; nothing was changed; run `ginghamctl recover{}`",
         of_directory(path)
     )]
-    Damaged {
-        /// The store's file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
+    Damaged { path: PathBuf, what: String },
     /// One transaction was larger than the address space that the store is mapped into has room for.
     #[error(
         "cannot change the lease store {path}: one change is larger than the map of the file has room for; nothing was \
          changed. Make it in smaller parts, or remove containers that are gone with a CNI GC or `ginghamctl gc`"
     )]
-    MapFull {
-        /// The store's file.
-        path: PathBuf,
-    },
+    MapFull { path: PathBuf },
     /// A name that does not fit into a key of the store.
     #[error("{what} is {length} bytes long; the store keeps at most {most}")]
     TooLong {
@@ -155,23 +111,13 @@ pub enum StoreError {
     /// An attachment was recorded over another one: a defect of the caller, and refused here so that it can never give
     /// one address to two containers.
     #[error("{what} is recorded already: a defect in Gingham, please report it; nothing was changed")]
-    Conflict {
-        /// The attachment or address.
-        what: String,
-    },
-    /// A transaction is used after its end. The types of the store forbid it; whoever lends a ledger away may meet it.
+    Conflict { what: String },
+    /// A transaction is used after its end. The types of the store forbid it; a caller that gives a ledger away may see it.
     #[error("the open transaction was lost: a defect in Gingham, please report it; nothing was changed")]
     Lost,
     /// Anything else the kernel or LMDB reports.
     #[error("cannot {operation} {path}: {source}")]
-    Io {
-        /// What was tried.
-        operation: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Io { operation: &'static str, path: PathBuf, source: io::Error },
 }
 
 /// The option of `ginghamctl` that names a store's directory, if it is not the usual one.

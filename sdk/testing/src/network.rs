@@ -185,7 +185,7 @@ impl Network {
         let context = self.context();
         let told = Some((&self.policy, &self.settings, &context));
         let released = ipam::release(self.store.ledger(NAME), &key, self.now, told, &mut log);
-        let failure = log.iter().find(|line| line.message.contains("the policy was not told")).cloned();
+        let failure = log.iter().find(|line| line.message.contains("hook failed")).cloned();
         self.note_log(log);
         if let Some(failure) = failure {
             panic!("DEL {container} {interface}: {}", failure.message);

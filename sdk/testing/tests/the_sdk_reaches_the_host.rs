@@ -45,7 +45,7 @@ fn the_end_of_an_attachment_is_told() {
         failing.add("a").granted();
         failing.del("a");
     });
-    assert!(text.contains("the policy was not told") && text.contains("what ended?"), "{text}");
+    assert!(text.contains("hook failed") && text.contains("what ended?"), "{text}");
 }
 
 #[test]

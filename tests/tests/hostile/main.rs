@@ -149,7 +149,7 @@ fn an_adoption_that_a_policy_chokes_on_is_an_adoption_all_the_same() {
     let log = network.adopt(&guest("panics_in_adopt"), "theirs", "10.66.0.7");
     let told = log.last().map(|line| line.message.as_str()).unwrap_or_default();
     assert!(
-        told.starts_with("leases were adopted, but the policy was not told: policy panics_in_adopt: it crashed"),
+        told.starts_with("leases were adopted, but the adoption hook failed: policy panics_in_adopt: it crashed"),
         "{told}"
     );
     assert_eq!(network.state(), "theirs eth0 [10.66.0.7]\n", "no note, no reservation");
@@ -173,7 +173,7 @@ fn a_release_that_fails_frees_the_address_and_writes_no_note() {
         let log = network.delete(Some(&sinner), "c1");
         let told = log.last().map(|line| line.message.as_str()).unwrap_or_default();
         assert!(
-            told.starts_with(&format!("the address is free, but the policy was not told: policy {name}: ")),
+            told.starts_with(&format!("the address is free, but the release hook failed: policy {name}: ")),
             "{told}"
         );
         assert_eq!(network.state(), "one rests\n", "no lease, no note");
@@ -189,7 +189,7 @@ fn loops_at_start() {
         Compiler::new().unwrap().compile(&component).map(|compiled| compiled.surface).expect_err("it never starts");
     assert_eq!(
         error.to_string(),
-        "this is no policy this version can run: it ran longer than its bound of 100000000 fuel (host key `limits.fuel`) and was stopped"
+        "this is no policy this version can run: it used more than 100000000 fuel (ipam.limits.fuel) and was stopped"
     );
 }
 

@@ -59,7 +59,7 @@ fn tables_are_counted_over_all_instances() {
 #[test]
 fn elements_of_tables_are_counted_over_all_tables() {
     let module = format!("(core module $m {})", times(2, |_| "(table 30000 funcref)".to_owned()));
-    let expected = "this is no policy this version can run: it wanted more than 100000 elements of tables and was \
+    let expected = "this is no policy this version can run: it used more than 100000 elements of tables and was \
                     stopped; no limit of the configuration raises this";
     assert_eq!(refusal(&format!("{module}{}", instances(2))), expected);
     let grows = r"(core module $m (table $t 1 funcref)
@@ -76,8 +76,8 @@ fn memories_are_counted_and_added_up() {
     // 100 MiB each.
     assert_eq!(
         refusal(&format!("(core module $m (memory 1600)){}", instances(3))),
-        "this is no policy this version can run: it wanted more than its bound of 268435456 bytes of memory (host key \
-         `limits.memory`) and was stopped"
+        "this is no policy this version can run: it used more than 268435456 bytes of memory (ipam.limits.memory) \
+         and was stopped"
     );
 }
 

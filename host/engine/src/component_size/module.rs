@@ -19,7 +19,6 @@ const FUNCTION_WORK: u64 = 20_000_000;
 /// Bytes in an instance for each import, function and global, and in wasmtime for each element of a segment.
 const ITEM_BYTES: u64 = 32;
 
-/// What is counted of a module.
 #[derive(Debug, Default)]
 pub(super) struct ModuleSize {
     imports: u64,
@@ -30,7 +29,6 @@ pub(super) struct ModuleSize {
     data: u64,
 }
 
-/// Checks what all modules have together.
 pub(super) fn check_all(modules: &[ModuleSize]) -> Result<(), SizeError> {
     let sum = |count: fn(&ModuleSize) -> u64| modules.iter().map(count).sum();
     most("core functions", sum(|module| module.functions), FUNCTIONS)?;

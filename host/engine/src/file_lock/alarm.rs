@@ -12,7 +12,6 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    /// Makes one for the calling thread.
     pub(super) fn after(delay: Duration) -> io::Result<Self> {
         signals::catch(libc::SIGALRM)?;
         unblock(libc::SIGALRM)?;

@@ -5,7 +5,6 @@ use std::fmt;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 
-/// A process that holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Its number in the caller's pid namespace.
@@ -49,7 +48,6 @@ impl fmt::Display for Holder {
     }
 }
 
-/// A phrase for errors.
 pub(super) fn describe(holders: &[Holder]) -> String {
     match holders {
         [] => "a process that is not visible here (in another pid namespace) holds the lock".to_owned(),

@@ -20,7 +20,7 @@ pub use holder::Holder;
 /// How long one holder is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(4);
 
-/// How long is waited in all, whoever holds the lock.
+/// How long is waited in all, whichever process holds the lock.
 pub const LONGEST: Duration = Duration::from_secs(30);
 
 /// Whether others may have the lock at the same time.
@@ -32,13 +32,10 @@ pub enum Kind {
     Exclusive,
 }
 
-/// The lock cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Others have it.
     #[error(transparent)]
     Busy(#[from] Busy),
-    /// The kernel refused.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -52,7 +49,6 @@ pub enum LockError {
 pub struct Busy {
     /// Those that can be seen from here.
     pub holders: Vec<Holder>,
-    /// How long it was waited for.
     pub waited: Duration,
 }
 
@@ -102,7 +98,7 @@ pub fn wait(file: &File, kind: Kind, time: Duration) -> io::Result<bool> {
     }
 }
 
-/// Takes the lock if nobody is in the way.
+/// Takes the lock if it is free.
 ///
 /// # Errors
 /// If the kernel refuses.

@@ -15,7 +15,6 @@ use gingham_ownership::grid::Grid;
 /// Problems of a configuration in one message.
 const PROBLEMS_SHOWN: usize = 10;
 
-/// Why no address was given.
 #[derive(Debug, thiserror::Error)]
 pub enum IpamError {
     /// The attachment has addresses already; they are untouched.
@@ -23,69 +22,25 @@ pub enum IpamError {
         "{} has been allocated to {}, duplicate allocation is not allowed; DEL interface {} of that container first",
         list(.addresses), .key.container_id, .key.interface
     )]
-    AlreadyAttached {
-        /// Whose.
-        key: AttachmentKey,
-        /// Which.
-        addresses: Vec<IpAddr>,
-    },
-    /// The policy said no.
+    AlreadyAttached { key: AttachmentKey, addresses: Vec<IpAddr> },
     #[error("policy {policy}: {}", refusal_text(.refusal))]
-    Refused {
-        /// The policy's name.
-        policy: String,
-        /// Its word.
-        refusal: Refusal,
-    },
-    /// The policy finds the configuration wrong.
+    Refused { policy: String, refusal: Refusal },
     #[error("policy {policy}: {}", problems_text(.problems))]
-    Problems {
-        /// The policy's name.
-        policy: String,
-        /// Everything it found.
-        problems: Vec<Problem>,
-    },
-    /// The policy misbehaved.
+    Problems { policy: String, problems: Vec<Problem> },
     #[error("policy {policy}: {fault}")]
-    Fault {
-        /// The policy's name.
-        policy: String,
-        /// What it did.
-        fault: PolicyFault,
-    },
+    Fault { policy: String, fault: PolicyFault },
     /// The policy declared pools that cannot be.
     #[error("policy {policy}: {source}")]
-    Pools {
-        /// The policy's name.
-        policy: String,
-        /// What is wrong with them.
-        source: PoolError,
-    },
+    Pools { policy: String, source: PoolError },
     /// The policy answered something the host does not do.
     #[error("policy {policy}: {source}")]
-    Guard {
-        /// The policy's name.
-        policy: String,
-        /// What it answered.
-        source: GuardError,
-    },
+    Guard { policy: String, source: GuardError },
     /// A cluster policy declared grids, shares or blocks that cannot be.
     #[error("policy {policy}: {source}")]
-    Cluster {
-        /// The policy's name.
-        policy: String,
-        /// What is wrong with them.
-        source: ClusterFault,
-    },
+    Cluster { policy: String, source: ClusterFault },
     /// The system denies this process what every policy needs.
     #[error("policy {policy} cannot run: {source}")]
-    Process {
-        /// The policy's name.
-        policy: String,
-        /// What it denies.
-        source: ProcessError,
-    },
-    /// The store failed.
+    Process { policy: String, source: ProcessError },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -93,72 +48,25 @@ pub enum IpamError {
 /// What is wrong with a cluster policy's word; the sentence follows the policy's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClusterFault {
-    /// Not one grid for each pool.
     #[error("it declares {grids} grids for {pools} pools; a cluster policy has one grid for each pool")]
-    GridCount {
-        /// How many grids.
-        grids: usize,
-        /// How many pools.
-        pools: usize,
-    },
-    /// More grids than any network needs.
+    GridCount { grids: usize, pools: usize },
     #[error("it declares {count} grids; {most} is the most")]
-    TooManyGrids {
-        /// How many.
-        count: usize,
-        /// The bound.
-        most: usize,
-    },
-    /// Two grids with common addresses.
+    TooManyGrids { count: usize, most: usize },
     #[error("its grids {first} and {second} overlap")]
-    GridsOverlap {
-        /// One.
-        first: Grid,
-        /// The other.
-        second: Grid,
-    },
-    /// Addresses that no block can hold.
+    GridsOverlap { first: Grid, second: Grid },
     #[error("its pool {pool} has the range {range}, which is not within the pool's grid {grid}")]
-    PoolOffGrid {
-        /// The pool's name.
-        pool: String,
-        /// The range.
-        range: IpRange,
-        /// The grid.
-        grid: Grid,
-    },
+    PoolOffGrid { pool: String, range: IpRange, grid: Grid },
     /// A share that no block can be claimed in.
     #[error("its share for {member} has {range}, which is on none of its grids")]
-    ShareOffGrid {
-        /// Whose share.
-        member: String,
-        /// The range.
-        range: IpRange,
-    },
+    ShareOffGrid { member: String, range: IpRange },
     /// A block of the wrong length, not aligned, or outside.
     #[error("it proposed to claim {block}, which is no block of {grid}")]
-    BlockOffGrid {
-        /// The block.
-        block: IpNet,
-        /// The grid.
-        grid: Grid,
-    },
+    BlockOffGrid { block: IpNet, grid: Grid },
     /// A block that was shown as claimed.
     #[error("it proposed to claim {block}, which {holder} holds")]
-    BlockHeld {
-        /// The block.
-        block: IpNet,
-        /// The member that holds it.
-        holder: String,
-    },
-    /// It has no such grid.
+    BlockHeld { block: IpNet, holder: String },
     #[error("it was asked for grid {grid}, and has {count}")]
-    NoSuchGrid {
-        /// The number asked for, from 0.
-        grid: usize,
-        /// How many it has.
-        count: usize,
-    },
+    NoSuchGrid { grid: usize, count: usize },
 }
 
 pub(crate) fn call_error(policy: &Policy, error: CallError) -> IpamError {

@@ -13,16 +13,12 @@ use crate::runtime::{LogLine, Policy, Session};
 use crate::settings::Settings;
 use gingham_ownership::grid::Picture;
 
-/// How full a pool is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolRoom {
-    /// The pool's name.
     pub name: String,
     /// Free addresses; `u64::MAX` stands for that many or more.
     pub free: u64,
-    /// Taken when nothing else is free.
     pub cooling: u64,
-    /// Leased addresses.
     pub leased: u64,
     /// Addresses that are reserved, and neither leased nor cooling.
     pub reserved: u64,
@@ -43,7 +39,7 @@ pub struct Prepared<'a, L: 'static> {
     pub(super) reuses_early: bool,
 }
 
-/// Lets the policy check its configuration and say where its addresses lie.
+/// Lets the policy check its configuration and declare its pools.
 ///
 /// # Errors
 /// [`IpamError::Problems`], [`IpamError::Pools`], [`IpamError::Fault`]. What the policy logged is in `log` all the same.
@@ -66,7 +62,6 @@ pub fn prepare<'a, L: LedgerQueries + 'static>(
 }
 
 impl<L: LedgerQueries + 'static> Prepared<'_, L> {
-    /// The pools of this configuration.
     pub fn pools(&self) -> &Pools {
         &self.pools
     }

@@ -11,7 +11,7 @@ use crate::store_error::StoreError;
 
 /// Ends an attachment: its leases are freed and cool, whatever the policy thinks. Unknown attachments are no error.
 ///
-/// A policy that wants to know is told within the same transaction; its failure is logged and changes nothing.
+/// A release hook is called within the same transaction; its failure is logged and changes nothing.
 ///
 /// # Errors
 /// If the store fails; then nothing has changed.
@@ -51,13 +51,13 @@ fn end<L: Ledger + 'static>(
 ) -> Result<Option<AttachmentRecord>, StoreError> {
     let Some((known_as, _)) = recorded(&ledger, key)? else { return Ok(None) };
     let Some(record) = forget(&mut ledger, &known_as)? else { return Ok(None) };
-    let told = policy.filter(|(policy, ..)| policy.has_release());
-    let ledger = match told {
+    let hooked = policy.filter(|(policy, ..)| policy.has_release());
+    let ledger = match hooked {
         None => ledger,
         Some((policy, settings, context)) => {
             let ended = Ended { key: key.clone(), addresses: record.addresses.clone(), pod: record.pod.clone(), now };
-            let not_told = "the address is free, but the policy was not told: ";
-            tell(ledger, (policy, settings, context), now, not_told, log, |session, config| {
+            let failed = "the address is free, but the release hook failed: ";
+            call_hook(ledger, (policy, settings, context), now, failed, log, |session, config| {
                 session.release(config, &ended)
             })?
         }
@@ -66,36 +66,33 @@ fn end<L: Ledger + 'static>(
     Ok(Some(record))
 }
 
-/// Tells a policy of leases that were adopted, within the transaction that `ledger` is. What it says of them is kept, and
+/// Calls the adoption hook, within the transaction that `ledger` is. What it writes is kept, and
 /// a failure is logged: the leases are adopted whatever the policy thinks.
-///
-/// # Errors
-/// If the store fails.
 pub fn call_adoption_hook<L: Ledger + 'static>(
     ledger: L,
     (policy, settings, context): (&Policy, &Settings, &Context),
     adopted: &Adopted,
     log: &mut Vec<LogLine>,
 ) -> Result<L, StoreError> {
-    let not_told = "leases were adopted, but the policy was not told: ";
+    let failed = "leases were adopted, but the adoption hook failed: ";
     let policy = (policy, settings, context);
-    tell(ledger, policy, adopted.now, not_told, log, |session, config| session.adopt(config, adopted))
+    call_hook(ledger, policy, adopted.now, failed, log, |session, config| session.adopt(config, adopted))
 }
 
-fn tell<L: Ledger + 'static>(
+fn call_hook<L: Ledger + 'static>(
     ledger: L,
     (policy, settings, context): (&Policy, &Settings, &Context),
     now: u64,
-    not_told: &str,
+    failed: &str,
     log: &mut Vec<LogLine>,
     call: impl FnOnce(&mut Session<NetworkView<L>>, &str) -> Result<(), CallError>,
 ) -> Result<L, StoreError> {
-    let not_told = |reason: &str| LogLine { level: LogLevel::Warn, message: format!("{not_told}{reason}") };
+    let failed = |reason: &str| LogLine { level: LogLevel::Warn, message: format!("{failed}{reason}") };
     let mut prepared = match prepare::<L>(policy, settings, context, log) {
         Ok(prepared) => prepared,
         Err(IpamError::Store(store)) => return Err(store),
         Err(error) => {
-            log.push(not_told(&error.to_string()));
+            log.push(failed(&error.to_string()));
             return Ok(ledger);
         }
     };
@@ -108,7 +105,7 @@ fn tell<L: Ledger + 'static>(
         Ok(()) => view.into_ledger(),
         Err(CallError::Store(store)) => Err(store),
         Err(error @ (CallError::Policy(_) | CallError::Process(_))) => {
-            log.push(not_told(&call_error(policy, error).to_string()));
+            log.push(failed(&call_error(policy, error).to_string()));
             Ok(view.into_ledger_without_changes())
         }
     }

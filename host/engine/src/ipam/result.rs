@@ -21,7 +21,6 @@ pub struct IpamResult {
     pub networks: Vec<IpNet>,
     /// Those of its addresses that were cooling when they were allocated.
     pub cooling: Vec<Cooling>,
-    /// What the policy's calls cost.
     pub usage: Usage,
 }
 

@@ -25,7 +25,6 @@ impl Digest {
         good.then(|| Self(text.to_owned()))
     }
 
-    /// The digits.
     pub fn hex(&self) -> &str {
         self.0.trim_start_matches("sha256:")
     }

@@ -6,53 +6,33 @@ use crate::runtime::LoadError;
 /// A library that cannot be used as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
-    /// The file system refused.
     #[error("cannot {operation} {path} in the policy library: {source}")]
-    Io {
-        operation: &'static str,
-        path: String,
-        source: std::io::Error,
-    },
+    Io { operation: &'static str, path: String, source: std::io::Error },
     /// A name that cannot be a policy's.
     #[error(
         "invalid policy name {name:?}: use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"
     )]
-    BadName {
-        name: String,
-    },
+    BadName { name: String },
     /// This process would run code that others than root can change.
     #[error(
         "{path} in the policy library can be changed by other users than root: run `chown root` and `chmod go-w` on it, then \
          install the policy again"
     )]
-    Untrusted {
-        path: String,
-    },
+    Untrusted { path: String },
     /// A name file that is no JSON of ours.
     #[error(
         "{path} in the policy library is damaged ({reason}): install the policy again with `ginghamctl policy add`"
     )]
-    Damaged {
-        path: String,
-        reason: String,
-    },
+    Damaged { path: String, reason: String },
     /// The compiled form for this very version is missing.
     #[error("policy {name} is installed but not compiled for this version ({key}): run `ginghamctl policy recompile`")]
-    NotCompiled {
-        name: String,
-        key: String,
-    },
+    NotCompiled { name: String, key: String },
     /// The compiled form is not what the compiler made.
     #[error(
         "the compiled form of policy {name} is damaged or was replaced ({path} in the policy library is not what was \
          compiled from {digest}); run `ginghamctl policy recompile`"
     )]
-    NotWhatWasCompiled {
-        name: String,
-        path: String,
-        digest: Digest,
-    },
-    /// It does not load.
+    NotWhatWasCompiled { name: String, path: String, digest: Digest },
     #[error(transparent)]
     Load(#[from] LoadError),
 }

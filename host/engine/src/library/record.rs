@@ -7,19 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Digest;
 
-/// The record beside a compiled form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Record {
-    /// The component it was compiled from.
     component: Digest,
-    /// The compiled form itself.
     compiled: Digest,
-    /// The file that was written.
     file: Identity,
 }
 
-/// A file as it was left. The kernel changes the time at every write, and gives nobody a way to set it.
+/// A file as it was left. The kernel changes the time at every write, and offers no way to set it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Identity {
@@ -47,7 +43,7 @@ impl Record {
         Self { component: component.clone(), compiled: Digest::of(compiled), file: Identity::of(meta) }
     }
 
-    /// Whether this file is what was compiled from the component. One that nobody touched since is not read: a policy of
+    /// Whether this file is what was compiled from the component. One that was not touched since is not read: a policy of
     /// 40 MB would take longer to read than all the rest of an ADD.
     pub(super) fn fits(&self, component: &Digest, file: &File) -> std::io::Result<bool> {
         let untouched = self.file == Identity::of(&file.metadata()?);

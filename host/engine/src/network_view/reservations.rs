@@ -13,14 +13,12 @@ use crate::store_error::StoreError;
 #[derive(Debug, Default)]
 pub(super) struct ReservationChanges {
     by_address: BTreeMap<IpAddr, Reservation>,
-    /// Keys whose recorded reservations are ended.
     ended: BTreeSet<String>,
     /// How many more or fewer reservations there are.
     more: i64,
 }
 
 impl ReservationChanges {
-    /// Whether this call reserved the address.
     pub(super) fn has(&self, address: IpAddr) -> bool {
         self.by_address.contains_key(&address)
     }

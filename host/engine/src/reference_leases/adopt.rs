@@ -8,9 +8,7 @@ use crate::attachment::{AttachmentKey, Pod};
 use crate::ledger::{AttachmentRecord, Ledger};
 use crate::store_error::StoreError;
 
-/// What the machine says about containers.
 pub struct Circumstances<'a> {
-    /// This boot's id.
     pub boot: &'a str,
     /// Not later than this boot began: milliseconds since the epoch.
     pub boot_began: u64,
@@ -18,31 +16,25 @@ pub struct Circumstances<'a> {
     pub now: u64,
     /// The path of a container's network namespace, if a runtime wrote it down.
     pub netns_of: &'a dyn Fn(&AttachmentKey) -> Option<String>,
-    /// Whether a network namespace is at the path. None if it cannot be told.
+    /// Whether a network namespace is at the path. None if that is unknown.
     pub is_there: &'a dyn Fn(&str) -> Option<bool>,
 }
 
-/// An address that two containers are said to have.
+/// An address that two containers are answer to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// Which.
     pub address: IpAddr,
     /// Who has it here, and keeps it.
     pub ours: AttachmentKey,
-    /// Who has it with the reference.
     pub theirs: AttachmentKey,
 }
 
-/// What was adopted, and what not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Adopted {
-    /// New here.
     pub leases: Vec<Lease>,
-    /// Recorded here already.
     pub known: Vec<Lease>,
-    /// Of containers that a reboot ended.
     pub of_earlier_boot: Vec<Lease>,
-    /// Not adopted, because somebody else has the address here.
+    /// Not adopted, because another container has the address here.
     pub conflicts: Vec<Conflict>,
 }
 
@@ -69,7 +61,7 @@ pub fn adopt<L: Ledger>(ledger: &mut L, found: &Found, about: &Circumstances) ->
 }
 
 /// The reference keeps leases over a reboot. The clock may have been wrong when the file was written: a container whose
-/// namespace is there is not of an earlier boot, whatever the time says.
+/// namespace is there is not of an earlier boot, whatever the clock shows.
 fn is_of_earlier_boot(lease: &Lease, about: &Circumstances) -> bool {
     let lives = || (about.netns_of)(&lease.key).and_then(|netns| (about.is_there)(&netns)) == Some(true);
     lease.written < about.boot_began && !lives()

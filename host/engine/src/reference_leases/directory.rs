@@ -14,9 +14,8 @@ use super::LastReserved;
 use crate::attachment::AttachmentKey;
 use crate::file_lock::{self, Busy, Kind, LockError};
 
-/// The reference's lock file.
 const LOCK: &str = "lock";
-/// How the names of its notes begin; the index of a range set follows.
+/// How the names of its files with the last address begin; the index of a range set follows.
 pub(super) const LAST_RESERVED: &str = "last_reserved_ip.";
 /// More than an id (255 bytes at most here) and an interface.
 const LONGEST_LEASE: u64 = 4096;
@@ -24,43 +23,23 @@ const LONGEST_LEASE: u64 = 4096;
 /// Why the reference's leases cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceError {
-    /// The kernel refuses.
     #[error("cannot {operation} {path}, where the reference host-local keeps its leases: {source}")]
-    Io {
-        /// What was tried.
-        operation: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Another process keeps the directory locked.
+    Io { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot lock {path}, where the reference host-local keeps its leases: {busy}")]
     Busy {
-        /// The lock's file.
         path: PathBuf,
         /// Who, and how long that was waited for.
         busy: Busy,
     },
-    /// Another container has the address there.
     #[error(
-        "{path} says that the reference host-local leased this address to container {theirs}, but here container {ours} \
+        "{path}: the reference host-local leased this address to container {theirs}, but here container {ours} \
          has it; nothing was written. Remove one of the two containers, or the file if its container is gone"
     )]
-    Held {
-        /// The file.
-        path: PathBuf,
-        /// Who has it there.
-        theirs: String,
-        /// Who has it here.
-        ours: String,
-    },
+    Held { path: PathBuf, theirs: String, ours: String },
 }
 
-/// A lease of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// The address.
     pub address: IpAddr,
     /// The container, and its interface: empty where a version before 0.8.0 did not write it down.
     pub key: AttachmentKey,
@@ -71,13 +50,10 @@ pub struct Lease {
 /// A file that is named like a lease and is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Its name.
     pub file: String,
-    /// Why it is none.
     pub why: String,
 }
 
-/// What is in a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// In the order of their addresses.
@@ -93,7 +69,7 @@ pub struct Found {
 pub struct Directory {
     files: Dir,
     path: PathBuf,
-    /// None on a file system where nobody can write, the reference neither; and for who only looks.
+    /// None on a read-only file system, and for readers.
     _lock: Option<File>,
 }
 
@@ -177,14 +153,13 @@ impl Directory {
             None => found.left_out.push(left_out("it is no regular file with a text")),
             Some((text, written)) => match key_of(&text) {
                 Some(key) => found.leases.push(Lease { address, key, written }),
-                // Files are made and filled under the lock, so nobody is about to fill it.
+                // Files are made and filled under the lock, so no process is about to fill it.
                 None => found.left_out.push(left_out("it is empty: the reference died while it wrote it")),
             },
         }
         Ok(())
     }
 
-    /// Who has an address.
     pub(super) fn holder(&self, address: IpAddr) -> Result<Option<AttachmentKey>, ReferenceError> {
         Ok(self.text(&address.to_string())?.and_then(|(text, _)| key_of(&text)))
     }
@@ -209,7 +184,7 @@ impl Directory {
 
     /// Puts a file in its place whole, with the reference's mode, durable when [`Directory::sync`] is done.
     pub(super) fn put(&self, name: &str, text: &str) -> Result<(), ReferenceError> {
-        // No lease's name: whoever finds it after a crash does not take it for one.
+        // No lease's name: after a crash it is not taken for one.
         const NEW: &str = ".gingham-new";
         let failed = |source| fault("write", &self.path.join(name), source);
         let mut options = OpenOptions::new();
@@ -219,7 +194,6 @@ impl Directory {
         self.files.rename(NEW, &self.files, name).map_err(failed)
     }
 
-    /// Removes an address's file.
     pub(super) fn remove(&self, address: IpAddr) -> Result<(), ReferenceError> {
         let name = address.to_string();
         self.files.remove_file(&name).map_err(|source| fault("remove", &self.path.join(&name), source))
@@ -266,7 +240,6 @@ fn key_of(text: &str) -> Option<AttachmentKey> {
     (!key.container_id.is_empty()).then_some(key)
 }
 
-/// A file's text for a holder.
 pub(super) fn text_of(key: &AttachmentKey) -> String {
     match key.interface.as_str() {
         "" => key.container_id.clone(),

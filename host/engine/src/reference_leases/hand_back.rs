@@ -7,12 +7,9 @@ use super::directory::{Directory, LAST_RESERVED, ReferenceError, text_of};
 use super::{LastReserved, Lease};
 use crate::attachment::AttachmentKey;
 
-/// What was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HandedBack {
-    /// New there.
     pub written: Vec<Lease>,
-    /// There already, with the same holder.
     pub known: Vec<Lease>,
 }
 
@@ -20,7 +17,7 @@ pub struct HandedBack {
 ///
 /// # Errors
 /// [`ReferenceError::Held`] if another container has one of the addresses there: then nothing was written.
-/// [`ReferenceError::Io`]: then some may have been, and doing it again does the rest.
+/// [`ReferenceError::Io`]: then some may have been, and a repetition writes the others.
 pub fn hand_back(path: &Path, leases: &[Lease], last: &[LastReserved]) -> Result<HandedBack, ReferenceError> {
     let directory = Directory::create(path)?;
     let mut handed = HandedBack::default();

@@ -13,10 +13,9 @@ use crate::address::IpRange;
 use crate::attachment::{Context, Problem, Refusal};
 use gingham_ownership::grid::Grid;
 
-/// The contract's results, as they come.
 type DeclaredGrids = Result<Vec<wit::Grid>, Vec<Resource<Problem>>>;
-type SaidShare = Result<Vec<wit::IpRange>, Resource<Refusal>>;
-type SaidBlock = Result<wit::IpPrefix, Resource<Refusal>>;
+type ShareResult = Result<Vec<wit::IpRange>, Resource<Refusal>>;
+type NextBlockResult = Result<wit::IpPrefix, Resource<Refusal>>;
 
 /// The calls that only a cluster policy has; see [`super::Policy::is_cluster`]. What they answer is not checked here.
 impl<V: PolicyView + 'static> Session<V> {
@@ -43,8 +42,8 @@ impl<V: PolicyView + 'static> Session<V> {
         members: &[String],
         member: &str,
     ) -> Result<Result<Vec<IpRange>, Refusal>, CallError> {
-        let (said,): (SaidShare,) = self.call(SHARE, (config, members, member))?;
-        match said {
+        let (answer,): (ShareResult,) = self.call(SHARE, (config, members, member))?;
+        match answer {
             Err(refusal) => Ok(Err(self.take(refusal)?)),
             Ok(ranges) => {
                 let ranges = ranges.into_iter().map(convert::range_in).collect::<Result<_, _>>();
@@ -59,8 +58,8 @@ impl<V: PolicyView + 'static> Session<V> {
     /// [`CallError`]; the inner result is the policy's word.
     pub fn next_block(&mut self, config: &str, grid: u32) -> Result<Result<IpNet, Refusal>, CallError> {
         let context = self.context();
-        let (said,): (SaidBlock,) = self.call(NEXT_BLOCK, (config, context, grid))?;
-        match said {
+        let (answer,): (NextBlockResult,) = self.call(NEXT_BLOCK, (config, context, grid))?;
+        match answer {
             Err(refusal) => Ok(Err(self.take(refusal)?)),
             Ok(block) => Ok(Ok(convert::prefix_in(block).map_err(PolicyFault::from)?)),
         }
@@ -70,8 +69,8 @@ impl<V: PolicyView + 'static> Session<V> {
     #[cfg(feature = "compiler")]
     pub(super) fn check_cluster_types(&mut self) -> Result<(), CallError> {
         self.typed::<(&str, Resource<Context>), (DeclaredGrids,)>(BLOCKS)?;
-        self.typed::<(&str, &[String], &str), (SaidShare,)>(SHARE)?;
-        self.typed::<(&str, Resource<Context>, u32), (SaidBlock,)>(NEXT_BLOCK)?;
+        self.typed::<(&str, &[String], &str), (ShareResult,)>(SHARE)?;
+        self.typed::<(&str, Resource<Context>, u32), (NextBlockResult,)>(NEXT_BLOCK)?;
         Ok(())
     }
 }

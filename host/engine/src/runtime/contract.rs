@@ -4,7 +4,6 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-/// The package of the contract.
 pub const PACKAGE: &str = "gingham:ipam";
 
 /// The interfaces a policy may import, and the versions of the contract this host speaks.
@@ -25,7 +24,6 @@ const COMPATIBLE: &str = "0.2.";
 /// For messages.
 const SPOKEN: &str = "gingham:ipam@0.2";
 
-/// An interface that a policy exports.
 pub(crate) const ALLOCATOR: &str = "allocator";
 /// The export that makes DEL call the policy.
 const RELEASE_HOOK: &str = "release-hook";
@@ -34,7 +32,6 @@ const ADOPTION_HOOK: &str = "adoption-hook";
 /// The export that makes a policy a cluster policy.
 const CLUSTER: &str = "cluster";
 
-/// A function that a policy exports.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Function {
     pub(super) interface: &'static str,
@@ -56,25 +53,22 @@ impl Function {
     }
 }
 
-/// The interfaces a policy imports.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Imports {
     known: [bool; INTERFACES.len()],
 }
 
 impl Imports {
-    /// Whether the interface is imported.
     pub(super) fn has(&self, interface: &str) -> bool {
         INTERFACES.iter().zip(self.known).any(|(name, known)| known && *name == interface)
     }
 }
 
-/// What a component asks of its host and offers it.
+/// What a component imports and exports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surface {
     /// Names of the imports, in the component's order.
     pub imports: Vec<String>,
-    /// Names of the exports.
     pub exports: Vec<String>,
 }
 
@@ -91,19 +85,14 @@ pub enum ContractError {
         /// The imports that are not the contract's.
         imports: Vec<String>,
     },
-    /// It was built for another contract.
     #[error("it was built for {item}, and this host speaks {SPOKEN}; build it with the SDK of this version")]
-    OtherVersion {
-        /// The import or export that tells.
-        item: String,
-    },
+    OtherVersion { item: String },
     /// It is a component, but no policy.
     #[error("it does not export {PACKAGE}/{ALLOCATOR}; every policy does, see the world `policy` in wit/")]
     NoAllocator,
 }
 
 impl Surface {
-    /// Reads a compiled component's surface.
     pub fn of(engine: &Engine, component: &Component) -> Self {
         let kind = component.component_type();
         Self {
@@ -122,7 +111,6 @@ impl Surface {
         self.exports(RELEASE_HOOK)
     }
 
-    /// Whether an adoption calls the policy.
     pub fn has_adoption(&self) -> bool {
         self.exports(ADOPTION_HOOK)
     }
@@ -132,7 +120,6 @@ impl Surface {
         self.exports(CLUSTER)
     }
 
-    /// The interfaces it imports.
     pub(super) fn imported(&self) -> Imports {
         let is_imported = |name: &&str| self.imports.iter().any(|import| interface_of(import) == Some(name));
         Imports { known: INTERFACES.map(|name| is_imported(&name)) }

@@ -1,4 +1,4 @@
-//! What a policy did wrong, told in a sentence that follows the policy's name: "policy sticky: it ran …".
+//! What a policy did wrong, as a sentence that follows the policy's name: "policy sticky: it ran …".
 
 use wasmtime::Trap;
 
@@ -12,70 +12,41 @@ use crate::store_error::StoreError;
 /// Why a policy gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyFault {
-    /// It ran for too long, most likely for ever.
-    #[error("it ran longer than its bound of {limit} fuel (host key `limits.fuel`) and was stopped")]
-    OutOfFuel {
-        /// The bound.
-        limit: u64,
-    },
-    /// It asked for too much memory.
-    #[error("it wanted more than its bound of {limit} bytes of memory (host key `limits.memory`) and was stopped")]
-    OutOfMemory {
-        /// The bound.
-        limit: usize,
-    },
+    /// It ran for too long, most likely in an endless loop.
+    #[error("it used more than {limit} fuel (ipam.limits.fuel) and was stopped")]
+    OutOfFuel { limit: u64 },
+    #[error("it used more than {limit} bytes of memory (ipam.limits.memory) and was stopped")]
+    OutOfMemory { limit: usize },
     /// It asked for too many elements of tables.
     #[error(
-        "it wanted more than {limit} elements of tables and was stopped; no limit of the configuration raises this"
+        "it used more than {limit} elements of tables and was stopped; no limit of the configuration raises this"
     )]
-    TooManyElements {
-        /// The bound, of all tables together.
-        limit: usize,
-    },
+    TooManyElements { limit: usize },
     /// It is made of more instances, tables or memories than a policy may have.
     #[error("it is made of too many parts ({reason}); link them into fewer modules")]
-    TooManyParts {
-        /// The runtime's words.
-        reason: String,
-    },
+    TooManyParts { reason: String },
     /// It keeps too many requests, leases, pools and answers.
     #[error("it kept more than {limit} handles of the host and was stopped; drop what is no longer needed")]
-    TooManyHandles {
-        /// The bound.
-        limit: usize,
-    },
-    /// It called itself too deeply.
+    TooManyHandles { limit: usize },
     #[error("it overflowed its stack and was stopped")]
     StackOverflow,
-    /// It asked the host too much.
     #[error("it used up its budget of host calls and was stopped")]
     HostCalls,
     /// It passed more bytes in one call than the host takes.
-    #[error("it passed more than {limit} bytes to the host at once and was stopped")]
-    PassedTooMuch {
-        /// The bound.
-        limit: usize,
-    },
-    /// It passed something that means nothing.
+    #[error("it passed more than {limit} bytes to the host in one call and was stopped")]
+    PassedTooMuch { limit: usize },
     #[error("{what}")]
-    BadValue {
-        /// What it passed.
-        what: String,
-    },
+    BadValue { what: String },
     /// It crashed: a panic, an arithmetic error, an access out of its memory.
     #[error("it crashed ({trap}){}", and_last_words(.last_words.as_deref()))]
     Crashed {
-        /// The runtime's word for it.
         trap: String,
         /// The last error it logged, usually the panic's message.
         last_words: Option<String>,
     },
     /// Its component does not fit the contract. Found when it is installed; here if that was circumvented.
     #[error("it does not fit this version of the contract: {reason}")]
-    Misfit {
-        /// The runtime's words.
-        reason: String,
-    },
+    Misfit { reason: String },
 }
 
 fn and_last_words(words: Option<&str>) -> String {
@@ -91,7 +62,6 @@ impl From<BadValue> for PolicyFault {
 /// A failed call: the policy's fault or the store's.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The policy's.
     #[error(transparent)]
     Policy(#[from] PolicyFault),
     /// The store failed while the policy read through it.
@@ -107,7 +77,6 @@ pub enum CallError {
 const HOST_CALL_FUEL_TEXT: &str = "fuel allocated for hostcalls has been exhausted";
 /// For a component of too many parts.
 const PARTS_TEXT: &str = "resource limit exceeded: ";
-/// For too many handles.
 const HANDLES_TEXT: &str = "store handle limit exceeded";
 
 /// Names the cause of a failed call.

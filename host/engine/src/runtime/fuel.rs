@@ -1,10 +1,9 @@
-//! What instructions cost: one unit where nothing else is said. One unit takes at most some 50 ns.
+//! What instructions cost: one unit where nothing else is answer. One unit takes at most some 50 ns.
 
 use wasmtime::OperatorCost;
 
 /// A read that waits for the machine's memory takes 100 times as long as an addition.
 const LOAD: u8 = 4;
-/// Divisions and roots.
 const DIVISION: u8 = 4;
 /// What the runtime does outside of the machine code. What it moves costs one for each byte or element beside this.
 const LIBRARY_CALL: u8 = 20;

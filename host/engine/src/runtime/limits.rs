@@ -39,7 +39,6 @@ pub(crate) const HANDLES: usize = 100_000;
 
 /// Core instances of one component. A Python policy links some 30 libraries, others have 3.
 pub const INSTANCES: usize = 64;
-/// Tables of all instances.
 pub const TABLES: usize = 64;
 /// Linear memories of all instances. Each reserves address space.
 pub const MEMORIES: usize = 4;
@@ -91,7 +90,7 @@ impl Meter {
 
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // The guest is told that its own bound is reached; nothing is allocated, so nothing is counted.
+        // The guest sees that its own bound is reached; nothing is allocated, so nothing is counted.
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
@@ -99,7 +98,7 @@ impl ResourceLimiter for Meter {
         Ok(true)
     }
 
-    /// Without this a guest would be told that it cannot grow, and most of them crash then.
+    /// Without this a guest would see that it cannot grow, and most of them crash then.
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
         if ProcessError::of(&error).is_some() { Err(error) } else { Ok(()) }
     }

@@ -51,37 +51,19 @@ pub struct Policy {
 pub enum LoadError {
     /// The processor or the system does not let wasmtime work.
     #[error("the policy runtime does not start here: {reason}")]
-    Runtime {
-        /// wasmtime's words.
-        reason: String,
-    },
+    Runtime { reason: String },
     /// The system denies this process what every policy needs.
     #[error("policy {policy} cannot be loaded: {source}")]
-    Process {
-        /// The policy's name.
-        policy: String,
-        /// What it denies.
-        source: ProcessError,
-    },
+    Process { policy: String, source: ProcessError },
     /// Not a compiled policy of this very version.
     #[error(
         "the compiled form of policy {policy} cannot be used ({reason}); \
-         `ginghamctl policy recompile` makes it anew from the installed component"
+         `ginghamctl policy recompile` compiles it again from the installed component"
     )]
-    Artefact {
-        /// The policy's name.
-        policy: String,
-        /// wasmtime's words.
-        reason: String,
-    },
+    Artefact { policy: String, reason: String },
     /// A component that is no policy for this host.
     #[error("policy {policy} cannot be used: {source}")]
-    Contract {
-        /// The policy's name.
-        policy: String,
-        /// What does not fit.
-        source: ContractError,
-    },
+    Contract { policy: String, source: ContractError },
 }
 
 impl Runtime {
@@ -101,7 +83,7 @@ impl Runtime {
         Self { engine }
     }
 
-    /// Loads a policy compiled by this very version, from a file that nobody may write while it is in use.
+    /// Loads a policy compiled by this very version, from a file that must not change while it is in use.
     ///
     /// # Safety
     /// The file is machine code. It must come from this project's compiler and be writable by root alone.
@@ -189,7 +171,6 @@ impl Policy {
         self.is_cluster
     }
 
-    /// What it imports and exports.
     pub fn surface(&self) -> Surface {
         Surface::of(&self.engine, &self.component)
     }

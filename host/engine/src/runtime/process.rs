@@ -3,7 +3,6 @@
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-/// What the system denied this process.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProcessError {
     /// A limit of the address space, or no memory at all.
@@ -11,22 +10,14 @@ pub enum ProcessError {
         "this process has too little address space to run a policy ({reason}; its limit, RLIMIT_AS, is {limit}): \
          raise it to 1 GiB or more (`ulimit -v 1048576`) for the program that starts Gingham"
     )]
-    AddressSpace {
-        /// The system's word.
-        reason: String,
-        /// The limit, for people.
-        limit: String,
-    },
+    AddressSpace { reason: String, limit: String },
     /// A rule against machine code that is not a program's own.
     #[error(
         "this process may not make memory executable, which compiled policies need ({reason}): allow it (systemd \
          `MemoryDenyWriteExecute=no`, SELinux `execmem` and `execmod`), and keep installed policies on a file system \
          that is not mounted `noexec`"
     )]
-    ExecutableMemory {
-        /// The system's word.
-        reason: String,
-    },
+    ExecutableMemory { reason: String },
 }
 
 impl ProcessError {

@@ -16,16 +16,14 @@ use crate::attachment::{Adopted, Answer, Context, Ended, Problem, Refusal, Reque
 use crate::pool::Pool;
 use gingham_ownership::grid::Picture;
 
-/// The contract's results, as they come.
 type DeclaredPools = Result<Vec<Resource<Pool>>, Vec<Resource<Problem>>>;
-type SaidAnswer = Result<Resource<Answer>, Resource<Refusal>>;
+type AllocateResult = Result<Resource<Answer>, Resource<Refusal>>;
 
 /// What a session has cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Fuel of all calls, instantiation apart.
     pub fuel: u64,
-    /// Host calls.
     pub host_calls: u64,
     /// Bytes of linear memory at the end.
     pub memory: usize,
@@ -95,7 +93,7 @@ impl<V: PolicyView + 'static> Session<V> {
     #[cfg(feature = "compiler")]
     pub(crate) fn check_types(&mut self, policy: &Policy) -> Result<(), CallError> {
         self.typed::<(&str, Resource<Context>), (DeclaredPools,)>(CHECK_CONFIG)?;
-        self.typed::<(&str, Resource<Context>, Resource<Request>), (SaidAnswer,)>(ALLOCATE)?;
+        self.typed::<(&str, Resource<Context>, Resource<Request>), (AllocateResult,)>(ALLOCATE)?;
         if policy.has_release {
             self.typed::<(&str, Resource<Context>, Resource<Ended>), ()>(RELEASE)?;
         }
@@ -116,7 +114,6 @@ impl<V: PolicyView + 'static> Session<V> {
         Ok(Resource::new_borrow(lent.rep()))
     }
 
-    /// Takes out what the policy built.
     pub(super) fn take<T: 'static>(&mut self, built: Resource<T>) -> Result<T, CallError> {
         self.store.data_mut().table.delete(built).map_err(|error| unfit(&error))
     }
@@ -144,26 +141,20 @@ impl<V: PolicyView + 'static> Session<V> {
     /// [`CallError`]; the inner result is the policy's word. It is not checked here.
     pub fn allocate(&mut self, config: &str, request: &Request) -> Result<Result<Answer, Refusal>, CallError> {
         let (context, request) = (self.context(), self.lend(request.clone())?);
-        let (said,): (SaidAnswer,) = self.call(ALLOCATE, (config, context, request))?;
-        match said {
+        let (answer,): (AllocateResult,) = self.call(ALLOCATE, (config, context, request))?;
+        match answer {
             Err(refusal) => Ok(Err(self.take(refusal)?)),
             Ok(answer) => Ok(Ok(self.take(answer)?)),
         }
     }
 
     /// `release`.
-    ///
-    /// # Errors
-    /// [`CallError`]
     pub fn release(&mut self, config: &str, ended: &Ended) -> Result<(), CallError> {
         let (context, ended) = (self.context(), self.lend(ended.clone())?);
         self.call::<_, ()>(RELEASE, (config, context, ended))
     }
 
     /// `adopt`.
-    ///
-    /// # Errors
-    /// [`CallError`]
     pub fn adopt(&mut self, config: &str, adopted: &Adopted) -> Result<(), CallError> {
         let (context, adopted) = (self.context(), self.lend(adopted.clone())?);
         self.call::<_, ()>(ADOPT, (config, context, adopted))
@@ -184,7 +175,7 @@ impl<V: PolicyView + 'static> Session<V> {
         self.store.data_mut().view.take()
     }
 
-    /// What the policy logged so far; the session forgets it. A last line tells of lines that were dropped.
+    /// What the policy logged so far; the session forgets it. A last line counts the lines that were dropped.
     pub fn take_log(&mut self) -> Vec<LogLine> {
         let state = self.store.data_mut();
         let mut lines = std::mem::take(&mut state.lines);

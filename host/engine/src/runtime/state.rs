@@ -16,16 +16,12 @@ pub enum LogLevel {
     Debug,
     /// Worth a line.
     Info,
-    /// Something may be wrong.
     Warn,
-    /// Something is wrong.
     Error,
 }
 
-/// One line a policy logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// Its weight.
     pub level: LogLevel,
     /// Its text, at most 1,024 bytes.
     pub message: String,
@@ -42,7 +38,6 @@ pub(crate) struct HostState<V> {
     pub(crate) view: Option<V>,
     /// The cluster, for a policy that divides one.
     pub(crate) picture: Option<Arc<Picture>>,
-    /// The node's name.
     pub(crate) node: String,
     pub(crate) lines: Vec<LogLine>,
     pub(crate) lines_dropped: usize,
@@ -74,20 +69,19 @@ impl<V: PolicyView + 'static> HostState<V> {
         self.spend(1 + (bytes / BYTES_PER_CALL) as u64)
     }
 
-    /// Takes this much of the budget.
     pub(super) fn spend(&mut self, calls: u64) -> Result<(), ViewError> {
         self.calls_left = self.calls_left.checked_sub(calls).ok_or(ViewError::Budget)?;
         Ok(())
     }
 
     /// Answers a getter of a resource, at the price of what it gives.
-    pub(super) fn tell<R: 'static, T: Weight>(
+    pub(super) fn getter<R: 'static, T: Weight>(
         &mut self,
         resource: &Resource<R>,
         get: impl FnOnce(&R) -> T,
     ) -> wasmtime::Result<T> {
-        let told = get(self.table.get(resource)?);
-        self.charge_for(told.bytes())?;
-        Ok(told)
+        let value = get(self.table.get(resource)?);
+        self.charge_for(value.bytes())?;
+        Ok(value)
     }
 }

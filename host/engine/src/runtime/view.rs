@@ -76,7 +76,6 @@ pub enum ReservationError {
 /// Why a value was not written; `state.state-error` of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateError {
-    /// The network's policy state is full.
     Full,
     /// The key is empty or too long.
     BadKey,

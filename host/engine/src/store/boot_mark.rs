@@ -1,4 +1,4 @@
-//! Which boot the store is of, in a file beside it: a damaged store cannot say so itself.
+//! Which boot the store is of, in a file beside it: a damaged store does not show it.
 //!
 //! The mark names the boot and the store's file. It is durable before the first lease of that boot is, so a mark of an
 //! earlier boot proves that the file it names holds no lease of this one. A missing mark, one that cannot be read, or one
@@ -15,17 +15,14 @@ use super::directory::Directory;
 use super::environment::FILE;
 use crate::boot_id;
 
-/// The mark in the data directory.
 pub(super) const MARK: &str = "leases.boot";
 const NEW_MARK: &str = "leases.boot.new";
 
 /// Longer than any mark.
 const LONGEST: u64 = 200;
 
-/// What the mark says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// The boot.
     pub(super) boot: String,
     /// The inode number of the store's file.
     pub(super) inode: u64,

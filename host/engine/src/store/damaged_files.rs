@@ -1,4 +1,4 @@
-//! Files that are damaged, or in the place of Gingham's own, are kept under a name with the date: somebody may want to
+//! Files that are damaged, or in the place of Gingham's own, are kept under a name with the date: an operator may want to
 //! look at them.
 
 use std::io;

@@ -1,6 +1,6 @@
 //! The data directory: opened once as a capability, and locked as long as anything in it is open.
 //!
-//! The lock is a `flock(2)` on the directory itself. There is no lock file that somebody could delete under a holder,
+//! The lock is a `flock(2)` on the directory itself. There is no lock file that could be deleted under a holder,
 //! none to create on a read-only disk, and the kernel releases it when the holder dies, in whatever way. Waiters sleep
 //! in the kernel, not without a bound ([`file_lock`]). Whoever can open the directory can lock it, so it is closed to
 //! other users before it is used. It closes LMDB's race between one process that opens an environment and another that closes it, makes
@@ -54,7 +54,7 @@ impl Directory {
                 LockError::Busy(busy) => StoreError::Busy { path: path.to_owned(), busy },
                 LockError::Io(source) => StoreError::Lock { path: path.to_owned(), source },
             })?;
-            // While this waited, somebody may have put another directory in its place.
+            // While this waited, another process may have put another directory in its place.
             let locked = directory.metadata().map_err(fault)?;
             let named = std::fs::metadata(path);
             if named.is_ok_and(|named| (named.dev(), named.ino()) == (locked.dev(), locked.ino())) {
@@ -111,7 +111,7 @@ pub(super) fn open_directory(path: &Path) -> io::Result<File> {
 
 fn sync_names(directory: impl AsFd) -> io::Result<()> {
     match rustix::fs::fsync(directory) {
-        // Some file systems have nothing to sync for a directory and say so this way.
+        // Some file systems have nothing to sync for a directory and report it this way.
         Err(Errno::INVAL) => Ok(()),
         done => Ok(done?),
     }

@@ -1,4 +1,4 @@
-//! The LMDB environment in a locked directory, and the checks a file has to pass before it is believed.
+//! The LMDB environment in a locked directory, and the checks a file has to pass before it is used.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -36,7 +36,7 @@ const ROOM: u64 = 128 << 20;
 /// Maps have a multiple of this size; every page size divides it.
 const STEP: u64 = 1 << 20;
 
-/// How much address space a file of a length is mapped into. Each opening maps anew, so the map grows with the file, and
+/// How much address space a file of a length is mapped into. Each opening maps it again, so the map grows with the file, and
 /// small stores can be used where address space is limited (`ulimit -v`). LMDB writes no page in place: a transaction that
 /// changes everything needs as many pages again.
 fn map_size(length: u64) -> usize {
@@ -51,10 +51,8 @@ pub(super) const SCHEMA: u32 = 2;
 /// All tables are one tree: an ADD that changes six of them then writes fewer pages.
 pub(super) type Tree = Database<'static, Bytes, Bytes>;
 
-/// What the store says about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Meta {
-    /// The version of its tables.
     pub(super) schema: u32,
     /// The boot all its attachments are of; empty until the directory is known to be durable.
     pub(super) boot: String,
@@ -62,7 +60,6 @@ pub(super) struct Meta {
     pub(super) created: u64,
 }
 
-/// What an environment is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// Under an exclusive lock.
@@ -140,7 +137,7 @@ impl Environment {
         Ok(Self { env, tree, path, directory: Arc::clone(directory) })
     }
 
-    /// LMDB opens paths, not files in a directory somebody holds: whether it has opened this file.
+    /// LMDB opens paths, not files in an open directory: whether it has opened this file.
     fn is_of(&self, expected: &File) -> Result<bool, StoreError> {
         let fault = |source| StoreError::io("open the lease store", &self.path, source);
         let expected = expected.metadata().map_err(fault)?;
@@ -172,11 +169,10 @@ impl Environment {
         Ok(meta)
     }
 
-    /// Makes a transaction durable.
     pub(super) fn commit(&self, txn: RwTxn, durability: Durability) -> Result<(), StoreError> {
         let operation = "write the lease store";
         if durability == Durability::LastMayBeUndone {
-            // SAFETY: one thread has the environment: nobody else calls this. What the flag does is said at `Durability`.
+            // SAFETY: one thread has the environment: nobody else calls this. What the flag does is answer at `Durability`.
             unsafe { self.env.set_flags(EnvFlags::NO_META_SYNC, FlagSetMode::Enable) }
                 .map_err(|error| StoreError::lmdb(operation, &self.path, error))?;
         }
@@ -212,7 +208,7 @@ impl Environment {
         Ok(file.metadata()?.len())
     }
 
-    /// Makes the file as long as all its pages, should unused ones at its end be missing: then nobody has to find out
+    /// Makes the file as long as all its pages, should unused ones at its end be missing: then no reader has to find out
     /// again that they are unused. Failing costs that, and nothing else.
     fn lengthen(&self, length: u64) {
         if let Ok(file) = self.env.try_clone_inner_file()
@@ -234,7 +230,6 @@ impl Environment {
         self.tree
     }
 
-    /// The store's file, for messages.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -246,7 +241,7 @@ fn is_named(directory: &Directory, file: &Metadata) -> bool {
     named.is_ok_and(|named| (named.dev(), named.ino()) == (file.dev(), file.ino()))
 }
 
-/// LMDB makes an empty store where the file has vanished since it was looked at. What somebody put there is put back.
+/// LMDB makes an empty store where the file has vanished since it was looked at. What another process put there is put back.
 fn remove_made_by_lmdb(directory: &Directory) {
     let files = directory.files();
     if files.rename(FILE, files, NEW_FILE).is_err() {

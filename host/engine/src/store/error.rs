@@ -1,4 +1,4 @@
-//! From what the kernel and LMDB report to what an operator can tell apart.
+//! From what the kernel and LMDB report to what an operator can act on.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::store_error::StoreError;
 
 impl StoreError {
-    /// Sorts an error of the kernel into the kinds an operator can tell apart.
+    /// Sorts an error of the kernel into the kinds an operator can act on.
     pub(super) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.raw_os_error().map(Errno::from_raw_os_error) {

@@ -9,7 +9,6 @@ use crate::attachment::AttachmentKey;
 /// A network's number within one store. Numbers start at 1; 0 is a network the store has never seen.
 pub(super) type NetworkId = u32;
 
-/// The first byte of every key.
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
 pub(super) enum Table {
@@ -35,14 +34,12 @@ pub(super) enum Table {
 pub(super) const LONGEST_NAME: usize = 255;
 /// The longest interface name; Linux allows 15.
 const LONGEST_INTERFACE: usize = 64;
-/// The longest key of a reservation.
 const LONGEST_RESERVATION_KEY: usize = 256;
 /// The longest key of a policy's state that fits; the contract with policies allows 256.
 const LONGEST_STATE_KEY: usize = 500;
 
 /// The record about the store as a whole.
 pub(super) const META: &[u8] = &[Table::Meta as u8, 0];
-/// The next network's number.
 pub(super) const NEXT_NETWORK: &[u8] = &[Table::Meta as u8, 1];
 
 /// The start of all keys of a network in a table.
@@ -125,7 +122,6 @@ pub(super) fn state_value(network: NetworkId, key: &str) -> Vec<u8> {
     bytes
 }
 
-/// The reservations under a key.
 pub(super) fn reservation_keys(network: NetworkId, key: &str) -> Vec<u8> {
     let mut bytes = prefix(Table::ReservationKeys, network);
     bytes.extend_from_slice(key.as_bytes());
@@ -133,7 +129,6 @@ pub(super) fn reservation_keys(network: NetworkId, key: &str) -> Vec<u8> {
     bytes
 }
 
-/// One of them.
 pub(super) fn reservation_key(network: NetworkId, key: &str, address: IpAddr) -> Vec<u8> {
     let mut bytes = reservation_keys(network, key);
     push_address(&mut bytes, address);
@@ -207,7 +202,6 @@ fn family_byte(family: Family) -> u8 {
     }
 }
 
-/// Refuses what cannot be recorded.
 pub(crate) fn check_attachment(key: &AttachmentKey) -> Result<(), StoreError> {
     check_length("the container id", &key.container_id, LONGEST_NAME)?;
     check_length("the interface", &key.interface, LONGEST_INTERFACE)?;

@@ -64,25 +64,16 @@ impl StoreLedger {
     }
 
     /// Whether the reference's leases of this network were adopted in this boot. Costs one look into the store.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn is_adopted(&self) -> Result<bool, StoreError> {
         self.snapshot()?.is_adopted(self.network.id)
     }
 
     /// Which of the reference's directories were adopted, if that is done.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn adoption(&self) -> Result<Option<Adoption>, StoreError> {
         self.snapshot()?.adoption(self.network.id)
     }
 
     /// Records that the reference's leases are adopted, or (`None`) that they are the reference's again.
-    ///
-    /// # Errors
-    /// If the store fails.
     pub fn put_adoption(&mut self, adoption: Option<&Adoption>) -> Result<(), StoreError> {
         self.durability = Durability::Whole;
         self.change(|writer| writer.put_adoption(adoption))
@@ -182,17 +173,11 @@ impl ReadLedger {
 
 impl ReadLedger {
     /// As [`StoreLedger::is_adopted`].
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn is_adopted(&self) -> Result<bool, StoreError> {
         self.snapshot()?.is_adopted(self.network.id)
     }
 
     /// As [`StoreLedger::adoption`].
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn adoption(&self) -> Result<Option<Adoption>, StoreError> {
         self.snapshot()?.adoption(self.network.id)
     }

@@ -86,31 +86,13 @@ pub enum Event {
         "the lease store {path} is from boot {boot:?}, not from this one ({now:?}): dropped {attachments} attachments of \
          containers with {addresses} addresses"
     )]
-    EarlierBoot {
-        /// The store's file.
-        path: PathBuf,
-        /// The boot it was of.
-        boot: String,
-        /// The boot of this moment.
-        now: String,
-        /// How many attachments were dropped.
-        attachments: u64,
-        /// How many addresses they had.
-        addresses: u64,
-    },
+    EarlierBoot { path: PathBuf, boot: String, now: String, attachments: u64, addresses: u64 },
     /// The store was damaged, and of an earlier boot.
     #[error(
         "the lease store {path} of an earlier boot is damaged: {what}; a new one is begun, since no container outlives a \
          boot{}", kept.as_ref().map(|kept| format!(", and the damaged one is kept as {}", kept.display())).unwrap_or_default()
     )]
-    PutAside {
-        /// The store's file.
-        path: PathBuf,
-        /// What was wrong with it.
-        what: String,
-        /// The damaged file's name now.
-        kept: Option<PathBuf>,
-    },
+    PutAside { path: PathBuf, what: String, kept: Option<PathBuf> },
 }
 
 impl Store {
@@ -129,24 +111,17 @@ impl Store {
         Ok(Self { environment, now, events })
     }
 
-    /// What opening it did beside.
     pub fn events(&self) -> &[Event] {
         &self.events
     }
 
     /// Makes the directory for a store, for those who keep a file of their own beside it, or closes it to other users.
-    ///
-    /// # Errors
-    /// Any [`StoreError`].
     pub fn make_directory(directory: &Path) -> Result<(), StoreError> {
         private::make(directory)
     }
 
     /// Opens the store for reading, beside other readers; waits for writers. None if there is no store. Makes and
     /// changes nothing, and works on a read-only file system.
-    ///
-    /// # Errors
-    /// Any [`StoreError`].
     pub fn open_read_only(directory: &Path) -> Result<Option<StoreReader>, StoreError> {
         let Some(directory) = Directory::find(directory, Kind::Shared)? else { return Ok(None) };
         let Some(environment) = Environment::open(&Arc::new(directory), Access::Read)? else { return Ok(None) };
@@ -156,9 +131,6 @@ impl Store {
 
     /// Reads the whole store and returns [`StoreError::Damaged`] if anything in it is. No store is sound, unless leases of
     /// this boot were in one.
-    ///
-    /// # Errors
-    /// Any [`StoreError`].
     pub fn examine(directory: &Path, boot: &str) -> Result<(), StoreError> {
         let Some(directory) = Directory::find(directory, Kind::Shared)? else { return Ok(()) };
         rebuild::examine(&Arc::new(directory), boot)
@@ -175,9 +147,6 @@ impl Store {
     }
 
     /// The networks that were ever used in this boot or left something from earlier ones, by name.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn networks(&self) -> Result<Vec<String>, StoreError> {
         networks(&self.environment)
     }
@@ -199,26 +168,17 @@ pub struct StoreReader {
 
 impl StoreReader {
     /// The networks that were ever used, by name.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn networks(&self) -> Result<Vec<String>, StoreError> {
         networks(&self.environment)
     }
 
     /// The boot id of the last writer. Attachments are of that boot: after a reboot, until the first ADD or DEL, they
     /// are gone although they are still recorded.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn boot(&self) -> Result<String, StoreError> {
         self.environment.meta().map(|meta| meta.boot)
     }
 
     /// One network's ledger; empty if the network was never used.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn ledger(&self, network: &str) -> Result<ReadLedger, StoreError> {
         ReadLedger::open(&self.environment, network)
     }

@@ -37,10 +37,8 @@ const DEEPEST: u16 = 32;
 /// The root of an empty tree.
 const NO_PAGE: usize = usize::MAX;
 
-/// Why the file is not believed.
 #[derive(Debug)]
 pub(super) enum Doubt {
-    /// It cannot be read.
     Io(io::Error),
     /// It is not what it should be.
     Damaged(String),
@@ -56,7 +54,6 @@ fn damaged<T>(what: impl Into<String>) -> Result<T, Doubt> {
     Err(Doubt::Damaged(what.into()))
 }
 
-/// What the file's header says.
 #[derive(Debug)]
 pub(super) struct Pages {
     /// Bytes in a page.
@@ -65,7 +62,6 @@ pub(super) struct Pages {
     last: usize,
     /// The list of free pages, and the tables.
     roots: [usize; 2],
-    /// Counts the commits.
     transaction: usize,
 }
 
@@ -97,7 +93,7 @@ impl Pages {
         let trees = 8 + 2 * WORD;
         let size = quarter(meta, trees) as usize;
         if !size.is_power_of_two() || !(256..=65536).contains(&size) {
-            return damaged(format!("its header says that pages have {size} bytes"));
+            return damaged(format!("by its header pages have {size} bytes"));
         }
         let kind = |tree: usize| half(meta, trees + tree * TREE + 4) & KINDS;
         let depth = |tree: usize| half(meta, trees + tree * TREE + 6);

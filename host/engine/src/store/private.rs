@@ -1,4 +1,4 @@
-//! The data directory belongs to one user: whoever else can open it can lock it, and every ADD and DEL would wait.
+//! The data directory belongs to one user: any other user who can open it can lock it, and every ADD and DEL would wait.
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
@@ -32,7 +32,7 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Sees to it that nobody but its owner can open the directory.
+/// Makes the directory inaccessible to all but its owner.
 pub(super) fn close(directory: &File, path: &Path) -> Result<(), StoreError> {
     close_for(rustix::process::geteuid().as_raw(), directory, path)
 }
@@ -63,7 +63,7 @@ fn close_for(us: u32, directory: &File, path: &Path) -> Result<(), StoreError> {
         }
     }
     match directory.set_permissions(Permissions::from_mode(MODE)) {
-        // Nobody can write there, and the next step says so.
+        // The next step reports that it cannot be written.
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(()),
         done => done.map_err(|source| StoreError::directory("change the mode of the data directory", path, source)),
     }

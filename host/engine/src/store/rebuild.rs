@@ -12,10 +12,8 @@ use super::{Environment, StoreError, boot_mark, succession};
 use crate::attachment::AttachmentKey;
 use crate::ledger::AttachmentRecord;
 
-/// Attachments by network.
 pub type Attachments = BTreeMap<String, Vec<(AttachmentKey, AttachmentRecord)>>;
 
-/// What came of rebuilding a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rebuilt {
     /// The store is sound, or there is none: nothing was changed.

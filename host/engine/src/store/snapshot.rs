@@ -1,4 +1,4 @@
-//! Questions about one network, asked of a transaction.
+//! Queries about one network, in a transaction.
 
 mod cooling;
 mod leases;
@@ -25,16 +25,13 @@ use crate::reference_leases::Adoption;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Network {
     pub(super) id: NetworkId,
-    /// How many attachments.
     pub(super) attachments: u64,
     /// Bytes of the policy state's keys and values.
     pub(super) state_size: u64,
-    /// How many reservations.
     pub(super) reservations: u64,
 }
 
 impl Network {
-    /// A network that was never used.
     pub(super) fn unseen(id: NetworkId) -> Self {
         Self { id, attachments: 0, state_size: 0, reservations: 0 }
     }
@@ -63,7 +60,6 @@ impl Network {
     }
 }
 
-/// A transaction, for reading.
 #[derive(Clone, Copy)]
 pub(super) struct Snapshot<'t> {
     txn: &'t RoTxn<'t>,
@@ -82,7 +78,6 @@ impl<'t> Snapshot<'t> {
             .transpose()
     }
 
-    /// All networks, by name.
     pub(super) fn networks(&self) -> Result<Vec<(String, Network)>, StoreError> {
         let mut networks = Vec::new();
         self.scan(&[Table::Networks as u8], |key, value| {

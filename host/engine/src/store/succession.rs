@@ -57,7 +57,6 @@ pub(super) fn open_of_boot(
 
 /// What a store was before it is used in this boot.
 enum Begun {
-    /// Of this boot already.
     Current(Environment),
     /// Made from that of an earlier boot, or from nothing.
     Replaced(Option<Event>),

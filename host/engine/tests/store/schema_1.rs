@@ -1,14 +1,13 @@
 //! A store of schema 1, as versions before contract 0.2 wrote it, is read as it is and brought to schema 2 by the first
 //! writer, within a boot and over one.
 
-use std::fs;
 use std::path::Path;
 
 use gingham_engine::attachment::Pod;
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Reservation};
 use gingham_engine::store::{Store, StoreError};
 use heed::types::Bytes;
-use heed::{CommitOrAbort, EnvFlags, EnvOpenOptions};
+use heed::{CommitOrAbort, Database, EnvFlags, EnvOpenOptions, RwTxn};
 
 use crate::ground::{BOOT, NOW, Tmpfs, check_invariants, container, ip, open, range, record};
 
@@ -32,16 +31,28 @@ fn make(directory: &Path) {
     ledger.detach(&container("d"), NOW - 5).unwrap();
     ledger.put_state("last/0", Some(b"10.0.0.5")).unwrap();
     ledger.commit().unwrap();
-    to_schema_1(&directory.join("leases.mdb"));
+    to_schema_1(directory);
+}
+
+/// Runs `change` in a transaction past the store's own code.
+fn with_tree<T>(directory: &Path, change: impl FnOnce(Database<Bytes, Bytes>, &mut RwTxn) -> heed::Result<T>) -> T {
+    let mut options = EnvOpenOptions::new().read_txn_without_tls();
+    let flags = EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK;
+    // SAFETY: nothing else has the file open in these tests.
+    let env = unsafe { options.map_size(1 << 20).flags(flags).open(directory.join("leases.mdb")) }.unwrap();
+    let mut done = None;
+    env.create_databases_and_commit(env.write_txn().unwrap(), |opener, txn| -> heed::Result<_> {
+        let tree = opener.create_database::<Bytes, Bytes>(txn, None)?;
+        done = Some(change(tree, txn)?);
+        Ok(CommitOrAbort::<_, ()>::Commit(()))
+    })
+    .unwrap();
+    done.unwrap()
 }
 
 /// Takes out what schema 1 did not have: tables, the holder of a cooling address, the count of reservations.
-fn to_schema_1(file: &Path) {
-    let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    // SAFETY: nothing else has the file open in this test.
-    let env = unsafe { options.map_size(1 << 20).flags(EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK).open(file) }.unwrap();
-    env.create_databases_and_commit(env.write_txn().unwrap(), |opener, txn| -> heed::Result<_> {
-        let tree = opener.create_database::<Bytes, Bytes>(txn, None)?;
+fn to_schema_1(directory: &Path) {
+    with_tree(directory, |tree, txn| {
         let entries: Vec<(Vec<u8>, Vec<u8>)> = tree
             .iter(txn)?
             .map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())))
@@ -54,21 +65,13 @@ fn to_schema_1(file: &Path) {
                 _ => {}
             }
         }
-        let meta = format!(r#"{{"schema":1,"boot":"{BOOT}","created":{NOW}}}"#);
-        tree.put(txn, &[0, 0], meta.as_bytes())?;
-        Ok(CommitOrAbort::<_, ()>::Commit(()))
-    })
-    .unwrap();
+        tree.put(txn, &[0, 0], format!(r#"{{"schema":1,"boot":"{BOOT}","created":{NOW}}}"#).as_bytes())
+    });
 }
 
 fn schema(directory: &Path) -> u64 {
-    let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    let flags = EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK | EnvFlags::READ_ONLY;
-    // SAFETY: as above.
-    let env = unsafe { options.map_size(1 << 20).flags(flags).open(directory.join("leases.mdb")) }.unwrap();
-    let txn = env.read_txn().unwrap();
-    let tree = env.open_database::<Bytes, Bytes>(&txn, None).unwrap().unwrap();
-    let meta: serde_json::Value = serde_json::from_slice(tree.get(&txn, &[0, 0]).unwrap().unwrap()).unwrap();
+    let meta = with_tree(directory, |tree, txn| Ok(tree.get(txn, &[0, 0])?.map(<[u8]>::to_vec)));
+    let meta: serde_json::Value = serde_json::from_slice(&meta.unwrap()).unwrap();
     meta["schema"].as_u64().unwrap()
 }
 

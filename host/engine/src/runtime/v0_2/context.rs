@@ -11,20 +11,20 @@ impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
 
 impl<V: PolicyView + 'static> wit::HostContext for HostState<V> {
     fn network_name(&mut self, context: Resource<Context>) -> wasmtime::Result<String> {
-        self.tell(&context, |context| context.network.clone())
+        self.getter(&context, |context| context.network.clone())
     }
 
     fn node_name(&mut self, context: Resource<Context>) -> wasmtime::Result<String> {
-        self.tell(&context, |context| context.node.clone())
+        self.getter(&context, |context| context.node.clone())
     }
 
     fn node_label(&mut self, context: Resource<Context>, key: String) -> wasmtime::Result<wit::Fact> {
         self.charge_for(key.len())?;
-        self.tell(&context, |context| label(context.node_labels.as_ref(), &key))
+        self.getter(&context, |context| label(context.node_labels.as_ref(), &key))
     }
 
     fn node_labels(&mut self, context: Resource<Context>) -> wasmtime::Result<Option<Vec<(String, String)>>> {
-        self.tell(&context, |context| pairs(context.node_labels.as_ref()))
+        self.getter(&context, |context| pairs(context.node_labels.as_ref()))
     }
 
     fn drop(&mut self, context: Resource<Context>) -> wasmtime::Result<()> {

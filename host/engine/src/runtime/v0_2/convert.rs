@@ -11,28 +11,13 @@ use crate::attachment::Dns;
 /// A value of a policy that stands for no address, prefix or range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadValue {
-    /// An IPv4-mapped IPv6 address.
     #[error("it used {address}, an IPv4 address dressed up as IPv6")]
-    Mapped {
-        /// The address.
-        address: IpAddr,
-    },
-    /// A prefix longer than its address.
+    Mapped { address: IpAddr },
     #[error("it used the prefix length {length} with {address}")]
-    PrefixLength {
-        /// The address.
-        address: IpAddr,
-        /// The length.
-        length: u8,
-    },
+    PrefixLength { address: IpAddr, length: u8 },
     /// A range with mixed families or in the wrong order.
     #[error("it used {first}-{last}, which is not a range")]
-    Range {
-        /// The range's first address.
-        first: IpAddr,
-        /// The range's last address.
-        last: IpAddr,
-    },
+    Range { first: IpAddr, last: IpAddr },
 }
 
 pub(crate) fn address_in(address: wit::IpAddress) -> Result<IpAddr, BadValue> {
@@ -82,7 +67,7 @@ pub(crate) fn dns_out(dns: &Dns) -> wit::Dns {
     wit::Dns { nameservers, domain, search, options }
 }
 
-/// Bytes kept of what a policy tells people.
+/// Bytes kept of a text of a policy for people.
 pub(crate) const MESSAGE_BYTES: usize = 1024;
 
 /// A policy's text as people may see it: one line without terminal commands, cut at `most` bytes. A panic has line breaks,

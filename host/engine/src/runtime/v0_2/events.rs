@@ -1,4 +1,4 @@
-//! Interface `events`: what the optional exports are told of.
+//! Interface `events`: the events that optional exports receive.
 
 use std::net::IpAddr;
 
@@ -29,27 +29,27 @@ fn out(addresses: &[IpAddr]) -> Vec<IpAddress> {
 
 impl<V: PolicyView + 'static> wit::HostEnded for HostState<V> {
     fn container_id(&mut self, ended: Resource<Ended>) -> wasmtime::Result<String> {
-        self.tell(&ended, |ended| ended.key.container_id.clone())
+        self.getter(&ended, |ended| ended.key.container_id.clone())
     }
 
     fn interface_name(&mut self, ended: Resource<Ended>) -> wasmtime::Result<String> {
-        self.tell(&ended, |ended| ended.key.interface.clone())
+        self.getter(&ended, |ended| ended.key.interface.clone())
     }
 
     fn addresses(&mut self, ended: Resource<Ended>) -> wasmtime::Result<Vec<IpAddress>> {
-        self.tell(&ended, |ended| out(&ended.addresses))
+        self.getter(&ended, |ended| out(&ended.addresses))
     }
 
     fn pod_namespace(&mut self, ended: Resource<Ended>) -> wasmtime::Result<WitFact> {
-        self.tell(&ended, |ended| of_pod(ended, ended.pod.namespace.as_ref()))
+        self.getter(&ended, |ended| of_pod(ended, ended.pod.namespace.as_ref()))
     }
 
     fn pod_name(&mut self, ended: Resource<Ended>) -> wasmtime::Result<WitFact> {
-        self.tell(&ended, |ended| of_pod(ended, ended.pod.name.as_ref()))
+        self.getter(&ended, |ended| of_pod(ended, ended.pod.name.as_ref()))
     }
 
     fn now(&mut self, ended: Resource<Ended>) -> wasmtime::Result<u64> {
-        self.tell(&ended, |ended| ended.now)
+        self.getter(&ended, |ended| ended.now)
     }
 
     fn drop(&mut self, ended: Resource<Ended>) -> wasmtime::Result<()> {
@@ -66,7 +66,7 @@ impl<V: PolicyView + 'static> wit::HostAdopted for HostState<V> {
         limit: u32,
     ) -> wasmtime::Result<Vec<IpAddress>> {
         let after = after.map(convert::address_in).transpose()?;
-        self.tell(&adopted, |adopted| {
+        self.getter(&adopted, |adopted| {
             let from = after.map_or(0, |after| adopted.addresses.partition_point(|address| *address <= after));
             out(&adopted.addresses[from..adopted.addresses.len().min(from + page(limit))])
         })
@@ -80,7 +80,7 @@ impl<V: PolicyView + 'static> wit::HostAdopted for HostState<V> {
     }
 
     fn now(&mut self, adopted: Resource<Adopted>) -> wasmtime::Result<u64> {
-        self.tell(&adopted, |adopted| adopted.now)
+        self.getter(&adopted, |adopted| adopted.now)
     }
 
     fn drop(&mut self, adopted: Resource<Adopted>) -> wasmtime::Result<()> {

@@ -126,31 +126,31 @@ impl<V: PolicyView + 'static> wit::Host for HostState<V> {
 
 impl<V: PolicyView + 'static> wit::HostLease for HostState<V> {
     fn address(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<IpAddress> {
-        self.tell(&lease, |lease| convert::address_out(lease.address))
+        self.getter(&lease, |lease| convert::address_out(lease.address))
     }
 
     fn container_id(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<String> {
-        self.tell(&lease, |lease| lease.key.container_id.clone())
+        self.getter(&lease, |lease| lease.key.container_id.clone())
     }
 
     fn interface_name(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<String> {
-        self.tell(&lease, |lease| lease.key.interface.clone())
+        self.getter(&lease, |lease| lease.key.interface.clone())
     }
 
     fn since(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<u64> {
-        self.tell(&lease, |lease| lease.since)
+        self.getter(&lease, |lease| lease.since)
     }
 
     fn pod_namespace(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<Option<String>> {
-        self.tell(&lease, |lease| lease.pod.namespace.clone())
+        self.getter(&lease, |lease| lease.pod.namespace.clone())
     }
 
     fn pod_name(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<Option<String>> {
-        self.tell(&lease, |lease| lease.pod.name.clone())
+        self.getter(&lease, |lease| lease.pod.name.clone())
     }
 
     fn reason(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<Option<String>> {
-        self.tell(&lease, |lease| lease.reason.clone())
+        self.getter(&lease, |lease| lease.reason.clone())
     }
 
     fn drop(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<()> {
@@ -161,23 +161,23 @@ impl<V: PolicyView + 'static> wit::HostLease for HostState<V> {
 
 impl<V: PolicyView + 'static> wit::HostFormerHolder for HostState<V> {
     fn container_id(&mut self, holder: Resource<FormerHolderInfo>) -> wasmtime::Result<String> {
-        self.tell(&holder, |of| of.holder.key.container_id.clone())
+        self.getter(&holder, |of| of.holder.key.container_id.clone())
     }
 
     fn interface_name(&mut self, holder: Resource<FormerHolderInfo>) -> wasmtime::Result<String> {
-        self.tell(&holder, |of| of.holder.key.interface.clone())
+        self.getter(&holder, |of| of.holder.key.interface.clone())
     }
 
     fn pod_namespace(&mut self, holder: Resource<FormerHolderInfo>) -> wasmtime::Result<Option<String>> {
-        self.tell(&holder, |of| of.holder.pod.namespace.clone())
+        self.getter(&holder, |of| of.holder.pod.namespace.clone())
     }
 
     fn pod_name(&mut self, holder: Resource<FormerHolderInfo>) -> wasmtime::Result<Option<String>> {
-        self.tell(&holder, |of| of.holder.pod.name.clone())
+        self.getter(&holder, |of| of.holder.pod.name.clone())
     }
 
     fn freed_at(&mut self, holder: Resource<FormerHolderInfo>) -> wasmtime::Result<u64> {
-        self.tell(&holder, |of| of.freed_at)
+        self.getter(&holder, |of| of.freed_at)
     }
 
     fn drop(&mut self, holder: Resource<FormerHolderInfo>) -> wasmtime::Result<()> {

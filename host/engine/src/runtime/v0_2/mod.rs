@@ -1,4 +1,4 @@
-//! The contract `gingham:ipam@0.2`, from the host's side: one file for each interface. Each translates, asks, and
+//! The contract `gingham:ipam@0.2`, from the host's side: one file for each interface. Each translates, queries, and
 //! translates back.
 
 mod addresses;

@@ -1,4 +1,4 @@
-//! Interface `request`: what the runtime asks for.
+//! Interface `request`: what the runtime requests.
 
 use wasmtime::component::Resource;
 
@@ -14,7 +14,7 @@ use crate::runtime::weight::Weight;
 
 type Pairs = Vec<(String, String)>;
 
-/// What of the pod the runtime named: nobody can name a pod where there is none.
+/// What of the pod the runtime named: no runtime names a pod where there is none.
 fn of_pod(request: &Request, value: Option<&String>) -> WitFact {
     match value {
         Some(value) => WitFact::Known(value.clone()),
@@ -27,15 +27,15 @@ impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
 
 impl<V: PolicyView + 'static> wit::HostOwner for HostState<V> {
     fn kind(&mut self, owner: Resource<Owner>) -> wasmtime::Result<String> {
-        self.tell(&owner, |owner| owner.kind.clone())
+        self.getter(&owner, |owner| owner.kind.clone())
     }
 
     fn name(&mut self, owner: Resource<Owner>) -> wasmtime::Result<String> {
-        self.tell(&owner, |owner| owner.name.clone())
+        self.getter(&owner, |owner| owner.name.clone())
     }
 
     fn uid(&mut self, owner: Resource<Owner>) -> wasmtime::Result<String> {
-        self.tell(&owner, |owner| owner.uid.clone())
+        self.getter(&owner, |owner| owner.uid.clone())
     }
 
     fn drop(&mut self, owner: Resource<Owner>) -> wasmtime::Result<()> {
@@ -56,27 +56,27 @@ impl<V: PolicyView + 'static> wit::HostRequest for HostState<V> {
     }
 
     fn container_id(&mut self, request: Resource<Request>) -> wasmtime::Result<String> {
-        self.tell(&request, |request| request.key.container_id.clone())
+        self.getter(&request, |request| request.key.container_id.clone())
     }
 
     fn interface_name(&mut self, request: Resource<Request>) -> wasmtime::Result<String> {
-        self.tell(&request, |request| request.key.interface.clone())
+        self.getter(&request, |request| request.key.interface.clone())
     }
 
     fn pod_namespace(&mut self, request: Resource<Request>) -> wasmtime::Result<WitFact> {
-        self.tell(&request, |request| of_pod(request, request.pod.namespace.as_ref()))
+        self.getter(&request, |request| of_pod(request, request.pod.namespace.as_ref()))
     }
 
     fn pod_name(&mut self, request: Resource<Request>) -> wasmtime::Result<WitFact> {
-        self.tell(&request, |request| of_pod(request, request.pod.name.as_ref()))
+        self.getter(&request, |request| of_pod(request, request.pod.name.as_ref()))
     }
 
     fn pod_uid(&mut self, request: Resource<Request>) -> wasmtime::Result<WitFact> {
-        self.tell(&request, |request| of_pod(request, request.pod.uid.as_ref()))
+        self.getter(&request, |request| of_pod(request, request.pod.uid.as_ref()))
     }
 
     fn service_account(&mut self, request: Resource<Request>) -> wasmtime::Result<WitFact> {
-        self.tell(&request, |request| fact(request.facts.service_account.clone()))
+        self.getter(&request, |request| fact(request.facts.service_account.clone()))
     }
 
     fn owner(&mut self, request: Resource<Request>) -> wasmtime::Result<wit::OwnerFact> {
@@ -93,81 +93,81 @@ impl<V: PolicyView + 'static> wit::HostRequest for HostState<V> {
 
     fn pod_label(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<WitFact> {
         self.charge_for(key.len())?;
-        self.tell(&request, |request| label(request.facts.labels.as_ref(), &key))
+        self.getter(&request, |request| label(request.facts.labels.as_ref(), &key))
     }
 
     fn pod_labels(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<Pairs>> {
-        self.tell(&request, |request| pairs(request.facts.labels.as_ref()))
+        self.getter(&request, |request| pairs(request.facts.labels.as_ref()))
     }
 
     fn pod_annotation(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<WitFact> {
         self.charge_for(key.len())?;
-        self.tell(&request, |request| label(request.facts.annotations.as_ref(), &key))
+        self.getter(&request, |request| label(request.facts.annotations.as_ref(), &key))
     }
 
     fn pod_annotations(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<Pairs>> {
-        self.tell(&request, |request| pairs(request.facts.annotations.as_ref()))
+        self.getter(&request, |request| pairs(request.facts.annotations.as_ref()))
     }
 
     fn namespace_label(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<WitFact> {
         self.charge_for(key.len())?;
-        self.tell(&request, |request| label(request.facts.namespace_labels.as_ref(), &key))
+        self.getter(&request, |request| label(request.facts.namespace_labels.as_ref(), &key))
     }
 
     fn namespace_labels(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<Pairs>> {
-        self.tell(&request, |request| pairs(request.facts.namespace_labels.as_ref()))
+        self.getter(&request, |request| pairs(request.facts.namespace_labels.as_ref()))
     }
 
     fn namespace_annotation(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<WitFact> {
         self.charge_for(key.len())?;
-        self.tell(&request, |request| label(request.facts.namespace_annotations.as_ref(), &key))
+        self.getter(&request, |request| label(request.facts.namespace_annotations.as_ref(), &key))
     }
 
     fn namespace_annotations(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<Pairs>> {
-        self.tell(&request, |request| pairs(request.facts.namespace_annotations.as_ref()))
+        self.getter(&request, |request| pairs(request.facts.namespace_annotations.as_ref()))
     }
 
     fn cni_arg(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<Option<String>> {
         // Each argument that is compared counts as a byte.
         let compared = self.table.get(&request)?.cni_args.len();
         self.charge_for(key.len() + compared)?;
-        self.tell(&request, |request| {
+        self.getter(&request, |request| {
             let mut arguments = request.cni_args.iter();
             arguments.find(|(name, _)| *name == key).map(|(_, value)| value.clone())
         })
     }
 
     fn cni_args(&mut self, request: Resource<Request>) -> wasmtime::Result<Pairs> {
-        self.tell(&request, |request| request.cni_args.clone())
+        self.getter(&request, |request| request.cni_args.clone())
     }
 
     fn args_label(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<Option<String>> {
         self.charge_for(key.len())?;
-        self.tell(&request, |request| request.args_labels.get(&key).cloned())
+        self.getter(&request, |request| request.args_labels.get(&key).cloned())
     }
 
     fn args_labels(&mut self, request: Resource<Request>) -> wasmtime::Result<Pairs> {
-        self.tell(&request, |request| pairs(Some(&request.args_labels)).unwrap_or_default())
+        self.getter(&request, |request| pairs(Some(&request.args_labels)).unwrap_or_default())
     }
 
     fn requested_addresses(&mut self, request: Resource<Request>) -> wasmtime::Result<Vec<IpAddress>> {
-        self.tell(&request, |request| request.requested.iter().copied().map(convert::address_out).collect::<Vec<_>>())
+        self.getter(&request, |request| request.requested.iter().copied().map(convert::address_out).collect::<Vec<_>>())
     }
 
     fn mac(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<(u8, u8, u8, u8, u8, u8)>> {
-        self.tell(&request, |request| request.mac.map(|[a, b, c, d, e, f]| (a, b, c, d, e, f)))
+        self.getter(&request, |request| request.mac.map(|[a, b, c, d, e, f]| (a, b, c, d, e, f)))
     }
 
     fn resolv_conf(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<Dns>> {
-        self.tell(&request, |request| request.resolv_conf.as_ref().map(convert::dns_out))
+        self.getter(&request, |request| request.resolv_conf.as_ref().map(convert::dns_out))
     }
 
     fn now(&mut self, request: Resource<Request>) -> wasmtime::Result<u64> {
-        self.tell(&request, |request| request.now)
+        self.getter(&request, |request| request.now)
     }
 
     fn seed(&mut self, request: Resource<Request>) -> wasmtime::Result<u64> {
-        self.tell(&request, |request| request.seed)
+        self.getter(&request, |request| request.seed)
     }
 
     fn drop(&mut self, request: Resource<Request>) -> wasmtime::Result<()> {

@@ -1,4 +1,4 @@
-//! Interface `reservations`: addresses kept for somebody who does not hold them now.
+//! Interface `reservations`: addresses kept for a key.
 
 use wasmtime::component::Resource;
 
@@ -58,15 +58,15 @@ impl<V: PolicyView + 'static> wit::Host for HostState<V> {
 
 impl<V: PolicyView + 'static> wit::HostReservation for HostState<V> {
     fn key(&mut self, reservation: Resource<Reservation>) -> wasmtime::Result<String> {
-        self.tell(&reservation, |reservation| reservation.key.clone())
+        self.getter(&reservation, |reservation| reservation.key.clone())
     }
 
     fn address(&mut self, reservation: Resource<Reservation>) -> wasmtime::Result<IpAddress> {
-        self.tell(&reservation, |reservation| convert::address_out(reservation.address))
+        self.getter(&reservation, |reservation| convert::address_out(reservation.address))
     }
 
     fn until(&mut self, reservation: Resource<Reservation>) -> wasmtime::Result<u64> {
-        self.tell(&reservation, |reservation| reservation.until)
+        self.getter(&reservation, |reservation| reservation.until)
     }
 
     fn drop(&mut self, reservation: Resource<Reservation>) -> wasmtime::Result<()> {
