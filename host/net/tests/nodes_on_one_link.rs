@@ -115,9 +115,7 @@ fn who_leaves_takes_its_routes_along_and_no_others() {
     let report = node.try_reconcile(&wanted).unwrap();
     let [conflict] = &report.conflicts[..] else { panic!("{report:?}") };
     let text = conflict.to_string();
-    assert!(
-        text.starts_with("10.34.0.0/24 belongs to node \"node-2\", but there is another route to it via 192.0.2.9")
-    );
+    assert!(text.starts_with("10.34.0.0/24 belongs to node \"node-2\", but another route to it exists via 192.0.2.9"));
     assert_eq!(
         node.routes(),
         ["10.33.0.0/24 via 192.0.2.2", "fd00:10::1:0/112 via 2001:db8::2", "fd00:10::2:0/112 via 2001:db8::3"]

@@ -1,48 +1,47 @@
-//! What the upkeep of one network needs of its cluster. The calls do the work of one task each; each ends within bounds
-//! of its own, and what it changed is durable when it returns.
+//! What the reconcile of one network needs of its cluster. Each call does one task within a time limit; its changes are durable
+//! when it returns.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::net::IpAddr;
 
 use gingham_net::node_routes::Wanted;
 
 /// One network's cluster, seen from this node.
 pub(crate) trait Cluster {
-    /// Tells the other members that this node lives.
-    fn beat(&mut self) -> Result<(), Fault>;
+    /// Writes this node's heartbeat.
+    fn beat(&mut self) -> Result<(), AgentError>;
 
-    /// Brings this node's state and the store's together; joins first if this node is no member yet, or not any more.
-    fn sync(&mut self) -> Result<View, Fault>;
+    /// Synchronises this node's state with the store; joins first if this node is not a member.
+    fn sync(&mut self) -> Result<Snapshot, AgentError>;
 
     /// Claims blocks until the free addresses are above the low-water mark. Returns how many.
-    fn claim_ahead(&mut self) -> Result<u64, Fault>;
+    fn claim_ahead(&mut self) -> Result<u64, AgentError>;
 
-    /// Gives back blocks that have held nothing for a while, above what is kept ready. Returns how many.
-    fn give_back(&mut self) -> Result<u64, Fault>;
+    /// Releases blocks that were idle for the grace period, above the low-water mark. Returns how many.
+    fn release_idle(&mut self) -> Result<u64, AgentError>;
 
     /// Attachments whose sandbox is gone, under names that stay the same between two calls.
-    fn orphans(&mut self) -> Result<BTreeSet<String>, Fault>;
+    fn stale_leases(&mut self) -> Result<BTreeSet<String>, AgentError>;
 
-    /// Frees the leases of attachments. Returns how many addresses that were.
-    fn free(&mut self, orphans: &BTreeSet<String>) -> Result<u64, Fault>;
+    /// Frees the leases of attachments. Returns the number of addresses.
+    fn free(&mut self, stale: &BTreeSet<String>) -> Result<u64, AgentError>;
 
-    /// How the addresses of this node's blocks are used.
-    fn usage(&mut self) -> Result<Usage, Fault>;
+    fn usage(&mut self) -> Result<Usage, AgentError>;
 }
 
-/// The cluster as the store showed it.
+/// The cluster as read from the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct View {
-    /// What is to be routed; `None` where the network underneath sees to it.
-    pub(crate) reach: Option<Wanted>,
-    /// How many nodes are members.
+pub(crate) struct Snapshot {
+    /// `None` if the network underneath routes.
+    pub(crate) routes: Option<Wanted>,
     pub(crate) members: u64,
-    /// Blocks that this node held and that the store now says are not its.
+    /// Blocks that this node held and that the store assigns to another node or to none.
     pub(crate) lost: u64,
     /// Keys of the store's records that cannot be read.
     pub(crate) unreadable: Vec<String>,
-    /// Why this node is no member, if it is none: the ways to the others are right all the same.
-    pub(crate) problem: Option<Fault>,
+    /// Why this node is not a member, if it is not. The routes are valid all the same.
+    pub(crate) problem: Option<AgentError>,
 }
 
 /// This node's addresses.
@@ -52,21 +51,25 @@ pub(crate) struct Usage {
     pub(crate) used: u64,
     /// Addresses that the next ADD can have.
     pub(crate) free: u64,
-    /// Addresses that rest.
     pub(crate) cooling: u64,
-    /// Blocks held.
     pub(crate) blocks: u64,
-    /// Addresses that containers have here although this node does not hold their blocks.
+    /// Addresses of containers on this node in blocks that it does not hold.
     pub(crate) outside: Vec<IpAddr>,
 }
 
-/// Why something could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
-    /// The store does not answer, or not as it should.
+pub(crate) enum AgentError {
+    /// The store does not answer, or its answer is invalid.
     #[error("{0}")]
     Store(String),
-    /// Something of this node: its configuration, its own store, its standing in the cluster.
+    /// Of this node: its configuration, its own store, its membership.
     #[error("{0}")]
     Node(String),
+}
+
+impl AgentError {
+    #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+    pub(crate) fn of_node(error: impl Error) -> Self {
+        Self::Node(error.to_string())
+    }
 }

@@ -1,4 +1,4 @@
-//! The masquerade of this node's networks is as the leases say, also after somebody flushed the ruleset.
+//! Restores the masquerade of this node's networks from the leases, also after a flush of the ruleset.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,6 @@ use gingham_network::stale_leases::AddsPaused;
 
 use crate::log;
 
-/// The thread that looks after it.
 pub(crate) struct Reconciling {
     /// Dropped, it ends the thread.
     stop: Sender<()>,
@@ -20,14 +19,14 @@ pub(crate) struct Reconciling {
 }
 
 impl Reconciling {
-    /// Begins, for all networks of a data directory. `every`: the pause between two looks.
-    pub(crate) fn start(data_dir: PathBuf, every: Duration) -> Self {
+    /// For all networks of a data directory.
+    pub(crate) fn start(data_dir: PathBuf, interval: Duration) -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let mut seen = Seen::default();
+            let mut state = State::default();
             loop {
-                seen.reconcile(&data_dir);
-                if stopped.recv_timeout(every) != Err(RecvTimeoutError::Timeout) {
+                state.reconcile(&data_dir);
+                if stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
             }
@@ -35,25 +34,24 @@ impl Reconciling {
         Self { stop, thread }
     }
 
-    /// Ends when it is at the end of what it does.
+    /// Stops the thread after its current pass.
     pub(crate) fn end(self) {
         drop(self.stop);
         if self.thread.join().is_err() {
-            log::warning(None, "the masquerade was not looked after to the end");
+            log::warning(None, "the masquerade thread has panicked");
         }
     }
 }
 
-/// What was found at the last look.
 #[derive(Default)]
-struct Seen {
-    /// The rulesets' generation when all was right.
+struct State {
+    /// The rulesets' generation after the last successful pass.
     generation: Option<u32>,
     faults: BTreeSet<String>,
 }
 
-impl Seen {
-    /// Nothing is read but a number as long as no ruleset of this node changed.
+impl State {
+    /// Reads only the generation while no ruleset of this node changes.
     fn reconcile(&mut self, data_dir: &Path) {
         let Some(generation) = masquerade::generation() else { return };
         if self.generation == Some(generation) {
@@ -61,7 +59,7 @@ impl Seen {
         }
         let mut faults = BTreeSet::new();
         match AddsPaused::try_now(data_dir) {
-            // An ADD is under way. The next look is soon.
+            // An ADD is running. The next pass is soon.
             Ok(None) => return,
             Err(error) => {
                 faults.insert(error.to_string());
@@ -83,13 +81,15 @@ impl Seen {
         for network in restored {
             match network.changed {
                 Ok(false) => {}
-                Ok(true) => log::info(Some(&network.network), "the masquerade was not as recorded and is restored"),
+                Ok(true) => {
+                    log::info(Some(&network.network), "restored the masquerade, which differed from the leases")
+                }
                 Err(fault) => {
                     faults.insert(format!("network {}: {fault}", network.network));
                 }
             }
         }
-        // A change by another since then is looked at once more; that no ADD was under way makes ours the only one.
+        // No ADD is running. A change of another process since then only costs one more pass.
         self.generation = if faults.is_empty() { masquerade::generation() } else { None };
     }
 }

@@ -1,17 +1,18 @@
-//! `gingham-node`, the companion on a node of a cluster. It keeps the routes to the other nodes, keeps claimed addresses
-//! ready so that no ADD waits for the store, gives empty blocks back and frees leases whose sandbox is gone. Containers
-//! do not notice when it stops or starts.
+//! `gingham-node`, the node agent. It maintains the routes to the other nodes of a cluster, claims addresses ahead so that no
+//! ADD waits for the store, releases empty blocks and frees stale leases. Containers are not affected when it stops or starts.
 
 mod cli;
+mod clock;
 mod cluster;
 mod daemon;
+mod garbage_collection;
+mod grace_period;
 mod ip_masquerade;
-mod keeping;
 mod log;
-mod looks;
 mod member;
 mod metrics;
 mod networks;
+mod reconcile;
 mod reload;
 mod server;
 mod service_manager;

@@ -1,12 +1,10 @@
-//! A network's cluster in earnest: the tasks of ownership against the node's own store and the cluster's.
+//! This node's membership in a network's cluster: runs the tasks of ownership against the node's own store and the cluster's.
 
-pub(crate) mod remains;
-mod standing;
+mod membership;
 
 use std::collections::BTreeSet;
-use std::error::Error;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use gingham_cluster::{Cluster as Joined, Policy};
 use gingham_engine::boot_id;
@@ -22,18 +20,19 @@ use ipnet::IpNet;
 use self_cell::self_cell;
 use serde_json::{Map, Value};
 
-use crate::cluster::{Cluster, Fault, Usage, View};
+use crate::clock;
+use crate::cluster::{AgentError, Cluster, Snapshot, Usage};
+use crate::grace_period::GracePeriod;
 use crate::log;
-use crate::looks::Looks;
 use crate::networks::Network;
-use remains::Remains;
-use standing::Suspicion;
+use crate::stale_leases::StaleLeases;
+use membership::Suspicion;
 
-/// What the cluster's store is given for each task.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For the calls of one task.
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a member is made of, and is borrowed by the rest.
-struct Ground {
+/// Borrowed by [`Parts`].
+struct Settled {
     network: String,
     settings: Settings,
     component: Component,
@@ -49,7 +48,7 @@ struct Parts<'a> {
 
 self_cell!(
     struct Whole {
-        owner: Ground,
+        owner: Settled,
         #[not_covariant]
         dependent: Parts,
     }
@@ -60,22 +59,22 @@ pub(crate) struct Member {
     whole: Whole,
     beat: Beat,
     suspicion: Option<Suspicion>,
-    idle: Looks<IpNet>,
-    remains: Remains,
+    idle: GracePeriod<IpNet>,
+    stale_leases: StaleLeases,
 }
 
-/// Opens a network's cluster. Nothing is asked yet. `library` is the directory of installed policies; a block is idle
-/// when it was so twice, `looks_apart` from each other.
-pub(crate) fn open(network: &Network, library: &Path, looks_apart: Duration) -> Result<Box<dyn Cluster>, Fault> {
+/// Opens a network's cluster, without a call of its store. `library` is the directory of installed policies.
+pub(crate) fn open(network: &Network, library: &Path, grace_period: Duration) -> Result<Box<dyn Cluster>, AgentError> {
     let input = Value::Object(network.config.clone()).to_string();
-    let configured = Configured::read(program(&network.config), library, input.as_bytes()).map_err(of_node)?;
-    let divided = configured.cluster_network().map_err(of_node)?;
-    let boot = boot_id::read().map_err(of_node)?;
-    // Where this is the first use after a boot, what that ended is told.
-    let store = Store::open(&divided.settings.data_dir, &boot, now()).map_err(of_node)?;
+    let configured =
+        Configured::read(program(&network.config), library, input.as_bytes()).map_err(AgentError::of_node)?;
+    let divided = configured.cluster_network().map_err(AgentError::of_node)?;
+    let boot = boot_id::read().map_err(AgentError::of_node)?;
+    // The first use after a boot reports what the boot ended.
+    let store = Store::open(&divided.settings.data_dir, &boot, clock::now()).map_err(AgentError::of_node)?;
     store.events().iter().for_each(|event| log::warning(Some(&network.name), &event.to_string()));
     drop(store);
-    let ground = Ground {
+    let settled = Settled {
         network: network.name.clone(),
         settings: divided.settings,
         component: divided.policy,
@@ -83,52 +82,48 @@ pub(crate) fn open(network: &Network, library: &Path, looks_apart: Duration) -> 
         boot,
     };
     let mut lines = Vec::new();
-    let whole = Whole::try_new(ground, |ground| {
-        let context = ground.settings.context(&ground.network);
-        let cluster = Joined::new(&ground.network, &ground.settings, &ground.boot).map_err(fault)?;
-        let policy = Policy::new(&ground.component, &ground.settings, &context, &mut lines).map_err(of_node)?;
+    let whole = Whole::try_new(settled, |settled| {
+        let context = settled.settings.context(&settled.network);
+        let cluster = Joined::new(&settled.network, &settled.settings, &settled.boot).map_err(cluster_error)?;
+        let policy =
+            Policy::new(&settled.component, &settled.settings, &context, &mut lines).map_err(AgentError::of_node)?;
         Ok(Parts { cluster, policy })
     });
-    tell(&network.name, &lines);
+    log_policy(&network.name, &lines);
     Ok(Box::new(Member {
         whole: whole?,
         beat: Beat::new(),
         suspicion: None,
-        idle: Looks::new(looks_apart),
-        remains: Remains::default(),
+        idle: GracePeriod::new(grace_period),
+        stale_leases: StaleLeases::default(),
     }))
 }
 
-/// The name that Gingham runs under: its own, or the one that another main plugin's or its own link has.
+/// The name of the Gingham binary in the configuration: its own, or that of a link to it.
 fn program(config: &Map<String, Value>) -> &str {
     let kind = config.get("type").and_then(Value::as_str);
     let ipam = config.get("ipam").and_then(|ipam| ipam.get("type")).and_then(Value::as_str);
     [kind, ipam].into_iter().flatten().find(|name| *name == OWN_NAME).or(kind).unwrap_or(OWN_NAME)
 }
 
-fn of_node(error: impl Error) -> Fault {
-    Fault::Node(error.to_string())
-}
-
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn fault(fault: gingham_cluster::Fault) -> Fault {
-    let text = fault.to_string();
-    match fault {
+fn cluster_error(error: gingham_cluster::Fault) -> AgentError {
+    let text = error.to_string();
+    match error {
         gingham_cluster::Fault::Protocol(
             ClusterError::Store(_)
             | ClusterError::Nonsense
             | ClusterError::Rewound { .. }
             | ClusterError::NewerSchema { .. }
             | ClusterError::Unreadable { .. },
-        ) => Fault::Store(text),
-        _ => Fault::Node(text),
+        ) => AgentError::Store(text),
+        _ => AgentError::Node(text),
     }
 }
 
-/// What the policy has to say.
-fn tell(network: &str, lines: &[LogLine]) {
+fn log_policy(network: &str, lines: &[LogLine]) {
     for line in lines {
-        let message = format!("the policy says: {}", line.message);
+        let message = format!("policy: {}", line.message);
         match line.level {
             LogLevel::Debug | LogLevel::Info => log::info(Some(network), &message),
             LogLevel::Warn => log::warning(Some(network), &message),
@@ -138,13 +133,7 @@ fn tell(network: &str, lines: &[LogLine]) {
 }
 
 fn deadline() -> Instant {
-    Instant::now() + PATIENCE
-}
-
-/// Milliseconds since the epoch.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    Instant::now() + STORE_TIMEOUT
 }
 
 fn count(number: usize) -> u64 {
@@ -152,11 +141,11 @@ fn count(number: usize) -> u64 {
 }
 
 impl Member {
-    fn ground(&self) -> &Ground {
+    fn settled(&self) -> &Settled {
         self.whole.borrow_owner()
     }
 
-    fn with<T>(&mut self, work: impl for<'a> FnOnce(&'a Ground, &mut Parts<'a>) -> T) -> T {
+    fn with<T>(&mut self, work: impl for<'a> FnOnce(&'a Settled, &mut Parts<'a>) -> T) -> T {
         self.whole.with_dependent_mut(work)
     }
 
@@ -164,60 +153,61 @@ impl Member {
         self.with(|_, parts| parts.cluster.is_shared())
     }
 
-    /// Of a network without a store: the list is all there is to know.
-    fn view_of_list(&self) -> View {
-        let members = match self.ground().settings.cluster.as_ref().map(|cluster| &cluster.store) {
+    /// Of a network without a store: the configured list.
+    fn configured_members(&self) -> Snapshot {
+        let members = match self.settled().settings.cluster.as_ref().map(|cluster| &cluster.store) {
             Some(StoreSettings::Local { members }) => count(members.len()).max(1),
             _ => 1,
         };
-        View { reach: None, members, lost: 0, unreadable: Vec::new(), problem: None }
+        Snapshot { routes: None, members, lost: 0, unreadable: Vec::new(), problem: None }
     }
 }
 
 impl Cluster for Member {
-    fn beat(&mut self) -> Result<(), Fault> {
+    fn beat(&mut self) -> Result<(), AgentError> {
         if !self.is_shared() {
             return Ok(());
         }
         let mut beat = std::mem::take(&mut self.beat);
         let beaten = self.with(|_, parts| parts.cluster.beat(&mut beat, deadline()));
         self.beat = beat;
-        beaten.map_err(fault)
+        beaten.map_err(cluster_error)
     }
 
-    fn sync(&mut self) -> Result<View, Fault> {
-        if self.is_shared() { self.sync_with_store() } else { Ok(self.view_of_list()) }
+    fn sync(&mut self) -> Result<Snapshot, AgentError> {
+        if self.is_shared() { self.sync_with_store() } else { Ok(self.configured_members()) }
     }
 
-    fn claim_ahead(&mut self) -> Result<u64, Fault> {
+    fn claim_ahead(&mut self) -> Result<u64, AgentError> {
         let mut lines = Vec::new();
         let ensured = self.with(|_, parts| parts.cluster.claim_ahead(&parts.policy, deadline(), &mut lines));
-        tell(&self.ground().network, &lines);
-        Ok(count(ensured.map_err(fault)?.new.len()))
+        log_policy(&self.settled().network, &lines);
+        Ok(count(ensured.map_err(cluster_error)?.new.len()))
     }
 
-    fn give_back(&mut self) -> Result<u64, Fault> {
+    fn release_idle(&mut self) -> Result<u64, AgentError> {
         if !self.is_shared() {
             return Ok(0);
         }
-        let idle = self.with(|_, parts| parts.cluster.idle()).map_err(fault)?;
-        let idle: Vec<IpNet> = self.idle.again(idle.into_iter().collect(), Instant::now()).into_iter().collect();
-        let released = self.with(|_, parts| parts.cluster.release(&parts.policy, &idle, deadline())).map_err(fault)?;
+        let idle = self.with(|_, parts| parts.cluster.idle()).map_err(cluster_error)?;
+        let idle: Vec<IpNet> = self.idle.expired(idle.into_iter().collect(), Instant::now()).into_iter().collect();
+        let released =
+            self.with(|_, parts| parts.cluster.release(&parts.policy, &idle, deadline())).map_err(cluster_error)?;
         Ok(count(released.blocks.len()))
     }
 
-    fn orphans(&mut self) -> Result<BTreeSet<String>, Fault> {
-        let Ground { network, settings, boot, .. } = self.whole.borrow_owner();
-        self.remains.look(&settings.data_dir, network, boot)
+    fn stale_leases(&mut self) -> Result<BTreeSet<String>, AgentError> {
+        let Settled { network, settings, boot, .. } = self.whole.borrow_owner();
+        self.stale_leases.find(&settings.data_dir, network, boot)
     }
 
-    fn free(&mut self, orphans: &BTreeSet<String>) -> Result<u64, Fault> {
-        let Ground { network, settings, boot, .. } = self.whole.borrow_owner();
-        self.remains.free(orphans, &settings.data_dir, network, boot)
+    fn free(&mut self, stale: &BTreeSet<String>) -> Result<u64, AgentError> {
+        let Settled { network, settings, boot, .. } = self.whole.borrow_owner();
+        self.stale_leases.free(stale, &settings.data_dir, network, boot)
     }
 
-    fn usage(&mut self) -> Result<Usage, Fault> {
-        let occupancy = self.with(|_, parts| parts.cluster.occupancy(&parts.policy)).map_err(fault)?;
+    fn usage(&mut self) -> Result<Usage, AgentError> {
+        let occupancy = self.with(|_, parts| parts.cluster.occupancy(&parts.policy)).map_err(cluster_error)?;
         Ok(Usage {
             used: occupancy.leased,
             free: occupancy.free,
@@ -244,9 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_says_is_told_from_what_this_node_is() {
-        let of = |error: ClusterError| fault(error.into());
-        assert!(matches!(of(ClusterError::Rewound { seen: 7, now: 3 }), Fault::Store(_)));
-        assert!(matches!(of(ClusterError::Fenced { node: "n".to_owned() }), Fault::Node(_)));
+    fn errors_of_the_store_and_of_this_node_are_distinguished() {
+        let of = |error: ClusterError| cluster_error(error.into());
+        assert!(matches!(of(ClusterError::Rewound { seen: 7, now: 3 }), AgentError::Store(_)));
+        assert!(matches!(of(ClusterError::Fenced { node: "n".to_owned() }), AgentError::Node(_)));
     }
 }

@@ -1,4 +1,4 @@
-//! The networks to look after: those in the configuration directory whose `ipam` has `cluster`.
+//! The networks to reconcile: those in the configuration directory whose `ipam` has `cluster`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,22 +12,19 @@ use serde_json::{Map, Value};
 /// A network of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Network {
-    /// Its name.
     pub(crate) name: String,
-    /// The file it was found in.
     pub(crate) file: PathBuf,
-    /// The configuration of its plugin, as the plugin gets it from a runtime: with `name` and `cniVersion`.
+    /// Of its plugin, as a runtime passes it: with `name` and `cniVersion`.
     pub(crate) config: Map<String, Value>,
 }
 
-/// What the directory holds.
+/// The content of the directory.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     /// By name.
     pub(crate) networks: BTreeMap<String, Network>,
-    /// Where networks without `cluster` keep their leases, if not in the default place.
+    /// The data directories of networks without `cluster`, other than the default.
     pub(crate) data_dirs: BTreeSet<PathBuf>,
-    /// What could not be read or used, and why.
     pub(crate) faults: Vec<String>,
 }
 
@@ -49,8 +46,8 @@ struct WrittenIpam {
     data_dir: Option<PathBuf>,
 }
 
-/// Reads the directory, in the files' order by name, as runtimes do. A file at fault does not hide the others: it may
-/// belong to another plugin. A directory that is not there holds nothing yet.
+/// Reads the files in the order of their names, as runtimes do. An invalid file does not hide the others: it may belong to
+/// another plugin. A missing directory is empty.
 pub(crate) fn read(directory: &Path) -> Found {
     let mut found = Found::default();
     let files = match files(directory) {
@@ -77,7 +74,7 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let known = ["conflist", "conf", "json"];
-        // Runtimes pass over directories, too.
+        // Runtimes ignore directories, too.
         if path.extension().is_some_and(|extension| known.iter().any(|known| extension == *known)) && !path.is_dir() {
             files.push(path);
         }
@@ -106,11 +103,11 @@ impl Found {
         self.data_dirs.extend(data_dirs);
         match result {
             Ok(Some(network)) if network.name.is_empty() => {
-                self.faults.push(format!("{}: name: the network has none", file.display()));
+                self.faults.push(format!("{}: name: the network has no name; add one", file.display()));
             }
             Ok(Some(network)) => match self.networks.get(&network.name) {
                 Some(first) => self.faults.push(format!(
-                    "{}: name: {:?} is the network of {} already; this one is not looked after",
+                    "{}: name: {:?} is already the network of {}; rename one of them",
                     file.display(),
                     network.name,
                     first.file.display()
@@ -123,7 +120,7 @@ impl Found {
     }
 }
 
-/// As a runtime hands a list's plugin its configuration.
+/// As a runtime passes the configuration to a plugin of a list.
 fn network(file: &Path, written: &Written, mut config: Map<String, Value>) -> Network {
     if written.plugins.is_some() {
         config.insert("name".to_owned(), written.name.clone().into());
@@ -174,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_told_and_hide_nothing() {
+    fn faults_are_reported_and_hide_nothing() {
         let found = found(&[
             ("10-broken.conflist", "{"),
             ("20-nameless.conf", r#"{"type": "gingham", "ipam": {"cluster": {}}}"#),

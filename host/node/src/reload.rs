@@ -1,5 +1,5 @@
-//! Reading the configuration directory and following it, beside the event loop: a directory on a file system that hangs
-//! stops nothing else. One reading at a time; whoever asks meanwhile gets the next.
+//! Reads the configuration directory on a thread of its own, so that a file system that hangs stops nothing else. One reading
+//! at a time; a request during a reading starts the next one.
 
 use std::collections::BTreeSet;
 use std::future::pending;
@@ -9,39 +9,39 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::keeping::Keepers;
 use crate::log;
 use crate::networks::{self, Found};
+use crate::reconcile::Reconcilers;
 
-/// A reading that takes longer is complained of.
+/// A reading that takes longer is logged.
 const SLOW: Duration = Duration::from_secs(30);
 
-/// The networks that are kept, and what is being done about the directory that names them.
+/// The reconciled networks, and the state of reading their directory.
 pub(crate) struct Reload {
     directory: PathBuf,
     job: Job,
     /// Whether the directory is to be read again after this.
     again: bool,
-    /// Faults that were reported.
+    /// Faults that were logged.
     reported: BTreeSet<String>,
     started: Instant,
     is_slow: bool,
 }
 
 enum Job {
-    Idle(Keepers),
-    Reading(JoinHandle<Found>, Keepers),
+    Idle(Reconcilers),
+    Reading(JoinHandle<Found>, Reconcilers),
     /// Threads that end may take a moment.
-    Following(JoinHandle<Keepers>),
+    Following(JoinHandle<Reconcilers>),
     /// Between two of these.
     Changing,
 }
 
 impl Reload {
-    pub(crate) fn new(keepers: Keepers, directory: &Path) -> Self {
+    pub(crate) fn new(reconcilers: Reconcilers, directory: &Path) -> Self {
         Self {
             directory: directory.to_owned(),
-            job: Job::Idle(keepers),
+            job: Job::Idle(reconcilers),
             again: false,
             reported: BTreeSet::new(),
             started: Instant::now(),
@@ -49,20 +49,20 @@ impl Reload {
         }
     }
 
-    /// Begins to read the directory, now or after what is being done.
+    /// Starts to read the directory, now or after the current step.
     pub(crate) fn begin(&mut self) {
         self.again = true;
         self.job = match std::mem::replace(&mut self.job, Job::Changing) {
-            Job::Idle(keepers) => {
+            Job::Idle(reconcilers) => {
                 (self.again, self.started) = (false, Instant::now());
                 let directory = self.directory.clone();
-                Job::Reading(spawn_blocking(move || networks::read(&directory)), keepers)
+                Job::Reading(spawn_blocking(move || networks::read(&directory)), reconcilers)
             }
             busy => busy,
         };
     }
 
-    /// Waits for the next step of what is being done; true once the directory is followed. May be dropped and called again.
+    /// Waits for the current step; true once the networks match the directory. May be dropped and called again.
     pub(crate) async fn step(&mut self) -> io::Result<bool> {
         match &mut self.job {
             Job::Reading(reading, _) => {
@@ -71,8 +71,8 @@ impl Reload {
                 Ok(false)
             }
             Job::Following(following) => {
-                let keepers = following.await.map_err(io::Error::from)?;
-                self.job = Job::Idle(keepers);
+                let reconcilers = following.await.map_err(io::Error::from)?;
+                self.job = Job::Idle(reconcilers);
                 if self.again {
                     self.begin();
                 }
@@ -84,20 +84,20 @@ impl Reload {
 
     fn follow(&mut self, found: Found) {
         if std::mem::take(&mut self.is_slow) {
-            log::info(None, &format!("settled: {} is read", self.directory.display()));
+            log::info(None, &format!("settled: {} was read", self.directory.display()));
         }
         let faults: BTreeSet<_> = found.faults.into_iter().collect();
         faults.difference(&self.reported).for_each(|fault| log::warning(None, fault));
         self.reported = faults;
-        if let Job::Reading(_, mut keepers) = std::mem::replace(&mut self.job, Job::Changing) {
+        if let Job::Reading(_, mut reconcilers) = std::mem::replace(&mut self.job, Job::Changing) {
             self.job = Job::Following(spawn_blocking(move || {
-                keepers.follow(found.networks);
-                keepers
+                reconcilers.follow(found.networks);
+                reconcilers
             }));
         }
     }
 
-    /// Complains once of a reading that takes too long.
+    /// Logs a reading that takes too long, once.
     pub(crate) fn watch(&mut self) {
         if matches!(self.job, Job::Reading(..)) && !self.is_slow && self.started.elapsed() > SLOW {
             self.is_slow = true;
@@ -105,20 +105,20 @@ impl Reload {
             log::warning(
                 None,
                 &format!(
-                    "reading {directory} takes longer than {seconds} s, networks stay as they were read last; check the \
-                     file system it is on"
+                    "reading {directory} takes longer than {seconds} s, networks stay as they were read last; check its \
+                     file system"
                 ),
             );
         }
     }
 
-    /// Ends all networks. A reading that hangs is left to itself.
+    /// Stops all networks, without waiting for a reading that hangs.
     pub(crate) async fn end(self) -> io::Result<()> {
-        let mut keepers = match self.job {
-            Job::Idle(keepers) | Job::Reading(_, keepers) => keepers,
+        let mut reconcilers = match self.job {
+            Job::Idle(reconcilers) | Job::Reading(_, reconcilers) => reconcilers,
             Job::Following(following) => following.await.map_err(io::Error::from)?,
             Job::Changing => return Ok(()),
         };
-        spawn_blocking(move || keepers.end()).await.map_err(io::Error::from)
+        spawn_blocking(move || reconcilers.end()).await.map_err(io::Error::from)
     }
 }

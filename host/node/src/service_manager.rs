@@ -1,4 +1,4 @@
-//! Telling systemd how it goes (`sd_notify(3)`): datagrams to the socket that `NOTIFY_SOCKET` names.
+//! Notifies systemd (`sd_notify(3)`) by datagrams to the socket of `NOTIFY_SOCKET`.
 
 use std::env;
 use std::ffi::OsStr;
@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use gingham_untrusted::text;
 
-/// A service manager, or nobody.
+/// Does nothing without a service manager.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceManager {
     socket: Option<UnixDatagram>,
-    /// It must hear from us at least this often, or it kills us.
+    /// It kills a process that sends nothing for so long.
     watchdog: Option<Duration>,
 }
 
 impl ServiceManager {
-    /// The one that started this process, if it wants to be told.
+    /// The one that started this process, if it expects notifications.
     pub(crate) fn of_this_process() -> std::io::Result<Self> {
         let Some(address) = env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty()) else {
             return Ok(Self::default());
@@ -32,32 +32,29 @@ impl ServiceManager {
 
     /// The start is complete; `status` is a line for people.
     pub(crate) fn ready(&self, status: &str) {
-        self.tell(&format!("READY=1\nSTATUS={}", text::line(status)));
+        self.send(&format!("READY=1\nSTATUS={}", text::line(status)));
     }
 
-    /// A line for people.
     pub(crate) fn status(&self, status: &str) {
-        self.tell(&format!("STATUS={}", text::line(status)));
+        self.send(&format!("STATUS={}", text::line(status)));
     }
 
-    /// The end has begun.
     pub(crate) fn stopping(&self) {
-        self.tell("STOPPING=1");
+        self.send("STOPPING=1");
     }
 
-    /// How often [`ServiceManager::alive`] is to be called: twice in the time it may take.
+    /// The interval for [`ServiceManager::alive`]: half of the watchdog's time.
     pub(crate) fn pulse(&self) -> Option<Duration> {
         self.watchdog.map(|watchdog| watchdog / 2).filter(|pulse| !pulse.is_zero())
     }
 
-    /// All is well.
     pub(crate) fn alive(&self) {
-        self.tell("WATCHDOG=1");
+        self.send("WATCHDOG=1");
     }
 
-    fn tell(&self, message: &str) {
+    fn send(&self, message: &str) {
         if let Some(socket) = &self.socket {
-            // If it does not hear, it does what it thinks right; this goes on.
+            // The agent works without a service manager.
             let _ = socket.send(message.as_bytes());
         }
     }

@@ -1,76 +1,69 @@
-//! Leases of containers that are gone, in networks that are no cluster's. A cluster's networks see to it in their reconcile
-//! loop.
+//! Leases of containers that no longer exist.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-use std::{io, thread};
 
-use gingham_engine::boot_id;
-use gingham_network::holdings::Holdings;
+use gingham_network::holdings::{Held, Holdings};
+use gingham_network::stale_leases::{self, AddsPaused, WithReason};
 
-use crate::cluster::Fault;
+use crate::clock;
+use crate::cluster::AgentError;
 use crate::log;
-use crate::member::remains::Remains;
-use crate::networks;
 
-/// One network of one data directory.
-type Place = (PathBuf, String);
-
-/// What the last look found.
+/// The stale leases that were found last, by name.
 #[derive(Default)]
-struct StaleLeases {
-    found: BTreeMap<Place, (Remains, BTreeSet<String>)>,
-}
-
-/// Starts to look, again and again until the process ends. A lease is freed if two looks, `apart` from each other, find its
-/// container gone.
-pub(crate) fn start(data_dir: PathBuf, config_dir: PathBuf, apart: Duration) -> io::Result<()> {
-    let watch = move || {
-        let mut leases = StaleLeases::default();
-        let mut reported = BTreeSet::new();
-        loop {
-            let problems: BTreeSet<String> = leases.look(&data_dir, &config_dir).into_iter().collect();
-            problems.difference(&reported).for_each(|problem| log::warning(None, problem));
-            reported = problems;
-            thread::sleep(apart);
-        }
-    };
-    thread::Builder::new().name("stale leases".to_owned()).spawn(watch).map(drop)
-}
+pub(crate) struct StaleLeases(BTreeMap<String, WithReason>);
 
 impl StaleLeases {
-    /// Frees what this look and the last one found, and returns what went wrong.
-    fn look(&mut self, data_dir: &Path, config_dir: &Path) -> Vec<String> {
-        let boot = match boot_id::read() {
-            Ok(boot) => boot,
-            Err(error) => return vec![error.to_string()],
-        };
-        let configured = networks::read(config_dir);
-        let mut places = BTreeSet::new();
-        let mut problems = Vec::new();
-        for directory in configured.data_dirs.iter().map(PathBuf::as_path).chain([data_dir]) {
-            match Holdings::read(directory, None) {
-                Ok(holdings) => {
-                    places.extend(holdings.attachments.into_iter().map(|held| (directory.to_owned(), held.network)));
-                }
-                Err(error) => problems.push(error.to_string()),
-            }
+    /// Returns the names of a network's attachments whose sandbox is gone. Those of an earlier boot end with the first write
+    /// to the store.
+    pub(crate) fn find(&mut self, data_dir: &Path, network: &str, boot: &str) -> Result<BTreeSet<String>, AgentError> {
+        self.0.clear();
+        let holdings = Holdings::read(data_dir, Some(network)).map_err(AgentError::of_node)?;
+        if holdings.boot != boot {
+            return Ok(BTreeSet::new());
         }
-        places.retain(|(_, network)| !configured.networks.contains_key(network));
-        self.found.retain(|place, _| places.contains(place));
-        for place in places {
-            problems.extend(self.look_at(place, &boot).err().map(|fault| fault.to_string()));
-        }
-        problems
+        let (mut gone, _) = stale_leases::find(holdings.attachments);
+        // Without a wait: an attachment whose interface still exists is checked again next time.
+        stale_leases::take_linked(&mut gone, Duration::ZERO).map_err(AgentError::of_node)?;
+        self.0 = gone.into_iter().map(|stale| (name(&stale.0), stale)).collect();
+        Ok(self.0.keys().cloned().collect())
     }
 
-    fn look_at(&mut self, place: Place, boot: &str) -> Result<(), Fault> {
-        let (directory, network) = place.clone();
-        let (remains, before) = self.found.entry(place).or_default();
-        let now = remains.look(&directory, &network, boot)?;
-        let twice = now.intersection(before).cloned().collect();
-        *before = now;
-        remains.free(&twice, &directory, &network, boot).map(drop)
+    /// Frees those of these names that were found last. Returns the number of addresses.
+    pub(crate) fn free(
+        &mut self,
+        names: &BTreeSet<String>,
+        data_dir: &Path,
+        network: &str,
+        boot: &str,
+    ) -> Result<u64, AgentError> {
+        let stale = names.iter().filter_map(|name| self.0.get(name));
+        let held: Vec<Held> = stale.map(|(held, _)| held.clone()).collect();
+        if held.is_empty() {
+            return Ok(0);
+        }
+        // An ADD may be running for them. This thread writes heartbeats and does not wait for a lock.
+        let Some(paused) = AddsPaused::try_now(data_dir).map_err(AgentError::of_node)? else { return Ok(0) };
+        // An ADD may have created its link since they were found.
+        let (mut gone, _) = stale_leases::find(held);
+        stale_leases::take_linked(&mut gone, Duration::ZERO).map_err(AgentError::of_node)?;
+        let freed = stale_leases::free(&paused, data_dir, boot, &gone, clock::now()).map_err(AgentError::of_node)?;
+        let mut addresses = 0;
+        for (held, why) in &freed.attachments {
+            addresses += held.record.addresses.len() as u64;
+            let list = held.record.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+            log::info(Some(network), &format!("freed {list} of container {}: {why}", held.key.container_id));
+        }
+        freed.files_left.iter().for_each(|error| log::warning(Some(network), &error.to_string()));
+        freed.mac_filters_left.iter().for_each(|fault| log::warning(Some(network), fault));
+        freed.masquerade_left.iter().for_each(|fault| log::warning(Some(network), fault));
+        Ok(addresses)
     }
+}
+
+/// A container that is added again gets another name.
+fn name(held: &Held) -> String {
+    format!("{} {} {}", held.key.container_id, held.key.interface, held.record.since)
 }

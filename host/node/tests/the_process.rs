@@ -116,7 +116,7 @@ fn ask(socket: &Path, method: &str, path: &str) -> String {
 }
 
 #[test]
-fn it_serves_and_ends_when_told() {
+fn it_serves_and_stops_on_a_signal() {
     let node = Node::new();
     std::fs::write(node.path("net.d/10-alone.conf"), r#"{"name": "alone", "ipam": {"type": "host-local"}}"#).unwrap();
     let mut running = node.start_on_socket();
@@ -136,7 +136,7 @@ fn it_serves_and_ends_when_told() {
     running.signal(Signal::TERM);
     node.told("STOPPING=1");
     let (code, text) = running.ended();
-    assert_eq!((code, text.ends_with("info: told to stop\n")), (Some(0), true), "{text}");
+    assert_eq!((code, text.ends_with("info: stopping on a signal\n")), (Some(0), true), "{text}");
     assert!(!socket.exists() && !is_agent_running(&node.path("data")));
 }
 
@@ -148,7 +148,11 @@ fn there_is_one_of_it_on_a_node_and_one_that_was_killed_leaves_nothing_in_the_wa
     let (code, text) = node.start("none", &[]).ended();
     assert_eq!(code, Some(1));
     let pid = first.0.id();
-    assert!(text.starts_with(&format!("error: another process (pid {pid}) keeps the routes of this node")), "{text}");
+    assert!(
+        text.starts_with("error: cannot lock ")
+            && text.contains(&format!("another gingham-node (pid {pid}) runs on this node")),
+        "{text}"
+    );
     // Another node's, which wants the same socket.
     let other = Node::new();
     let (code, text) = other.start(&format!("unix:{}", node.path("run/node.sock").display()), &[]).ended();
@@ -165,7 +169,7 @@ fn there_is_one_of_it_on_a_node_and_one_that_was_killed_leaves_nothing_in_the_wa
 }
 
 #[test]
-fn a_network_that_comes_later_is_kept() {
+fn a_network_that_is_added_later_is_reconciled() {
     let node = Node::new();
     let running = node.start_on_socket();
     node.told("READY");
@@ -176,7 +180,10 @@ fn a_network_that_comes_later_is_kept() {
     node.told("STATUS=late failed");
     let health = ask(&node.path("run/node.sock"), "GET", "/healthz");
     assert!(health.starts_with("HTTP/1.1 503 ") && health.contains("\r\n\r\nlate: failed: "), "{health}");
-    assert!(ask(&node.path("run/node.sock"), "GET", "/metrics").contains("\ngingham_kept{network=\"late\"} 0\n"));
+    assert!(
+        ask(&node.path("run/node.sock"), "GET", "/metrics")
+            .contains("\ngingham_last_reconcile_succeeded{network=\"late\"} 0\n")
+    );
     std::fs::remove_file(node.path("net.d/10-late.conf")).unwrap();
     running.signal(Signal::HUP);
     node.told("STATUS=no network has ipam.cluster");
@@ -297,7 +304,7 @@ fn leases_of_containers_that_are_gone_are_freed() {
     ledger.attach(&key("dead"), &record("10.1.0.2", gone)).unwrap();
     ledger.attach(&key("alive"), &record("10.1.0.3", "/proc/self/ns/net".to_owned())).unwrap();
     ledger.commit().unwrap();
-    let _running = node.start("none", &["--looks-apart", "1"]);
+    let _running = node.start("none", &["--grace-period", "1"]);
     let deadline = Instant::now() + PATIENCE;
     loop {
         let store = Store::open_read_only(&node.path("data")).unwrap().unwrap();

@@ -1,6 +1,8 @@
 //! Passes eight megabytes to one call of the host, a megabyte at a time. The configuration says to which.
 
-use hostile_guests::{Answer, Dns, Pool, Problem, Refusal, Request, Sinner, honest, leases, log, reservations, sin, state};
+use hostile_guests::{
+    Answer, Dns, Pool, Problem, Refusal, Request, Sinner, honest, leases, log, reservations, sin, state,
+};
 
 struct CarriesMegabytes;
 

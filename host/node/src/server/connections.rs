@@ -1,14 +1,12 @@
-//! The connections that are open. They are few, and whoever is silent makes room for whoever comes.
-
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::task::JoinHandle;
 
 /// Prometheus and a kubelet need one each.
-const AT_MOST: usize = 32;
+const MOST: usize = 32;
 
-/// When a connection was last asked something.
+/// The time of a connection's last request.
 #[derive(Clone)]
 pub(super) struct LastRequest(Arc<Mutex<Instant>>);
 
@@ -22,15 +20,15 @@ impl LastRequest {
     }
 }
 
-/// The connections that are open.
+/// The open connections.
 #[derive(Default)]
 pub(super) struct Connections(Vec<(JoinHandle<()>, LastRequest)>);
 
 impl Connections {
-    /// One more. If there are too many then, the one is closed that was asked nothing for the longest time.
+    /// If there are too many, the connection without a request for the longest time is closed.
     pub(super) fn admit(&mut self, start: impl FnOnce(LastRequest) -> JoinHandle<()>) {
         self.0.retain(|(task, _)| !task.is_finished());
-        if self.0.len() >= AT_MOST
+        if self.0.len() >= MOST
             && let Some(index) = (0..self.0.len()).min_by_key(|index| self.0[*index].1.at())
         {
             self.0.swap_remove(index).0.abort();

@@ -1,5 +1,3 @@
-//! Where is listened: a unix socket, an address, or nowhere.
-
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -11,14 +9,12 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::Stream;
 
-/// Where is listened.
+/// The value of `--listen`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Listen {
-    /// A unix socket at an absolute path.
+    /// Absolute.
     Unix(PathBuf),
-    /// A TCP address.
     Tcp(SocketAddr),
-    /// Nowhere.
     None,
 }
 
@@ -31,49 +27,32 @@ impl FromStr for Listen {
         }
         match text.strip_prefix("unix:") {
             Some(path) if path.starts_with('/') => Ok(Self::Unix(path.into())),
-            Some(_) => Err("unix: needs a path that starts with /".to_owned()),
+            Some(_) => Err("invalid path after unix: use an absolute path".to_owned()),
             None => text.parse().map(Self::Tcp).map_err(|_| {
-                "unix:PATH, ADDRESS:PORT or none is needed, e.g. unix:/run/gingham/node.sock or 127.0.0.1:9753"
-                    .to_owned()
+                "use unix:PATH, ADDRESS:PORT or none, such as unix:/run/gingham/node.sock or 127.0.0.1:9753".to_owned()
             }),
         }
     }
 }
 
-/// Why nobody listens.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListenError {
-    /// Others could read it.
     #[error(
-        "--listen {address}: other machines can reach this address and there is no password; use a loopback address or a unix socket, or add --listen-anywhere"
+        "--listen {address}: other machines can reach this address without a password; use a loopback address or a unix socket, or add --listen-anywhere"
     )]
-    NotLoopback {
-        /// The address.
-        address: SocketAddr,
-    },
-    /// Something else is at the path.
-    #[error("--listen: {path:?} is no socket; remove it or choose another path")]
-    NoSocket {
-        /// The path.
-        path: PathBuf,
-    },
-    /// Somebody listens there.
-    #[error("--listen: another process listens on {path:?}")]
-    InUse {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The system refuses.
+    NotLoopback { address: SocketAddr },
+    #[error("--listen: {path:?} exists but is not a socket; remove it or choose another path")]
+    NoSocket { path: PathBuf },
+    #[error("--listen: another process listens on {path:?}; stop it or choose another path")]
+    InUse { path: PathBuf },
     #[error("--listen: cannot listen on {place}: {source}")]
     Io {
         /// Path or address.
         place: String,
-        /// The reason.
         source: io::Error,
     },
 }
 
-/// What accepts connections.
 #[derive(Debug)]
 pub(crate) enum Listener {
     /// Removes its path at its end.
@@ -85,7 +64,7 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
-    /// Starts to listen; `None` if nowhere. Needs a running runtime.
+    /// Needs a running runtime.
     pub(crate) async fn start(listen: &Listen, anywhere: bool) -> Result<Option<Self>, ListenError> {
         match listen {
             Listen::None => Ok(None),
@@ -100,7 +79,6 @@ impl Listener {
         }
     }
 
-    /// Where it is, for people.
     pub(crate) fn place(&self) -> String {
         match self {
             Self::Unix { path, .. } => format!("unix:{}", path.display()),
@@ -133,7 +111,7 @@ fn unix(path: &Path) -> Result<Listener, ListenError> {
         if !there.file_type().is_socket() {
             return Err(ListenError::NoSocket { path: path.to_owned() });
         }
-        // One that was killed leaves its socket; nobody answers there.
+        // An agent that was killed leaves its socket behind; then the connection is refused.
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(ListenError::InUse { path: path.to_owned() });
         }

@@ -19,20 +19,19 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::connections::{Connections, LastRequest};
 pub(crate) use self::listen::{Listen, ListenError, Listener};
-use crate::keeping::{Board, State, Status};
 use crate::metrics;
+use crate::reconcile::{Board, State, Status};
 
-/// Who says nothing for so long is not waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For the headers of a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Answers until the runtime ends.
 pub(crate) async fn serve(listener: Listener, board: Board) {
     let mut connections = Connections::default();
     loop {
         match listener.accept().await {
             Ok(stream) => connections.admit(|last| tokio::spawn(converse(stream, board.clone(), last))),
-            // No descriptor is free, or the client went away: the next one may have more luck.
+            // No descriptor is free, or the client went away.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
@@ -44,15 +43,14 @@ async fn converse(stream: Box<dyn Stream>, board: Board, last: LastRequest) {
         let answer = answer(request.method(), request.uri().path(), &board.statuses(), Instant::now());
         async move { Ok::<_, Infallible>(answer) }
     });
-    // A client that breaks off hurts nobody.
+    // A client may break off.
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(REQUEST_TIMEOUT)
         .serve_connection(TokioIo::new(stream), answer)
         .await;
 }
 
-/// A connection.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -60,7 +58,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 fn answer(method: &Method, path: &str, networks: &BTreeMap<String, Status>, now: Instant) -> Response<Full<Bytes>> {
     let known = matches!(path, "/metrics" | "/healthz");
     if known && !matches!(*method, Method::GET | Method::HEAD) {
-        let mut refused = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET and HEAD are possible here\n".to_owned());
+        let mut refused = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "use GET or HEAD\n".to_owned());
         refused.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
@@ -70,7 +68,7 @@ fn answer(method: &Method, path: &str, networks: &BTreeMap<String, Status>, now:
             let (well, text) = health(networks, now);
             response(if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
         }
-        _ => response(StatusCode::NOT_FOUND, TEXT, "there are /metrics and /healthz\n".to_owned()),
+        _ => response(StatusCode::NOT_FOUND, TEXT, "not found: use /metrics or /healthz\n".to_owned()),
     }
 }
 
@@ -81,15 +79,15 @@ fn response(status: StatusCode, media_type: &'static str, text: String) -> Respo
     response
 }
 
-/// A silent store is no reason to start this anew: traffic and ADD go on from what is known.
+/// An unreachable store is no reason to restart the agent: traffic and ADD go on.
 fn health(networks: &BTreeMap<String, Status>, now: Instant) -> (bool, String) {
     let (mut well, mut text) = (true, String::new());
     for (network, status) in networks {
         let (is_well, word) = match &status.state {
             _ if status.is_stuck(now) => (false, "stuck".to_owned()),
             State::Starting => (true, "starting".to_owned()),
-            State::Kept => (true, "kept".to_owned()),
-            State::StoreSilent(reason) => (true, format!("kept as last known: {reason}")),
+            State::Reconciled => (true, "reconciled".to_owned()),
+            State::StoreUnreachable(reason) => (true, format!("store unreachable, routes as last known: {reason}")),
             State::Failed(reason) => (false, format!("failed: {reason}")),
         };
         well &= is_well;
@@ -117,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_store_is_no_illness_and_a_stuck_round_is() {
-        let silent = State::StoreSilent("nobody answers".to_owned());
+    fn an_unreachable_store_is_healthy_and_a_stuck_reconcile_is_not() {
+        let unreachable = State::StoreUnreachable("no answer".to_owned());
         assert_eq!(
-            health_of(&[State::Kept, silent.clone(), State::Starting], 0),
-            (true, "a: kept\nb: kept as last known: nobody answers\nc: starting\n".to_owned())
+            health_of(&[State::Reconciled, unreachable.clone(), State::Starting], 0),
+            (true, "a: reconciled\nb: store unreachable, routes as last known: no answer\nc: starting\n".to_owned())
         );
         assert!(!health_of(&[State::Failed("no such key".to_owned())], 0).0);
-        assert_eq!(health_of(&[State::Kept, silent], 71), (false, "a: stuck\nb: stuck\n".to_owned()));
+        assert_eq!(health_of(&[State::Reconciled, unreachable], 71), (false, "a: stuck\nb: stuck\n".to_owned()));
         assert!(health_of(&[], 0).0);
     }
 }

@@ -1,4 +1,4 @@
-//! What the companion costs in a large cluster: 1,000 members that hold 4,096 blocks. A measurement, to be run by itself:
+//! What the agent costs in a large cluster: 1,000 members that hold 4,096 blocks. A measurement, to be run by itself:
 //! `cargo test --release -p gingham-node --test in_a_cluster thousand -- --ignored --nocapture`.
 #![allow(clippy::disallowed_macros, reason = "a measurement prints its figures")]
 
@@ -16,7 +16,7 @@ use gingham_testbed::etcd::{Etcd as Members, Layout, PACKAGE, PROGRAM};
 use gingham_tests::nodes::BETWEEN;
 use serde_json::{Map, json};
 
-use crate::testbed::{Companion, NETWORK, PATIENCE, Testbed};
+use crate::testbed::{Agent, NETWORK, PATIENCE, Testbed};
 
 const MEMBERS: u32 = 1_000;
 
@@ -69,12 +69,12 @@ fn memory(id: u32) -> String {
     lines.collect::<Vec<_>>().join(", ").replace('\t', " ")
 }
 
-fn cost_of_rounds(companion: &mut Companion, count: u64) {
-    companion.rounds(1);
-    let (before, began) = (used(companion.id()), Instant::now());
-    companion.rounds(count);
-    let cpu = used(companion.id()).saturating_sub(before);
-    println!("{count} rounds: {cpu:?} CPU within {:?}; {}", began.elapsed(), memory(companion.id()));
+fn cost_of_reconciles(agent: &mut Agent, count: u64) {
+    agent.reconciles(1);
+    let (before, began) = (used(agent.id()), Instant::now());
+    agent.reconciles(count);
+    let cpu = used(agent.id()).saturating_sub(before);
+    println!("{count} reconciles: {cpu:?} CPU within {:?}; {}", began.elapsed(), memory(agent.id()));
 }
 
 #[test]
@@ -89,10 +89,10 @@ fn a_thousand_members_with_four_thousand_blocks() {
     let changes = json!({"ipam": {"range": "10.32.0.0/12",
         "cluster": {"store": "etcd", "directory": null, "endpoints": endpoints}}});
     let network = testbed.network(1, changes);
-    let mut alone = testbed.companion(1, &network, &["--every", "5"]);
+    let mut alone = testbed.agent(1, &network, &["--interval", "5"]);
     alone.until("gingham_blocks", |blocks| blocks == 1);
     println!("alone:");
-    cost_of_rounds(&mut alone, 3);
+    cost_of_reconciles(&mut alone, 3);
 
     let endpoints = endpoints.iter().map(|url| url.parse().unwrap()).collect();
     let settings = EtcdSettings { endpoints, prefix: PREFIX.to_owned(), login: None, tls: None };
@@ -102,7 +102,7 @@ fn a_thousand_members_with_four_thousand_blocks() {
     alone.until("gingham_members", |known| known == u64::from(MEMBERS));
     alone.until("gingham_routes", |routes| routes == 4_094);
     println!("with {MEMBERS} members and {} blocks:", grid.block_count() - 1);
-    cost_of_rounds(&mut alone, 6);
+    cost_of_reconciles(&mut alone, 6);
 
     let last = block_key(grid.block(grid.block_count() - 1).unwrap());
     let mut delays = Vec::new();
@@ -117,5 +117,5 @@ fn a_thousand_members_with_four_thousand_blocks() {
         alone.until("gingham_routes", |routes| routes == 4_094);
     }
     delays.sort();
-    println!("from a claim to the route, --every 5: median {:?}, all {delays:?}", delays[delays.len() / 2]);
+    println!("from a claim to the route, --interval 5: median {:?}, all {delays:?}", delays[delays.len() / 2]);
 }

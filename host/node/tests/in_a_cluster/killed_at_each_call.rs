@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::testbed::{Companion, NETWORK, Testbed};
+use crate::testbed::{Agent, NETWORK, Testbed};
 
 /// A round asks for a dozen things; one that never gets through does not end.
 const MOST_CALLS: usize = 40;
@@ -78,10 +78,10 @@ impl Round<'_> {
         gingham_tests::networks::with(network, store)
     }
 
-    fn companion(&self, node: usize, changes: Value, arguments: &[&str]) -> Companion {
+    fn agent(&self, node: usize, changes: Value, arguments: &[&str]) -> Agent {
         let data = self.data();
         let arguments = [arguments, &["--data-dir", data.to_str().unwrap()]].concat();
-        self.danger.testbed.companion(node, &self.network(node, changes), &arguments)
+        self.danger.testbed.agent(node, &self.network(node, changes), &arguments)
     }
 
     /// Lets a container join on a node that nobody endangers.
@@ -99,7 +99,7 @@ impl Round<'_> {
         self.danger.testbed.nodes.node(node).on(move |_| local(&data, NETWORK))
     }
 
-    /// What a node hands out from is its own. Neither its companion nor an ADD is at work meanwhile.
+    /// What a node hands out from is its own. Neither its agent nor an ADD is at work meanwhile.
     #[track_caller]
     fn is_owned(&self, node: usize) -> usize {
         let (records, held) = self.holdings(node);
@@ -120,23 +120,23 @@ impl Round<'_> {
         (records_at(&self.danger.etcd.endpoints(), &format!("/{}", self.name), NETWORK), held)
     }
 
-    /// The first node's companion at the risk of its life, and what comes after. Returns whether it was killed.
+    /// The first node's agent at the risk of its life, and what comes after. Returns whether it was killed.
     #[track_caller]
     fn survives(&self, (call, moment): (usize, Moment)) -> bool {
         let before = [self.leases(1), self.leases(2)];
         let proxy = self.danger.proxy(1);
         proxy.kill_at(call, moment);
-        let mut companion = self.companion(1, json!({}), &[]);
-        proxy.victim(companion.process());
-        let is_killed = companion.is_killed_before("gingham_rounds_total", |rounds| rounds > 0);
-        drop(companion);
+        let mut agent = self.agent(1, json!({}), &[]);
+        proxy.victim(agent.process());
+        let is_killed = agent.is_killed_before("gingham_reconciles_total", |rounds| rounds > 0);
+        drop(agent);
         self.is_owned(1);
         proxy.spare();
-        let mut companion = self.companion(1, json!({}), &[]);
-        companion.until("gingham_kept", |kept| kept == 1);
-        companion.until("gingham_addresses,state=\"free\"", |free| free >= 16);
-        assert_eq!(companion.metric("gingham_ownership_conflicts_total"), Some(0));
-        companion.end(Signal::TERM);
+        let mut agent = self.agent(1, json!({}), &[]);
+        agent.until("gingham_last_reconcile_succeeded", |succeeded| succeeded == 1);
+        agent.until("gingham_addresses,state=\"free\"", |free| free >= 16);
+        assert_eq!(agent.metric("gingham_ownership_conflicts_total"), Some(0));
+        agent.end(Signal::TERM);
         self.is_well(1);
         self.is_owned(2);
         assert_eq!(before, [self.leases(1), self.leases(2)]);
@@ -199,43 +199,43 @@ fn while_it_gives_back() {
     for moment in [Moment::Before, Moment::After] {
         let round = &Round { danger: &danger, name: format!("{moment:?}"), ipam: json!({}) };
         let nodes = 1..=danger.proxies.len();
-        let ample: Vec<Companion> = nodes
+        let ample: Vec<Agent> = nodes
             .clone()
             .map(|node| {
                 danger.proxy(node).spare();
-                round.companion(node, json!({"cluster": {"lowWater": 600}}), &[])
+                round.agent(node, json!({"cluster": {"lowWater": 600}}), &[])
             })
             .collect();
-        for mut companion in ample {
-            companion.until("gingham_blocks", |blocks| blocks == 3);
-            companion.end(Signal::TERM);
+        for mut agent in ample {
+            agent.until("gingham_blocks", |blocks| blocks == 3);
+            agent.end(Signal::TERM);
         }
 
-        let start = |node| round.companion(node, json!({}), &["--looks-apart", "1"]);
-        let endangered: Vec<Companion> = nodes
+        let start = |node| round.agent(node, json!({}), &["--grace-period", "1"]);
+        let endangered: Vec<Agent> = nodes
             .clone()
             .map(|node| {
                 danger.proxy(node).kill_at(node + 3, moment);
-                let companion = start(node);
-                danger.proxy(node).victim(companion.process());
-                companion
+                let agent = start(node);
+                danger.proxy(node).victim(agent.process());
+                agent
             })
             .collect();
         let mut begun = 0;
-        for (mut companion, node) in endangered.into_iter().zip(nodes.clone()) {
-            companion.is_killed_before("gingham_blocks", |blocks| blocks == 1);
-            drop(companion);
+        for (mut agent, node) in endangered.into_iter().zip(nodes.clone()) {
+            agent.is_killed_before("gingham_blocks", |blocks| blocks == 1);
+            drop(agent);
             round.is_owned(node);
             let is_begun = |local: &LocalState| local.blocks().any(|block| block.state == BlockState::Releasing);
             begun += usize::from(round.local(node).is_some_and(|local| is_begun(&local)));
             danger.proxy(node).spare();
         }
         assert!(begun > 0, "nobody was killed while giving back");
-        let again: Vec<Companion> = nodes.clone().map(start).collect();
-        for (mut companion, node) in again.into_iter().zip(nodes) {
-            companion.until("gingham_blocks", |blocks| blocks == 1);
-            companion.until("gingham_kept", |kept| kept == 1);
-            companion.end(Signal::TERM);
+        let again: Vec<Agent> = nodes.clone().map(start).collect();
+        for (mut agent, node) in again.into_iter().zip(nodes) {
+            agent.until("gingham_blocks", |blocks| blocks == 1);
+            agent.until("gingham_last_reconcile_succeeded", |succeeded| succeeded == 1);
+            agent.end(Signal::TERM);
             round.is_well(node);
             assert_eq!(round.is_owned(node), 1);
         }

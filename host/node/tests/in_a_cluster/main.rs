@@ -1,11 +1,11 @@
-//! The real companion on nodes of its own, with a real store. Files are named after the property they hold.
+//! The real agent on nodes of its own, with a real store. Files are named after the property they hold.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod a_thousand_members;
+mod blocks_and_routes_are_ready;
 mod containers_that_are_gone;
 mod killed_at_each_call;
-mod restarts_are_not_noticed;
-mod room_and_ways_are_kept;
-mod store_that_is_away;
+mod restarts_change_nothing;
 mod taken_over;
 mod testbed;
+mod unreachable_store;

@@ -1,4 +1,4 @@
-//! What the tests stand on: a nodes whose nodes have a companion each, and a store between them.
+//! What the tests stand on: a nodes whose nodes have a agent each, and a store between them.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -61,8 +61,8 @@ impl Testbed {
         networks::with(network, changes)
     }
 
-    /// Starts a node's companion, one second between its rounds unless the arguments say something else.
-    pub(crate) fn companion(&self, node: usize, network: &Value, arguments: &[&str]) -> Companion {
+    /// Starts a node's agent, one second between its reconciles unless the arguments say something else.
+    pub(crate) fn agent(&self, node: usize, network: &Value, arguments: &[&str]) -> Agent {
         let name = &self.nodes.node(node).name;
         let (config, socket) = (self.path(&format!("{name}.d")), self.path(&format!("{name}.sock")));
         let _ = std::fs::create_dir(&config);
@@ -71,13 +71,13 @@ impl Testbed {
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_gingham-node"));
         command.arg("--config-dir").arg(config).arg("--listen").arg(format!("unix:{}", socket.display()));
-        if !arguments.contains(&"--every") {
-            command.args(["--every", "1"]);
+        if !arguments.contains(&"--interval") {
+            command.args(["--interval", "1"]);
         }
         command.args(arguments).env_remove("NOTIFY_SOCKET");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         let child = self.nodes.node(node).on(move |_| command.spawn().unwrap());
-        Companion { child, socket, log }
+        Agent { child, socket, log }
     }
 
     /// Lets a container join.
@@ -117,14 +117,14 @@ impl Testbed {
     }
 }
 
-/// A running companion. It ends with the value.
-pub(crate) struct Companion {
+/// A running agent. It ends with the value.
+pub(crate) struct Agent {
     child: Child,
     socket: PathBuf,
     log: PathBuf,
 }
 
-impl Companion {
+impl Agent {
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -187,11 +187,11 @@ impl Companion {
         }
     }
 
-    /// Waits until rounds that begin now are over.
+    /// Waits for reconciles that begin now.
     #[track_caller]
-    pub(crate) fn rounds(&mut self, count: u64) {
-        let begun = self.until("gingham_rounds_total", |_| true);
-        self.until("gingham_rounds_total", |rounds| rounds > begun + count);
+    pub(crate) fn reconciles(&mut self, count: u64) {
+        let begun = self.until("gingham_reconciles_total", |_| true);
+        self.until("gingham_reconciles_total", |reconciles| reconciles > begun + count);
     }
 
     /// What it has logged so far, those before it on this node included.
@@ -200,7 +200,7 @@ impl Companion {
     }
 }
 
-impl Drop for Companion {
+impl Drop for Agent {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -64,7 +64,7 @@ impl TrialNode {
         })?;
         let failed = |source| TestbedError::Io { operation: "write below", path: STATE.into(), source };
         let mut command = Command::new(program);
-        command.args(["--config-dir", CONFIG_DIR, "--every", "1"]);
+        command.args(["--config-dir", CONFIG_DIR, "--interval", "1"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.map_err(failed)?);
         self.agent = Some(Daemon::start(&self.node.machine, command)?);
         Ok(())

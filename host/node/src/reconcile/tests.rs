@@ -1,4 +1,4 @@
-//! Rounds over a cluster whose store comes and goes, on a real kernel.
+//! Reconciles of a cluster whose store is reachable or not, on a real kernel.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,58 +11,58 @@ use gingham_net::node_routes::{self, Mode, Peer, Wanted};
 use serde_json::Map;
 
 use super::*;
-use crate::cluster::{Usage, View};
+use crate::cluster::{Snapshot, Usage};
 
-/// What the store and the node say, and what was called.
+/// The state of the store and the node, and the calls that were made.
 #[derive(Default)]
 struct World {
-    silent: bool,
+    unreachable: bool,
     peers: Vec<Peer>,
-    orphans: BTreeSet<String>,
+    stale: BTreeSet<String>,
     freed: Vec<String>,
-    problem: Option<Fault>,
+    problem: Option<AgentError>,
     outside: Vec<std::net::IpAddr>,
     calls: Vec<&'static str>,
 }
 
 static WORLD: Mutex<Option<World>> = Mutex::new(None);
-/// The world is one, so tests take turns.
+/// Tests share the world, so they run one after the other.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn world<T>(work: impl FnOnce(&mut World) -> T) -> T {
-    work(look(&WORLD).get_or_insert_with(World::default))
+    work(lock(&WORLD).get_or_insert_with(World::default))
 }
 
 fn my_turn() -> MutexGuard<'static, ()> {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    *look(&WORLD) = Some(World::default());
+    *lock(&WORLD) = Some(World::default());
     turn
 }
 
 struct Scripted;
 
 impl Cluster for Scripted {
-    fn beat(&mut self) -> Result<(), Fault> {
+    fn beat(&mut self) -> Result<(), AgentError> {
         world(|world| world.calls.push("beat"));
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<View, Fault> {
+    fn sync(&mut self) -> Result<Snapshot, AgentError> {
         world(|world| {
             world.calls.push("sync");
-            if world.silent {
-                return Err(Fault::Store("the cluster's store: nobody answers".to_owned()));
+            if world.unreachable {
+                return Err(AgentError::Store("the cluster's store: no answer".to_owned()));
             }
-            let reach = Wanted {
+            let routes = Wanted {
                 network: "mynet".to_owned(),
                 mode: Mode::Direct,
                 bridge: "cni0".to_owned(),
                 ranges: vec!["10.32.0.0/12".parse().unwrap()],
                 peers: world.peers.clone(),
             };
-            Ok(View {
+            Ok(Snapshot {
                 members: world.peers.len() as u64 + 1,
-                reach: Some(reach),
+                routes: Some(routes),
                 lost: 0,
                 unreadable: Vec::new(),
                 problem: world.problem.clone(),
@@ -70,37 +70,37 @@ impl Cluster for Scripted {
         })
     }
 
-    fn claim_ahead(&mut self) -> Result<u64, Fault> {
+    fn claim_ahead(&mut self) -> Result<u64, AgentError> {
         world(|world| world.calls.push("claim"));
         Ok(1)
     }
 
-    fn give_back(&mut self) -> Result<u64, Fault> {
+    fn release_idle(&mut self) -> Result<u64, AgentError> {
         Ok(0)
     }
 
-    fn orphans(&mut self) -> Result<BTreeSet<String>, Fault> {
-        Ok(world(|world| world.orphans.clone()))
+    fn stale_leases(&mut self) -> Result<BTreeSet<String>, AgentError> {
+        Ok(world(|world| world.stale.clone()))
     }
 
-    fn free(&mut self, orphans: &BTreeSet<String>) -> Result<u64, Fault> {
-        world(|world| world.freed.extend(orphans.iter().cloned()));
-        Ok(orphans.len() as u64)
+    fn free(&mut self, stale: &BTreeSet<String>) -> Result<u64, AgentError> {
+        world(|world| world.freed.extend(stale.iter().cloned()));
+        Ok(stale.len() as u64)
     }
 
-    fn usage(&mut self) -> Result<Usage, Fault> {
+    fn usage(&mut self) -> Result<Usage, AgentError> {
         let outside = world(|world| world.outside.clone());
         Ok(Usage { used: 1, free: 253, cooling: 0, blocks: 1, outside })
     }
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "it stands for one that fails")]
-fn open(_: &Network) -> Result<Box<dyn Cluster>, Fault> {
+fn open(_: &Network) -> Result<Box<dyn Cluster>, AgentError> {
     Ok(Box::new(Scripted))
 }
 
-fn keeping(every: Duration) -> Keeping {
-    Keeping::new(Arc::new(open), network("mynet"), Pace { every, looks_apart: Duration::from_secs(30) })
+fn reconciler(interval: Duration) -> Reconciler {
+    Reconciler::new(Arc::new(open), network("mynet"), Timing { interval, grace_period: Duration::from_secs(30) })
 }
 
 fn network(name: &str) -> Network {
@@ -133,45 +133,45 @@ fn routes(kernel: &mut Socket<Route>) -> usize {
 }
 
 #[test]
-fn routes_stay_true_while_the_store_is_silent() {
+fn routes_are_reconciled_while_the_store_is_unreachable() {
     let _turn = my_turn();
     on_a_node(|kernel| {
-        let every = Duration::from_secs(5);
-        let (mut keeping, mut status) = (keeping(every), Status::new(every));
+        let interval = Duration::from_secs(5);
+        let (mut reconciler, mut status) = (reconciler(interval), Status::new(interval));
         let start = Instant::now();
-        keeping.round(start, &mut status);
-        assert_eq!((status.state.clone(), status.members, status.routes, status.claims), (State::Kept, 2, 1, 1));
+        reconciler.reconcile(start, &mut status);
+        assert_eq!((status.state.clone(), status.members, status.routes, status.claims), (State::Reconciled, 2, 1, 1));
         assert_eq!((routes(kernel), status.usage.free, status.store_answered), (1, 253, Some(start)));
 
-        world(|world| world.silent = true);
+        world(|world| world.unreachable = true);
         node_routes::remove(kernel, "mynet", "cni0", &["10.32.0.0/12".parse().unwrap()]).unwrap();
         world(|world| world.calls.clear());
-        keeping.round(start + every, &mut status);
-        assert_eq!(status.state, State::StoreSilent("the cluster's store: nobody answers".to_owned()));
+        reconciler.reconcile(start + interval, &mut status);
+        assert_eq!(status.state, State::StoreUnreachable("the cluster's store: no answer".to_owned()));
         assert_eq!((routes(kernel), status.store_errors, status.store_answered), (1, 1, Some(start)));
         assert_eq!(world(|world| world.calls.clone()), ["sync"], "nothing else that needs the store is tried");
 
-        world(|world| (world.silent, world.peers) = (false, Vec::new()));
-        keeping.round(start + every * 2, &mut status);
-        assert_eq!((status.state.clone(), status.members, routes(kernel)), (State::Kept, 1, 0));
+        world(|world| (world.unreachable, world.peers) = (false, Vec::new()));
+        reconciler.reconcile(start + interval * 2, &mut status);
+        assert_eq!((status.state.clone(), status.members, routes(kernel)), (State::Reconciled, 1, 0));
     });
 }
 
 #[test]
-fn a_sandbox_is_gone_when_it_was_not_there_twice() {
+fn a_sandbox_is_gone_after_the_grace_period() {
     let _turn = my_turn();
     on_a_node(|_| {
-        let every = Duration::from_secs(5);
-        let (mut keeping, mut status) = (keeping(every), Status::new(every));
+        let interval = Duration::from_secs(5);
+        let (mut reconciler, mut status) = (reconciler(interval), Status::new(interval));
         let start = Instant::now();
-        world(|world| world.orphans = ["stays", "comes"].map(str::to_owned).into());
-        keeping.round(start, &mut status);
-        world(|world| world.orphans.remove("comes"));
-        keeping.round(start + Duration::from_secs(29), &mut status);
+        world(|world| world.stale = ["stays", "comes"].map(str::to_owned).into());
+        reconciler.reconcile(start, &mut status);
+        world(|world| world.stale.remove("comes"));
+        reconciler.reconcile(start + Duration::from_secs(29), &mut status);
         assert_eq!((status.collected, world(|world| world.freed.clone())), (0, vec![]));
-        // Also while the store is silent: leases are this node's.
-        world(|world| world.silent = true);
-        keeping.round(start + Duration::from_secs(31), &mut status);
+        // Also while the store is unreachable: leases are this node's.
+        world(|world| world.unreachable = true);
+        reconciler.reconcile(start + Duration::from_secs(31), &mut status);
         assert_eq!((status.collected, world(|world| world.freed.clone())), (1, vec!["stays".to_owned()]));
     });
 }
@@ -179,36 +179,38 @@ fn a_sandbox_is_gone_when_it_was_not_there_twice() {
 #[test]
 fn threads_follow_the_configuration() {
     let _turn = my_turn();
-    let mut keepers =
-        Keepers::new(Arc::new(open), Pace { every: Duration::from_hours(1), looks_apart: Duration::from_hours(1) });
-    let board = keepers.board();
+    let mut reconcilers = Reconcilers::new(
+        Arc::new(open),
+        Timing { interval: Duration::from_hours(1), grace_period: Duration::from_hours(1) },
+    );
+    let board = reconcilers.board();
     let names = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), network(name))).collect();
-    keepers.follow(names(&["a", "b"]));
-    keepers.follow(names(&["b", "c"]));
+    reconcilers.follow(names(&["a", "b"]));
+    reconcilers.follow(names(&["b", "c"]));
     assert_eq!(board.statuses().keys().collect::<Vec<_>>(), ["b", "c"]);
     // In the middle of their pause of an hour.
-    keepers.end();
-    assert!(keepers.running.is_empty());
+    reconcilers.end();
+    assert!(reconcilers.running.is_empty());
 }
 
 #[test]
-fn who_is_no_member_has_routes_and_claims_nothing() {
+fn a_node_that_is_not_a_member_has_routes_and_claims_nothing() {
     let _turn = my_turn();
     on_a_node(|kernel| {
-        let every = Duration::from_secs(5);
-        let (mut keeping, mut status) = (keeping(every), Status::new(every));
-        let problem = Fault::Node("another machine has this name".to_owned());
+        let interval = Duration::from_secs(5);
+        let (mut reconciler, mut status) = (reconciler(interval), Status::new(interval));
+        let problem = AgentError::Node("another machine has this name".to_owned());
         world(|world| world.problem = Some(problem));
-        keeping.round(Instant::now(), &mut status);
-        keeping.beat(&mut status);
+        reconciler.reconcile(Instant::now(), &mut status);
+        reconciler.beat(&mut status);
         assert_eq!(status.state, State::Failed("another machine has this name".to_owned()));
         assert_eq!((routes(kernel), world(|world| world.calls.clone())), (1, vec!["sync"]));
 
         world(|world| (world.problem, world.outside) = (None, vec!["10.32.0.9".parse().unwrap()]));
         world(|world| world.calls.clear());
-        keeping.round(Instant::now(), &mut status);
-        keeping.beat(&mut status);
-        assert_eq!((status.state.clone(), status.usage.outside.len()), (State::Kept, 1));
+        reconciler.reconcile(Instant::now(), &mut status);
+        reconciler.beat(&mut status);
+        assert_eq!((status.state.clone(), status.usage.outside.len()), (State::Reconciled, 1));
         assert_eq!(world(|world| world.calls.clone()), ["sync", "beat", "claim", "beat"]);
     });
 }

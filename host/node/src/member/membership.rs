@@ -1,4 +1,4 @@
-//! Being a member: joining, also again, and what the store shows of the others.
+//! Joining the cluster, and reading its members from the store.
 
 use std::time::{Duration, Instant};
 
@@ -11,18 +11,18 @@ use gingham_ownership::sync::SyncError;
 use gingham_ownership::takeover::Sighting;
 use ipnet::IpNet;
 
-use super::{Member, count, deadline, fault};
-use crate::cluster::{Fault, View};
+use super::{Member, cluster_error, count, deadline};
+use crate::cluster::{AgentError, Snapshot};
 use crate::log;
 
-/// Somebody may use this node's name. It is watched for a sign of life, and nobody waits for that.
+/// Another machine may use this node's name. The agent watches its heartbeat between two reconciles.
 pub(super) struct Suspicion {
     sighting: Box<Sighting>,
     since: Instant,
 }
 
 impl Suspicion {
-    /// The sighting, once it is old enough to say something.
+    /// The sighting, once it is old enough for a decision.
     fn ripe(&self, now: Instant) -> Option<Sighting> {
         let is_ripe = now.saturating_duration_since(self.since) >= Duration::from_millis(WATCH);
         is_ripe.then(|| self.sighting.as_ref().clone())
@@ -30,38 +30,38 @@ impl Suspicion {
 }
 
 impl Member {
-    pub(super) fn sync_with_store(&mut self) -> Result<View, Fault> {
+    pub(super) fn sync_with_store(&mut self) -> Result<Snapshot, AgentError> {
         let before = self.held()?;
         let mut problem = self.join_if_out()?;
-        let (mut records, mut error) = self.look()?;
+        let (mut records, mut error) = self.read_store()?;
         if let Some(ClusterError::Fenced { .. }) = error {
-            let text = "this node was taken over: it has let go of its blocks and joins again";
-            log::warning(Some(&self.ground().network), text);
+            let text = "this node was taken over: it has dropped its blocks and joins again";
+            log::warning(Some(&self.settled().network), text);
             problem = self.join_if_out()?;
-            (records, error) = self.look()?;
+            (records, error) = self.read_store()?;
         }
-        let problem = problem.or(error.map(|error| fault(error.into())));
+        let problem = problem.or(error.map(|error| cluster_error(error.into())));
         let after = self.held()?;
         let lost = before.iter().filter(|block| !after.contains(block)).count();
-        let wanted = self.with(|ground, parts| {
+        let wanted = self.with(|settled, parts| {
             let ranges = parts.policy.grids().iter().map(Grid::range).collect();
-            parts.cluster.wanted(&records, &ground.bridge, ranges)
+            parts.cluster.wanted(&records, &settled.bridge, ranges)
         });
-        let (reach, problem) = match wanted {
-            Ok(reach) => (reach, problem),
-            Err(error) => (None, problem.or(Some(fault(error)))),
+        let (routes, problem) = match wanted {
+            Ok(routes) => (routes, problem),
+            Err(error) => (None, problem.or(Some(cluster_error(error)))),
         };
         let members = count(records.member_names().count());
-        Ok(View { reach, members, lost: count(lost), unreadable: records.unreadable, problem })
+        Ok(Snapshot { routes, members, lost: count(lost), unreadable: records.unreadable, problem })
     }
 
-    /// The blocks that this node holds by what it knows itself.
-    fn held(&mut self) -> Result<Vec<IpNet>, Fault> {
-        self.with(|_, parts| parts.cluster.held()).map_err(fault)
+    /// The blocks that this node holds, by its local state.
+    fn held(&mut self) -> Result<Vec<IpNet>, AgentError> {
+        self.with(|_, parts| parts.cluster.held()).map_err(cluster_error)
     }
 
-    /// Joins if that is due. What speaks against it is returned, unless it is that the store does not answer.
-    fn join_if_out(&mut self) -> Result<Option<Fault>, Fault> {
+    /// Joins if this node is not a member. Returns why it cannot; a store that does not answer is an error.
+    fn join_if_out(&mut self) -> Result<Option<AgentError>, AgentError> {
         let watched = self.suspicion.as_ref().and_then(|suspicion| suspicion.ripe(Instant::now()));
         let had_watched = watched.is_some();
         let joined = self.with(|_, parts| parts.cluster.join_if_out(&parts.policy, watched, deadline()));
@@ -69,7 +69,7 @@ impl Member {
             Ok(joined) => {
                 self.suspicion = None;
                 if let Some(joined) = joined {
-                    self.tell_joined(&joined.held, &joined.lost);
+                    self.log_joined(&joined.held, &joined.lost);
                 }
                 Ok(None)
             }
@@ -77,33 +77,33 @@ impl Member {
                 if self.suspicion.is_none() || had_watched {
                     self.suspicion = Some(Suspicion { sighting: sighting.clone(), since: Instant::now() });
                 }
-                Ok(Some(fault(ClusterError::Suspicious { node, address, sighting }.into())))
+                Ok(Some(cluster_error(ClusterError::Suspicious { node, address, sighting }.into())))
             }
             Err(error) => {
                 self.suspicion = None;
-                match fault(error) {
-                    silent @ Fault::Store(_) => Err(silent),
+                match cluster_error(error) {
+                    unreachable @ AgentError::Store(_) => Err(unreachable),
                     refused => Ok(Some(refused)),
                 }
             }
         }
     }
 
-    fn tell_joined(&mut self, held: &[IpNet], lost: &[IpNet]) {
+    fn log_joined(&mut self, held: &[IpNet], lost: &[IpNet]) {
         let name = self.with(|_, parts| parts.cluster.node().to_owned());
-        let network = &self.ground().network;
-        log::info(Some(network), &format!("joined as {name}, with {}", blocks(held)));
+        let network = &self.settled().network;
+        log::info(Some(network), &format!("joined the cluster as {name} with {}", blocks(held)));
         if !lost.is_empty() {
-            log::warning(Some(network), &format!("others have taken over {}", blocks(lost)));
+            log::warning(Some(network), &format!("other nodes have claimed {}", blocks(lost)));
         }
     }
 
-    /// What the store says, and what is wrong with this node's membership.
-    fn look(&mut self) -> Result<(Records, Option<ClusterError>), Fault> {
-        match self.with(|_, parts| parts.cluster.sync(deadline())).map_err(fault)? {
+    /// The store's records, and the problem of this node's membership.
+    fn read_store(&mut self) -> Result<(Records, Option<ClusterError>), AgentError> {
+        match self.with(|_, parts| parts.cluster.sync(deadline())).map_err(cluster_error)? {
             Ok(synced) => Ok((synced.cluster, None)),
             Err(SyncError { error, cluster: Some(records) }) => Ok((records, Some(error))),
-            Err(SyncError { error, cluster: None }) => Err(fault(error.into())),
+            Err(SyncError { error, cluster: None }) => Err(cluster_error(error.into())),
         }
     }
 }

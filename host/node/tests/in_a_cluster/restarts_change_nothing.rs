@@ -1,4 +1,4 @@
-//! It ends, or is killed, and starts again: routes and leases are the same throughout.
+//! Routes and leases stay the same when the agent stops, is killed and starts again.
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -9,8 +9,8 @@ use crate::testbed::Testbed;
 fn routes_and_leases_stay() {
     let testbed = Testbed::new(2);
     let (first, second) = (testbed.network(1, json!({})), testbed.network(2, json!({})));
-    let mut other = testbed.companion(2, &second, &[]);
-    let mut one = testbed.companion(1, &first, &[]);
+    let mut other = testbed.agent(2, &second, &[]);
+    let mut one = testbed.agent(1, &first, &[]);
     testbed.add(1, &first, "pod");
     other.until("gingham_routes", |routes| routes == 1);
     one.until("gingham_routes", |routes| routes == 1);
@@ -25,9 +25,9 @@ fn routes_and_leases_stay() {
     for signal in [Signal::TERM, Signal::KILL] {
         one.end(signal);
         assert_eq!((testbed.routes(1), testbed.leases(1)), before);
-        one = testbed.companion(1, &first, &[]);
-        one.rounds(1);
+        one = testbed.agent(1, &first, &[]);
+        one.reconciles(1);
         assert_eq!((testbed.routes(1), testbed.leases(1)), before);
-        assert_eq!((one.metric("gingham_claims_total"), incarnation(&store())), (Some(0), life.clone()));
+        assert_eq!((one.metric("gingham_block_claims_total"), incarnation(&store())), (Some(0), life.clone()));
     }
 }

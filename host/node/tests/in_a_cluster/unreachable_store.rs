@@ -1,4 +1,4 @@
-//! A store that is down is told of, outlived, and found again.
+//! Traffic and allocation go on while the store is down, and the agent reconnects to it.
 
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes;
@@ -17,8 +17,8 @@ fn everything_that_needs_no_store_goes_on() {
     let mut etcd = Etcd::start(&Layout::at(testbed.directory.path(), BETWEEN.into(), 1)).unwrap();
     let store = json!({"ipam": {"cluster": {"store": "etcd", "directory": null, "endpoints": etcd.endpoints()}}});
     let (first, second) = (testbed.network(1, store.clone()), testbed.network(2, store));
-    let mut one = testbed.companion(1, &first, &["--looks-apart", "1"]);
-    let mut other = testbed.companion(2, &second, &[]);
+    let mut one = testbed.agent(1, &first, &["--grace-period", "1"]);
+    let mut other = testbed.agent(2, &second, &[]);
     one.until("gingham_routes", |routes| routes == 1);
     other.until("gingham_routes", |routes| routes == 1);
     let (container, _) = testbed.add(1, &first, "before");
@@ -27,12 +27,12 @@ fn everything_that_needs_no_store_goes_on() {
 
     etcd.kill(0);
     one.until("gingham_store_errors_total", |errors| errors > 0);
-    one.until("gingham_store_age_seconds", |age| age >= 2);
+    one.until("gingham_store_contact_age_seconds", |age| age >= 2);
     let health = one.ask("/healthz");
-    let silent =
-        health.starts_with("HTTP/1.1 200 ") && health.contains("net: kept as last known: the cluster's store: ");
-    assert!(silent, "{health}");
-    assert_eq!(one.metric("gingham_kept"), Some(0));
+    let unreachable =
+        health.starts_with("HTTP/1.1 200 ") && health.contains("net: store unreachable, routes as last known: the cluster's store: ");
+    assert!(unreachable, "{health}");
+    assert_eq!(one.metric("gingham_last_reconcile_succeeded"), Some(0));
     // A route that somebody removes comes back, and a dead container's lease goes.
     let range = "10.32.0.0/16".parse().unwrap();
     testbed.nodes.node(1).on(move |_| {
@@ -47,9 +47,9 @@ fn everything_that_needs_no_store_goes_on() {
 
     etcd.restart(0).unwrap();
     etcd.wait_until_healthy(&[0]).unwrap();
-    one.until("gingham_kept", |kept| kept == 1);
-    one.until("gingham_store_age_seconds", |age| age <= 1);
-    assert!(one.ask("/healthz").ends_with("\r\n\r\nnet: kept\n"), "{}", one.ask("/healthz"));
+    one.until("gingham_last_reconcile_succeeded", |succeeded| succeeded == 1);
+    one.until("gingham_store_contact_age_seconds", |age| age <= 1);
+    assert!(one.ask("/healthz").ends_with("\r\n\r\nnet: reconciled\n"), "{}", one.ask("/healthz"));
     assert_eq!((testbed.routes(1), one.metric("gingham_ownership_conflicts_total")), (routes, Some(0)));
     assert!(one.log().contains("info net: settled: the cluster's store: "), "{}", one.log());
 }

@@ -1,0 +1,169 @@
+//! The reconcile loops: one thread per network, so that a store that does not answer delays no other network.
+
+mod reconciler;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use gingham_ownership::beat::PERIOD;
+
+pub(crate) use self::status::{State, Status};
+use crate::cluster::{AgentError, Cluster};
+use crate::log;
+use crate::networks::Network;
+use reconciler::Reconciler;
+
+/// Opens a network's cluster.
+pub(crate) type Open = Arc<dyn Fn(&Network) -> Result<Box<dyn Cluster>, AgentError> + Send + Sync>;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    /// The pause between two reconciles.
+    pub(crate) interval: Duration,
+    /// How long a sandbox is missing before it is gone, and a block unused before it is idle.
+    pub(crate) grace_period: Duration,
+}
+
+/// Between two heartbeats, independent of the interval: other nodes rely on it.
+const BEAT: Duration = Duration::from_millis(PERIOD);
+
+/// The longest call has a limit of 5 s, and a reconcile makes few of them.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The status of each network, shared by the threads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Board(Arc<Mutex<BTreeMap<String, Arc<Mutex<Status>>>>>);
+
+impl Board {
+    pub(crate) fn statuses(&self) -> BTreeMap<String, Status> {
+        lock(&self.0).iter().map(|(name, status)| (name.clone(), lock(status).clone())).collect()
+    }
+}
+
+pub(crate) struct Reconcilers {
+    open: Open,
+    timing: Timing,
+    board: Board,
+    running: BTreeMap<String, Running>,
+}
+
+struct Running {
+    network: Network,
+    /// Dropped, it ends the thread.
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Reconcilers {
+    pub(crate) fn new(open: Open, timing: Timing) -> Self {
+        Self { open, timing, board: Board::default(), running: BTreeMap::new() }
+    }
+
+    pub(crate) fn board(&self) -> Board {
+        self.board.clone()
+    }
+
+    /// Starts the threads of new networks and stops those of removed ones. A changed configuration restarts the thread.
+    pub(crate) fn follow(&mut self, networks: BTreeMap<String, Network>) {
+        let gone: Vec<_> = self
+            .running
+            .iter()
+            .filter(|(name, running)| networks.get(*name) != Some(&running.network))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let ending: Vec<_> = gone.iter().filter_map(|name| self.running.remove(name)).collect();
+        lock(&self.board.0).retain(|name, _| !gone.contains(name));
+        end(ending);
+        for (name, network) in networks {
+            if !self.running.contains_key(&name) {
+                log::info(Some(&name), &format!("reconciling, configured by {}", network.file.display()));
+                let status = Arc::new(Mutex::new(Status::new(self.timing.interval)));
+                lock(&self.board.0).insert(name.clone(), Arc::clone(&status));
+                self.running.insert(name, start(&self.open, self.timing, network, status));
+            }
+        }
+    }
+
+    /// Stops all threads after their current step.
+    pub(crate) fn end(&mut self) {
+        end(std::mem::take(&mut self.running).into_values().collect());
+    }
+}
+
+/// The holder of a poisoned lock panicked, but the numbers behind it stay valid.
+fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
+    guarded.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn start(open: &Open, timing: Timing, network: Network, status: Arc<Mutex<Status>>) -> Running {
+    let (stop, stopped) = mpsc::channel();
+    let (open, reconciled) = (Arc::clone(open), network.clone());
+    let thread = thread::spawn(move || {
+        let mut reconciler = Reconciler::new(open, reconciled, timing);
+        loop {
+            on_a_copy(&status, |next| {
+                reconciler.reconcile(Instant::now(), next);
+                next.last_reconcile = Instant::now();
+                next.reconciles += 1;
+            });
+            let mut left = jittered(timing.interval);
+            while left > BEAT + BEAT / 5 {
+                if is_stopped(&stopped, BEAT) {
+                    return;
+                }
+                left -= BEAT;
+                on_a_copy(&status, |next| reconciler.beat(next));
+            }
+            if is_stopped(&stopped, left) {
+                return;
+            }
+        }
+    });
+    Running { network, stop, thread }
+}
+
+/// Readers of the status do not wait for the work.
+fn on_a_copy(status: &Mutex<Status>, work: impl FnOnce(&mut Status)) {
+    let mut next = lock(status).clone();
+    work(&mut next);
+    *lock(status) = next;
+}
+
+/// Pauses; returns true immediately if the thread is to stop.
+fn is_stopped(stopped: &Receiver<()>, pause: Duration) -> bool {
+    stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout)
+}
+
+/// Up to a tenth more, so that nodes that started together do not call the store together.
+fn jittered(interval: Duration) -> Duration {
+    let mut byte = [0_u8; 1];
+    let _ = rustix::rand::getrandom(&mut byte, rustix::rand::GetRandomFlags::empty());
+    interval + interval * u32::from(byte[0]) / 2_560
+}
+
+fn end(ending: Vec<Running>) {
+    let deadline = Instant::now() + STOP_TIMEOUT;
+    let ending: Vec<_> = ending
+        .into_iter()
+        .map(|running| {
+            drop(running.stop);
+            (running.network.name, running.thread)
+        })
+        .collect();
+    for (name, thread) in ending {
+        while !thread.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        if thread.is_finished() && thread.join().is_ok() {
+            log::info(Some(&name), "stopped; its routes stay");
+        } else {
+            log::warning(Some(&name), "stopped in the middle of a reconcile");
+        }
+    }
+}
