@@ -15,25 +15,16 @@ pub enum ArgsError {
     },
     /// Unknown keys, and `IgnoreUnknown` is not set.
     #[error("CNI_ARGS: unknown args [{}]; IgnoreUnknown=1 lets them pass", pairs.join(" "))]
-    Unknown {
-        /// The quoted pairs.
-        pairs: Vec<String>,
-    },
+    Unknown { pairs: Vec<String> },
     /// `IgnoreUnknown` is neither true nor false.
     #[error("CNI_ARGS: IgnoreUnknown: invalid boolean {value:?}; write 1, 0, true or false")]
-    Boolean {
-        /// The value.
-        value: String,
-    },
+    Boolean { value: String },
     /// `IP` is no address.
     #[error("CNI_ARGS: IP: {0}")]
     Ip(ParseAddressError),
     /// `MAC` is no hardware address.
     #[error("CNI_ARGS: MAC: {reason}")]
-    Mac {
-        /// What is wrong with it.
-        reason: String,
-    },
+    Mac { reason: String },
 }
 
 /// The arguments, read.

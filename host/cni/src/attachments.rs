@@ -8,10 +8,8 @@ use super::config::ConfigError;
 /// A container's interface that must stay.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct ValidAttachment {
-    /// The container's identity.
     #[serde(rename = "containerID")]
     pub container_id: String,
-    /// The interface's name.
     pub ifname: String,
 }
 

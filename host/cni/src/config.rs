@@ -32,10 +32,7 @@ pub enum ConfigError {
     MissingName,
     /// `name` holds something else than letters, digits, `_`, `.` and `-`. CNI code 7.
     #[error("invalid characters found in network name")]
-    NameCharacters {
-        /// The value.
-        name: String,
-    },
+    NameCharacters { name: String },
     /// `name` does not fit into the names derived from it. CNI code 7.
     #[error("name: the network name has {length} bytes, at most {} are possible", NetworkName::LONGEST)]
     NameTooLong {
@@ -47,10 +44,7 @@ pub enum ConfigError {
     Version(#[from] VersionError),
     /// A version that does not know the verb. CNI code 1.
     #[error("config version does not allow {verb}")]
-    VerbNotInVersion {
-        /// The verb.
-        verb: &'static str,
-    },
+    VerbNotInVersion { verb: &'static str },
     /// A value that does not fit. CNI code 7.
     #[error("{key}: {message}")]
     Value {
@@ -75,7 +69,6 @@ impl NetworkName {
     /// Bytes. Runtimes make file names of it, which can have as many.
     pub const LONGEST: usize = 255;
 
-    /// Checks the characters.
     pub fn new(name: &str) -> Result<Self, ConfigError> {
         match name {
             "" => Err(ConfigError::MissingName),
@@ -85,7 +78,6 @@ impl NetworkName {
         }
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -97,10 +89,8 @@ impl fmt::Display for NetworkName {
     }
 }
 
-/// The network configuration.
 #[derive(Debug, Clone)]
 pub struct NetworkConfig {
-    /// `name`.
     pub name: NetworkName,
     /// `type`: the main plugin's name.
     pub plugin: String,
@@ -108,20 +98,17 @@ pub struct NetworkConfig {
     pub ipam: Option<Ipam>,
     /// `prevResult`, unread.
     pub prev_result: Option<Value>,
-    /// The whole object.
     pub object: Map<String, Value>,
     /// `cniVersion`, read by [`NetworkConfig::version`] only: an unknown verb is reported before an unknown version.
     cni_version: String,
 }
 
-/// The `ipam` object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ipam {
     /// `type`: a policy's or another IPAM plugin's name.
     pub plugin: String,
     /// `policy`: a policy's name, perhaps with a digest.
     pub policy: Option<String>,
-    /// The whole object.
     pub object: Map<String, Value>,
 }
 
@@ -151,7 +138,6 @@ struct WrittenIpam {
 }
 
 impl NetworkConfig {
-    /// Reads standard input.
     pub fn parse(input: &[u8]) -> Result<Self, ConfigError> {
         let object = decode(input)?;
         let written = gingham_config::from_map(&object).map_err(decoding_fault)?;

@@ -17,16 +17,10 @@ pub enum EnvError {
     },
     /// A value is no text.
     #[error("{name} is not valid UTF-8")]
-    NotText {
-        /// The variable.
-        name: &'static str,
-    },
+    NotText { name: &'static str },
     /// `CNI_CONTAINERID` holds something else than letters, digits, `_`, `.` and `-`.
     #[error("invalid characters in containerID")]
-    ContainerId {
-        /// The value.
-        value: String,
-    },
+    ContainerId { value: String },
     /// `CNI_IFNAME` is longer than the kernel allows.
     #[error("interface name is too long")]
     InterfaceTooLong,
@@ -38,10 +32,7 @@ pub enum EnvError {
     InterfaceCharacters,
     /// No such verb.
     #[error("unknown CNI_COMMAND: {value}")]
-    UnknownVerb {
-        /// The value.
-        value: String,
-    },
+    UnknownVerb { value: String },
 }
 
 /// Whether a text is made as the specification wants identities made: a letter or digit, then also `_`, `.`, `-`.
@@ -55,7 +46,6 @@ pub fn is_identity(text: &str) -> bool {
 pub struct ContainerId(String);
 
 impl ContainerId {
-    /// Checks the characters.
     pub fn new(text: &str) -> Result<Self, EnvError> {
         if is_identity(text) {
             return Ok(Self(text.to_owned()));
@@ -63,7 +53,6 @@ impl ContainerId {
         Err(EnvError::ContainerId { value: text.to_owned() })
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -93,7 +82,6 @@ impl IfName {
         }
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -108,32 +96,18 @@ impl fmt::Display for IfName {
 /// A container's interface, as the runtime names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// `CNI_CONTAINERID`.
     pub container: ContainerId,
-    /// `CNI_IFNAME`.
     pub interface: IfName,
 }
 
-/// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
     /// Attach a container to the network.
-    Add {
-        /// Which interface of which container.
-        attachment: Attachment,
-        /// The container's network namespace.
-        netns: PathBuf,
-    },
+    Add { attachment: Attachment, netns: PathBuf },
     /// Say whether an attachment is as it was made.
-    Check {
-        /// Which interface of which container.
-        attachment: Attachment,
-        /// The container's network namespace.
-        netns: PathBuf,
-    },
+    Check { attachment: Attachment, netns: PathBuf },
     /// Take an attachment away.
     Del {
-        /// Which interface of which container.
         attachment: Attachment,
         /// The container's network namespace, as long as the runtime still knows it.
         netns: Option<PathBuf>,

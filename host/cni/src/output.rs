@@ -7,11 +7,9 @@ use std::io::{self, Write};
 #[derive(Debug, thiserror::Error)]
 #[error("standard output: cannot write the answer: {source}; the call failed: repeat it with an output that is read")]
 pub struct OutputError {
-    /// The system's reason.
     source: io::Error,
 }
 
-/// Standard output.
 pub struct Output<'a> {
     stream: &'a mut dyn Write,
     failed: bool,

@@ -7,7 +7,6 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot understand ip: invalid IP address {text}; use ADDRESS or ADDRESS/LENGTH")]
 pub struct ParseAddressError {
-    /// The text at fault.
     pub text: String,
 }
 

@@ -17,19 +17,14 @@ use super::version::{SpecVersion, VersionError};
 pub struct CniResult {
     /// Interfaces in the node and in the container.
     pub interfaces: Vec<Interface>,
-    /// The container's addresses.
     pub ips: Vec<IpConfig>,
-    /// The container's routes.
     pub routes: Vec<Route>,
-    /// Name resolution.
     pub dns: Dns,
 }
 
-/// A network interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Interface {
-    /// Its name.
     pub name: String,
     /// Its hardware address.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -60,14 +55,12 @@ pub struct IpConfig {
     pub interface: Option<usize>,
     /// With the prefix length the container sees.
     pub address: IpNet,
-    /// The network's gateway.
     pub gateway: Option<IpAddr>,
 }
 
 /// A route of the container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// Where it leads.
     pub dst: IpNet,
     /// Next hop; none means the first gateway of the family.
     #[serde(default, deserialize_with = "unless_blank", skip_serializing_if = "Option::is_none")]
@@ -81,7 +74,6 @@ pub struct Route {
     /// Metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u32>,
-    /// Table number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<u32>,
     /// The kernel's scope number.
@@ -89,20 +81,16 @@ pub struct Route {
     pub scope: Option<u32>,
 }
 
-/// Name resolution.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Dns {
     /// Addresses of name servers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nameservers: Vec<String>,
-    /// Local domain.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub domain: String,
-    /// Search list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub search: Vec<String>,
-    /// Options.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
 }
@@ -127,26 +115,15 @@ pub enum ResultError {
     },
     /// Its version is unknown here.
     #[error("{origin}: {source}")]
-    Version {
-        /// Whose result.
-        origin: String,
-        /// The version.
-        source: VersionError,
-    },
+    Version { origin: String, source: VersionError },
     /// The oldest versions have to name an address.
     #[error(
         "cannot convert: no valid IP addresses: a result of CNI version {version} needs one; set cniVersion to 0.3.0 or later"
     )]
-    NoAddress {
-        /// The version asked for.
-        version: SpecVersion,
-    },
+    NoAddress { version: SpecVersion },
     /// The oldest versions have room for one address of each family.
     #[error("CNI version {version} does not support more than 1 address per family; set cniVersion to 0.3.0 or later")]
-    TooManyAddresses {
-        /// The version asked for.
-        version: SpecVersion,
-    },
+    TooManyAddresses { version: SpecVersion },
 }
 
 impl CniResult {

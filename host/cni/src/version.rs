@@ -45,7 +45,6 @@ impl SpecVersion {
     pub const ALL: [Self; 7] =
         [Self::V0_1_0, Self::V0_2_0, Self::V0_3_0, Self::V0_3_1, Self::V0_4_0, Self::V1_0_0, Self::V1_1_0];
 
-    /// The newest one.
     pub const NEWEST: Self = Self::V1_1_0;
 
     /// As it is written in `cniVersion`.

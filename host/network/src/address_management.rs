@@ -80,7 +80,6 @@ impl<'a> AddressManagement<'a> {
         Ok(())
     }
 
-    /// The network's records.
     pub fn records(&self) -> Result<Records<'_>, NetworkError> {
         let network = &self.call.config.name;
         let reference = match &self.source {

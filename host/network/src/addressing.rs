@@ -20,7 +20,6 @@ pub struct Addressing {
     pub routes: Vec<Route>,
     /// The bridge's addresses: the gateways. Empty if the bridge is no gateway.
     pub gateways: Vec<IpNet>,
-    /// Name resolution.
     pub dns: Dns,
 }
 
@@ -32,25 +31,16 @@ pub enum AddressingError {
         "isGateway: the IPAM named no gateway for {address}, and its network leaves no address for one; \
          configure a gateway, or turn isGateway off"
     )]
-    NoRoomForGateway {
-        /// The container's address.
-        address: IpNet,
-    },
+    NoRoomForGateway { address: IpNet },
     /// The kernel has no such scope.
     #[error("routes: the route to {destination} has scope {scope}, expected a number from 0 to 255")]
-    Scope {
-        /// The route's.
-        destination: IpNet,
-        /// The number.
-        scope: u32,
-    },
+    Scope { destination: IpNet, scope: u32 },
 }
 
 /// The container's interface is the third of the result: bridge, the node's end, the container's end.
 pub const CONTAINER_INTERFACE: usize = 2;
 
 impl Addressing {
-    /// Works it out.
     pub fn of(ipam: &IpamResult, bridge: &BridgeConfig) -> Result<Self, AddressingError> {
         let CniResult { mut ips, mut routes, dns, .. } = cni_result::of(ipam);
         for ip in &mut ips {
@@ -67,7 +57,6 @@ impl Addressing {
         Ok(Self { ips, routes, gateways, dns })
     }
 
-    /// The container's addresses.
     pub fn addresses(&self) -> Vec<IpNet> {
         self.ips.iter().map(|ip| ip.address).collect()
     }

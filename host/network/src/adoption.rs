@@ -42,7 +42,6 @@ pub enum AdoptionError {
 /// One network's leases with the reference.
 #[derive(Debug, Clone)]
 pub struct ReferenceLeases {
-    /// The network's name.
     pub network: String,
     /// The network's directories, the likeliest first. They need not be there.
     pub directories: Vec<PathBuf>,
@@ -80,9 +79,6 @@ impl ReferenceLeases {
     }
 
     /// Records the leases, and that they are recorded. Commits nothing.
-    ///
-    /// # Errors
-    /// [`AdoptionError`]
     pub fn adopt(&self, ledger: &mut StoreLedger, boot: &str, now: u64) -> Result<AdoptionReport, AdoptionError> {
         let mut taken = AdoptionReport::default();
         let mut last_reserved = BTreeMap::new();

@@ -14,23 +14,17 @@ const DEFAULT_BRIDGE: &str = "cni0";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the configuration's switches, independent of each other")]
 pub struct BridgeConfig {
-    /// `bridge`.
     pub name: IfName,
     /// `isGateway`, or implied by `isDefaultGateway`.
     pub is_gateway: bool,
-    /// `isDefaultGateway`.
     pub is_default_gateway: bool,
     /// `forceAddress`: replace a conflicting address of the bridge.
     pub force_address: bool,
-    /// `ipMasq`.
     pub ip_masq: bool,
     /// `mtu` in bytes; none is the kernel's default.
     pub mtu: Option<u32>,
-    /// `hairpinMode`.
     pub hairpin: bool,
-    /// `promiscMode`.
     pub promiscuous: bool,
-    /// `portIsolation`.
     pub isolated: bool,
     /// `enabledad`: detect duplicate IPv6 addresses.
     pub detect_duplicates: bool,

@@ -18,7 +18,6 @@ pub struct Call {
     pub program: String,
     /// `CNI_ARGS`, unread: DEL and GC do not care.
     arguments: String,
-    /// `CNI_PATH`.
     path: Vec<PathBuf>,
     /// Whether the container may share the plugin's network namespace.
     pub netns_override: bool,

@@ -48,3 +48,31 @@ pub(crate) fn engine_dns(dns: Dns) -> attachment::Dns {
     let Dns { nameservers, domain, search, options } = dns;
     attachment::Dns { nameservers, domain: (!domain.is_empty()).then_some(domain), search, options }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_of_another_plugin_comes_back_as_it_was() {
+        let ip = IpConfig {
+            interface: None,
+            address: "10.1.0.2/24".parse().unwrap(),
+            gateway: Some("10.1.0.1".parse().unwrap()),
+        };
+        let route = Route {
+            dst: "10.0.0.0/8".parse().unwrap(),
+            gw: None,
+            mtu: Some(1400),
+            advmss: Some(1360),
+            priority: Some(7),
+            table: Some(100),
+            scope: Some(253),
+        };
+        let dns = Dns { nameservers: vec!["10.0.0.1".to_owned()], domain: "a.b".to_owned(), ..Dns::default() };
+        let result = CniResult { interfaces: Vec::new(), ips: vec![ip], routes: vec![route], dns };
+        let ipam = into_ipam(result.clone());
+        assert_eq!(ipam.prefixes, ["10.1.0.0/24".parse().unwrap()]);
+        assert_eq!(of(&ipam), result);
+    }
+}

@@ -19,28 +19,20 @@ use crate::log;
 pub enum DelegateError {
     /// A name that would leave the plugin directories. CNI code 7.
     #[error("ipam.type: invalid plugin name: {plugin:?}")]
-    BadName {
-        /// The name.
-        plugin: String,
-    },
+    BadName { plugin: String },
     /// No directory of `CNI_PATH` has it. CNI code 7.
     #[error(
-        "ipam.type: failed to find plugin {plugin:?} in path [{}]; there is no policy of this name either",
+        "ipam.type: failed to find plugin {plugin:?} in path [{}]; install it there, or a policy of this name with ginghamctl policy add",
         path.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(" ")
     )]
     NotFound {
-        /// The name.
         plugin: String,
         /// Where it was looked for.
         path: Vec<PathBuf>,
     },
     /// The system does not run it. CNI code 5.
     #[error("cannot run IPAM plugin {}: {source}", program.display())]
-    Start {
-        /// The file.
-        program: PathBuf,
-        source: io::Error,
-    },
+    Start { program: PathBuf, source: io::Error },
     /// It answered with an error, which passes through.
     #[error("{error}")]
     Refused {
@@ -50,34 +42,23 @@ pub enum DelegateError {
     /// It failed without an error of its own. CNI code 999.
     #[error("IPAM plugin {plugin:?} failed ({status}): {output}")]
     Died {
-        /// The name.
         plugin: String,
         /// How it ended.
         status: String,
-        /// What it wrote.
         output: String,
     },
     /// It succeeded and gave no address. CNI code 6.
     #[error("IPAM plugin {plugin:?} returned missing IP config: its answer has no address; check its configuration")]
-    NoAddress {
-        /// The name.
-        plugin: String,
-    },
+    NoAddress { plugin: String },
     /// It succeeded and answered no JSON. CNI code 6.
     #[error("IPAM plugin {plugin:?}: its answer is not JSON: {message}; fix or replace the plugin")]
-    NoAnswer {
-        /// The name.
-        plugin: String,
-        message: String,
-    },
+    NoAnswer { plugin: String, message: String },
 }
 
 /// How to run a delegated plugin.
 #[derive(Debug, Clone, Copy)]
 pub struct Delegate<'a> {
-    /// Its name.
     pub plugin: &'a str,
-    /// `CNI_PATH`.
     pub path: &'a [PathBuf],
     /// Standard input, to the byte.
     pub input: &'a [u8],

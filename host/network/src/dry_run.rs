@@ -45,9 +45,6 @@ pub struct First {
 
 impl Network {
     /// Everything that ADD refuses before it asks for an address.
-    ///
-    /// # Errors
-    /// The error that a runtime would get.
     pub fn prepare(&self) -> Result<(), NetworkError> {
         Ok(Preparation::of(&self.call).map(drop)?)
     }
@@ -101,8 +98,7 @@ impl Addresses<'_> {
         let records = self.management.records()?;
         let cluster = Cluster::new(self.network.name(), &self.management.settings, records.boot())?;
         let key = AttachmentKey::of_node(cluster.node(), &self.network.bridge_name());
-        let granted = self.try_one(store, policy, key, &Pod::default())?;
-        Ok(granted.answer.addresses.iter().map(|assigned| assigned.address.addr()).collect())
+        Ok(self.try_one(store, policy, key, &Pod::default())?.addresses().collect())
     }
 
     fn try_one(

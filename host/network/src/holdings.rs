@@ -20,12 +20,10 @@ pub struct Holdings {
     pub reservations: Vec<(String, Reservation)>,
 }
 
-/// One attachment.
 #[derive(Debug, Clone)]
 pub struct Held {
     /// Its network.
     pub network: String,
-    /// Whose it is.
     pub key: AttachmentKey,
     /// What is recorded of it.
     pub record: AttachmentRecord,
@@ -35,9 +33,6 @@ pub struct Held {
 
 impl Holdings {
     /// Reads the store of a data directory, all networks or one. Without a store there are no holders.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
     pub fn read(data_dir: &Path, only: Option<&str>) -> Result<Self, StoreError> {
         let Some(store) = Store::open_read_only(data_dir)? else { return Ok(Self::default()) };
         let mut holdings = Self { boot: store.boot()?, ..Self::default() };

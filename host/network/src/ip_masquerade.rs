@@ -12,16 +12,12 @@ use crate::stale_leases::AddsPaused;
 /// What came of a network's masquerade.
 #[derive(Debug)]
 pub struct Restored {
-    /// The network.
     pub network: String,
     /// Whether the kernel had it otherwise than the records, or why it could not be restored.
     pub changed: Result<bool, String>,
 }
 
 /// Makes the kernel masquerade what the records say, network by network.
-///
-/// # Errors
-/// If the store cannot be read.
 pub fn restore(_: &AddsPaused, data_dir: &Path) -> Result<Vec<Restored>, StoreError> {
     let Some(store) = Store::open_read_only(data_dir)? else { return Ok(Vec::new()) };
     let networks = store.networks()?;

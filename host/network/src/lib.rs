@@ -1,8 +1,6 @@
 //! One network of this node: its configuration, records, policy, allocation, liveness, garbage collection and adoption.
 //! The plugin's verbs, the admin CLI and the node agent work on networks through this crate.
 
-#![allow(missing_docs, clippy::missing_errors_doc, reason = "an internal crate: what is not obvious is documented")]
-
 pub mod address_management;
 pub mod addressing;
 pub mod adoption;

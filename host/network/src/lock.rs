@@ -53,19 +53,13 @@ pub enum LockError {
     /// Another process has it and does not go on. CNI code 11.
     #[error("cannot lock {}: {busy}", path.display())]
     Busy {
-        /// The file.
         path: PathBuf,
         /// Who, and how long that was waited for.
         busy: Busy,
     },
     /// It cannot be used. CNI code 5.
     #[error("cannot lock {}: {source}; set `ipam.dataDir` to a directory that Gingham can use", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The kernel's reason.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 }
 
 /// Waits for the masquerade's lock. It is taken before the store's, never while that is held. None if there is no lock and

@@ -29,7 +29,6 @@ pub fn notices() {
     }
 }
 
-/// What a policy logged.
 pub fn policy(name: &str, lines: &[LogLine]) {
     for line in lines {
         let level = match line.level {

@@ -56,7 +56,6 @@ pub enum Source {
 /// The bridge of a network, as far as addresses are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BridgeFacts {
-    /// Its name.
     pub name: String,
     /// Whether it gets the gateways' addresses.
     pub is_gateway: bool,
@@ -78,9 +77,6 @@ pub struct Addresses<'a> {
 impl Network {
     /// Reads one plugin's configuration, complete with `name` and `cniVersion`, as the plugin does that runs under the
     /// name `program`. `library` is the directory of installed policies.
-    ///
-    /// # Errors
-    /// What the plugin would say.
     pub fn read(program: &str, library: &Path, input: &[u8]) -> Result<Self, NetworkError> {
         let config = NetworkConfig::parse(input)?;
         let call = Call::new(program, Environment::of_a_tool(), config, input.to_vec(), library);
@@ -89,15 +85,11 @@ impl Network {
         Ok(Self { call, role })
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         self.call.config.name.as_str()
     }
 
     /// The bridge; none where another main plugin makes the interfaces.
-    ///
-    /// # Errors
-    /// A key of the bridge is at fault.
     pub fn bridge(&self) -> Result<Option<BridgeFacts>, NetworkError> {
         if self.role == Role::Ipam {
             return Ok(None);
@@ -114,9 +106,6 @@ impl Network {
     }
 
     /// Where its addresses come from.
-    ///
-    /// # Errors
-    /// The configuration names no source that is there.
     pub fn source(&self) -> Result<Source, NetworkError> {
         let management = AddressManagement::of(&self.call, Arguments::default())?;
         Ok(match management.source {
@@ -127,17 +116,11 @@ impl Network {
     }
 
     /// The host's keys of `ipam`, whatever else is wrong there: a key at fault has its default.
-    ///
-    /// # Errors
-    /// The records cannot be read.
     pub fn settings(&self) -> Result<Settings, NetworkError> {
         Ok(AddressManagement::of_tolerant(&self.call)?.settings)
     }
 
     /// Its addresses; none if they come from no policy.
-    ///
-    /// # Errors
-    /// The policy is not there or finds fault with the configuration.
     pub fn addresses(&self) -> Result<Option<Addresses<'_>>, NetworkError> {
         let management = AddressManagement::of(&self.call, Arguments::default())?;
         let AddressSource::Policy(choice) = management.source.clone() else { return Ok(None) };
@@ -150,9 +133,6 @@ impl Network {
     }
 
     /// What the node agent works with.
-    ///
-    /// # Errors
-    /// The configuration is at fault, or the policy is not there or divides no range.
     pub fn cluster_network(&self) -> Result<ClusterNetwork, NetworkError> {
         let management = AddressManagement::of(&self.call, Arguments::default())?;
         let AddressSource::Policy(choice) = management.source.clone() else {
@@ -166,9 +146,6 @@ impl Network {
 
     /// Takes an owner's addresses back, as DEL does: whatever is wrong with `ipam`, and without the policy if it is gone.
     /// None were held: nothing happens.
-    ///
-    /// # Errors
-    /// The error that a runtime would get.
     pub fn release(&self, owner: &AttachmentKey) -> Result<Vec<IpAddr>, NetworkError> {
         let management = AddressManagement::of_tolerant(&self.call)?;
         let records = management.records()?;
@@ -180,9 +157,6 @@ impl Network {
 
 impl Network {
     /// Ends reservations: that of an address, or all under a key of the policy. Returns their addresses.
-    ///
-    /// # Errors
-    /// The error that a runtime would get.
     pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<IpAddr>, NetworkError> {
         let management = AddressManagement::of_tolerant(&self.call)?;
         let records = management.records()?;
@@ -198,9 +172,6 @@ impl Addresses<'_> {
     }
 
     /// The policy itself, for questions about blocks.
-    ///
-    /// # Errors
-    /// It does not load.
     pub fn load(&self) -> Result<&Policy, NetworkError> {
         self.management.policy(&self.choice)
     }
@@ -212,9 +183,6 @@ impl Addresses<'_> {
 
     /// How full the pools are. Looks at the records as they are and changes nothing: leases of the reference that are
     /// not adopted yet are not counted.
-    ///
-    /// # Errors
-    /// The records cannot be read.
     pub fn room(&self) -> Result<Vec<PoolRoom>, NetworkError> {
         match self.look()? {
             Some(ledger) => self.room_in::<ReadLedger>(ledger),
@@ -223,9 +191,6 @@ impl Addresses<'_> {
     }
 
     /// The same of what this node can hand out, where a range is divided among nodes.
-    ///
-    /// # Errors
-    /// The records cannot be read.
     pub fn room_of_node(&self) -> Result<Option<Vec<PoolRoom>>, NetworkError> {
         let policy = self.management.policy(&self.choice)?;
         if !policy.is_cluster() || self.management.settings.cluster.is_none() {
@@ -246,28 +211,18 @@ impl Addresses<'_> {
     }
 
     /// Whether leases of the reference wait for adoption.
-    ///
-    /// # Errors
-    /// The records cannot be read.
     pub fn awaits_adoption(&self) -> Result<bool, NetworkError> {
         let records = self.management.records()?;
         let ledger = records.look()?;
         Ok(records.is_to_be_adopted(ledger.as_ref())?)
     }
 
-    /// What an owner holds.
-    ///
-    /// # Errors
-    /// The records cannot be read, or leases of the reference cannot be adopted.
     pub fn held_by(&self, owner: &AttachmentKey) -> Result<Vec<IpAddr>, NetworkError> {
         let record = self.management.records()?.attachment(owner)?;
         Ok(record.map(|record| record.addresses).unwrap_or_default())
     }
 
     /// Lets the policy give addresses to an owner, those asked for by name among them.
-    ///
-    /// # Errors
-    /// The error that a runtime would get.
     pub fn allocate(&self, owner: &AttachmentKey, wanted: &[IpAddr]) -> Result<Vec<IpNet>, NetworkError> {
         let records = self.management.records()?;
         let mut addresses = self.management.request.addresses.clone();

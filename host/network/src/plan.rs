@@ -35,7 +35,6 @@ pub enum AddressSource {
 /// A policy as the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyChoice {
-    /// Its name.
     pub name: String,
     /// The component's digest, if the configuration pins it: `sha256:` and 64 hexadecimal digits.
     pub digest: Option<String>,
@@ -54,26 +53,13 @@ pub enum PlanError {
             None => " (IPAM config missing 'ipam' key)".to_owned(),
         }
     )]
-    NotConcerned {
-        /// The name it runs under.
-        program: String,
-        /// The configuration's `type`.
-        plugin: String,
-        /// The configuration's `ipam.type`.
-        ipam: Option<String>,
-    },
+    NotConcerned { program: String, plugin: String, ipam: Option<String> },
     /// The plugin's own name names no policy.
     #[error("ipam.policy: found nothing, but ipam.type {plugin:?} requires a policy: name one, e.g. \"host-local\"")]
-    NoPolicy {
-        /// `ipam.type`.
-        plugin: String,
-    },
+    NoPolicy { plugin: String },
     /// A digest that is none.
     #[error("ipam.policy: invalid policy {policy:?}: use NAME or NAME@sha256:HEX with 64 hexadecimal digits")]
-    BadPolicy {
-        /// The value.
-        policy: String,
-    },
+    BadPolicy { policy: String },
 }
 
 /// The role, by the name the plugin runs under. Under the name of a policy it stands for an IPAM plugin, whatever

@@ -14,22 +14,12 @@ use crate::plan::PolicyChoice;
 pub enum PolicyError {
     /// Neither installed nor built in. CNI code 7.
     #[error("ipam: unknown policy {name:?}: built in are {}; install others with ginghamctl policy add", built_in())]
-    Unknown {
-        /// The name.
-        name: String,
-    },
+    Unknown { name: String },
     /// The name stands for another component than the configuration wants. CNI code 7.
     #[error(
         "ipam.policy: policy {name} has another digest on this node: found {found}, expected {wanted}; install that version, or change the pinned digest"
     )]
-    OtherDigest {
-        /// The name.
-        name: String,
-        /// The digest on this node.
-        found: String,
-        /// The configuration's.
-        wanted: String,
-    },
+    OtherDigest { name: String, found: String, wanted: String },
     /// The library of installed policies cannot be used. CNI code 5.
     #[error(transparent)]
     Library(#[from] LibraryError),
@@ -62,7 +52,6 @@ fn load_built_in(built_in: &BuiltIn, runtime: &Runtime) -> Result<Policy, LoadEr
     Ok(policy)
 }
 
-/// The policies of this node.
 pub(crate) struct Policies {
     library: Option<Library>,
 }

@@ -34,10 +34,7 @@ pub enum RecordsError {
         "interface {} of container {} is already attached to this network: duplicate allocation is not allowed; run DEL for it first",
         key.interface, key.container_id
     )]
-    AlreadyAttached {
-        /// Which.
-        key: AttachmentKey,
-    },
+    AlreadyAttached { key: AttachmentKey },
     /// The reference's leases cannot be adopted. CNI code 5.
     #[error(transparent)]
     Adoption(#[from] AdoptionError),
@@ -51,14 +48,13 @@ pub enum RecordsError {
 pub enum End {
     /// A container had its addresses, or may have had them: they cool.
     Used,
-    /// No container had them. Those that cooled when they were granted go on cooling since then.
+    /// No container had them. Those that were cooling when they were allocated go on cooling.
     NeverUsed(Vec<Cooling>),
 }
 
 /// An unused table is no harm, and a DEL has not the time to read thousands of records.
 const LOOKED_AT_MOST: u64 = 16;
 
-/// One network's records.
 pub struct Records<'a> {
     network: &'a NetworkName,
     directory: &'a Path,
@@ -90,7 +86,6 @@ impl<'a> Records<'a> {
         self.now
     }
 
-    /// The kernel's boot id.
     pub fn boot(&self) -> &str {
         &self.boot
     }
@@ -299,7 +294,6 @@ impl<'a> Records<'a> {
         Ok(Some(Held { network: self.network.as_str().to_owned(), key, record, adopted_from }))
     }
 
-    /// The data directory.
     pub fn directory(&self) -> &Path {
         self.directory
     }

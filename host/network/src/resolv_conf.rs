@@ -13,7 +13,6 @@ use serde_json::{Map, Value};
 #[derive(Debug, thiserror::Error)]
 #[error("ipam.resolvConf: cannot read {path}: {source}")]
 pub struct ResolvConfError {
-    /// The file.
     pub path: String,
     pub source: io::Error,
 }

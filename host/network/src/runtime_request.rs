@@ -28,7 +28,6 @@ pub struct RuntimeRequest {
     pub ip_ranges: Option<Value>,
     /// Whether the runtime sends ranges with ADD alone: the configuration declares the capability `ipRanges`.
     pub ranges_come_with_add: bool,
-    /// `args.cni.labels`.
     pub args_labels: BTreeMap<String, String>,
     /// The pod's annotations; none where the runtime sent none at all.
     pub pod_annotations: Option<BTreeMap<String, String>>,
@@ -151,7 +150,6 @@ impl RuntimeRequest {
         Ok(Self { arguments, mac, ..Self::default() })
     }
 
-    /// The pod that `CNI_ARGS` names.
     pub fn pod(&self) -> Pod {
         let value = |key| self.arguments.value(key).map(str::to_owned);
         Pod { namespace: value("K8S_POD_NAMESPACE"), name: value("K8S_POD_NAME"), uid: value("K8S_POD_UID") }

@@ -30,7 +30,7 @@ pub fn refuse_own(call: &Call, namespace: &NetNs) -> Result<(), NetworkError> {
         return Ok(());
     }
     Err(NetworkError::new(Code::NETNS, "plugin's netns and netns from CNI_NETNS should not be the same")
-        .and("CNI_NETNS_OVERRIDE=1 allows it"))
+        .and("set CNI_NETNS_OVERRIDE=1 to allow it"))
 }
 
 /// What the namespace at a path is known by; none where it cannot be found out.

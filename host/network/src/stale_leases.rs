@@ -52,9 +52,6 @@ pub struct AddsPaused {
 
 impl AddsPaused {
     /// Waits for ADDs under way, and makes new ones wait. `on_wait` is called before a wait.
-    ///
-    /// # Errors
-    /// If the lock cannot be used.
     pub fn wait(data_dir: &Path, on_wait: impl FnOnce()) -> Result<Self, StaleLeaseError> {
         if let Some(alone) = Self::try_now(data_dir)? {
             return Ok(alone);
@@ -64,9 +61,6 @@ impl AddsPaused {
     }
 
     /// The same without a wait: none if an ADD is under way.
-    ///
-    /// # Errors
-    /// If the lock cannot be used.
     pub fn try_now(data_dir: &Path) -> Result<Option<Self>, StaleLeaseError> {
         match lock::try_keep_adds_out(data_dir)? {
             Attempt::Had(lock) => Ok(Some(Self { _lock: Some(lock) })),
@@ -79,7 +73,6 @@ impl AddsPaused {
 /// An attachment that is stale, or may be, and why.
 pub type WithReason = (Held, String);
 
-/// What was freed.
 #[derive(Debug, Default)]
 pub struct Freed {
     /// The attachments, and why.
@@ -108,9 +101,6 @@ pub fn find(attachments: Vec<Held>) -> (Vec<WithReason>, Vec<WithReason>) {
 /// Frees them in one transaction for each network, if they still are what they were when they were found: the
 /// container may have left in between, and another have come. Their MAC filters go, too. They were
 /// judged while ADDs were kept out, and ADDs still are. `now` is in milliseconds since the epoch.
-///
-/// # Errors
-/// If the store fails. What was freed before stays so.
 pub fn free(
     _: &AddsPaused,
     data_dir: &Path,

@@ -22,7 +22,6 @@ use gingham_network::sandbox;
 
 use crate::inspection::{self, Expected, Inspection};
 
-/// Serves CHECK.
 pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Result<(), NetworkError> {
     let version = call.config.version_for("CHECK", SpecVersion::V0_4_0)?;
     let management = AddressManagement::of(call, call.arguments()?)?;

@@ -23,7 +23,6 @@ use gingham_network::sandbox;
 use crate::earlier_attachments;
 use crate::links;
 
-/// Serves DEL.
 pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) -> Result<(), NetworkError> {
     let role = call.role()?;
     let mut errors = Vec::new();

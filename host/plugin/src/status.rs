@@ -21,7 +21,6 @@ use gingham_network::error::NetworkError;
 use gingham_network::log;
 use gingham_network::plan::{AddressSource, PolicyChoice, Role};
 
-/// Serves STATUS.
 pub(crate) fn status(call: &Call) -> Result<(), NetworkError> {
     call.config.version_for("STATUS", SpecVersion::V1_1_0)?;
     if call.role()? == Role::Main {

@@ -1,8 +1,5 @@
-//! Networks whose range is divided among nodes: addresses come only from what this node has claimed, and more is claimed
-//! where that has no room.
-//!
-//! In the steady state nothing here leaves the node. The cluster's store is asked only when nothing is free, and then for
-//! a bounded time.
+//! Allocation on a network whose range is divided among nodes: from the blocks that this node holds. It makes a network call,
+//! of bounded time, only where they have no free address: then it claims another block.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -123,9 +120,9 @@ impl ClusterAllocation<'_> {
             Err(error) => return exhausted_or(error),
         };
         match prepared.allocate_uncommitted(ledger, request, record, log) {
-            Ok((granted, ledger)) => {
+            Ok((ipam, ledger)) => {
                 ledger.commit().map_err(IpamError::from)?;
-                Ok(Attempt::Allocated(Box::new(Allocation::in_cluster(granted, &gateways, self.settings))))
+                Ok(Attempt::Allocated(Box::new(Allocation::in_cluster(ipam, &gateways, self.settings))))
             }
             Err(error) => exhausted_or(error),
         }
@@ -170,13 +167,13 @@ impl ClusterAllocation<'_> {
             mac: None,
             ..request.clone()
         };
-        let (granted, ledger) = prepared.allocate_uncommitted(
+        let (ipam, ledger) = prepared.allocate_uncommitted(
             ledger,
             &own,
             &self.records.fresh(Path::new(""), Pod::default(), None),
             log,
         )?;
-        let addresses = granted.answer.addresses.iter().map(|assigned| assigned.address.addr()).collect();
+        let addresses = ipam.addresses().collect();
         Ok((ledger, addresses))
     }
 

@@ -28,9 +28,6 @@ struct Interface {
 }
 
 /// The links of containers on this node. `known` are paths of namespaces that may not be found otherwise.
-///
-/// # Errors
-/// [`RecoveryError`]
 pub fn find(known: &[PathBuf]) -> Result<Vec<FoundLink>, RecoveryError> {
     let mut host = Socket::<Route>::open()?;
     let links = link::list(&mut host, None)?;

@@ -35,7 +35,6 @@ pub enum RecoveryError {
 /// The node's end of a container's link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundLink {
-    /// Its name.
     pub name: String,
     /// Network and attachment, if its alias names them whole.
     pub owner: Option<(String, AttachmentKey)>,
@@ -55,7 +54,6 @@ pub struct Inside {
 /// What a runtime keeps of an ADD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedResult {
-    /// The network's name.
     pub network: String,
     /// Container and interface.
     pub key: AttachmentKey,
@@ -65,7 +63,6 @@ pub struct CachedResult {
     pub pod: Pod,
     /// The addresses of the interface in the result.
     pub addresses: Vec<IpNet>,
-    /// The network's configuration.
     pub config: Vec<u8>,
 }
 

@@ -93,9 +93,6 @@ fn is_known_place(netns: &str) -> bool {
 
 /// Takes those out of `gone` that still have an interface on this node: something may still live in a namespace that
 /// has no name any more. Waits a little for the kernel, which takes interfaces away later than their namespace.
-///
-/// # Errors
-/// If this node's interfaces cannot be listed.
 pub fn take_linked(gone: &mut Vec<WithReason>, timeout: Duration) -> Result<Vec<WithReason>, StaleLeaseError> {
     if gone.is_empty() {
         return Ok(Vec::new());
