@@ -179,7 +179,7 @@ fn a_refusal_passes_through_bridge() {
     guest("refuses_for_now").install();
     let network = bridge(&json!({"type": "gingham", "policy": "refuses_for_now"}));
     let fault = reference(Cni::add(&network, &node.container("c1")), "bridge").run().fault();
-    assert_eq!((fault.code, fault.msg.as_str()), (11, "policy refuses_for_now: come back later"));
+    assert_eq!((fault.code, fault.msg.as_str()), (11, "policy refuses_for_now: come back later (try again in 2.5 s)"));
 }
 
 #[test]

@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::testbed::{NETWORK, Testbed, has_etcd};
 
 /// The places between which an ADD asks the store, records and configures.
-const PLACES: [&str; 6] = ["add.planned", "add.no-room", "add.room", "add.allocated", "add.configured", "add.node-routes"];
+const PLACES: [&str; 6] =
+    ["add.planned", "add.no-room", "add.room", "add.allocated", "add.configured", "add.node-routes"];
 
 #[test]
 fn the_next_add_goes_on() {

@@ -64,7 +64,7 @@ const SENTENCES: &[Sentence] = &[
     kept("invalid IP address", 7),
     kept("invalid IP address", 4),
     changed("json: cannot unmarshal", "found ", 7),
-    changed("json: cannot unmarshal", "dataDir: 7 is no absolute path", 7),
+    changed("json: cannot unmarshal", "ipam.dataDir: invalid path 7", 7),
     changed("json: cannot unmarshal", "expected ", 7),
     changed("invalid CIDR address", "expected IPv4 or IPv6 network address", 7),
     changed("invalid IP address", "this is no IP address", 7),
