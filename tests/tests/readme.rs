@@ -101,12 +101,18 @@ fn the_seeds_config_is_the_readmes_default() {
 }
 
 #[test]
-fn architecture_names_only_what_is_there() {
-    let text = fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
-    let named = text.split('`').skip(1).step_by(2);
-    let paths: Vec<&str> = named.filter(|word| word.contains('/') && !word.contains([' ', ':', '<'])).collect();
-    assert!(paths.len() > 10, "the picture names rooms: {paths:?}");
-    for path in paths {
-        assert!(workspace().join(path).exists(), "ARCHITECTURE.md names {path}, which is not there");
+fn the_documents_name_only_files_that_exist() {
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(workspace().join(document)).unwrap();
+        let named = text.split('`').skip(1).step_by(2);
+        // Words in capitals stand for something, like `policies/NAME`.
+        let is_pattern = |word: &str| {
+            word.contains([' ', ':', '<', '*']) || ["NAME", "INTERFACE"].iter().any(|capitals| word.contains(capitals))
+        };
+        let paths: Vec<&str> = named.filter(|word| word.contains('/') && !is_pattern(word)).collect();
+        assert!(paths.len() > 10, "{document} names the crates: {paths:?}");
+        for path in paths {
+            assert!(workspace().join(path).exists(), "{document} names {path}, which does not exist");
+        }
     }
 }
