@@ -20,6 +20,8 @@ unit.
   curl --unix-socket /run/gingham/node.sock http://node/metrics    metrics for Prometheus
   curl --unix-socket /run/gingham/node.sock http://node/healthz    200, or 503 and the reason
 
+GINGHAM_LOG filters the log by level and target, such as `debug` or `info,h2=debug`; the default is `info`.
+
 Exit status: 0 stopped by a signal, 1 failed (standard error has the reason), 2 wrong usage.")]
 pub(crate) struct Cli {
     /// The directory of network configurations (.conflist, .conf, .json)

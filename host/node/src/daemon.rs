@@ -10,11 +10,11 @@ use gingham_net::node_routes::{AgentLock, AgentLockError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use tracing::info;
 
 use crate::cli::Cli;
 use crate::garbage_collection;
 use crate::ip_masquerade;
-use crate::log;
 use crate::member;
 use crate::reconcile::{Board, Open, Reconcilers, State, Status, Timing};
 use crate::reload::Reload;
@@ -89,7 +89,7 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
         }
         last_line = line;
     }
-    log::info(None, "stopping on a signal");
+    info!("stopping on a signal");
     manager.stopping();
     let ended = reload.end().await.map_err(DaemonError::Start);
     tokio::task::spawn_blocking(move || masquerading.end()).await.map_err(|error| DaemonError::Start(error.into()))?;
@@ -120,7 +120,7 @@ fn every(period: Duration) -> Interval {
 
 async fn serve(cli: &Cli, board: Board) -> Result<Option<JoinHandle<()>>, DaemonError> {
     let Some(listener) = Listener::start(&cli.listen, cli.listen_anywhere).await? else { return Ok(None) };
-    log::info(None, &format!("serving /metrics and /healthz on {}", listener.place()));
+    info!("serving /metrics and /healthz on {}", listener.place());
     Ok(Some(tokio::spawn(server::serve(listener, board))))
 }
 

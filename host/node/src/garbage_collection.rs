@@ -7,9 +7,9 @@ use std::{io, thread};
 
 use gingham_engine::boot_id;
 use gingham_network::holdings::Holdings;
+use tracing::warn;
 
 use crate::cluster::AgentError;
-use crate::log;
 use crate::networks;
 use crate::stale_leases::StaleLeases;
 
@@ -29,7 +29,7 @@ pub(crate) fn start(data_dir: PathBuf, config_dir: PathBuf, interval: Duration) 
         let mut reported = BTreeSet::new();
         loop {
             let problems: BTreeSet<String> = collection.run(&data_dir, &config_dir).into_iter().collect();
-            problems.difference(&reported).for_each(|problem| log::warning(None, problem));
+            problems.difference(&reported).for_each(|problem| warn!("{problem}"));
             reported = problems;
             thread::sleep(interval);
         }

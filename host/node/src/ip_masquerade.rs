@@ -9,8 +9,7 @@ use std::time::Duration;
 use gingham_net::masquerade;
 use gingham_network::ip_masquerade;
 use gingham_network::stale_leases::AddsPaused;
-
-use crate::log;
+use tracing::{info, warn};
 
 pub(crate) struct Reconciling {
     /// Dropped, it ends the thread.
@@ -38,7 +37,7 @@ impl Reconciling {
     pub(crate) fn end(self) {
         drop(self.stop);
         if self.thread.join().is_err() {
-            log::warning(None, "the masquerade thread has panicked");
+            warn!("the masquerade thread has panicked");
         }
     }
 }
@@ -66,7 +65,7 @@ impl State {
             }
             Ok(Some(alone)) => self.restore(&alone, data_dir, &mut faults),
         }
-        faults.difference(&self.faults).for_each(|fault| log::warning(None, fault));
+        faults.difference(&self.faults).for_each(|fault| warn!("{fault}"));
         self.faults = faults;
     }
 
@@ -82,7 +81,7 @@ impl State {
             match network.changed {
                 Ok(false) => {}
                 Ok(true) => {
-                    log::info(Some(&network.network), "restored the masquerade, which differed from the leases")
+                    info!(network = network.network, "restored the masquerade, which differed from the leases")
                 }
                 Err(fault) => {
                     faults.insert(format!("network {}: {fault}", network.network));

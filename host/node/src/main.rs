@@ -30,11 +30,14 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return log::usage(&error),
     };
-    log::start(cli.log_format);
+    if let Err(error) = log::start(cli.log_format) {
+        tracing::error!("{error}");
+        return ExitCode::from(2);
+    }
     match daemon::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error(None, &error.to_string());
+            tracing::error!("{error}");
             ExitCode::FAILURE
         }
     }

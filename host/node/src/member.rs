@@ -19,11 +19,11 @@ use gingham_ownership::error::ClusterError;
 use ipnet::IpNet;
 use self_cell::self_cell;
 use serde_json::{Map, Value};
+use tracing::{debug, error, info, warn};
 
 use crate::clock;
 use crate::cluster::{AgentError, Cluster, Snapshot, Usage};
 use crate::grace_period::GracePeriod;
-use crate::log;
 use crate::networks::Network;
 use crate::stale_leases::StaleLeases;
 use membership::Suspicion;
@@ -72,7 +72,7 @@ pub(crate) fn open(network: &Network, library: &Path, grace_period: Duration) ->
     let boot = boot_id::read().map_err(AgentError::of_node)?;
     // The first use after a boot reports what the boot ended.
     let store = Store::open(&divided.settings.data_dir, &boot, clock::now()).map_err(AgentError::of_node)?;
-    store.events().iter().for_each(|event| log::warning(Some(&network.name), &event.to_string()));
+    store.events().iter().for_each(|event| warn!(network = network.name, "{event}"));
     drop(store);
     let settled = Settled {
         network: network.name.clone(),
@@ -123,11 +123,11 @@ fn cluster_error(error: gingham_cluster::Fault) -> AgentError {
 
 fn log_policy(network: &str, lines: &[LogLine]) {
     for line in lines {
-        let message = format!("policy: {}", line.message);
         match line.level {
-            LogLevel::Debug | LogLevel::Info => log::info(Some(network), &message),
-            LogLevel::Warn => log::warning(Some(network), &message),
-            LogLevel::Error => log::error(Some(network), &message),
+            LogLevel::Debug => debug!(network, "policy: {}", line.message),
+            LogLevel::Info => info!(network, "policy: {}", line.message),
+            LogLevel::Warn => warn!(network, "policy: {}", line.message),
+            LogLevel::Error => error!(network, "policy: {}", line.message),
         }
     }
 }

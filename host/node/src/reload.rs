@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::{info, warn};
 
-use crate::log;
 use crate::networks::{self, Found};
 use crate::reconcile::Reconcilers;
 
@@ -84,10 +84,10 @@ impl Reload {
 
     fn follow(&mut self, found: Found) {
         if std::mem::take(&mut self.is_slow) {
-            log::info(None, &format!("settled: {} was read", self.directory.display()));
+            info!("settled: {} was read", self.directory.display());
         }
         let faults: BTreeSet<_> = found.faults.into_iter().collect();
-        faults.difference(&self.reported).for_each(|fault| log::warning(None, fault));
+        faults.difference(&self.reported).for_each(|fault| warn!("{fault}"));
         self.reported = faults;
         if let Job::Reading(_, mut reconcilers) = std::mem::replace(&mut self.job, Job::Changing) {
             self.job = Job::Following(spawn_blocking(move || {
@@ -102,12 +102,9 @@ impl Reload {
         if matches!(self.job, Job::Reading(..)) && !self.is_slow && self.started.elapsed() > SLOW {
             self.is_slow = true;
             let (directory, seconds) = (self.directory.display(), SLOW.as_secs());
-            log::warning(
-                None,
-                &format!(
-                    "reading {directory} takes longer than {seconds} s, networks stay as they were read last; check its \
+            warn!(
+                "reading {directory} takes longer than {seconds} s, networks stay as they were read last; check its \
                      file system"
-                ),
             );
         }
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use gingham_network::holdings::{Held, Holdings};
 use gingham_network::stale_leases::{self, AddsPaused, WithReason};
+use tracing::{info, warn};
 
 use crate::clock;
 use crate::cluster::AgentError;
-use crate::log;
 
 /// The stale leases that were found last, by name.
 #[derive(Default)]
@@ -54,11 +54,11 @@ impl StaleLeases {
         for (held, why) in &freed.attachments {
             addresses += held.record.addresses.len() as u64;
             let list = held.record.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-            log::info(Some(network), &format!("freed {list} of container {}: {why}", held.key.container_id));
+            info!(network, "freed {list} of container {}: {why}", held.key.container_id);
         }
-        freed.files_left.iter().for_each(|error| log::warning(Some(network), &error.to_string()));
-        freed.mac_filters_left.iter().for_each(|fault| log::warning(Some(network), fault));
-        freed.masquerade_left.iter().for_each(|fault| log::warning(Some(network), fault));
+        freed.files_left.iter().for_each(|error| warn!(network, "{error}"));
+        freed.mac_filters_left.iter().for_each(|fault| warn!(network, "{fault}"));
+        freed.masquerade_left.iter().for_each(|fault| warn!(network, "{fault}"));
         Ok(addresses)
     }
 }

@@ -10,10 +10,10 @@ use gingham_ownership::grid::Grid;
 use gingham_ownership::sync::SyncError;
 use gingham_ownership::takeover::Sighting;
 use ipnet::IpNet;
+use tracing::{info, warn};
 
 use super::{Member, cluster_error, count, deadline};
 use crate::cluster::{AgentError, Snapshot};
-use crate::log;
 
 /// Another machine may use this node's name. The agent watches its heartbeat between two reconciles.
 pub(super) struct Suspicion {
@@ -36,7 +36,7 @@ impl Member {
         let (mut records, mut error) = self.read_store()?;
         if let Some(ClusterError::Fenced { .. }) = error {
             let text = "this node was taken over: it has dropped its blocks and joins again";
-            log::warning(Some(&self.settled().network), text);
+            warn!(network = self.settled().network, "{text}");
             problem = self.join_if_out()?;
             (records, error) = self.read_store()?;
         }
@@ -92,9 +92,9 @@ impl Member {
     fn log_joined(&mut self, held: &[IpNet], lost: &[IpNet]) {
         let name = self.with(|_, parts| parts.cluster.node().to_owned());
         let network = &self.settled().network;
-        log::info(Some(network), &format!("joined the cluster as {name} with {}", blocks(held)));
+        info!(network, "joined the cluster as {name} with {}", blocks(held));
         if !lost.is_empty() {
-            log::warning(Some(network), &format!("other nodes have claimed {}", blocks(lost)));
+            warn!(network, "other nodes have claimed {}", blocks(lost));
         }
     }
 

@@ -12,10 +12,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use gingham_ownership::beat::PERIOD;
+use tracing::{info, warn};
 
 pub(crate) use self::status::{State, Status};
 use crate::cluster::{AgentError, Cluster};
-use crate::log;
 use crate::networks::Network;
 use reconciler::Reconciler;
 
@@ -82,7 +82,7 @@ impl Reconcilers {
         end(ending);
         for (name, network) in networks {
             if !self.running.contains_key(&name) {
-                log::info(Some(&name), &format!("reconciling, configured by {}", network.file.display()));
+                info!(network = name, "reconciling, configured by {}", network.file.display());
                 let status = Arc::new(Mutex::new(Status::new(self.timing.interval)));
                 lock(&self.board.0).insert(name.clone(), Arc::clone(&status));
                 self.running.insert(name, start(&self.open, self.timing, network, status));
@@ -161,9 +161,9 @@ fn end(ending: Vec<Running>) {
             thread::sleep(Duration::from_millis(5));
         }
         if thread.is_finished() && thread.join().is_ok() {
-            log::info(Some(&name), "stopped; its routes stay");
+            info!(network = name, "stopped; its routes stay");
         } else {
-            log::warning(Some(&name), "stopped in the middle of a reconcile");
+            warn!(network = name, "stopped in the middle of a reconcile");
         }
     }
 }

@@ -6,12 +6,12 @@ use std::time::Instant;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{self, Report, ReversePathProblem, Wanted};
 use gingham_net::notice;
+use tracing::{debug, info, warn};
 
 use super::status::{State, Status};
 use super::{Open, Timing};
 use crate::cluster::{AgentError, Cluster, Snapshot, Usage};
 use crate::grace_period::GracePeriod;
-use crate::log;
 use crate::networks::Network;
 
 /// If the uplink is down, a few routes are reported, not all.
@@ -92,19 +92,20 @@ impl Reconciler {
 
     /// Logs problems that are new or settled.
     fn end(&mut self, problems: Problems, status: &mut Status) {
-        let name = Some(self.network.name.as_str());
+        let network = self.network.name.as_str();
         status.state = match (problems.failed, problems.unreachable) {
             (Some(reason), _) => State::Failed(reason),
             (None, Some(reason)) => State::StoreUnreachable(reason),
             (None, None) => State::Reconciled,
         };
         for problem in problems.texts.difference(&self.logged) {
-            log::warning(name, problem);
+            warn!(network, "{problem}");
         }
         for settled in self.logged.difference(&problems.texts) {
-            log::info(name, &format!("settled: {settled}"));
+            info!(network, "settled: {settled}");
         }
         self.logged = problems.texts;
+        debug!(network, routes = status.routes, members = status.members, "reconciled: {:?}", status.state);
     }
 }
 
@@ -140,9 +141,9 @@ fn reconcile_routes(network: &str, wanted: &Wanted) -> Result<(Report, Vec<Rever
     let reconciled = node_routes::reconcile(&mut kernel, wanted);
     for notice in notice::take() {
         if notice.is_warning {
-            log::warning(Some(network), &notice.text);
+            warn!(network, "{}", notice.text);
         } else {
-            log::info(Some(network), &notice.text);
+            info!(network, "{}", notice.text);
         }
     }
     let report = reconciled.map_err(|error| failed(&error))?;
