@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::store::Store;
 use gingham_etcd::Etcd;
-use gingham_ownership::cluster::Cluster;
 use gingham_ownership::etcd_settings::{EtcdSettings, PREFIX};
-use gingham_ownership::local::{LocalState, Standing};
+use gingham_ownership::local::{LocalState, MembershipState};
 use gingham_ownership::shared_store::{Call, Reply, SharedStore};
+use gingham_ownership::snapshot::Snapshot;
 use ipnet::IpNet;
 
 use crate::node::DATA;
@@ -17,17 +17,17 @@ use crate::node::DATA;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything that an etcd says of a network.
-pub fn records(endpoints: &[String], network: &str) -> Cluster {
+pub fn records(endpoints: &[String], network: &str) -> Snapshot {
     records_at(endpoints, PREFIX, network)
 }
 
 /// The same for records that lie elsewhere: `cluster.prefix`.
-pub fn records_at(endpoints: &[String], prefix: &str, network: &str) -> Cluster {
+pub fn records_at(endpoints: &[String], prefix: &str, network: &str) -> Snapshot {
     let endpoints = endpoints.iter().map(|url| url.parse().unwrap()).collect();
     let settings = EtcdSettings { endpoints, prefix: prefix.to_owned(), login: None, tls: None };
     let reply = Etcd::new(settings, network).call(&Call::List { prefix: String::new() }, Instant::now() + PATIENCE);
     let Reply::Listed { records, at } = reply else { panic!("{reply:?}") };
-    let cluster = Cluster::read(&records, at).unwrap();
+    let cluster = Snapshot::read(&records, at).unwrap();
     assert_eq!(cluster.unreadable, [""; 0]);
     cluster
 }
@@ -39,7 +39,7 @@ pub fn held(network: &str) -> Vec<IpNet> {
 
 /// The blocks that a node hands out from. One that is no member hands out nothing.
 pub fn handed_out_from(local: &LocalState) -> Vec<IpNet> {
-    if local.standing() == Standing::Member { local.held().collect() } else { Vec::new() }
+    if local.membership() == MembershipState::Member { local.held().collect() } else { Vec::new() }
 }
 
 /// What the calling node knows itself, in its data directory.
@@ -53,7 +53,7 @@ pub fn local(data: &Path, network: &str) -> Option<LocalState> {
 /// What must be so at any moment: whatever a node hands out from is its own by the store's word. Then no two nodes hand
 /// out from the same block.
 #[track_caller]
-pub fn assert_owned(cluster: &Cluster, node: &str, held: &[IpNet]) {
+pub fn assert_owned(cluster: &Snapshot, node: &str, held: &[IpNet]) {
     for block in held {
         let owner = cluster.live_blocks().find(|(other, _)| other == block).map(|(_, seen)| seen.record.owner.as_str());
         assert_eq!(owner, Some(node), "{node} hands out from {block}; the store has {:?}", cluster.blocks);
@@ -62,7 +62,7 @@ pub fn assert_owned(cluster: &Cluster, node: &str, held: &[IpNet]) {
 
 /// What must be so once a node is well: it has all that the store knows as its own.
 #[track_caller]
-pub fn assert_nothing_lost(cluster: &Cluster, node: &str, held: &[IpNet]) {
+pub fn assert_nothing_lost(cluster: &Snapshot, node: &str, held: &[IpNet]) {
     let own = cluster.live_blocks().filter(|(_, seen)| seen.record.owner == node).map(|(block, _)| block);
     assert_eq!(held, own.collect::<Vec<_>>(), "what {node} hands out from, and what the store knows as its own");
 }

@@ -1,4 +1,4 @@
-//! What people do with a cluster: look at it, join, leave, take a dead node over.
+//! What operators do with a cluster: look at it, join, leave, take a dead node over.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,26 +11,24 @@ use gingham_engine::ipam::IpamError;
 use gingham_engine::ledger::{LedgerQueries, used_within};
 use gingham_engine::runtime::LogLine;
 use gingham_ownership::beat::WATCH;
-use gingham_ownership::cluster::Cluster as Records;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::join::Joined;
 use gingham_ownership::leave::Leave;
 use gingham_ownership::local::LocalState;
 use gingham_ownership::record::Membership;
 use gingham_ownership::shared_store::{Call, Reply};
+use gingham_ownership::snapshot::Snapshot;
 use gingham_ownership::sync::SyncError;
-use gingham_ownership::takeover::{Look, TakenOver, Takeover};
+use gingham_ownership::takeover::{Observe, TakenOver, Takeover};
 use ipnet::IpNet;
 
 use crate::error::Fault;
-use crate::machine;
-use crate::room::free_of;
+use crate::free_addresses::free_of;
+use crate::node_identity;
 use crate::{Cluster, Policy};
 
-/// A cluster as a person wants to see it.
 #[derive(Debug, Clone)]
 pub struct Status {
-    /// This node's name.
     pub node: String,
     /// What this node knows itself.
     pub local: LocalState,
@@ -40,18 +38,13 @@ pub struct Status {
     pub usage: Usage,
     /// What is wrong with this node's membership.
     pub problem: Option<ClusterError>,
-    /// Everything the store says.
-    pub records: Records,
+    pub records: Snapshot,
 }
 
-/// A member.
 #[derive(Debug, Clone)]
 pub struct MemberStatus {
-    /// Its name.
     pub name: String,
-    /// What it is.
-    pub standing: Membership,
-    /// Where it is reached.
+    pub membership: Membership,
     pub address: Option<IpAddr>,
     /// The ranges meant for it; none for who is no member.
     pub share: Vec<IpRange>,
@@ -62,7 +55,6 @@ pub struct MemberStatus {
 /// Addresses in this node's blocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Leased.
     pub used: u64,
     /// Freed, and not handed out again yet.
     pub cooling: u64,
@@ -72,22 +64,19 @@ pub struct Usage {
 
 impl Cluster<'_> {
     /// The cluster as the store and this node know it.
-    ///
-    /// # Errors
-    /// [`Fault`]
     pub fn status(&mut self, policy: &Policy<'_>, deadline: Instant, log: &mut Vec<LogLine>) -> Result<Status, Fault> {
         let (records, problem) = match self.sync(deadline)? {
-            Ok(synced) => (synced.cluster, None),
-            Err(SyncError { error, cluster: Some(cluster) }) => (cluster, Some(error)),
-            Err(SyncError { error, cluster: None }) => return Err(error.into()),
+            Ok(synced) => (synced.snapshot, None),
+            Err(SyncError { error, snapshot: Some(snapshot) }) => (snapshot, Some(error)),
+            Err(SyncError { error, snapshot: None }) => return Err(error.into()),
         };
         let names: Vec<String> = records.member_names().map(str::to_owned).collect();
         let mut members = Vec::with_capacity(records.members.len());
         for (name, seen) in &records.members {
-            let is_member = seen.record.standing == Membership::Member;
+            let is_member = seen.record.membership == Membership::Member;
             members.push(MemberStatus {
                 name: name.clone(),
-                standing: seen.record.standing,
+                membership: seen.record.membership,
                 address: seen.record.address,
                 share: if is_member { policy.share(&names, name, log)? } else { Vec::new() },
                 blocks: Vec::new(),
@@ -102,10 +91,7 @@ impl Cluster<'_> {
         Ok(Status { node: self.node.clone(), local, members, usage, problem, records })
     }
 
-    /// What this node knows without asking anybody: its membership, its blocks and how full they are.
-    ///
-    /// # Errors
-    /// [`Fault`]
+    /// What this node knows without a network call: its membership, its blocks and how full they are.
     pub fn known(&self, policy: &Policy<'_>) -> Result<(LocalState, Usage), Fault> {
         let ledger = self.ledger()?;
         let local = self.local(&ledger)?;
@@ -113,11 +99,11 @@ impl Cluster<'_> {
         Ok((local, usage))
     }
 
-    /// Whether the policy finds a block that this node could claim on each grid, by what the store says now. Claims
-    /// nothing, and asks nothing of this node's membership.
+    /// Whether the policy finds a block that this node could claim on each grid, by the store's present records. Claims
+    /// nothing, and needs no membership.
     ///
     /// # Errors
-    /// [`Fault`] if the store does not tell, or the policy fails.
+    /// [`Fault`] if the store or the policy fails.
     pub fn has_unclaimed(
         &mut self,
         policy: &Policy<'_>,
@@ -125,9 +111,10 @@ impl Cluster<'_> {
         log: &mut Vec<LogLine>,
     ) -> Result<bool, Fault> {
         let records = self.read_records(deadline)?;
-        let picture = Arc::new(records.picture(&self.node, policy.grids()).barring(self.settings.exclude.clone()));
+        let block_map =
+            Arc::new(records.block_map(&self.node, policy.grids()).excluding(self.settings.exclude.clone()));
         for grid in 0..policy.grids().len() {
-            match policy.next_block(grid, &picture, log) {
+            match policy.next_block(grid, &block_map, log) {
                 Ok(_) => {}
                 Err(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }) => return Ok(false),
                 Err(error) => return Err(error.into()),
@@ -136,11 +123,11 @@ impl Cluster<'_> {
         Ok(true)
     }
 
-    fn read_records(&mut self, deadline: Instant) -> Result<Records, Fault> {
+    fn read_records(&mut self, deadline: Instant) -> Result<Snapshot, Fault> {
         match self.carry_out(&Call::List { prefix: String::new() }, deadline)? {
-            Reply::Listed { records, at } => Ok(Records::read(&records, at)?),
+            Reply::Listed { records, at } => Ok(Snapshot::read(&records, at)?),
             Reply::Unknown(fault) | Reply::Refused(fault) => Err(ClusterError::Store(fault).into()),
-            _ => Err(ClusterError::Nonsense.into()),
+            _ => Err(ClusterError::UnexpectedReply.into()),
         }
     }
 
@@ -157,27 +144,21 @@ impl Cluster<'_> {
         Ok(usage)
     }
 
-    /// Joins by a person's order, also after leaving. Where the name may be another machine's, it is watched for a sign of
+    /// Joins by an operator's order, also after leaving. Where the name may be another machine's, it is watched for a sign of
     /// life first, which takes [`WATCH`] milliseconds beyond `patience`.
-    ///
-    /// # Errors
-    /// [`Fault`]
     pub fn join(&mut self, policy: &Policy<'_>, patience: Duration) -> Result<Joined, Fault> {
         match self.join_now(policy, None, Instant::now() + patience) {
-            Err(Fault::Protocol(ClusterError::Suspicious { sighting, .. })) => {
+            Err(Fault::Protocol(ClusterError::Suspicious { observation, .. })) => {
                 thread::sleep(Duration::from_millis(WATCH));
-                self.join_now(policy, Some(*sighting), Instant::now() + patience)
+                self.join_now(policy, Some(*observation), Instant::now() + patience)
             }
             joined => joined,
         }
     }
 
     /// Whether this node has what it needs to join: nothing is done.
-    ///
-    /// # Errors
-    /// [`Fault`]
     pub fn require_identity(&self) -> Result<(), Fault> {
-        machine::require_identity(&self.keys, self.settings.routing)
+        node_identity::require_identity(&self.keys, self.settings.routing)
     }
 
     /// Whether this node may leave: nothing is done.
@@ -208,12 +189,12 @@ impl Cluster<'_> {
     /// # Errors
     /// [`Fault`]; [`ClusterError::Alive`] if the node shows life.
     pub fn takeover(&mut self, node: &str, force: bool, patience: Duration) -> Result<TakenOver, Fault> {
-        let (sighting, _) = self.drive(Look::at(node), Instant::now() + patience)?;
-        let sighting = sighting?;
+        let (observation, _) = self.drive(Observe::node(node), Instant::now() + patience)?;
+        let observation = observation?;
         if !force {
             thread::sleep(Duration::from_millis(WATCH));
         }
-        let (taken, _) = self.drive(Takeover::ordered(sighting, force), Instant::now() + patience)?;
+        let (taken, _) = self.drive(Takeover::ordered(observation, force), Instant::now() + patience)?;
         Ok(taken?)
     }
 }

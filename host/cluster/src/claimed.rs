@@ -1,4 +1,4 @@
-//! What this node may hand out without asking anybody.
+//! What this node may hand out without a network call.
 
 use std::sync::Arc;
 
@@ -7,40 +7,39 @@ use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::settings::cluster::StoreSettings;
 use gingham_ownership::error::ClusterError;
-use gingham_ownership::grid::Picture;
-use gingham_ownership::local::{LocalState, Standing};
+use gingham_ownership::grid::BlockMap;
+use gingham_ownership::local::{LocalState, MembershipState};
 
 use crate::error::{Fault, settings};
 use crate::state::{Kept, is_new};
 use crate::{Cluster, now};
 
-/// What this node may hand out.
 #[derive(Debug, Clone)]
 pub enum Claimed {
     /// Everything: it is alone.
     All,
     /// The addresses of these blocks.
     Blocks(Blocks),
-    /// It is no member (any more, or yet), and joins when it is told to get room.
+    /// It is not a member (any more, or yet), and joins with [`Cluster::ensure`].
     NotJoined,
-    /// A fixed list that was not looked at before, or is another now: the policy has to be asked.
+    /// A fixed list that is new or was changed: [`Cluster::settle_list`] has to check it.
     Unsettled,
 }
 
-/// Blocks of this node, and what a policy is shown of the cluster with them.
+/// Blocks of this node, and the block map for the policy.
 #[derive(Debug, Clone)]
 pub struct Blocks {
-    /// Those without the ones that rest because somebody who is gone used them.
-    pub rested: RangeSet,
+    /// Those without the ones that cool because another node used them.
+    pub cooled: RangeSet,
     /// All of them: for when nothing else is free and none can be had.
     pub all: RangeSet,
     /// This node's blocks alone; the others' are not needed to choose an address.
-    pub picture: Arc<Picture>,
+    pub block_map: Arc<BlockMap>,
 }
 
 impl Cluster<'_> {
-    /// What this node may hand out by what it knows itself: no call of the store, no question to the policy. Belongs into
-    /// the very transaction in which an address is given.
+    /// What this node may hand out by what it knows itself: no call of the store or of the policy. Belongs into
+    /// the transaction in which an address is given.
     ///
     /// # Errors
     /// [`Fault`], also if what is known belongs to another configuration.
@@ -51,8 +50,8 @@ impl Cluster<'_> {
                 Kept::Shared(local) if is_new(&local) => Ok(Claimed::All),
                 Kept::Shared(_) | Kept::Fixed(_) => Err(settings(
                     "cluster",
-                    "is missing: this network is divided among several nodes, and without it this node would hand out \
-                     what is theirs; put it back, or use a network of another name",
+                    "is missing: this network is divided among several nodes, and without the key this node would hand out \
+                     addresses of the others; restore the key, or use a network of another name",
                 )),
             },
             StoreSettings::Local { members } => self.claimed_of_list(ledger, members),
@@ -61,22 +60,24 @@ impl Cluster<'_> {
     }
 
     fn claimed_of_member(&self, local: &LocalState) -> Result<Claimed, Fault> {
-        match local.standing() {
-            Standing::Member => Ok(Claimed::Blocks(self.blocks(local))),
-            standing @ Standing::Left => Err(ClusterError::NotMember { node: self.node.clone(), standing }.into()),
-            Standing::New | Standing::Rebooted | Standing::Joining | Standing::Fenced => Ok(Claimed::NotJoined),
+        match local.membership() {
+            MembershipState::Member => Ok(Claimed::Blocks(self.blocks(local))),
+            state @ MembershipState::Left => Err(ClusterError::NotMember { node: self.node.clone(), state }.into()),
+            MembershipState::New | MembershipState::Rebooted | MembershipState::Joining | MembershipState::Fenced => {
+                Ok(Claimed::NotJoined)
+            }
         }
     }
 
     pub(crate) fn blocks(&self, local: &LocalState) -> Blocks {
-        let mut picture = Picture::new(self.node.as_str(), [], local.grids().to_vec());
+        let mut block_map = BlockMap::new(self.node.as_str(), [], local.grids().to_vec());
         for block in local.held() {
-            picture.claim(block, self.node.as_str());
+            block_map.claim(block, self.node.as_str());
         }
         Blocks {
-            rested: RangeSet::new(local.held_rested(now()).map(IpRange::from).collect()),
+            cooled: RangeSet::new(local.held_cooled(now()).map(IpRange::from).collect()),
             all: RangeSet::new(local.ranges()),
-            picture: Arc::new(picture),
+            block_map: Arc::new(block_map),
         }
     }
 }

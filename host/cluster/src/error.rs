@@ -1,4 +1,4 @@
-//! Why a cluster's part of the work is not done.
+//! Errors of this crate.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,82 +11,51 @@ use gingham_net::netlink::NetlinkError;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::shared_store::StoreFault;
 
-/// Why a cluster's part of the work is not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// A key of `ipam` that does not fit this machine, or what this network was before.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// A file that says who this machine is cannot be read.
-    #[error("cannot read {}: {source}; it says which machine this is", path.display())]
-    Identity {
-        /// The file.
-        path: PathBuf,
-        /// The system's word.
-        source: io::Error,
-    },
-    /// The kernel does not tell this node's addresses.
+    #[error("cannot read the id of this machine from {}: {source}", path.display())]
+    Identity { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Kernel(#[from] NetError),
-    /// The kernel does not talk to us.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
-    /// The random generator failed.
     #[error("cannot draw a random number: {0}")]
     Random(io::Error),
-    /// The protocol of ownership ended so.
     #[error(transparent)]
     Protocol(#[from] ClusterError),
-    /// A policy refuses, or is at fault.
     #[error(transparent)]
     Policy(#[from] IpamError),
     /// The policy wants to claim what cannot be meant.
     #[error("policy {policy}: {reason}")]
-    Proposal {
-        /// The policy's name.
-        policy: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The local store failed.
+    Proposal { policy: String, reason: String },
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What this node knew of the network cannot be read.
-    #[error("what this node knows of its cluster cannot be read: {reason}")]
-    Unreadable {
-        /// Why.
-        reason: String,
-    },
-    /// A network without a store was asked for what only a store can tell.
-    #[error("the network {network} has no cluster's store: this concerns clusters whose cluster.store is \"etcd\"")]
-    NoStore {
-        /// The network.
-        network: String,
-    },
-    /// A node cannot leave while containers use its addresses.
+    #[error("cannot read this node's cluster state from the lease store: {reason}")]
+    Unreadable { reason: String },
+    #[error("network {network} has no cluster store: this needs cluster.store \"etcd\"")]
+    NoStore { network: String },
     #[error("{}", in_use(network, *count))]
-    InUse {
-        /// The network.
-        network: String,
-        /// How many.
-        count: usize,
-    },
+    InUse { network: String, count: usize },
 }
 
 fn in_use(network: &str, count: usize) -> String {
     match count {
         1 => format!(
-            "1 attachment of the network {network} is on this node; end it first (or --force, if its container is gone)"
+            "cannot leave: network {network} has 1 attachment on this node; delete its container first (or use --force if the \
+             container is gone)"
         ),
         _ => format!(
-            "{count} attachments of the network {network} are on this node; end them first (or --force, if their \
-             containers are gone)"
+            "cannot leave: network {network} has {count} attachments on this node; delete their containers first (or use \
+             --force if the containers are gone)"
         ),
     }
 }
 
 impl Fault {
-    /// Whether the same may succeed later without anybody changing anything.
+    /// Whether the same may succeed later without a change of the configuration.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Protocol(error) => match error {
@@ -102,7 +71,7 @@ impl Fault {
         }
     }
 
-    /// Whether the cluster's store could not be asked.
+    /// Whether the cluster store was unreachable.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Protocol(ClusterError::Store(StoreFault::Unreachable(_))))
     }

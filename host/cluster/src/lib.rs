@@ -1,29 +1,27 @@
-//! A network's cluster, from its settings: who this node is, which store has the truth, and what this node may hand out
-//! without asking it.
+//! A network's cluster, from its settings: who this node is, which store it uses, and what this node may hand out
+//! without a call to it.
 //!
 //! The rules are in [`gingham_ownership`], as tasks that do no I/O. Here they are driven: each step under the
 //! local store's lock and durable before its call leaves, each call within a deadline. Three users:
 //!
-//! - the plugin asks what is [`Cluster::claimed`] in the transaction of an ADD, which costs no network; only where that
-//!   has no room it lets [`Cluster::ensure`] get more;
-//! - the companion keeps room ahead ([`Cluster::claim_ahead`]), gives back what is idle, beats, and knows the others
+//! - the plugin reads what is [`Cluster::claimed`] in the transaction of an ADD, without a network call; only if nothing
+//!   is free there, [`Cluster::ensure`] claims more;
+//! - the agent claims ahead ([`Cluster::claim_ahead`]), releases idle blocks, beats, and knows the other nodes
 //!   ([`Cluster::sync`]);
-//! - the tool shows the cluster, joins, leaves and takes over.
+//! - the admin CLI shows the cluster, joins, leaves and takes dead nodes over.
 
 mod administration;
-mod chooser;
 mod claimed;
-mod directory;
-mod drive;
+mod directory_store;
 mod error;
-mod fixed;
-mod machine;
+mod free_addresses;
+mod member_list;
 mod membership;
+mod node_identity;
+mod node_routes;
 mod occupancy;
-mod peers;
-mod room;
 mod state;
-mod ways;
+mod task_driver;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,12 +36,12 @@ pub use administration::{MemberStatus, Status, Usage};
 pub use claimed::{Blocks, Claimed};
 pub use error::Fault;
 pub use membership::Ensured;
+pub use node_routes::{Peer, peers};
 pub use occupancy::Occupancy;
-pub use peers::{Peer, peers};
 
-use directory::Directory;
+use directory_store::DirectoryStore;
 
-/// A network's policy, asked about blocks.
+/// A network's policy, as far as it divides the range.
 pub type Policy<'a> = ClusterPolicy<'a, StoreLedger>;
 
 /// A network's cluster as this node sees it. Nothing is opened until it is needed.
@@ -64,7 +62,7 @@ impl<'a> Cluster<'a> {
     /// [`Fault::Settings`] if the host name is no name for a node.
     pub fn new(network: &'a str, settings: &'a Settings, boot: &'a str) -> Result<Self, Fault> {
         let keys = settings.cluster.clone().unwrap_or_default();
-        let node = machine::node_name(&keys)?;
+        let node = node_identity::node_name(&keys)?;
         Ok(Self { network, settings, keys, node, boot, store: None })
     }
 
@@ -73,7 +71,6 @@ impl<'a> Cluster<'a> {
         &self.node
     }
 
-    /// Where the truth is kept, and the other keys.
     pub fn settings(&self) -> &ClusterSettings {
         &self.keys
     }
@@ -88,7 +85,7 @@ impl<'a> Cluster<'a> {
         if self.store.is_none() {
             let store: Box<dyn SharedStore> = match &self.keys.store {
                 StoreSettings::Etcd(settings) => Box::new(Etcd::new(settings.clone(), self.network)),
-                StoreSettings::Directory { path } => Box::new(Directory::new(path, self.network)),
+                StoreSettings::Directory { path } => Box::new(DirectoryStore::new(path, self.network)),
                 StoreSettings::Local { .. } => return Err(self.no_store()),
             };
             self.store = Some(store);

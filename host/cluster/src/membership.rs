@@ -1,29 +1,31 @@
 //! Being a member: joining, getting blocks, giving them back, showing life.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use gingham_engine::attachment::Refusal;
+use gingham_engine::ipam::IpamError;
 use gingham_engine::ledger::used_within;
+use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
 use gingham_engine::settings::cluster::StoreSettings;
 use gingham_ownership::beat::Beat;
-use gingham_ownership::claim::{Claim, ClaimError};
+use gingham_ownership::claim::{Chooser, Claim, ClaimError};
 use gingham_ownership::error::ClusterError;
+use gingham_ownership::grid::BlockMap;
 use gingham_ownership::join::{Join, Joined};
 use gingham_ownership::local::LocalState;
 use gingham_ownership::release::{Release, Released};
 use gingham_ownership::sync::{Sync, SyncError, Synced};
-use gingham_ownership::takeover::Sighting;
+use gingham_ownership::takeover::Observation;
 use ipnet::IpNet;
 
-use crate::chooser::PolicyChooser;
 use crate::error::Fault;
-use crate::room::free_for;
-use crate::{Cluster, Policy, machine};
+use crate::free_addresses::free_for;
+use crate::{Cluster, Policy, node_identity};
 
-/// What was done to have room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ensured {
-    /// It joined.
     pub joined: bool,
     /// Blocks that came, by joining or by a claim.
     pub new: Vec<IpNet>,
@@ -65,9 +67,6 @@ impl Cluster<'_> {
 
     /// The same ahead of time, so that no ADD waits: joins if need be, and claims until so many addresses are free on each
     /// grid. A cluster that has no more blocks is no error as long as anything is left.
-    ///
-    /// # Errors
-    /// [`Fault`]
     pub fn claim_ahead(
         &mut self,
         policy: &Policy<'_>,
@@ -77,11 +76,11 @@ impl Cluster<'_> {
         self.ensure(policy, self.keys.low_water.max(1), deadline, log)
     }
 
-    /// Addresses that the policy could give on a grid. What nobody gets, like the range's first address, is not among
-    /// them: a block in which nothing else is left is full.
+    /// Addresses that the policy could give on a grid. What no container gets, like the range's first address, is not
+    /// among them: a block in which nothing else is left is full.
     fn free(&self, policy: &Policy<'_>, grid: usize) -> Result<u64, Fault> {
         let ledger = self.ledger()?;
-        // Blocks that rest count as well: a node with nothing else would else claim one after the other.
+        // Blocks that cool count too: otherwise a node with nothing else would claim one after the other.
         let local = self.local(&ledger)?;
         let grid = policy.grids().get(grid).copied();
         grid.map_or(Ok(u64::MAX), |grid| free_for(policy.pools(), &ledger, &grid, local.held(), &self.settings.exclude))
@@ -89,13 +88,10 @@ impl Cluster<'_> {
 
     /// Joins if this node is no member and has not left by itself. `watched`: what was seen of its name when
     /// [`ClusterError::Suspicious`] was the answer, at least [`gingham_ownership::beat::WATCH`] milliseconds ago.
-    ///
-    /// # Errors
-    /// [`Fault`]
     pub fn join_if_out(
         &mut self,
         policy: &Policy<'_>,
-        watched: Option<Sighting>,
+        watched: Option<Observation>,
         deadline: Instant,
     ) -> Result<Option<Joined>, Fault> {
         let local = self.local(&self.ledger()?)?;
@@ -110,13 +106,13 @@ impl Cluster<'_> {
     pub(crate) fn join_now(
         &mut self,
         policy: &Policy<'_>,
-        watched: Option<Sighting>,
+        watched: Option<Observation>,
         deadline: Instant,
     ) -> Result<Joined, Fault> {
-        let identity = machine::identity(&self.keys, self.settings.routing, self.boot, self.device_mac())?;
+        let identity = node_identity::identity(&self.keys, self.settings.routing, self.boot, self.device_mac())?;
         let mut join = Join::new(identity, policy.grids().to_vec(), policy.name());
-        if let Some(sighting) = watched {
-            join = join.having_watched(sighting);
+        if let Some(observation) = watched {
+            join = join.having_watched(observation);
         }
         let (joined, _) = self.drive(join, deadline)?;
         Ok(joined?)
@@ -143,24 +139,21 @@ impl Cluster<'_> {
         }
     }
 
-    /// Brings what this node knows up to the store's, and tells what the store says. With a fault there may be a picture
-    /// all the same: the ways to the others stay right for a node that is out.
+    /// Brings the local state up to the store's. There may be a snapshot with an error, too: the routes to other nodes stay
+    /// right for a node that is not a member.
     ///
     /// # Errors
-    /// [`Fault`] if not even a picture can be had.
+    /// [`Fault`] if there is no snapshot.
     pub fn sync(&mut self, deadline: Instant) -> Result<Result<Synced, SyncError>, Fault> {
         let (synced, _) = self.drive(Sync::new(), deadline)?;
         match synced {
-            Err(SyncError { error, cluster: None }) => Err(error.into()),
+            Err(SyncError { error, snapshot: None }) => Err(error.into()),
             synced => Ok(synced),
         }
     }
 
-    /// Held blocks in which no address is leased or rests. Who keeps a companion waits until a block was among them for a
-    /// while, and then gives it back with [`Self::release`].
-    ///
-    /// # Errors
-    /// [`Fault`]
+    /// Held blocks in which no address is leased or cools. The agent waits until a block was among them for a while, and
+    /// then gives it back with [`Self::release`].
     pub fn idle(&self) -> Result<Vec<IpNet>, Fault> {
         if !self.is_shared() {
             return Ok(Vec::new());
@@ -178,9 +171,6 @@ impl Cluster<'_> {
 
     /// Gives blocks back, as far as they are still idle and twice the low-water mark of free addresses, and one block,
     /// stays on their grid. Ends what an earlier release has begun.
-    ///
-    /// # Errors
-    /// [`Fault`]
     pub fn release(&mut self, policy: &Policy<'_>, candidates: &[IpNet], deadline: Instant) -> Result<Released, Fault> {
         let (exclude, keep) = (self.settings.exclude.clone(), self.keys.low_water.saturating_mul(2));
         let make = |local: &LocalState, ledger: &_| {
@@ -203,10 +193,7 @@ impl Cluster<'_> {
         Ok(released?)
     }
 
-    /// One sign of life. The companion keeps `beat` from one to the next.
-    ///
-    /// # Errors
-    /// [`Fault`]
+    /// One sign of life. The agent keeps `beat` from one to the next.
     pub fn beat(&mut self, beat: &mut Beat, deadline: Instant) -> Result<(), Fault> {
         let (done, kept) = self.drive(std::mem::take(beat), deadline)?;
         *beat = kept;
@@ -219,7 +206,23 @@ impl Cluster<'_> {
     }
 }
 
-/// A network keeps its range and its blocks for ever.
+/// The policy, as far as it chooses the next block of one grid.
+struct PolicyChooser<'p, 'a> {
+    policy: &'p Policy<'a>,
+    grid: usize,
+    exclude: &'p RangeSet,
+    log: &'p mut Vec<LogLine>,
+}
+
+impl Chooser for PolicyChooser<'_, '_> {
+    type Error = IpamError;
+
+    fn next_block(&mut self, block_map: &BlockMap) -> Result<IpNet, IpamError> {
+        let block_map = Arc::new(block_map.clone().excluding(self.exclude.clone()));
+        Ok(self.policy.next_block(self.grid, &block_map, self.log)?.block)
+    }
+}
+
 fn require_same_grids(local: &LocalState, policy: &Policy<'_>) -> Result<(), Fault> {
     if local.grids().is_empty() || local.grids() == policy.grids() {
         return Ok(());
@@ -228,7 +231,5 @@ fn require_same_grids(local: &LocalState, policy: &Policy<'_>) -> Result<(), Fau
 }
 
 fn is_exhausted(fault: &Fault) -> bool {
-    use gingham_engine::attachment::Refusal;
-    use gingham_engine::ipam::IpamError;
     matches!(fault, Fault::Policy(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }))
 }

@@ -1,4 +1,4 @@
-//! How full this node's part of the range is, and who is outside of it.
+//! How full this node's part of the range is, and which leases lie outside of it.
 
 use std::net::IpAddr;
 
@@ -9,13 +9,12 @@ use ipnet::IpNet;
 
 use crate::claimed::Claimed;
 use crate::error::Fault;
-use crate::room::free_of;
+use crate::free_addresses::free_of;
 use crate::{Cluster, Policy, now};
 
 /// How full this node's part of the range is. Counts are of addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Occupancy {
-    /// Leased.
     pub leased: u64,
     /// Freed, and not to be handed out again yet.
     pub cooling: u64,
@@ -23,18 +22,15 @@ pub struct Occupancy {
     pub free: u64,
     /// The blocks held, in address order; none where no store has blocks.
     pub blocks: Vec<IpNet>,
-    /// Leased to containers outside of what this node holds: somebody else may hand the same out.
+    /// Leased to containers outside of what this node holds: another node may hand the same out.
     pub outside: Vec<IpAddr>,
 }
 
-/// Rests that are ended in one transaction.
+/// How many addresses stop cooling in one transaction.
 const RESTS_ENDED: usize = 4_096;
 
 impl Cluster<'_> {
-    /// Counts, and ends the rest of what has rested long enough: on a node without ADDs nobody else does.
-    ///
-    /// # Errors
-    /// [`Fault`]
+    /// Counts, and frees what has cooled long enough: on a node without ADDs nothing else does.
     pub fn occupancy(&self, policy: &Policy<'_>) -> Result<Occupancy, Fault> {
         let mut ledger = self.ledger()?;
         let cooldown = u64::try_from(self.settings.cooldown.as_millis()).unwrap_or(u64::MAX);
@@ -47,9 +43,6 @@ impl Cluster<'_> {
     }
 
     /// The blocks whose addresses this node may hand out by what it knows itself, in address order.
-    ///
-    /// # Errors
-    /// [`Fault`]
     pub fn held(&self) -> Result<Vec<IpNet>, Fault> {
         Ok(self.local(&self.ledger()?)?.held().collect())
     }
@@ -73,7 +66,6 @@ impl Cluster<'_> {
         Ok(occupancy)
     }
 
-    /// What this node may hand out.
     fn part<L: LedgerQueries>(
         &self,
         ledger: &L,

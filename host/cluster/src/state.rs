@@ -1,12 +1,12 @@
 //! What this node keeps of a network's cluster in its local store: one JSON value, of one of two kinds.
 
 use gingham_engine::ledger::{Ledger, LedgerQueries};
-use gingham_ownership::local::{LocalState, Standing};
+use gingham_ownership::local::{LocalState, MembershipState};
 use serde::{Deserialize, Serialize};
 
 use crate::Cluster;
 use crate::error::{Fault, settings};
-use crate::machine;
+use crate::node_identity;
 
 /// What is kept of a fixed list of members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,9 +22,9 @@ pub(crate) struct FixedState {
     pub(crate) share: Vec<String>,
 }
 
-/// Whether a node asked its cluster's store for something and never joined.
+/// Whether a node called its cluster store and never joined.
 pub(crate) fn is_new(local: &LocalState) -> bool {
-    local.standing() == Standing::New
+    local.membership() == MembershipState::New
 }
 
 /// What is kept.
@@ -52,15 +52,15 @@ impl Cluster<'_> {
 
     /// The state of a member of a cluster with a store; a new one if nothing was ever kept.
     ///
-    /// Whoever handed out addresses without a cluster cannot join one: others may have been given the same.
+    /// A node that handed out addresses without a cluster cannot join one: another node may have given out the same.
     pub(crate) fn local<L: LedgerQueries>(&self, ledger: &L) -> Result<LocalState, Fault> {
         let kept = self.kept(ledger)?;
         let is_first = matches!(&kept, Kept::Nothing) || matches!(&kept, Kept::Shared(local) if is_new(local));
         if is_first && ledger.attachment_count()? > 0 {
             return Err(settings(
                 "cluster.store",
-                "containers have addresses of this network from before it had a cluster, and other nodes may be given \
-                 the same; end them first, or use a network of another name",
+                "cannot join: containers have addresses from before this network had a cluster, and other nodes may give \
+                 out the same; delete these containers first, or use a network of another name",
             ));
         }
         match kept {
@@ -69,8 +69,8 @@ impl Cluster<'_> {
             Kept::Shared(local) => Err(settings(
                 "cluster.node",
                 format!(
-                    "this node is {:?} in the cluster of the network {}, and the configuration (or the host name) says \
-                     {:?}; keep the name, or leave first: ginghamctl cluster leave",
+                    "this node is {:?} in the cluster of network {}, and the configuration (or the host name) has {:?}; keep \
+                     the name, or run ginghamctl cluster leave first",
                     local.node(),
                     self.network,
                     self.node
@@ -78,13 +78,12 @@ impl Cluster<'_> {
             )),
             Kept::Fixed(_) => Err(settings(
                 "cluster.store",
-                "this network was divided among the members of a fixed list; a network with a store needs another name",
+                "this network was divided among the members of a fixed list; use another network name for a cluster with a store",
             )),
-            Kept::Nothing => Ok(LocalState::new(&self.node, &machine::new_disk_id()?)),
+            Kept::Nothing => Ok(LocalState::new(&self.node, &node_identity::new_disk_id()?)),
         }
     }
 
-    /// Keeps a fixed list.
     pub(crate) fn keep_fixed<L: Ledger>(ledger: &mut L, fixed: &FixedState) -> Result<(), Fault> {
         let bytes = serde_json::to_vec(fixed).map_err(|error| Fault::Unreadable { reason: error.to_string() })?;
         Ok(ledger.put_cluster_state(&bytes)?)

@@ -16,7 +16,7 @@ use crate::network_view::NetworkView;
 use crate::pool::{Pool, Pools};
 use crate::runtime::{CallError, LogLine, Policy, Session, Usage};
 use crate::settings::Settings;
-use gingham_ownership::grid::{Grid, Picture};
+use gingham_ownership::grid::{BlockMap, Grid};
 
 const MOST_GRIDS: usize = 64;
 
@@ -72,8 +72,8 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
     }
 
     /// A picture of a cluster in which nothing is claimed, with what the configuration excludes.
-    pub fn picture(&self, me: impl Into<String>, members: impl IntoIterator<Item = String>) -> Picture {
-        Picture::new(me, members, self.grids.clone()).barring(self.settings.exclude.clone())
+    pub fn picture(&self, me: impl Into<String>, members: impl IntoIterator<Item = String>) -> BlockMap {
+        BlockMap::new(me, members, self.grids.clone()).excluding(self.settings.exclude.clone())
     }
 
     /// The ranges meant for a member if these are all the members.
@@ -99,7 +99,7 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
     pub fn next_block(
         &self,
         grid: usize,
-        picture: &Arc<Picture>,
+        picture: &Arc<BlockMap>,
         log: &mut Vec<LogLine>,
     ) -> Result<Proposal, IpamError> {
         let no_such = || self.fault(ClusterFault::NoSuchGrid { grid, count: self.grids.len() });

@@ -1,6 +1,6 @@
 //! One connection to one endpoint: TCP, TLS, HTTP/2, and gRPC's unary calls on it.
 //!
-//! A failure must tell whether the call may have been carried out. Libraries for gRPC fold that away, so the few frames
+//! A failure must show whether the call may have been carried out. Libraries for gRPC fold that away, so the few frames
 //! of a unary call are written here.
 
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ const WINDOW: u32 = 4 << 20;
 /// In front of each message: whether it is compressed, and its length.
 const FRAME_HEADER: usize = 5;
 
-/// A connection on which etcd can be asked.
+/// A connection to etcd.
 pub(crate) struct Connection {
     endpoint: Endpoint,
     has_identity: bool,
@@ -58,13 +58,13 @@ impl Connection {
         limit: Instant,
     ) -> Result<Self, Failure> {
         let stream = connect(endpoint, addresses, limit).await?;
-        // A call is one small packet that somebody waits for.
+        // A call is one small packet, and its caller waits.
         let _ = stream.set_nodelay(true);
         match tls {
             None => Self::greet(endpoint, stream, false, limit).await,
             Some(tls) => {
                 let stream = within(limit, tls.secure(endpoint, stream)).await.unwrap_or_else(|| {
-                    let text = format!("{endpoint} takes connections, but does not answer the TLS handshake in time");
+                    let text = format!("{endpoint} accepts connections, but does not answer the TLS handshake in time");
                     Err(StoreFault::Unreachable(text))
                 });
                 Self::greet(endpoint, stream.map_err(Failure::unasked)?, tls.has_identity(), limit).await
@@ -72,7 +72,7 @@ impl Connection {
         }
     }
 
-    /// The beginning of HTTP/2. Everything else happens in the background, while somebody waits for an answer.
+    /// The beginning of HTTP/2. Everything else happens in the background, while a call waits for its answer.
     async fn greet(
         endpoint: &Endpoint,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -82,14 +82,14 @@ impl Connection {
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(WINDOW).initial_connection_window_size(WINDOW).enable_push(false);
         let silent =
-            || Failure::unasked(StoreFault::Unreachable(format!("{endpoint} takes connections, but says nothing")));
+            || Failure::unasked(StoreFault::Unreachable(format!("{endpoint} accepts connections, but sends nothing")));
         let strange = |error: h2::Error| Failure::unasked(explain_greeting(endpoint, has_identity, &error));
         let greeted = within(limit, builder.handshake::<_, Bytes>(stream)).await.ok_or_else(silent)?;
         let (requests, mut connection) = greeted.map_err(strange)?;
         let no_pings =
             || Failure::unasked(StoreFault::Unusable(format!("{endpoint}: the connection cannot be watched")));
         let mut ping = connection.ping_pong().ok_or_else(no_pings)?;
-        // Whoever waits for an answer is told when it ends.
+        // A waiting call ends with it.
         let driver = tokio::spawn(connection);
         let greeted = within(limit, ping.ping(Ping::opaque())).await.ok_or_else(silent)?;
         if let Err(error) = greeted {
@@ -100,18 +100,17 @@ impl Connection {
         Ok(Self { endpoint: endpoint.clone(), has_identity, requests, ping, token: None })
     }
 
-    /// Whether the other side is still there. A question that is sent to nobody would leave its effect in doubt.
+    /// Whether the other side is still there. A call on a dead connection would leave its effect in doubt.
     pub(crate) async fn is_alive(&mut self, limit: Instant) -> bool {
         matches!(within(limit, self.ping.ping(Ping::opaque())).await, Some(Ok(_)))
     }
 
-    /// Asks, and waits for the answer.
     pub(crate) async fn call<M: Method>(&mut self, question: &M, limit: Instant) -> Result<M::Answer, CallError> {
         let response = self.send(question, limit).await.map_err(CallError::Failure)?;
         let answer = match within(limit, self.receive(response)).await {
             Some(answer) => answer,
             None => Err(CallError::Failure(Failure::in_doubt(StoreFault::Unreachable(format!(
-                "{} takes the question, but does not answer in time",
+                "{} accepts the request, but does not answer in time",
                 self.endpoint
             ))))),
         };
@@ -122,10 +121,11 @@ impl Connection {
         })
     }
 
-    /// Until here nothing was asked; after it nobody knows.
+    /// Until here nothing was sent; after it the effect is unknown.
     async fn send<M: Method>(&self, question: &M, limit: Instant) -> Result<ResponseFuture, Failure> {
         let unasked = |error: h2::Error| Failure::unasked(explain(&self.endpoint, self.has_identity, &error));
-        let busy = || Failure::unasked(StoreFault::Unreachable(format!("{} takes no question in time", self.endpoint)));
+        let busy =
+            || Failure::unasked(StoreFault::Unreachable(format!("{} accepts no request in time", self.endpoint)));
         let ready = within(limit, self.requests.clone().ready()).await.ok_or_else(busy)?;
         let mut requests = ready.map_err(unasked)?;
         let (response, mut body) = requests.send_request(self.request::<M>(limit), false).map_err(unasked)?;
@@ -143,7 +143,7 @@ impl Connection {
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
-        // A member that is cut off says so at once instead of letting us wait.
+        // A member that is cut off reports it immediately instead of letting us wait.
         headers.insert(HeaderName::from_static("hasleader"), HeaderValue::from_static("true"));
         let left = limit.saturating_duration_since(Instant::now()).as_millis().clamp(1, 99_999_999);
         if let Ok(left) = HeaderValue::try_from(format!("{left}m")) {
@@ -200,7 +200,7 @@ impl Connection {
     }
 
     fn strange(&self, what: &str) -> CallError {
-        let text = format!("{} is no etcd: {what}; see cluster.endpoints", self.endpoint);
+        let text = format!("{} is not etcd: {what}; see cluster.endpoints", self.endpoint);
         CallError::Failure(Failure::in_doubt(StoreFault::Unusable(text)))
     }
 
@@ -250,7 +250,7 @@ fn explain_greeting(endpoint: &Endpoint, has_identity: bool, error: &h2::Error) 
     let scheme = if endpoint.tls { "http" } else { "https" };
     match explain(endpoint, has_identity, error) {
         StoreFault::Unreachable(_) => StoreFault::Unreachable(format!(
-            "{endpoint} closes the connection without a word ({error}); if that lasts, see cluster.endpoints: is it the \
+            "{endpoint} closes the connection without an answer ({error}); if that lasts, see cluster.endpoints: is it the \
              port of etcd's clients, and does it want {scheme}?"
         )),
         fault => fault,

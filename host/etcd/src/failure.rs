@@ -1,4 +1,4 @@
-//! Why an endpoint did not do what it was asked, and whether it may still have done it.
+//! Why a call to an endpoint failed, and whether it may still have been carried out.
 
 use gingham_ownership::endpoint::Endpoint;
 use gingham_ownership::shared_store::{Reply, StoreFault};
@@ -10,7 +10,6 @@ pub(crate) struct Failure {
     pub(crate) doubt: Doubt,
     /// Whether another endpoint may do better.
     pub(crate) scope: Scope,
-    /// What to tell.
     pub(crate) fault: StoreFault,
 }
 
@@ -19,26 +18,26 @@ pub(crate) struct Failure {
 pub(crate) enum Doubt {
     /// It was not carried out and will not be.
     None,
-    /// Nobody knows.
+    /// It is unknown.
     Effect,
 }
 
 /// Where the reason lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// In this endpoint or the way to it.
+    /// In this endpoint or the path to it.
     Endpoint,
-    /// In the call or in the whole store: the others would say the same.
+    /// In the call or in the whole store: the others would answer the same.
     Store,
 }
 
 impl Failure {
-    /// The endpoint was not even asked.
+    /// The call did not reach the endpoint.
     pub(crate) fn unasked(fault: StoreFault) -> Self {
         Self { doubt: Doubt::None, scope: Scope::Endpoint, fault }
     }
 
-    /// The endpoint was asked, and what became of it is not known.
+    /// The call left, and what became of it is unknown.
     pub(crate) fn in_doubt(fault: StoreFault) -> Self {
         Self { doubt: Doubt::Effect, scope: Scope::Endpoint, fault }
     }
@@ -56,7 +55,7 @@ impl Failure {
     }
 }
 
-/// One fault for all. What somebody has to repair is told before what may pass by itself.
+/// One fault for all. What needs a repair comes before what may pass by itself.
 fn join(mut faults: Vec<StoreFault>) -> StoreFault {
     faults.sort_by_key(|fault| match fault {
         StoreFault::Denied(_) => 0,
@@ -82,12 +81,10 @@ mod code {
     pub(super) const UNAUTHENTICATED: u32 = 16;
 }
 
-/// What an endpoint answered instead of doing what it was asked.
+/// An error that an endpoint returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Status {
-    /// gRPC's code.
     pub(crate) code: u32,
-    /// etcd's words.
     pub(crate) message: String,
 }
 
@@ -104,31 +101,31 @@ impl Status {
         self.message.contains("required revision has been compacted")
     }
 
-    /// Whether a password was offered to an etcd that asks nobody.
+    /// Whether a password was offered to an etcd without authentication.
     pub(crate) fn is_auth_disabled(&self) -> bool {
         self.message.contains("authentication is not enabled")
     }
 
-    /// What it means for the call. etcd's sentences are the same since 3.1 and tell more than the code.
+    /// What it means for the call. etcd's sentences are the same since 3.1 and more precise than the code.
     pub(crate) fn failure(&self, endpoint: &Endpoint) -> Failure {
         let says = |what: &str| self.message.contains(what);
         let message = &self.message;
         match self.code {
             _ if says("invalid user ID or password") => Failure::refused(StoreFault::Denied(format!(
-                "{endpoint} does not accept cluster.user with cluster.password: {message}"
+                "{endpoint} rejects cluster.user with cluster.password: {message}"
             ))),
             _ if says("user name is empty") => Failure::refused(StoreFault::Denied(format!(
-                "{endpoint} wants to know who we are; set cluster.user and cluster.password ({message})"
+                "{endpoint} requires a login; set cluster.user and cluster.password ({message})"
             ))),
             code::UNAUTHENTICATED => Failure::refused(StoreFault::Denied(format!(
-                "{endpoint} does not accept who we are, see cluster.user and cluster.cert: {message}"
+                "{endpoint} rejects our credentials; see cluster.user and cluster.cert: {message}"
             ))),
             code::PERMISSION_DENIED => Failure::refused(StoreFault::Denied(format!(
-                "{endpoint} does not permit this; grant the role of cluster.user readwrite on all keys that begin with \
+                "{endpoint} does not permit this; grant the role of cluster.user readwrite on all keys that start with \
                  cluster.prefix ({message})"
             ))),
             _ if says("database space exceeded") => Failure::refused(StoreFault::Unusable(format!(
-                "{endpoint} is full and takes no writes until it is compacted, defragmented and its alarm is disarmed \
+                "{endpoint} is full and accepts no writes; compact and defragment it, and disarm its alarm \
                  ({message})"
             ))),
             _ if says("no leader") => Failure::unasked(StoreFault::Unreachable(no_leader(endpoint))),
@@ -136,7 +133,7 @@ impl Status {
                 Failure::unasked(StoreFault::Unreachable(format!("{endpoint}: {message}")))
             }
             code::UNIMPLEMENTED => Failure::unasked(StoreFault::Unusable(format!(
-                "{endpoint} speaks gRPC but is no etcd of version 3; see cluster.endpoints ({message})"
+                "{endpoint} speaks gRPC but is not etcd 3; see cluster.endpoints ({message})"
             ))),
             code::INVALID_ARGUMENT => Failure::refused(StoreFault::Unusable(format!("{endpoint}: {message}"))),
             code::RESOURCE_EXHAUSTED if says("request is too large") || says("larger than max") => {
@@ -148,7 +145,7 @@ impl Status {
     }
 }
 
-/// What to say of a member that knows no leader.
+/// Of a member that knows no leader.
 pub(crate) fn no_leader(endpoint: &Endpoint) -> String {
     format!("{endpoint} answers, but etcd has no leader: a majority of its members is down or cut off")
 }
@@ -162,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_must_repair_is_told_first_and_doubt_outlives_everything() {
+    fn what_needs_a_repair_comes_first_and_doubt_outlives_everything() {
         let failures = vec![
             Failure::unasked(StoreFault::Unreachable("a".to_owned())),
             Failure::unasked(StoreFault::Denied("b".to_owned())),

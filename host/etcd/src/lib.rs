@@ -2,7 +2,7 @@
 //!
 //! Nothing happens until the first call: no connection, no thread, no asynchronous runtime. A call lasts until its
 //! deadline at most, whatever the network or the servers do; its failures name the endpoint and the key of the
-//! configuration at fault, and say `Refused` only where it is certain that nothing was done.
+//! configuration at fault, and are `Refused` only where it is certain that nothing was done.
 
 mod calls;
 mod connection;
@@ -28,14 +28,14 @@ pub struct Etcd {
     settings: EtcdSettings,
     /// What all keys of the network begin with: `/gingham/NETWORK/`.
     root: String,
-    /// Which endpoint is asked next.
+    /// The index of the endpoint of the next call.
     current: usize,
     session: Option<Session>,
     seen: Seen,
     runtime: Option<Runtime>,
 }
 
-/// What etcd has shown of itself: it must be the same etcd, and never an older state of it.
+/// What etcd has sent of itself: it must be the same etcd, and never an older state of it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     cluster: Option<u64>,
@@ -84,7 +84,8 @@ impl SharedStore for Etcd {
         let mut failures = Vec::new();
         for left in (1..=self.settings.endpoints.len()).rev() {
             if Instant::now() >= deadline {
-                failures.push(Failure::unasked(StoreFault::Unreachable("no time is left to ask the store".to_owned())));
+                failures
+                    .push(Failure::unasked(StoreFault::Unreachable("no time is left to call the store".to_owned())));
                 break;
             }
             // A silent endpoint must leave time for the others.
@@ -111,7 +112,7 @@ impl SharedStore for Etcd {
 
 fn start() -> Result<Runtime, Failure> {
     Builder::new_current_thread().enable_all().build().map_err(|error| {
-        let text = format!("the network cannot be used from this process: {error}");
+        let text = format!("this process cannot use the network: {error}");
         Failure::unasked(StoreFault::Unusable(text))
     })
 }

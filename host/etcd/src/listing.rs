@@ -1,7 +1,7 @@
 //! Lists of records: read in full once on each connection, and by what has changed after that.
 //!
-//! A companion lists everything every few seconds, and nearly all of it is what it was. etcd sends only what was written
-//! since a revision, and how many records there are in all. It does not tell what was deleted. But whatever is there is
+//! An agent lists everything every few seconds, and nearly all of it is what it was. etcd sends only what was written
+//! since a revision, and how many records there are in all. It does not report what was deleted. But everything that is there is
 //! either known and unchanged or among the changes; so if that together is as many records as there are, it is the same
 //! ones. If not, everything is read.
 //!
@@ -24,7 +24,7 @@ const PAGE: i64 = 1000;
 /// With more changes everything is read, page by page.
 const MOST_CHANGES: i64 = 5000;
 
-/// How often a list is begun anew because etcd compacts faster than it can be read.
+/// How often a list is started again because etcd compacts faster than it can be read.
 const ATTEMPTS: usize = 3;
 
 /// A list, as it was last read.
@@ -54,7 +54,7 @@ pub(crate) async fn list(
         None => read(session, prefix, seen, limit).await?,
     };
     let records = known.records.iter().filter_map(|(key, record)| {
-        // Ours are text. Garbage is passed on as well as it can be, so that it is told.
+        // Ours are text. Garbage is passed on as well as it can be, so that it is reported.
         let key = String::from_utf8_lossy(key.get(root.len()..)?).into_owned();
         Some((key, record.clone()))
     });

@@ -11,7 +11,7 @@ pub(crate) trait Method: Message {
     type Answer: Message + Default;
 }
 
-/// Said with every answer.
+/// Part of every answer.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Header {
     #[prost(uint64, tag = "1")]
@@ -62,7 +62,7 @@ impl Method for AuthenticateRequest {
     type Answer = AuthenticateResponse;
 }
 
-/// Linearizable unless it says otherwise, which it never does here.
+/// Linearizable by default, as here always.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct RangeRequest {
     #[prost(bytes = "vec", tag = "1")]
@@ -201,7 +201,7 @@ impl From<Op> for RequestOp {
     }
 }
 
-/// Answers to writes are not looked at: that the transaction succeeded says it all.
+/// Answers to writes are not read: that the transaction succeeded is enough.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ResponseOp {
     #[prost(message, optional, tag = "1")]

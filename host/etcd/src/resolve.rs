@@ -18,7 +18,7 @@ pub(crate) fn resolve(endpoint: &Endpoint, limit: Instant) -> Result<Vec<SocketA
     let (sender, receiver) = mpsc::channel();
     let (host, port) = (endpoint.host.clone(), endpoint.port);
     let resolver = thread::Builder::new().name("resolver".to_owned()).spawn(move || {
-        // Nobody listens any more if it took too long.
+        // The receiver is gone if it took too long.
         let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>));
     });
     let unreachable = |reason: &str| StoreFault::Unreachable(format!("{endpoint}: {:?} {reason}", endpoint.host));
@@ -32,7 +32,7 @@ pub(crate) fn resolve(endpoint: &Endpoint, limit: Instant) -> Result<Vec<SocketA
 }
 
 /// A static program cannot load the libraries that `nsswitch.conf` may name. The C library has what reads `/etc/hosts`
-/// and asks the servers of `/etc/resolv.conf` built in.
+/// and queries the servers of `/etc/resolv.conf` built in.
 #[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
 fn use_built_in_name_services() {
     unsafe extern "C" {

@@ -47,13 +47,13 @@ impl Session {
     }
 
     async fn begin(&mut self, seen: &mut Seen, limit: Instant) -> Result<(), Failure> {
-        // Who may not log in is told so, even where the member is in no state to serve.
+        // A rejected login is reported even where the member is in no state to serve.
         let status = self.ask(&StatusRequest {}, limit).await?;
         let header = status.header.unwrap_or_default();
         match seen.cluster {
             Some(cluster) if cluster != header.cluster_id => {
                 return Err(Failure::unasked(StoreFault::Unusable(format!(
-                    "{} belongs to another etcd than the one that was asked before; see cluster.endpoints",
+                    "{} belongs to another etcd than the one used before; see cluster.endpoints",
                     self.endpoint
                 ))));
             }
@@ -70,7 +70,7 @@ impl Session {
         self.connection.is_alive(limit).await
     }
 
-    /// Asks; logs in again if etcd has forgotten us.
+    /// One request; logs in again if etcd has dropped the token.
     pub(crate) async fn call<M: Method>(&mut self, question: &M, limit: Instant) -> Result<M::Answer, CallError> {
         match self.connection.call(question, limit).await {
             Err(CallError::Status(status)) if self.login.is_some() && status.wants_new_token() => {
@@ -103,7 +103,7 @@ impl Session {
                 self.connection.token = HeaderValue::try_from(answer.token).ok();
                 Ok(())
             }
-            // Credentials may be distributed before etcd asks for them.
+            // Credentials may be distributed before etcd requires them.
             Err(CallError::Status(status)) if status.is_auth_disabled() => Ok(()),
             Err(error) => Err(self.failure(error)),
         }
@@ -114,7 +114,7 @@ impl Session {
         let revision = header.map_or(0, |header| header.revision);
         if revision < seen.revision {
             let text = format!(
-                "{} was at revision {} and is at {revision} now: it has lost data, perhaps it was restored from a backup",
+                "{} was at revision {} and is at {revision} now: it lost data, possibly by a restore from a backup",
                 self.endpoint, seen.revision
             );
             return Err(Failure::in_doubt(StoreFault::Unusable(text)));

@@ -64,7 +64,7 @@ impl Tls {
 
     /// The handshake, and the first bytes that come after it.
     ///
-    /// With TLS 1.3 our certificate is looked at after the handshake. Whoever writes then loses the alert: the other side
+    /// With TLS 1.3 our certificate is checked after the handshake. A client that writes then loses the alert: the other side
     /// resets a connection with bytes that it did not read. A server of HTTP/2 speaks first, so we wait for that.
     pub(crate) async fn secure(
         &self,
@@ -72,7 +72,7 @@ impl Tls {
         stream: TcpStream,
     ) -> Result<Rewound<TlsStream<TcpStream>>, StoreFault> {
         let name = ServerName::try_from(endpoint.host.clone())
-            .map_err(|_| StoreFault::Unusable(format!("{endpoint}: no certificate can be for such a name")))?;
+            .map_err(|_| StoreFault::Unusable(format!("{endpoint}: no certificate can be issued for such a name")))?;
         let explain = |error: io::Error| self.explain(endpoint, &error);
         let mut stream = self.connector.connect(name, stream).await.map_err(explain)?;
         let mut first = [0; 256];
@@ -92,7 +92,7 @@ impl Tls {
         }
         let Some(tls) = tls_error(error) else {
             return StoreFault::Unreachable(format!(
-                "{endpoint} breaks the TLS handshake off ({error}); if that lasts, see cluster.endpoints: does this port \
+                "{endpoint} aborts the TLS handshake ({error}); if that lasts, see cluster.endpoints: does this port \
                  speak TLS, or http?"
             ));
         };
@@ -103,7 +103,7 @@ impl Tls {
             }
             Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
                 StoreFault::Denied(format!(
-                    "{endpoint}: the certificate of this etcd is not valid yet; is the clock of this machine right?"
+                    "{endpoint}: the certificate of this etcd is not valid yet; check the clock of this machine"
                 ))
             }
             Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
@@ -135,10 +135,10 @@ pub(crate) fn explain_alert(endpoint: &Endpoint, has_identity: bool, error: &io:
     };
     let text = match alert {
         AlertDescription::CertificateRequired | AlertDescription::BadCertificate if !has_identity => {
-            format!("{endpoint} wants a certificate of us; set cluster.cert and cluster.key")
+            format!("{endpoint} requires a client certificate; set cluster.cert and cluster.key")
         }
         AlertDescription::CertificateExpired => {
-            format!("{endpoint} says that the certificate of cluster.cert has expired")
+            format!("{endpoint} reports that the certificate of cluster.cert has expired")
         }
         AlertDescription::BadCertificate
         | AlertDescription::CertificateRequired
@@ -148,11 +148,11 @@ pub(crate) fn explain_alert(endpoint: &Endpoint, has_identity: bool, error: &io:
         | AlertDescription::UnknownCA
         | AlertDescription::AccessDenied => {
             format!(
-                "{endpoint} does not accept the certificate of cluster.cert: it may have expired, or be signed by an \
-                     authority that this etcd does not know ({alert:?})"
+                "{endpoint} rejects the certificate of cluster.cert: it may have expired, or be signed by an \
+                     authority unknown to this etcd ({alert:?})"
             )
         }
-        other => format!("{endpoint}: TLS fails: the other side says {other:?}"),
+        other => format!("{endpoint}: TLS fails: the other side reports {other:?}"),
     };
     Some(StoreFault::Denied(text))
 }

@@ -185,7 +185,7 @@ impl Addresses<'_> {
         let prepared = ipam::prepare(policy, settings, &self.management.context(), &mut Vec::new())?;
         let prepared = match claimed {
             Claimed::All => prepared,
-            Claimed::Blocks(blocks) => prepared.restrict(&blocks.all, blocks.picture.clone()),
+            Claimed::Blocks(blocks) => prepared.restrict(&blocks.all, blocks.block_map.clone()),
             Claimed::NotJoined | Claimed::Unsettled => return Ok(None),
         };
         Ok(Some(prepared.room(ledger)?))

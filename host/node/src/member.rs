@@ -112,7 +112,7 @@ fn cluster_error(error: gingham_cluster::Fault) -> AgentError {
     match error {
         gingham_cluster::Fault::Protocol(
             ClusterError::Store(_)
-            | ClusterError::Nonsense
+            | ClusterError::UnexpectedReply
             | ClusterError::Rewound { .. }
             | ClusterError::NewerSchema { .. }
             | ClusterError::Unreadable { .. },

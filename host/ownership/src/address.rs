@@ -6,20 +6,15 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// The address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
-    /// IPv4.
     V4,
-    /// IPv6.
     V6,
 }
 
 impl Family {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::V4, Self::V6];
 
-    /// All of its addresses.
     pub fn whole(self) -> IpRange {
         match self {
             Self::V4 => IpRange { first: Ipv4Addr::UNSPECIFIED.into(), last: Ipv4Addr::BROADCAST.into() },
@@ -27,7 +22,6 @@ impl Family {
         }
     }
 
-    /// The family of an address.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::V4,
@@ -84,27 +78,22 @@ impl IpRange {
         (Family::of(first) == Family::of(last) && first <= last).then_some(Self { first, last })
     }
 
-    /// One single address.
     pub fn single(address: IpAddr) -> Self {
         Self { first: address, last: address }
     }
 
-    /// The lowest address.
     pub fn first(&self) -> IpAddr {
         self.first
     }
 
-    /// The highest address.
     pub fn last(&self) -> IpAddr {
         self.last
     }
 
-    /// The family of both ends.
     pub fn family(&self) -> Family {
         Family::of(self.first)
     }
 
-    /// Whether the address lies in the run.
     pub fn contains(&self, address: IpAddr) -> bool {
         Family::of(address) == self.family() && self.first <= address && address <= self.last
     }
@@ -149,7 +138,6 @@ impl fmt::Display for IpRange {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is neither an address, nor a range FIRST-LAST, nor a prefix ADDRESS/LENGTH")]
 pub struct ParseRangeError {
-    /// The text at fault.
     pub text: String,
 }
 

@@ -1,4 +1,4 @@
-//! A sign of life, for whoever considers taking this node over.
+//! A sign of life, which a takeover of this node looks for.
 
 use super::error::ClusterError;
 use super::local::LocalState;
@@ -11,7 +11,7 @@ pub const PERIOD: u64 = 5_000;
 /// Milliseconds after which a node that beats has beaten: two beats and some more.
 pub const WATCH: u64 = 2 * PERIOD + 2_000;
 
-/// One beat. The companion keeps it and starts it again and again, so that it need not read before it writes.
+/// One beat. The agent keeps it and starts it again each time, so that it need not read before it writes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Beat {
     out: Outstanding,
@@ -25,7 +25,6 @@ pub struct Beat {
 type Next = Result<Step<Result<(), ClusterError>>, ClusterError>;
 
 impl Beat {
-    /// The first beat.
     pub fn new() -> Self {
         Self::default()
     }
@@ -41,7 +40,7 @@ impl Beat {
     }
 
     fn next(&mut self, reply: Reply, local: &LocalState) -> Next {
-        local.still(self.incarnation)?;
+        local.require_still_member(self.incarnation)?;
         match reply {
             Reply::Written(version) => {
                 self.seen = Some(version);
@@ -62,7 +61,7 @@ impl Beat {
             }
             Reply::Unknown(fault) => Ok(Step::Call(self.out.repeat(fault)?)),
             Reply::Refused(fault) => Err(fault.into()),
-            _ => Err(ClusterError::Nonsense),
+            _ => Err(ClusterError::UnexpectedReply),
         }
     }
 }
@@ -71,7 +70,7 @@ impl Task for Beat {
     type Output = Result<(), ClusterError>;
 
     fn start(&mut self, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
-        match local.member() {
+        match local.require_member() {
             Ok(incarnation) => self.incarnation = incarnation,
             Err(error) => return Step::Done(Err(error)),
         }

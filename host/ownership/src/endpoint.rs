@@ -10,11 +10,9 @@ const PORT: u16 = 2379;
 /// `http://HOST:PORT` or `https://HOST:PORT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Whether it is `https`.
     pub tls: bool,
     /// A host name, an IPv4 address, or an IPv6 address without brackets.
     pub host: String,
-    /// The TCP port.
     pub port: u16,
 }
 
@@ -37,7 +35,7 @@ impl fmt::Display for Endpoint {
 }
 
 impl FromStr for Endpoint {
-    /// What is wrong with the text, to be said after it.
+    /// What is wrong with the text: the second half of a message.
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

@@ -1,137 +1,76 @@
-//! Why a task did not do what it was for.
+//! Errors of the tasks.
 
 use super::grid::Grid;
+use super::membership_state::MembershipState;
+use super::observation::Observation;
 use super::record::Unreadable;
 use super::shared_store::{StoreFault, Version};
-use super::sighting::Sighting;
-use super::standing::Standing;
 
-/// Why a task did not do what it was for. The texts are whole sentences without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum ClusterError {
-    /// The store did not answer, or not as it should.
-    #[error("the cluster's store: {0}")]
+    #[error("cluster store: {0}")]
     Store(StoreFault),
-    /// The store answered with something that is no answer to the call.
-    #[error("the cluster's store gave an answer that does not belong to the question; this is a fault of its driver")]
-    Nonsense,
+    /// A fault of the store's driver.
+    #[error("cluster store: its driver returned a reply of another kind than the call; report this as a bug")]
+    UnexpectedReply,
     /// The store forgot writes that it had confirmed.
     #[error(
-        "the cluster's store is at version {now}, but was at {seen} before: it was restored from an old backup or is \
-         another one. This node keeps what it has and takes no more. Restore the store so that its versions go on \
+        "cluster store: its version is {now}, and this node saw {seen} before, so it was restored from an old backup or is \
+         another store; this node keeps its blocks and claims no more until the store is restored with higher versions \
          (etcdutl snapshot restore --bump-revision … --mark-compacted)"
     )]
-    Rewound {
-        /// The latest version this node has seen.
-        seen: u64,
-        /// What the store says now.
-        now: u64,
-    },
-    /// This node has not joined, or not since it started, or is out.
-    #[error("node {node} is no member of the cluster now: {}", standing.why_out())]
-    NotMember {
-        /// The node.
-        node: String,
-        /// What it is instead.
-        standing: Standing,
-    },
-    /// This node's membership was ended while it thought itself a member.
+    Rewound { seen: u64, now: u64 },
+    #[error("node {node} is not a member of the cluster: {}", state.reason())]
+    NotMember { node: String, state: MembershipState },
+    /// Its record says so, and it had not known.
     #[error(
-        "node {node} was taken over by another, or its name is used by a second machine: it has let go of its blocks \
-         and joins again with new ones"
+        "node {node} lost its membership: another node took it over, or a second machine uses its name; it released its \
+         blocks and joins again with new ones"
     )]
-    Fenced {
-        /// The node.
-        node: String,
-    },
-    /// Another process of this node was faster, or a reply came too late to count.
-    #[error("another process of node {node} changed its membership meanwhile; try again")]
-    Superseded {
-        /// The node.
-        node: String,
-    },
-    /// The name belongs to another machine.
+    Fenced { node: String },
+    /// Also if a reply came too late to count.
+    #[error("another process of node {node} changed its membership at the same time; try again")]
+    Superseded { node: String },
     #[error(
-        "the name {node} is registered by another machine ({machine}): choose another cluster.node, or, if that machine \
-         is gone for good, run: ginghamctl cluster takeover {node}"
+        "cannot join as {node}: another machine ({machine}) has this name; choose another cluster.node, or, if that \
+         machine is permanently gone, run ginghamctl cluster takeover {node}"
     )]
-    NameTaken {
-        /// The name.
-        node: String,
-        /// The other machine's id.
-        machine: String,
-    },
-    /// The record has another address and could be a clone's: see whether it lives, then join again.
-    #[error("node {node} is registered with the address {address}; it has to be seen first whether that one is alive")]
+    NameTaken { node: String, machine: String },
+    /// The record has another address and could be that of a clone, which may be alive.
+    #[error("cannot join as {node} yet: this name is registered with the address {address}, which may still be alive")]
     Suspicious {
-        /// The name.
         node: String,
-        /// The registered address.
         address: String,
         /// What to compare with, see [`super::join::Join::having_watched`].
-        sighting: Box<Sighting>,
+        observation: Box<Observation>,
     },
-    /// The node shows life.
-    #[error("node {node} is alive: its sign of life changes")]
-    Alive {
-        /// The node.
-        node: String,
-    },
-    /// The node came back after it was seen dead.
-    #[error("node {node} came back in the meantime; nothing was changed")]
-    CameBack {
-        /// The node.
-        node: String,
-    },
-    /// Silence alone is no evidence.
+    #[error("cannot take over {node}: it is alive, its life record changes")]
+    Alive { node: String },
+    #[error("cannot take over {node}: it came back in the meantime; nothing was changed")]
+    CameBack { node: String },
     #[error(
-        "node {node} is silent, which does not mean that its containers are gone; a person has to order a takeover"
+        "cannot take over {node}: it is silent, which does not prove that its containers are gone; to order it, run \
+         ginghamctl cluster takeover {node}"
     )]
-    OnlySilent {
-        /// The node.
-        node: String,
-    },
-    /// One cannot take over oneself.
-    #[error("{node} is this node; to give up its blocks, run: ginghamctl cluster leave")]
-    Oneself {
-        /// The node.
-        node: String,
-    },
-    /// There is no such member.
+    OnlySilent { node: String },
+    #[error("cannot take over {node}: it is this node; to give up its blocks, run ginghamctl cluster leave")]
+    OwnNode { node: String },
     #[error("the cluster has no member {node}")]
-    NoSuchMember {
-        /// The name.
-        node: String,
-    },
-    /// The cluster's blocks are others.
+    NoSuchMember { node: String },
     #[error(
-        "the cluster's range is {}, and this node's configuration says {}: a network keeps its range and its blocks for \
-         ever; correct the configuration, or use a network of another name",
+        "the cluster's range is {}, and the configuration of this node has {}; a network keeps its range and block size \
+         permanently: correct the configuration, or use a network of another name",
         listed(theirs),
         listed(ours)
     )]
-    OtherGrids {
-        /// What the store says.
-        theirs: Vec<Grid>,
-        /// What the configuration says.
-        ours: Vec<Grid>,
-    },
-    /// The cluster was never set up, or its record is gone.
-    #[error("the cluster's store has no record of this network's range: join first, or restore the record `config`")]
+    OtherGrids { theirs: Vec<Grid>, ours: Vec<Grid> },
+    #[error("cluster store: the record `config` with the range is missing; restore it, or run ginghamctl cluster join")]
     NoConfig,
-    /// A record of a later version of this program.
-    #[error("the cluster's records are of schema {schema}, and this version knows {known}: install a newer one")]
-    NewerSchema {
-        /// Of the record.
-        schema: u64,
-        /// The latest one known here.
-        known: u64,
-    },
-    /// A record that is none.
+    #[error("cluster store: its records have schema {schema}, and this version knows {known}; install a newer version")]
+    NewerSchema { schema: u64, known: u64 },
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    /// Others were faster, again and again.
-    #[error("other nodes were faster at every block that was tried; try again")]
+    #[error("other nodes or processes changed the same records first, several times; try again")]
     Contended,
 }
 

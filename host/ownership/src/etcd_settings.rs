@@ -5,41 +5,35 @@ use std::path::PathBuf;
 
 use crate::endpoint::Endpoint;
 
-/// Where a cluster's records lie in its store when the configuration does not say.
+/// Where a cluster's records lie in etcd by default.
 pub const PREFIX: &str = "/gingham";
 
-/// How to reach an etcd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EtcdSettings {
     /// Client URLs of its members; tried in turn.
     pub endpoints: Vec<Endpoint>,
     /// Keys begin so, then `/NETWORK/`: `/gingham`.
     pub prefix: String,
-    /// Who we are, if it wants to know.
     pub login: Option<Login>,
     /// Set if the endpoints are `https`.
     pub tls: Option<TlsFiles>,
 }
 
-/// A user of etcd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// `cluster.user`.
     pub user: String,
-    /// What proves it.
     pub password: Password,
 }
 
-/// Where the password is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Password {
-    /// Here.
     Text(Secret),
     /// In a file that is read when it is needed; a line break at its end does not count.
     File(PathBuf),
 }
 
-/// A text that is never shown.
+/// Its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 

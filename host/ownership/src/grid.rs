@@ -1,6 +1,6 @@
-//! The grid: a cluster's range in blocks of one size, by number. And the [`Picture`] of who holds which block.
+//! The grid: a cluster's range in blocks of one size, by number; and which member holds which block ([`BlockMap`]).
 
-mod picture;
+mod block_map;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Family, IpRange, number};
 
-pub use picture::Picture;
+pub use block_map::BlockMap;
 
 /// A range in blocks of one size. As JSON `{"range": "10.32.0.0/12", "blockLength": 24}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,43 +46,20 @@ impl From<Grid> for Written {
 /// A range that cannot be divided so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GridError {
-    /// The range is no network's prefix.
     #[error("a grid on {range}, which has host bits set")]
-    HostBits {
-        /// The range.
-        range: IpNet,
-    },
-    /// A block would be larger than the range.
+    HostBits { range: IpNet },
     #[error("a grid of /{block_length} blocks in {range}, and such a block is larger than the range")]
-    BlockTooLarge {
-        /// The range.
-        range: IpNet,
-        /// The block's prefix length.
-        block_length: u8,
-    },
+    BlockTooLarge { range: IpNet, block_length: u8 },
     /// The family has no such prefix.
     #[error("a grid of /{block_length} blocks in {range}, and its family has no prefix of that length")]
-    NoSuchLength {
-        /// The range.
-        range: IpNet,
-        /// The block's prefix length.
-        block_length: u8,
-    },
+    NoSuchLength { range: IpNet, block_length: u8 },
     /// More blocks than can be counted: the whole of IPv6 by single addresses.
     #[error("a grid of /{block_length} blocks in {range}, which cannot be counted")]
-    TooManyBlocks {
-        /// The range.
-        range: IpNet,
-        /// The block's prefix length.
-        block_length: u8,
-    },
+    TooManyBlocks { range: IpNet, block_length: u8 },
 }
 
 impl Grid {
     /// The grid of blocks with this prefix length.
-    ///
-    /// # Errors
-    /// [`GridError`]
     pub fn new(range: IpNet, block_length: u8) -> Result<Self, GridError> {
         if range != range.trunc() {
             return Err(GridError::HostBits { range });
@@ -97,12 +74,10 @@ impl Grid {
         }
     }
 
-    /// The whole range.
     pub fn range(&self) -> IpNet {
         self.range
     }
 
-    /// The prefix length of a block.
     pub fn block_length(&self) -> u8 {
         self.block_length
     }
@@ -142,7 +117,6 @@ impl Grid {
         })
     }
 
-    /// The block an address lies in.
     pub fn block_of(&self, address: IpAddr) -> Option<IpNet> {
         self.index_of(address).and_then(|index| self.block(index))
     }

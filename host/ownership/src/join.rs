@@ -1,37 +1,36 @@
 //! Joining: this node's present life gets an incarnation of its own in the store (rule R5), and the node takes back the
 //! blocks it held in earlier ones (rule R7).
 //!
-//! Whatever was on its way to the store in an earlier life may still arrive: a delete of a block that was being given
+//! Whatever was on its way to the store in an earlier incarnation may still arrive: a delete of a block that was being given
 //! back, sent by a node that has forgotten it because its disk is an older image. So a block of an earlier incarnation is
-//! taken back by writing it anew, never by reading alone; after that, a delete of the old version does nothing.
+//! taken back by writing it again, never by reading alone; after that, a delete of the old version does nothing.
 
 mod identity;
 
 use ipnet::IpNet;
 
-use super::cluster::Cluster;
 use super::error::ClusterError;
 use super::grid::Grid;
-use super::local::{LocalState, Standing};
+use super::local::{LocalState, MembershipState};
+use super::observation::Observation;
 use super::record::{self, BlockRecord, ConfigRecord, MemberRecord, Membership, Seen, Unreadable};
 use super::rules::{Rule, Rules};
 use super::shared_store::{Call, Reply, Version};
-use super::sighting::Sighting;
+use super::snapshot::Snapshot;
 use super::task::{Outstanding, Step, Task};
 
 pub use identity::Identity;
 
-/// Joins, or joins again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Join {
     identity: Identity,
     grids: Vec<Grid>,
     policy: String,
-    watched: Option<Sighting>,
+    watched: Option<Observation>,
     rules: Rules,
     stage: Stage,
     out: Outstanding,
-    asked_at: Version,
+    version_before: Version,
     conflicts: u8,
 }
 
@@ -49,24 +48,22 @@ struct Plan {
     incarnation: u64,
     /// Blocks of this incarnation already, with their versions.
     ours: Vec<(IpNet, Version)>,
-    /// Blocks of earlier incarnations that are to be written anew; the next one last.
+    /// Blocks of earlier incarnations that are to be written again; the next one last.
     earlier: Vec<(IpNet, Version)>,
     /// Blocks up to this incarnation are left alone.
-    spare: u64,
+    orphaned: u64,
 }
 
-/// A node that is a member.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Joined {
-    /// Its incarnation.
     pub incarnation: u64,
     /// The blocks it has now.
     pub held: Vec<IpNet>,
-    /// Blocks it held before and could not take back: somebody took them over.
+    /// Blocks it held before and could not take back: other nodes claimed them.
     pub lost: Vec<IpNet>,
 }
 
-/// So many times somebody else may be faster.
+/// How often another writer may be first.
 const MOST_CONFLICTS: u8 = 8;
 
 impl Join {
@@ -80,16 +77,16 @@ impl Join {
             rules: Rules::default(),
             stage: Stage::Listing,
             out: Outstanding::default(),
-            asked_at: Version(0),
+            version_before: Version(0),
             conflicts: 0,
         }
     }
 
-    /// After [`ClusterError::Suspicious`]: goes on if nothing has changed since that sighting. The caller has waited for
+    /// After [`ClusterError::Suspicious`]: goes on if nothing has changed since that observation. The caller has waited for
     /// two beats of [`super::beat`] and some more.
     #[must_use]
-    pub fn having_watched(mut self, sighting: Sighting) -> Self {
-        self.watched = Some(sighting);
+    pub fn having_watched(mut self, observation: Observation) -> Self {
+        self.watched = Some(observation);
         self
     }
 
@@ -103,7 +100,7 @@ impl Join {
 
     fn list(&mut self, local: &LocalState) -> Step<Result<Joined, ClusterError>> {
         self.stage = Stage::Listing;
-        self.asked_at = local.highest();
+        self.version_before = local.highest();
         Step::Call(self.out.send(Call::List { prefix: String::new() }))
     }
 
@@ -113,10 +110,10 @@ impl Join {
         local: &mut LocalState,
         now: u64,
     ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
-        let Reply::Listed { records, at } = reply else { return Err(ClusterError::Nonsense) };
-        local.see(self.asked_at, at)?;
-        let cluster = Cluster::read(&records, at)?;
-        match &cluster.config {
+        let Reply::Listed { records, at } = reply else { return Err(ClusterError::UnexpectedReply) };
+        local.note_version(self.version_before, at)?;
+        let snapshot = Snapshot::read(&records, at)?;
+        match &snapshot.config {
             None => {
                 let config = ConfigRecord {
                     schema: record::SCHEMA,
@@ -134,25 +131,25 @@ impl Join {
             Some(_) => {}
         }
         let key = record::member_key(local.node());
-        if cluster.unreadable.contains(&key) {
+        if snapshot.unreadable.contains(&key) {
             return Err(Unreadable { key, reason: "it is no member's record".into() }.into());
         }
-        self.register(&cluster, local, now)
+        self.register(&snapshot, local, now)
     }
 
     fn register(
         &mut self,
-        cluster: &Cluster,
+        snapshot: &Snapshot,
         local: &mut LocalState,
         now: u64,
     ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
-        let known = cluster.members.get(local.node());
+        let known = snapshot.members.get(local.node());
         if let Some(seen) = known {
-            self.identity.check_name(local, seen, cluster.life.get(local.node()), self.watched.as_ref())?;
+            self.identity.check_name(local, seen, snapshot.life.get(local.node()), self.watched.as_ref())?;
         }
         let same = known.filter(|seen| self.goes_on(local, &seen.record)).map(|seen| seen.record.incarnation);
-        let incarnation = same.unwrap_or_else(|| next_incarnation(cluster, local));
-        let plan = self.plan(cluster, local, incarnation);
+        let incarnation = same.unwrap_or_else(|| next_incarnation(snapshot, local));
+        let plan = self.plan(snapshot, local, incarnation);
         let record = self.identity.record(local, known.map(|seen| &seen.record), incarnation, now);
         match known {
             Some(seen) if same.is_some() && self.identity.agrees(&seen.record) => self.begin(plan, local),
@@ -170,10 +167,10 @@ impl Join {
 
     /// Whether the record is of this life of the node already: written by another process of it, or by one that died.
     fn goes_on(&self, local: &LocalState, record: &MemberRecord) -> bool {
-        let is_over = matches!(local.standing(), Standing::Left | Standing::Fenced);
+        let is_over = matches!(local.membership(), MembershipState::Left | MembershipState::Fenced);
         let is_known_over = is_over && record.incarnation == local.incarnation();
         let same_boot = record.boot == self.identity.boot && record.disk == local.disk();
-        record.standing == Membership::Member
+        record.membership == Membership::Member
             && record.is_alive()
             && record.machine == self.identity.machine
             && (same_boot || !self.rules.hold(Rule::R5))
@@ -181,19 +178,19 @@ impl Join {
             && !is_known_over
     }
 
-    fn plan(&self, cluster: &Cluster, local: &LocalState, incarnation: u64) -> Plan {
-        let known = cluster.members.get(local.node()).map(|seen| &seen.record);
+    fn plan(&self, snapshot: &Snapshot, local: &LocalState, incarnation: u64) -> Plan {
+        let known = snapshot.members.get(local.node()).map(|seen| &seen.record);
         let lost_its_disk = known.filter(|record| {
-            // Its containers may still run, and nobody knows their addresses any more.
+            // Its containers may still run, and their addresses are unknown.
             record.boot == self.identity.boot && record.disk != local.disk()
         });
-        let spare = lost_its_disk.map_or(0, |record| record.incarnation);
-        let mut plan = Plan { incarnation, ours: Vec::new(), earlier: Vec::new(), spare };
+        let orphaned = lost_its_disk.map_or(0, |record| record.incarnation);
+        let mut plan = Plan { incarnation, ours: Vec::new(), earlier: Vec::new(), orphaned };
         let left_alone = |block: &BlockRecord| {
             let is_of_this_boot = local.boot() == self.identity.boot;
-            block.incarnation <= spare || (is_of_this_boot && local.spares(block.incarnation))
+            block.incarnation <= orphaned || (is_of_this_boot && local.is_orphaned(block.incarnation))
         };
-        for (block, Seen { record, version }) in cluster.live_blocks() {
+        for (block, Seen { record, version }) in snapshot.live_blocks() {
             if record.owner != local.node() || !self.grids.iter().any(|grid| grid.index(block).is_some()) {
                 continue;
             }
@@ -214,7 +211,7 @@ impl Join {
     ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
         let trusted: Vec<_> = local.blocks().copied().filter(|_| !self.rules.hold(Rule::R7)).collect();
         local.begin(plan.incarnation, &self.identity.machine, &self.identity.boot)?;
-        local.spare(plan.spare);
+        local.mark_orphaned(plan.orphaned);
         for (block, version) in &plan.ours {
             if self.rules.hold(Rule::R5) {
                 local.adopt(*block, *version, 0);
@@ -255,11 +252,11 @@ impl Join {
     ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
         match reply {
             Reply::Written(version) => {
-                local.see_written(self.asked_at, *version)?;
+                local.note_written(self.version_before, *version)?;
                 self.begin(plan, local)
             }
             Reply::Conflict(_) => self.list_again(local),
-            _ => Err(ClusterError::Nonsense),
+            _ => Err(ClusterError::UnexpectedReply),
         }
     }
 
@@ -269,8 +266,8 @@ impl Join {
         mut plan: Plan,
         local: &mut LocalState,
     ) -> Result<Step<Result<Joined, ClusterError>>, ClusterError> {
-        let Some((block, _)) = plan.earlier.pop() else { return Err(ClusterError::Nonsense) };
-        local.in_life(plan.incarnation)?;
+        let Some((block, _)) = plan.earlier.pop() else { return Err(ClusterError::UnexpectedReply) };
+        local.require_still_current(plan.incarnation)?;
         match reply {
             Reply::Written(version) => {
                 local.adopt(block, version, 0);
@@ -287,7 +284,7 @@ impl Join {
                     local.adopt(block, version, 0);
                 }
             }
-            _ => return Err(ClusterError::Nonsense),
+            _ => return Err(ClusterError::UnexpectedReply),
         }
         self.take_back(plan, local)
     }
@@ -310,7 +307,7 @@ impl Join {
         }
         match self.stage.clone() {
             Stage::Listing => self.listed(reply, local, now),
-            // Whoever wrote it: the next list has it.
+            // The next list shows who wrote it.
             Stage::Configuring => self.list_again(local),
             Stage::Registering(plan) => self.registered(&reply, plan, local),
             Stage::TakingBack(plan) => self.took_back(reply, plan, local),
@@ -319,9 +316,9 @@ impl Join {
 }
 
 /// Larger than whatever this name was ever known by.
-fn next_incarnation(cluster: &Cluster, local: &LocalState) -> u64 {
-    let member = cluster.members.get(local.node()).map(|seen| seen.record.incarnation.max(seen.record.fenced));
-    let of_blocks = cluster.blocks.values().filter(|seen| seen.record.owner == local.node());
+fn next_incarnation(snapshot: &Snapshot, local: &LocalState) -> u64 {
+    let member = snapshot.members.get(local.node()).map(|seen| seen.record.incarnation.max(seen.record.fenced));
+    let of_blocks = snapshot.blocks.values().filter(|seen| seen.record.owner == local.node());
     let latest = of_blocks.map(|seen| seen.record.incarnation).chain(member).max();
     latest.unwrap_or(0).max(local.incarnation()) + 1
 }

@@ -1,13 +1,13 @@
 //! Leaving the cluster: everything is given up locally first, then one write makes all blocks free for others.
 
 use super::error::ClusterError;
-use super::local::{LocalState, Standing};
+use super::local::{LocalState, MembershipState};
 use super::record::{self, MemberRecord, Membership};
 use super::shared_store::{Call, Reply};
 use super::task::{Outstanding, Step, Task};
 
 /// Leaves. The caller has found that no container uses an address of the network, in the very transaction in which it
-/// calls [`Task::start`] (or was told not to mind).
+/// calls [`Task::start`] (or an operator overrode that).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Leave {
     out: Outstanding,
@@ -16,13 +16,12 @@ pub struct Leave {
     writing: bool,
 }
 
-/// So many times another process of this node may be faster.
+/// How often another process of this node may write first.
 const MOST_CONFLICTS: u8 = 8;
 
 type Next = Result<Step<Result<(), ClusterError>>, ClusterError>;
 
 impl Leave {
-    /// Leaves.
     pub fn new() -> Self {
         Self::default()
     }
@@ -33,7 +32,7 @@ impl Leave {
     }
 
     fn looked(&mut self, reply: Reply, local: &LocalState) -> Next {
-        let Reply::Got(found) = reply else { return Err(ClusterError::Nonsense) };
+        let Reply::Got(found) = reply else { return Err(ClusterError::UnexpectedReply) };
         let Some(found) = found else { return Ok(Step::Done(Ok(()))) };
         let key = record::member_key(local.node());
         let record: MemberRecord = record::read(&key, &found.value)?;
@@ -54,7 +53,7 @@ impl Leave {
             Reply::Refused(fault) => return Err(fault.into()),
             _ => {}
         }
-        if local.incarnation() != self.incarnation || local.standing() != Standing::Left {
+        if local.incarnation() != self.incarnation || local.membership() != MembershipState::Left {
             return Err(ClusterError::Superseded { node: local.node().to_owned() });
         }
         match reply {
@@ -65,7 +64,7 @@ impl Leave {
                 Ok(self.look(local))
             }
             Reply::Conflict(_) => Err(ClusterError::Contended),
-            _ => Err(ClusterError::Nonsense),
+            _ => Err(ClusterError::UnexpectedReply),
         }
     }
 }
@@ -73,17 +72,19 @@ impl Leave {
 impl Task for Leave {
     type Output = Result<(), ClusterError>;
 
-    /// A node that has left already repeats the write: nobody may know whether it arrived.
+    /// A node that has left already repeats the write: it is unknown whether it arrived.
     fn start(&mut self, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
-        match local.standing() {
-            Standing::New => return Step::Done(Ok(())),
-            Standing::Rebooted | Standing::Joining => {
+        match local.membership() {
+            MembershipState::New => return Step::Done(Ok(())),
+            MembershipState::Rebooted | MembershipState::Joining => {
                 return Step::Done(Err(ClusterError::NotMember {
                     node: local.node().to_owned(),
-                    standing: local.standing(),
+                    state: local.membership(),
                 }));
             }
-            Standing::Member | Standing::Fenced | Standing::Left => local.let_go(Standing::Left),
+            MembershipState::Member | MembershipState::Fenced | MembershipState::Left => {
+                local.end_membership(MembershipState::Left)
+            }
         }
         self.incarnation = local.incarnation();
         self.look(local)

@@ -13,7 +13,7 @@ use super::grid::Grid;
 use super::record::MemberRecord;
 use super::shared_store::Version;
 
-pub use super::standing::Standing;
+pub use super::membership_state::MembershipState;
 pub use blocks::{BlockState, LocalBlock};
 
 /// A node's durable knowledge. Made by [`LocalState::new`], read by [`LocalState::read`], changed by tasks alone.
@@ -24,7 +24,7 @@ pub struct LocalState {
     disk: String,
     boot: String,
     incarnation: u64,
-    standing: Standing,
+    membership: MembershipState,
     grids: Vec<Grid>,
     #[serde(with = "blocks::as_list")]
     blocks: BTreeMap<IpNet, LocalBlock>,
@@ -37,7 +37,7 @@ pub struct LocalState {
     /// Records of this boot's incarnations up to this one are left alone: their leases were lost with the disk, while
     /// their containers may run.
     #[serde(default)]
-    spared: u64,
+    orphaned: u64,
 }
 
 /// How far the store's version may move before it is worth a write to the local disk by itself.
@@ -52,20 +52,17 @@ impl LocalState {
             disk: disk.to_owned(),
             boot: String::new(),
             incarnation: 0,
-            standing: Standing::New,
+            membership: MembershipState::New,
             grids: Vec::new(),
             blocks: BTreeMap::new(),
             floor: Version(0),
             highest: Version(0),
-            spared: 0,
+            orphaned: 0,
         }
     }
 
     /// Reads what [`Self::to_bytes`] has written. `boot` is the machine's present boot id: in another boot a node is no
     /// member until it has joined again, whatever it was before (rule R5).
-    ///
-    /// # Errors
-    /// [`ClusterError::Unreadable`]
     pub fn read(bytes: &[u8], boot: &str) -> Result<Self, ClusterError> {
         Ok(super::record::read::<Self>("(of this node)", bytes)?.in_boot(boot))
     }
@@ -73,14 +70,14 @@ impl LocalState {
     /// The same, in a boot of the machine: see [`Self::read`].
     #[must_use]
     pub fn in_boot(mut self, boot: &str) -> Self {
-        let has_joined = matches!(self.standing, Standing::Member | Standing::Joining | Standing::Fenced);
+        let has_joined =
+            matches!(self.membership, MembershipState::Member | MembershipState::Joining | MembershipState::Fenced);
         if self.boot != boot && has_joined {
-            self.standing = Standing::Rebooted;
+            self.membership = MembershipState::Rebooted;
         }
         self
     }
 
-    /// As JSON.
     pub fn to_bytes(&self) -> Vec<u8> {
         super::record::write(self)
     }
@@ -105,19 +102,20 @@ impl LocalState {
         &self.boot
     }
 
-    /// Counts the node's lives.
     pub fn incarnation(&self) -> u64 {
         self.incarnation
     }
 
-    /// Where the node stands.
-    pub fn standing(&self) -> Standing {
-        self.standing
+    pub fn membership(&self) -> MembershipState {
+        self.membership
     }
 
-    /// Whether [`super::join`] is due without anybody asking for it.
+    /// Whether [`super::join`] is due without an order.
     pub fn wants_to_join(&self) -> bool {
-        matches!(self.standing, Standing::New | Standing::Rebooted | Standing::Joining | Standing::Fenced)
+        matches!(
+            self.membership,
+            MembershipState::New | MembershipState::Rebooted | MembershipState::Joining | MembershipState::Fenced
+        )
     }
 
     /// The cluster's grids, as they were when the node joined.
@@ -131,49 +129,49 @@ impl LocalState {
     }
 
     /// The incarnation in which this node is a member.
-    pub(super) fn member(&self) -> Result<u64, ClusterError> {
-        match self.standing {
-            Standing::Member => Ok(self.incarnation),
-            Standing::Fenced => Err(ClusterError::Fenced { node: self.node.clone() }),
-            standing => Err(ClusterError::NotMember { node: self.node.clone(), standing }),
+    pub(super) fn require_member(&self) -> Result<u64, ClusterError> {
+        match self.membership {
+            MembershipState::Member => Ok(self.incarnation),
+            MembershipState::Fenced => Err(ClusterError::Fenced { node: self.node.clone() }),
+            state => Err(ClusterError::NotMember { node: self.node.clone(), state }),
         }
     }
 
-    /// Whether it still is one in the incarnation in which a task began. Asked at every step: the reply may be old.
-    pub(super) fn still(&self, incarnation: u64) -> Result<(), ClusterError> {
-        if self.member()? == incarnation {
+    /// Whether it still is one in the incarnation in which a task began. Checked at every step: the reply may be old.
+    pub(super) fn require_still_member(&self, incarnation: u64) -> Result<(), ClusterError> {
+        if self.require_member()? == incarnation {
             return Ok(());
         }
         Err(ClusterError::Superseded { node: self.node.clone() })
     }
 
-    /// Whether this incarnation is still the present one and not over. Asked while joining.
-    pub(super) fn in_life(&self, incarnation: u64) -> Result<(), ClusterError> {
-        if self.standing == Standing::Joining && self.incarnation == incarnation {
+    /// Whether this incarnation is still the present one and not over. Checked while joining.
+    pub(super) fn require_still_current(&self, incarnation: u64) -> Result<(), ClusterError> {
+        if self.membership == MembershipState::Joining && self.incarnation == incarnation {
             return Ok(());
         }
-        self.still(incarnation)
+        self.require_still_member(incarnation)
     }
 
-    /// Compares the node's own record in the store with what it takes itself for. If its membership is over, it lets go
-    /// of everything.
-    pub(super) fn face(&mut self, record: Option<&MemberRecord>) -> Result<(), ClusterError> {
+    /// Compares the node's own record in the store with what it takes itself for. If its membership is over, it gives up
+    /// all blocks.
+    pub(super) fn check_own_record(&mut self, record: Option<&MemberRecord>) -> Result<(), ClusterError> {
         match record {
             Some(record) if record.incarnation < self.incarnation => {
-                // Older than what the store had confirmed before the question was asked.
+                // Older than what the store had confirmed before the call left.
                 Err(ClusterError::Superseded { node: self.node.clone() })
             }
             Some(record) if record.incarnation == self.incarnation && record.is_alive() => Ok(()),
             _ => {
-                self.let_go(Standing::Fenced);
+                self.end_membership(MembershipState::Fenced);
                 Err(ClusterError::Fenced { node: self.node.clone() })
             }
         }
     }
 
     /// Ends the membership on this side.
-    pub(super) fn let_go(&mut self, standing: Standing) {
-        self.standing = standing;
+    pub(super) fn end_membership(&mut self, membership: MembershipState) {
+        self.membership = membership;
         self.blocks.clear();
         // Nothing is known of single blocks any more; what was known is not above this.
         self.floor = self.highest;
@@ -181,17 +179,17 @@ impl LocalState {
 
     /// Begins an incarnation that the store has confirmed. What was held before is unsure until it is taken back.
     pub(super) fn begin(&mut self, incarnation: u64, machine: &str, boot: &str) -> Result<(), ClusterError> {
-        let is_over = matches!(self.standing, Standing::Left | Standing::Fenced);
+        let is_over = matches!(self.membership, MembershipState::Left | MembershipState::Fenced);
         if incarnation < self.incarnation || (incarnation == self.incarnation && is_over) {
             return Err(ClusterError::Superseded { node: self.node.clone() });
         }
-        let has_begun = matches!(self.standing, Standing::Joining | Standing::Member);
+        let has_begun = matches!(self.membership, MembershipState::Joining | MembershipState::Member);
         if incarnation > self.incarnation || !has_begun {
             blocks::make_unsure(&mut self.blocks);
-            self.standing = Standing::Joining;
+            self.membership = MembershipState::Joining;
         }
         if self.boot != boot {
-            self.spared = 0;
+            self.orphaned = 0;
         }
         self.incarnation = incarnation;
         machine.clone_into(&mut self.machine);
@@ -204,29 +202,29 @@ impl LocalState {
         if self.incarnation != incarnation {
             return Err(ClusterError::Superseded { node: self.node.clone() });
         }
-        if self.standing == Standing::Joining {
-            self.standing = Standing::Member;
+        if self.membership == MembershipState::Joining {
+            self.membership = MembershipState::Member;
             self.blocks.retain(|_, block| !matches!(block.state, BlockState::Unsure { .. }));
         }
         grids.clone_into(&mut self.grids);
-        self.member().map(drop)
+        self.require_member().map(drop)
     }
 
     /// Leaves records of this boot up to an incarnation alone.
-    pub(super) fn spare(&mut self, incarnation: u64) {
-        self.spared = self.spared.max(incarnation);
+    pub(super) fn mark_orphaned(&mut self, incarnation: u64) {
+        self.orphaned = self.orphaned.max(incarnation);
     }
 
     /// Whether blocks of this incarnation are left alone.
-    pub(super) fn spares(&self, incarnation: u64) -> bool {
-        incarnation <= self.spared
+    pub(super) fn is_orphaned(&self, incarnation: u64) -> bool {
+        incarnation <= self.orphaned
     }
 
-    /// Notes a version of the store which the store had before it answered; `asked_at` is [`Self::highest`] of when the
+    /// Notes a version of the store which the store had before it answered; `version_before` is [`Self::highest`] of when the
     /// question left.
-    pub(super) fn see(&mut self, asked_at: Version, now_at: Version) -> Result<(), ClusterError> {
-        if now_at < asked_at {
-            return Err(ClusterError::rewound(asked_at, now_at));
+    pub(super) fn note_version(&mut self, version_before: Version, now_at: Version) -> Result<(), ClusterError> {
+        if now_at < version_before {
+            return Err(ClusterError::rewound(version_before, now_at));
         }
         if now_at.0 >= self.highest.0 + WORTH_A_WRITE {
             self.highest = now_at;
@@ -235,9 +233,9 @@ impl LocalState {
     }
 
     /// Notes the version of a write of ours, which is a new one.
-    pub(super) fn see_written(&mut self, asked_at: Version, written: Version) -> Result<(), ClusterError> {
-        if written <= asked_at {
-            return Err(ClusterError::rewound(asked_at, written));
+    pub(super) fn note_written(&mut self, version_before: Version, written: Version) -> Result<(), ClusterError> {
+        if written <= version_before {
+            return Err(ClusterError::rewound(version_before, written));
         }
         self.highest = self.highest.max(written);
         Ok(())

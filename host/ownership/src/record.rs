@@ -7,7 +7,7 @@
 //! |---------------------------------------|------------------|-------------------------------------------|
 //! | `config`                              | [`ConfigRecord`] | the first member                          |
 //! | `members/NAME`                        | [`MemberRecord`] | that node; who takes it over              |
-//! | `life/NAME`                           | [`LifeRecord`]   | that node's companion, every few seconds  |
+//! | `life/NAME`                           | [`LifeRecord`]   | that node's agent, every few seconds  |
 //! | `blocks/10.32.0.0-24`, `blocks/fd00::-112` | [`BlockRecord`] | who claims the block                  |
 
 use std::net::IpAddr;
@@ -22,7 +22,6 @@ use super::shared_store::Version;
 
 /// The key of [`ConfigRecord`].
 pub const CONFIG: &str = "config";
-/// The latest schema this version knows.
 pub const SCHEMA: u64 = 1;
 const MEMBERS: &str = "members/";
 const LIFE: &str = "life/";
@@ -35,7 +34,6 @@ pub struct ConfigRecord {
     pub schema: u64,
     /// The policy's grids, in the order of its pools.
     pub grids: Vec<Grid>,
-    /// The policy's name, for people.
     #[serde(default)]
     pub policy: String,
     /// What a later version has written.
@@ -43,11 +41,9 @@ pub struct ConfigRecord {
     pub rest: Map<String, Value>,
 }
 
-/// What became of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Membership {
-    /// It is one.
     Member,
     /// It has left by itself.
     Left,
@@ -55,23 +51,20 @@ pub enum Membership {
     Taken,
 }
 
-/// A node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MemberRecord {
     /// Which machine it is: its machine id, and the firmware's product id if that can be read.
     pub machine: String,
     /// A random id, made with the node's local store.
     pub disk: String,
-    /// The kernel's boot id.
     pub boot: String,
-    /// Counts the node's lives: boots, and returns after its membership was ended. Only grows.
+    /// Counts boots, and returns after a membership was ended. Only grows.
     pub incarnation: u64,
     /// Blocks of incarnations up to this one are free for anyone to claim. Only grows.
     #[serde(default)]
     pub fenced: u64,
-    /// For people, and for whether its name is free; whether its blocks are is said by `fenced`.
-    pub standing: Membership,
-    /// Where other nodes reach it.
+    /// For people, and for whether its name is free. Whether its blocks are free is in `fenced`.
+    pub membership: Membership,
     #[serde(default)]
     pub address: Option<IpAddr>,
     /// The hardware address of its tunnel device.
@@ -86,19 +79,19 @@ pub struct MemberRecord {
 }
 
 impl MemberRecord {
-    /// Whether its present life can hold blocks.
+    /// Whether its present incarnation can hold blocks.
     pub fn is_alive(&self) -> bool {
         self.incarnation > self.fenced
     }
 
     /// The same, with its membership ended.
     #[must_use]
-    pub fn ended(&self, standing: Membership) -> Self {
-        Self { fenced: self.fenced.max(self.incarnation), standing, ..self.clone() }
+    pub fn ended(&self, membership: Membership) -> Self {
+        Self { fenced: self.fenced.max(self.incarnation), membership, ..self.clone() }
     }
 }
 
-/// A sign of life: whoever sees it change knows that the node runs. No clocks are compared.
+/// A sign of life: a change of it proves that the node runs. No clocks are compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LifeRecord {
     /// The member's.
@@ -107,7 +100,6 @@ pub struct LifeRecord {
     pub beat: u64,
 }
 
-/// A claimed block.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BlockRecord {
     /// The member's name.
@@ -120,7 +112,6 @@ pub struct BlockRecord {
 }
 
 impl BlockRecord {
-    /// A claim.
     pub fn new(owner: &str, incarnation: u64) -> Self {
         Self { owner: owner.to_owned(), incarnation, rest: Map::new() }
     }
@@ -149,20 +140,15 @@ pub fn block_key(block: IpNet) -> String {
 /// What a key names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key<'k> {
-    /// `config`
     Config,
-    /// `members/NAME`
     Member(&'k str),
-    /// `life/NAME`
     Life(&'k str),
-    /// `blocks/PREFIX`
     Block(IpNet),
     /// A later version's.
     Other,
 }
 
 impl<'k> Key<'k> {
-    /// Reads a key.
     pub fn read(key: &'k str) -> Self {
         if key == CONFIG {
             return Self::Config;
@@ -186,19 +172,15 @@ fn read_block(text: &str) -> Option<IpNet> {
 /// A record, and when it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Seen<T> {
-    /// What it says.
     pub record: T,
-    /// When it was written.
     pub version: Version,
 }
 
 /// A record that is none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("the record {key} in the cluster's store cannot be read: {reason}")]
+#[error("cannot read the record {key} of the cluster store: {reason}")]
 pub struct Unreadable {
-    /// Its key.
     pub key: String,
-    /// Why.
     pub reason: String,
 }
 
@@ -210,7 +192,6 @@ pub fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, Unreadabl
     serde_json::from_slice(value).map_err(|error| Unreadable { key: key.to_owned(), reason: error.to_string() })
 }
 
-/// A record's value.
 pub fn write<T: Serialize>(record: &T) -> Vec<u8> {
     // Maps with texts as keys, numbers and texts: serde_json has no way to fail on them.
     serde_json::to_vec(record).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! Giving blocks back.
 //!
-//! A block leaves the local state, durably, before the delete of its record can leave the node (rule R1). If nobody
-//! knows what became of the delete, the block stays out until the delete has been repeated, or until a claim has taken
+//! A block leaves the local state, durably, before the delete of its record can leave the node (rule R1). If it
+//! is unknown what became of the delete, the block stays out until the delete has been repeated, or until a claim has taken
 //! the block back by a write that makes the delete impossible (rule R2).
 
 use ipnet::IpNet;
@@ -30,12 +30,12 @@ pub struct Release {
 pub struct Released {
     /// Given back.
     pub blocks: Vec<IpNet>,
-    /// Nobody knows, and why: they are served from no more, and tried again the next time.
+    /// It is unknown, and why: nothing is allocated from them, and the next release tries again.
     pub unsure: Vec<(IpNet, StoreFault)>,
 }
 
 impl Release {
-    /// Gives these blocks back. The caller has found that none of them holds an address that is leased or rests, in the
+    /// Gives these blocks back. The caller has found that none of them holds an address that is leased or cools, in the
     /// very transaction in which it calls [`Task::start`]. With none, it only ends what was begun before.
     pub fn new(idle: Vec<IpNet>) -> Self {
         Self {
@@ -77,11 +77,12 @@ impl Release {
     /// Without rule R2: what is still there is taken to stay.
     fn read(&mut self, reply: &Reply, local: &mut LocalState) -> Step<Result<Released, ClusterError>> {
         self.reading = false;
-        let Some((block, version)) = self.left.pop() else { return Step::Done(Err(ClusterError::Nonsense)) };
+        let Some((block, version)) = self.left.pop() else { return Step::Done(Err(ClusterError::UnexpectedReply)) };
         match reply {
             Reply::Got(Some(found)) if found.version == version => {
                 let record = record::read::<BlockRecord>(&record::block_key(block), &found.value);
-                if record.is_ok_and(|record| record.is_of(local.node(), local.incarnation())) && local.member().is_ok()
+                if record.is_ok_and(|record| record.is_of(local.node(), local.incarnation()))
+                    && local.require_member().is_ok()
                 {
                     local.adopt_any(block, version, 0);
                 }
@@ -96,7 +97,7 @@ impl Task for Release {
     type Output = Result<Released, ClusterError>;
 
     fn start(&mut self, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
-        if let Err(error) = local.member() {
+        if let Err(error) = local.require_member() {
             return Step::Done(Err(error));
         }
         if self.rules.hold(Rule::R1) {
@@ -112,7 +113,9 @@ impl Task for Release {
     }
 
     fn resume(&mut self, reply: Reply, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
-        let Some((block, version)) = self.left.last().copied() else { return Step::Done(Err(ClusterError::Nonsense)) };
+        let Some((block, version)) = self.left.last().copied() else {
+            return Step::Done(Err(ClusterError::UnexpectedReply));
+        };
         match reply {
             Reply::Unknown(fault) if self.reading => self.unsure(fault),
             Reply::Unknown(_) if !self.rules.hold(Rule::R2) => {
@@ -137,7 +140,7 @@ impl Task for Release {
                 }
                 self.delete_next()
             }
-            _ => Step::Done(Err(ClusterError::Nonsense)),
+            _ => Step::Done(Err(ClusterError::UnexpectedReply)),
         }
     }
 }

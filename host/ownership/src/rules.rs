@@ -22,7 +22,6 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// All of them.
     pub const ALL: [Self; 8] = [Self::R1, Self::R2, Self::R3, Self::R4, Self::R5, Self::R6, Self::R7, Self::R8];
 }
 
@@ -40,7 +39,6 @@ impl Rules {
         Self { off: Some(rule) }
     }
 
-    /// Whether a rule holds.
     #[cfg(feature = "proof")]
     pub(super) fn hold(self, rule: Rule) -> bool {
         self.off != Some(rule)

@@ -1,7 +1,7 @@
 //! What a cluster's store must be able to do: five calls on single records, each atomic, each seen by everyone in one
 //! order. Any consistent store has them: etcd (compare on `mod_revision`), the Kubernetes API (`resourceVersion`).
 //!
-//! A call is a value and so is its reply, so that the ones who decide never wait: who carries a call to the store may
+//! A call is a value and so is its reply, so that tasks never wait: what carries a call to the store may
 //! lose, delay, repeat or reorder it.
 
 use std::time::Instant;
@@ -17,42 +17,30 @@ pub struct Version(pub u64);
 pub struct Record {
     /// What was written: JSON, see [`super::record`].
     pub value: Vec<u8>,
-    /// When.
     pub version: Version,
 }
 
-/// A question or a wish. Keys are relative to the network: `members/node-1`, `blocks/10.32.0.0-24`.
+/// Keys are relative to the network: `members/node-1`, `blocks/10.32.0.0-24`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Call {
     /// Reads one record, never an old one.
-    Get {
-        /// Which.
-        key: String,
-    },
+    Get { key: String },
     /// Reads all records whose keys start so, as they were at one moment, never an old one. Empty means all.
     List {
         /// The start of the keys.
         prefix: String,
     },
     /// Writes a record if there is none.
-    Create {
-        /// Which.
-        key: String,
-        /// What.
-        value: Vec<u8>,
-    },
+    Create { key: String, value: Vec<u8> },
     /// Writes a record if it is still the one that was seen.
     Update {
-        /// Which.
         key: String,
-        /// What.
         value: Vec<u8>,
         /// The version seen.
         expected: Version,
     },
     /// Deletes a record if it is still the one that was seen.
     Delete {
-        /// Which.
         key: String,
         /// The version seen.
         expected: Version,
@@ -87,10 +75,10 @@ pub enum Reply {
 /// Why a store did not answer as it should.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum StoreFault {
-    /// Nobody answers, or not in time.
+    /// No answer, or not in time.
     #[error("{0}")]
     Unreachable(String),
-    /// It answers, and its word is that this is not permitted: credentials, certificates, roles.
+    /// It answers that this is not permitted: credentials, certificates, roles.
     #[error("{0}")]
     Denied(String),
     /// What answers is no such store, or one that lost its data.
@@ -100,6 +88,5 @@ pub enum StoreFault {
 
 /// A store that can be reached from here. It waits for the reply, but not beyond the deadline.
 pub trait SharedStore {
-    /// Carries out one call.
     fn call(&mut self, call: &Call, deadline: Instant) -> Reply;
 }

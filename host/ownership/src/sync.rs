@@ -2,12 +2,12 @@
 
 use ipnet::IpNet;
 
-use super::cluster::Cluster;
 use super::error::ClusterError;
 use super::local::{BlockState, LocalState};
 use super::record::{self, BlockRecord};
 use super::rules::{Rule, Rules};
 use super::shared_store::{Call, Record, Reply, Version};
+use super::snapshot::Snapshot;
 use super::task::{Outstanding, Step, Task};
 
 /// Reads everything and settles what differs. Its output is also what routes, status and metrics are made from.
@@ -15,7 +15,7 @@ use super::task::{Outstanding, Step, Task};
 pub struct Sync {
     rules: Rules,
     out: Outstanding,
-    asked_at: Version,
+    version_before: Version,
     incarnation: u64,
     renewing: Option<Renewing>,
 }
@@ -29,27 +29,25 @@ struct Renewing {
 /// What a sync has found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Synced {
-    /// Everything the store says.
-    pub cluster: Cluster,
+    pub snapshot: Snapshot,
     /// Blocks taken up.
     pub adopted: Vec<IpNet>,
     /// Blocks this node held and the store does not know as its: dropped. Never empty without a fault somewhere else.
     pub lost: Vec<IpNet>,
 }
 
-/// Why a sync changed less than it should: the picture, if there is one, is good all the same.
+/// Why a sync changed less than it should: the block_map, if there is one, is good all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{error}")]
 pub struct SyncError {
-    /// Why.
     pub error: ClusterError,
-    /// What the store says, if it said it: the routes to the others stay right even for a node that is out.
-    pub cluster: Option<Cluster>,
+    /// If it could be read: the routes to other nodes stay right even for a node that is not a member.
+    pub snapshot: Option<Snapshot>,
 }
 
 impl From<ClusterError> for SyncError {
     fn from(error: ClusterError) -> Self {
-        Self { error, cluster: None }
+        Self { error, snapshot: None }
     }
 }
 
@@ -58,16 +56,16 @@ impl From<ClusterError> for SyncError {
 pub(super) struct Settled {
     pub(super) adopted: Vec<IpNet>,
     pub(super) lost: Vec<IpNet>,
-    /// Blocks of this node that have to be written anew before they can be taken up.
+    /// Blocks of this node that have to be written again before they can be taken up.
     pub(super) to_renew: Vec<(IpNet, Version)>,
 }
 
-/// Applies a list that was asked for in the present incarnation.
-pub(super) fn settle(cluster: &Cluster, local: &mut LocalState, rules: Rules) -> Result<Settled, ClusterError> {
-    local.face(cluster.members.get(local.node()).map(|seen| &seen.record))?;
+/// Applies a list that was called for in the present incarnation.
+pub(super) fn settle(snapshot: &Snapshot, local: &mut LocalState, rules: Rules) -> Result<Settled, ClusterError> {
+    local.check_own_record(snapshot.members.get(local.node()).map(|seen| &seen.record))?;
     let mut settled = Settled::default();
     let gone: Vec<IpNet> =
-        local.blocks().filter(|block| is_gone(cluster, local, block.block)).map(|b| b.block).collect();
+        local.blocks().filter(|block| is_gone(snapshot, local, block.block)).map(|b| b.block).collect();
     for block in gone {
         match local.entry(block).map(|entry| (entry.state, entry.version)) {
             Some((BlockState::Held { .. }, _)) => {
@@ -78,13 +76,13 @@ pub(super) fn settle(cluster: &Cluster, local: &mut LocalState, rules: Rules) ->
             _ => {}
         }
     }
-    for (block, seen) in cluster.live_blocks() {
+    for (block, seen) in snapshot.live_blocks() {
         if seen.record.owner != local.node() || !local.grids().iter().any(|grid| grid.index(block).is_some()) {
             continue;
         }
         if seen.record.incarnation < local.incarnation() {
             // A claim of an earlier life that arrived late.
-            if !local.spares(seen.record.incarnation) {
+            if !local.is_orphaned(seen.record.incarnation) {
                 settled.to_renew.push((block, seen.version));
             }
         } else if local.adopt(block, seen.version, 0) {
@@ -92,7 +90,7 @@ pub(super) fn settle(cluster: &Cluster, local: &mut LocalState, rules: Rules) ->
         } else if !rules.hold(Rule::R4) {
             local.adopt_any(block, seen.version, 0);
         } else if local.entry(block).is_none() {
-            // Too old to tell whether it is still so: a write tells.
+            // Too old to know whether it is still so: a write decides.
             settled.to_renew.push((block, seen.version));
         }
     }
@@ -100,12 +98,12 @@ pub(super) fn settle(cluster: &Cluster, local: &mut LocalState, rules: Rules) ->
 }
 
 /// Whether the record that the local state knows of is not there any more, in a list that would have it.
-fn is_gone(cluster: &Cluster, local: &LocalState, block: IpNet) -> bool {
-    let Some(version) = local.entry(block).map(|entry| entry.version).filter(|version| *version <= cluster.at) else {
+fn is_gone(snapshot: &Snapshot, local: &LocalState, block: IpNet) -> bool {
+    let Some(version) = local.entry(block).map(|entry| entry.version).filter(|version| *version <= snapshot.at) else {
         return false;
     };
-    match cluster.blocks.get(&block) {
-        None => !cluster.is_unreadable(block),
+    match snapshot.blocks.get(&block) {
+        None => !snapshot.is_unreadable(block),
         Some(seen) => seen.version > version && !seen.record.is_of(local.node(), local.incarnation()),
     }
 }
@@ -139,14 +137,15 @@ impl Sync {
     }
 
     fn listed(&mut self, reply: Reply, local: &mut LocalState) -> Result<Step<Result<Synced, SyncError>>, SyncError> {
-        let Reply::Listed { records, at } = reply else { return Err(ClusterError::Nonsense.into()) };
-        local.see(self.asked_at, at)?;
-        let cluster = Cluster::read(&records, at)?;
-        let settled = match local.still(self.incarnation).and_then(|()| settle(&cluster, local, self.rules)) {
-            Ok(settled) => settled,
-            Err(error) => return Err(SyncError { error, cluster: Some(cluster) }),
-        };
-        let synced = Synced { cluster, adopted: settled.adopted, lost: settled.lost };
+        let Reply::Listed { records, at } = reply else { return Err(ClusterError::UnexpectedReply.into()) };
+        local.note_version(self.version_before, at)?;
+        let snapshot = Snapshot::read(&records, at)?;
+        let settled =
+            match local.require_still_member(self.incarnation).and_then(|()| settle(&snapshot, local, self.rules)) {
+                Ok(settled) => settled,
+                Err(error) => return Err(SyncError { error, snapshot: Some(snapshot) }),
+            };
+        let synced = Synced { snapshot, adopted: settled.adopted, lost: settled.lost };
         Ok(self.renew(settled.to_renew, synced, local))
     }
 
@@ -168,14 +167,14 @@ impl Sync {
         local: &mut LocalState,
     ) -> Result<Step<Result<Synced, SyncError>>, SyncError> {
         let Renewing { mut left, mut synced } = renewing;
-        let Some((block, _)) = left.pop() else { return Err(ClusterError::Nonsense.into()) };
-        if let Err(error) = local.still(self.incarnation) {
-            return Err(SyncError { error, cluster: Some(synced.cluster) });
+        let Some((block, _)) = left.pop() else { return Err(ClusterError::UnexpectedReply.into()) };
+        if let Err(error) = local.require_still_member(self.incarnation) {
+            return Err(SyncError { error, snapshot: Some(synced.snapshot) });
         }
         let version = match reply {
             Reply::Written(version) => Some(version),
             Reply::Conflict(found) => ours(found, local, block),
-            _ => return Err(ClusterError::Nonsense.into()),
+            _ => return Err(ClusterError::UnexpectedReply.into()),
         };
         if version.is_some_and(|version| local.adopt(block, version, 0)) {
             synced.adopted.push(block);
@@ -202,10 +201,10 @@ impl Sync {
 impl Task for Sync {
     type Output = Result<Synced, SyncError>;
 
-    /// A node that is no member asks too: the picture is worth having. It settles nothing then.
+    /// A node that is not a member lists too, for the snapshot alone.
     fn start(&mut self, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
         self.incarnation = local.incarnation();
-        self.asked_at = local.highest();
+        self.version_before = local.highest();
         Step::Call(self.out.send(Call::List { prefix: String::new() }))
     }
 

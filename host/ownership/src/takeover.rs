@@ -6,7 +6,7 @@
 //! Nothing here can know that a node's containers are gone. A silent node is not a dead one (rule R8): the order to take
 //! it over is a person's, or comes from where machines are deleted.
 
-mod look;
+mod observe;
 
 use super::error::ClusterError;
 use super::local::LocalState;
@@ -15,13 +15,13 @@ use super::rules::{Rule, Rules};
 use super::shared_store::{Call, Record, Reply};
 use super::task::{Outstanding, Step, Task};
 
-pub use super::sighting::Sighting;
-pub use look::Look;
+pub use super::observation::Observation;
+pub use observe::Observe;
 
 /// Ends another's membership, as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Takeover {
-    sighting: Sighting,
+    observation: Observation,
     force: bool,
     is_ordered: bool,
     rules: Rules,
@@ -33,14 +33,13 @@ pub struct Takeover {
 enum Stage {
     LookingAgain,
     Ending,
-    /// Reads the record anew: what rule R6 forbids.
+    /// Reads the record again: what rule R6 forbids.
     Rereading,
 }
 
 /// A node whose membership is over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TakenOver {
-    /// The node.
     pub node: String,
     /// Blocks of incarnations up to this one are free.
     pub fenced: u64,
@@ -49,11 +48,11 @@ pub struct TakenOver {
 type Next = Result<Step<Result<TakenOver, ClusterError>>, ClusterError>;
 
 impl Takeover {
-    /// By a person's order. The caller has waited for two beats of [`super::beat`] and some more since the sighting.
+    /// By a person's order. The caller has waited for two beats of [`super::beat`] and some more since the observation.
     /// With `force`, a sign of life since then does not matter; that the node came back does.
-    pub fn ordered(sighting: Sighting, force: bool) -> Self {
+    pub fn ordered(observation: Observation, force: bool) -> Self {
         Self {
-            sighting,
+            observation,
             force,
             is_ordered: true,
             rules: Rules::default(),
@@ -64,8 +63,8 @@ impl Takeover {
 
     /// Because of silence, which rule R8 forbids.
     #[cfg(feature = "proof")]
-    pub fn upon_silence(sighting: Sighting) -> Self {
-        Self { is_ordered: false, ..Self::ordered(sighting, false) }
+    pub fn upon_silence(observation: Observation) -> Self {
+        Self { is_ordered: false, ..Self::ordered(observation, false) }
     }
 
     /// With other rules.
@@ -77,15 +76,15 @@ impl Takeover {
     }
 
     fn begin(&mut self, local: &LocalState) -> Next {
-        let node = self.sighting.node.clone();
+        let node = self.observation.node.clone();
         if node == local.node() {
-            return Err(ClusterError::Oneself { node });
+            return Err(ClusterError::OwnNode { node });
         }
         if !self.is_ordered && self.rules.hold(Rule::R8) {
             return Err(ClusterError::OnlySilent { node });
         }
-        if self.sighting.member.standing != Membership::Member && !self.sighting.member.is_alive() {
-            return Ok(Step::Done(Ok(self.done(self.sighting.member.fenced))));
+        if self.observation.member.membership != Membership::Member && !self.observation.member.is_alive() {
+            return Ok(Step::Done(Ok(self.done(self.observation.member.fenced))));
         }
         if self.force {
             return Ok(self.end());
@@ -95,15 +94,15 @@ impl Takeover {
     }
 
     fn done(&self, fenced: u64) -> TakenOver {
-        TakenOver { node: self.sighting.node.clone(), fenced }
+        TakenOver { node: self.observation.node.clone(), fenced }
     }
 
     fn looked_again(&mut self, reply: Reply) -> Next {
-        let Reply::Got(found) = reply else { return Err(ClusterError::Nonsense) };
-        let key = record::life_key(&self.sighting.node);
+        let Reply::Got(found) = reply else { return Err(ClusterError::UnexpectedReply) };
+        let key = record::life_key(&self.observation.node);
         let life = found.and_then(|found| record::read::<LifeRecord>(&key, &found.value).ok());
-        if life != self.sighting.life {
-            return Err(ClusterError::Alive { node: self.sighting.node.clone() });
+        if life != self.observation.life {
+            return Err(ClusterError::Alive { node: self.observation.node.clone() });
         }
         Ok(self.end())
     }
@@ -111,43 +110,43 @@ impl Takeover {
     fn end(&mut self) -> Step<Result<TakenOver, ClusterError>> {
         self.stage = Stage::Ending;
         let call = Call::Update {
-            key: record::member_key(&self.sighting.node),
-            value: record::write(&self.sighting.member.ended(Membership::Taken)),
-            expected: self.sighting.version,
+            key: record::member_key(&self.observation.node),
+            value: record::write(&self.observation.member.ended(Membership::Taken)),
+            expected: self.observation.version,
         };
         Step::Call(self.out.send(call))
     }
 
     fn ended(&mut self, reply: Reply) -> Next {
         match reply {
-            Reply::Written(_) => Ok(Step::Done(Ok(self.done(self.sighting.member.incarnation)))),
+            Reply::Written(_) => Ok(Step::Done(Ok(self.done(self.observation.member.incarnation)))),
             Reply::Conflict(found) => {
                 let now = found.map(|found| self.read(&found).map(|record| (record, found.version))).transpose()?;
                 match now {
                     // Another one's takeover, or our own write, of which the reply was lost.
-                    Some((record, _)) if record.fenced >= self.sighting.member.incarnation => {
+                    Some((record, _)) if record.fenced >= self.observation.member.incarnation => {
                         Ok(Step::Done(Ok(self.done(record.fenced))))
                     }
                     Some(_) if !self.rules.hold(Rule::R6) => {
                         self.stage = Stage::Rereading;
-                        Ok(Step::Call(self.out.send(Call::Get { key: record::member_key(&self.sighting.node) })))
+                        Ok(Step::Call(self.out.send(Call::Get { key: record::member_key(&self.observation.node) })))
                     }
-                    _ => Err(ClusterError::CameBack { node: self.sighting.node.clone() }),
+                    _ => Err(ClusterError::CameBack { node: self.observation.node.clone() }),
                 }
             }
-            _ => Err(ClusterError::Nonsense),
+            _ => Err(ClusterError::UnexpectedReply),
         }
     }
 
     fn reread(&mut self, reply: Reply) -> Next {
-        let Reply::Got(Some(found)) = reply else { return Err(ClusterError::Nonsense) };
-        self.sighting.member = self.read(&found)?;
-        self.sighting.version = found.version;
+        let Reply::Got(Some(found)) = reply else { return Err(ClusterError::UnexpectedReply) };
+        self.observation.member = self.read(&found)?;
+        self.observation.version = found.version;
         Ok(self.end())
     }
 
     fn read(&self, found: &Record) -> Result<MemberRecord, ClusterError> {
-        Ok(record::read(&record::member_key(&self.sighting.node), &found.value)?)
+        Ok(record::read(&record::member_key(&self.observation.node), &found.value)?)
     }
 
     fn next(&mut self, reply: Reply) -> Next {

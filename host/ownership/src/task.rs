@@ -9,7 +9,7 @@
 //!
 //! - A call leaves only after what the step changed is durable. An output counts only after that, too.
 //! - Several processes of a node may run tasks at the same time, and any may die, or give up, between two steps: a task
-//!   can be dropped whenever a call is out. Nobody has to be told.
+//!   can be dropped whenever a call is out. It needs no notice.
 //! - A reply may be very late. Carrying out a call twice is not permitted to the driver: a task repeats it itself when
 //!   the reply was [`Reply::Unknown`].
 
@@ -21,13 +21,10 @@ use super::shared_store::{Call, Reply, StoreFault};
 pub enum Step<T> {
     /// This call carried out, and [`Task::resume`] called with the reply.
     Call(Call),
-    /// Nothing more.
     Done(T),
 }
 
-/// A piece of the protocol.
 pub trait Task {
-    /// What it ends with.
     type Output;
 
     /// The first step. `now` is in milliseconds since the epoch.
@@ -40,7 +37,7 @@ pub trait Task {
 /// How often a call is repeated whose reply was [`Reply::Unknown`], before the task gives up. Giving up is always safe.
 const REPETITIONS: u8 = 2;
 
-/// The call that is out, to be repeated if nobody knows what became of it.
+/// The call that is out, to be repeated while it is unknown what became of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Outstanding {
     call: Option<Call>,
@@ -48,7 +45,6 @@ pub(super) struct Outstanding {
 }
 
 impl Outstanding {
-    /// A new call.
     pub(super) fn send(&mut self, call: Call) -> Call {
         *self = Self { call: Some(call.clone()), repeated: 0 };
         call

@@ -9,7 +9,7 @@ use gingham_engine::ipam::{self, IpamError, PoolRoom};
 use gingham_engine::memory_ledger::MemoryLedger;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
-use gingham_ownership::grid::Picture;
+use gingham_ownership::grid::BlockMap;
 use ipnet::IpNet;
 
 use crate::Network;
@@ -33,7 +33,7 @@ impl Default for Cluster {
 /// What a node serves from.
 pub(crate) struct Holdings {
     pub(crate) blocks: RangeSet,
-    pub(crate) picture: Arc<Picture>,
+    pub(crate) picture: Arc<BlockMap>,
 }
 
 impl Network {
@@ -187,7 +187,7 @@ impl Network {
         ClusterPolicy::new(&self.policy, &self.settings, &self.context(), log)
     }
 
-    fn picture(&self, policy: &ClusterPolicy<'_, MemoryLedger>) -> Picture {
+    fn picture(&self, policy: &ClusterPolicy<'_, MemoryLedger>) -> BlockMap {
         let mut picture = policy.picture(&self.cluster.me, self.cluster.members.iter().cloned());
         for (block, holder) in &self.cluster.claims {
             assert!(picture.claim(*block, holder), "claim: {block} is no block of {:?}", policy.grids());

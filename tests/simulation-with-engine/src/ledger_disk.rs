@@ -9,7 +9,7 @@ use gingham_ownership::address::{IpRange, successor};
 use gingham_ownership::local::LocalState;
 use gingham_ownership::shared_store::Reply;
 use gingham_simulation::chooser::Component;
-use gingham_simulation::disk::{Disk, Rest};
+use gingham_simulation::disk::{Clock, Disk};
 use gingham_simulation::setup::Setup;
 
 use crate::weave_split::WeaveSplit;
@@ -75,9 +75,9 @@ impl Disk for LedgerDisk {
         sound(ledger.commit());
     }
 
-    fn add(&mut self, pod: u16, ranges: &[IpRange], rest: Rest) -> Option<IpAddr> {
+    fn add(&mut self, pod: u16, ranges: &[IpRange], clock: Clock) -> Option<IpAddr> {
         let mut ledger = self.book();
-        sound(ledger.end_cooldowns(rest.now.saturating_sub(rest.cooldown), 256));
+        sound(ledger.end_cooldowns(clock.now.saturating_sub(clock.cooldown), 256));
         let free = ranges.iter().find_map(|range| sound(ledger.next_unused(*range)));
         let address = free.or_else(|| sound(ledger.longest_cooling(ranges)).map(|(address, _)| address))?;
         sound(ledger.attach(&key(pod), &record(vec![address])));
@@ -91,9 +91,9 @@ impl Disk for LedgerDisk {
         sound(ledger.commit());
     }
 
-    fn is_idle(&self, range: IpRange, rest: Rest) -> bool {
+    fn is_idle(&self, range: IpRange, clock: Clock) -> bool {
         let mut ledger = self.book();
-        sound(ledger.end_cooldowns(rest.now.saturating_sub(rest.cooldown), usize::MAX));
+        sound(ledger.end_cooldowns(clock.now.saturating_sub(clock.cooldown), usize::MAX));
         sound(ledger.next_used_run(range.first())).is_none_or(|run| run.first() > range.last())
     }
 
@@ -101,13 +101,13 @@ impl Disk for LedgerDisk {
         Some(Component(WeaveSplit::configured(setup.grid, setup.cooldown)))
     }
 
-    fn add_by_component(&mut self, pod: u16, local: &LocalState, listed: &Reply, rest: Rest) -> Option<IpAddr> {
-        self.component?.allocate(&self.book(), pod, local, listed, rest)
+    fn add_by_component(&mut self, pod: u16, local: &LocalState, listed: &Reply, clock: Clock) -> Option<IpAddr> {
+        self.component?.allocate(&self.book(), pod, local, listed, clock)
     }
 
     fn clock_set(&mut self, now: u64) {
         let mut ledger = self.book();
-        for (address, freed) in resting(&self.book()) {
+        for (address, freed) in cooling(&self.book()) {
             if freed > now {
                 sound(ledger.attach(&key(u16::MAX), &record(vec![address])));
                 sound(ledger.detach(&key(u16::MAX), now));
@@ -116,12 +116,12 @@ impl Disk for LedgerDisk {
         sound(ledger.commit());
     }
 
-    /// As the durable store does it: resting addresses and the knowledge of the cluster stay, leases go.
+    /// As the durable store does it: cooling addresses and the knowledge of the cluster stay, leases go.
     fn reboot(&mut self) {
         let old = self.book();
         let fresh = MemoryStore::new();
         let mut ledger = fresh.ledger(NETWORK);
-        for (address, freed) in resting(&old) {
+        for (address, freed) in cooling(&old) {
             sound(ledger.attach(&key(0), &record(vec![address])));
             sound(ledger.detach(&key(0), freed));
         }
@@ -131,17 +131,17 @@ impl Disk for LedgerDisk {
     }
 }
 
-/// The addresses that rest, and since when.
-fn resting(ledger: &MemoryLedger) -> Vec<(IpAddr, u64)> {
-    let mut resting = Vec::new();
+/// The addresses that cool, and since when.
+fn cooling(ledger: &MemoryLedger) -> Vec<(IpAddr, u64)> {
+    let mut cooling = Vec::new();
     let mut from = Some(IpAddr::from([0, 0, 0, 0]));
     while let Some(run) = from.and_then(|from| sound(ledger.next_used_run(from))) {
         let mut address = Some(run.first());
         while let Some(used) = address.filter(|address| run.contains(*address)) {
-            resting.extend(sound(ledger.cooling_since(used)).map(|freed| (used, freed)));
+            cooling.extend(sound(ledger.cooling_since(used)).map(|freed| (used, freed)));
             address = successor(used);
         }
         from = successor(run.last());
     }
-    resting
+    cooling
 }

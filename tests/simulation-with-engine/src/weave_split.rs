@@ -15,12 +15,12 @@ use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{Limits, Policy, Runtime};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::Routing;
-use gingham_ownership::cluster::Cluster;
-use gingham_ownership::grid::{Grid, Picture};
+use gingham_ownership::grid::{BlockMap, Grid};
 use gingham_ownership::local::LocalState;
 use gingham_ownership::shared_store::Reply;
+use gingham_ownership::snapshot::Snapshot;
 use gingham_simulation::chooser::{BlockPolicy, Exhausted};
-use gingham_simulation::disk::Rest;
+use gingham_simulation::disk::Clock;
 use ipnet::IpNet;
 
 use crate::ledger_disk::{key, record, sound};
@@ -37,7 +37,7 @@ pub struct WeaveSplit {
 static POLICY: OnceLock<Policy> = OnceLock::new();
 
 thread_local! {
-    /// Every disk of a cluster asks for it, and a shrinking failure makes thousands of clusters.
+    /// Every disk of a cluster needs it, and shrinking a failure makes thousands of clusters.
     static CONFIGURED: RefCell<HashMap<(Grid, u64), &'static WeaveSplit>> = RefCell::default();
 }
 
@@ -70,25 +70,25 @@ impl WeaveSplit {
         Self { policy, settings, blocks: Box::leak(Box::new(blocks)) }
     }
 
-    /// An address for a container, the whole way through the engine: policy, guard, ledger.
+    /// An address for a container, through the whole engine: policy, guard, ledger.
     pub(crate) fn allocate(
         self,
         ledger: &MemoryLedger,
         pod: u16,
         local: &LocalState,
         listed: &Reply,
-        rest: Rest,
+        clock: Clock,
     ) -> Option<IpAddr> {
         let Reply::Listed { records, at } = listed else { return None };
-        let cluster = sound(Cluster::read(records, *at));
-        let picture = Arc::new(cluster.picture(local.node(), local.grids()));
-        let rested: Vec<IpRange> = local.held_rested(rest.now).map(IpRange::from).collect();
-        let mut blocks = vec![rested, local.ranges()];
+        let cluster = sound(Snapshot::read(records, *at));
+        let block_map = Arc::new(cluster.block_map(local.node(), local.grids()));
+        let cooled: Vec<IpRange> = local.held_cooled(clock.now).map(IpRange::from).collect();
+        let mut blocks = vec![cooled, local.ranges()];
         blocks.dedup();
         for ranges in blocks {
             let prepared = sound(ipam::prepare(self.policy, self.settings, &context(local.node()), &mut Vec::new()));
-            let prepared = prepared.restrict(&RangeSet::new(ranges), Arc::clone(&picture));
-            let done = prepared.allocate(ledger.clone(), &request(pod, rest), &record(vec![]), &mut Vec::new());
+            let prepared = prepared.restrict(&RangeSet::new(ranges), Arc::clone(&block_map));
+            let done = prepared.allocate(ledger.clone(), &request(pod, clock), &record(vec![]), &mut Vec::new());
             match done {
                 Ok(granted) => return granted.answer.addresses.first().map(|assigned| assigned.address.addr()),
                 Err(IpamError::Refused { refusal: Refusal::Exhausted(_) | Refusal::TryAgain { .. }, .. }) => {}
@@ -103,7 +103,7 @@ fn context(node: &str) -> Context {
     Context { network: "net".to_owned(), node: node.to_owned(), node_labels: None }
 }
 
-fn request(pod: u16, rest: Rest) -> Request {
+fn request(pod: u16, clock: Clock) -> Request {
     Request {
         requester: Requester::Container,
         key: key(pod),
@@ -115,15 +115,15 @@ fn request(pod: u16, rest: Rest) -> Request {
         requested: Vec::new(),
         mac: None,
         resolv_conf: None,
-        now: rest.now,
+        now: clock.now,
         seed: u64::from(pod),
         node_addresses: Vec::new(),
     }
 }
 
 impl BlockPolicy for WeaveSplit {
-    fn next_block(&self, picture: &Picture) -> Result<IpNet, Exhausted> {
-        match self.blocks.next_block(0, &Arc::new(picture.clone()), &mut Vec::new()) {
+    fn next_block(&self, block_map: &BlockMap) -> Result<IpNet, Exhausted> {
+        match self.blocks.next_block(0, &Arc::new(block_map.clone()), &mut Vec::new()) {
             Ok(proposal) => Ok(proposal.block),
             Err(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }) => Err(Exhausted),
             Err(error) => panic!("weave-split: {error}"),

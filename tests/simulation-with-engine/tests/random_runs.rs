@@ -19,7 +19,7 @@ fn four_nodes_with_the_real_component() {
         let counts = world.counts;
         println!("{} ADDs, {} claims, {} takeovers", counts.adds, counts.claims, counts.takeovers);
         assert!(counts.adds > 100 && counts.claims > 20, "too little happens: {counts}");
-        if let Err(violation) = world.comes_to_rest() {
+        if let Err(violation) = world.settles() {
             panic!("seed {seed}: in the end {}", violation.what);
         }
     }

@@ -14,8 +14,8 @@ fn a_thousand_nodes_join_at_once_fill_up_and_some_die() {
     assert_eq!(figures.addresses, 1 << 20);
     assert_eq!(figures.shares, (4, 5), "shares differ by one block at most");
     assert_eq!(figures.held, (1, 1));
-    assert_eq!(figures.borrowed, 0, "nobody takes from another's share while its own has room");
-    assert_eq!(figures.steady.calls, 0, "an ADD asks the store for nothing while the node has room");
+    assert_eq!(figures.borrowed, 0, "no node takes from another's share while its own has free blocks");
+    assert_eq!(figures.steady.calls, 0, "ADD makes no call while the node has free addresses");
     assert_eq!(figures.filling.claims, 1000);
     assert_eq!(figures.stranded, (10 * 256, 0));
 }

@@ -1,11 +1,11 @@
-//! Who says which block to claim next.
+//! What chooses the block to claim next.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use gingham_ownership::address::IpRange;
 use gingham_ownership::claim::Chooser;
-use gingham_ownership::grid::Picture;
+use gingham_ownership::grid::BlockMap;
 use ipnet::IpNet;
 
 /// A chooser that can be in a process: the same answers to the same questions.
@@ -20,27 +20,26 @@ pub enum Native {
 impl Chooser for Native {
     type Error = Exhausted;
 
-    fn next_block(&mut self, picture: &Picture) -> Result<IpNet, Exhausted> {
-        let grid = picture.grids()[0];
+    fn next_block(&mut self, block_map: &BlockMap) -> Result<IpNet, Exhausted> {
+        let grid = block_map.grids()[0];
         let whole = IpRange::from(grid.range());
         let own = match self {
             Self::Lowest => None,
             Self::OwnShareFirst => {
-                let index = picture.members().iter().position(|member| member == picture.me()).unwrap_or(0);
-                share(grid.block_count(), picture.members().len(), index)
+                let index = block_map.members().iter().position(|member| member == block_map.me()).unwrap_or(0);
+                share(grid.block_count(), block_map.members().len(), index)
             }
         };
         let own = own.and_then(|(from, to)| {
             let (first, last) = (grid.block(from)?, grid.block(to - 1)?);
             let span = IpRange::new(first.network(), last.broadcast())?;
-            let above = || picture.next_unclaimed(whole, Some(last.network()));
-            picture.next_unclaimed(span, None).or_else(above)
+            let above = || block_map.next_unclaimed(whole, Some(last.network()));
+            block_map.next_unclaimed(span, None).or_else(above)
         });
-        own.or_else(|| picture.next_unclaimed(whole, None)).ok_or(Exhausted)
+        own.or_else(|| block_map.next_unclaimed(whole, None)).ok_or(Exhausted)
     }
 }
 
-/// No block is unclaimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Exhausted;
 
@@ -56,13 +55,13 @@ pub fn share(blocks: u128, members: usize, index: usize) -> Option<(u128, u128)>
 #[derive(Clone, Copy)]
 pub struct Component(pub &'static dyn BlockPolicy);
 
-/// What a component can be asked about blocks.
+/// A component, as far as it divides a range.
 pub trait BlockPolicy {
     /// The block to claim next.
     ///
     /// # Errors
     /// If there is none.
-    fn next_block(&self, picture: &Picture) -> Result<IpNet, Exhausted>;
+    fn next_block(&self, block_map: &BlockMap) -> Result<IpNet, Exhausted>;
 
     /// How many blocks a member's share has.
     fn share(&self, members: &[String], member: &str) -> u128;
@@ -86,22 +85,19 @@ impl Hash for Component {
     fn hash<H: Hasher>(&self, _state: &mut H) {}
 }
 
-/// Either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnyChooser {
-    /// Written for the simulation.
     Native(Native),
-    /// The real one.
     Component(Component),
 }
 
 impl Chooser for AnyChooser {
     type Error = Exhausted;
 
-    fn next_block(&mut self, picture: &Picture) -> Result<IpNet, Exhausted> {
+    fn next_block(&mut self, block_map: &BlockMap) -> Result<IpNet, Exhausted> {
         match self {
-            Self::Native(native) => native.next_block(picture),
-            Self::Component(component) => component.0.next_block(picture),
+            Self::Native(native) => native.next_block(block_map),
+            Self::Component(component) => component.0.next_block(block_map),
         }
     }
 }

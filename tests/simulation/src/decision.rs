@@ -14,7 +14,6 @@ pub enum Decision {
         /// Its number there.
         pod: u16,
     },
-    /// A container goes.
     Del {
         /// Where.
         machine: usize,
@@ -34,22 +33,19 @@ pub enum Decision {
     Carry {
         /// Where.
         machine: usize,
-        /// Which.
         process: usize,
     },
     /// The reply reaches the process.
     Return {
         /// Where.
         machine: usize,
-        /// Which.
         process: usize,
     },
-    /// The process is told that nobody knows what became of its call. If the store has not seen it yet, it may still
+    /// The process receives that it is unknown what became of its call. If the store has not seen it yet, it may still
     /// arrive, or not.
     Lose {
         /// Where.
         machine: usize,
-        /// Which.
         process: usize,
         /// Whether the call stays on its way.
         stray: bool,
@@ -58,48 +54,37 @@ pub enum Decision {
     Repeat {
         /// Where.
         machine: usize,
-        /// Which.
         process: usize,
     },
     /// The process is killed. Its call may still arrive, or not.
     Kill {
         /// Where.
         machine: usize,
-        /// Which.
         process: usize,
         /// Whether the call stays on its way.
         stray: bool,
     },
-    /// A call that nobody waits for arrives at the store.
+    /// A stray call arrives at the store.
     Arrive {
         /// Which, counted from the oldest.
         stray: usize,
     },
-    /// A call that nobody waits for is lost.
+    /// A stray call is lost.
     Vanish {
         /// Which, counted from the oldest.
         stray: usize,
     },
     /// The machine loses power, and its containers with it.
-    Off {
-        /// Which.
-        machine: usize,
-    },
+    Off { machine: usize },
     /// The machine starts.
-    On {
-        /// Which.
-        machine: usize,
-    },
+    On { machine: usize },
     /// An image of its disk is made.
     Image {
         /// Of which machine.
         machine: usize,
     },
     /// The machine starts from the image of its disk.
-    Restore {
-        /// Which.
-        machine: usize,
-    },
+    Restore { machine: usize },
     /// Its clock is set.
     Clock {
         /// Which machine.
@@ -108,10 +93,7 @@ pub enum Decision {
         from_true: i64,
     },
     /// Time passes for all.
-    Pass {
-        /// Milliseconds.
-        millis: u64,
-    },
+    Pass { millis: u64 },
     /// The store is gone, or there again.
     Store {
         /// Which of the two.
@@ -119,28 +101,25 @@ pub enum Decision {
     },
 }
 
-/// A task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum What {
-    /// Joins.
     Join,
     /// Claims a block.
     Claim,
-    /// Gives back all blocks without a lease and without a resting address.
+    /// Gives back all blocks without a lease and without a cooling address.
     Release,
     /// Brings the local state up to the store's.
     Sync,
-    /// Shows life.
     Beat,
     /// Leaves, if no container is there.
     Leave,
-    /// Looks at the node of this machine.
-    Look {
+    /// Observes the node of this machine.
+    Observe {
         /// Whose node.
         of: usize,
     },
-    /// Takes over the node of this machine as it was last seen from here, by the order of a person who knows that all
+    /// Takes over the node of this machine as it was last observed from here, by the order of an operator who knows that all
     /// machines of that name are off at this moment; does nothing otherwise.
     TakeOver {
         /// Whose node.

@@ -12,9 +12,7 @@ use crate::setup::Setup;
 
 /// A node's durable store, as far as tasks and containers need it.
 pub trait Disk {
-    /// An empty one.
     fn new(node: &str, id: &str, setup: &Setup) -> Self;
-    /// The same content on another disk.
     #[must_use]
     fn image(&self) -> Self;
     /// What the node knows of its cluster, read in this boot.
@@ -22,11 +20,10 @@ pub trait Disk {
     /// Writes what the node knows, at once and as a whole.
     fn put(&mut self, local: &LocalState);
     /// A container gets the first free address of the ranges; else, of those that cool, the one that cooled longest.
-    fn add(&mut self, pod: u16, ranges: &[IpRange], rest: Rest) -> Option<IpAddr>;
-    /// A container goes.
+    fn add(&mut self, pod: u16, ranges: &[IpRange], clock: Clock) -> Option<IpAddr>;
     fn del(&mut self, pod: u16, now: u64);
     /// Whether no address of the range is leased or cools.
-    fn is_idle(&self, range: IpRange, rest: Rest) -> bool;
+    fn is_idle(&self, range: IpRange, clock: Clock) -> bool;
     /// What a reboot leaves.
     fn reboot(&mut self);
     /// The clock was set: as the durable store does it when it is opened, what was freed in the future cools from now on.
@@ -39,15 +36,14 @@ pub trait Disk {
         None
     }
     /// A container gets an address that the component chose; `listed` is the whole cluster.
-    fn add_by_component(&mut self, pod: u16, local: &LocalState, listed: &Reply, rest: Rest) -> Option<IpAddr> {
-        let _ = (pod, local, listed, rest);
+    fn add_by_component(&mut self, pod: u16, local: &LocalState, listed: &Reply, clock: Clock) -> Option<IpAddr> {
+        let _ = (pod, local, listed, clock);
         None
     }
 }
 
-/// How long addresses cool.
 #[derive(Debug, Clone, Copy)]
-pub struct Rest {
+pub struct Clock {
     /// The time by the machine's clock.
     pub now: u64,
     /// Milliseconds.
@@ -64,19 +60,19 @@ pub struct LeaseDisk {
 }
 
 impl LeaseDisk {
-    fn has_cooled(freed: u64, rest: Rest) -> bool {
-        freed <= rest.now.saturating_sub(rest.cooldown)
+    fn has_cooled(freed: u64, clock: Clock) -> bool {
+        freed <= clock.now.saturating_sub(clock.cooldown)
     }
 
-    fn is_used(&self, address: IpAddr, rest: Rest) -> bool {
+    fn is_used(&self, address: IpAddr, clock: Clock) -> bool {
         self.leases.values().any(|leased| *leased == address)
-            || self.cooling.get(&address).is_some_and(|freed| !Self::has_cooled(*freed, rest))
+            || self.cooling.get(&address).is_some_and(|freed| !Self::has_cooled(*freed, clock))
     }
 
-    fn first_free(&self, range: IpRange, rest: Rest) -> Option<IpAddr> {
+    fn first_free(&self, range: IpRange, clock: Clock) -> Option<IpAddr> {
         let mut addresses = std::iter::successors(Some(range.first()), |address| successor(*address))
             .take_while(|address| range.contains(*address));
-        addresses.find(|address| !self.is_used(*address, rest))
+        addresses.find(|address| !self.is_used(*address, clock))
     }
 }
 
@@ -101,14 +97,14 @@ impl Disk for LeaseDisk {
         self.local = local.to_bytes();
     }
 
-    fn add(&mut self, pod: u16, ranges: &[IpRange], rest: Rest) -> Option<IpAddr> {
+    fn add(&mut self, pod: u16, ranges: &[IpRange], clock: Clock) -> Option<IpAddr> {
         let is_inside = |address: IpAddr| ranges.iter().any(|range| range.contains(address));
         let cooling =
             || self.cooling.iter().filter(|(address, _)| is_inside(**address)).min_by_key(|(_, freed)| **freed);
-        let free = ranges.iter().find_map(|range| self.first_free(*range, rest));
+        let free = ranges.iter().find_map(|range| self.first_free(*range, clock));
         let address = free.or_else(|| cooling().map(|(address, _)| *address))?;
         // Only an ADD that is committed ends the cooling of others, too.
-        self.cooling.retain(|_, freed| !Self::has_cooled(*freed, rest));
+        self.cooling.retain(|_, freed| !Self::has_cooled(*freed, clock));
         self.cooling.remove(&address);
         assert!(self.leases.insert(pod, address).is_none(), "container {pod} has an address already");
         Some(address)
@@ -118,10 +114,10 @@ impl Disk for LeaseDisk {
         self.cooling.extend(self.leases.remove(&pod).map(|address| (address, now)));
     }
 
-    fn is_idle(&self, range: IpRange, rest: Rest) -> bool {
+    fn is_idle(&self, range: IpRange, clock: Clock) -> bool {
         let mut cooling = self.cooling.range(range.first()..=range.last());
         !self.leases.values().any(|leased| range.contains(*leased))
-            && cooling.all(|(_, freed)| Self::has_cooled(*freed, rest))
+            && cooling.all(|(_, freed)| Self::has_cooled(*freed, clock))
     }
 
     fn clock_set(&mut self, now: u64) {
@@ -157,7 +153,7 @@ impl Disk for PlainDisk {
         self.local = local.clone();
     }
 
-    fn add(&mut self, pod: u16, ranges: &[IpRange], _rest: Rest) -> Option<IpAddr> {
+    fn add(&mut self, pod: u16, ranges: &[IpRange], _clock: Clock) -> Option<IpAddr> {
         let is_free = |address: &IpAddr| !self.leases.values().any(|leased| leased == address);
         let address = ranges.iter().map(IpRange::first).find(is_free)?;
         self.leases.insert(pod, address);
@@ -168,7 +164,7 @@ impl Disk for PlainDisk {
         self.leases.remove(&pod);
     }
 
-    fn is_idle(&self, range: IpRange, _rest: Rest) -> bool {
+    fn is_idle(&self, range: IpRange, _clock: Clock) -> bool {
         !self.leases.values().any(|leased| range.contains(*leased))
     }
 

@@ -1,6 +1,6 @@
 //! Decides at random what happens next, often enough something bad.
 
-use gingham_ownership::local::Standing;
+use gingham_ownership::local::MembershipState;
 
 use crate::decision::{Decision, What};
 use crate::disk::Disk;
@@ -9,56 +9,52 @@ use crate::process::Leg;
 use crate::random::Random;
 use crate::world::World;
 
-/// A source of decisions.
 #[derive(Debug, Clone)]
 pub struct Driver {
     random: Random,
-    /// Containers at most on a machine.
     pods: usize,
-    mood: Mood,
-    /// Steps until the next mood.
+    phase: Phase,
+    /// Steps until the next phase.
     left: usize,
 }
 
 /// How often things happen, for a while. Where everything is equally likely, much is never seen: blocks are given back
 /// only where containers go more often than they come.
 #[derive(Debug, Clone, Default)]
-struct Mood {
-    anew: [usize; 15],
+struct Phase {
+    starts: [usize; 15],
     under_way: [usize; 5],
 }
 
-/// ADD, DEL, claim, release, sync, beat, leave, look, take over, take over for silence, off, image, restore, clock, wait.
-const ANEW: [usize; 15] = [350, 350, 70, 100, 70, 10, 8, 60, 60, 20, 12, 8, 3, 3, 30];
+/// ADD, DEL, claim, release, sync, beat, leave, observe, take over, take over for silence, off, image, restore, clock, wait.
+const STARTS: [usize; 15] = [350, 350, 70, 100, 70, 10, 8, 60, 60, 20, 12, 8, 3, 3, 30];
 /// Kill, lose, repeat, wait, go on.
 const UNDER_WAY: [usize; 5] = [30, 60, 30, 180, 700];
-/// How long a mood lasts.
-const MOOD: usize = 400;
+const PHASE: usize = 400;
 
-impl Mood {
+impl Phase {
     fn new(random: &mut Random) -> Self {
         let mut vary = |usual: &usize| usual * [0, 1, 1, 3, 8][random.below(5)];
-        let mut mood = Self { anew: ANEW, under_way: UNDER_WAY };
-        mood.anew.iter_mut().for_each(|weight| *weight = vary(weight));
-        mood.under_way.iter_mut().for_each(|weight| *weight = vary(weight));
+        let mut phase = Self { starts: STARTS, under_way: UNDER_WAY };
+        phase.starts.iter_mut().for_each(|weight| *weight = vary(weight));
+        phase.under_way.iter_mut().for_each(|weight| *weight = vary(weight));
         // Whatever else, it goes on.
-        mood.anew[14] += 1;
-        mood.under_way[4] += 300;
-        mood
+        phase.starts[14] += 1;
+        phase.under_way[4] += 300;
+        phase
     }
 }
 
 impl Driver {
     /// The decisions of a seed. `pods` is how many containers a machine has at most.
     pub fn new(seed: u64, pods: usize) -> Self {
-        Self { random: Random::from_seed(seed), pods, mood: Mood::default(), left: 0 }
+        Self { random: Random::from_seed(seed), pods, phase: Phase::default(), left: 0 }
     }
 
-    /// What happens next.
     pub fn decide<D: Disk>(&mut self, world: &World<D>) -> Decision {
         if self.left == 0 {
-            self.mood = Mood::new(&mut self.random);
-            self.left = MOOD;
+            self.phase = Phase::new(&mut self.random);
+            self.left = PHASE;
         }
         self.left -= 1;
         if self.random.happens(30) {
@@ -72,13 +68,13 @@ impl Driver {
         let process = self.random.below(machine.processes.len());
         match machine.processes[process].as_ref().map(|process| &process.leg) {
             Some(leg) => self.under_way(number, process, leg),
-            None => self.anew(world, number, process),
+            None => self.starts(world, number, process),
         }
     }
 
     fn under_way(&mut self, machine: usize, process: usize, leg: &Leg) -> Decision {
         let stray = self.random.happens(700);
-        match (self.random.weighted(&self.mood.under_way), leg) {
+        match (self.random.weighted(&self.phase.under_way), leg) {
             (0, _) => Decision::Kill { machine, process, stray },
             (1, _) => Decision::Lose { machine, process, stray },
             (2, Leg::There(_)) => Decision::Repeat { machine, process },
@@ -89,17 +85,17 @@ impl Driver {
         }
     }
 
-    fn anew<D: Disk>(&mut self, world: &World<D>, machine: usize, process: usize) -> Decision {
+    fn starts<D: Disk>(&mut self, world: &World<D>, machine: usize, process: usize) -> Decision {
         let state = &world.machines[machine];
         let start = |task| Decision::Start { machine, process, task };
-        match state.local.standing() {
-            Standing::Left if self.random.happens(300) => return start(What::Join),
-            Standing::Member => {}
+        match state.local.membership() {
+            MembershipState::Left if self.random.happens(300) => return start(What::Join),
+            MembershipState::Member => {}
             _ if self.random.happens(700) => return start(What::Join),
             _ => {}
         }
         let of = self.random.below(world.machines.len());
-        match self.random.weighted(&self.mood.anew) {
+        match self.random.weighted(&self.phase.starts) {
             0 => self.add_or_claim(state, machine, process),
             1 => Decision::Del { machine, pod: self.pod() },
             2 => start(What::Claim),
@@ -107,7 +103,7 @@ impl Driver {
             4 => start(What::Sync),
             5 => start(What::Beat),
             6 => start(What::Leave),
-            7 => start(What::Look { of }),
+            7 => start(What::Observe { of }),
             8 => start(What::TakeOver { of }),
             9 => start(What::TakeOverSilent { of }),
             10 => Decision::Off { machine },
@@ -132,7 +128,7 @@ impl Driver {
         u16::try_from(self.random.below(self.pods)).unwrap_or(0)
     }
 
-    /// What happens elsewhere: in the store, on the way there, to time.
+    /// What happens elsewhere: in the store, to stray calls, to time.
     fn outside<D: Disk>(&mut self, world: &World<D>) -> Decision {
         let stray = self.random.below(world.strays.len());
         match self.random.below(100) {

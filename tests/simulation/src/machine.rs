@@ -6,29 +6,24 @@ use std::net::{IpAddr, Ipv4Addr};
 use gingham_ownership::beat::Beat;
 use gingham_ownership::join::Identity;
 use gingham_ownership::local::LocalState;
-use gingham_ownership::takeover::Sighting;
+use gingham_ownership::takeover::Observation;
 use ipnet::IpNet;
 
-use crate::disk::{Disk, Rest};
+use crate::disk::{Clock, Disk};
 use crate::process::Process;
 use crate::setup::Setup;
 
-/// A machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Machine<D> {
-    /// The name of its node.
     pub node: String,
     hardware: String,
     address: IpAddr,
-    /// Counts its boots.
     pub boot: u32,
-    /// Whether it has power.
     pub is_on: bool,
     /// What its clock shows, from the true time: milliseconds.
     pub from_true: i64,
     /// Survives everything but [`crate::decision::Decision::Restore`].
     pub disk: D,
-    /// An image of its disk.
     pub image: Option<D>,
     /// What the disk says of the cluster: after each step the same.
     pub local: LocalState,
@@ -36,9 +31,8 @@ pub struct Machine<D> {
     pub processes: Vec<Option<Process>>,
     /// The containers that run, with the address each uses: the truth, whatever is recorded.
     pub pods: BTreeMap<u16, IpAddr>,
-    /// How nodes looked when they were last seen from here.
-    pub sightings: BTreeMap<usize, Sighting>,
-    /// The companion's.
+    /// The last observations of other nodes.
+    pub observations: BTreeMap<usize, Observation>,
     pub beat: Beat,
 }
 
@@ -60,34 +54,29 @@ impl<D: Disk> Machine<D> {
             image: None,
             processes: vec![None; setup.processes],
             pods: BTreeMap::new(),
-            sightings: BTreeMap::new(),
+            observations: BTreeMap::new(),
             beat: Beat::new(),
         };
         machine.reload();
         machine
     }
 
-    /// The boot id of the kernel.
     pub fn boot_id(&self) -> String {
         format!("{}-{}", self.hardware, self.boot)
     }
 
-    /// What the node says of itself.
     pub fn identity(&self) -> Identity {
         Identity { machine: self.hardware.clone(), boot: self.boot_id(), address: Some(self.address), mac: None }
     }
 
-    /// The time by its clock.
     pub fn now(&self, true_now: u64) -> u64 {
         true_now.saturating_add_signed(self.from_true)
     }
 
-    /// How long addresses rest, now.
-    pub fn rest(&self, true_now: u64, setup: &Setup) -> Rest {
-        Rest { now: self.now(true_now), cooldown: setup.cooldown }
+    pub fn clock(&self, true_now: u64, setup: &Setup) -> Clock {
+        Clock { now: self.now(true_now), cooldown: setup.cooldown }
     }
 
-    /// Reads the disk.
     pub fn reload(&mut self) {
         self.local = self.disk.local(&self.boot_id());
     }
@@ -104,12 +93,11 @@ impl<D: Disk> Machine<D> {
     pub fn power_off(&mut self) -> Vec<Process> {
         self.is_on = false;
         self.pods.clear();
-        self.sightings.clear();
+        self.observations.clear();
         self.beat = Beat::new();
         self.processes.iter_mut().filter_map(Option::take).collect()
     }
 
-    /// The power comes back.
     pub fn power_on(&mut self) {
         self.is_on = true;
         self.boot += 1;
@@ -117,8 +105,8 @@ impl<D: Disk> Machine<D> {
         self.reload();
     }
 
-    /// The held blocks without a lease and without a resting address.
-    pub fn idle(&self, rest: Rest) -> Vec<IpNet> {
-        self.local.held().filter(|block| self.disk.is_idle((*block).into(), rest)).collect()
+    /// The held blocks without a lease and without a cooling address.
+    pub fn idle(&self, clock: Clock) -> Vec<IpNet> {
+        self.local.held().filter(|block| self.disk.is_idle((*block).into(), clock)).collect()
     }
 }

@@ -1,10 +1,10 @@
-//! Every possible order of things in a very small cluster: breadth first, so that what is found is found by the shortest
-//! way. The tasks are the engine's own.
+//! Every possible order of things in a very small cluster: breadth first, so that a fault is found by its
+//! shortest path. The tasks are those that run on nodes.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use gingham_ownership::local::Standing;
+use gingham_ownership::local::MembershipState;
 use gingham_ownership::rules::Rules;
 
 use crate::chooser::Native;
@@ -15,59 +15,47 @@ use crate::setup::Setup;
 use crate::truth::Violation;
 use crate::world::World;
 
-/// How often each thing may happen, in the whole cluster together. Replies may take as long as they like, and calls that
-/// nobody waits for may arrive at any time or never.
+/// How often each thing may happen, in the whole cluster together. Replies may take as long as they like, and stray calls
+/// may arrive at any time or never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Bounds {
-    /// Containers that come.
     pub adds: u8,
-    /// Containers that go.
     pub dels: u8,
-    /// Joins.
     pub joins: u8,
-    /// Claims.
     pub claims: u8,
-    /// Releases.
     pub releases: u8,
-    /// Syncs.
     pub syncs: u8,
-    /// Takeovers, each with a look before it.
+    /// Takeovers, each after an observation.
     pub takeovers: u8,
-    /// Takeovers because of silence, each with a look before it.
+    /// Takeovers because of silence, each after an observation.
     pub silences: u8,
     /// Machines that lose power and start again.
     pub boots: u8,
     /// Disks of which an image is made, and from which a machine may start.
     pub images: u8,
-    /// Processes that are told that nobody knows what became of their call.
+    /// Calls whose reply is lost.
     pub losses: u8,
-    /// Processes that are killed.
     pub kills: u8,
-    /// Calls that are sent twice.
     pub repeats: u8,
 }
 
-/// A cluster to look at exhaustively.
+/// A cluster to check exhaustively.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scenario {
-    /// What it is about.
     pub name: &'static str,
     /// How many blocks of four addresses. There are two nodes, both members; the first one holds the first block.
     pub blocks: u128,
     /// Processes at the same time on a machine.
     pub processes: usize,
-    /// What may happen.
     pub bounds: Bounds,
 }
 
-/// What was found.
 #[derive(Debug, Clone)]
 pub struct Verdict {
-    /// Different states.
     pub states: usize,
-    /// Decisions on the way to the state that is furthest from the beginning.
+    /// Decisions up to the state that is furthest from the beginning.
     pub depth: usize,
-    /// The shortest way to something that must never be.
+    /// The shortest path to a violation.
     pub violation: Option<(Violation, Vec<Decision>)>,
 }
 
@@ -78,7 +66,7 @@ struct State {
 }
 
 impl Scenario {
-    /// Looks at every state that can be reached, or as many as are permitted.
+    /// Visits every state that can be reached, or as many as are permitted.
     ///
     /// # Panics
     /// If there are more states than that.
@@ -87,7 +75,7 @@ impl Scenario {
         let first = State { world: self.beginning(rules, damage_only), left: self.bounds };
         let mut seen = HashSet::from([hasher.hash_one(&first)]);
         // For each state, the one before and what led from it to here.
-        let mut ways: Vec<(usize, Decision)> = vec![(0, Decision::Pass { millis: 0 })];
+        let mut paths: Vec<(usize, Decision)> = vec![(0, Decision::Pass { millis: 0 })];
         let mut waiting = VecDeque::from([(0_usize, 0_usize, first)]);
         let mut depth = 0;
         while let Some((place, distance, state)) = waiting.pop_front() {
@@ -96,14 +84,14 @@ impl Scenario {
                 let mut next = State { world: state.world.clone(), left };
                 let done = next.world.apply(decision);
                 if let Err(violation) = done {
-                    ways.push((place, decision));
-                    let trace = way(&ways, ways.len() - 1);
+                    paths.push((place, decision));
+                    let trace = path_to(&paths, paths.len() - 1);
                     return Verdict { states: seen.len(), depth: distance + 1, violation: Some((violation, trace)) };
                 }
                 if seen.insert(hasher.hash_one(&next)) {
                     assert!(seen.len() <= most_states, "{}: more than {most_states} states", self.name);
-                    ways.push((place, decision));
-                    waiting.push_back((ways.len() - 1, distance + 1, next));
+                    paths.push((place, decision));
+                    waiting.push_back((paths.len() - 1, distance + 1, next));
                 }
             }
         }
@@ -128,11 +116,11 @@ impl Scenario {
     }
 }
 
-fn way(ways: &[(usize, Decision)], mut place: usize) -> Vec<Decision> {
+fn path_to(paths: &[(usize, Decision)], mut place: usize) -> Vec<Decision> {
     let mut trace = Vec::new();
     while place != 0 {
-        trace.push(ways[place].1);
-        place = ways[place].0;
+        trace.push(paths[place].1);
+        place = paths[place].0;
     }
     trace.reverse();
     trace
@@ -182,7 +170,7 @@ impl State {
         }
         let Some(process) = state.processes.iter().position(Option::is_none) else { return };
         let start = |task| Decision::Start { machine, process, task };
-        if state.local.standing() != Standing::Member {
+        if state.local.membership() != MembershipState::Member {
             may(start(What::Join), |left| &mut left.joins);
             return;
         }
@@ -190,9 +178,9 @@ impl State {
         may(start(What::Release), |left| &mut left.releases);
         may(start(What::Sync), |left| &mut left.syncs);
         let of = 1 - machine;
-        let has_seen = state.sightings.contains_key(&of);
+        let has_seen = state.observations.contains_key(&of);
         if !has_seen && self.left.takeovers + self.left.silences > 0 {
-            possible.push((start(What::Look { of }), self.left));
+            possible.push((start(What::Observe { of }), self.left));
         }
         let mut may = |decision, spend: fn(&mut Bounds) -> &mut u8| {
             let mut left = self.left;

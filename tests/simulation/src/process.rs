@@ -9,51 +9,33 @@ use gingham_ownership::local::LocalState;
 use gingham_ownership::release::{Release, Released};
 use gingham_ownership::shared_store::{Call, Reply};
 use gingham_ownership::sync::{Sync, SyncError, Synced};
-use gingham_ownership::takeover::{Look, Sighting, TakenOver, Takeover};
+use gingham_ownership::takeover::{Observation, Observe, TakenOver, Takeover};
 use gingham_ownership::task::{Step, Task};
 
 use crate::chooser::{AnyChooser, Exhausted};
 
-/// A task of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(clippy::large_enum_variant)] // Four at most for a machine.
 pub enum Running {
-    /// Joins.
     Join(Join),
-    /// Claims.
     Claim(Claim<AnyChooser>),
-    /// Gives back.
     Release(Release),
-    /// Syncs.
     Sync(Sync),
-    /// Shows life.
     Beat(Beat),
-    /// Leaves.
     Leave(Leave),
-    /// Looks.
-    Look(Look),
-    /// Takes over.
+    Observe(Observe),
     Takeover(Takeover),
 }
 
-/// What a task has come to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Of [`Running::Join`].
     Join(Result<Joined, ClusterError>),
-    /// Of [`Running::Claim`].
     Claim(Result<Claimed, ClaimError<Exhausted>>),
-    /// Of [`Running::Release`].
     Release(Result<Released, ClusterError>),
-    /// Of [`Running::Sync`].
     Sync(Result<Synced, SyncError>),
-    /// Of [`Running::Beat`].
     Beat(Result<(), ClusterError>),
-    /// Of [`Running::Leave`].
     Leave(Result<(), ClusterError>),
-    /// Of [`Running::Look`].
-    Look(Result<Sighting, ClusterError>),
-    /// Of [`Running::Takeover`].
+    Observe(Result<Observation, ClusterError>),
     Takeover(Result<TakenOver, ClusterError>),
 }
 
@@ -67,7 +49,7 @@ impl Outcome {
             | Self::Sync(Err(SyncError { error, .. }))
             | Self::Beat(Err(error))
             | Self::Leave(Err(error))
-            | Self::Look(Err(error))
+            | Self::Observe(Err(error))
             | Self::Takeover(Err(error)) => Some(error),
             _ => None,
         }
@@ -92,7 +74,7 @@ impl Task for Running {
             Self::Sync(task) => over(task.start(local, now), Outcome::Sync),
             Self::Beat(task) => over(task.start(local, now), Outcome::Beat),
             Self::Leave(task) => over(task.start(local, now), Outcome::Leave),
-            Self::Look(task) => over(task.start(local, now), Outcome::Look),
+            Self::Observe(task) => over(task.start(local, now), Outcome::Observe),
             Self::Takeover(task) => over(task.start(local, now), Outcome::Takeover),
         }
     }
@@ -105,13 +87,12 @@ impl Task for Running {
             Self::Sync(task) => over(task.resume(reply, local, now), Outcome::Sync),
             Self::Beat(task) => over(task.resume(reply, local, now), Outcome::Beat),
             Self::Leave(task) => over(task.resume(reply, local, now), Outcome::Leave),
-            Self::Look(task) => over(task.resume(reply, local, now), Outcome::Look),
+            Self::Observe(task) => over(task.resume(reply, local, now), Outcome::Observe),
             Self::Takeover(task) => over(task.resume(reply, local, now), Outcome::Takeover),
         }
     }
 }
 
-/// Where the call of a process is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Leg {
     /// On its way to the store.
@@ -120,11 +101,8 @@ pub enum Leg {
     Back(Reply),
 }
 
-/// A process that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Process {
-    /// Its task.
     pub task: Running,
-    /// Its call.
     pub leg: Leg,
 }

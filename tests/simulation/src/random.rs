@@ -5,12 +5,10 @@
 pub struct Random(u64);
 
 impl Random {
-    /// The sequence of a seed.
     pub fn from_seed(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -2,32 +2,23 @@
 
 use std::fmt;
 
-/// Counts of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Decisions.
     pub steps: u64,
     /// Containers that got an address.
     pub adds: u64,
     /// Containers for which the node's blocks had none: it had to claim first.
     pub adds_without_room: u64,
-    /// Containers that went.
     pub dels: u64,
-    /// Tasks that were started.
     pub started: u64,
-    /// Calls of all tasks to the store.
     pub calls: u64,
-    /// Joins that succeeded.
     pub joins: u64,
-    /// Claims that succeeded.
     pub claims: u64,
     /// Of these, of blocks of nodes that were taken over or have left.
     pub claims_of_the_dead: u64,
     /// Claims for which there was no block.
     pub exhausted: u64,
-    /// Blocks that were given back.
     pub released: u64,
-    /// Takeovers that succeeded.
     pub takeovers: u64,
 }
 
@@ -67,7 +58,6 @@ impl fmt::Display for Counts {
     }
 }
 
-/// A quotient for people.
 #[allow(clippy::cast_precision_loss)]
 pub fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }

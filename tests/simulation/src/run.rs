@@ -16,17 +16,14 @@ use crate::world::World;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Case {
-    /// How many nodes.
     pub nodes: usize,
     /// Whether there is one more machine, which has the first node's name.
     pub twin: bool,
-    /// How many blocks.
     pub blocks: u128,
     /// A block has two to the power of this many addresses.
     pub bits: u8,
-    /// Containers at most on a machine.
     pub pods: usize,
-    /// How long addresses rest: milliseconds.
+    /// Milliseconds.
     pub cooldown: u64,
     /// The rule that is off: "R1" to "R8".
     pub without: Option<String>,
@@ -34,7 +31,6 @@ pub struct Case {
     pub damage_only: bool,
     /// Whether the real component chooses blocks and addresses.
     pub weave_split: bool,
-    /// What happens.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
 }
@@ -56,7 +52,6 @@ impl Default for Case {
     }
 }
 
-/// The rule of this name.
 pub fn rule(name: &str) -> Option<Rule> {
     Rule::ALL.into_iter().find(|rule| format!("{rule:?}") == name)
 }
@@ -136,7 +131,6 @@ impl Case {
 pub struct Failure {
     /// With the decisions that led to it.
     pub case: Case,
-    /// What it is.
     pub violation: Violation,
     /// What happened until then.
     pub counts: Counts,

@@ -17,12 +17,9 @@ use crate::setup::Setup;
 use crate::truth::Violation;
 use crate::world::World;
 
-/// A large cluster.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
-    /// How many nodes.
     pub nodes: usize,
-    /// How many blocks.
     pub blocks: u128,
     /// A block has two to the power of this many addresses.
     pub bits: u8,
@@ -36,7 +33,6 @@ pub struct Scale {
     pub seed: u64,
 }
 
-/// What was measured.
 #[derive(Debug, Clone)]
 pub struct Figures {
     /// All nodes join, at once.
@@ -55,7 +51,6 @@ pub struct Figures {
     pub stranded: (u128, u128),
     /// Addresses of the whole range.
     pub addresses: u128,
-    /// Everything together.
     pub all: Counts,
 }
 
@@ -171,7 +166,7 @@ impl<D: Disk> Run<D> {
         }
         let before = of_the_dead(&self.world);
         for of in all - dead..all {
-            for task in [What::Look { of }, What::TakeOver { of }] {
+            for task in [What::Observe { of }, What::TakeOver { of }] {
                 self.world.apply(Decision::Start { machine: 0, process: 0, task })?;
                 while self.world.machines[0].processes[0].is_some() {
                     self.world.apply(Decision::Carry { machine: 0, process: 0 })?;

@@ -5,24 +5,20 @@ use gingham_ownership::rules::Rules;
 
 use crate::chooser::{Component, Native};
 
-/// A cluster.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// The node's name for each machine; two machines may have one name.
     pub nodes: Vec<String>,
-    /// The cluster's blocks.
     pub grid: Grid,
     /// Processes that run at the same time on one machine.
     pub processes: usize,
-    /// How long addresses rest: milliseconds.
+    /// Milliseconds.
     pub cooldown: u64,
-    /// Who proposes blocks.
     pub chooser: Native,
     /// Who proposes blocks in the place of `chooser`: the real component.
     pub component: Option<Component>,
     /// Whether the component chooses the addresses, too. It sees the whole cluster for each.
     pub component_allocates: bool,
-    /// The rules that hold.
     pub rules: Rules,
     /// Whether only an address that is in use twice counts as a violation.
     pub damage_only: bool,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use gingham_ownership::local::Standing;
+use gingham_ownership::local::MembershipState;
 use gingham_ownership::record::{self, BlockRecord, Key, MemberRecord};
 use gingham_ownership::shared_store::{Call, Reply};
 use ipnet::IpNet;
@@ -27,9 +27,8 @@ pub struct Truth {
 /// Something that must never be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// What it is.
     pub what: String,
-    /// Whether an address is in use twice: everything else is only a way to that.
+    /// Whether an address is in use twice: everything else only leads to that.
     pub is_damage: bool,
 }
 
@@ -68,7 +67,6 @@ impl Truth {
         }
     }
 
-    /// The live owner of a block.
     pub fn owner(&self, block: IpNet) -> Option<(&str, u64)> {
         let (owner, incarnation) = self.owners.get(&block)?;
         let is_live = *incarnation > self.fenced.get(owner).copied().unwrap_or(0);
@@ -123,7 +121,7 @@ impl Truth {
     /// Notes that a container uses an address. No two do.
     ///
     /// # Errors
-    /// If two do, or nobody should.
+    /// If two do, or none should.
     pub fn uses(&mut self, address: IpAddr, number: usize, range: IpNet) -> Result<(), Violation> {
         if address == range.network() || address == range.broadcast() {
             return Err(Violation::new(format!("machine {number} hands out {address}, which is reserved")));
@@ -142,13 +140,13 @@ impl Truth {
 fn check_machine<D: Disk>(machine: &Machine<D>) -> Result<(), Violation> {
     for (pod, address) in &machine.pods {
         if !machine.local.held().any(|block| block.contains(address)) {
-            let standing = machine.local.standing();
+            let membership = machine.local.membership();
             return Err(Violation::new(format!(
-                "container {pod} of {} uses {address}, which is in none of its blocks ({standing:?})",
+                "container {pod} of {} uses {address}, which is in none of its blocks ({membership:?})",
                 machine.node
             )));
         }
     }
-    let is_in_order = machine.local.standing() == Standing::Member || machine.local.held().next().is_none();
+    let is_in_order = machine.local.membership() == MembershipState::Member || machine.local.held().next().is_none();
     if is_in_order { Ok(()) } else { Err(Violation::new(format!("{} serves and is no member", machine.node))) }
 }

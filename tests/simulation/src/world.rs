@@ -6,9 +6,9 @@ use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use gingham_ownership::address::{IpRange, predecessor, successor};
-use gingham_ownership::local::Standing;
+use gingham_ownership::in_memory_store::InMemoryStore;
+use gingham_ownership::local::MembershipState;
 use gingham_ownership::record::Key;
-use gingham_ownership::records::Records;
 use gingham_ownership::shared_store::{Call, Reply, StoreFault};
 
 use crate::decision::{Decision, What};
@@ -22,24 +22,20 @@ use crate::truth::{Truth, Violation};
 /// 2026-01-01 00:00 UTC, when every world begins.
 const BEGINNING: u64 = 1_767_225_600_000;
 
-/// More calls than this that nobody waits for are lost.
+/// More stray calls than this are lost.
 const MOST_STRAYS: usize = 8;
 
-/// A cluster at one moment.
 #[derive(Debug, Clone)]
 pub struct World<D> {
     pub(crate) setup: Rc<Setup>,
-    /// The store's records.
-    pub records: Records,
+    pub records: InMemoryStore,
     /// What is true, seen from above.
     pub truth: Truth,
     pub(crate) is_up: bool,
     now: u64,
-    /// All machines.
     pub machines: Vec<Machine<D>>,
-    /// Calls that nobody waits for.
+    /// Calls whose sender no longer waits.
     pub(crate) strays: Vec<Call>,
-    /// What has happened so far.
     pub counts: Counts,
     /// The first thing that must never be.
     violation: Option<Violation>,
@@ -71,7 +67,7 @@ impl<D: Disk> World<D> {
         let machines = (0..setup.nodes.len()).map(|number| Machine::new(number, &setup)).collect();
         Self {
             setup: Rc::new(setup),
-            records: Records::new(),
+            records: InMemoryStore::new(),
             truth: Truth::default(),
             is_up: true,
             now: BEGINNING,
@@ -155,7 +151,7 @@ impl<D: Disk> World<D> {
     }
 
     fn leave_on_its_way(&mut self, call: Call) {
-        // A question changes nothing, and nobody hears the answer.
+        // A read changes nothing, and its reply has no receiver.
         if !matches!(call, Call::Get { .. } | Call::List { .. }) && self.strays.len() < MOST_STRAYS {
             self.strays.push(call);
         }
@@ -168,20 +164,20 @@ impl<D: Disk> World<D> {
             return;
         }
         machine.reload();
-        let rest = machine.rest(self.now, &self.setup);
+        let clock = machine.clock(self.now, &self.setup);
         let inner = |block: ipnet::IpNet| {
             let block = IpRange::from(block);
             let first = if block.first() == range.network() { successor(block.first())? } else { block.first() };
             let last = if block.last() == range.broadcast() { predecessor(block.last())? } else { block.last() };
             IpRange::new(first, last)
         };
-        let rested: Vec<IpRange> = machine.local.held_rested(rest.now).filter_map(inner).collect();
+        let cooled: Vec<IpRange> = machine.local.held_cooled(clock.now).filter_map(inner).collect();
         let all: Vec<IpRange> = machine.local.held().filter_map(inner).collect();
         let address = if self.setup.component_allocates {
             let listed = self.records.carry_out(&Call::List { prefix: String::new() });
-            machine.disk.add_by_component(pod, &machine.local, &listed, rest)
+            machine.disk.add_by_component(pod, &machine.local, &listed, clock)
         } else {
-            machine.disk.add(pod, &rested, rest).or_else(|| machine.disk.add(pod, &all, rest))
+            machine.disk.add(pod, &cooled, clock).or_else(|| machine.disk.add(pod, &all, clock))
         };
         match address {
             None => self.counts.adds_without_room += 1,
@@ -299,12 +295,12 @@ impl<D: Disk> World<D> {
         self.power_on(number);
     }
 
-    /// Lets everything come to rest: no more faults, every node that may be is a member and has looked at the store. Then
-    /// nobody owns a block in the store and does not know of it.
+    /// Lets everything settle: no more faults, every node that may be is a member and has looked at the store. Then
+    /// no node owns a block in the store and does not know of it.
     ///
     /// # Errors
-    /// What is wrong, then or on the way.
-    pub fn comes_to_rest(mut self) -> Result<(), Violation> {
+    /// What is wrong, then or before.
+    pub fn settles(mut self) -> Result<(), Violation> {
         self.decide(Decision::Store { up: true });
         for machine in 0..self.machines.len() {
             self.decide(Decision::On { machine });
@@ -324,7 +320,7 @@ impl<D: Disk> World<D> {
             }
         }
         self.violation.clone().map_or(Ok(()), Err)?;
-        let members = self.machines.iter().filter(|machine| machine.local.standing() == Standing::Member);
+        let members = self.machines.iter().filter(|machine| machine.local.membership() == MembershipState::Member);
         for machine in members {
             for block in self.truth.owners.keys() {
                 let owns = self.truth.owner(*block).is_some_and(|(owner, _)| owner == machine.node);
@@ -333,9 +329,9 @@ impl<D: Disk> World<D> {
                 }
             }
         }
-        let joined = self.machines.iter().any(|machine| machine.local.standing() == Standing::Member);
-        let left = self.machines.iter().any(|machine| machine.local.standing() == Standing::Left);
-        if joined || left { Ok(()) } else { Err(Violation::new("nobody can join".into())) }
+        let joined = self.machines.iter().any(|machine| machine.local.membership() == MembershipState::Member);
+        let left = self.machines.iter().any(|machine| machine.local.membership() == MembershipState::Left);
+        if joined || left { Ok(()) } else { Err(Violation::new("no node can join".into())) }
     }
 
     fn finish(&mut self, machine: usize, process: usize) {

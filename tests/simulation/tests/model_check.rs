@@ -1,5 +1,5 @@
 //! Every order of things in a very small cluster: with all rules nothing is wrong; without one, an address is in use on
-//! both nodes, and the shortest way there is shown.
+//! both nodes, and the shortest path there is printed.
 
 use gingham_ownership::rules::{Rule, Rules};
 use gingham_simulation::model::{Bounds, Scenario};

@@ -12,7 +12,7 @@ fn run(case: &Case, seeds: std::ops::Range<u64>, steps: u64) {
                 adds += world.counts.adds;
                 claims += world.counts.claims;
                 takeovers += world.counts.takeovers;
-                if let Err(violation) = world.comes_to_rest() {
+                if let Err(violation) = world.settles() {
                     panic!("seed {seed}: in the end {}", violation.what);
                 }
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use gingham_ownership::cluster::Cluster;
+use gingham_ownership::snapshot::Snapshot;
 use gingham_tests::cni::{Cni, Outcome, addresses};
 use gingham_tests::kernel;
 use gingham_tests::networks;
@@ -102,7 +102,7 @@ impl Round<'_> {
     }
 
     /// What the store says, and what each node hands out from.
-    fn holdings(&self) -> (Cluster, [Vec<IpNet>; 2]) {
+    fn holdings(&self) -> (Snapshot, [Vec<IpNet>; 2]) {
         let all = [1, 2].map(|node| {
             let name = self.name.clone();
             self.danger.testbed.on(node, move |_| held(&name))

@@ -36,7 +36,7 @@ fn it_is_begun_without_the_store_and_ended_with_it() {
     let its = blocks(&testbed, "node-2");
     assert_eq!((its.len(), ways(&testbed, 2)), (1, (1, vec![format!("{}/12", gateway(&testbed))])));
     let said = testbed.ctl(2, &["leave", "--yes"]).failed();
-    assert!(said.contains("1 attachment of the network cluster is on this node"), "{said}");
+    assert!(said.contains("network cluster has 1 attachment on this node"), "{said}");
     assert_eq!(testbed.on(2, |_| held(NETWORK)), its);
     testbed.leave(2, "two");
 

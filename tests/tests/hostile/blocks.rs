@@ -10,7 +10,7 @@ use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::store::StoreLedger;
-use gingham_ownership::grid::Picture;
+use gingham_ownership::grid::BlockMap;
 use gingham_tests::guests::guest;
 use serde_json::{Map, json};
 
@@ -19,7 +19,7 @@ use crate::engine::{Network, context};
 type Asked<'a> = ClusterPolicy<'a, StoreLedger>;
 
 /// Ten members, of which the third asks; the second holds the first block.
-fn picture(policy: &Asked<'_>) -> Picture {
+fn picture(policy: &Asked<'_>) -> BlockMap {
     let members = (0..10).map(|number| format!("member-{number}"));
     let mut picture = policy.picture("member-2", members);
     assert!(picture.claim("10.66.0.0/28".parse().unwrap(), "member-1"));

@@ -13,7 +13,7 @@ use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::store::{ReadLedger, Store, StoreLedger};
-use gingham_ownership::grid::Picture;
+use gingham_ownership::grid::BlockMap;
 use gingham_tests::guests::Guest;
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -53,7 +53,7 @@ impl Network {
         guest: &Guest,
         container: &str,
         blocks: &RangeSet,
-        picture: &Arc<Picture>,
+        picture: &Arc<BlockMap>,
     ) -> Outcome {
         let settings = Settings::parse(&self.ipam).unwrap();
         let mut log = Vec::new();
@@ -67,7 +67,7 @@ impl Network {
         policy: &Policy,
         settings: &Settings,
         request: &Request,
-        held: Option<(&RangeSet, &Arc<Picture>)>,
+        held: Option<(&RangeSet, &Arc<BlockMap>)>,
         log: &mut Vec<LogLine>,
     ) -> Result<IpamResult, IpamError> {
         let mut prepared = ipam::prepare::<StoreLedger>(policy, settings, &context(), log)?;

@@ -7,7 +7,7 @@ use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{address, link, node_routes};
-use gingham_ownership::local::Standing;
+use gingham_ownership::local::MembershipState;
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -41,15 +41,17 @@ pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut Output) 
             forget_own_address(place)?;
             remove_ways(place)?;
         }
-        left.map_err(|source| match now.standing() {
-            Standing::Left => CommandError::HalfLeft { network: place.network.to_owned(), source: Box::new(source) },
+        left.map_err(|source| match now.membership() {
+            MembershipState::Left => {
+                CommandError::HalfLeft { network: place.network.to_owned(), source: Box::new(source) }
+            }
             _ => place.fault(source),
         })?;
         let (network, node) = (place.network, place.cluster.node());
         if arguments.cluster.answer.json {
             return Ok(out.json(&Told { network, node, blocks: held })?);
         }
-        if local.standing() == Standing::Left {
+        if local.membership() == MembershipState::Left {
             // Its blocks went out of its hands then, and out of its name now, if the store had not heard of it.
             return Ok(writeln!(out, "{node} has left network {network}, and the store knows it")?);
         }

@@ -10,8 +10,8 @@ use gingham_engine::store::StoreLedger;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{self, Report};
 use gingham_network::network::Network;
-use gingham_ownership::cluster::Cluster as Records;
 use gingham_ownership::grid::Grid;
+use gingham_ownership::snapshot::Snapshot as Records;
 use ipnet::IpNet;
 
 use super::{CommandError, PATIENCE};
@@ -83,8 +83,8 @@ impl Place<'_> {
     /// Brings the routes to the other nodes up to date; none if the network underneath sees to it.
     pub(crate) fn refresh_ways(&mut self) -> Result<Option<Report>, CommandError> {
         let records = match self.cluster.sync(Self::deadline()).map_err(|source| self.fault(source))? {
-            Ok(synced) => synced.cluster,
-            Err(error) => match error.cluster {
+            Ok(synced) => synced.snapshot,
+            Err(error) => match error.snapshot {
                 // Right for a node that is out, too.
                 Some(records) => records,
                 None => return Err(self.fault(error.error.into())),

@@ -187,7 +187,7 @@ fn members(status: &Status, routing: Routing, routes: &[NodeRoute]) -> Vec<Membe
             free: usage.map(|usage| usage.free),
             address: member.address,
             route: if this_node { Some("local") } else { route(&member.blocks, routing, routes) },
-            state: Some(match member.standing {
+            state: Some(match member.membership {
                 Membership::Member => "member",
                 Membership::Left => "left",
                 Membership::Taken => "taken",

@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &TakeoverArguments, library: &Path, out: &mut Outpu
         let record = member(node, &status).map_err(|source| place.fault(source.into()))?;
         let held = status.members.iter().find(|member| member.name == node).map(|member| member.blocks.clone());
         let held = held.unwrap_or_default();
-        if record.standing != Membership::Member && !record.is_alive() {
+        if record.membership != Membership::Member && !record.is_alive() {
             return over(arguments, place, record, out);
         }
         if !arguments.cluster.answer.json {
@@ -66,7 +66,7 @@ pub(crate) fn end(place: &mut Place<'_>, node: &str, force: bool) -> Result<Take
 
 fn member<'s>(node: &str, status: &'s Status) -> Result<&'s MemberRecord, ClusterError> {
     if node == status.node {
-        return Err(ClusterError::Oneself { node: node.to_owned() });
+        return Err(ClusterError::OwnNode { node: node.to_owned() });
     }
     let seen = status.records.members.get(node);
     Ok(&seen.ok_or_else(|| ClusterError::NoSuchMember { node: node.to_owned() })?.record)
@@ -84,7 +84,7 @@ fn over(
         let fenced = record.fenced;
         return Ok(out.json(&Told { network, node, done: false, fenced, blocks: Vec::new(), watched_seconds: 0 })?);
     }
-    let how = if record.standing == Membership::Left { "has left" } else { "was taken over already" };
+    let how = if record.membership == Membership::Left { "has left" } else { "was taken over already" };
     Ok(writeln!(out, "{node} {how}; nothing was changed")?)
 }
 

@@ -11,7 +11,7 @@ use crate::ranges::RangeSet;
 use crate::runtime::view::{LeaseView, ViewError};
 use crate::runtime::{LogLine, Policy, Session};
 use crate::settings::Settings;
-use gingham_ownership::grid::Picture;
+use gingham_ownership::grid::BlockMap;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolRoom {
@@ -34,7 +34,7 @@ pub struct Prepared<'a, L: 'static> {
     pub(super) session: Session<NetworkView<L>>,
     pub(super) pools: Pools,
     /// The cluster, once the addresses are restricted to the blocks of this member.
-    pub(super) picture: Option<Arc<Picture>>,
+    pub(super) picture: Option<Arc<BlockMap>>,
     /// Whether a cooling address is taken when nothing else is free.
     pub(super) reuses_early: bool,
 }
@@ -70,7 +70,7 @@ impl<L: LedgerQueries + 'static> Prepared<'_, L> {
     /// possible, and then nothing is free. The policy sees the cluster as in the picture; what it holds may be as
     /// little as the blocks of this member, for a policy looks at the others' only to explain itself.
     #[must_use]
-    pub fn restrict(mut self, blocks: &RangeSet, picture: Arc<Picture>) -> Self {
+    pub fn restrict(mut self, blocks: &RangeSet, picture: Arc<BlockMap>) -> Self {
         self.pools = self.pools.within(blocks);
         self.picture = Some(picture);
         self.show_cluster();

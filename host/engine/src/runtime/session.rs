@@ -14,7 +14,7 @@ use super::v0_2;
 use super::view::PolicyView;
 use crate::attachment::{Adopted, Answer, Context, Ended, Problem, Refusal, Request};
 use crate::pool::Pool;
-use gingham_ownership::grid::Picture;
+use gingham_ownership::grid::BlockMap;
 
 type DeclaredPools = Result<Vec<Resource<Pool>>, Vec<Resource<Problem>>>;
 type AllocateResult = Result<Resource<Answer>, Resource<Refusal>>;
@@ -166,7 +166,7 @@ impl<V: PolicyView + 'static> Session<V> {
     }
 
     /// Shows the policy the cluster from now on. Without it the policy sees itself alone.
-    pub fn show_cluster(&mut self, picture: Arc<Picture>) {
+    pub fn show_cluster(&mut self, picture: Arc<BlockMap>) {
         self.store.data_mut().picture = Some(picture);
     }
 

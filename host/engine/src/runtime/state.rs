@@ -7,7 +7,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use super::limits::{HOST_CALLS, Meter};
 use super::view::{PolicyView, ViewError};
 use super::weight::Weight;
-use gingham_ownership::grid::Picture;
+use gingham_ownership::grid::BlockMap;
 
 /// How much the operator should care about a line of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ pub(crate) struct HostState<V> {
     pub(crate) meter: Meter,
     pub(crate) view: Option<V>,
     /// The cluster, for a policy that divides one.
-    pub(crate) picture: Option<Arc<Picture>>,
+    pub(crate) picture: Option<Arc<BlockMap>>,
     pub(crate) node: String,
     pub(crate) lines: Vec<LogLine>,
     pub(crate) lines_dropped: usize,

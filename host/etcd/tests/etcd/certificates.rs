@@ -9,7 +9,7 @@ use gingham_ownership::shared_store::{Reply, StoreFault};
 use gingham_testbed::etcd::{Etcd as Members, Layout, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd};
 
-use crate::ground::{LOOPBACK, call, call_within, create, get, refused, settings, with_etcd, written};
+use crate::testbed::{LOOPBACK, call, call_within, create, get, refused, settings, with_etcd, written};
 
 /// An authority and where its certificates lie.
 pub(crate) struct Authority {

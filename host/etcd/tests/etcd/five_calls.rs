@@ -3,7 +3,7 @@
 use gingham_etcd::Etcd;
 use gingham_ownership::shared_store::{Reply, StoreFault, Version};
 
-use crate::ground::{
+use crate::testbed::{
     call, create, delete, get, list, members, record, refused, settings, store, update, with_etcd, written,
 };
 
@@ -78,7 +78,7 @@ fn a_list_of_several_pages_is_whole() {
     });
 }
 
-/// Whoever lists again is sent only what was written since, and sees what was deleted all the same.
+/// A second list receives only what was written since, and shows what was deleted all the same.
 #[test]
 fn a_list_is_the_same_for_who_listed_before() {
     with_etcd(|directory| {
@@ -96,7 +96,7 @@ fn a_list_is_the_same_for_who_listed_before() {
         same(&mut other);
         let a = written(call(&mut other, &update("blocks/a", "AA", a)));
         same(&mut other);
-        // One less; one less and one more; the same one anew.
+        // One less; one less and one more; the same one again.
         assert_eq!(call(&mut other, &delete("members/m", m)), Reply::Deleted);
         same(&mut other);
         assert_eq!(call(&mut other, &delete("blocks/a", a)), Reply::Deleted);

@@ -9,7 +9,7 @@ use gingham_ownership::etcd_settings::{EtcdSettings, Login, Password, Secret};
 use gingham_ownership::shared_store::{Reply, StoreFault};
 use gingham_testbed::etcd::{Etcd as Members, Layout};
 
-use crate::ground::{LOOPBACK, PATIENCE, call, create, get, list, refused, settings, with_etcd, written};
+use crate::testbed::{LOOPBACK, PATIENCE, call, create, get, list, refused, settings, with_etcd, written};
 
 const CTL: &str = "/usr/bin/etcdctl";
 
@@ -108,7 +108,7 @@ fn credentials_may_come_before_etcd_asks_for_them_and_tokens_may_expire() {
         ctl(&["auth", "enable"]);
         // On the same connection, which has no token.
         assert!(matches!(call(&mut store, &get("config")), Reply::Got(Some(_))));
-        // Roles that change may make a token old; a token that rests longer than its time is forgotten.
+        // Roles that change may make a token old; a token that is unused longer than its time is forgotten.
         ctl(&["role", "add", "other"]);
         written(call(&mut store, &create("members/a", "0")));
         until_forgotten(members);

@@ -3,8 +3,8 @@
 
 mod certificates;
 mod five_calls;
-mod ground;
 mod logins;
 mod outages;
 mod silence;
 mod strangers;
+mod testbed;

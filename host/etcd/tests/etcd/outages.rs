@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gingham_ownership::shared_store::{Reply, StoreFault, Version};
 
-use crate::ground::{
+use crate::testbed::{
     call, call_within, create, get, list, members, on_a_host, record, refused, settings, store, until_answered, update,
     with_etcd, written,
 };
@@ -40,7 +40,7 @@ fn one_member_of_three_may_be_missing() {
         let mut version = written(call(&mut store, &create("config", "0")));
         for missing in 0..3 {
             members.kill(missing);
-            // Whoever led may be gone. A write whose answer is lost may be there: then it conflicts with itself.
+            // The leader may be gone. A write whose answer is lost may be there: then it conflicts with itself.
             let value = missing.to_string();
             version = match until_answered(&mut store, &update("config", &value, version)) {
                 Reply::Written(version) => version,
@@ -79,7 +79,7 @@ fn a_minority_neither_reads_nor_writes_and_says_why() {
             Reply::Got(Some(present)) => present,
             other => panic!("{other:?}"),
         };
-        // What was asked for in doubt has been done or not; what was refused has not.
+        // What was called in doubt has been done or not; what was refused has not.
         assert!(present.value == b"0" || present.value == b"1");
         written(until_answered(&mut store, &update("config", "2", present.version)));
     });

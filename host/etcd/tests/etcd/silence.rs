@@ -13,7 +13,7 @@ use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
 use gingham_ownership::shared_store::{Reply, StoreFault};
 
-use crate::ground::{
+use crate::testbed::{
     call, call_within, create, get, list, members, on_a_host, record, refused, settings, store, unknown,
     until_answered, update, with_etcd, written,
 };
@@ -81,7 +81,7 @@ fn a_lost_answer_leaves_a_write_in_doubt() {
         written(call(&mut store, &create("members/a", "0")));
         let fault = unknown(call_within(&mut store, &create("config", MARK), SHORT));
         assert!(matches!(&fault, StoreFault::Unreachable(text) if text.contains(&url)), "{fault:?}");
-        // It was carried out. The same write again, on a new connection, is told so.
+        // It was carried out. The same write again, on a new connection, conflicts.
         let Reply::Conflict(Some(present)) = call(&mut store, &create("config", "again")) else { panic!("not there") };
         assert_eq!(present.value, MARK.as_bytes());
         drop(members);
@@ -118,7 +118,7 @@ fn a_listener_that_says_nothing() {
     });
 }
 
-/// An address on a link where nobody answers, and a member that does.
+/// An address on a link that does not answer, and a member that does.
 #[test]
 fn packets_that_vanish_leave_time_for_the_next_endpoint() {
     with_etcd(|directory| {
@@ -126,13 +126,13 @@ fn packets_that_vanish_leave_time_for_the_next_endpoint() {
         let hole = bridge::ensure(&mut kernel, "hole", None, false).unwrap();
         let net = "192.0.2.1/24".parse().unwrap();
         address::add(&mut kernel, hole.index, net, DuplicateDetection::Off).unwrap();
-        let nobody: IpAddr = "192.0.2.99".parse().unwrap();
+        let silent: IpAddr = "192.0.2.99".parse().unwrap();
         let members = members(directory, 1);
-        let nobody = format!("http://{nobody}:2379");
-        let mut alone = Etcd::new(settings(std::slice::from_ref(&nobody)), "net");
+        let silent = format!("http://{silent}:2379");
+        let mut alone = Etcd::new(settings(std::slice::from_ref(&silent)), "net");
         let fault = refused(call_within(&mut alone, &list(""), SHORT));
         assert!(fault.to_string().starts_with("http://192.0.2.99:2379: "), "{fault}");
-        let endpoints = [vec![nobody], members.endpoints()].concat();
+        let endpoints = [vec![silent], members.endpoints()].concat();
         let mut store = Etcd::new(settings(&endpoints), "net");
         written(call_within(&mut store, &create("config", "0"), Duration::from_secs(4)));
     });

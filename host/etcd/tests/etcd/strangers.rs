@@ -10,9 +10,9 @@ use gingham_ownership::etcd_settings::TlsFiles;
 use gingham_ownership::shared_store::StoreFault;
 
 use crate::certificates::Authority;
-use crate::ground::{PATIENCE, call_within, create, members, on_a_host, refused, settings, with_etcd};
+use crate::testbed::{PATIENCE, call_within, create, members, on_a_host, refused, settings, with_etcd};
 
-/// Serves one connection with a fixed answer and tells the fault that a store reports.
+/// Serves one connection with a fixed answer and returns the fault that the store reports.
 fn fault_of(answer: &'static [u8]) -> StoreFault {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

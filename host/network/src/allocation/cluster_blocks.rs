@@ -281,10 +281,10 @@ fn narrowed<'p>(
     match (claimed, cooling) {
         (Claimed::All, _) => Some(prepared),
         (Claimed::Blocks(blocks), CoolingAddresses::Keep) => {
-            Some(prepared.restrict(&blocks.rested, blocks.picture.clone()).without_early_reuse())
+            Some(prepared.restrict(&blocks.cooled, blocks.block_map.clone()).without_early_reuse())
         }
         (Claimed::Blocks(blocks), CoolingAddresses::Reuse) => {
-            Some(prepared.restrict(&blocks.all, blocks.picture.clone()))
+            Some(prepared.restrict(&blocks.all, blocks.block_map.clone()))
         }
         (Claimed::NotJoined | Claimed::Unsettled, _) => None,
     }

@@ -64,10 +64,10 @@ impl ClusterAllocation<'_> {
         let mut cluster = Cluster::new(self.network, self.settings, self.records.boot())?;
         let synced = cluster.sync(Instant::now() + STORE_TIMEOUT)?;
         let records = match synced {
-            Ok(synced) => synced.cluster,
+            Ok(synced) => synced.snapshot,
             // Right for a node that is out, too.
-            Err(SyncError { cluster: Some(records), .. }) => records,
-            Err(SyncError { error, cluster: None }) => return Err(Fault::from(error).into()),
+            Err(SyncError { snapshot: Some(records), .. }) => records,
+            Err(SyncError { error, snapshot: None }) => return Err(Fault::from(error).into()),
         };
         let cluster_policy = ClusterPolicy::new(self.policy, self.settings, &self.context(), &mut Vec::new())?;
         let ranges = cluster_policy.grids().iter().map(Grid::range).collect();

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use gingham_cluster::Fault as ClusterFault;
 use gingham_ownership::beat::WATCH;
-use gingham_ownership::cluster::Cluster as Records;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::grid::Grid;
+use gingham_ownership::snapshot::Snapshot as Records;
 use gingham_ownership::sync::SyncError;
-use gingham_ownership::takeover::Sighting;
+use gingham_ownership::takeover::Observation;
 use ipnet::IpNet;
 use tracing::{info, warn};
 
@@ -17,15 +17,15 @@ use crate::cluster::{AgentError, Snapshot};
 
 /// Another machine may use this node's name. The agent watches its heartbeat between two reconciles.
 pub(super) struct Suspicion {
-    sighting: Box<Sighting>,
+    observation: Box<Observation>,
     since: Instant,
 }
 
 impl Suspicion {
-    /// The sighting, once it is old enough for a decision.
-    fn ripe(&self, now: Instant) -> Option<Sighting> {
+    /// The observation, once it is old enough for a decision.
+    fn ripe(&self, now: Instant) -> Option<Observation> {
         let is_ripe = now.saturating_duration_since(self.since) >= Duration::from_millis(WATCH);
-        is_ripe.then(|| self.sighting.as_ref().clone())
+        is_ripe.then(|| self.observation.as_ref().clone())
     }
 }
 
@@ -73,11 +73,11 @@ impl Member {
                 }
                 Ok(None)
             }
-            Err(ClusterFault::Protocol(ClusterError::Suspicious { node, address, sighting })) => {
+            Err(ClusterFault::Protocol(ClusterError::Suspicious { node, address, observation })) => {
                 if self.suspicion.is_none() || had_watched {
-                    self.suspicion = Some(Suspicion { sighting: sighting.clone(), since: Instant::now() });
+                    self.suspicion = Some(Suspicion { observation: observation.clone(), since: Instant::now() });
                 }
-                Ok(Some(cluster_error(ClusterError::Suspicious { node, address, sighting }.into())))
+                Ok(Some(cluster_error(ClusterError::Suspicious { node, address, observation }.into())))
             }
             Err(error) => {
                 self.suspicion = None;
@@ -101,9 +101,9 @@ impl Member {
     /// The store's records, and the problem of this node's membership.
     fn read_store(&mut self) -> Result<(Records, Option<ClusterError>), AgentError> {
         match self.with(|_, parts| parts.cluster.sync(deadline())).map_err(cluster_error)? {
-            Ok(synced) => Ok((synced.cluster, None)),
-            Err(SyncError { error, cluster: Some(records) }) => Ok((records, Some(error))),
-            Err(SyncError { error, cluster: None }) => Err(cluster_error(error.into())),
+            Ok(synced) => Ok((synced.snapshot, None)),
+            Err(SyncError { error, snapshot: Some(records) }) => Ok((records, Some(error))),
+            Err(SyncError { error, snapshot: None }) => Err(cluster_error(error.into())),
         }
     }
 }

@@ -39,7 +39,7 @@ fn fill(store: &mut Etcd, grid: &Grid) {
             boot: "00000000-0000-4000-8000-000000000000".to_owned(),
             incarnation: 1,
             fenced: 0,
-            standing: Membership::Member,
+            membership: Membership::Member,
             address: Some(address),
             mac: None,
             since: 0,

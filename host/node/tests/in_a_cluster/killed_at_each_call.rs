@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use gingham_ownership::cluster::Cluster;
 use gingham_ownership::local::{BlockState, LocalState};
+use gingham_ownership::snapshot::Snapshot;
 use gingham_testbed::etcd::{Etcd, Layout, PACKAGE, PROGRAM};
 use gingham_tests::kernel;
 use gingham_tests::nodes::BETWEEN;
@@ -115,7 +115,7 @@ impl Round<'_> {
     }
 
     /// What the store says, and what a node hands out from.
-    fn holdings(&self, node: usize) -> (Cluster, Vec<IpNet>) {
+    fn holdings(&self, node: usize) -> (Snapshot, Vec<IpNet>) {
         let held = self.local(node).map_or_else(Vec::new, |local| handed_out_from(&local));
         (records_at(&self.danger.etcd.endpoints(), &format!("/{}", self.name), NETWORK), held)
     }

@@ -30,7 +30,7 @@ fn everything_that_needs_no_store_goes_on() {
     one.until("gingham_store_contact_age_seconds", |age| age >= 2);
     let health = one.ask("/healthz");
     let unreachable =
-        health.starts_with("HTTP/1.1 200 ") && health.contains("net: store unreachable, routes as last known: the cluster's store: ");
+        health.starts_with("HTTP/1.1 200 ") && health.contains("net: store unreachable, routes as last known: cluster store: ");
     assert!(unreachable, "{health}");
     assert_eq!(one.metric("gingham_last_reconcile_succeeded"), Some(0));
     // A route that somebody removes comes back, and a dead container's lease goes.
@@ -51,5 +51,5 @@ fn everything_that_needs_no_store_goes_on() {
     one.until("gingham_store_contact_age_seconds", |age| age <= 1);
     assert!(one.ask("/healthz").ends_with("\r\n\r\nnet: reconciled\n"), "{}", one.ask("/healthz"));
     assert_eq!((testbed.routes(1), one.metric("gingham_ownership_conflicts_total")), (routes, Some(0)));
-    assert!(one.log().contains("info net: settled: the cluster's store: "), "{}", one.log());
+    assert!(one.log().contains("info net: settled: cluster store: "), "{}", one.log());
 }

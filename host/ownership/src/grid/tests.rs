@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use proptest::prelude::*;
 
-use super::{Grid, GridError, Picture};
+use super::{BlockMap, Grid, GridError};
 use crate::address::{IpRange, number};
 use crate::ranges::RangeSet;
 
@@ -80,39 +80,39 @@ fn a_grid_is_written_as_json_and_checked_when_it_is_read() {
 }
 
 #[test]
-fn a_picture_knows_its_members_in_order_and_itself_among_them() {
-    let picture = Picture::new("b", ["c", "a", "c"].map(str::to_owned), Vec::new());
-    assert_eq!(picture.members(), ["a", "b", "c"]);
-    assert_eq!(picture.next_unclaimed(range("10.0.0.0/8"), None), None);
+fn a_block_map_knows_its_members_in_order_and_itself_among_them() {
+    let block_map = BlockMap::new("b", ["c", "a", "c"].map(str::to_owned), Vec::new());
+    assert_eq!(block_map.members(), ["a", "b", "c"]);
+    assert_eq!(block_map.next_unclaimed(range("10.0.0.0/8"), None), None);
 }
 
 #[test]
 fn a_claim_off_the_grid_or_upon_anothers_is_refused() {
-    let mut picture = Picture::new("a", [], vec![grid("10.32.0.0/12", 24), grid("fd00::/64", 112)]);
-    assert!(picture.claim(net("10.32.7.0/24"), "a"));
-    assert!(!picture.claim(net("10.32.7.0/24"), "b"));
-    assert!(!picture.claim(net("10.32.7.0/25"), "b"));
-    assert!(picture.claim(net("fd00::7:0/112"), "b"));
-    assert_eq!(picture.holder_of("fd00::7:1".parse().unwrap()), Some("b"));
-    assert_eq!(picture.holder_of("fd00::8:1".parse().unwrap()), None);
-    assert_eq!(picture.blocks_of("a").collect::<Vec<_>>(), [net("10.32.7.0/24")]);
-    assert_eq!(picture.unclaim(net("10.32.7.0/24")).as_deref(), Some("a"));
-    assert_eq!(picture.unclaim(net("10.32.7.0/24")), None);
-    assert_eq!(picture.claimed_count(), 1);
+    let mut block_map = BlockMap::new("a", [], vec![grid("10.32.0.0/12", 24), grid("fd00::/64", 112)]);
+    assert!(block_map.claim(net("10.32.7.0/24"), "a"));
+    assert!(!block_map.claim(net("10.32.7.0/24"), "b"));
+    assert!(!block_map.claim(net("10.32.7.0/25"), "b"));
+    assert!(block_map.claim(net("fd00::7:0/112"), "b"));
+    assert_eq!(block_map.holder_of("fd00::7:1".parse().unwrap()), Some("b"));
+    assert_eq!(block_map.holder_of("fd00::8:1".parse().unwrap()), None);
+    assert_eq!(block_map.blocks_of("a").collect::<Vec<_>>(), [net("10.32.7.0/24")]);
+    assert_eq!(block_map.unclaim(net("10.32.7.0/24")).as_deref(), Some("a"));
+    assert_eq!(block_map.unclaim(net("10.32.7.0/24")), None);
+    assert_eq!(block_map.claimed_count(), 1);
 }
 
 #[test]
 fn blocks_excluded_as_a_whole_are_not_offered() {
     let excluded = RangeSet::new(vec![range("10.32.0.0/23"), range("10.32.3.0-10.32.3.254"), range("10.32.4.7")]);
-    let mut picture = Picture::new("a", [], vec![grid("10.32.0.0/21", 24)]).barring(excluded);
+    let mut block_map = BlockMap::new("a", [], vec![grid("10.32.0.0/21", 24)]).excluding(excluded);
     let all = range("10.32.0.0/12");
-    assert_eq!(picture.next_unclaimed(all, None), Some(net("10.32.2.0/24")));
-    assert_eq!(picture.unclaimed_count(all), 6);
-    assert_eq!(picture.unclaimed_count(range("10.32.1.0-10.32.4.255")), 3);
-    assert!(picture.claim(net("10.32.1.0/24"), "b"), "another may know less");
-    assert_eq!(picture.unclaimed_count(all), 6);
-    assert!(picture.claim(net("10.32.2.0/24"), "b"));
-    assert_eq!(picture.next_unclaimed(all, None), Some(net("10.32.3.0/24")));
+    assert_eq!(block_map.next_unclaimed(all, None), Some(net("10.32.2.0/24")));
+    assert_eq!(block_map.unclaimed_count(all), 6);
+    assert_eq!(block_map.unclaimed_count(range("10.32.1.0-10.32.4.255")), 3);
+    assert!(block_map.claim(net("10.32.1.0/24"), "b"), "another may know less");
+    assert_eq!(block_map.unclaimed_count(all), 6);
+    assert!(block_map.claim(net("10.32.2.0/24"), "b"));
+    assert_eq!(block_map.next_unclaimed(all, None), Some(net("10.32.3.0/24")));
 }
 
 /// Addresses of a small range in small blocks, at the beginning, in the middle and at the end of each family.
@@ -177,27 +177,27 @@ proptest! {
     }
 
     #[test]
-    fn a_picture_agrees_with_a_plain_list(
+    fn a_block_map_agrees_with_a_plain_list(
         grid in ground(),
         deeds in prop::collection::vec((any::<bool>(), any::<u8>(), 0..3_usize), 0..64),
         excluded in prop::collection::vec((-20_i16..280, -20_i16..280), 0..3),
         questions in prop::collection::vec((-20_i16..280, -20_i16..280, prop::option::of(-20_i16..280)), 1..16),
     ) {
-        let barred = RangeSet::new(excluded.iter().map(|(one, other)| between(&grid, *one, *other)).collect());
-        let mut picture = Picture::new("a", [], vec![grid]).barring(barred.clone());
+        let excluded = RangeSet::new(excluded.iter().map(|(one, other)| between(&grid, *one, *other)).collect());
+        let mut block_map = BlockMap::new("a", [], vec![grid]).excluding(excluded.clone());
         let mut plain: BTreeMap<IpNet, &str> = BTreeMap::new();
         for (claims, block, who) in deeds {
             let block = grid.block(u128::from(block) % grid.block_count()).unwrap();
             let who = ["a", "b", "c"][who];
             if claims {
-                prop_assert_eq!(picture.claim(block, who), !plain.contains_key(&block));
+                prop_assert_eq!(block_map.claim(block, who), !plain.contains_key(&block));
                 plain.entry(block).or_insert(who);
             } else {
-                prop_assert_eq!(picture.unclaim(block), plain.remove(&block).map(str::to_owned));
+                prop_assert_eq!(block_map.unclaim(block), plain.remove(&block).map(str::to_owned));
             }
         }
-        prop_assert!(picture.claimed().eq(plain.iter().map(|(block, who)| (*block, *who))));
-        let useless = |block: &IpNet| barred.without((*block).into()).is_empty();
+        prop_assert!(block_map.claimed().eq(plain.iter().map(|(block, who)| (*block, *who))));
+        let useless = |block: &IpNet| excluded.without((*block).into()).is_empty();
         for (one, other, after) in questions {
             let within = between(&grid, one, other);
             let after = after.map(|offset| at(&grid, offset));
@@ -205,9 +205,9 @@ proptest! {
                 .into_iter()
                 .filter(|block| is_within(*block, within) && !plain.contains_key(block) && !useless(block))
                 .collect();
-            prop_assert_eq!(picture.unclaimed_count(within), open.len() as u64);
+            prop_assert_eq!(block_map.unclaimed_count(within), open.len() as u64);
             let next = open.into_iter().find(|block| after.is_none_or(|after| block.network() > after));
-            prop_assert_eq!(picture.next_unclaimed(within, after), next);
+            prop_assert_eq!(block_map.next_unclaimed(within, after), next);
         }
     }
 
@@ -215,15 +215,15 @@ proptest! {
     #[test]
     fn a_run_is_one_step(claimed in 1..4096_u128, downwards in any::<bool>()) {
         let grid = grid("10.32.0.0/12", 24);
-        let mut picture = Picture::new("a", [], vec![grid]);
+        let mut block_map = BlockMap::new("a", [], vec![grid]);
         for index in 0..claimed {
             let index = if downwards { claimed - 1 - index } else { index };
-            picture.claim(grid.block(index).unwrap(), "a");
+            block_map.claim(grid.block(index).unwrap(), "a");
         }
         let mut steps = 0;
-        prop_assert_eq!(picture.find_unclaimed(range("10.32.0.0/12"), None, &mut steps), grid.block(claimed));
+        prop_assert_eq!(block_map.find_unclaimed(range("10.32.0.0/12"), None, &mut steps), grid.block(claimed));
         prop_assert!(steps <= 2);
-        prop_assert_eq!(picture.count_unclaimed(range("10.32.0.0/12"), &mut steps), 4096 - u64::try_from(claimed).unwrap());
+        prop_assert_eq!(block_map.count_unclaimed(range("10.32.0.0/12"), &mut steps), 4096 - u64::try_from(claimed).unwrap());
         prop_assert!(steps <= 3);
     }
 }

@@ -4,17 +4,15 @@ use std::net::IpAddr;
 
 use crate::error::ClusterError;
 use crate::local::LocalState;
+use crate::observation::Observation;
 use crate::record::{LifeRecord, MemberRecord, Membership, Seen};
-use crate::sighting::Sighting;
 
-/// What a node says of itself. Its name and the id of its disk are in its [`LocalState`].
+/// What a node registers itself with. Its name and the id of its disk are in its [`LocalState`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Which machine it is: its machine id, and the firmware's product id if that can be read.
     pub machine: String,
-    /// The kernel's boot id.
     pub boot: String,
-    /// Where other nodes reach it.
     pub address: Option<IpAddr>,
     /// The hardware address of its tunnel device. None leaves what is registered.
     pub mac: Option<String>,
@@ -24,17 +22,17 @@ impl Identity {
     /// Refuses a name that another machine uses, as far as that can be known.
     ///
     /// A machine that was cloned with its ids has another address: then the registered one is watched for a sign of
-    /// life. A clone of a node that has no companion, or with the same address, is found out only later, when the other
+    /// life. A clone of a node that has no agent, or with the same address, is found out only later, when the other
     /// one sees an incarnation that is not its own.
     pub(super) fn check_name(
         &self,
         local: &LocalState,
         seen: &Seen<MemberRecord>,
         life: Option<&Seen<LifeRecord>>,
-        watched: Option<&Sighting>,
+        watched: Option<&Observation>,
     ) -> Result<(), ClusterError> {
         let node = local.node().to_owned();
-        if seen.record.standing != Membership::Member {
+        if seen.record.membership != Membership::Member {
             return Ok(());
         }
         if seen.record.machine != self.machine {
@@ -44,11 +42,11 @@ impl Identity {
         let Some(life) = life.filter(|_| seen.record.boot != self.boot && self.address.is_some()) else {
             return Ok(());
         };
-        let now = Sighting::of(&node, seen, Some(&life.record));
+        let now = Observation::of(&node, seen, Some(&life.record));
         match watched {
             None => {
-                let sighting = Box::new(now);
-                Err(ClusterError::Suspicious { node, address: address.to_string(), sighting })
+                let observation = Box::new(now);
+                Err(ClusterError::Suspicious { node, address: address.to_string(), observation })
             }
             Some(before) if *before != now => Err(ClusterError::Alive { node }),
             Some(_) => Ok(()),
@@ -69,7 +67,7 @@ impl Identity {
             boot: self.boot.clone(),
             incarnation,
             fenced: before.map_or(0, |before| before.fenced),
-            standing: Membership::Member,
+            membership: Membership::Member,
             address: self.address,
             mac: self.mac.clone().or_else(|| before.and_then(|before| before.mac.clone())),
             since: before.filter(|before| before.incarnation == incarnation).map_or(now, |before| before.since),

@@ -9,21 +9,20 @@ use super::LocalState;
 use crate::address::IpRange;
 use crate::shared_store::Version;
 
-/// What a node may do with a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", rename_all_fields = "camelCase")]
 pub enum BlockState {
     /// Hand out its addresses.
     Held {
-        /// Not before then, unless nothing else is free: somebody who is gone used them. Milliseconds since the epoch.
+        /// Not before then, unless nothing else is free: another node used them. Milliseconds since the epoch.
         #[serde(default)]
-        rest_until: u64,
+        cooling_until: u64,
     },
     /// Nothing: it was held in an earlier incarnation and has not been taken back yet.
     Unsure {
         /// As in `Held`.
         #[serde(default)]
-        rest_until: u64,
+        cooling_until: u64,
     },
     /// Nothing: it is being given back.
     Releasing,
@@ -34,11 +33,9 @@ pub enum BlockState {
 /// A block, and the last version of its record that this node has known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LocalBlock {
-    /// Which.
     pub block: IpNet,
     /// Of its record in the store.
     pub version: Version,
-    /// What may be done with it.
     pub state: BlockState,
 }
 
@@ -56,20 +53,19 @@ impl LocalState {
         self.held_with_rest().map(|(block, _)| block)
     }
 
-    /// The same without those that rest: they are for when nothing else is free.
-    pub fn held_rested(&self, now: u64) -> impl Iterator<Item = IpNet> {
-        self.held_with_rest().filter(move |(_, rest_until)| *rest_until <= now).map(|(block, _)| block)
+    /// The same without those that cool: they are for when nothing else is free.
+    pub fn held_cooled(&self, now: u64) -> impl Iterator<Item = IpNet> {
+        self.held_with_rest().filter(move |(_, cooling_until)| *cooling_until <= now).map(|(block, _)| block)
     }
 
     fn held_with_rest(&self) -> impl Iterator<Item = (IpNet, u64)> {
-        let is_member = self.member().is_ok();
+        let is_member = self.require_member().is_ok();
         self.blocks.values().filter(move |_| is_member).filter_map(|block| match block.state {
-            BlockState::Held { rest_until } => Some((block.block, rest_until)),
+            BlockState::Held { cooling_until } => Some((block.block, cooling_until)),
             _ => None,
         })
     }
 
-    /// Whether a block is held.
     pub fn holds(&self, block: IpNet) -> bool {
         self.held().any(|held| held == block)
     }
@@ -91,7 +87,6 @@ impl LocalState {
         unsure.map(|block| block.block).collect()
     }
 
-    /// What is known of a block.
     pub(crate) fn entry(&self, block: IpNet) -> Option<&LocalBlock> {
         self.blocks.get(&block)
     }
@@ -102,21 +97,21 @@ impl LocalState {
     }
 
     /// Takes up a block in a version of its record that is this node's. False if a version as late was known already.
-    pub(crate) fn adopt(&mut self, block: IpNet, version: Version, rest_until: u64) -> bool {
+    pub(crate) fn adopt(&mut self, block: IpNet, version: Version, cooling_until: u64) -> bool {
         if version <= self.known(block) {
             return false;
         }
-        self.adopt_any(block, version, rest_until);
+        self.adopt_any(block, version, cooling_until);
         true
     }
 
     /// Takes up a block, however old its record is.
-    pub(crate) fn adopt_any(&mut self, block: IpNet, version: Version, rest_until: u64) {
-        let rested = match self.entry(block).map(|known| known.state) {
-            Some(BlockState::Held { rest_until } | BlockState::Unsure { rest_until }) => rest_until,
+    pub(crate) fn adopt_any(&mut self, block: IpNet, version: Version, cooling_until: u64) {
+        let cooled = match self.entry(block).map(|known| known.state) {
+            Some(BlockState::Held { cooling_until } | BlockState::Unsure { cooling_until }) => cooling_until,
             _ => 0,
         };
-        let state = BlockState::Held { rest_until: rest_until.max(rested) };
+        let state = BlockState::Held { cooling_until: cooling_until.max(cooled) };
         self.blocks.insert(block, LocalBlock { block, version, state });
         self.highest = self.highest.max(version);
     }
@@ -169,8 +164,10 @@ pub(super) fn make_unsure(blocks: &mut BTreeMap<IpNet, LocalBlock>) {
     blocks.retain(|_, block| block.state != BlockState::Released);
     for block in blocks.values_mut() {
         block.state = match block.state {
-            BlockState::Held { rest_until } | BlockState::Unsure { rest_until } => BlockState::Unsure { rest_until },
-            BlockState::Releasing | BlockState::Released => BlockState::Unsure { rest_until: 0 },
+            BlockState::Held { cooling_until } | BlockState::Unsure { cooling_until } => {
+                BlockState::Unsure { cooling_until }
+            }
+            BlockState::Releasing | BlockState::Released => BlockState::Unsure { cooling_until: 0 },
         };
     }
 }

@@ -9,7 +9,7 @@ use gingham_ownership::record::Key;
 use gingham_ownership::release::Release;
 use gingham_ownership::shared_store::{Call, Reply};
 use gingham_ownership::sync::Sync;
-use gingham_ownership::takeover::{Look, Takeover};
+use gingham_ownership::takeover::{Observe, Takeover};
 use gingham_ownership::task::{Step, Task};
 
 use super::{Done, World};
@@ -33,22 +33,22 @@ impl<D: Disk> World<D> {
                 Running::Claim(Claim::new(chooser, 0, cooldown).under(rules))
             }
             What::Release => {
-                Running::Release(Release::new(machine.idle(machine.rest(self.now, &self.setup))).under(rules))
+                Running::Release(Release::new(machine.idle(machine.clock(self.now, &self.setup))).under(rules))
             }
             What::Sync => Running::Sync(Sync::new().under(rules)),
             What::Beat => Running::Beat(machine.beat.clone()),
             What::Leave if machine.pods.is_empty() => Running::Leave(Leave::new()),
             What::Leave => return None,
-            What::Look { of } => Running::Look(Look::at(self.setup.nodes.get(of)?)),
+            What::Observe { of } => Running::Observe(Observe::node(self.setup.nodes.get(of)?)),
             What::TakeOver { of } => {
                 let node = self.setup.nodes.get(of)?;
                 if self.machines.iter().any(|machine| machine.is_on && machine.node == *node) {
                     return None;
                 }
-                Running::Takeover(Takeover::ordered(machine.sightings.get(&of)?.clone(), false).under(rules))
+                Running::Takeover(Takeover::ordered(machine.observations.get(&of)?.clone(), false).under(rules))
             }
             What::TakeOverSilent { of } => {
-                Running::Takeover(Takeover::upon_silence(machine.sightings.get(&of)?.clone()).under(rules))
+                Running::Takeover(Takeover::upon_silence(machine.observations.get(&of)?.clone()).under(rules))
             }
         })
     }
@@ -84,8 +84,9 @@ impl<D: Disk> World<D> {
     }
 
     fn ended(&mut self, number: usize, outcome: Outcome) -> Done {
-        if let Some(error @ (ClusterError::Nonsense | ClusterError::Rewound { .. } | ClusterError::Unreadable { .. })) =
-            outcome.error()
+        if let Some(
+            error @ (ClusterError::UnexpectedReply | ClusterError::Rewound { .. } | ClusterError::Unreadable { .. }),
+        ) = outcome.error()
         {
             return Err(Violation::new(format!("machine {number}: {error}")));
         }
@@ -103,9 +104,9 @@ impl<D: Disk> World<D> {
             Outcome::Sync(Ok(synced)) if !synced.lost.is_empty() => {
                 return Err(Violation::new(format!("machine {number} lost {:?}", synced.lost)));
             }
-            Outcome::Look(Ok(sighting)) => {
-                let of = self.setup.nodes.iter().position(|node| *node == sighting.node);
-                self.machines[number].sightings.extend(of.map(|of| (of, sighting)));
+            Outcome::Observe(Ok(observation)) => {
+                let of = self.setup.nodes.iter().position(|node| *node == observation.node);
+                self.machines[number].observations.extend(of.map(|of| (of, observation)));
             }
             Outcome::Takeover(Ok(_)) => self.counts.takeovers += 1,
             _ => {}
@@ -114,7 +115,7 @@ impl<D: Disk> World<D> {
     }
 }
 
-/// I4: whatever may give a block away leaves only after the block has left the disk, and only if nobody uses it.
+/// I4: whatever may give a block away leaves only after the block has left the disk, and only if no container uses it.
 fn check_call<D: Disk>(machine: &Machine<D>, call: &Call) -> Done {
     let Call::Delete { key, expected } = call else { return Ok(()) };
     let Key::Block(block) = Key::read(key) else { return Ok(()) };

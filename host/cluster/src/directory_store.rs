@@ -14,14 +14,14 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-/// How long to sleep while another holds the lock, which nobody does for longer than a write of one file.
+/// How long to sleep while another process holds the lock, which takes no longer than a write of one file.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The largest file of records that is read, in bytes.
 const LARGEST: u64 = 64 << 20;
 
 /// One network's records in a directory.
-pub(crate) struct Directory {
+pub(crate) struct DirectoryStore {
     path: PathBuf,
     network: String,
 }
@@ -39,7 +39,7 @@ struct Written {
     value: String,
 }
 
-impl Directory {
+impl DirectoryStore {
     pub(crate) fn new(path: &Path, network: &str) -> Self {
         Self { path: path.to_owned(), network: network.to_owned() }
     }
@@ -87,7 +87,7 @@ impl Directory {
     }
 }
 
-impl SharedStore for Directory {
+impl SharedStore for DirectoryStore {
     fn call(&mut self, call: &Call, deadline: Instant) -> Reply {
         // Until the file is renamed nothing has happened, and that is the last thing that can fail.
         self.carry_out(call, deadline).unwrap_or_else(Reply::Refused)
@@ -128,7 +128,7 @@ impl Records {
 
     fn write(&mut self, key: &str, value: &[u8]) -> Reply {
         let Ok(value) = String::from_utf8(value.to_vec()) else {
-            return Reply::Refused(StoreFault::Unusable(format!("{key} would be no text")));
+            return Reply::Refused(StoreFault::Unusable(format!("the value of {key} is not UTF-8")));
         };
         self.latest += 1;
         self.records.insert(key.to_owned(), Written { version: self.latest, value });
@@ -154,7 +154,7 @@ mod tests {
         let mut written = Vec::new();
         std::thread::scope(|scope| {
             let claim = || {
-                let mut store = Directory::new(directory.path(), "net");
+                let mut store = DirectoryStore::new(directory.path(), "net");
                 let call = |number: u32| store.call(&create(&format!("blocks/{number}")), deadline());
                 (0..50).map(call).collect::<Vec<_>>()
             };
@@ -171,13 +171,13 @@ mod tests {
         let mut versions: Vec<u64> = written.iter().filter_map(versions).collect();
         versions.sort_unstable();
         assert_eq!(versions, (1..=50).collect::<Vec<_>>(), "each block once, each at a version of its own");
-        let mut other = Directory::new(directory.path(), "other");
+        let mut other = DirectoryStore::new(directory.path(), "other");
         assert_eq!(other.call(&Call::Get { key: "blocks/0".to_owned() }, deadline()), Reply::Got(None));
     }
 
     #[test]
     fn a_directory_that_is_not_there_is_named() {
-        let mut store = Directory::new(Path::new("/no/such/directory"), "net");
+        let mut store = DirectoryStore::new(Path::new("/no/such/directory"), "net");
         let reply = store.call(&Call::Get { key: "config".to_owned() }, Instant::now());
         let Reply::Refused(StoreFault::Unusable(text)) = reply else { panic!("{reply:?}") };
         assert!(text.starts_with("cluster.directory: /no/such/directory"), "{text}");

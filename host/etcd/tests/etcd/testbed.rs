@@ -41,7 +41,7 @@ pub(crate) fn members(directory: &Path, count: usize) -> Members {
     Members::start(&Layout::at(directory, LOOPBACK, count)).unwrap()
 }
 
-/// What to say about an etcd without secrets.
+/// How to reach an etcd without secrets.
 pub(crate) fn settings(endpoints: &[String]) -> EtcdSettings {
     let endpoints = endpoints.iter().map(|url| url.parse().unwrap()).collect();
     EtcdSettings { endpoints, prefix: PREFIX.to_owned(), login: None, tls: None }
@@ -62,7 +62,7 @@ pub(crate) fn call_within(store: &mut Etcd, call: &Call, patience: Duration) -> 
     let start = Instant::now();
     let reply = store.call(call, start + patience);
     let late = start.elapsed().saturating_sub(patience);
-    // Not a measurement: a call that ignores its deadline lasts for ever or for the kernel's minutes.
+    // Not a measurement: a call that ignores its deadline lasts without end or for the kernel's minutes.
     assert!(late < Duration::from_secs(5), "the deadline of {patience:?} was missed by {late:?}: {reply:?}");
     reply
 }
@@ -121,7 +121,7 @@ pub(crate) fn refused(reply: Reply) -> StoreFault {
     }
 }
 
-/// Why nobody knows whether it was done.
+/// Why it is unknown whether it was done.
 pub(crate) fn unknown(reply: Reply) -> StoreFault {
     match reply {
         Reply::Unknown(fault) => fault,

@@ -4,30 +4,30 @@ use std::time::Duration;
 
 use gingham_cluster::{Claimed, Fault};
 use gingham_ownership::error::ClusterError;
-use gingham_ownership::local::Standing;
+use gingham_ownership::local::MembershipState;
 use gingham_ownership::record::Membership;
 
-use crate::ground::{Site, deadline};
+use crate::testbed::{Testbed, deadline};
 
 #[test]
 fn after_a_reboot_the_store_is_asked_before_anything_is_handed_out() {
-    let site = Site::new();
-    let mut a = site.node("a");
+    let testbed = Testbed::new();
+    let mut a = testbed.node("a");
     a.ensure().unwrap();
     a.boot = "boot-2".to_owned();
     assert!(matches!(a.claimed().unwrap(), Claimed::NotJoined));
     a.ensure().unwrap();
     assert_eq!(a.ranges(), ["10.32.0.0-10.32.0.63"], "the same block, taken back");
-    assert_eq!(site.owners(), ["10.32.0.0-26 a"]);
+    assert_eq!(testbed.owners(), ["10.32.0.0-26 a"]);
 }
 
 #[test]
 fn after_a_reboot_without_a_store_nothing_is_handed_out() {
-    let site = Site::new();
-    let mut a = site.node("a");
+    let testbed = Testbed::new();
+    let mut a = testbed.node("a");
     a.ensure().unwrap();
     a.boot = "boot-2".to_owned();
-    std::fs::rename(site.path().join("store"), site.path().join("away")).unwrap();
+    std::fs::rename(testbed.path().join("store"), testbed.path().join("away")).unwrap();
     let fault = a.ensure().unwrap_err();
     assert!(fault.to_string().contains("cluster.directory"), "{fault}");
     assert!(matches!(a.claimed().unwrap(), Claimed::NotJoined));
@@ -35,18 +35,18 @@ fn after_a_reboot_without_a_store_nothing_is_handed_out() {
 
 #[test]
 fn a_store_that_is_away_does_not_matter_while_there_is_room() {
-    let site = Site::new();
-    let a = site.node("a");
+    let testbed = Testbed::new();
+    let a = testbed.node("a");
     a.ensure().unwrap();
-    std::fs::rename(site.path().join("store"), site.path().join("away")).unwrap();
+    std::fs::rename(testbed.path().join("store"), testbed.path().join("away")).unwrap();
     assert_eq!(a.ranges(), ["10.32.0.0-10.32.0.63"]);
     assert_eq!(a.ensure().unwrap(), [""; 0]);
 }
 
 #[test]
 fn who_leaves_has_nothing_and_comes_back_only_when_told_to() {
-    let site = Site::new();
-    let (a, b) = (site.node("a"), site.node("b"));
+    let testbed = Testbed::new();
+    let (a, b) = (testbed.node("a"), testbed.node("b"));
     a.ensure().unwrap();
     a.lease("c", "10.32.0.1");
     let fault = a.cluster().leave(false, deadline()).unwrap_err();
@@ -62,35 +62,35 @@ fn who_leaves_has_nothing_and_comes_back_only_when_told_to() {
 
 #[test]
 fn who_was_taken_over_notices_and_starts_anew() {
-    let site = Site::new();
-    let (a, b) = (site.node("a"), site.node("b"));
+    let testbed = Testbed::new();
+    let (a, b) = (testbed.node("a"), testbed.node("b"));
     a.ensure().unwrap();
     b.ensure().unwrap();
     let taken = b.cluster().takeover("a", true, Duration::from_secs(20)).unwrap();
     assert_eq!(taken.node, "a");
     let status = b.cluster().status(&b.policy(), deadline(), &mut Vec::new()).unwrap();
-    let standing: Vec<_> = status.members.iter().map(|m| (m.name.as_str(), m.standing, m.blocks.len())).collect();
-    assert_eq!(standing, [("a", Membership::Taken, 0), ("b", Membership::Member, 1)]);
+    let membership: Vec<_> = status.members.iter().map(|m| (m.name.as_str(), m.membership, m.blocks.len())).collect();
+    assert_eq!(membership, [("a", Membership::Taken, 0), ("b", Membership::Member, 1)]);
     assert_eq!(status.usage.free, 64, "none of them is at an edge of the range");
     let synced = a.cluster().sync(deadline()).unwrap();
     assert!(matches!(synced.unwrap_err().error, ClusterError::Fenced { .. }));
     assert!(matches!(a.claimed().unwrap(), Claimed::NotJoined), "it let go of its blocks");
     assert_eq!(a.ensure().unwrap().len(), 1);
     let status = a.cluster().status(&a.policy(), deadline(), &mut Vec::new()).unwrap();
-    assert_eq!(status.local.standing(), Standing::Member);
+    assert_eq!(status.local.membership(), MembershipState::Member);
     assert!(status.problem.is_none());
 }
 
 #[test]
 fn beats_go_on_and_are_seen() {
-    let site = Site::new();
-    let a = site.node("a");
+    let testbed = Testbed::new();
+    let a = testbed.node("a");
     a.ensure().unwrap();
     let mut beat = gingham_ownership::beat::Beat::new();
     let mut seen = Vec::new();
     for _ in 0..3 {
         a.cluster().beat(&mut beat, deadline()).unwrap();
-        seen.push(site.records()["life/a"]["value"].clone());
+        seen.push(testbed.records()["life/a"]["value"].clone());
     }
     seen.dedup();
     assert_eq!(seen.len(), 3, "each is another one: {seen:?}");

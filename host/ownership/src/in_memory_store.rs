@@ -4,20 +4,17 @@ use std::collections::BTreeMap;
 
 use super::shared_store::{Call, Record, Reply, Version};
 
-/// Records, and the latest version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Records {
+pub struct InMemoryStore {
     records: BTreeMap<String, Record>,
     latest: Version,
 }
 
-impl Records {
-    /// None.
+impl InMemoryStore {
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The version of the latest write.
     pub fn latest(&self) -> Version {
         self.latest
     }
@@ -27,12 +24,10 @@ impl Records {
         self.records.iter().map(|(key, record)| (key.as_str(), record))
     }
 
-    /// One record.
     pub fn get(&self, key: &str) -> Option<&Record> {
         self.records.get(key)
     }
 
-    /// Carries out a call, at once.
     pub fn carry_out(&mut self, call: &Call) -> Reply {
         match call {
             Call::Get { key } => Reply::Got(self.records.get(key).cloned()),

@@ -24,10 +24,10 @@ pub(crate) fn node_name(cluster: &ClusterSettings) -> Result<String, Fault> {
     if is_node_name(&name) {
         return Ok(name);
     }
-    Err(settings("cluster.node", format!("the host name {name:?} cannot be a node's name; set cluster.node")))
+    Err(settings("cluster.node", format!("invalid host name {name:?} for a member: set cluster.node")))
 }
 
-/// What this node says of itself when it joins.
+/// What this node registers itself with.
 pub(crate) fn identity(
     cluster: &ClusterSettings,
     routing: Routing,
@@ -37,7 +37,7 @@ pub(crate) fn identity(
     Ok(Identity { machine: machine()?, boot: boot.to_owned(), address: node_address(cluster, routing)?, mac })
 }
 
-/// Whether this node could say who it is.
+/// Whether [`identity`] would succeed.
 pub(crate) fn require_identity(cluster: &ClusterSettings, routing: Routing) -> Result<(), Fault> {
     machine()?;
     node_address(cluster, routing).map(drop)
@@ -66,21 +66,21 @@ fn machine() -> Result<String, Fault> {
     })
 }
 
-/// Where other nodes reach this one; none if that is not known and nobody needs it.
+/// Where other nodes reach this one; none if that is not known and not needed.
 pub(crate) fn node_address(cluster: &ClusterSettings, routing: Routing) -> Result<Option<IpAddr>, Fault> {
     let mut kernel = Socket::<Route>::open()?;
     if let Some(configured) = cluster.address {
         if address::is_local(&mut kernel, configured)? {
             return Ok(Some(configured));
         }
-        let text = format!("{configured} is no address of this machine; correct it, or remove the key");
+        let text = format!("this machine does not have the address {configured}: correct it, or remove the key");
         return Err(settings("cluster.address", text));
     }
     match route::default_source(&mut kernel)? {
         None if routing != Routing::None => Err(settings(
             "cluster.address",
-            "is missing, and there is no default route to take it from: name the address at which other nodes reach \
-             this one",
+            "is missing, and there is no default route to take it from: set the address at which other nodes reach this \
+             one",
         )),
         found => Ok(found),
     }

@@ -2,31 +2,29 @@
 
 use crate::error::ClusterError;
 use crate::local::LocalState;
+use crate::observation::Observation;
 use crate::record::{self, MemberRecord, Seen};
 use crate::shared_store::{Call, Reply};
-use crate::sighting::Sighting;
 use crate::task::{Outstanding, Step, Task};
 
-/// Looks at a node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Look {
+pub struct Observe {
     node: String,
     member: Option<Seen<MemberRecord>>,
     out: Outstanding,
 }
 
-impl Look {
-    /// At the node of this name.
-    pub fn at(node: &str) -> Self {
+impl Observe {
+    pub fn node(node: &str) -> Self {
         Self { node: node.to_owned(), member: None, out: Outstanding::default() }
     }
 
-    fn next(&mut self, reply: Reply) -> Result<Step<Result<Sighting, ClusterError>>, ClusterError> {
+    fn next(&mut self, reply: Reply) -> Result<Step<Result<Observation, ClusterError>>, ClusterError> {
         let found = match reply {
             Reply::Got(found) => found,
             Reply::Unknown(fault) => return Ok(Step::Call(self.out.repeat(fault)?)),
             Reply::Refused(fault) => return Err(fault.into()),
-            _ => return Err(ClusterError::Nonsense),
+            _ => return Err(ClusterError::UnexpectedReply),
         };
         match self.member.take() {
             // The member first: if it comes back between the two, its version is another than the one seen.
@@ -38,14 +36,14 @@ impl Look {
             }
             Some(member) => {
                 let life = found.and_then(|found| record::read(&record::life_key(&self.node), &found.value).ok());
-                Ok(Step::Done(Ok(Sighting::of(&self.node, &member, life.as_ref()))))
+                Ok(Step::Done(Ok(Observation::of(&self.node, &member, life.as_ref()))))
             }
         }
     }
 }
 
-impl Task for Look {
-    type Output = Result<Sighting, ClusterError>;
+impl Task for Observe {
+    type Output = Result<Observation, ClusterError>;
 
     fn start(&mut self, _local: &mut LocalState, _now: u64) -> Step<Self::Output> {
         Step::Call(self.out.send(Call::Get { key: record::member_key(&self.node) }))

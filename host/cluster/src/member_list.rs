@@ -1,4 +1,4 @@
-//! A fixed list of members without a store: each stays inside its own share, and the list is kept as it was first used.
+//! A fixed list of members without a store: each stays inside its own share. The list is kept as it was first used.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use gingham_engine::ledger::{Ledger, LedgerQueries};
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
 use gingham_engine::settings::cluster::StoreSettings;
-use gingham_ownership::grid::Picture;
+use gingham_ownership::grid::BlockMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::claimed::{Blocks, Claimed};
@@ -26,19 +26,19 @@ impl Cluster<'_> {
             {
                 let share = fixed.share.iter().map(|range| range.parse::<IpRange>()).collect::<Result<_, _>>();
                 let share = RangeSet::new(share.map_err(|error| Fault::Unreadable { reason: error.to_string() })?);
-                let picture = Arc::new(Picture::new(self.node.as_str(), members.iter().cloned(), Vec::new()));
-                Ok(Claimed::Blocks(Blocks { rested: share.clone(), all: share, picture }))
+                let block_map = Arc::new(BlockMap::new(self.node.as_str(), members.iter().cloned(), Vec::new()));
+                Ok(Claimed::Blocks(Blocks { cooled: share.clone(), all: share, block_map }))
             }
             Kept::Shared(_) => Err(settings(
                 "cluster.store",
-                "this network is divided by a cluster's store, and its shares are not those of a list; put the store \
-                 back, or use a network of another name",
+                "this network is divided by a cluster store, and its blocks are not the shares of a list; restore the key, or \
+                 use a network of another name",
             )),
             Kept::Nothing | Kept::Fixed(_) => Ok(Claimed::Unsettled),
         }
     }
 
-    /// Looks at a list that is new or another one, and keeps it if no address can be handed out twice by it. The ledger
+    /// Checks a list that is new or was changed, and keeps it if no address can be handed out twice. The ledger
     /// is still to be committed.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Cluster<'_> {
         let share = policy.share(members, &self.node, log)?;
         match self.kept(ledger)? {
             Kept::Fixed(known) if is_used(policy, ledger)? => self.require_same_shares(&known, policy, members, log)?,
-            // A store that was rebuilt has the leases of before, and no word of the list that they were made with.
+            // A store that was rebuilt has the earlier leases, but not the list that they were made with.
             Kept::Nothing => require_within(&share, policy, ledger)?,
             Kept::Shared(_) | Kept::Fixed(_) => {}
         }
@@ -73,8 +73,8 @@ impl Cluster<'_> {
     ) -> Result<(), Fault> {
         let moved = |what: &str| {
             let text = format!(
-                "{what}, while addresses are in use: another node would hand them out again. Name the nodes to come in \
-                 the list from the start, or use a cluster.store (\"etcd\")"
+                "cannot use this list: {what} while addresses are in use, so another node would hand them out again; list later \
+                 nodes from the start, or use cluster.store \"etcd\""
             );
             settings("cluster.members", text)
         };
@@ -85,7 +85,7 @@ impl Cluster<'_> {
             let before = policy.share(&known.fixed_members, member, log)?;
             let is_same = members.contains(member) && policy.share(members, member, log)? == before;
             if !is_same {
-                return Err(moved(&format!("this list moves the share of {member:?}")));
+                return Err(moved(&format!("it moves the share of {member:?}")));
             }
         }
         Ok(())

@@ -17,14 +17,11 @@ use crate::{Cluster, now};
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How much of the time until its deadline a call may try again: a store that elects a leader is back soon, and one that
-/// is down should be told about soon.
+/// is down should be reported soon.
 const SHARE_FOR_RETRIES: u32 = 2;
 
 impl Cluster<'_> {
     /// Opens this node's own store. Others wait until the ledger is dropped.
-    ///
-    /// # Errors
-    /// [`Fault::Store`]
     pub fn ledger(&self) -> Result<StoreLedger, Fault> {
         let store = Store::open(&self.settings.data_dir, self.boot, now())?;
         Ok(store.into_ledger(self.network)?)

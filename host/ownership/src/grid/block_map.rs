@@ -1,4 +1,4 @@
-//! Who holds which block, at one moment, as one member sees it.
+//! Which member holds which block, at one moment, as one member sees it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,20 +9,20 @@ use super::Grid;
 use crate::address::IpRange;
 use crate::ranges::RangeSet;
 
-/// A cluster as one member sees it: what a policy's proposals are based on, and checked against. It decides nothing.
+/// What a policy's proposals are based on, and checked against. It decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
+pub struct BlockMap {
     me: String,
     members: Vec<String>,
     grids: Vec<Grid>,
     claimed: BTreeMap<IpNet, String>,
     /// For each grid: maximal runs of claimed blocks, first number to last.
     runs: Vec<BTreeMap<u128, u128>>,
-    /// Addresses nobody gets: a block that has no others is not worth claiming.
-    barred: RangeSet,
+    /// Addresses that no container gets: a block that has no others is not worth claiming.
+    excluded: RangeSet,
 }
 
-impl Picture {
+impl BlockMap {
     /// A cluster in which nothing is claimed. `me` is a member whether named or not; order and repetition of the others
     /// mean nothing. The grids are disjoint.
     pub fn new(me: impl Into<String>, members: impl IntoIterator<Item = String>, grids: Vec<Grid>) -> Self {
@@ -31,17 +31,16 @@ impl Picture {
         members.sort_unstable();
         members.dedup();
         let runs = grids.iter().map(|_| BTreeMap::new()).collect();
-        Self { me, members, grids, claimed: BTreeMap::new(), runs, barred: RangeSet::default() }
+        Self { me, members, grids, claimed: BTreeMap::new(), runs, excluded: RangeSet::default() }
     }
 
     /// With these addresses excluded for all: blocks that lie in them as a whole are not offered for a claim.
     #[must_use]
-    pub fn barring(mut self, excluded: RangeSet) -> Self {
-        self.barred = excluded;
+    pub fn excluding(mut self, excluded: RangeSet) -> Self {
+        self.excluded = excluded;
         self
     }
 
-    /// The member whose picture it is.
     pub fn me(&self) -> &str {
         &self.me
     }
@@ -61,7 +60,6 @@ impl Picture {
         self.claimed.iter().map(|(block, holder)| (*block, holder.as_str()))
     }
 
-    /// How many blocks are claimed, by whomever.
     pub fn claimed_count(&self) -> usize {
         self.claimed.len()
     }
@@ -71,17 +69,15 @@ impl Picture {
         self.claimed().filter(move |(_, holder)| *holder == member).map(|(block, _)| block)
     }
 
-    /// Who holds this block.
     pub fn holder(&self, block: IpNet) -> Option<&str> {
         self.claimed.get(&block).map(String::as_str)
     }
 
-    /// Who holds the block an address lies in.
     pub fn holder_of(&self, address: IpAddr) -> Option<&str> {
         self.grids.iter().find_map(|grid| grid.block_of(address)).and_then(|block| self.holder(block))
     }
 
-    /// Enters a claim. False, and nothing is changed, if the block is on no grid or somebody holds it.
+    /// Enters a claim. False, and nothing is changed, if the block is on no grid or claimed already.
     pub fn claim(&mut self, block: IpNet, holder: impl Into<String>) -> bool {
         let Some((at, index)) = self.place(block) else { return false };
         if self.claimed.contains_key(&block) {
@@ -96,7 +92,7 @@ impl Picture {
         true
     }
 
-    /// Removes a claim and says whose it was.
+    /// Removes a claim; returns its holder.
     pub fn unclaim(&mut self, block: IpNet) -> Option<String> {
         let holder = self.claimed.remove(&block)?;
         let (at, index) = self.place(block)?;
@@ -152,9 +148,9 @@ impl Picture {
                 continue;
             }
             let block = grid.block(index)?;
-            match self.barred.holding(block.network()).filter(|barred| barred.contains(block.broadcast())) {
+            match self.excluded.holding(block.network()).filter(|excluded| excluded.contains(block.broadcast())) {
                 None => return Some(block),
-                Some(barred) => index = grid.whole_blocks(barred)?.1.checked_add(1)?,
+                Some(excluded) => index = grid.whole_blocks(excluded)?.1.checked_add(1)?,
             }
         }
         None
@@ -167,8 +163,8 @@ impl Picture {
         };
         let Some(whole) = grid.whole_blocks(within) else { return 0 };
         let mut count = unclaimed(whole, steps);
-        for barred in self.barred.common(within) {
-            count -= grid.whole_blocks(barred).map_or(0, |blocks| unclaimed(blocks, steps));
+        for excluded in self.excluded.common(within) {
+            count -= grid.whole_blocks(excluded).map_or(0, |blocks| unclaimed(blocks, steps));
         }
         count
     }

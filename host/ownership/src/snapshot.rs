@@ -1,18 +1,16 @@
-//! Everything a cluster's store says, as it was at one moment.
+//! All records of a cluster store, as they were at one moment.
 
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
 use super::error::ClusterError;
-use super::grid::{Grid, Picture};
+use super::grid::{BlockMap, Grid};
 use super::record::{self, BlockRecord, ConfigRecord, Key, LifeRecord, MemberRecord, Membership, Seen};
 use super::shared_store::{Record, Version};
 
-/// A cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Cluster {
-    /// The store's version at that moment.
+pub struct Snapshot {
     pub at: Version,
     /// What all agree on; none before the first member.
     pub config: Option<ConfigRecord>,
@@ -27,16 +25,16 @@ pub struct Cluster {
     pub unreadable: Vec<String>,
 }
 
-/// Whom unreadable blocks belong to in pictures. No node can have this name.
-const NOBODY_KNOWS: &str = "?";
+/// The owner of unreadable blocks in block maps. No node can have this name.
+const UNKNOWN_OWNER: &str = "?";
 
-impl Cluster {
+impl Snapshot {
     /// Reads a list of all records.
     ///
     /// # Errors
     /// If the config record cannot be read or is of a later schema: then nothing can be relied on.
     pub fn read(records: &[(String, Record)], at: Version) -> Result<Self, ClusterError> {
-        let mut cluster = Self {
+        let mut snapshot = Self {
             at,
             config: None,
             members: BTreeMap::new(),
@@ -48,30 +46,30 @@ impl Cluster {
             let version = *version;
             let done = match Key::read(key) {
                 Key::Config => {
-                    cluster.config = Some(read_config(value)?);
+                    snapshot.config = Some(read_config(value)?);
                     Ok(())
                 }
                 Key::Member(name) => record::read(key, value)
-                    .map(|record| drop(cluster.members.insert(name.to_owned(), Seen { record, version }))),
+                    .map(|record| drop(snapshot.members.insert(name.to_owned(), Seen { record, version }))),
                 Key::Block(block) => {
-                    record::read(key, value).map(|record| drop(cluster.blocks.insert(block, Seen { record, version })))
+                    record::read(key, value).map(|record| drop(snapshot.blocks.insert(block, Seen { record, version })))
                 }
                 Key::Life(name) => {
                     // Only ever compared with a later one: whatever cannot be read is no sign of life.
                     record::read(key, value).map(|record| {
-                        cluster.life.insert(name.to_owned(), Seen { record, version });
+                        snapshot.life.insert(name.to_owned(), Seen { record, version });
                     })
                 }
                 Key::Other => {
-                    cluster.unreadable.push(key.clone());
+                    snapshot.unreadable.push(key.clone());
                     Ok(())
                 }
             };
             if done.is_err() {
-                cluster.unreadable.push(key.clone());
+                snapshot.unreadable.push(key.clone());
             }
         }
-        Ok(cluster)
+        Ok(snapshot)
     }
 
     /// Whether a block's record binds everybody: its owner's membership has not been ended since. An owner without a
@@ -109,22 +107,22 @@ impl Cluster {
 
     /// The names of those that are members now.
     pub fn member_names(&self) -> impl Iterator<Item = &str> {
-        let present = self.members.iter().filter(|(_, seen)| seen.record.standing == Membership::Member);
+        let present = self.members.iter().filter(|(_, seen)| seen.record.membership == Membership::Member);
         present.map(|(name, _)| name.as_str())
     }
 
-    /// What a policy is shown.
-    pub fn picture(&self, me: &str, grids: &[Grid]) -> Picture {
-        let mut picture = Picture::new(me, self.member_names().map(str::to_owned), grids.to_vec());
+    /// What a policy sees.
+    pub fn block_map(&self, me: &str, grids: &[Grid]) -> BlockMap {
+        let mut block_map = BlockMap::new(me, self.member_names().map(str::to_owned), grids.to_vec());
         for (block, seen) in self.live_blocks() {
-            picture.claim(block, seen.record.owner.as_str());
+            block_map.claim(block, seen.record.owner.as_str());
         }
         for key in &self.unreadable {
             if let Key::Block(block) = Key::read(key) {
-                picture.claim(block, NOBODY_KNOWS);
+                block_map.claim(block, UNKNOWN_OWNER);
             }
         }
-        picture
+        block_map
     }
 }
 

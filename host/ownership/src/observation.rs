@@ -1,22 +1,18 @@
-//! A node as it was seen: what is compared later to know whether it shows life.
+//! A node as it was observed: a later observation that differs shows that it is alive.
 
 use super::record::{LifeRecord, MemberRecord, Seen};
 use super::shared_store::Version;
 
-/// A node as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Sighting {
-    /// Its name.
+pub struct Observation {
     pub node: String,
-    /// Its record.
     pub member: MemberRecord,
-    /// When that was written.
     pub version: Version,
-    /// Its sign of life; none from a node without companion.
+    /// Its sign of life; none from a node without an agent.
     pub life: Option<LifeRecord>,
 }
 
-impl Sighting {
+impl Observation {
     /// From records of one moment.
     pub fn of(node: &str, member: &Seen<MemberRecord>, life: Option<&LifeRecord>) -> Self {
         Self { node: node.to_owned(), member: member.record.clone(), version: member.version, life: life.cloned() }

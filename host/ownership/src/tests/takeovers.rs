@@ -1,0 +1,58 @@
+//! Takeovers, and what a node does that was taken over.
+
+use super::{Lowest, NOW, block, claim, cluster, drive, join, member, run};
+use crate::claim::{Claim, ClaimError, Claimed};
+use crate::error::ClusterError;
+use crate::local::{LocalState, MembershipState};
+use crate::record::Membership;
+use crate::sync::Sync;
+use crate::takeover::{Observe, Takeover};
+
+#[test]
+fn a_node_that_was_taken_over_lets_go_and_its_blocks_rest_with_who_claims_them() {
+    let (mut records, mut locals) = cluster(&["a", "b"]);
+    let taken = claim(&mut locals[0], &mut records).unwrap().block;
+    let observation = run(&mut Observe::node("a"), &mut locals[1], &mut records).unwrap();
+    let done = run(&mut Takeover::ordered(observation.clone(), false), &mut locals[1], &mut records).unwrap();
+    assert_eq!(done.fenced, 1);
+    assert_eq!(member(&records, "a").membership, Membership::Taken);
+    run(&mut Takeover::ordered(observation, false), &mut locals[1], &mut records).unwrap();
+    let claimed = claim(&mut locals[1], &mut records).unwrap();
+    assert_eq!(claimed, Claimed { block: taken, was_anothers: true });
+    assert_eq!(locals[1].held().collect::<Vec<_>>(), [taken]);
+    assert_eq!(locals[1].held_cooled(NOW + 119_999).count(), 0);
+    assert_eq!(locals[1].held_cooled(NOW + 120_000).count(), 1);
+    let synced = run(&mut Sync::new(), &mut locals[0], &mut records).unwrap_err();
+    assert!(matches!(synced.error, ClusterError::Fenced { .. }) && synced.snapshot.is_some());
+    assert_eq!((locals[0].membership(), locals[0].held().count()), (MembershipState::Fenced, 0));
+    let joined = join(&mut locals[0], &mut records, "boot-1").unwrap();
+    assert_eq!((joined.incarnation, joined.held.len()), (2, 0));
+    assert_eq!(claim(&mut locals[0], &mut records).unwrap().block, block("10.32.1.0/24"));
+}
+
+#[test]
+fn a_takeover_of_a_node_that_came_back_changes_nothing() {
+    let (mut records, mut locals) = cluster(&["a", "b"]);
+    let observation = run(&mut Observe::node("a"), &mut locals[1], &mut records).unwrap();
+    let mut back = LocalState::read(&locals[0].to_bytes(), "boot-2").unwrap();
+    join(&mut back, &mut records, "boot-2").unwrap();
+    let refused = run(&mut Takeover::ordered(observation, true), &mut locals[1], &mut records).unwrap_err();
+    assert!(matches!(refused, ClusterError::CameBack { .. }));
+    assert!(member(&records, "a").is_alive());
+}
+
+#[test]
+fn a_claim_that_comes_after_the_fence_is_not_used() {
+    let (mut records, mut locals) = cluster(&["a", "b"]);
+    let mut observation = None;
+    let (a, b) = locals.split_at_mut(1);
+    let claimed = drive(&mut Claim::new(Lowest, 0, 0), &mut a[0], &mut records, |number, _, reply, _, records| {
+        if number == 0 {
+            observation = Some(run(&mut Observe::node("a"), &mut b[0], records).unwrap());
+            run(&mut Takeover::ordered(observation.clone().unwrap(), false), &mut b[0], records).unwrap();
+        }
+        reply
+    });
+    assert!(matches!(claimed, Err(ClaimError::Cluster(ClusterError::Fenced { .. }))), "{claimed:?}");
+    assert!(claim(&mut locals[1], &mut records).unwrap().was_anothers, "its record is nobody's");
+}
