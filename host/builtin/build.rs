@@ -12,7 +12,7 @@ use gingham_engine::library::Digest;
 /// The names of the built-in policies: each is a crate in `policies/`.
 const POLICIES: [&str; 2] = ["host-local", "weave-split"];
 
-/// An error that is returned would be shown as a value of Rust; people are told in words.
+/// An error that is returned would be shown as a value of Rust; people get a sentence.
 fn main() -> ExitCode {
     match build() {
         Ok(()) => ExitCode::SUCCESS,

@@ -163,7 +163,7 @@ impl From<gingham_config::ConfigError> for Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// No address is left. The host may then let a cooling one count as free and ask again.
+    /// No address is left. The host may then let a cooling one count as free and call again.
     Exhausted(String),
     /// An address that was asked for by name cannot be had.
     Unavailable(String),

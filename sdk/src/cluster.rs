@@ -13,7 +13,7 @@ use crate::{Context, IpRange, Policy, Problem, Refusal, convert};
 /// A policy that divides a range among the members of a cluster; see [`crate::policy!`].
 ///
 /// Members take addresses only from blocks they hold: during [`Policy::allocate`] nothing else is free. When they need
-/// more, [`ClusterPolicy::next_block`] says which block to claim, and the host claims it in the cluster's store, so that
+/// more, [`ClusterPolicy::next_block`] names the block to claim, and the host claims it in the cluster's store, so that
 /// no two members ever hold the same one.
 ///
 /// ```
@@ -54,14 +54,14 @@ pub trait ClusterPolicy: Policy {
     fn blocks(config: &Self::Config, context: &Context) -> Result<Vec<Grid>, Vec<Problem>>;
 
     /// The ranges meant for `member` when these are all the members. It depends on nothing but its arguments, and not on
-    /// the order of the members. It binds nobody: tools show it.
+    /// the order of the members. It is not binding: tools show it.
     ///
     /// # Errors
     /// A refusal, with a sentence for the operator.
     fn share(config: &Self::Config, members: &[String], member: &str) -> Result<Vec<IpRange>, Refusal>;
 
     /// The block to claim next for a grid, counted from 0: one that [`crate::shares`] shows as unclaimed. If another member
-    /// is faster, the host asks again.
+    /// is faster, the host calls again.
     ///
     /// # Errors
     /// [`Refusal::Exhausted`] if no block is left.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::bindings::policy::gingham::ipam::context as wit;
 
-/// Something that somebody has to tell the host.
+/// A fact that the host learns from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    /// The host was told this value.
+    /// The host knows this value.
     Known(String),
-    /// The host was told that there is none.
+    /// The host knows that there is none.
     Absent,
-    /// Nobody told the host: there may be a value or not.
+    /// The host does not know: there may be a value or not.
     Unknown,
 }
 
@@ -24,7 +24,7 @@ impl Fact {
         }
     }
 
-    /// Whether nobody told the host.
+    /// Whether the host does not know.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)
     }

@@ -1,4 +1,4 @@
-//! What the optional parts of a policy are told of.
+//! The events that the optional parts of a policy receive.
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -58,7 +58,7 @@ impl<'a> Adopted<'a> {
     }
 
     /// The adopted addresses above `after`, in address order: 256 at most. [`leases::holder`](crate::leases::holder)
-    /// tells who holds them. None may be new: then the reference was not used since the last time.
+    /// returns who holds them. None may be new: then the reference was not used since the last time.
     pub fn addresses(&self, after: Option<IpAddr>) -> Vec<IpAddr> {
         self.inner.addresses(after.map(convert::address_out), 256).into_iter().map(convert::address_in).collect()
     }

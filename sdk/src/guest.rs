@@ -32,13 +32,13 @@ pub trait Policy: 'static {
     fn allocate(config: &Self::Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal>;
 }
 
-/// A policy that is told when attachments end; see [`crate::policy!`].
+/// A policy that is called when attachments end; see [`crate::policy!`].
 pub trait ReleaseHook: Policy {
     /// An attachment has ended and its addresses are free.
     fn release(config: &Self::Config, context: &Context, ended: &Ended);
 }
 
-/// A policy that is told when leases of the reference IPAM plugin `host-local` were adopted; see [`crate::policy!`].
+/// A policy that is called when leases of the reference IPAM plugin `host-local` were adopted; see [`crate::policy!`].
 pub trait AdoptionHook: Policy {
     /// Leases were adopted, and they are leases of this network already.
     fn adopt(config: &Self::Config, context: &Context, adopted: &Adopted);
@@ -94,7 +94,7 @@ thread_local! {
     static CHECKED: RefCell<Option<Rc<dyn Any>>> = const { RefCell::new(None) };
 }
 
-/// A configuration, read and checked. The host asks for it before everything else, so it is done once for a request.
+/// A configuration, read and checked. The host checks it before everything else, so it is done once for a request.
 pub(crate) struct Checked<P: Policy> {
     text: String,
     pub(crate) config: P::Config,

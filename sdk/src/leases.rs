@@ -20,7 +20,7 @@ pub enum AddressState {
     Leased,
     /// Freed a short while ago, and not by this pod or container.
     Cooling,
-    /// A reservation keeps it for somebody.
+    /// A reservation keeps it.
     Reserved,
     /// The configuration excludes it.
     Excluded,
@@ -50,7 +50,7 @@ impl fmt::Display for AddressState {
     }
 }
 
-/// One lease. Every method asks the host.
+/// One lease. Every method is a host call.
 pub struct Lease {
     inner: wit::Lease,
 }
@@ -92,7 +92,7 @@ impl Lease {
     }
 }
 
-/// Who held a cooling address until it was freed. Every method asks the host.
+/// Who held a cooling address until it was freed. Every method is a host call.
 pub struct FormerHolder {
     inner: wit::FormerHolder,
 }
@@ -124,7 +124,7 @@ impl FormerHolder {
     }
 }
 
-/// The first free address of the range that lies above `after`. A cooling address is not found, whoever held it.
+/// The first free address of the range that lies above `after`. A cooling address is never found.
 pub fn next_free(within: IpRange, after: Option<IpAddr>) -> Option<IpAddr> {
     host::called();
     wit::next_free(convert::range_out(within), after.map(convert::address_out)).map(convert::address_in)

@@ -1,7 +1,7 @@
 //! Write an address allocation policy for [Gingham](https://docs.rs/gingham): one trait, one macro.
 //!
-//! A policy says where its addresses lie and chooses one for each attachment. It is compiled to WebAssembly and runs in
-//! a sandbox: it sees the request, the leases of its network and its own notes, and nothing else. Whatever it answers
+//! A policy declares where its addresses lie and chooses one for each attachment. It is compiled to WebAssembly and runs in
+//! a sandbox: it sees the request, the leases of its network and its own state, and nothing else. Whatever it answers
 //! is checked by the host, so a wrong policy can waste an address or refuse, never hand one out twice.
 //!
 //! ```
@@ -24,7 +24,7 @@
 //! gingham_sdk::policy!(Lowest);
 //! ```
 //!
-//! The crate's `Cargo.toml` says `[lib] crate-type = ["cdylib", "rlib"]`; `gingham-testing` runs the component from
+//! The crate's `Cargo.toml` has `[lib] crate-type = ["cdylib", "rlib"]`; `gingham-testing` runs the component from
 //! plain `cargo test`.
 //!
 //! # Rules
@@ -32,10 +32,10 @@
 //! - Everything that varies comes in with the [`Request`]: the time, a seed, identities. Draw randomness from
 //!   [`Request::random`], and the same request gives the same answer.
 //! - Globals do not outlive a request. What must be kept goes into [`state`], and is committed with the lease. An address
-//!   that is kept for somebody is a [reservation](reservations). Leases are counted by [`leases`], not in `state`.
+//!   that is kept for later is a [reservation](reservations). Leases are counted by [`leases`], not in `state`.
 //! - [`leases`], [`reservations`], [`state`], [`log`], [`shares`] and the methods that use them need the host: they work in
 //!   the component, where `gingham-testing` runs it, and panic in a native unit test.
-//! - A [`Fact`] is known, absent or unknown: a runtime without Kubernetes tells the host nothing of pods.
+//! - A [`Fact`] is known, absent or unknown: a runtime without Kubernetes passes nothing on about pods.
 //! - [`shares`] is for a [`ClusterPolicy`]: another policy that calls it does not become a component.
 //! - A panic ends the request with an error that shows the panic's message; nothing is committed.
 
@@ -88,9 +88,9 @@ pub mod private {
 ///
 /// `policy!(MyPolicy)` for a policy. What it can do besides is named, in any order: `policy!(MyPolicy, cluster, release)`.
 ///
-/// - `release`: it implements [`ReleaseHook`] and is told when attachments end;
+/// - `release`: it implements [`ReleaseHook`] and is called when attachments end;
 /// - `cluster`: it implements [`ClusterPolicy`] and divides a range among the members of a cluster;
-/// - `adoption`: it implements [`AdoptionHook`] and is told when leases of the reference `host-local` were adopted.
+/// - `adoption`: it implements [`AdoptionHook`] and is called when leases of the reference `host-local` were adopted.
 #[macro_export]
 macro_rules! policy {
     (@export release $exported:ident) => {

@@ -49,7 +49,7 @@ impl PoolRange {
         }
     }
 
-    /// With this gateway: it is never handed out, and told to containers.
+    /// With this gateway: containers get it, and it is never handed out.
     #[must_use]
     pub fn with_gateway(self, gateway: Option<IpAddr>) -> Self {
         Self { gateway, ..self }

@@ -37,18 +37,18 @@ pub struct Owner {
     pub uid: String,
 }
 
-/// A pod's owner, as far as the host was told.
+/// A pod's owner, as far as the host knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnerFact {
-    /// The host was told this owner.
+    /// The host knows this owner.
     Known(Owner),
-    /// The host was told that there is none.
+    /// The host knows that there is none.
     Absent,
-    /// Nobody told the host.
+    /// The host does not know.
     Unknown,
 }
 
-/// What the runtime asks for. Reading it has no effect and gives the same values every time.
+/// What the runtime requests. Reading it has no effect and gives the same values every time.
 pub struct Request<'a> {
     inner: &'a wit::Request,
     context: &'a Context<'a>,
@@ -183,7 +183,7 @@ impl<'a> Request<'a> {
         self.inner.args_labels().into_iter().collect()
     }
 
-    /// Addresses the runtime asks for by name. Grant them all or refuse: an answer without one of them is refused for
+    /// Addresses the runtime requests. Grant them all or refuse: an answer without one of them is refused for
     /// you.
     pub fn requested_addresses(&self) -> Vec<IpAddr> {
         self.inner.requested_addresses().into_iter().map(convert::address_in).collect()

@@ -1,4 +1,4 @@
-//! Addresses kept for somebody who does not hold them now.
+//! Addresses kept for a key, whether they are leased or not.
 //!
 //! The policy chooses the key, for example the pod's namespace and name. A reserved address is skipped by
 //! [`leases::next_free`](crate::leases::next_free), and an answer may have it only if the same call reserved it, again,
@@ -23,7 +23,7 @@ pub enum ReservationError {
     BadKey,
     /// It is in no pool, excluded, or a network, broadcast or gateway address.
     NotInPool,
-    /// Something a later host says.
+    /// An error of a later host.
     Other(String),
 }
 

@@ -41,7 +41,7 @@ pub fn claimed() -> Vec<IpNet> {
     wit::claimed().iter().map(convert::prefix_in).collect()
 }
 
-/// The member that holds the block in which this address lies, as far as the host knows. None is no proof that nobody
+/// The member that holds the block in which this address lies, as far as the host knows. None does not prove that no member
 /// does.
 pub fn holder(address: IpAddr) -> Option<String> {
     host::called();

@@ -18,7 +18,7 @@ pub enum StateError {
     BadKey,
     /// The value is longer than 64 KiB, or has no JSON form.
     BadValue,
-    /// Something a later host says.
+    /// An error of a later host.
     Other(String),
 }
 

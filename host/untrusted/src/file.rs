@@ -1,4 +1,4 @@
-//! Files of others: read whole, but never more than so much, and nothing that never ends or waits for somebody.
+//! Files of others: read whole, but never more than so much, and nothing that never ends or waits for another process.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ pub enum FileError {
     /// The system refuses.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Reading it may wait for ever, or never end.
+    /// Reading it may block permanently, or never end.
     #[error("it is a {kind}, only regular files are read")]
     NotRegular {
         /// What it is.

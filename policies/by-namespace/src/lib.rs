@@ -62,7 +62,7 @@ fn no_pool(fact: &Fact, config: &Config) -> String {
             format!("the pod's namespace has no label {label}, and there is no `default` pool")
         }
         (Fact::Unknown, Some(label)) => {
-            format!("nobody told the label {label} of the pod's namespace, and there is no `default` pool")
+            format!("the label {label} of the pod's namespace is unknown, and there is no `default` pool")
         }
         (_, None) => {
             "the runtime named no pod namespace (K8S_POD_NAMESPACE), and there is no `default` pool".to_owned()

@@ -64,5 +64,5 @@ fn pools_can_follow_a_label_of_the_namespace() {
         .namespace_label("team", "red")
         .expect_refused("namespaces with team=red have no pool");
     network.add("c").pod("shop", "c").namespace_label("other", "x").expect_refused("has no label team");
-    network.add("d").pod("shop", "d").expect_refused("nobody told the label team");
+    network.add("d").pod("shop", "d").expect_refused("the label team of the pod's namespace is unknown");
 }

@@ -5,7 +5,7 @@
 //!  "nodes": {"node-a-": "a", "node-b-": "b"}}
 //! ```
 //!
-//! The zone is the node's label `topology.kubernetes.io/zone`, or the one that `label` names. Where nobody told the host
+//! The zone is the node's label `topology.kubernetes.io/zone`, or the one that `label` names. Where the host does not know
 //! the node's labels, it is that of the longest key of `nodes` with which the node's name begins.
 
 use std::collections::BTreeMap;

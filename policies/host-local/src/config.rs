@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Config {
-    /// Range sets the runtime asks for (capability `ipRanges`); they come first.
+    /// Range sets the runtime requests (capability `ipRanges`); they come first.
     pub ip_ranges: Option<Vec<Vec<RangeConfig>>>,
     /// The old form, one range: it counts only with `subnet`.
     pub subnet: Option<String>,

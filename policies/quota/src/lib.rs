@@ -4,7 +4,7 @@
 //! {"type": "gingham", "policy": "quota", "subnet": "10.1.0.0/16", "quota": 20, "namespaces": {"shop": 200}}
 //! ```
 //!
-//! The host counts the leases, so that the bound holds whatever this policy was not told of. Containers without a pod have
+//! The host counts the leases, so that the bound holds whether or not this policy is called. Containers without a pod have
 //! no bound.
 
 use std::collections::BTreeMap;

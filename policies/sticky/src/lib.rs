@@ -4,8 +4,8 @@
 //! {"type": "gingham", "policy": "sticky", "subnet": "10.1.0.0/24", "keepSeconds": 86400}
 //! ```
 //!
-//! A pod's address is reserved for it while it lives and for `keepSeconds` after it ended (a day by default). Where nobody
-//! told the host who owns a pod, a name that ends like `-0` is taken for one of a `StatefulSet`.
+//! A pod's address is reserved for it while it lives and for `keepSeconds` after it ended (a day by default). Where the host
+//! does not know who owns a pod, a name that ends like `-0` is taken for one of a `StatefulSet`.
 
 use std::time::Duration;
 

@@ -63,7 +63,7 @@ fn whose(plan: &Plan, wanted: IpAddr) -> String {
     match shares::holder(wanted) {
         Some(holder) if holder == shares::me() => format!("this node may not use its block {block} yet"),
         Some(holder) => format!("its block {block} belongs to node {holder}"),
-        None => format!("its block {block} belongs to nobody that this node knows of, and not to this node"),
+        None => format!("its block {block} is unclaimed as far as this node knows"),
     }
 }
 

@@ -41,7 +41,7 @@ pub enum Pick {
     /// The lowest, as Weave Net does: the higher blocks run empty and can be given back.
     #[default]
     Lowest,
-    /// The one after that handed out last: addresses rest longest, and the node keeps the blocks it has.
+    /// The one after that handed out last: addresses cool longest, and the node keeps the blocks it has.
     RoundRobin,
     /// Any, drawn from the request's seed.
     Random,

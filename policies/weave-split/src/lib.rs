@@ -1,7 +1,7 @@
 //! One range for a whole cluster, divided equally among its nodes.
 //!
 //! A node claims blocks of its own share first, and then unclaimed blocks of whichever other share has most of them; it
-//! hands out addresses of the blocks it holds. Shares bind nobody: they say where to begin, so that nodes keep out of
+//! hands out addresses of the blocks it holds. Shares are not binding: they are where to begin, so that nodes keep out of
 //! each other's way. Who holds a block is decided by the host.
 
 mod allocation;

@@ -87,8 +87,8 @@ fn requested_addresses_are_granted_from_own_blocks() {
     assert_eq!(
         refused(&mut b, "10.37.87.9"),
         because(
-            "10.37.87.9 is not available: its block 10.37.87.0/24 belongs to nobody that this node knows of, \
-             and not to this node"
+            "10.37.87.9 is not available: its block 10.37.87.0/24 is unclaimed as far as this \
+             node knows"
         )
     );
     assert_eq!(refused(&mut b, "192.0.2.1"), because("192.0.2.1 is not available: it is not in 10.32.0.0/12"));

@@ -59,7 +59,7 @@ pub enum BuildError {
     Compile {
         /// The directory.
         path: PathBuf,
-        /// What cargo said.
+        /// The output of cargo.
         output: String,
     },
     /// A crate that makes no module.
@@ -83,13 +83,13 @@ pub enum BuildError {
 
 /// A core module that cannot become a component.
 #[derive(Debug, thiserror::Error)]
-#[error("this is no module of a policy ({reason}); does the crate say `gingham_sdk::policy!(…)`?")]
+#[error("not a module of a policy ({reason}): the crate needs `gingham_sdk::policy!(…)`")]
 pub struct EncodeError {
     /// The encoder's words, or what is missing.
     pub reason: String,
 }
 
-/// Builds the policy crate in `directory` with the optimisations a policy should have, whatever its own profile says.
+/// Builds the policy crate in `directory` with the optimisations a policy should have, whatever its own profile sets.
 /// Quick when nothing has changed.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! A container that asks for addresses, and what is expected of it.
+//! A container that requests addresses, and what is expected of it.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::cluster::Holdings;
 use crate::network::NAME;
 use crate::report::Report;
 
-/// A wish for addresses in the making: say who asks and for what, then what is expected.
+/// A request in the making: set who requests what, then what is expected.
 #[must_use = "nothing is asked until an `expect` method, or `outcome`, is called"]
 pub struct Add<'a> {
     network: &'a mut Network,
@@ -46,7 +46,7 @@ impl Grant {
         self.answer.addresses.iter().map(|assigned| assigned.address).collect()
     }
 
-    /// The sentence that says why it is this answer.
+    /// The sentence why it is this answer.
     pub fn reason(&self) -> Option<&str> {
         self.answer.reason.as_deref()
     }
@@ -83,7 +83,7 @@ impl<'a> Add<'a> {
         self
     }
 
-    /// From this pod, as Kubernetes' runtimes tell it: among the arguments as well.
+    /// From this pod, as Kubernetes' runtimes pass it: among the arguments as well.
     pub fn pod(mut self, namespace: &str, name: &str) -> Self {
         self.request.pod.namespace = Some(namespace.to_owned());
         self.request.pod.name = Some(name.to_owned());
@@ -164,7 +164,7 @@ impl<'a> Add<'a> {
         self
     }
 
-    /// Asking for this address by name; several calls ask for several.
+    /// Requests this address; several calls request several.
     ///
     /// # Panics
     /// If the text is no address.

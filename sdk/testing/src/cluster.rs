@@ -60,7 +60,7 @@ impl Network {
     /// A member, this one or another, holds a block from now on.
     ///
     /// # Panics
-    /// If the text is no prefix, or somebody holds it already.
+    /// If the text is no prefix, or a member holds it already.
     #[track_caller]
     pub fn claim(&mut self, member: &str, block: &str) {
         let Ok(block) = block.parse() else { panic!("claim: {block:?} is no prefix, e.g. 10.32.0.0/24") };
@@ -72,11 +72,11 @@ impl Network {
     /// Nobody holds this block any more.
     ///
     /// # Panics
-    /// If nobody did.
+    /// If it was unclaimed.
     #[track_caller]
     pub fn unclaim(&mut self, block: &str) {
         let held = block.parse().ok().and_then(|block: IpNet| self.cluster.claims.remove(&block));
-        assert!(held.is_some(), "unclaim: nobody holds {block:?}");
+        assert!(held.is_some(), "unclaim: {block:?} is unclaimed");
     }
 
     /// Who holds which block, in address order: those of [`Self::claim`], and those the node claimed by itself.
@@ -106,9 +106,9 @@ impl Network {
             let policy = self.policy_of_cluster(log)?;
             policy.share(self.picture(&policy).members(), member, log)
         };
-        let (said, log) = twice("the share", ask);
+        let (result, log) = twice("the share", ask);
         self.note_log(log);
-        said
+        result
     }
 
     /// The block that the policy would have this node claim next, for its first pool. It is not claimed.
@@ -134,13 +134,13 @@ impl Network {
             let policy = self.policy_of_cluster(log)?;
             policy.next_block(pool, &Arc::new(self.picture(&policy)), log)
         };
-        let (said, log) = twice("the next block", ask);
+        let (result, log) = twice("the next block", ask);
         self.note_log(log);
-        said
+        result
     }
 
     /// Claims blocks until every pool has a free address, as a node does before it is asked for one. What goes wrong here
-    /// goes wrong again when the address is asked for, and is told there.
+    /// goes wrong again when the address is requested, and is reported there.
     #[track_caller]
     pub(crate) fn claim_ahead(&mut self) {
         if !self.policy.is_cluster() || !self.cluster.claiming {
@@ -203,9 +203,9 @@ fn twice<T: std::fmt::Debug>(
     ask: impl Fn(&mut Vec<LogLine>) -> Result<T, IpamError>,
 ) -> (Result<T, IpamError>, Vec<LogLine>) {
     let (mut first_log, mut log) = (Vec::new(), Vec::new());
-    let (first, said) = (ask(&mut first_log), ask(&mut log));
-    let told = |said: &Result<T, IpamError>, log: &[LogLine]| format!("{said:?}, {log:?}");
-    let (one, two) = (told(&first, &first_log), told(&said, &log));
+    let (first, result) = (ask(&mut first_log), ask(&mut log));
+    let shown = |result: &Result<T, IpamError>, log: &[LogLine]| format!("{result:?}, {log:?}");
+    let (one, two) = (shown(&first, &first_log), shown(&result, &log));
     assert!(one == two, "expected the same from a second, fresh instance, but {what} differs: first {one}, then {two}");
-    (said, log)
+    (result, log)
 }

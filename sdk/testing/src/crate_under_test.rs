@@ -15,7 +15,7 @@ struct Built {
     policy: Policy,
 }
 
-/// cargo says where the crate under test is.
+/// cargo sets where the crate under test is.
 #[track_caller]
 pub(crate) fn directory() -> PathBuf {
     match std::env::var_os("CARGO_MANIFEST_DIR") {

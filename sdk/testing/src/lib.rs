@@ -22,24 +22,24 @@
 //!
 //! # What is checked without being asked for
 //!
-//! - **The guard.** An answer that a node would not accept (a leased, resting, excluded or reserved address, one outside
+//! - **The guard.** An answer that a node would not accept (a leased, cooling, excluded or reserved address, one outside
 //!   of the pools, a gateway that no pool declares, a requested address left out) fails the test, whatever the test expects.
 //! - **Determinism.** Every request runs twice, in two fresh instances on equal leases. Another answer, another log line,
 //!   another amount of fuel, host calls or memory fails the test: such a policy cannot be replayed.
 //! - **Limits.** Fuel, memory and host calls are bounded as on a node; `"limits"` in the configuration changes them.
 //!
-//! # What the policy is told
+//! # What the policy sees
 //!
-//! Of the pod nothing is known but what a test says: [`Add::pod`], [`Add::pod_label`], [`Add::owner`] and others. The
-//! node is `node-1`, or what [`Network::node`] says; [`Network::named`] and [`Network::node_labels`] say more.
+//! Of the pod nothing is known but what a test sets: [`Add::pod`], [`Add::pod_label`], [`Add::owner`] and others. The
+//! node is `node-1`, or what [`Network::node`] sets; so do [`Network::named`] and [`Network::node_labels`].
 //! [`Network::reboot`] ends all leases as a reboot does, and [`Network::adopt`] is the way from the reference host-local.
 //!
 //! # Cluster policies
 //!
 //! A network of a policy that divides a range (`policy!(MyPolicy, cluster)`) is one member of a cluster: `node-1`, alone,
-//! or what [`Network::node`] says. It claims a block whenever it has no free address left, as a node does; so tests that
-//! do not care for blocks need no word of them. [`Network::claim`] says who holds what, [`Network::share`] and
-//! [`Network::next_block`] ask the policy.
+//! or what [`Network::node`] sets. It claims a block whenever it has no free address left, as a node does; so tests that
+//! do not care for blocks need not mention them. [`Network::claim`] sets who holds what, [`Network::share`] and
+//! [`Network::next_block`] call the policy.
 //!
 //! ```no_run
 //! # use serde_json::json;
@@ -57,7 +57,7 @@
 //! # What the configuration is
 //!
 //! The object under `ipam`, with the host's own keys (`exclude`, `cooldown`, `limits`), as in a CNI configuration. The
-//! default cooldown holds: a freed address rests for 120 s, so [`Network::advance`] the time before it is to come back,
+//! default cooldown holds: a freed address cools for 120 s, so [`Network::advance`] the time before it is to come back,
 //! or set `"cooldown": "0"`.
 
 #![warn(missing_docs, clippy::missing_errors_doc)]

@@ -36,7 +36,7 @@ pub struct Network {
     pub(crate) facts: PodFacts,
     name: String,
     node_labels: Option<Labels>,
-    /// What was adopted and the policy is still to be told.
+    /// What was adopted before the next call of the adoption hook.
     adopted: Option<Adopted>,
     log: Vec<LogLine>,
 }
@@ -81,7 +81,7 @@ impl Network {
         self
     }
 
-    /// The node reboots: its leases are gone, and their addresses free at once. The policy's state and the reservations stay.
+    /// The node reboots: its leases are gone, and their addresses free immediately. The policy's state and the reservations stay.
     ///
     /// # Panics
     /// Never: a store in memory does not fail.
@@ -96,7 +96,7 @@ impl Network {
     }
 
     /// Leases of the reference IPAM plugin `host-local` are adopted: `(container, address)`, and the address that it gave
-    /// last of its range sets. The policy is told before the next request, if it wants to know.
+    /// last of its range sets. Its adoption hook, if it has one, is called before the next request.
     ///
     /// # Panics
     /// If a text is no address, or an address is leased.
@@ -137,7 +137,7 @@ impl Network {
         all.map(|reservation| (reservation.key, reservation.address, until(reservation.until))).collect()
     }
 
-    /// What requests are told of the network and the node.
+    /// What requests see of the network and the node.
     pub(crate) fn context(&self) -> Context {
         Context { network: self.name.clone(), node: self.cluster.me.clone(), node_labels: self.node_labels.clone() }
     }
@@ -160,7 +160,7 @@ impl Network {
         self.adopted = None;
     }
 
-    /// A container asks for addresses, on its interface `eth0`. Nothing happens until the wish is finished with one of
+    /// A container requests addresses, on its interface `eth0`. Nothing happens until the request is finished with one of
     /// the `expect` methods, or [`Add::outcome`].
     pub fn add(&mut self, container: &str) -> Add<'_> {
         // Another seed for each request, the same ones in every run of the test.
@@ -183,8 +183,8 @@ impl Network {
         let key = AttachmentKey { container_id: container.to_owned(), interface: interface.to_owned() };
         let mut log = Vec::new();
         let context = self.context();
-        let told = Some((&self.policy, &self.settings, &context));
-        let released = ipam::release(self.store.ledger(NAME), &key, self.now, told, &mut log);
+        let policy = Some((&self.policy, &self.settings, &context));
+        let released = ipam::release(self.store.ledger(NAME), &key, self.now, policy, &mut log);
         let failure = log.iter().find(|line| line.message.contains("hook failed")).cloned();
         self.note_log(log);
         if let Some(failure) = failure {
@@ -213,7 +213,7 @@ impl Network {
         self.seed = seed;
     }
 
-    /// The configuration changes; the leases and the policy's memory stay.
+    /// The configuration changes; the leases and the policy's state stay.
     ///
     /// # Panics
     /// If a host key of the configuration is wrong.
@@ -235,25 +235,25 @@ impl Network {
         leases
     }
 
-    /// A note of the policy, as text: none if it is not set, or no text.
+    /// A value of the policy's state, as text: none if it is not set, or no text.
     #[track_caller]
     pub fn state(&self, key: &str) -> Option<String> {
-        String::from_utf8(self.memory_bytes(key)?).ok()
+        String::from_utf8(self.state_bytes(key)?).ok()
     }
 
-    /// A note of the policy.
+    /// A value of the policy's state.
     #[track_caller]
-    pub fn memory_bytes(&self, key: &str) -> Option<Vec<u8>> {
+    pub fn state_bytes(&self, key: &str) -> Option<Vec<u8>> {
         sound(self.store.ledger(NAME).state_value(key))
     }
 
-    /// The keys of all notes of the policy.
+    /// All keys of the policy's state.
     #[track_caller]
     pub fn state_keys(&self) -> Vec<String> {
         sound(self.store.ledger(NAME).state_keys("", None, usize::MAX))
     }
 
-    /// Puts a note into the policy's memory, as an earlier version of it, or nobody, might have left it there.
+    /// Sets a value of the policy's state, as an earlier version of it might have left it.
     #[track_caller]
     pub fn set_state(&mut self, key: &str, value: impl AsRef<[u8]>) {
         let mut ledger = self.store.ledger(NAME);
