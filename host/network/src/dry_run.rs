@@ -46,7 +46,7 @@ pub struct First {
 impl Network {
     /// Everything that ADD refuses before it asks for an address.
     pub fn prepare(&self) -> Result<(), NetworkError> {
-        Ok(Preparation::of(&self.call).map(drop)?)
+        Preparation::of(&self.call).map(drop)
     }
 
     /// What stands in the way of an ADD on this node as it is now: nothing of it is the configuration's fault alone.
