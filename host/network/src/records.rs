@@ -81,6 +81,10 @@ impl<'a> Records<'a> {
         Self { link, ..self }
     }
 
+    pub fn link(&self) -> Option<&str> {
+        self.link.as_deref()
+    }
+
     /// Milliseconds since the epoch, the same for everything this process does.
     pub fn now(&self) -> u64 {
         self.now

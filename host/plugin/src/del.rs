@@ -46,7 +46,7 @@ pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) ->
         }
         failpoint::reach("del.unfiltered")?;
     }
-    errors.extend(forget(call, attachment, netns, role, unlinked).err());
+    errors.extend(forget(call, attachment, role, unlinked).err());
     NetworkError::join(errors).map_or(Ok(()), Err)
 }
 
@@ -67,13 +67,7 @@ fn unlink_inherited(call: &Call, attachment: &Attachment, netns: &Path) -> Resul
 }
 
 /// The masquerade, the addresses and the record.
-fn forget(
-    call: &Call,
-    attachment: &Attachment,
-    netns: Option<&Path>,
-    role: Role,
-    unlinked: bool,
-) -> Result<(), NetworkError> {
+fn forget(call: &Call, attachment: &Attachment, role: Role, unlinked: bool) -> Result<(), NetworkError> {
     let management = AddressManagement::of_tolerant(call)?;
     let records = management.records()?;
     let key = key_of(attachment);
@@ -93,16 +87,17 @@ fn forget(
         }
         failpoint::reach("del.delegated")?;
     }
-    // Looked at only where there is a doubt: a link of this network's name has a record of this name.
-    let is_unknown = !unlinked && matches!(records.attachment(&key), Ok(None));
     let forget = || management.forget([&key], &End::Used, &records);
     if role == Role::Main {
-        nat::leave(&call.config.name, &records, [&key], call.bridge.ip_masq, forget)
+        // Looked at only where there is a doubt: a link of this network's name has a record of this name.
+        let is_unknown = !unlinked && matches!(records.attachment(&key), Ok(None));
+        nat::leave(&call.config.name, &records, [&key], call.bridge.ip_masq, forget)?;
+        if is_unknown {
+            earlier_attachments::end_renamed(call, &key, &records)?;
+        }
     } else {
-        forget()
-    }?;
-    if is_unknown {
-        earlier_attachments::end_renamed(call, &key, netns, role, &records)?;
+        // An IPAM plugin may run where it sees no namespaces: it cannot know which attachments of other names are stale.
+        forget()?;
     }
     failpoint::reach("del.done")
 }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use gingham_cni::config::NetworkName;
 use gingham_engine::attachment::AttachmentKey;
-use gingham_engine::ledger::Sandbox;
 use gingham_network::address_management::AddressManagement;
 use gingham_network::call::Call;
 use gingham_network::error::NetworkError;
@@ -78,8 +77,9 @@ fn is_linked(held: &Held) -> Result<bool, NetworkError> {
     Ok(!stale_leases::take_linked(&mut vec![(held.clone(), String::new())], LINKS_TIMEOUT)?.is_empty())
 }
 
-/// Frees the leases of a network whose containers are gone. Returns how many attachments that were: none as IPAM plugin, and
-/// none if other ADDs do not end in time. The caller must not hold the lock of attachments.
+/// Frees the leases of this network, and of others on its link, whose containers are gone: no two networks on one link hand out
+/// the same address. Returns how many attachments that were: none as IPAM plugin, and none if other ADDs do not end in time.
+/// The caller must not hold the lock of attachments.
 pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role) -> Result<usize, NetworkError> {
     if role == Role::Ipam {
         // It may not see the others' namespaces, and the main plugin may be ours and hold the lock.
@@ -87,11 +87,12 @@ pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role)
     }
     let directory = records.directory();
     let Some(alone) = alone_within(directory)? else { return Ok(0) };
-    // Of other networks there may be leases without a link of ours, which only the paths of their namespaces could identify.
-    let holdings = Holdings::read(directory, Some(network.as_str()))?;
+    let mut holdings = Holdings::read(directory, None)?;
     if holdings.boot != records.boot() {
         return Ok(0);
     }
+    let is_on_link = |held: &Held| records.link().is_some() && held.record.link.as_deref() == records.link();
+    holdings.attachments.retain(|held| held.network == network.as_str() || is_on_link(held));
     let (mut gone, _) = stale_leases::find(holdings.attachments);
     stale_leases::take_linked(&mut gone, LINKS_TIMEOUT)?;
     let freed = stale_leases::free(&alone, directory, records.boot(), &gone, records.now())?;
@@ -118,51 +119,28 @@ fn alone_within(directory: &Path) -> Result<Option<AddsPaused>, NetworkError> {
 }
 
 /// Ends an attachment that is recorded under another network's name: the configuration got a new name while the container
-/// ran. It must be this container's beyond doubt: its sandbox is gone, or it is on this network's link in the sandbox that
-/// DEL names.
-pub(crate) fn end_renamed(
-    call: &Call,
-    key: &AttachmentKey,
-    netns: Option<&Path>,
-    role: Role,
-    records: &Records<'_>,
-) -> Result<(), NetworkError> {
-    let link = call.link();
-    let named = netns.and_then(sandbox::identify);
+/// ran. A living sandbox keeps it. Its runtime may as well clean up after the ADD of a second network, which failed because the
+/// interface was there; the two look the same.
+pub(crate) fn end_renamed(call: &Call, key: &AttachmentKey, records: &Records<'_>) -> Result<(), NetworkError> {
     for held in Holdings::read(records.directory(), None)?.attachments {
         let is_of_another_network = held.network != call.config.name.as_str() && held.key == *key;
         if is_of_another_network
             && held.record.boot == records.boot()
-            && is_the_one(&held, role, link.as_ref(), named.as_ref())?
+            && matches!(Liveness::of(&held), Liveness::Gone(_))
+            && !is_linked(&held)?
         {
-            end_in(&held, role, records)?;
+            end_in(&held, records)?;
         }
     }
     Ok(())
 }
 
-fn is_the_one(held: &Held, role: Role, link: Option<&String>, named: Option<&Sandbox>) -> Result<bool, NetworkError> {
-    let record = &held.record;
-    let in_this_sandbox = match (&record.sandbox, named) {
-        (Some(recorded), Some(named)) => !recorded.differs_from(named),
-        _ => false,
-    };
-    let on_this_link = record.link.is_some() && record.link.as_ref() == link;
-    let is_gone = || matches!(Liveness::of(held), Liveness::Gone(_));
-    Ok((in_this_sandbox && on_this_link) || (role == Role::Main && is_gone() && !is_linked(held)?))
-}
-
-fn end_in(held: &Held, role: Role, records: &Records<'_>) -> Result<(), NetworkError> {
+fn end_in(held: &Held, records: &Records<'_>) -> Result<(), NetworkError> {
     let name = NetworkName::new(&held.network)?;
     let AttachmentKey { container_id, interface } = &held.key;
-    let host_end = HostEnd::named(&name, container_id, interface)?;
-    if role == Role::Main {
-        links::delete(&host_end)?;
-        mac_filter::remove(&name, &host_end)?;
-    }
+    mac_filter::remove(&name, &HostEnd::named(&name, container_id, interface)?)?;
     let of_name = Records::of(&name, records.directory(), None)?;
-    let forget = || Ok(of_name.forget(&held.key, &End::Used, None)?);
-    if role == Role::Main { nat::leave(&name, &of_name, [&held.key], true, forget) } else { forget() }?;
+    nat::leave(&name, &of_name, [&held.key], true, || Ok(of_name.forget(&held.key, &End::Used, None)?))?;
     log::warn(format!(
         "container {container_id}, interface {interface}, was attached to network {}, which this configuration replaces: \
          its lease there is freed",

@@ -1,5 +1,8 @@
 //! Leases of containers that are gone are found wherever they come from, and those of the living are never taken for them.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use gingham_net::link::{self, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_tests::cni::{Cni, address};
@@ -100,21 +103,82 @@ fn an_address_asked_for_by_name_is_had_from_the_dead() {
     assert_eq!(address(&add.run().result()), first);
 }
 
+/// The kernel takes links away some time after their namespace; the plugin waits for it, but not as long as a busy machine
+/// needs.
+fn await_links(count: usize) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while kernel::links().iter().filter(|name| name.starts_with("veth")).count() > count {
+        assert!(Instant::now() < deadline, "links stay: {:?}", kernel::links());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// containerd 1.6 sends DEL with the configuration of the day.
 #[test]
-fn a_del_by_the_networks_new_name_frees_what_the_old_one_has() {
+fn a_del_by_the_networks_new_name_frees_what_a_dead_container_has_under_the_old_one() {
     let node = Node::new();
     let (c1, c2) = (node.container("c1"), node.container("c2"));
-    let old = bridged_with(json!({"name": "old"}));
+    let old = bridged_with(json!({"name": "old", "macspoofchk": true}));
     Cni::add(&old, &c1).run().result();
     Cni::add(&old, &c2).run().result();
-    let new = with(old.clone(), json!({"name": "new"}));
-    Cni::del(&new, &c1).run().succeeds();
-    assert_eq!(kernel::leases("old").len(), 1);
-    assert_eq!(kernel::links().iter().filter(|name| name.starts_with("veth")).count(), 1);
     c2.vanish();
-    Cni::del(&with(new, json!({"bridge": "cni7"})), &c2).without_netns().run().succeeds();
-    assert_eq!(kernel::leases("old"), [""; 0], "its sandbox is gone, so the bridge does not matter");
+    await_links(1);
+    let new = with(old.clone(), json!({"name": "new", "bridge": "cni7"}));
+    Cni::del(&new, &c1).run().succeeds();
+    Cni::del(&new, &c2).without_netns().run().succeeds();
+    assert_eq!(kernel::leases("old"), ["c1 eth0 10.7.0.2"], "the bridge of a dead container does not matter");
+    assert_eq!(kernel::guarded("old").len(), 1);
+}
+
+/// The living keep what they have until their sandbox is gone; then an ADD that finds no address frees it.
+#[test]
+fn an_add_under_the_networks_new_name_frees_what_the_dead_have_under_the_old_one() {
+    let node = Node::new();
+    let (old, new) = (narrow(), with(narrow(), json!({"name": "new"})));
+    let elsewhere = with(narrow(), json!({"name": "elsewhere", "bridge": "cni1"}));
+    for container in ["c1", "c2"].map(|id| node.container(id)) {
+        Cni::add(&old, &container).run().result();
+        Cni::del(&new, &container).run().succeeds();
+        Cni::add(&elsewhere, &container).interface("eth1").run().result();
+        container.vanish();
+    }
+    await_links(0);
+    assert_eq!(kernel::leases("mynet").len(), 2);
+    Cni::add(&new, &node.container("c3")).run().result();
+    assert_eq!(kernel::leases("mynet"), [""; 0]);
+    assert_eq!(kernel::leases("elsewhere").len(), 2, "its addresses are free on this bridge");
+}
+
+/// The second ADD fails because the interface is there. The runtime's DEL after it looks like that of a renamed network.
+#[test]
+fn a_del_after_a_failed_add_in_a_second_network_leaves_the_first_one_connected() {
+    let node = Node::new();
+    let c1 = node.container("c1");
+    let first = bridged_with(json!({"ipMasq": true}));
+    Cni::add(&first, &c1).run().result();
+    let traces = kernel::traces("mynet", "cni0");
+    for bridge in ["cni0", "cni1"] {
+        let second = with(first.clone(), json!({"name": "second", "bridge": bridge}));
+        let fault = Cni::add(&second, &c1).run().fault();
+        assert!(fault.msg.contains("eth0"), "{fault:?}");
+        Cni::del(&second, &c1).run().succeeds();
+        Cni::del(&second, &c1).without_netns().run().succeeds();
+        let mut left = kernel::traces("mynet", "cni0");
+        left.retain(|trace| trace != "link cni1");
+        assert_eq!(left, traces, "{bridge}");
+        kernel::reaches(&c1, "10.7.0.1".parse().unwrap());
+    }
+}
+
+/// The main plugin makes the interface, so this one cannot know whether it is there.
+#[test]
+fn a_del_of_a_second_network_leaves_the_addresses_of_the_first_one() {
+    let node = Node::new();
+    let c1 = node.container("c1");
+    let first = addresses_only_with(json!({"master": "ens3"}));
+    Cni::add(&first, &c1).run().result();
+    Cni::del(&with(first, json!({"name": "second"})), &c1).run().succeeds();
+    assert_eq!(kernel::leases("mynet"), ["c1 eth0 10.7.0.2"]);
 }
 
 /// An interface that left one network and joined another is not the first one's to end.
