@@ -18,7 +18,7 @@ use crate::store_error::StoreError;
 pub(crate) use error::call_error;
 pub use error::{ClusterFault, IpamError};
 pub use prepared::{PoolRoom, Prepared, prepare};
-pub use release::{call_adoption_hook, release, withdraw};
+pub use release::{call_adoption_hook, release, release_all, withdraw};
 pub use result::IpamResult;
 
 /// Addresses whose cooldown, and reservations whose time, may end within one request; more wait for the next one.

@@ -248,17 +248,11 @@ impl AddressManagement<'_> {
     }
 
     /// Forgets attachments, and calls the policy's release hook if there is one.
-    pub fn forget<'k>(
-        &self,
-        keys: impl IntoIterator<Item = &'k AttachmentKey>,
-        end: &End,
-        records: &Records<'_>,
-    ) -> Result<(), NetworkError> {
+    pub fn forget(&self, keys: &[&AttachmentKey], end: &End, records: &Records<'_>) -> Result<(), NetworkError> {
         let policy = self.policy_with_release_hook();
         let context = self.context();
         let hook = policy.as_ref().map(|policy| (policy, &self.settings, &context));
-        let errors = keys.into_iter().filter_map(|key| records.forget(key, end, hook).err().map(NetworkError::from));
-        NetworkError::join(errors).map_or(Ok(()), Err)
+        Ok(records.forget(keys, end, hook)?)
     }
 
     /// What the policy gets to see.

@@ -26,6 +26,8 @@ use crate::records::{Records, RecordsError};
 use gingham_cni::config::NetworkName;
 use gingham_cni::env::Attachment;
 
+const REMOVED_AT_ONCE: usize = 64;
+
 /// Masquerades what is recorded already, and with it, where the kernel lacks any of it, all that is recorded.
 pub fn ensure(network: &NetworkName, records: &Records<'_>, more: &Masqueraded) -> Result<(), NetworkError> {
     let mut kernel = masquerade::open(network.as_str())?;
@@ -48,10 +50,10 @@ pub fn exempt(network: &NetworkName, records: &Records<'_>, addresses: &[IpAddr]
 
 /// Ends the masquerade of attachments, whatever the configuration says by now, and lets `forget` end them. `is_asked` is
 /// whether it asks for masquerade.
-pub fn leave<'k>(
+pub fn leave(
     network: &NetworkName,
     records: &Records<'_>,
-    keys: impl IntoIterator<Item = &'k AttachmentKey>,
+    keys: &[&AttachmentKey],
     is_asked: bool,
     forget: impl FnOnce() -> Result<(), NetworkError>,
 ) -> Result<(), NetworkError> {
@@ -59,21 +61,33 @@ pub fn leave<'k>(
     leave_locked(network, records, keys, is_asked, lock.as_ref(), forget)
 }
 
-/// The same under a lock that the caller holds.
-pub fn leave_locked<'k>(
+/// The same for GC, which restores what the records say, too: a ruleset that others flushed comes back.
+pub fn leave_and_settle(
     network: &NetworkName,
     records: &Records<'_>,
-    keys: impl IntoIterator<Item = &'k AttachmentKey>,
+    keys: &[&AttachmentKey],
+    is_asked: bool,
+    forget: impl FnOnce() -> Result<(), NetworkError>,
+) -> Result<(), NetworkError> {
+    let lock = records.lock_nat()?;
+    leave_locked(network, records, keys, is_asked, lock.as_ref(), forget)?;
+    settle_locked(network, records).map(drop)
+}
+
+/// The same under a lock that the caller holds.
+pub fn leave_locked(
+    network: &NetworkName,
+    records: &Records<'_>,
+    keys: &[&AttachmentKey],
     is_asked: bool,
     lock: Option<&Lock>,
     forget: impl FnOnce() -> Result<(), NetworkError>,
 ) -> Result<(), NetworkError> {
-    let known = keys.into_iter().map(|key| match records.attachment(key) {
+    let known = match records.known(keys) {
         // `forget` reports a damaged store.
-        Err(RecordsError::Store(StoreError::Damaged { .. })) => Ok(None),
-        read => read,
-    });
-    let known = known.collect::<Result<Vec<_>, _>>()?;
+        Err(RecordsError::Store(StoreError::Damaged { .. })) => vec![None; keys.len()],
+        read => read?,
+    };
     let concerned: Vec<Option<AttachmentRecord>> =
         known.into_iter().filter(|record| concerns(record.as_ref(), is_asked)).collect();
     let mut kernel = if concerned.is_empty() { None } else { open_if_any(network)? };
@@ -85,7 +99,7 @@ pub fn leave_locked<'k>(
                 done => done?,
             };
         }
-        masquerade::remove(kernel, network.as_str(), &addresses_of(&concerned))?;
+        remove(kernel, network, &addresses_of(concerned.iter().flatten()))?;
     }
     failpoint::reach("del.unmasqueraded")?;
     forget()?;
@@ -102,6 +116,10 @@ pub fn leave_locked<'k>(
 /// records in another data directory, too. ADDs must be kept out. Records of another boot say nothing.
 pub fn settle(network: &NetworkName, records: &Records<'_>) -> Result<Outcome, NetworkError> {
     let _lock = records.lock_nat()?;
+    settle_locked(network, records)
+}
+
+fn settle_locked(network: &NetworkName, records: &Records<'_>) -> Result<Outcome, NetworkError> {
     if records.look()?.is_none() {
         return Ok(Outcome::Unchanged);
     }
@@ -121,19 +139,27 @@ pub fn settle_in(directory: &Path, network: &str) -> Result<Outcome, NetworkErro
 }
 
 /// Ends the masquerade of attachments that are recorded no more. ADDs must be kept out.
-pub fn end(directory: &Path, network: &str, ended: Vec<AttachmentRecord>) -> Result<(), NetworkError> {
-    // First what the others need: a rule of an earlier version goes with it.
-    settle_in(directory, network)?;
+pub fn end<'r>(
+    directory: &Path,
+    network: &str,
+    ended: impl IntoIterator<Item = &'r AttachmentRecord>,
+) -> Result<(), NetworkError> {
     let name = NetworkName::new(network)?;
     let records = Records::of(&name, directory, None)?;
     let _lock = records.lock_nat()?;
+    // First what the others need: a rule of an earlier version goes with it.
+    settle_locked(&name, &records)?;
     let Some(mut kernel) = open_if_any(&name)? else { return Ok(()) };
-    let ended: Vec<Option<AttachmentRecord>> = ended.into_iter().map(Some).collect();
-    masquerade::remove(&mut kernel, name.as_str(), &addresses_of(&ended))?;
+    remove(&mut kernel, &name, &addresses_of(ended))?;
     if records.has_no_masquerade()? {
         masquerade::remove_unused(&mut kernel, name.as_str())?;
     }
     Ok(())
+}
+
+/// In parts: the kernel confirms each address, and some 270 confirmations fill a socket's buffer.
+fn remove(kernel: &mut Socket<Netfilter>, network: &NetworkName, addresses: &[IpAddr]) -> Result<(), MasqueradeError> {
+    addresses.chunks(REMOVED_AT_ONCE).try_for_each(|some| masquerade::remove(kernel, network.as_str(), some))
 }
 
 /// Why the masquerade could not be restored.
@@ -198,12 +224,12 @@ fn concerns(record: Option<&AttachmentRecord>, is_asked: bool) -> bool {
     }
 }
 
-fn addresses_of(records: &[Option<AttachmentRecord>]) -> Vec<IpAddr> {
-    let of = |record: &AttachmentRecord| {
-        let delegated = record.masquerade.iter().flat_map(|masquerade| &masquerade.delegated).copied();
-        record.addresses.iter().copied().chain(delegated).collect::<Vec<_>>()
+fn addresses_of<'r>(records: impl IntoIterator<Item = &'r AttachmentRecord>) -> Vec<IpAddr> {
+    let of = |record: &'r AttachmentRecord| {
+        let delegated = record.masquerade.iter().flat_map(|masquerade| &masquerade.delegated);
+        record.addresses.iter().chain(delegated).copied()
     };
-    records.iter().flatten().flat_map(of).collect()
+    records.into_iter().flat_map(of).collect()
 }
 
 /// None where nothing can be masqueraded: the kernel has no rulesets, or the name is too long for a table's.

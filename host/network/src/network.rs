@@ -150,7 +150,7 @@ impl Network {
         let management = AddressManagement::of_tolerant(&self.call)?;
         let records = management.records()?;
         let held = records.attachment(owner)?;
-        management.forget([owner], &End::Used, &records)?;
+        management.forget(&[owner], &End::Used, &records)?;
         Ok(held.map(|record| record.addresses).unwrap_or_default())
     }
 }

@@ -52,6 +52,9 @@ pub enum End {
     NeverUsed(Vec<Cooling>),
 }
 
+/// How many attachments end in one transaction. A release hook takes up to 50 ms for each, and others wait 4 s for the store.
+pub(crate) const ENDED_AT_ONCE: usize = 64;
+
 /// An unused table is no harm, and a DEL has not the time to read thousands of records.
 const LOOKED_AT_MOST: u64 = 16;
 
@@ -193,28 +196,33 @@ impl<'a> Records<'a> {
         Ok(ledger.commit()?)
     }
 
-    /// Forgets an attachment and calls the release hook. One that was never recorded is no error. A damaged store is a
+    /// Forgets attachments and calls the release hook. One that was never recorded is no error. A damaged store is a
     /// warning.
     pub fn forget(
         &self,
-        key: &AttachmentKey,
+        keys: &[&AttachmentKey],
         end: &End,
         policy: Option<(&Policy, &Settings, &Context)>,
     ) -> Result<(), RecordsError> {
-        match self.forget_recorded(key, end, policy) {
-            Err(RecordsError::Store(damage @ StoreError::Damaged { .. })) => {
-                // The link is gone. No address is given out until the store is rebuilt, from what is left then.
-                let AttachmentKey { container_id, interface } = key;
-                log::warn(format!("the lease of container {container_id} ({interface}) is not freed: {damage}"));
-                Ok(())
+        for some in keys.chunks(ENDED_AT_ONCE) {
+            match self.forget_at_once(some, end, policy) {
+                Err(RecordsError::Store(damage @ StoreError::Damaged { .. })) => {
+                    // The link is gone. No address is given out until the store is rebuilt, from what is left then.
+                    for AttachmentKey { container_id, interface } in some {
+                        log::warn(format!(
+                            "the lease of container {container_id} ({interface}) is not freed: {damage}"
+                        ));
+                    }
+                }
+                done => done?,
             }
-            done => done,
         }
+        Ok(())
     }
 
-    fn forget_recorded(
+    fn forget_at_once(
         &self,
-        key: &AttachmentKey,
+        keys: &[&AttachmentKey],
         end: &End,
         policy: Option<(&Policy, &Settings, &Context)>,
     ) -> Result<(), RecordsError> {
@@ -226,20 +234,25 @@ impl<'a> Records<'a> {
             // What blocks a writer blocks a reader as well.
             Err(error @ RecordsError::Store(StoreError::Busy { .. })) => return Err(error),
             // A store that cannot be written is no error for an attachment that is not in it.
-            Err(_) if matches!(self.attachment(key), Ok(None)) => return Ok(()),
+            Err(_) if self.known(keys).is_ok_and(|known| known.iter().all(Option::is_none)) => return Ok(()),
             opened => opened?,
         };
         let adoption = if self.reference.is_some() { ledger.adoption()? } else { None };
         let mut log = Vec::new();
-        let released = match end {
-            End::Used => ipam::release(ledger, key, self.now, policy, &mut log),
-            End::NeverUsed(cooling) => ipam::withdraw(ledger, key, self.now, cooling, policy, &mut log),
+        let released = match (end, keys) {
+            (End::NeverUsed(cooling), [key]) => ipam::withdraw(ledger, key, self.now, cooling, policy, &mut log)
+                .map(|record| record.map(|record| ((*key).clone(), record)).into_iter().collect()),
+            (End::Used | End::NeverUsed(_), keys) => {
+                ipam::release_all(ledger, keys.iter().copied(), self.now, policy, &mut log)
+            }
         };
         if let Some((policy, ..)) = policy {
             log::policy(policy.name(), &log);
         }
-        if let (Some(adoption), Some(record)) = (adoption, released?) {
-            adoption::forget_files(&adoption, key, &record.addresses).iter().for_each(log::warn);
+        for (key, record) in released? {
+            if let Some(adoption) = &adoption {
+                adoption::forget_files(adoption, &key, &record.addresses).iter().for_each(log::warn);
+            }
         }
         Ok(())
     }
@@ -276,6 +289,13 @@ impl<'a> Records<'a> {
     /// What is recorded of an attachment.
     pub fn attachment(&self, key: &AttachmentKey) -> Result<Option<AttachmentRecord>, RecordsError> {
         self.read()?.map_or(Ok(None), |ledger| Ok(recorded(&ledger, key)?.map(|(_, record)| record)))
+    }
+
+    /// The same of several, read at one moment and in their order.
+    pub fn known(&self, keys: &[&AttachmentKey]) -> Result<Vec<Option<AttachmentRecord>>, RecordsError> {
+        let Some(ledger) = self.read()? else { return Ok(vec![None; keys.len()]) };
+        let known = |key: &&AttachmentKey| Ok(recorded(&ledger, key)?.map(|(_, record)| record));
+        keys.iter().map(known).collect()
     }
 
     /// Records of attachments whether they are masqueraded. Those that ended meanwhile are left out.

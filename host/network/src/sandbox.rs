@@ -1,5 +1,6 @@
 //! The container's network namespace, which must not be the plugin's own.
 
+use std::collections::HashSet;
 use std::fs::DirEntry;
 use std::path::Path;
 
@@ -55,14 +56,24 @@ pub fn is_another(namespace: &NetNs, recorded: &Sandbox) -> bool {
     namespace.cookie().is_ok_and(|now| now.is_some_and(|now| now != cookie))
 }
 
-/// Whether a process of this node is in the recorded namespace. Those that may not be looked at do not count.
-pub fn has_process(recorded: &Sandbox) -> bool {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
+/// Those of the recorded namespaces that a process of this node is in. Processes that may not be looked at do not count.
+pub fn with_process(recorded: &[Sandbox]) -> Vec<Sandbox> {
     let is_process = |entry: &DirEntry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
-    let is_inside = |entry: DirEntry| {
-        NetNs::open(entry.path().join("ns/net")).is_ok_and(|namespace| !is_another(&namespace, recorded))
-    };
-    entries.flatten().filter(is_process).any(is_inside)
+    let (mut seen, mut inhabited) = (HashSet::new(), Vec::new());
+    if recorded.is_empty() {
+        return inhabited;
+    }
+    let Ok(entries) = std::fs::read_dir("/proc") else { return inhabited };
+    for process in entries.flatten().filter(is_process) {
+        let Ok(namespace) = NetNs::open(process.path().join("ns/net")) else { continue };
+        let Ok(id) = namespace.id() else { continue };
+        // Most processes share a few namespaces, and to compare one may mean to enter it.
+        if seen.insert((id.device, id.inode)) {
+            let of_inode = recorded.iter().filter(|one| (one.device, one.inode) == (id.device, id.inode));
+            inhabited.extend(of_inode.filter(|one| !is_another(&namespace, one)));
+        }
+    }
+    inhabited
 }
 
 fn is_own(namespace: &NetNs) -> Result<bool, NetnsError> {

@@ -23,6 +23,7 @@ use crate::lock::{self, Attempt, Lock, LockError};
 use crate::mac_filter;
 use crate::nat;
 use crate::plan::HostEnd;
+use crate::records::ENDED_AT_ONCE;
 use gingham_cni::config::NetworkName;
 
 /// How long the kernel may take to remove the interfaces of a namespace that is gone.
@@ -88,8 +89,9 @@ pub struct Freed {
 /// The stale ones, and those whose liveness is unknown.
 pub fn find(attachments: Vec<Held>) -> (Vec<WithReason>, Vec<WithReason>) {
     let (mut gone, mut unknown) = (Vec::new(), Vec::new());
-    for held in attachments {
-        match Liveness::of(&held) {
+    let all = Liveness::of_all(&attachments);
+    for (held, liveness) in attachments.into_iter().zip(all) {
+        match liveness {
             Liveness::Alive => {}
             Liveness::Gone(why) => gone.push((held, why)),
             Liveness::Unknown(why) => unknown.push((held, why)),
@@ -98,9 +100,9 @@ pub fn find(attachments: Vec<Held>) -> (Vec<WithReason>, Vec<WithReason>) {
     (gone, unknown)
 }
 
-/// Frees them in one transaction for each network, if they still are what they were when they were found: the
-/// container may have left in between, and another have come. Their MAC filters go, too. They were
-/// judged while ADDs were kept out, and ADDs still are. `now` is in milliseconds since the epoch.
+/// Frees them if they still are what they were when they were found, while ADDs were paused as they are now: DEL may have
+/// ended one since. Their masquerade and MAC filters go, too. `now` is in milliseconds since the epoch.
+/// After an error, what was freed before stays so.
 pub fn free(
     _: &AddsPaused,
     data_dir: &Path,
@@ -109,10 +111,11 @@ pub fn free(
     now: u64,
 ) -> Result<Freed, StaleLeaseError> {
     let mut freed = Freed::default();
-    for of_network in gone.chunk_by(|(one, _), (other, _)| one.network == other.network) {
-        let Some((first, _)) = of_network.first() else { continue };
+    let networks = gone.chunk_by(|(one, _), (other, _)| one.network == other.network);
+    for some in networks.flat_map(|of_network| of_network.chunks(ENDED_AT_ONCE)) {
+        let Some((first, _)) = some.first() else { continue };
         let mut ledger = Store::open(data_dir, boot, now)?.into_ledger(&first.network)?;
-        for (held, why) in of_network {
+        for (held, why) in some {
             if ledger.attachment(&held.key)?.as_ref() == Some(&held.record) {
                 ledger.detach(&held.key, now)?;
                 freed.attachments.push((held.clone(), why.clone()));
@@ -134,8 +137,7 @@ pub fn free(
 fn unmasquerade(data_dir: &Path, freed: &[WithReason]) -> Vec<String> {
     let end = |freed: &[WithReason]| {
         let network = &freed.first()?.0.network;
-        let ended = freed.iter().map(|(held, _)| held.record.clone()).collect();
-        let fault = nat::end(data_dir, network, ended).err()?;
+        let fault = nat::end(data_dir, network, freed.iter().map(|(held, _)| &held.record)).err()?;
         Some(format!(
             "network {network}: cannot end the masquerade of freed addresses: {fault}; run ginghamctl gc again"
         ))

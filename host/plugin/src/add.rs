@@ -374,11 +374,11 @@ impl Add<'_> {
             Done::Recorded(cooling) => {
                 let key = self.attachment.key();
                 let end = if self.used.get() { End::Used } else { End::NeverUsed(cooling) };
-                let forget = || self.management.forget([&key], &end, self.records);
+                let forget = || self.management.forget(&[&key], &end, self.records);
                 if self.link.is_none() {
                     return forget();
                 }
-                nat::leave(&self.call.config.name, self.records, [&key], self.attachment.is_masqueraded, forget)
+                nat::leave(&self.call.config.name, self.records, &[&key], self.attachment.is_masqueraded, forget)
             }
         }
     }

@@ -87,11 +87,11 @@ fn forget(call: &Call, attachment: &Attachment, role: Role, unlinked: bool) -> R
         }
         failpoint::reach("del.delegated")?;
     }
-    let forget = || management.forget([&key], &End::Used, &records);
+    let forget = || management.forget(&[&key], &End::Used, &records);
     if role == Role::Main {
         // Looked at only where there is a doubt: a link of this network's name has a record of this name.
         let is_unknown = !unlinked && matches!(records.attachment(&key), Ok(None));
-        nat::leave(&call.config.name, &records, [&key], call.bridge.ip_masq, forget)?;
+        nat::leave(&call.config.name, &records, &[&key], call.bridge.ip_masq, forget)?;
         if is_unknown {
             earlier_attachments::end_renamed(call, &key, &records)?;
         }

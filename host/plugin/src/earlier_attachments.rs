@@ -52,9 +52,9 @@ pub(crate) fn end_predecessor(
     if let AddressSource::Delegate(plugin) = &management.source {
         management.take_back(plugin)?;
     }
-    let forget = || management.forget([key], &End::Used, records);
+    let forget = || management.forget(&[key], &End::Used, records);
     if role == Role::Main {
-        nat::leave_locked(&call.config.name, records, [key], true, lock.as_ref(), forget)
+        nat::leave_locked(&call.config.name, records, &[key], true, lock.as_ref(), forget)
     } else {
         forget()
     }?;
@@ -140,7 +140,7 @@ fn end_in(held: &Held, records: &Records<'_>) -> Result<(), NetworkError> {
     let AttachmentKey { container_id, interface } = &held.key;
     mac_filter::remove(&name, &HostEnd::named(&name, container_id, interface)?)?;
     let of_name = Records::of(&name, records.directory(), None)?;
-    nat::leave(&name, &of_name, [&held.key], true, || Ok(of_name.forget(&held.key, &End::Used, None)?))?;
+    nat::leave(&name, &of_name, &[&held.key], true, || Ok(of_name.forget(&[&held.key], &End::Used, None)?))?;
     log::warn(format!(
         "container {container_id}, interface {interface}, was attached to network {}, which this configuration replaces: \
          its lease there is freed",

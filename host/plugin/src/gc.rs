@@ -20,6 +20,9 @@ use gingham_network::stale_leases::{self, LINKS_TIMEOUT};
 
 use crate::links;
 
+/// The kernel takes some 20 ms for each link, and ADDs wait 4 s.
+const UNLINKED_AT_ONCE: usize = 64;
+
 /// Serves GC. Goes on after errors and reports them together.
 ///
 /// The runtime promises to make no ADD meanwhile. If it does all the same, nothing worse comes of it than what its list
@@ -35,6 +38,9 @@ pub(crate) fn gc(call: &Call) -> Result<(), NetworkError> {
     let records = management.records()?;
     let known = records.attachments()?;
     failpoint::reach("gc.begun")?;
+    if role == Role::Main && list.is_some() {
+        while unlink_some(call, &records, &known, &valid)? {}
+    }
     // As IPAM plugin it makes no links, and the main plugin may be ours and have the lock.
     let _without_adds = (role == Role::Main).then(|| records.keep_adds_out()).transpose()?;
     let recorded = records.attachments()?;
@@ -53,6 +59,29 @@ pub(crate) fn gc(call: &Call) -> Result<(), NetworkError> {
     }
     let errors = [unfiltered.err(), forget(call, role, &management, &records, &stale).err()];
     NetworkError::join(errors.into_iter().flatten()).map_or(Ok(()), Err)
+}
+
+/// Where there are many links to delete, deletes some of them and returns true. ADDs pass between two calls, so the rest is
+/// looked up again.
+fn unlink_some(
+    call: &Call,
+    records: &Records<'_>,
+    known: &[(AttachmentKey, AttachmentRecord)],
+    valid: &[ValidAttachment],
+) -> Result<bool, NetworkError> {
+    if known.len() <= UNLINKED_AT_ONCE {
+        return Ok(false);
+    }
+    let _without_adds = records.keep_adds_out()?;
+    let (mut stale, staying) = divide(known, records.attachments()?, valid, &HashSet::new());
+    let (staying, present) = (host_ends(call, valid, &staying)?, links::names()?);
+    let is_linked = |key: &AttachmentKey| {
+        let end = HostEnd::named(&call.config.name, &key.container_id, &key.interface);
+        end.is_ok_and(|end| present.contains(end.name.as_str()) && !staying.contains(end.name.as_str()))
+    };
+    stale.retain(is_linked);
+    let Some((some, [_, ..])) = stale.split_at_checked(UNLINKED_AT_ONCE) else { return Ok(false) };
+    NetworkError::join(unlink(call, some, &staying)).map_or(Ok(true), Err)
 }
 
 /// By name: a link whose ADD was killed after its creation has no alias, which the kernel takes only later.
@@ -81,13 +110,12 @@ fn forget(
         // It has the same list. Our records stay until it has done its part.
         call.delegate(plugin).pass_on("GC")?;
     }
-    let forget = || management.forget(stale, &End::Used, records);
+    let stale: Vec<&AttachmentKey> = stale.iter().collect();
+    let forget = || management.forget(&stale, &End::Used, records);
     if role != Role::Main {
         return forget();
     }
-    nat::leave(&call.config.name, records, stale, call.bridge.ip_masq, forget)?;
-    // A ruleset that others flushed comes back.
-    nat::settle(&call.config.name, records).map(drop)
+    nat::leave_and_settle(&call.config.name, records, &stale, call.bridge.ip_masq, forget)
 }
 
 /// The attachments that are not certainly dead. A runtime that hands over no list has named none of them as stale, and one

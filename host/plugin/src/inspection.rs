@@ -295,7 +295,9 @@ impl<'a> Inspection<'a> {
         for address in wanted {
             let covered = masquerade::covers(&mut kernel, network.as_str(), address)?;
             self.expect(covered, || {
-                format!("{address} is not masqueraded; the next ADD with ipMasq, GC or `ginghamctl gc` repairs that")
+                format!(
+                    "{address} is not masqueraded; run ginghamctl gc, which restores it, as GC and the node agent do"
+                )
             });
         }
         Ok(())

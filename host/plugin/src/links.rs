@@ -43,6 +43,11 @@ fn is_inherited(host: &mut Socket<Route>, inside: &Link, bridge: &str) -> Result
         && outside.master == Some(bridge.index))
 }
 
+/// The names of all links of the node.
+pub(crate) fn names() -> Result<HashSet<String>, NetworkError> {
+    Ok(link::list(&mut Socket::<Route>::open()?, None)?.into_iter().map(|link| link.name).collect())
+}
+
 /// Deletes all links of the network whose ends on the node are not among `valid`. Goes on after errors.
 pub(crate) fn delete_stale(network: &NetworkName, valid: &HashSet<String>) -> Vec<NetworkError> {
     let listed = Socket::<Route>::open().map_err(NetworkError::from).and_then(|mut host| {

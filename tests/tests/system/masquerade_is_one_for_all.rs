@@ -1,8 +1,10 @@
 //! What is masqueraded on a node is what its containers have of a network with `ipMasq`: with one rule for all, healing,
 //! and whatever the configuration says by then.
 
+use std::net::Ipv4Addr;
 use std::process::Command;
 
+use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::store::Store;
 use gingham_net::netlink::{Message, Netfilter, Socket};
@@ -158,6 +160,38 @@ fn an_upgrade_keeps_it_for_the_living_and_leaves_no_earlier_rule() {
         nft(&["flush", "ruleset"]);
         ctl(&["gc"]).done();
         assert_eq!(kernel::seen_from_beyond(&c1, &beyond), beyond.node, "{name}: it is recorded by now");
+    }
+}
+
+/// The kernel confirms each address, and a socket's buffer has room for some 270 confirmations.
+#[test]
+fn it_ends_for_hundreds_of_stale_attachments_in_one_gc() {
+    let deeds: [Deed; 2] = [
+        |_, _| Cni::gc(&with(seed(), json!({"cniVersion": "1.1.0"})), &[]).run().succeeds(),
+        |_, c1| {
+            c1.vanish();
+            assert!(ctl(&["gc"]).done().starts_with("freed 401 of 401 attachments"));
+        },
+    ];
+    for deed in deeds {
+        let node = Node::new();
+        let c1 = node.container("c1");
+        Cni::add(&seed(), &c1).run().result();
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let mut ledger = Store::open(DATA.as_ref(), boot.trim(), 1).unwrap().into_ledger("mynet").unwrap();
+        let (key, record) = ledger.attachments().unwrap().remove(0);
+        for number in 0..400_u16 {
+            let [high, low] = number.to_be_bytes();
+            let key = AttachmentKey { container_id: format!("c1-{number}"), ..key.clone() };
+            let addresses = vec![Ipv4Addr::new(10, 244, 1 + high, low).into()];
+            ledger.attach(&key, &AttachmentRecord { addresses, ..record.clone() }).unwrap();
+        }
+        ledger.commit().unwrap();
+        ctl(&["gc"]).done();
+        assert_eq!(kernel::masqueraded("mynet").len(), 401);
+        deed(&node, &c1);
+        assert_eq!(kernel::masqueraded("mynet"), [""; 0]);
+        assert_eq!(kernel::leases("mynet"), [""; 0]);
     }
 }
 

@@ -22,7 +22,27 @@ pub fn release<L: Ledger + 'static>(
     policy: Option<(&Policy, &Settings, &Context)>,
     log: &mut Vec<LogLine>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
-    end(ledger, key, now, policy, log, |ledger, key| ledger.detach(key, now))
+    Ok(release_all(ledger, [key], now, policy, log)?.pop().map(|(_, record)| record))
+}
+
+/// Ends several attachments, as [`release`] does, in one transaction. Returns those that there were.
+pub fn release_all<'k, L: Ledger + 'static>(
+    mut ledger: L,
+    keys: impl IntoIterator<Item = &'k AttachmentKey>,
+    now: u64,
+    policy: Option<(&Policy, &Settings, &Context)>,
+    log: &mut Vec<LogLine>,
+) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
+    let mut ended = Vec::new();
+    for key in keys {
+        let (rest, record) = end(ledger, key, now, policy, log, |ledger, key| ledger.detach(key, now))?;
+        ledger = rest;
+        ended.extend(record.map(|record| (key.clone(), record)));
+    }
+    if !ended.is_empty() {
+        ledger.commit()?;
+    }
+    Ok(ended)
 }
 
 /// Ends an attachment whose addresses no container ever had: the same, but they are free immediately. Those of `cooling`
@@ -38,7 +58,11 @@ pub fn withdraw<L: Ledger + 'static>(
     policy: Option<(&Policy, &Settings, &Context)>,
     log: &mut Vec<LogLine>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
-    end(ledger, key, now, policy, log, |ledger, key| ledger.withdraw(key, cooling))
+    let (ledger, record) = end(ledger, key, now, policy, log, |ledger, key| ledger.withdraw(key, cooling))?;
+    if record.is_some() {
+        ledger.commit()?;
+    }
+    Ok(record)
 }
 
 fn end<L: Ledger + 'static>(
@@ -48,9 +72,9 @@ fn end<L: Ledger + 'static>(
     policy: Option<(&Policy, &Settings, &Context)>,
     log: &mut Vec<LogLine>,
     forget: impl FnOnce(&mut L, &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError>,
-) -> Result<Option<AttachmentRecord>, StoreError> {
-    let Some((known_as, _)) = recorded(&ledger, key)? else { return Ok(None) };
-    let Some(record) = forget(&mut ledger, &known_as)? else { return Ok(None) };
+) -> Result<(L, Option<AttachmentRecord>), StoreError> {
+    let Some((known_as, _)) = recorded(&ledger, key)? else { return Ok((ledger, None)) };
+    let Some(record) = forget(&mut ledger, &known_as)? else { return Ok((ledger, None)) };
     let hooked = policy.filter(|(policy, ..)| policy.has_release());
     let ledger = match hooked {
         None => ledger,
@@ -62,8 +86,7 @@ fn end<L: Ledger + 'static>(
             })?
         }
     };
-    ledger.commit()?;
-    Ok(Some(record))
+    Ok((ledger, Some(record)))
 }
 
 /// Calls the adoption hook, within the transaction that `ledger` is. What it writes is kept, and

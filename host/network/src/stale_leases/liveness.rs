@@ -27,8 +27,28 @@ pub enum Liveness {
 }
 
 impl Liveness {
-    /// Of a holder of addresses.
+    /// Of a holder of addresses. Of several, [`Self::of_all`] is quicker.
     pub fn of(held: &Held) -> Self {
+        let unknown = || Self::Unknown("nothing is recorded".to_owned());
+        Self::of_all(std::slice::from_ref(held)).pop().unwrap_or_else(unknown)
+    }
+
+    /// The same of several, in their order, with one look at the node's processes: a namespace lives on without its name as
+    /// long as a process is in it.
+    pub fn of_all(all: &[Held]) -> Vec<Self> {
+        let mut namespaces: Vec<Self> = all.iter().map(Self::of_recorded).collect();
+        let gone = all.iter().zip(&namespaces).filter(|(_, liveness)| matches!(liveness, Self::Gone(_)));
+        let sandboxes: Vec<Sandbox> = gone.filter_map(|(held, _)| held.record.sandbox).collect();
+        let inhabited = sandbox::with_process(&sandboxes);
+        for (held, liveness) in all.iter().zip(&mut namespaces) {
+            if held.record.sandbox.is_some_and(|sandbox| inhabited.contains(&sandbox)) {
+                *liveness = Self::Alive;
+            }
+        }
+        namespaces
+    }
+
+    fn of_recorded(held: &Held) -> Self {
         if !held.key.is_of_container() {
             // The node itself, or an owner that an operator named: a command ends their leases.
             return Self::Alive;
@@ -58,15 +78,8 @@ impl Liveness {
     }
 
     /// Of the container whose namespace was at this path when it came. An ADD under way is safe: its namespace is made
-    /// before it starts. A namespace lives on without its name as long as a process is in it.
+    /// before it starts.
     fn of_namespace(netns: &str, sandbox: Option<&Sandbox>) -> Self {
-        match Self::of_path(netns, sandbox) {
-            Self::Gone(_) if sandbox.is_some_and(sandbox::has_process) => Self::Alive,
-            liveness => liveness,
-        }
-    }
-
-    fn of_path(netns: &str, sandbox: Option<&Sandbox>) -> Self {
         if netns.is_empty() {
             return Self::Unknown("no namespace is recorded".to_owned());
         }
