@@ -97,8 +97,8 @@ impl Chain {
 }
 
 fn are_installed() -> bool {
-    what_did_not_run::has(&format!("{REFERENCE}/portmap"), "containernetworking-plugins")
-        && what_did_not_run::has("/usr/sbin/iptables", "iptables")
+    skipped_tests::has(&format!("{REFERENCE}/portmap"), "containernetworking-plugins")
+        && skipped_tests::has("/usr/sbin/iptables", "iptables")
 }
 
 /// The versions that both speak and that know chains. The reference's `firewall` knows no 0.3.1.

@@ -44,7 +44,7 @@ fn copy_of_the_workspace() -> tempfile::TempDir {
     shell(&format!("cd {} && cp -al deps build .fingerprint ginghamctl {}", profile.display(), to.display()), &to);
     // Cargo gives a crate of ours the same file names in every copy of the workspace: what is linked must not be written.
     let ours = "gingham* libgingham* by[-_]namespace* libby_namespace* host[-_]local* libhost_local* weave[-_]split* \
-                libweave_split* hostile* libhostile* what[-_]did* libwhat_did* \
+                libweave_split* hostile* libhostile* skipped* libskipped* \
                 sticky* libsticky* quota* libquota* by[-_]zone* libby_zone* random-* librandom-* hashed* libhashed*";
     for directory in ["deps", "build", ".fingerprint"] {
         shell(&format!("cd {directory} && rm -rf {ours}"), &to);

@@ -17,7 +17,7 @@ const REFERENCE: &str = "/usr/lib/cni";
 
 /// Whether they are installed. Where they are not, the run ends by saying which tests wanted them.
 fn are_installed() -> bool {
-    what_did_not_run::has(&format!("{REFERENCE}/bridge"), "containernetworking-plugins")
+    skipped_tests::has(&format!("{REFERENCE}/bridge"), "containernetworking-plugins")
 }
 
 /// A call of a reference plugin; what it delegates to is looked for among ours first.
@@ -278,7 +278,7 @@ fn links_that_the_reference_made_are_taken_over_by_del() {
 fn rules_that_the_reference_made_are_taken_over_by_del() {
     const NFT: &str = "/usr/sbin/nft";
     let wanted = [(NFT, "nftables"), ("/usr/sbin/iptables", "iptables")];
-    if !are_installed() || !wanted.iter().all(|(program, package)| what_did_not_run::has(program, package)) {
+    if !are_installed() || !wanted.iter().all(|(program, package)| skipped_tests::has(program, package)) {
         return;
     }
     let rules = || {

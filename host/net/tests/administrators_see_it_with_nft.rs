@@ -13,7 +13,7 @@ use ipnet::IpNet;
 const NFT: &str = "/usr/sbin/nft";
 
 fn nft_is_here() -> bool {
-    what_did_not_run::has(NFT, "nftables")
+    skipped_tests::has(NFT, "nftables")
 }
 
 fn nft(arguments: &[&str], input: &str) -> String {

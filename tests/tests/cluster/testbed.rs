@@ -28,7 +28,7 @@ pub(crate) struct Testbed {
 
 /// Whether there is an etcd to test with.
 pub(crate) fn has_etcd() -> bool {
-    what_did_not_run::has(gingham_testbed::etcd::PROGRAM, gingham_testbed::etcd::PACKAGE)
+    skipped_tests::has(gingham_testbed::etcd::PROGRAM, gingham_testbed::etcd::PACKAGE)
 }
 
 impl Testbed {

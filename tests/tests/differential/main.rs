@@ -43,9 +43,9 @@ const NODES: usize = 2;
 const SHOWN: u64 = 4;
 
 fn are_installed() -> bool {
-    what_did_not_run::has(&format!("{REFERENCE}/bridge"), "containernetworking-plugins")
-        && what_did_not_run::has(guards::NFT, "nftables")
-        && masquerade::SAVE.iter().all(|save| what_did_not_run::has(save, "iptables"))
+    skipped_tests::has(&format!("{REFERENCE}/bridge"), "containernetworking-plugins")
+        && skipped_tests::has(guards::NFT, "nftables")
+        && masquerade::SAVE.iter().all(|save| skipped_tests::has(save, "iptables"))
 }
 
 fn number(variable: &str, otherwise: impl FnOnce() -> u64) -> u64 {

@@ -15,8 +15,8 @@ const THEIR_LEASES: &str = "/var/lib/cni/networks/mynet";
 
 /// Whether they are installed. Where they are not, the run ends by saying which tests wanted them.
 fn are_installed() -> bool {
-    what_did_not_run::has(&format!("{REFERENCE}/bridge"), "containernetworking-plugins")
-        && what_did_not_run::has("/usr/sbin/iptables", "iptables")
+    skipped_tests::has(&format!("{REFERENCE}/bridge"), "containernetworking-plugins")
+        && skipped_tests::has("/usr/sbin/iptables", "iptables")
 }
 
 /// What the node was configured with.

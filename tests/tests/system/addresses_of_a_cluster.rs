@@ -29,7 +29,7 @@ fn etcd() -> Etcd {
 
 #[test]
 fn the_first_add_joins_and_later_ones_ask_nobody() {
-    if !what_did_not_run::has(PROGRAM, PACKAGE) {
+    if !skipped_tests::has(PROGRAM, PACKAGE) {
         return;
     }
     let node = Node::new();
@@ -64,7 +64,7 @@ fn the_first_add_joins_and_later_ones_ask_nobody() {
 
 #[test]
 fn without_room_and_without_store_add_says_try_again() {
-    if !what_did_not_run::has(PROGRAM, PACKAGE) {
+    if !skipped_tests::has(PROGRAM, PACKAGE) {
         return;
     }
     let node = Node::new();
@@ -86,7 +86,7 @@ fn without_room_and_without_store_add_says_try_again() {
 
 #[test]
 fn a_full_cluster_is_exhausted() {
-    if !what_did_not_run::has(PROGRAM, PACKAGE) {
+    if !skipped_tests::has(PROGRAM, PACKAGE) {
         return;
     }
     let node = Node::new();

@@ -34,7 +34,7 @@ fn nft(arguments: &[&str]) -> String {
 }
 
 fn nft_is_here() -> bool {
-    what_did_not_run::has(NFT, "nftables")
+    skipped_tests::has(NFT, "nftables")
 }
 
 fn without_masquerade() -> Value {

@@ -231,7 +231,7 @@ fn a_node_that_is_gone_is_taken_over_once_somebody_says_so() {
 
 #[test]
 fn at_a_terminal_a_takeover_is_asked_for() {
-    if !what_did_not_run::has(SCRIPT, "bsdutils") {
+    if !skipped_tests::has(SCRIPT, "bsdutils") {
         return;
     }
     let nodes = Nodes::joined(&["node-a", "node-b"]);

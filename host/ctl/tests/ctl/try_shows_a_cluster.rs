@@ -58,7 +58,7 @@ fn links() -> Vec<String> {
 
 #[test]
 fn three_nodes_with_an_etcd() {
-    if !what_did_not_run::has(ETCD, "etcd-server") {
+    if !skipped_tests::has(ETCD, "etcd-server") {
         return;
     }
     let before = links();

@@ -158,7 +158,7 @@ fn a_del_that_does_nothing() {
 
 #[test]
 fn a_del_that_leaves_the_masquerade() {
-    if !what_did_not_run::has("/usr/sbin/nft", "nftables") {
+    if !skipped_tests::has("/usr/sbin/nft", "nftables") {
         return;
     }
     let script =

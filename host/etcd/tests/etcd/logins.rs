@@ -39,7 +39,7 @@ fn users() {
 }
 
 fn with_users(work: impl FnOnce(&Path, &Members) + Send) {
-    if !what_did_not_run::has(CTL, "etcd-client") {
+    if !skipped_tests::has(CTL, "etcd-client") {
         return;
     }
     with_etcd(|directory| {

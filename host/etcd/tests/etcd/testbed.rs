@@ -19,7 +19,7 @@ pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Runs `work` on a fresh host with a directory, unless etcd is missing.
 pub(crate) fn with_etcd(work: impl FnOnce(&Path) + Send) {
-    if what_did_not_run::has(PROGRAM, PACKAGE) {
+    if skipped_tests::has(PROGRAM, PACKAGE) {
         on_a_host(work);
     }
 }

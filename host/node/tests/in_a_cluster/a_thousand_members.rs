@@ -80,7 +80,7 @@ fn cost_of_reconciles(agent: &mut Agent, count: u64) {
 #[test]
 #[ignore = "a measurement"]
 fn a_thousand_members_with_four_thousand_blocks() {
-    if !what_did_not_run::has(PROGRAM, PACKAGE) {
+    if !skipped_tests::has(PROGRAM, PACKAGE) {
         return;
     }
     let testbed = Testbed::new(1);

@@ -150,7 +150,7 @@ impl Round<'_> {
 }
 
 fn has_etcd() -> bool {
-    what_did_not_run::has(PROGRAM, PACKAGE)
+    skipped_tests::has(PROGRAM, PACKAGE)
 }
 
 /// One block is room enough, until the gateway and a container have addresses.

@@ -10,7 +10,7 @@ use crate::testbed::{NETWORK, Testbed};
 
 #[test]
 fn everything_that_needs_no_store_goes_on() {
-    if !what_did_not_run::has(PROGRAM, PACKAGE) {
+    if !skipped_tests::has(PROGRAM, PACKAGE) {
         return;
     }
     let testbed = Testbed::new(2);

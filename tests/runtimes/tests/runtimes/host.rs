@@ -34,8 +34,8 @@ fn can_run(more: &[(&str, &str)]) -> bool {
         ("/usr/bin/busybox", "busybox-static"),
         ("/usr/sbin/iptables", "iptables"),
     ];
-    what_did_not_run::holds(is_root, "to be run as root (container runtimes do)")
-        && always.iter().chain(more).all(|(program, package)| what_did_not_run::has(program, package))
+    skipped_tests::holds(is_root, "to be run as root (container runtimes do)")
+        && always.iter().chain(more).all(|(program, package)| skipped_tests::has(program, package))
 }
 
 /// Whether tests of containerd can run.
