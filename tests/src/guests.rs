@@ -16,14 +16,14 @@ static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Guest>>>> = LazyLock::new(Mu
 
 /// A guest, ready to be run or installed.
 pub struct Guest {
-    /// Its name: that of its file in `tests/hostile/sins`, and its policy's.
+    /// Its name: that of its file in `tests/hostile/guests`, and its policy's.
     pub name: String,
     /// The component.
     pub component: Vec<u8>,
     compiled: Compiled,
 }
 
-/// The guest of `tests/hostile/sins/NAME.rs`.
+/// The guest of `tests/hostile/guests/NAME.rs`.
 pub fn guest(name: &str) -> Arc<Guest> {
     if let Some(known) = COMPILED.lock().unwrap().get(name) {
         return Arc::clone(known);
@@ -76,7 +76,7 @@ fn build() -> PathBuf {
     target.join("wasm32-unknown-unknown/release/examples")
 }
 
-/// The core module of the guest of `tests/hostile/sins/NAME.rs`, as cargo left it.
+/// The core module of the guest of `tests/hostile/guests/NAME.rs`, as cargo left it.
 pub fn module(name: &str) -> PathBuf {
     MODULES.join(format!("{name}.wasm"))
 }

@@ -320,17 +320,6 @@ fn notes_wait_on_a_slip_and_keep_their_bound() {
 }
 
 #[test]
-fn pools_that_cannot_be_are_refused() {
-    let broken = |pools: Vec<Pool>| Pools::new(pools).unwrap_err().to_string();
-    assert_eq!(broken(Vec::new()), "it declares no pool");
-    let twice = vec![pool("a", "10.0.0.0/28", "10.0.0.1"), pool("b", "10.0.0.8/29", "10.0.0.9")];
-    assert_eq!(broken(twice), "its ranges 10.0.0.0-10.0.0.15 and 10.0.0.8-10.0.0.15 overlap");
-    let mut outside = pool("a", "10.0.0.0/28", "10.0.0.1");
-    outside.ranges[0].range = range("10.0.0.8-10.0.0.20");
-    assert!(broken(vec![outside]).contains("is not within 10.0.0.0/28"));
-}
-
-#[test]
 fn a_spent_budget_stops_the_policy_and_not_the_guard() {
     let mut view = view(&[], &[], &[]);
     let spent = (0..1_000_000).find(|_| view.address_state(ip("10.0.0.2")).is_err()).unwrap();
@@ -408,25 +397,4 @@ proptest! {
             }
         }
     }
-}
-
-fn part(first: &str, last: &str, network: bool, broadcast: bool) -> PoolRange {
-    let (range, edges) = (IpRange::new(ip(first), ip(last)).unwrap(), Edges { network, broadcast });
-    PoolRange { prefix: "10.0.0.0/28".parse().unwrap(), range, gateway: None, edges, draining: false }
-}
-
-fn reserved_of(ranges: Vec<PoolRange>) -> Vec<IpAddr> {
-    let pools = Pools::new(vec![Pool { name: "edges".into(), ranges }]).unwrap();
-    pools.unusable_within(range("10.0.0.0-10.0.0.15")).to_vec()
-}
-
-#[test]
-fn a_range_opens_only_the_edge_that_it_names() {
-    let [low, high] = [ip("10.0.0.0"), ip("10.0.0.15")];
-    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.9", true, false)]), [high]);
-    assert_eq!(reserved_of(vec![part("10.0.0.5", "10.0.0.15", false, true)]), [low]);
-    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.15", true, true)]), [low; 0]);
-    assert_eq!(reserved_of(vec![part("10.0.0.0", "10.0.0.15", false, false)]), [low, high]);
-    let beside = vec![part("10.0.0.0", "10.0.0.3", true, false), part("10.0.0.8", "10.0.0.14", false, false)];
-    assert_eq!(reserved_of(beside), [high], "another range of the same network does not close it again");
 }

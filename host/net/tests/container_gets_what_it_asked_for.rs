@@ -2,7 +2,7 @@
 //! refuses is told with the object and the kernel's reason.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-mod ground;
+mod testbed;
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use gingham_net::netns::NetNs;
 use gingham_net::route::{self, Route};
 use gingham_net::veth::{self, Pair};
 use gingham_net::{NetError, sysctl};
-use ground::{Container, Kernel, PATIENCE, bridge, default_route, net, on_a_fresh_host, pair};
+use testbed::{Container, Kernel, PATIENCE, bridge, default_route, net, on_a_fresh_host, pair};
 
 const MAIN_TABLE: u32 = 254;
 const GLOBAL: u8 = 0;

@@ -2,7 +2,7 @@
 //! neighbours learn of a new holder of an address at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-mod ground;
+mod testbed;
 
 use std::net::Ipv6Addr;
 use std::os::fd::OwnedFd;
@@ -12,9 +12,9 @@ use gingham_net::bridge::wait_until_forwarding;
 use gingham_net::link::{self, BridgePort, OperationalState, Which};
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair};
-use ground::{Container, PATIENCE, bridge, converse, default_route, on_a_fresh_host, pair, udp};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SocketFlags, SocketType};
+use testbed::{Container, PATIENCE, bridge, converse, default_route, on_a_fresh_host, pair, udp};
 
 #[test]
 fn by_ipv4() {

@@ -2,14 +2,14 @@
 //! printed with `--nocapture`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-mod ground;
+mod testbed;
 
 use std::net::IpAddr;
 use std::time::Instant;
 
 use gingham_net::node_routes::{self, Changes, Mode, Peer, Report, Wanted};
-use ground::net;
-use ground::nodes::{NETWORK, Node, Switch};
+use testbed::net;
+use testbed::nodes::{NETWORK, Node, Switch};
 
 const NODES: u16 = 1000;
 const BLOCKS: u16 = 4096;

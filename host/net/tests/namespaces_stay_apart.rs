@@ -1,14 +1,14 @@
 //! What is done in a namespace stays in it, and nothing but a network namespace is taken for one.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-mod ground;
+mod testbed;
 
 use std::fs::File;
 
 use gingham_net::netns::{NetNs, NetnsError};
 use gingham_net::{bridge, link, sysctl};
-use ground::{Kernel, on_a_fresh_host};
 use rustix::mount::mount_bind;
+use testbed::{Kernel, on_a_fresh_host};
 
 #[test]
 fn a_missing_path_is_told_from_a_wrong_one() {

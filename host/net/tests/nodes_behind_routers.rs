@@ -1,13 +1,13 @@
 //! Containers on nodes with a router between them reach each other through a vxlan device, with their own addresses.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-mod ground;
+mod testbed;
 
 use gingham_net::link::{self, Change, Which};
 use gingham_net::node_routes::{self, Changes, Device, Mode, NodeRoutesError, Vxlan, Wanted};
 use gingham_net::{bridge, sysctl};
-use ground::net;
-use ground::nodes::{NETWORK, Node, RANGES, Router, converse, source_seen, udp_of};
+use testbed::net;
+use testbed::nodes::{NETWORK, Node, RANGES, Router, converse, source_seen, udp_of};
 
 const DEVICE: &str = "ggv-mynet";
 

@@ -1,7 +1,7 @@
 //! Containers on nodes that are on one link reach each other by routes, with their own addresses.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-mod ground;
+mod testbed;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, TcpStream};
@@ -10,8 +10,8 @@ use gingham_net::link::{Change, Which};
 use gingham_net::node_routes::{self, Changes, Mode, PeerProblem, Wanted};
 use gingham_net::route::{self, Route};
 use gingham_net::{bridge, link, sysctl};
-use ground::net;
-use ground::nodes::{Node, RANGES, Switch, converse, source_seen, udp_of};
+use testbed::net;
+use testbed::nodes::{Node, RANGES, Switch, converse, source_seen, udp_of};
 
 /// Three nodes on a switch, each with a container.
 fn three_nodes() -> (Switch, Vec<Node>) {
@@ -66,7 +66,7 @@ fn containers_of_one_node_reach_each_other() {
     let routes: Vec<Route> = networks.iter().flat_map(|(_, routes)| routes.iter().copied()).collect();
     let second = node.machine.inside(|kernel| {
         let bridge = bridge::ensure(kernel, "br0", None, false).unwrap();
-        ground::Container::join(kernel, &bridge, 2, &addresses.each_ref().map(String::as_str), &routes)
+        testbed::Container::join(kernel, &bridge, 2, &addresses.each_ref().map(String::as_str), &routes)
     });
     for (one, other) in [(node.v4(2), node.v4(3)), (node.v6(2), node.v6(3))] {
         assert_eq!(source_seen(&node.pod().udp(&one.to_string()), &second.udp(&other.to_string())), one);
@@ -85,7 +85,7 @@ fn addresses_that_no_node_holds_stay_unanswered() {
         link::change(kernel, Which::Name("lo"), &Change { up: Some(true), ..Change::default() }).unwrap();
         sysctl::set("ipv4/neigh/eth0/retrans_time_ms", "50").unwrap();
         let unclaimed = "10.44.5.9:9".parse().unwrap();
-        let error = TcpStream::connect_timeout(&unclaimed, ground::PATIENCE).unwrap_err();
+        let error = TcpStream::connect_timeout(&unclaimed, testbed::PATIENCE).unwrap_err();
         (error, std::fs::read_to_string("/proc/thread-self/net/arp").unwrap())
     });
     assert_eq!(error.kind(), ErrorKind::HostUnreachable, "{error} {neighbours}");

@@ -2,7 +2,7 @@
 //! nothing that somebody else set up is overwritten.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-mod ground;
+mod testbed;
 
 use std::sync::Barrier;
 
@@ -12,10 +12,10 @@ use gingham_net::netlink::Message;
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair};
 use gingham_net::{Mac, NetError, address, sysctl};
-use ground::{Container, Kernel, net, on_a_fresh_host, pair};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+use testbed::{Container, Kernel, net, on_a_fresh_host, pair};
 
 #[test]
 fn fifty_at_once_make_one() {

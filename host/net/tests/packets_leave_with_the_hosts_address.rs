@@ -2,7 +2,7 @@
 //! network, and multicast, keeps the container's address.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-mod ground;
+mod testbed;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 
@@ -12,7 +12,7 @@ use gingham_net::masquerade::{self, MasqueradeError, Masqueraded, Outcome};
 use gingham_net::netns::NetNs;
 use gingham_net::route::Route;
 use gingham_net::{link, sysctl, veth};
-use ground::{Container, Kernel, PATIENCE, bridge, default_route, net, on_a_fresh_host, pair, udp};
+use testbed::{Container, Kernel, PATIENCE, bridge, default_route, net, on_a_fresh_host, pair, udp};
 
 /// A host that has its link-local addresses at once. It asks from them who its neighbours are when it forwards, and on a
 /// new interface it would first ask for two seconds whether another has them.

@@ -2,14 +2,14 @@
 //! that could not be made.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-mod ground;
+mod testbed;
 
 use gingham_net::link::{self, BridgePort, Change, Which};
 use gingham_net::netlink::ErrorKind;
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair};
 use gingham_net::{Mac, NetError, bridge, sysctl};
-use ground::{Container, Kernel, on_a_fresh_host, pair};
+use testbed::{Container, Kernel, on_a_fresh_host, pair};
 
 #[test]
 fn with_all_it_was_asked_for() {

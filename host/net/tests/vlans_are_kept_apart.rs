@@ -2,7 +2,7 @@
 //! hears so, and nothing is made: each test asserts one or the other, so none is skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-mod ground;
+mod testbed;
 
 use gingham_net::address::DuplicateDetection;
 use gingham_net::bridge;
@@ -11,7 +11,7 @@ use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair};
 use gingham_net::vlan::{self, Gateway, Membership, PortVlans};
 use gingham_net::{NetError, container};
-use ground::{Container, Kernel, PATIENCE, converse, net, on_a_fresh_host, pair, udp};
+use testbed::{Container, Kernel, PATIENCE, converse, net, on_a_fresh_host, pair, udp};
 
 /// Whether bridges of this kernel have a VLAN for new ports, which is how it shows that it knows VLANs.
 fn kernel_filters(host: &mut Kernel) -> bool {

@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 /// Set in the process that is looked at.
 const LOOKED_AT: &str = "SKIPPED_TESTS_LOOKED_AT";
 
-const EXPECTED: &str = "1 test was SKIPPED:\n  skipped_tests_are_named wants_a_missing_program wants /there/is/none of the package none\n";
+const EXPECTED: &str =
+    "1 test was SKIPPED:\n  skipped_tests_are_named wants_a_missing_program wants /there/is/none of the package none\n";
 
 #[test]
 fn wants_a_missing_program() {

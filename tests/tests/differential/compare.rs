@@ -6,11 +6,11 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::case::{Case, Step};
+use crate::node::Side;
+use crate::observation::{Answer, Observation};
 use crate::printed;
-use crate::seen::{Answer, Seen};
 use crate::sentences::{self, Verdict};
 use crate::tolerated::{self, Tolerance};
-use crate::twin::Side;
 
 /// Where two sides differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,13 +50,13 @@ pub(crate) struct Fact<'a> {
     /// What we have.
     pub(crate) ours: Value,
     /// Everything that was seen of the reference.
-    pub(crate) reference: &'a Seen,
+    pub(crate) reference: &'a Observation,
     /// Everything that was seen of us.
-    pub(crate) gingham: &'a Seen,
+    pub(crate) gingham: &'a Observation,
     /// What was seen of us before this step: at the beginning and after each earlier step.
-    pub(crate) earlier: &'a [Seen],
+    pub(crate) earlier: &'a [Observation],
     /// The same of the reference.
-    pub(crate) earlier_reference: &'a [Seen],
+    pub(crate) earlier_reference: &'a [Observation],
 }
 
 impl fmt::Display for Fact<'_> {
@@ -97,7 +97,12 @@ impl Fact<'_> {
 pub(crate) type Used = BTreeMap<&'static str, usize>;
 
 /// Compares a whole case, of which both sides saw one more than it has steps: the beginning. After a difference that makes the two nodes different from there on, its rest is not compared.
-pub(crate) fn case(case: &Case, reference: &[Seen], gingham: &[Seen], used: &mut Used) -> Result<(), Unexplained> {
+pub(crate) fn case(
+    case: &Case,
+    reference: &[Observation],
+    gingham: &[Observation],
+    used: &mut Used,
+) -> Result<(), Unexplained> {
     for (number, step) in case.steps.iter().enumerate() {
         let (theirs, ours) = (&reference[number + 1], &gingham[number + 1]);
         let network = case.network_of(step);
@@ -134,7 +139,7 @@ pub(crate) fn case(case: &Case, reference: &[Seen], gingham: &[Seen], used: &mut
     Ok(())
 }
 
-fn differences(step: &Step, network: &Value, theirs: &Seen, ours: &Seen) -> Vec<(Place, Value, Value)> {
+fn differences(step: &Step, network: &Value, theirs: &Observation, ours: &Observation) -> Vec<(Place, Value, Value)> {
     let mut found = Vec::new();
     match (&theirs.answer, &ours.answer) {
         (Answer::Result(their), Answer::Result(our)) => {

@@ -1,4 +1,4 @@
-//! Cases out of dice: a network that is as it should be, calls for it, and in a third of the cases one fault.
+//! Cases out of random: a network that is as it should be, calls for it, and in a third of the cases one fault.
 
 use std::sync::LazyLock;
 
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use gingham_tests::networks::with;
 
 use crate::case::{ASKED_FOR, Bridge, Case, Ground, RESOLV_CONF, Step};
-use crate::dice::Dice;
 use crate::faults;
+use crate::random::Random;
 use crate::ranges::{Range, Ranges};
 
 /// The versions that both sides speak; `null` is none at all.
@@ -28,57 +28,57 @@ static FILTERS_VLANS: LazyLock<bool> = LazyLock::new(|| {
 });
 
 /// Calls of `host-local` alone.
-pub(crate) fn addresses(dice: &mut Dice, index: usize) -> Case {
+pub(crate) fn addresses(random: &mut Random, index: usize) -> Case {
     let mut ranges = Ranges::new();
-    let sets = sets_for(&mut ranges, dice);
-    let version = version_for(dice, &sets);
+    let sets = sets_for(&mut ranges, random);
+    let version = version_for(random, &sets);
     let mut network = json!({"cniVersion": version, "name": format!("net{index}"), "type": "bridge"});
-    network["ipam"] = ipam(dice, &sets);
-    let mut case = Case { program: "host-local".to_owned(), network, ground: ground(dice), steps: Vec::new() };
-    case.steps = steps(dice, &sets, &version);
-    if dice.percent(35) {
-        faults::in_addresses(dice, &mut case, &sets);
+    network["ipam"] = ipam(random, &sets);
+    let mut case = Case { program: "host-local".to_owned(), network, ground: ground(random), steps: Vec::new() };
+    case.steps = steps(random, &sets, &version);
+    if random.percent(35) {
+        faults::in_addresses(random, &mut case, &sets);
     }
-    spell(dice, &mut case.network);
+    spell(random, &mut case.network);
     case
 }
 
 /// Calls of `bridge` with `host-local`, or without addresses.
-pub(crate) fn bridges(dice: &mut Dice, index: usize) -> Case {
+pub(crate) fn bridges(random: &mut Random, index: usize) -> Case {
     let mut ranges = Ranges::new();
-    let sets = sets_for(&mut ranges, dice);
-    let version = version_for(dice, &sets);
+    let sets = sets_for(&mut ranges, random);
+    let version = version_for(random, &sets);
     let mut network = json!({"cniVersion": version, "name": format!("br{index}"), "type": "bridge"});
-    let layer2 = dice.percent(12) && version.as_str() >= "0.3.0";
+    let layer2 = random.percent(12) && version.as_str() >= "0.3.0";
     match layer2 {
-        true if dice.percent(50) => network["ipam"] = json!({}),
+        true if random.percent(50) => network["ipam"] = json!({}),
         true => {}
-        false => network["ipam"] = ipam(dice, &sets),
+        false => network["ipam"] = ipam(random, &sets),
     }
-    bridge_keys(dice, &mut network);
-    let mut case = Case { program: "bridge".to_owned(), network, ground: ground(dice), steps: Vec::new() };
-    case.steps = steps(dice, if layer2 { &[] } else { &sets }, &version);
+    bridge_keys(random, &mut network);
+    let mut case = Case { program: "bridge".to_owned(), network, ground: ground(random), steps: Vec::new() };
+    case.steps = steps(random, if layer2 { &[] } else { &sets }, &version);
     case.steps.truncate(5);
-    before(dice, &mut case, &sets);
-    hardware_address(dice, &mut case);
-    if dice.percent(30) {
-        faults::in_bridge(dice, &mut case, &sets);
-    } else if dice.percent(12) {
+    before(random, &mut case, &sets);
+    hardware_address(random, &mut case);
+    if random.percent(30) {
+        faults::in_bridge(random, &mut case, &sets);
+    } else if random.percent(12) {
         // Where no bridge filters VLANs, this is a fault of its own.
-        let number = dice.pick(&[0, 1, 7, 4094]);
+        let number = random.pick(&[0, 1, 7, 4094]);
         case.network["vlan"] = json!(if *FILTERS_VLANS { 0 } else { number });
     }
-    spell(dice, &mut case.network);
-    masquerade(dice, &mut case);
+    spell(random, &mut case.network);
+    masquerade(random, &mut case);
     case
 }
 
 /// Also switched off while containers run. Last of all, so that the rest of a case is what it was without.
-fn masquerade(dice: &mut Dice, case: &mut Case) {
-    if dice.percent(20) && !case.has_masquerade() {
+fn masquerade(random: &mut Random, case: &mut Case) {
+    if random.percent(20) && !case.has_masquerade() {
         case.network["ipMasq"] = json!(true);
     }
-    if dice.percent(20) && case.network["ipMasq"] == json!(true) {
+    if random.percent(20) && case.network["ipMasq"] == json!(true) {
         for step in case.steps.iter_mut().skip(1) {
             let change = if step.change.is_null() { json!({}) } else { step.change.take() };
             step.change = with(change, json!({"ipMasq": false}));
@@ -86,24 +86,24 @@ fn masquerade(dice: &mut Dice, case: &mut Case) {
     }
 }
 
-fn sets_for(ranges: &mut Ranges, dice: &mut Dice) -> Vec<Vec<Range>> {
-    ranges.sets(dice)
+fn sets_for(ranges: &mut Ranges, random: &mut Random) -> Vec<Vec<Range>> {
+    ranges.sets(random)
 }
 
 /// The oldest versions have room for one address of each family; that they refuse more is a fault of its own.
-fn version_for(dice: &mut Dice, sets: &[Vec<Range>]) -> String {
+fn version_for(random: &mut Random, sets: &[Vec<Range>]) -> String {
     let families = |v4: bool| sets.iter().filter(|set| set[0].subnet.addr().is_ipv4() == v4).count();
     let fits = families(true) < 2 && families(false) < 2;
     let known: Vec<&str> = VERSIONS.into_iter().filter(|version| fits || *version >= "0.3.0").collect();
-    dice.pick(&known).to_owned()
+    random.pick(&known).to_owned()
 }
 
-fn ipam(dice: &mut Dice, sets: &[Vec<Range>]) -> Value {
+fn ipam(random: &mut Random, sets: &[Vec<Range>]) -> Value {
     // Where nothing rests, the order of addresses is the reference's in every detail.
-    let rests = dice.percent(15);
+    let rests = random.percent(15);
     let mut ipam = if rests { json!({"type": "host-local"}) } else { json!({"type": "host-local", "cooldown": "0"}) };
     let written = |set: &Vec<Range>| set.iter().map(|range| range.written.clone()).collect::<Value>();
-    if sets[0].len() == 1 && dice.percent(60) {
+    if sets[0].len() == 1 && random.percent(60) {
         ipam = with(ipam, sets[0][0].written.clone());
         if sets.len() > 1 {
             ipam["ranges"] = sets[1..].iter().map(written).collect();
@@ -111,31 +111,31 @@ fn ipam(dice: &mut Dice, sets: &[Vec<Range>]) -> Value {
     } else {
         ipam["ranges"] = sets.iter().map(written).collect();
     }
-    if dice.percent(40) {
-        ipam["routes"] = routes(dice, &sets[0][0]);
+    if random.percent(40) {
+        ipam["routes"] = routes(random, &sets[0][0]);
     }
-    if dice.percent(15) {
+    if random.percent(15) {
         ipam["resolvConf"] = json!(RESOLV_CONF);
     }
-    if dice.percent(8) {
+    if random.percent(8) {
         ipam["dataDir"] = json!("/var/lib/elsewhere");
     }
     ipam
 }
 
-fn routes(dice: &mut Dice, range: &Range) -> Value {
+fn routes(random: &mut Random, range: &Range) -> Value {
     let mut routes = Vec::new();
     let v4 = range.subnet.addr().is_ipv4();
-    if dice.percent(70) {
+    if random.percent(70) {
         let mut route = json!({"dst": if v4 { "0.0.0.0/0" } else { "::/0" }});
-        if dice.percent(25) {
+        if random.percent(25) {
             route["gw"] = json!(range.at(1).to_string());
         }
         routes.push(route);
     }
-    if dice.percent(40) {
+    if random.percent(40) {
         let mut route = json!({"dst": if v4 { "192.168.0.0/16" } else { "2001:db8::/32" }});
-        match dice.below(6) {
+        match random.below(6) {
             0 => route["priority"] = json!(7),
             1 => route["mtu"] = json!(1400),
             2 => route["advmss"] = json!(1300),
@@ -147,27 +147,27 @@ fn routes(dice: &mut Dice, range: &Range) -> Value {
     routes.into()
 }
 
-fn ground(dice: &mut Dice) -> Ground {
+fn ground(random: &mut Random) -> Ground {
     let files = [
         "nameserver 10.0.0.1\nnameserver 10.0.0.2\ndomain a.example\nsearch b.example c.example\noptions ndots:5\n",
         "# nothing\n\n; at all\nnameserver\n",
         "search a\nsearch b c\ndomain x\ndomain y\n  nameserver   fd00::1  extra\noptions a b\noptions c\nsortlist 1\n",
     ];
-    Ground { resolv_conf: Some(dice.pick(&files).to_owned()), ..Ground::default() }
+    Ground { resolv_conf: Some(random.pick(&files).to_owned()), ..Ground::default() }
 }
 
 /// ADDs, DELs and CHECKs of a few containers.
-fn steps(dice: &mut Dice, sets: &[Vec<Range>], version: &str) -> Vec<Step> {
-    let count = 3 + dice.below(5);
-    let mut steps = vec![add(dice, sets, "c1")];
+fn steps(random: &mut Random, sets: &[Vec<Range>], version: &str) -> Vec<Step> {
+    let count = 3 + random.below(5);
+    let mut steps = vec![add(random, sets, "c1")];
     for _ in 0..count {
-        let container = format!("c{}", 1 + dice.below(4));
-        let interface = if dice.percent(92) { "eth0" } else { "eth1" };
-        let mut step = match dice.below(20) {
-            0..=9 => add(dice, sets, &container),
+        let container = format!("c{}", 1 + random.below(4));
+        let interface = if random.percent(92) { "eth0" } else { "eth1" };
+        let mut step = match random.below(20) {
+            0..=9 => add(random, sets, &container),
             10..=15 => Step::of("DEL", &container, interface),
             16 => Step::of("VERSION", &container, interface),
-            _ if version >= "0.4.0" || dice.percent(15) => Step::of("CHECK", &container, interface),
+            _ if version >= "0.4.0" || random.percent(15) => Step::of("CHECK", &container, interface),
             _ => Step::of("DEL", &container, interface),
         };
         interface.clone_into(&mut step.interface);
@@ -176,20 +176,20 @@ fn steps(dice: &mut Dice, sets: &[Vec<Range>], version: &str) -> Vec<Step> {
     steps
 }
 
-fn add(dice: &mut Dice, sets: &[Vec<Range>], container: &str) -> Step {
+fn add(random: &mut Random, sets: &[Vec<Range>], container: &str) -> Step {
     let mut step = Step::of("ADD", container, "eth0");
-    if dice.percent(3) {
+    if random.percent(3) {
         // A plugin before us in a chain; neither side has to do with it.
         step.change =
             json!({"prevResult": {"cniVersion": "0.4.0", "ips": [{"version": "4", "address": "10.250.0.9/24"}]}});
         return step;
     }
-    if sets.is_empty() || dice.percent(70) {
+    if sets.is_empty() || random.percent(70) {
         return step;
     }
-    let set = dice.pick(sets);
-    let address = dice.pick(&set).any(dice).to_string();
-    match dice.below(6) {
+    let set = random.pick(sets);
+    let address = random.pick(&set).any(random).to_string();
+    match random.below(6) {
         0 => step.args = Some(format!("IP={address}")),
         1 => step.args = Some(format!("IgnoreUnknown=1;IP={address};K8S_POD_NAME=web;K8S_POD_NAMESPACE=shop")),
         2 => step.change = json!({"args": {"cni": {"ips": [address]}}}),
@@ -200,40 +200,40 @@ fn add(dice: &mut Dice, sets: &[Vec<Range>], container: &str) -> Step {
     step
 }
 
-fn bridge_keys(dice: &mut Dice, network: &mut Value) {
-    network["bridge"] = json!(dice.pick(&["br0", "br0", "cni0", ""]));
-    let mut flag = |dice: &mut Dice, key: &str, share: u32| {
-        if dice.percent(share) {
-            network[key] = json!(dice.percent(90));
+fn bridge_keys(random: &mut Random, network: &mut Value) {
+    network["bridge"] = json!(random.pick(&["br0", "br0", "cni0", ""]));
+    let mut flag = |random: &mut Random, key: &str, share: u32| {
+        if random.percent(share) {
+            network[key] = json!(random.percent(90));
         }
     };
-    flag(dice, "isGateway", 65);
-    flag(dice, "isDefaultGateway", 20);
-    flag(dice, "ipMasq", 8);
-    flag(dice, "forceAddress", 15);
-    flag(dice, "hairpinMode", 20);
-    flag(dice, "portIsolation", 8);
-    flag(dice, "macspoofchk", 12);
-    flag(dice, "enabledad", 4);
-    flag(dice, "disableContainerInterface", 4);
-    if dice.percent(40) {
-        network["mtu"] = json!(dice.pick(&[0, 1280, 1400, 1500, 9000]));
+    flag(random, "isGateway", 65);
+    flag(random, "isDefaultGateway", 20);
+    flag(random, "ipMasq", 8);
+    flag(random, "forceAddress", 15);
+    flag(random, "hairpinMode", 20);
+    flag(random, "portIsolation", 8);
+    flag(random, "macspoofchk", 12);
+    flag(random, "enabledad", 4);
+    flag(random, "disableContainerInterface", 4);
+    if random.percent(40) {
+        network["mtu"] = json!(random.pick(&[0, 1280, 1400, 1500, 9000]));
     }
-    if network["hairpinMode"] != json!(true) && dice.percent(15) {
+    if network["hairpinMode"] != json!(true) && random.percent(15) {
         network["promiscMode"] = json!(true);
     }
-    if dice.percent(12) {
+    if random.percent(12) {
         network["dns"] = json!({"nameservers": ["10.0.0.53"], "search": ["example"]});
     }
 }
 
 /// What somebody else has made on the node.
-fn before(dice: &mut Dice, case: &mut Case, sets: &[Vec<Range>]) {
-    if dice.percent(25) {
-        let set = dice.pick(sets);
-        let range = dice.pick(&set);
+fn before(random: &mut Random, case: &mut Case, sets: &[Vec<Range>]) {
+    if random.percent(25) {
+        let set = random.pick(sets);
+        let range = random.pick(&set);
         let length = range.subnet.prefix_len();
-        let addresses = match dice.below(4) {
+        let addresses = match random.below(4) {
             0 => vec![format!("{}/{length}", range.at(1))],
             1 => vec!["192.0.2.1/24".to_owned()],
             2 => vec!["fd99::1/64".to_owned()],
@@ -243,12 +243,12 @@ fn before(dice: &mut Dice, case: &mut Case, sets: &[Vec<Range>]) {
     }
 }
 
-fn hardware_address(dice: &mut Dice, case: &mut Case) {
-    if dice.percent(80) {
+fn hardware_address(random: &mut Random, case: &mut Case) {
+    if random.percent(80) {
         return;
     }
     let mac = ASKED_FOR;
-    match dice.below(4) {
+    match random.below(4) {
         0 => case.steps[0].args = Some(format!("IgnoreUnknown=1;MAC={mac}")),
         1 => case.steps[0].change = json!({"runtimeConfig": {"mac": mac}}),
         2 => case.steps[0].change = json!({"args": {"cni": {"mac": mac}}}),
@@ -260,29 +260,29 @@ fn hardware_address(dice: &mut Dice, case: &mut Case) {
 }
 
 /// Keys in other cases, `null`s, and keys that nobody knows: they change nothing.
-fn spell(dice: &mut Dice, network: &mut Value) {
+fn spell(random: &mut Random, network: &mut Value) {
     let Some(object) = network.as_object_mut() else { return };
-    if dice.percent(12) {
-        let key = dice.pick(&["isGateway", "mtu", "ipMasq", "hairpinMode"]);
+    if random.percent(12) {
+        let key = random.pick(&["isGateway", "mtu", "ipMasq", "hairpinMode"]);
         if let Some(value) = object.remove(key) {
-            let other = dice.pick(&[key.to_uppercase(), key.to_lowercase()]);
+            let other = random.pick(&[key.to_uppercase(), key.to_lowercase()]);
             object.insert(other, value);
         }
     }
     let Some(ipam) = object.get_mut("ipam").and_then(Value::as_object_mut).filter(|ipam| !ipam.is_empty()) else {
         return;
     };
-    if dice.percent(12) {
-        let key = dice.pick(&["subnet", "rangeStart", "rangeEnd", "routes", "ranges", "gateway"]);
+    if random.percent(12) {
+        let key = random.pick(&["subnet", "rangeStart", "rangeEnd", "routes", "ranges", "gateway"]);
         match ipam.remove(key) {
-            Some(value) => ipam.insert(dice.pick(&[key.to_uppercase(), key.to_lowercase()]), value),
+            Some(value) => ipam.insert(random.pick(&[key.to_uppercase(), key.to_lowercase()]), value),
             None => ipam.insert(key.to_owned(), Value::Null),
         };
     }
-    if dice.percent(10) {
+    if random.percent(10) {
         ipam.insert("Unheard".to_owned(), json!([1, {"of": null}]));
     }
-    if dice.percent(4) {
+    if random.percent(4) {
         // The runtime's, and only in `runtimeConfig`.
         ipam.insert("ipRanges".to_owned(), json!([[{"subnet": "10.201.0.0/24"}]]));
     }

@@ -1,5 +1,5 @@
 //! The reference plugins `bridge` and `host-local` (Debian's package `containernetworking-plugins`) and Gingham under
-//! their names get the same generated configurations and calls, on twin nodes; then answers, leases and the kernel's
+//! their names get the same generated configurations and calls, on node nodes; then answers, leases and the kernel's
 //! state are compared. What differs is a defect, or one of the differences that docs/differences.md explains.
 //!
 //! - `GINGHAM_DIFFERENTIAL_SEED`: the seed of a run that was seen elsewhere. Without it every run has another one.
@@ -10,17 +10,17 @@
 
 mod case;
 mod compare;
-mod dice;
 mod faults;
 mod generate;
 mod guards;
 mod masquerade;
+mod node;
+mod observation;
 mod printed;
+mod random;
 mod ranges;
-mod seen;
 mod sentences;
 mod tolerated;
-mod twin;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -30,9 +30,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use case::Case;
 use compare::Used;
-use dice::Dice;
-use seen::Seen;
-use twin::{REFERENCE, Side, Twin};
+use node::{NodeOfSide, REFERENCE, Side};
+use observation::Observation;
+use random::Random;
 
 const CASES: usize = 2400;
 
@@ -61,22 +61,22 @@ fn tell(text: &str) {
 }
 
 fn generated(seed: u64, index: usize) -> Case {
-    let mut dice = Dice::of(seed, index);
-    if index % 8 == 7 { generate::bridges(&mut dice, index) } else { generate::addresses(&mut dice, index) }
+    let mut random = Random::of(seed, index);
+    if index % 8 == 7 { generate::bridges(&mut random, index) } else { generate::addresses(&mut random, index) }
 }
 
 /// Runs all cases on some nodes of one side.
-fn run_on(side: Side, cases: &[Case]) -> Vec<Vec<Seen>> {
+fn run_on(side: Side, cases: &[Case]) -> Vec<Vec<Observation>> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..NODES.min(cases.len()) {
             scope.spawn(|| {
-                let twin = Twin::new(side);
+                let node = NodeOfSide::new(side);
                 while let Some((index, case)) =
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, cases.get(i)?)))
                 {
-                    let seen = twin.run(case);
+                    let seen = node.run(case);
                     done.lock().unwrap().insert(index, seen);
                 }
             });
@@ -85,7 +85,7 @@ fn run_on(side: Side, cases: &[Case]) -> Vec<Vec<Seen>> {
     done.into_inner().unwrap().into_values().collect()
 }
 
-fn run_on_both(cases: &[Case]) -> (Vec<Vec<Seen>>, Vec<Vec<Seen>>) {
+fn run_on_both(cases: &[Case]) -> (Vec<Vec<Observation>>, Vec<Vec<Observation>>) {
     std::thread::scope(|scope| {
         let reference = scope.spawn(|| run_on(Side::Reference, cases));
         let gingham = run_on(Side::Gingham, cases);

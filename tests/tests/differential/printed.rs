@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use crate::seen::{Answer, Seen};
+use crate::observation::{Answer, Observation};
 
 /// What is another one on every run, or tolerated and compared as a value: the lines of these keys are left out.
 const LEFT_OUT: [&str; 6] = ["\"mtu\"", "\"advmss\"", "\"priority\"", "\"table\"", "\"scope\"", "\"dns\": {}"];
 
 /// Both texts without what may differ in two answers that say the same.
-pub(crate) fn alike(theirs: &Seen, ours: &Seen) -> (String, String) {
+pub(crate) fn alike(theirs: &Observation, ours: &Observation) -> (String, String) {
     match (&theirs.answer, &ours.answer) {
         (Answer::Result(their), Answer::Result(our)) => (result(&theirs.text, their), result(&ours.text, our)),
         (Answer::Error { .. }, Answer::Error { .. }) => {
-            let with_details = |seen: &Seen| seen.text.contains("\n    \"details\": ");
+            let with_details = |seen: &Observation| seen.text.contains("\n    \"details\": ");
             let both = with_details(theirs) == with_details(ours);
             (error(&theirs.text, both), error(&ours.text, both))
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use crate::dice::Dice;
+use crate::random::Random;
 
 /// A range, as it is written.
 #[derive(Debug, Clone)]
@@ -28,8 +28,8 @@ impl Range {
     }
 
     /// One of its addresses, edges and gateway among them.
-    pub(crate) fn any(&self, dice: &mut Dice) -> IpAddr {
-        let offset = dice.below(self.size());
+    pub(crate) fn any(&self, random: &mut Random) -> IpAddr {
+        let offset = random.below(self.size());
         self.at(offset)
     }
 }
@@ -52,48 +52,48 @@ impl Ranges {
     }
 
     /// Sets of ranges: most often one with one range.
-    pub(crate) fn sets(&mut self, dice: &mut Dice) -> Vec<Vec<Range>> {
-        let count = dice.pick(&[1, 1, 1, 2, 2, 3]);
-        let first_is_v4 = dice.percent(75);
+    pub(crate) fn sets(&mut self, random: &mut Random) -> Vec<Vec<Range>> {
+        let count = random.pick(&[1, 1, 1, 2, 2, 3]);
+        let first_is_v4 = random.percent(75);
         // The second is of IPv6 and the third of IPv4.
-        (0..count).map(|number| self.set(dice, if number == 0 { first_is_v4 } else { number == 2 })).collect()
+        (0..count).map(|number| self.set(random, if number == 0 { first_is_v4 } else { number == 2 })).collect()
     }
 
     /// One set of a family.
-    pub(crate) fn set(&mut self, dice: &mut Dice, v4: bool) -> Vec<Range> {
-        let count = dice.pick(&[1, 1, 1, 2, 3]);
-        (0..count).map(|_| self.range(dice, v4)).collect()
+    pub(crate) fn set(&mut self, random: &mut Random, v4: bool) -> Vec<Range> {
+        let count = random.pick(&[1, 1, 1, 2, 3]);
+        (0..count).map(|_| self.range(random, v4)).collect()
     }
 
     /// One range of a family.
-    pub(crate) fn range(&mut self, dice: &mut Dice, v4: bool) -> Range {
+    pub(crate) fn range(&mut self, random: &mut Random, v4: bool) -> Range {
         self.used += 1;
         let used = self.used;
         let subnet: IpNet = if v4 {
-            format!("10.{used}.0.0/{}", dice.pick(&[16, 24, 27, 28, 29, 29, 30, 30])).parse().unwrap()
+            format!("10.{used}.0.0/{}", random.pick(&[16, 24, 27, 28, 29, 29, 30, 30])).parse().unwrap()
         } else {
-            format!("fd00:{used}::/{}", dice.pick(&[64, 112, 120, 124, 125, 126, 126])).parse().unwrap()
+            format!("fd00:{used}::/{}", random.pick(&[64, 112, 120, 124, 125, 126, 126])).parse().unwrap()
         };
         let mut range = Range { subnet, written: json!({"subnet": subnet.to_string()}) };
-        bound(&mut range, dice);
+        bound(&mut range, random);
         range
     }
 }
 
-fn bound(range: &mut Range, dice: &mut Dice) {
+fn bound(range: &mut Range, random: &mut Random) {
     let size = range.size();
-    let (start, end) = (dice.below(size), dice.below(size));
+    let (start, end) = (random.below(size), random.below(size));
     let (start, end) = (start.min(end), start.max(end));
     let v4 = range.subnet.addr().is_ipv4();
     // Without an end of its own, a range of IPv4 ends before the broadcast address.
-    if dice.percent(30) && !(v4 && start == size - 1 && range.subnet.prefix_len() >= 24) {
+    if random.percent(30) && !(v4 && start == size - 1 && range.subnet.prefix_len() >= 24) {
         range.written["rangeStart"] = json!(range.at(start).to_string());
     }
-    if dice.percent(30) && end > 0 {
+    if random.percent(30) && end > 0 {
         range.written["rangeEnd"] = json!(range.at(end).to_string());
     }
-    match dice.below(10) {
-        0 | 1 => range.written["gateway"] = json!(range.any(dice).to_string()),
+    match random.below(10) {
+        0 | 1 => range.written["gateway"] = json!(range.any(random).to_string()),
         2 if v4 => range.written["gateway"] = json!("10.99.0.1"),
         3 => range.written["gateway"] = json!(""),
         _ => {}

@@ -1,7 +1,7 @@
 //! Error sentences. Where people search for the reference's words, ours has the same; the others say what is wrong in
 //! words of our own, and name the key.
 
-use crate::seen::Answer;
+use crate::observation::Answer;
 
 /// Words of the reference's error, and of ours for the same fault.
 struct Sentence {

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::case::{ASKED_FOR, Step};
 use crate::compare::{Fact, Place};
-use crate::seen::{Answer, Seen};
-use crate::twin::Side;
+use crate::node::Side;
+use crate::observation::{Answer, Observation};
 
 /// One of them.
 pub(crate) struct Tolerance {
@@ -72,7 +72,7 @@ fn says(text: &str, any_of: &[&str]) -> bool {
 }
 
 /// The state before this step.
-fn before<'f>(fact: &Fact<'f>) -> &'f Seen {
+fn before<'f>(fact: &Fact<'f>) -> &'f Observation {
     fact.earlier.last().unwrap()
 }
 

@@ -46,7 +46,7 @@ fn next_block(name: &str) -> Result<String, IpamError> {
 /// What is said of the sinner; it begins with the policy's name.
 #[track_caller]
 fn fault(name: &str) -> String {
-    let text = next_block(name).expect_err("the sin was rewarded").to_string();
+    let text = next_block(name).expect_err("the misbehaviour was rewarded").to_string();
     text.strip_prefix(&format!("policy {name}: ")).expect("it names the policy").to_owned()
 }
 

@@ -1,117 +1,117 @@
 //! Nothing that a policy does gives a duplicate address, an address outside its pools, a hang, a lost lease or a crash.
-//! One guest a sin (`tests/hostile/sins`), each in the engine and through the plugin.
+//! One guest for each kind of misbehaviour (`tests/hostile/guests`), each in the engine and through the plugin.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod blocks;
 mod engine;
+mod guest_call;
 mod plugin;
 mod resources;
-mod sin;
 
 use gingham_engine::compile::Compiler;
 use gingham_tests::guests::guest;
+use guest_call::{Before, call};
 use serde_json::json;
-use sin::{Before, sin};
 
-/// A test for each sin: its circumstances, and the CNI code of the error it leads to.
-macro_rules! sins {
-    ($($name:ident: $sin:expr => $code:expr;)*) => {
+/// A test for each guest: its circumstances, and the CNI code of the error it leads to.
+macro_rules! guests {
+    ($($name:ident: $call:expr => $code:expr;)*) => {
         $(#[test]
         fn $name() {
-            $sin.fails(stringify!($name), $code);
+            $call.fails(stringify!($name), $code);
         })*
     };
 }
 
-sins! {
-    panics: sin("panics") => 101;
-    panics_in_check_config: sin("panics_in_check_config") => 101;
-    executes_unreachable: sin("executes_unreachable") => 101;
-    reads_wild_pointer: sin("reads_wild_pointer") => 101;
-    passes_wild_pointer: sin("passes_wild_pointer") => 101;
-    passes_bytes_that_are_no_text: sin("passes_bytes_that_are_no_text") => 101;
-    answers_foreign_handle: sin("answers_foreign_handle") => 101;
-    overflows_stack: sin("overflows_stack") => 101;
+guests! {
+    panics: call("panics") => 101;
+    panics_in_check_config: call("panics_in_check_config") => 101;
+    executes_unreachable: call("executes_unreachable") => 101;
+    reads_wild_pointer: call("reads_wild_pointer") => 101;
+    passes_wild_pointer: call("passes_wild_pointer") => 101;
+    passes_bytes_that_are_no_text: call("passes_bytes_that_are_no_text") => 101;
+    answers_foreign_handle: call("answers_foreign_handle") => 101;
+    overflows_stack: call("overflows_stack") => 101;
 
-    loops_in_allocate: sin("loops_in_allocate") => 101;
-    loops_in_check_config: sin("loops_in_check_config") => 101;
-    waits_for_memory: sin("waits_for_memory") => 101;
-    loops_within_a_bound_of_the_operators: sin("loops_in_allocate").with(json!({"limits": {"fuel": 10_000}})) => 101;
+    loops_in_allocate: call("loops_in_allocate") => 101;
+    loops_in_check_config: call("loops_in_check_config") => 101;
+    waits_for_memory: call("waits_for_memory") => 101;
+    loops_within_a_bound_of_the_operators: call("loops_in_allocate").with(json!({"limits": {"fuel": 10_000}})) => 101;
 
-    eats_memory: sin("eats_memory") => 101;
-    eats_memory_within_a_bound_of_the_operators: sin("eats_memory").with(json!({"limits": {"memory": "2MiB"}})) => 101;
-    makes_100_megabytes: sin("logs_100_megabytes") => 101;
-    logs_100_megabytes: sin("logs_100_megabytes").with_room() => 101;
-    refuses_in_100_megabytes: sin("refuses_in_100_megabytes").with_room() => 101;
-    notes_100_megabytes: sin("notes_100_megabytes").with_room() => 101;
-    notes_under_a_key_of_100_megabytes: sin("notes_under_a_key_of_100_megabytes").with_room() => 101;
-    names_pool_in_100_megabytes: sin("names_pool_in_100_megabytes").with_room() => 101;
-    finds_problem_of_100_megabytes: sin("finds_problem_of_100_megabytes").with_room() => 101;
-    hoards_pools: sin("hoards_pools").with_room() => 101;
-    hoards_answers: sin("hoards_answers").with_room() => 101;
-    hoards_routes: sin("hoards_routes").with_room() => 101;
-    refuses_at_length: sin("refuses_at_length") => 102;
-    finds_countless_problems: sin("finds_countless_problems") => 7;
+    eats_memory: call("eats_memory") => 101;
+    eats_memory_within_a_bound_of_the_operators: call("eats_memory").with(json!({"limits": {"memory": "2MiB"}})) => 101;
+    makes_100_megabytes: call("logs_100_megabytes") => 101;
+    logs_100_megabytes: call("logs_100_megabytes").with_room() => 101;
+    refuses_in_100_megabytes: call("refuses_in_100_megabytes").with_room() => 101;
+    notes_100_megabytes: call("notes_100_megabytes").with_room() => 101;
+    notes_under_a_key_of_100_megabytes: call("notes_under_a_key_of_100_megabytes").with_room() => 101;
+    names_pool_in_100_megabytes: call("names_pool_in_100_megabytes").with_room() => 101;
+    finds_problem_of_100_megabytes: call("finds_problem_of_100_megabytes").with_room() => 101;
+    hoards_pools: call("hoards_pools").with_room() => 101;
+    hoards_answers: call("hoards_answers").with_room() => 101;
+    hoards_routes: call("hoards_routes").with_room() => 101;
+    refuses_at_length: call("refuses_at_length") => 102;
+    finds_countless_problems: call("finds_countless_problems") => 7;
 
-    asks_without_end: sin("asks_without_end").with_room() => 101;
-    reads_request_without_end: sin("reads_request_without_end").with_room() => 101;
-    lists_keys_without_end: sin("lists_keys_without_end").with_room() => 101;
-    rereads_note_without_end: sin("rereads_note_without_end").with_room() => 101;
-    reserves_without_end: sin("reserves_without_end").with_room() => 101;
+    asks_without_end: call("asks_without_end").with_room() => 101;
+    reads_request_without_end: call("reads_request_without_end").with_room() => 101;
+    lists_keys_without_end: call("lists_keys_without_end").with_room() => 101;
+    rereads_note_without_end: call("rereads_note_without_end").with_room() => 101;
+    reserves_without_end: call("reserves_without_end").with_room() => 101;
 
-    declares_no_pool: sin("declares_no_pool") => 101;
-    declares_empty_pool: sin("declares_empty_pool") => 101;
-    declares_too_many_pools: sin("declares_too_many_pools") => 101;
-    declares_overlapping_pools: sin("declares_overlapping_pools") => 101;
-    declares_range_outside_prefix: sin("declares_range_outside_prefix") => 101;
-    declares_backward_range: sin("declares_backward_range") => 101;
-    declares_overlong_prefix: sin("declares_overlong_prefix") => 101;
+    declares_no_pool: call("declares_no_pool") => 101;
+    declares_empty_pool: call("declares_empty_pool") => 101;
+    declares_too_many_pools: call("declares_too_many_pools") => 101;
+    declares_overlapping_pools: call("declares_overlapping_pools") => 101;
+    declares_range_outside_prefix: call("declares_range_outside_prefix") => 101;
+    declares_backward_range: call("declares_backward_range") => 101;
+    declares_overlong_prefix: call("declares_overlong_prefix") => 101;
 
-    answers_leased: sin("answers_always_the_same").when(Before::Leased) => 101;
-    answers_resting: sin("answers_always_the_same").when(Before::Resting) => 101;
-    answers_excluded: sin("answers_always_the_same").with(json!({"exclude": ["10.66.0.0/30"]})) => 101;
-    answers_other_family: sin("answers_other_family") => 101;
-    answers_mapped_address: sin("answers_mapped_address") => 101;
-    answers_outside: sin("answers_outside") => 101;
-    answers_network_address: sin("answers_network_address") => 101;
-    answers_broadcast: sin("answers_broadcast") => 101;
-    answers_gateway: sin("answers_gateway") => 101;
-    answers_twice: sin("answers_twice") => 101;
-    answers_two_of_one_pool: sin("answers_two_of_one_pool") => 101;
-    answers_nothing: sin("answers_nothing") => 101;
-    answers_33_addresses: sin("answers_33_addresses") => 101;
-    answers_257_routes: sin("answers_257_routes") => 101;
-    answers_the_world_on_link: sin("answers_the_world_on_link") => 101;
-    answers_overlong_prefix: sin("answers_overlong_prefix") => 101;
-    answers_gateway_of_other_family: sin("answers_gateway_of_other_family") => 101;
-    answers_itself_as_gateway: sin("answers_itself_as_gateway") => 101;
-    answers_undeclared_gateway: sin("answers_undeclared_gateway") => 101;
-    answers_other_than_asked_for: sin("honest").asked_for("10.66.0.77") => 101;
-    answers_route_with_host_bits: sin("answers_route_with_host_bits") => 101;
-    answers_route_of_two_families: sin("answers_route_of_two_families") => 101;
-    answers_dns_with_line_break: sin("answers_dns_with_line_break") => 101;
+    answers_leased: call("answers_always_the_same").when(Before::Leased) => 101;
+    answers_resting: call("answers_always_the_same").when(Before::Resting) => 101;
+    answers_excluded: call("answers_always_the_same").with(json!({"exclude": ["10.66.0.0/30"]})) => 101;
+    answers_other_family: call("answers_other_family") => 101;
+    answers_mapped_address: call("answers_mapped_address") => 101;
+    answers_outside: call("answers_outside") => 101;
+    answers_network_address: call("answers_network_address") => 101;
+    answers_broadcast: call("answers_broadcast") => 101;
+    answers_gateway: call("answers_gateway") => 101;
+    answers_twice: call("answers_twice") => 101;
+    answers_two_of_one_pool: call("answers_two_of_one_pool") => 101;
+    answers_nothing: call("answers_nothing") => 101;
+    answers_33_addresses: call("answers_33_addresses") => 101;
+    answers_257_routes: call("answers_257_routes") => 101;
+    answers_the_world_on_link: call("answers_the_world_on_link") => 101;
+    answers_overlong_prefix: call("answers_overlong_prefix") => 101;
+    answers_gateway_of_other_family: call("answers_gateway_of_other_family") => 101;
+    answers_itself_as_gateway: call("answers_itself_as_gateway") => 101;
+    answers_undeclared_gateway: call("answers_undeclared_gateway") => 101;
+    answers_other_than_asked_for: call("honest").asked_for("10.66.0.77") => 101;
+    answers_route_with_host_bits: call("answers_route_with_host_bits") => 101;
+    answers_route_of_two_families: call("answers_route_of_two_families") => 101;
+    answers_dns_with_line_break: call("answers_dns_with_line_break") => 101;
 
-    refuses_exhausted: sin("refuses_exhausted") => 103;
-    refuses_exhausted_while_addresses_rest: sin("refuses_exhausted").when(Before::Resting) => 103;
-    refuses_unavailable: sin("refuses_unavailable") => 103;
-    refuses_for_now: sin("refuses_for_now") => 11;
-    refuses_for_good: sin("refuses_for_good") => 102;
-    refuses_otherwise: sin("refuses_otherwise") => 102;
-    refuses_its_configuration: sin("refuses_its_configuration") => 7;
-    finds_problems: sin("finds_problems") => 7;
-    forges_log_lines: sin("forges_log_lines") => 102;
+    refuses_exhausted: call("refuses_exhausted") => 103;
+    refuses_exhausted_while_addresses_rest: call("refuses_exhausted").when(Before::Resting) => 103;
+    refuses_unavailable: call("refuses_unavailable") => 103;
+    refuses_for_now: call("refuses_for_now") => 11;
+    refuses_for_good: call("refuses_for_good") => 102;
+    refuses_otherwise: call("refuses_otherwise") => 102;
+    refuses_its_configuration: call("refuses_its_configuration") => 7;
+    finds_problems: call("finds_problems") => 7;
+    forges_log_lines: call("forges_log_lines") => 102;
 
-    notes_and_panics: sin("notes_and_panics") => 101;
-    notes_and_refuses: sin("notes_and_refuses") => 102;
-    notes_and_answers_gateway: sin("notes_and_answers_gateway") => 101;
-    reserves_and_panics: sin("reserves_and_panics") => 101;
+    notes_and_panics: call("notes_and_panics") => 101;
+    notes_and_refuses: call("notes_and_refuses") => 102;
+    notes_and_answers_gateway: call("notes_and_answers_gateway") => 101;
+    reserves_and_panics: call("reserves_and_panics") => 101;
 }
 
-/// As the main plugin: neither bridge nor link nor masquerade comes of a sin.
+/// As the main plugin: neither bridge nor link nor masquerade comes of a guest.
 #[test]
 fn no_sin_touches_the_kernel() {
-    let sins = ["panics", "loops_in_check_config", "eats_memory", "answers_gateway", "refuses_for_good"];
-    sins.into_iter().for_each(plugin::leaves_no_link);
+    let guests = ["panics", "loops_in_check_config", "eats_memory", "answers_gateway", "refuses_for_good"];
+    guests.into_iter().for_each(plugin::leaves_no_link);
 }
 
 /// What is bounded and not forbidden: the notes stay within their bound, and are kept.
@@ -121,7 +121,7 @@ fn garbage_in_the_notes_is_bounded_and_kept() {
     let outcome = network.add(&guest("notes_garbage"), "c1", &[]);
     outcome.answer.expect("bounded notes are no fault");
     let told: Vec<&str> = outcome.log.iter().map(|line| line.message.as_str()).collect();
-    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "said", omit_expression => true }, {
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "errors", omit_expression => true }, {
         insta::assert_snapshot!("notes_garbage", format!("{}\n{}", told.join("\n"), network.state()));
     });
     network.add(&guest("honest"), "c2", &[]).answer.expect("the store works with full notes");

@@ -1,4 +1,4 @@
-//! The same sins through the plugin's binary, as an IPAM plugin and, for some, as the main plugin.
+//! The same guests through the plugin's binary, as an IPAM plugin and, for some, as the main plugin.
 
 use std::net::IpAddr;
 
@@ -9,35 +9,35 @@ use gingham_tests::networks::{addresses_only_with, bridged_with, with};
 use gingham_tests::node::Node;
 use serde_json::{Value, json};
 
-use crate::sin::{Before, Sin};
+use crate::guest_call::{Before, GuestCall};
 
-/// Runs the sin on a node of its own and gives the one error that the runtime sees.
-pub(crate) fn run(sin: &Sin) -> Fault {
+/// Runs the call on a node of its own and gives the one error that the runtime sees.
+pub(crate) fn run(call: &GuestCall) -> Fault {
     let node = Node::new();
-    let network = |policy: &str| network_of(sin, policy);
-    for name in [sin.guest, "honest", "answers_always_the_same"] {
+    let network = |policy: &str| network_of(call, policy);
+    for name in [call.guest, "honest", "answers_always_the_same"] {
         guest(name).install();
     }
-    if matches!(sin.before, Before::Leased | Before::Resting) {
+    if matches!(call.before, Before::Leased | Before::Resting) {
         let first = node.container("first");
         Cni::add(&network("answers_always_the_same"), &first).run().result();
-        if matches!(sin.before, Before::Resting) {
+        if matches!(call.before, Before::Resting) {
             Cni::del(&network("answers_always_the_same"), &first).run().succeeds();
         }
     }
     let before = kernel::leases("sins");
     let victim = node.container("victim");
-    let fault = Cni::add(&asking(network(sin.guest), &sin.requested), &victim).run().fault();
-    assert_eq!(kernel::leases("sins"), before, "the sin left a lease");
-    Cni::del(&network(sin.guest), &victim).run().succeeds();
+    let fault = Cni::add(&asking(network(call.guest), &call.requested), &victim).run().fault();
+    assert_eq!(kernel::leases("sins"), before, "the call left a lease");
+    Cni::del(&network(call.guest), &victim).run().succeeds();
     let next = Cni::add(&network("honest"), &node.container("next")).run().result();
     assert_eq!(addresses(&next).len(), 1, "a well-behaved policy works at once");
     fault
 }
 
-fn network_of(sin: &Sin, policy: &str) -> Value {
+fn network_of(call: &GuestCall, policy: &str) -> Value {
     let own = json!({"name": "sins", "ipam": {"type": "gingham", "policy": policy, "subnet": null}});
-    addresses_only_with(with(own, json!({"ipam": sin.ipam})))
+    addresses_only_with(with(own, json!({"ipam": call.ipam})))
 }
 
 fn asking(mut network: Value, requested: &[IpAddr]) -> Value {
@@ -47,7 +47,7 @@ fn asking(mut network: Value, requested: &[IpAddr]) -> Value {
     network
 }
 
-/// As the main plugin: the kernel is as if the sin had never been.
+/// As the main plugin: the kernel is as if the call had never been.
 pub(crate) fn leaves_no_link(policy: &str) {
     let node = Node::new();
     guest(policy).install();

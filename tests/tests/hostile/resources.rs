@@ -8,7 +8,7 @@ use gingham_tests::guests::guest;
 use serde_json::json;
 
 use crate::engine::Network;
-use crate::sin::sin;
+use crate::guest_call::call;
 
 /// A component with these parts, which exports an allocator with functions of the right names.
 fn component(parts: &str) -> Vec<u8> {
@@ -28,7 +28,7 @@ fn component(parts: &str) -> Vec<u8> {
 #[track_caller]
 fn refusal(parts: &str) -> String {
     let compiled = Compiler::new().unwrap().compile(&component(parts)).map(|compiled| compiled.surface);
-    compiled.expect_err("the sin was rewarded").to_string()
+    compiled.expect_err("the misbehaviour was rewarded").to_string()
 }
 
 fn too_large(fault: &str) -> String {
@@ -210,7 +210,7 @@ fn a_host_call_costs_what_it_carries() {
 
 #[test]
 fn carries_megabytes() {
-    sin("carries_megabytes").with(json!({"call": "cni-arg"})).fails("carries_megabytes", 101);
+    call("carries_megabytes").with(json!({"call": "cni-arg"})).fails("carries_megabytes", 101);
 }
 
 /// What a policy may cost while the store is locked is what two calls may cost: the rest happens before.

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 /// `ginghamctl`.
 pub(crate) const CTL: &str = env!("CARGO_BIN_EXE_ginghamctl");
 
-/// The plugin, built by cargo as this test was. Both programs are built in one call, so that they share features and
+/// The plugin, built by cargo as this test was. All programs are built in one call, so that they share features and
 /// nothing is built twice.
 pub(crate) fn plugin() -> &'static Path {
     static PLUGIN: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -19,7 +19,9 @@ pub(crate) fn plugin() -> &'static Path {
         };
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--offline", "--profile", name]);
-        cargo.args(["--package", "gingham", "--package", "ginghamctl", "--target-dir"]).arg(profile.parent().unwrap());
+        cargo
+            .args(["--package", "gingham", "--package", "ginghamctl", "--package", "gingham-node", "--target-dir"])
+            .arg(profile.parent().unwrap());
         let output = cargo.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         profile.join("gingham")

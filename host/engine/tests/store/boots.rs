@@ -8,7 +8,7 @@ use gingham_engine::reference_leases::Adoption;
 use gingham_engine::store::Store;
 use proptest::prelude::*;
 
-use crate::ground::{BOOT, NOW, Tmpfs, add, check_invariants, container, ip, open, range, record};
+use crate::fixtures::{BOOT, NOW, Tmpfs, add, check_invariants, container, ip, open, range, record};
 
 const NEXT_BOOT: &str = "5f0f1b3c-0000-4000-8000-000000000002";
 

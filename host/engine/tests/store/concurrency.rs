@@ -13,7 +13,7 @@ use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
 use gingham_engine::store::Store;
 
-use crate::ground::{BOOT, NOW, Tmpfs, add, check_invariants, container, ip, open, range, record};
+use crate::fixtures::{BOOT, NOW, Tmpfs, add, check_invariants, container, ip, open, range, record};
 
 const ROLE: &str = "GINGHAM_STORE_TEST_ROLE";
 const DIRECTORY: &str = "GINGHAM_STORE_TEST_DIRECTORY";

@@ -10,7 +10,7 @@ use gingham_engine::store::{Store, StoreError, StoreLedger};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, EnvFlags, EnvOpenOptions};
 
-use crate::ground::{BOOT, NOW, Tmpfs, add, check_invariants, container, ip, open, range, record};
+use crate::fixtures::{BOOT, NOW, Tmpfs, add, check_invariants, container, ip, open, range, record};
 
 fn try_open(directory: &Path) -> Result<StoreLedger, StoreError> {
     Store::open(directory, BOOT, NOW)?.into_ledger("net")

@@ -9,7 +9,7 @@ use gingham_engine::store::{Store, StoreError};
 use rustix::mount::{MountFlags, mount_remount};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
-use crate::ground::{BOOT, NOW, Tmpfs, add, check_invariants, container, ip, open, record};
+use crate::fixtures::{BOOT, NOW, Tmpfs, add, check_invariants, container, ip, open, record};
 
 const PAGE: usize = 4096;
 

@@ -3,7 +3,7 @@
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade};
 use gingham_engine::memory_ledger::MemoryStore;
 
-use crate::ground::{Tmpfs, check_invariants, container, ip, open, record};
+use crate::fixtures::{Tmpfs, check_invariants, container, ip, open, record};
 
 fn wanted() -> Masquerade {
     Masquerade { wanted: true, within: vec!["10.0.0.0/16".parse().unwrap()], delegated: Vec::new() }

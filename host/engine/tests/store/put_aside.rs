@@ -11,7 +11,7 @@ use gingham_engine::ledger::{Ledger, LedgerQueries};
 use gingham_engine::store::{Attachments, Event, Rebuilt, Store, StoreError};
 use rustix::mount::{MountFlags, mount_remount};
 
-use crate::ground::{BOOT, NOW, Tmpfs, add, check_invariants, container, ip, open, record};
+use crate::fixtures::{BOOT, NOW, Tmpfs, add, check_invariants, container, ip, open, record};
 
 const NEXT_BOOT: &str = "5f0f1b3c-0000-4000-8000-000000000002";
 

@@ -9,7 +9,7 @@ use gingham_engine::store::{Store, StoreError};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, EnvFlags, EnvOpenOptions, RwTxn};
 
-use crate::ground::{BOOT, NOW, Tmpfs, check_invariants, container, ip, open, range, record};
+use crate::fixtures::{BOOT, NOW, Tmpfs, check_invariants, container, ip, open, range, record};
 
 const NETWORKS: u8 = 1;
 const COOLING: u8 = 5;

@@ -4,7 +4,7 @@ use gingham_tests::ctl::ctl;
 use gingham_tests::kernel::{self, Beyond};
 use gingham_tests::node::Container;
 
-use crate::{host, podman, reach};
+use crate::{connections, host, podman};
 
 /// The lease of a container, as the store has it.
 fn lease(name: &str, address: &str) -> String {
@@ -57,11 +57,11 @@ fn ports_of_the_node_lead_to_containers() {
     podman::prepare();
     podman::run("web", &["--publish=8080:80"]).done();
     podman::run("other", &[]).done();
-    reach::serve(&podman::container("web"), 80);
+    connections::serve(&podman::container("web"), 80);
     let target = (beyond.node, 8080).into();
-    assert_eq!(beyond.inside(|| reach::told_by(target)), "web");
-    assert_eq!(reach::told_by(target), "web");
-    assert_eq!(podman::container("other").inside(|| reach::told_by(target)), "web");
+    assert_eq!(beyond.inside(|| connections::told_by(target)), "web");
+    assert_eq!(connections::told_by(target), "web");
+    assert_eq!(podman::container("other").inside(|| connections::told_by(target)), "web");
     let address = podman::address("web");
     assert_ne!(host::port_rules(&address), [""; 0]);
     podman::podman(&["rm", "--force", "--time=0", "web", "other"]).done();

@@ -17,7 +17,7 @@ use tonic_prost::ProstCodec;
 
 use crate::containerd::SOCKET;
 use crate::program::until;
-use crate::{host, reach};
+use crate::{connections, host};
 use messages::{
     Config, Empty, LinuxConfig, List, Listed, Metadata, Port, Run, RuntimeStatus, RuntimeStatusRequest, Sandbox,
     SandboxState, SandboxStatusAnswer, SandboxStatusRequest,
@@ -143,7 +143,7 @@ impl Kubelet {
         let info: serde_json::Value = serde_json::from_str(&answer.info["info"]).unwrap();
         Running {
             address: status.network.unwrap().address,
-            container: reach::of_process(id, info["pid"].as_u64().unwrap()),
+            container: connections::of_process(id, info["pid"].as_u64().unwrap()),
         }
     }
 

@@ -4,13 +4,13 @@
 //! Each test has a node of its own, and on it a daemon and storage of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod connections;
 mod containerd;
 mod cri;
 mod host;
 mod image;
 mod podman;
 mod program;
-mod reach;
 
 mod containers_of_podman;
 mod crash_of_containerd;

@@ -7,7 +7,7 @@ use gingham_tests::node::Container;
 
 use crate::containerd::Containerd;
 use crate::cri::{Kubelet, Pod};
-use crate::{host, podman, reach};
+use crate::{connections, host, podman};
 
 /// A container, and the address that its runtime shows.
 type Member = (Container, String);
@@ -56,13 +56,13 @@ fn with_running_containers_of_podman() {
     for (_, address) in &old {
         was_handed_out_by_the_reference(address);
     }
-    reach::serve(&old[0].0, 80);
+    connections::serve(&old[0].0, 80);
 
     host::configure(&[host::bridge("gingham"), host::portmap()]);
     podman::run("new", &[]).done();
     live_together(&old, &member("new"));
     assert_eq!(["old-1", "old-2"].map(podman::address), old.clone().map(|(_, address)| address));
-    assert_eq!(member("new").0.inside(|| reach::told_by("10.7.0.1:8080".parse().unwrap())), "old-1");
+    assert_eq!(member("new").0.inside(|| connections::told_by("10.7.0.1:8080".parse().unwrap())), "old-1");
     assert_eq!(kernel::leases("mynet").len(), 3);
 
     // podman takes a container from its network by the configuration of the day when it joined: the old ones are taken
@@ -94,7 +94,7 @@ fn with_running_pods_of_containerd() {
     for (_, address) in &old {
         was_handed_out_by_the_reference(address);
     }
-    reach::serve(&old[0].0, 80);
+    connections::serve(&old[0].0, 80);
 
     host::configure(&[host::bridge("gingham"), host::portmap()]);
     kubelet.wait_for_plugin("gingham");
@@ -102,7 +102,7 @@ fn with_running_pods_of_containerd() {
     let new = member(&ids[2]);
     live_together(&old, &new);
     assert_eq!([&ids[0], &ids[1]].map(member).map(|(_, address)| address), old.clone().map(|(_, address)| address));
-    assert_eq!(new.0.inside(|| reach::told_by("10.7.0.1:8080".parse().unwrap())), ids[0]);
+    assert_eq!(new.0.inside(|| connections::told_by("10.7.0.1:8080".parse().unwrap())), ids[0]);
     assert_eq!(kernel::leases("mynet").len(), 3);
 
     kubelet.take_away(&ids);

@@ -6,7 +6,7 @@ use std::fs;
 use gingham_tests::node::Container;
 
 use crate::program::{Said, bounded, said};
-use crate::{host, image, reach};
+use crate::{connections, host, image};
 
 /// The image's name in podman's storage.
 const IMAGE: &str = "busybox";
@@ -67,7 +67,7 @@ pub(crate) fn address(name: &str) -> String {
 
 /// A running container.
 pub(crate) fn container(name: &str) -> Container {
-    reach::of_process(name, inspect(name, "{{.State.Pid}}").parse().unwrap())
+    connections::of_process(name, inspect(name, "{{.State.Pid}}").parse().unwrap())
 }
 
 /// The id that podman gives to plugins.

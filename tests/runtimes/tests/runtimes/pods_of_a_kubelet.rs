@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::containerd::Containerd;
 use crate::cri::{Kubelet, Pod};
-use crate::{host, reach};
+use crate::{connections, host};
 
 /// The address of the one lease of a sandbox.
 fn leased(sandbox: &str) -> String {
@@ -84,15 +84,15 @@ fn ports_of_the_node_lead_to_pods() {
     let pod = |name: &str, port: u16| Pod { ports: vec![(port, 80)], ..Pod::new("default", name) };
     let ids = [("one", 8081), ("two", 8082)].map(|(name, port)| kubelet.run(&pod(name, port)).unwrap());
     for id in &ids {
-        reach::serve(&kubelet.running(id).container, 80);
+        connections::serve(&kubelet.running(id).container, 80);
     }
     for (id, port) in ids.iter().zip([8081, 8082]) {
         let target = (beyond.node, port).into();
-        assert_eq!(&beyond.inside(|| reach::told_by(target)), id, "from beyond the node");
-        assert_eq!(&reach::told_by(target), id, "from the node");
+        assert_eq!(&beyond.inside(|| connections::told_by(target)), id, "from beyond the node");
+        assert_eq!(&connections::told_by(target), id, "from the node");
     }
     let two = kubelet.running(&ids[1]).container;
-    assert_eq!(two.inside(|| reach::told_by((beyond.node, 8081).into())), ids[0], "from the other pod");
+    assert_eq!(two.inside(|| connections::told_by((beyond.node, 8081).into())), ids[0], "from the other pod");
     let address = kubelet.running(&ids[0]).address;
     assert_ne!(host::port_rules(&address), [""; 0]);
     kubelet.take_away(&ids);

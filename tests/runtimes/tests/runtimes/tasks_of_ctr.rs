@@ -8,7 +8,7 @@ use gingham_tests::node::Container;
 
 use crate::containerd::{Containerd, ctr};
 use crate::program::{bounded, until};
-use crate::{host, image, reach};
+use crate::{connections, host, image};
 
 /// A container in the foreground of a `ctr` of its own.
 struct Task {
@@ -30,7 +30,7 @@ impl Task {
             let listed = ctr(&host::cgroup(), &["task", "list"]).done();
             let rows = listed.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
             let row = rows.into_iter().find(|row| row[0] == self.id && row[2] == "RUNNING")?;
-            Some(reach::of_process(&self.id, row[1].parse().unwrap()))
+            Some(connections::of_process(&self.id, row[1].parse().unwrap()))
         })
     }
 

@@ -1,4 +1,4 @@
-//! One sin as data, and what every sin must lead to.
+//! A call of a guest as data, and what every such call must lead to.
 
 use std::net::IpAddr;
 use std::sync::{Arc, mpsc};
@@ -10,32 +10,32 @@ use serde_json::{Value, json};
 use crate::engine::Network;
 use crate::plugin;
 
-/// Longer than any bound of a policy takes on a loaded machine; a sin that lasts longer hangs.
+/// Longer than any bound of a policy takes on a loaded machine; a call that lasts longer hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What happened on the network before.
 #[derive(Clone, Copy)]
 pub(crate) enum Before {
     Nothing,
-    /// Another container got the sinner's address.
+    /// Another container got the guest's address.
     Leased,
     /// Another container had it until a moment ago.
     Resting,
 }
 
-/// A guest, and the circumstances under which it sins.
-pub(crate) struct Sin {
+/// A guest, and the circumstances of its call.
+pub(crate) struct GuestCall {
     pub(crate) guest: &'static str,
     pub(crate) ipam: Value,
     pub(crate) requested: Vec<IpAddr>,
     pub(crate) before: Before,
 }
 
-pub(crate) fn sin(guest: &'static str) -> Sin {
-    Sin { guest, ipam: json!({}), requested: Vec::new(), before: Before::Nothing }
+pub(crate) fn call(guest: &'static str) -> GuestCall {
+    GuestCall { guest, ipam: json!({}), requested: Vec::new(), before: Before::Nothing }
 }
 
-impl Sin {
+impl GuestCall {
     /// With these host keys beside the policy's name.
     pub(crate) fn with(self, ipam: Value) -> Self {
         Self { ipam, ..self }
@@ -56,15 +56,15 @@ impl Sin {
 
     /// It gets an error and nothing else: in the engine, and through the plugin.
     pub(crate) fn fails(self, name: &str, code: u64) {
-        let sin = Arc::new(self);
+        let call = Arc::new(self);
         let engine = within(PATIENCE, {
-            let sin = Arc::clone(&sin);
-            move || sin.in_engine()
+            let call = Arc::clone(&call);
+            move || call.in_engine()
         });
-        let fault = within(PATIENCE, move || plugin::run(&sin));
+        let fault = within(PATIENCE, move || plugin::run(&call));
         assert_eq!(fault.msg, engine, "the plugin passes on what the engine found");
         assert_eq!(fault.code, code, "{fault:?}");
-        insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "said", omit_expression => true }, {
+        insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "errors", omit_expression => true }, {
             insta::assert_snapshot!(name, format!("CNI error {code}\n{}", fault.msg));
         });
     }
@@ -74,10 +74,10 @@ impl Sin {
         self.prelude(&network);
         let before = network.state();
         let outcome = network.add(&guest(self.guest), "victim", &self.requested);
-        let error = outcome.answer.map(|granted| granted.answer).expect_err("the sin was rewarded");
-        assert_eq!(network.state(), before, "the sin left traces");
+        let error = outcome.answer.map(|granted| granted.answer).expect_err("the misbehaviour was rewarded");
+        assert_eq!(network.state(), before, "the call left traces");
         let next = network.add(&guest("honest"), "next", &[]);
-        next.answer.expect("a well-behaved policy suffers from another's sin");
+        next.answer.expect("a well-behaved policy suffers from another one");
         error.to_string()
     }
 

@@ -1,14 +1,14 @@
 //! Chance out of a seed: the same seed throws the same numbers on every machine.
 
 /// Splitmix64, which is small, fast and good enough to choose test cases.
-pub(crate) struct Dice(u64);
+pub(crate) struct Random(u64);
 
-impl Dice {
-    /// The dice of one case of a run.
+impl Random {
+    /// The random of one case of a run.
     pub(crate) fn of(seed: u64, case: usize) -> Self {
-        let mut dice = Self(seed ^ (case as u64).wrapping_mul(0xd1b5_4a32_d192_ed03));
-        dice.next();
-        dice
+        let mut random = Self(seed ^ (case as u64).wrapping_mul(0xd1b5_4a32_d192_ed03));
+        random.next();
+        random
     }
 
     fn next(&mut self) -> u64 {

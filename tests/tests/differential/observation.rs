@@ -13,7 +13,7 @@ use crate::masquerade;
 
 /// What was seen after one step.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct Observation {
     /// What the plugin said.
     pub(crate) answer: Answer,
     /// It, as it was printed.

@@ -15,7 +15,7 @@ use gingham_tests::node::{Container, DATA, Node, PLUGINS};
 use serde_json::Value;
 
 use crate::case::{Case, Ground, RESOLV_CONF, Step};
-use crate::seen::{Answer, Seen, state_of};
+use crate::observation::{Answer, Observation, state_of};
 
 /// Where Debian installs the reference plugins.
 pub(crate) const REFERENCE: &str = "/usr/lib/cni";
@@ -30,21 +30,21 @@ pub(crate) enum Side {
 }
 
 /// A node on which one side's programs are installed. It lasts as long as the thread.
-pub(crate) struct Twin {
+pub(crate) struct NodeOfSide {
     side: Side,
     node: Node,
 }
 
 /// A case under way.
 struct Run<'a> {
-    twin: &'a Twin,
+    node: &'a NodeOfSide,
     case: &'a Case,
     containers: Vec<Container>,
     /// What ADD answered, by container and interface.
     results: BTreeMap<(String, String), Value>,
 }
 
-impl Twin {
+impl NodeOfSide {
     /// Moves this thread onto a fresh node.
     pub(crate) fn new(side: Side) -> Self {
         let node = Node::new();
@@ -53,7 +53,7 @@ impl Twin {
     }
 
     /// Runs a case in network namespaces of its own: what is there before its first step, and after each.
-    pub(crate) fn run(&self, case: &Case) -> Vec<Seen> {
+    pub(crate) fn run(&self, case: &Case) -> Vec<Observation> {
         // A network keeps its leases between steps, not between cases: to ours an address that another network of the node
         // holds is not free.
         for directory in [DATA, "/var/lib/elsewhere"] {
@@ -70,7 +70,7 @@ impl Twin {
         NetNs::create().unwrap().enter(|| self.run_bridge(case)).unwrap()
     }
 
-    fn run_bridge(&self, case: &Case) -> Vec<Seen> {
+    fn run_bridge(&self, case: &Case) -> Vec<Observation> {
         kernel::set_up("lo");
         let containers: Vec<Container> = case.containers().iter().map(|id| self.node.container(id)).collect();
         let nobody = self.node.container("somebody-else");
@@ -123,12 +123,12 @@ fn prepare(ground: &Ground, containers: &[Container], nobody: &Container) {
 }
 
 impl<'a> Run<'a> {
-    fn new(twin: &'a Twin, case: &'a Case, containers: Vec<Container>) -> Self {
-        Self { twin, case, containers, results: BTreeMap::new() }
+    fn new(node: &'a NodeOfSide, case: &'a Case, containers: Vec<Container>) -> Self {
+        Self { node, case, containers, results: BTreeMap::new() }
     }
 
-    fn all(mut self) -> Vec<Seen> {
-        let before = Seen {
+    fn all(mut self) -> Vec<Observation> {
+        let before = Observation {
             answer: Answer::Silence,
             text: String::new(),
             leases: Vec::new(),
@@ -147,7 +147,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn step(&mut self, step: &Step) -> Seen {
+    fn step(&mut self, step: &Step) -> Observation {
         let attachment = (step.container.clone(), step.interface.clone());
         let mut network = self.case.network_of(step);
         if let Some(result) = self.results.get(&attachment).filter(|_| step.verb == "CHECK") {
@@ -159,13 +159,13 @@ impl<'a> Run<'a> {
             self.results.insert(attachment, result.clone());
         }
         let state = self.state();
-        let (leases, turn) = self.twin.records(&network);
+        let (leases, turn) = self.node.records(&network);
         let text = outcome.stdout().to_owned();
-        Seen { answer, text, leases, turn, state, stderr: outcome.stderr }
+        Observation { answer, text, leases, turn, state, stderr: outcome.stderr }
     }
 
     fn call(&self, step: &Step, network: &Value) -> Cni {
-        let mut call = Cni::of("ADD", network).only_directory(self.twin.plugins()).program(&self.case.program);
+        let mut call = Cni::of("ADD", network).only_directory(self.node.plugins()).program(&self.case.program);
         call = call.variable("CNI_COMMAND", &step.verb).variable("CNI_CONTAINERID", &step.container);
         call = call.variable("CNI_IFNAME", &step.interface);
         call = call.variable("CNI_NETNS", PathBuf::from("/run/netns").join(&step.container));
