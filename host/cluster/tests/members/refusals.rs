@@ -57,7 +57,10 @@ fn an_address_of_another_machine_is_refused() {
     cluster["address"] = json!("192.0.2.77");
     let node = testbed.node_with("a", Some(cluster), &json!({}));
     let fault = node.ensure().unwrap_err();
-    assert!(text(&fault).starts_with("ipam.cluster.address: this machine does not have the address 192.0.2.77"), "{fault}");
+    assert!(
+        text(&fault).starts_with("ipam.cluster.address: this machine does not have the address 192.0.2.77"),
+        "{fault}"
+    );
     let node = testbed.node_with("a", Some(testbed.store()), &json!({"routing": "direct"}));
     let fault = node.ensure().unwrap_err();
     assert!(text(&fault).starts_with("ipam.cluster.address: is missing"), "{fault}");
