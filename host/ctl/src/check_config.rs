@@ -17,7 +17,7 @@ use gingham_network::network::{Addresses, BridgeFacts, Network, Source};
 use serde::Serialize;
 
 use crate::cli::CheckConfigArguments;
-use crate::network::{CatalogueError, Configuration, Plugins, find, own};
+use crate::network::{ConfigDirError, Configuration, Plugins, find, find_gingham};
 use crate::output::Output;
 use pools::PoolFacts;
 
@@ -26,11 +26,11 @@ pub(crate) use overlaps::between as overlaps_between;
 /// How many containers are tried.
 const TRIED: usize = 3;
 
-/// Why a configuration cannot be explained.
+/// Why a configuration cannot be report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckConfigError {
     #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
+    ConfigDir(#[from] ConfigDirError),
     #[error("{path}: {source}")]
     Refused { path: String, source: NetworkError },
     #[error("{path}: an ADD on this node would fail: {}", problems.join("; "))]
@@ -46,7 +46,7 @@ pub(crate) enum CheckConfigError {
 /// What a configuration means.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Explained {
+struct ConfigReport {
     network: String,
     file: String,
     /// In the order of ADD.
@@ -82,31 +82,31 @@ struct Bridge {
 }
 
 pub(crate) fn run(arguments: &CheckConfigArguments, library: &Path, out: &mut Output) -> Result<(), CheckConfigError> {
-    let configuration = find(&arguments.network, &arguments.networks.config_dir)?;
-    let explained = explain(&configuration, arguments, library)?;
-    if arguments.answer.json {
-        out.json(&explained)?;
+    let configuration = find(&arguments.network, &arguments.config.dir)?;
+    let report = explain(&configuration, arguments, library)?;
+    if arguments.format.json {
+        out.json(&report)?;
     } else {
-        show(&explained, out)?;
+        show(&report, out)?;
     }
-    if explained.problems.is_empty() {
+    if report.problems.is_empty() {
         return Ok(());
     }
-    Err(CheckConfigError::WouldFail { path: explained.file, problems: explained.problems })
+    Err(CheckConfigError::WouldFail { path: report.file, problems: report.problems })
 }
 
 fn explain(
     configuration: &Configuration,
     arguments: &CheckConfigArguments,
     library: &Path,
-) -> Result<Explained, CheckConfigError> {
+) -> Result<ConfigReport, CheckConfigError> {
     let plugins = Plugins::of_environment();
     let path = configuration.path.display().to_string();
     let refused = |source| CheckConfigError::Refused { path: path.clone(), source };
-    let is_gingham = own(configuration, &plugins, library, false).is_some();
+    let is_gingham = find_gingham(configuration, &plugins, library, false).is_some();
     // A configuration has a plugin, and the first one is supposed if need be.
-    let Some((program, network)) = own(configuration, &plugins, library, true) else {
-        return Err(CatalogueError::from(crate::network::ConfigurationError::NoPlugin {
+    let Some((program, network)) = find_gingham(configuration, &plugins, library, true) else {
+        return Err(ConfigDirError::from(crate::network::ConfigurationError::NoPlugin {
             path: configuration.path.clone(),
         })
         .into());
@@ -116,7 +116,7 @@ fn explain(
     let bridge = network.bridge().map_err(refused)?;
     let source = network.source().map_err(refused)?;
     let addresses = network.addresses().map_err(refused)?;
-    let mut explained = Explained {
+    let mut report = ConfigReport {
         network: network.name().to_owned(),
         file: path.clone(),
         plugins: configuration.plugins.iter().map(|plugin| plugin.kind.clone()).collect(),
@@ -132,18 +132,18 @@ fn explain(
         first_refused: None,
         problems: Vec::new(),
         overlaps: Vec::new(),
-        notes: notes::of(configuration, is_gingham, &plugins, &arguments.networks.config_dir)?,
+        notes: notes::of(configuration, is_gingham, &plugins, &arguments.config.dir)?,
     };
     let mut first = None;
     if let Some(addresses) = &addresses {
-        first = explained.addresses(addresses, arguments).map_err(refused)?;
-        explained.overlaps = overlaps::of(&network, addresses, &arguments.networks.config_dir, &plugins, library)?;
+        first = report.addresses(addresses, arguments).map_err(refused)?;
+        report.overlaps = overlaps::of(&network, addresses, &arguments.config.dir, &plugins, library)?;
     }
-    explained.obstacles(&network, addresses.as_ref(), first.as_ref());
-    Ok(explained)
+    report.obstacles(&network, addresses.as_ref(), first.as_ref());
+    Ok(report)
 }
 
-impl Explained {
+impl ConfigReport {
     /// Gives back what the first container would get.
     fn addresses(
         &mut self,
@@ -196,45 +196,45 @@ impl Bridge {
     }
 }
 
-fn show(explained: &Explained, out: &mut Output) -> io::Result<()> {
-    writeln!(out, "Network {} of {}", explained.network, explained.file)?;
+fn show(report: &ConfigReport, out: &mut Output) -> io::Result<()> {
+    writeln!(out, "Network {} of {}", report.network, report.file)?;
     let mut row = |name: &str, value: &str| writeln!(out, "  {name:<9} {value}");
-    row("plugins", &explained.plugins.join(", then "))?;
-    row("gingham", if explained.is_gingham { &explained.gingham } else { "none of them on this node" })?;
-    if let Some(bridge) = &explained.bridge {
+    row("plugins", &report.plugins.join(", then "))?;
+    row("gingham", if report.is_gingham { &report.gingham } else { "none of them on this node" })?;
+    if let Some(bridge) = &report.bridge {
         row("bridge", &bridge.in_words())?;
     }
-    match (&explained.policy, &explained.ipam_plugin) {
+    match (&report.policy, &report.ipam_plugin) {
         (Some(policy), _) => row("policy", policy)?,
         (None, Some(plugin)) => row("addresses", &format!("of the IPAM plugin {plugin}"))?,
         (None, None) => row("addresses", "none: layer 2 only")?,
     }
-    if let Some(data_dir) = &explained.data_dir {
+    if let Some(data_dir) = &report.data_dir {
         row("leases in", data_dir)?;
     }
-    for pool in &explained.pools {
+    for pool in &report.pools {
         row("pool", &pool.in_words())?;
     }
-    if !explained.exclude.is_empty() {
-        row("excluded", &explained.exclude.join(", "))?;
+    if !report.exclude.is_empty() {
+        row("excluded", &report.exclude.join(", "))?;
     }
-    if explained.policy.is_some() {
-        row("first", &first_in_words(explained))?;
+    if report.policy.is_some() {
+        row("first", &first_in_words(report))?;
     }
-    for problem in &explained.problems {
+    for problem in &report.problems {
         row("problem", problem)?;
     }
-    for overlap in &explained.overlaps {
+    for overlap in &report.overlaps {
         row("overlap", overlap)?;
     }
-    for note in &explained.notes {
+    for note in &report.notes {
         row("note", note)?;
     }
     Ok(())
 }
 
-fn first_in_words(explained: &Explained) -> String {
-    let mut first: Vec<String> = explained.first.iter().map(|addresses| addresses.join(" and ")).collect();
-    first.extend(explained.first_refused.iter().map(|refused| format!("then refused: {refused}")));
+fn first_in_words(report: &ConfigReport) -> String {
+    let mut first: Vec<String> = report.first.iter().map(|addresses| addresses.join(" and ")).collect();
+    first.extend(report.first_refused.iter().map(|refused| format!("then refused: {refused}")));
     first.join(", ")
 }

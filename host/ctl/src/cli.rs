@@ -1,7 +1,8 @@
 //! The command line: what can be said, and the help that explains it.
 
-mod answer;
 mod cluster;
+#[cfg(test)]
+mod documentation;
 mod network;
 mod recover;
 
@@ -10,7 +11,6 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use gingham_engine::settings::{default_data_dir, default_library};
 
-pub(crate) use answer::{Answer, Networks};
 pub(crate) use cluster::{
     ClusterArguments, ClusterCommand, ClusterStatusArguments, Confirmed, JoinArguments, LeaveArguments,
     TakeoverArguments,
@@ -21,13 +21,17 @@ pub(crate) use network::{
 };
 pub(crate) use recover::RecoverArguments;
 
-/// Try Gingham, check configurations, install address policies, look after networks and leases.
+/// Try Gingham, check configurations, install policies, and inspect networks and leases.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, disable_help_subcommand = true)]
-#[command(
-    after_help = "Start with `ginghamctl try`: it shows the whole way of an address and touches nothing of this \
-                        machine.\nExit status: 0 done, 1 failed (standard error says why), 2 wrong usage."
-)]
+#[command(after_help = "\
+Start with `ginghamctl try`: it shows an address from ADD to DEL and changes nothing on this machine.
+GINGHAM_LOG=debug writes each step to standard error.
+Exit status: 0 success, 1 failure (standard error has the reason), 2 wrong usage.
+
+Examples:
+  ginghamctl try
+  ginghamctl check-config /etc/cni/net.d/10-mynet.conflist")]
 pub(crate) struct Cli {
     /// The directory of installed policies
     #[arg(long, global = true, value_name = "DIR", default_value_os_t = default_library())]
@@ -36,12 +40,35 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// Where container runtimes look for network configurations.
+const CONFIG_DIR: &str = "/etc/cni/net.d";
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigDir {
+    /// The directory of network configurations
+    #[arg(long = "config-dir", value_name = "DIR", default_value = CONFIG_DIR)]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Format {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Let two containers join a network, in namespaces of their own, and watch
+    /// Try a network with two containers, isolated from this machine
     Try(TryArguments),
-    /// Install, list, inspect and remove address policies
+    /// Install, list, inspect and remove policies
     #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+    #[command(after_help = "\
+A policy is a WebAssembly component that chooses addresses. `ipam.policy` of a configuration names it.
+
+Examples:
+  ginghamctl policy list
+  ginghamctl policy add ./policies/by-namespace")]
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,
@@ -50,81 +77,94 @@ pub(crate) enum Command {
     CheckConfig(CheckConfigArguments),
     /// Run a command in a network namespace attached by a configuration
     Run(RunArguments),
-    /// Show this node's networks, how full they are and what is wrong
+    /// Show the networks of this node, their free addresses and their problems
     Status(StatusArguments),
     /// Show which container holds which address
     Leases(LeasesArguments),
-    /// Free the leases of containers whose network namespace is gone
+    /// Free the leases of containers that no longer exist
     Gc(GcArguments),
-    /// Rebuild a damaged lease store from the containers that run
+    /// Rebuild a damaged lease store from the running containers
     Recover(RecoverArguments),
-    /// Look after networks that are divided among nodes
+    /// Administer networks that nodes share
     #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+    #[command(after_help = "\
+Nodes share a network's range if its configuration has `ipam.cluster`.
+
+Examples:
+  ginghamctl cluster status
+  ginghamctl cluster takeover node-3")]
     Cluster {
         #[command(subcommand)]
         command: ClusterCommand,
     },
-    /// Take an address of a network for a script or service, and print it
+    /// Allocate an address of a network for a script or service, and print it
     Allocate(AllocateArguments),
-    /// Give back what `allocate` took
+    /// Free the addresses of `allocate`, or end a reservation
     Release(ReleaseArguments),
-    /// Take over the leases of another plugin
+    /// Adopt the leases of another plugin
     #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+    #[command(after_help = "\
+Examples:
+  ginghamctl import host-local --dry-run
+  ginghamctl import host-local --network mynet")]
     Import {
         #[command(subcommand)]
         command: ImportCommand,
     },
-    /// Hand leases to another plugin
+    /// Hand leases over to another plugin
     #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+    #[command(after_help = "\
+Examples:
+  ginghamctl export host-local --network mynet
+  ginghamctl export host-local --network mynet --json")]
     Export {
         #[command(subcommand)]
         command: ExportCommand,
     },
-    /// Print the completions for a shell
+    /// Print the completion script for a shell
     Completions(CompletionsArguments),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Two containers (network namespaces) are made, the plugin is run for them as a container runtime runs it, they ping each
-other and the gateway, CHECK and DEL follow, and it is verified that nothing is left. All of it happens in user, network
-and mount namespaces that end with the command, with an empty /run and /var/lib: it touches nothing of this machine, its
-leases and its other networks, and it needs no root where user namespaces are allowed.
+Makes two containers (network namespaces) and runs the plugin for them as a container runtime does: ADD, UDP datagrams
+between them and to the gateway, CHECK, DEL. Then verifies that nothing is left. Everything happens in user, network and
+mount namespaces that end with the command, with an empty /run and /var/lib. Nothing on this machine changes. Root is
+not needed where user namespaces are allowed.
 
-With --cluster N there are N nodes, each in namespaces of its own, that divide a range: a pod on each, the pods ping
-each other, the last node is killed and taken over while the others' traffic goes on. Their store is an etcd of their
-own if one is installed, else a directory that all of them see. `ipam.cluster` of CONFIG is replaced.
+With --cluster N there are N nodes, in namespaces, that share a range, with a pod on each. The pods send datagrams to
+each other. Then the last node is killed and taken over while the traffic of the others continues. The store is an etcd
+of the trial if etcd is installed, else a directory. `ipam.cluster` of CONFIG is replaced.
 
 Examples:
-  ginghamctl try                                     with a network that comes with ginghamctl
+  ginghamctl try                                     a built-in network
   ginghamctl try --cluster 3                         three nodes that share a range
-  ginghamctl try /etc/cni/net.d/10-mynet.conflist    with yours
+  ginghamctl try /etc/cni/net.d/10-mynet.conflist    your network
   ginghamctl try my.conf --pod-namespace red         as a pod of the Kubernetes namespace red
-  ginghamctl --library ./policies try my.conf        with a policy installed elsewhere")]
+  ginghamctl --library ./policies try my.conf        a policy of another library")]
 pub(crate) struct TryArguments {
-    /// A network configuration: .conf, or .conflist, of which the first plugin is tried [default: a built-in one]
+    /// A .conf, or a .conflist, whose first plugin is tried; `-` for standard input [default: a built-in one]
     #[arg(value_name = "CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// The plugin's file [default: `gingham` beside ginghamctl]
+    /// The plugin's file [default: `gingham` in the directory of ginghamctl]
     #[arg(long, value_name = "PATH")]
     pub(crate) plugin: Option<PathBuf>,
-    /// The pod namespace of both containers, for policies that look at it
+    /// The pod namespace of both containers, for policies that use it
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) pod_namespace: String,
-    /// Try a network that is divided among N nodes, 3 to 8
+    /// Try a network that N nodes share, 3 to 8
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(3..=8))]
     pub(crate) cluster: Option<u8>,
-    /// What the nodes agree by [default: etcd if it is installed, else directory]
+    /// The store of the cluster [default: etcd if it is installed, else directory]
     #[arg(long, value_name = "STORE", requires = "cluster")]
     pub(crate) store: Option<TrialStore>,
 }
 
-/// What the nodes of a trial agree by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum TrialStore {
-    /// An etcd of its own, found on PATH, in /usr/bin or in /usr/sbin
+    /// An etcd of the trial; its program is on PATH, in /usr/bin or in /usr/sbin
     Etcd,
-    /// A directory that all nodes see
+    /// A directory that all nodes share
     Directory,
 }
 
@@ -134,25 +174,26 @@ pub(crate) enum PolicyCommand {
     Add(AddArguments),
     /// List the policies that a configuration can name
     List(ListArguments),
-    /// Show what a policy imports and exports, and whether it is ready
+    /// Show what a policy imports and exports, and whether it is compiled
     Inspect(InspectArguments),
-    /// Forget an installed policy
+    /// Remove an installed policy
     Remove(RemoveArguments),
-    /// Compile all installed policies for this version, as after an upgrade
+    /// Compile all installed policies again, as after an upgrade
     #[command(after_help = "\
-Machine code is good for the version that made it. Until it is made anew, ADD fails for networks whose configuration
-names an installed policy. Built-in policies need none of this.
+Compiled code runs only with the version of Gingham that wrote it. After an upgrade, ADD fails for networks whose
+configuration names an installed policy until the policy is compiled again. Built-in policies need no compiling.
 
-Example:
-  ginghamctl policy recompile")]
+Examples:
+  ginghamctl policy recompile
+  ginghamctl policy recompile --library /srv/policies")]
     Recompile,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-FILE is a component, the core module that `cargo build --release --target wasm32-unknown-unknown` leaves, or the
-directory of a policy's crate, which is built first. A policy that imports anything but gingham:ipam is refused. A name
-in use means the new policy from the next ADD on; running containers keep their addresses.
+FILE is a component, a core module that `cargo build --release --target wasm32-unknown-unknown` wrote, or the directory
+of a policy's crate, which is built first. A policy can import gingham:ipam only. If the name is in use, the new policy
+replaces the old one from the next ADD on. Running containers keep their addresses.
 
 Examples:
   ginghamctl policy add target/wasm32-unknown-unknown/release/by_namespace.wasm
@@ -168,21 +209,26 @@ pub(crate) struct AddArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: a list of objects with name, digest, size (bytes), builtIn, compiled (for this version), hasRelease (DEL
-calls the policy) and installedAt (UTC; null if built in).
+COMPILED is for this version of Gingham. RELEASE is `yes` if DEL calls the policy.
+
+With --json: a list of objects with name, digest, size (bytes), builtIn, compiled, hasRelease and installedAt (UTC; null
+if built in).
 
 Examples:
   ginghamctl policy list
   ginghamctl policy list --json")]
 pub(crate) struct ListArguments {
     #[command(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+An installed policy hides a file of the same name in the working directory.
+
 With --json: an object with name, digest, size (bytes), builtIn, installed, compiled (for this version), contract (the
-version of gingham:ipam it was built for), imports, exports and hasRelease (DEL calls the policy).
+version of gingham:ipam), imports, exports, hasRelease (DEL calls the policy), hasAdoption (adopted leases are offered
+to it) and isCluster (it divides a range among nodes).
 
 Examples:
   ginghamctl policy inspect host-local
@@ -192,16 +238,17 @@ pub(crate) struct InspectArguments {
     #[arg(value_name = "NAME|FILE")]
     pub(crate) policy: String,
     #[command(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Containers keep the addresses the policy gave them, and their DEL works without it. ADD fails for networks whose
-configuration still names it.
+Containers keep their addresses, and their DEL works without the policy. ADD fails for networks whose configuration
+still names it.
 
-Example:
-  ginghamctl policy remove by-namespace")]
+Examples:
+  ginghamctl policy remove by-namespace
+  ginghamctl policy remove by-namespace --library /srv/policies")]
 pub(crate) struct RemoveArguments {
     /// The policy's name
     #[arg(value_name = "NAME")]
@@ -210,47 +257,48 @@ pub(crate) struct RemoveArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-STATE is `in use`, or `earlier boot` for a lease that a reboot ended and that the next ADD clears away. Addresses that
-were freed a short while ago rest before they are handed out again; they are counted below the table, and the addresses
-are named that policies keep for somebody.
+STATE is `in use`, `container gone`, or `earlier boot` for a lease that a reboot ended; the next ADD frees it. Below the
+table are the reservations of policies, and how many freed addresses are cooling: they are not handed out yet.
 
-With --json: an object with `leases`, a list of objects with network, addresses, containerId, interface, pod (namespace,
-name, uid), netns, since (UTC), state (\"in-use\" or \"earlier-boot\") and, where the policy gave one, reason;
-`resting`, a list of objects with network and count; and `reservations`, a list of objects with network, address, key
-and until (UTC).
+With --json: an object with
+  leases        objects with network, addresses, containerId, interface, pod (namespace, name, uid), netns, since (UTC),
+                state (\"in-use\", \"earlier-boot\", \"container-gone\"), why (the container counts as gone) and reason (of
+                the policy)
+  cooling       objects with network and count
+  reservations  objects with network, address, key and until (UTC)
 
 Examples:
   ginghamctl leases
   ginghamctl leases --network mynet --json")]
 pub(crate) struct LeasesArguments {
-    /// Only this network's
+    /// Only this network
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
     /// The data directory: `ipam.dataDir` of the configuration
     #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A lease is freed if nothing is at the path of its container's network namespace any more, or if it is of an earlier
-boot, or if it was adopted from the reference host-local, which has freed it since. It is kept if the namespace is
-there, and if that cannot be told. Addresses of `ginghamctl allocate` stay. Run this on the node itself, not in a
-container: the paths must mean what they mean to the runtime. Freed addresses rest before they are handed out again.
+A lease is freed if its container's network namespace no longer exists, if it is of an earlier boot, or if the reference
+host-local has freed it since its adoption. It is kept if the namespace exists, or if that is unknown. Addresses of
+`ginghamctl allocate` are kept. Freed addresses are cooling before they are handed out again. Run this on the node, not
+in a container: the paths of namespaces must be those of the runtime.
 
 Examples:
   ginghamctl gc --dry-run
   ginghamctl gc --network mynet")]
 pub(crate) struct GcArguments {
-    /// Only this network's
+    /// Only this network
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
     /// The data directory: `ipam.dataDir` of the configuration
     #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
     pub(crate) data_dir: PathBuf,
-    /// Say what would be freed, and free nothing
+    /// Print what would be freed, and free nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

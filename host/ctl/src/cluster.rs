@@ -2,8 +2,8 @@
 
 mod join;
 mod leave;
-mod picture;
-mod place;
+mod block_map;
+mod session;
 mod status;
 mod takeover;
 
@@ -21,24 +21,24 @@ use gingham_network::error::NetworkError;
 
 use crate::cli::ClusterCommand;
 use crate::confirmation::ConfirmationError;
-use crate::network::{CatalogueError, OursError};
-use crate::node::BootIdError;
+use crate::network::{ConfigDirError, GinghamPluginError};
+use crate::lease_store::BootIdError;
 use crate::output::Output;
 
-pub(crate) use place::Place;
-pub(crate) use status::{Overview, show};
+pub(crate) use session::Session;
+pub(crate) use status::{Snapshot, show};
 pub(crate) use takeover::end;
 
 /// How long the cluster's store may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a command did not do what it was for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
+    ConfigDir(#[from] ConfigDirError),
     #[error(transparent)]
-    Ours(#[from] OursError),
+    GinghamPlugin(#[from] GinghamPluginError),
     #[error("no network in {directory} has `ipam.cluster`; --network names a configuration file elsewhere")]
     NoCluster { directory: PathBuf },
     #[error("--network is needed: in {directory} there are {}", names.join(", "))]

@@ -1,39 +1,24 @@
 //! `ginghamctl gc`: frees what containers left that are gone.
 
-use std::io;
 use std::time::Duration;
 
-use gingham_engine::store::StoreError;
 use gingham_network::ip_masquerade;
-use gingham_network::stale_leases::{self, AddsPaused, StaleLeaseError, WithReason};
+use gingham_network::stale_leases::{self, AddsPaused, WithReason};
 
 use crate::cli::GcArguments;
 use crate::clock;
 use crate::holdings::{Held, Holdings, cells};
-use crate::node::{self, BootIdError};
-use crate::output::{Output, complain};
+use crate::lease_store::{self, LeaseStoreError};
+use crate::output::{Output, print_error};
 use crate::table::Table;
 
 /// The kernel takes a namespace's interfaces away a while after the namespace.
-const PATIENCE: Duration = Duration::from_secs(2);
+const INTERFACE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why nothing, or not everything, was freed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum GcError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Boot(#[from] BootIdError),
-    #[error(transparent)]
-    Remains(#[from] StaleLeaseError),
-    #[error("cannot write to standard output: {0}")]
-    Output(#[from] io::Error),
-}
-
-pub(crate) fn run(arguments: &GcArguments, out: &mut Output) -> Result<(), GcError> {
-    let boot = node::boot_id()?;
+pub(crate) fn run(arguments: &GcArguments, out: &mut Output) -> Result<(), LeaseStoreError> {
+    let boot = lease_store::boot_id()?;
     // A dry run keeps nobody waiting.
-    let alone = (!arguments.dry_run).then(|| AddsPaused::wait(&arguments.data_dir, tell_of_wait)).transpose()?;
+    let alone = (!arguments.dry_run).then(|| AddsPaused::wait(&arguments.data_dir, print_waiting)).transpose()?;
     let all = Holdings::read(&arguments.data_dir, None)?;
     if !all.boot.is_empty() && all.boot != boot {
         return end_earlier_boot(arguments, all.attachments, &boot, out);
@@ -42,7 +27,7 @@ pub(crate) fn run(arguments: &GcArguments, out: &mut Output) -> Result<(), GcErr
     let looked_at: Vec<Held> = all.attachments.into_iter().filter(of_network).collect();
     let count = looked_at.len();
     let (mut gone, mut kept) = stale_leases::find(looked_at);
-    kept.extend(stale_leases::take_linked(&mut gone, PATIENCE)?);
+    kept.extend(stale_leases::take_linked(&mut gone, INTERFACE_TIMEOUT)?);
     let freed = match &alone {
         None => gone,
         Some(alone) => free(alone, arguments, &boot, &gone)?,
@@ -56,17 +41,17 @@ fn end_earlier_boot(
     attachments: Vec<Held>,
     boot: &str,
     out: &mut Output,
-) -> Result<(), GcError> {
+) -> Result<(), LeaseStoreError> {
     if !arguments.dry_run {
-        drop(node::open_store(&arguments.data_dir, boot)?);
+        drop(lease_store::open_store(&arguments.data_dir, boot)?);
     }
     let count = attachments.len();
     let freed: Vec<WithReason> = attachments.into_iter().map(|held| (held, "of an earlier boot".to_owned())).collect();
     report(arguments, &freed, &[], count, out)
 }
 
-fn tell_of_wait() {
-    complain("waiting for ADDs under way");
+fn print_waiting() {
+    print_error("waiting for ADDs under way");
 }
 
 fn free(
@@ -74,23 +59,24 @@ fn free(
     arguments: &GcArguments,
     boot: &str,
     gone: &[WithReason],
-) -> Result<Vec<WithReason>, GcError> {
+) -> Result<Vec<WithReason>, LeaseStoreError> {
+    tracing::debug!(attachments = gone.len(), "free leases");
     let freed = stale_leases::free(alone, &arguments.data_dir, boot, gone, clock::now())?;
     // That a file, a guard or a masquerade stays is told and no more.
     for error in freed.files_left {
-        complain(&error);
+        print_error(&error);
     }
     for restored in ip_masquerade::restore(alone, &arguments.data_dir)? {
         match restored.changed {
             Ok(false) => {}
             Ok(true) => {
-                complain(format!("network {}: the masquerade was not as recorded and is restored", restored.network));
+                print_error(format!("network {}: the masquerade was not as recorded and is restored", restored.network));
             }
-            Err(fault) => complain(format!("network {}: {fault}", restored.network)),
+            Err(fault) => print_error(format!("network {}: {fault}", restored.network)),
         }
     }
     for fault in freed.mac_filters_left.into_iter().chain(freed.masquerade_left) {
-        complain(&fault);
+        print_error(&fault);
     }
     Ok(freed.attachments)
 }
@@ -101,7 +87,7 @@ fn report(
     kept: &[WithReason],
     count: usize,
     out: &mut Output,
-) -> Result<(), GcError> {
+) -> Result<(), LeaseStoreError> {
     let verb = if arguments.dry_run { "would free" } else { "freed" };
     writeln!(out, "{verb} {} of {}", freed.len(), attachments(count))?;
     if !freed.is_empty() {

@@ -1,36 +1,23 @@
 //! `ginghamctl leases`
 
-use std::io;
 use std::net::IpAddr;
 
 use gingham_engine::attachment::Pod;
 use gingham_engine::ledger::Reservation;
-use gingham_engine::store::StoreError;
 use gingham_network::stale_leases::Liveness;
 use serde::Serialize;
 
 use crate::cli::LeasesArguments;
 use crate::clock;
 use crate::holdings::{Held, Holdings, cells};
-use crate::node::{self, BootIdError};
+use crate::lease_store::{self, LeaseStoreError};
 use crate::output::Output;
 use crate::table::Table;
 
-/// Why leases cannot be shown.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LeasesError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Boot(#[from] BootIdError),
-    #[error("cannot write to standard output: {0}")]
-    Output(#[from] io::Error),
-}
-
 #[derive(Serialize)]
-struct Shown<'a> {
+struct LeasesReport<'a> {
     leases: Vec<Lease<'a>>,
-    resting: Vec<Resting<'a>>,
+    cooling: Vec<Cooling<'a>>,
     reservations: Vec<Reserved<'a>>,
 }
 
@@ -62,7 +49,7 @@ struct Reserved<'a> {
 }
 
 #[derive(Serialize)]
-struct Resting<'a> {
+struct Cooling<'a> {
     network: &'a str,
     count: u64,
 }
@@ -86,12 +73,13 @@ impl State {
     }
 }
 
-pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), LeasesError> {
+pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), LeaseStoreError> {
+    tracing::debug!(data_dir = %arguments.data_dir.display(), "read the lease store");
     let mut holdings = Holdings::read(&arguments.data_dir, arguments.network.as_deref())?;
     holdings.attachments.sort_by(|one, other| order(one).cmp(&order(other)));
-    let state = if holdings.boot == node::boot_id()? { State::InUse } else { State::EarlierBoot };
-    if arguments.answer.json {
-        return Ok(out.json(&shown(&holdings, state))?);
+    let state = if holdings.boot == lease_store::boot_id()? { State::InUse } else { State::EarlierBoot };
+    if arguments.format.json {
+        return Ok(out.json(&report(&holdings, state))?);
     }
     match (&arguments.network, holdings.attachments.as_slice()) {
         (None, []) => writeln!(out, "no leases")?,
@@ -106,8 +94,8 @@ pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), L
     }
     for (network, count) in &holdings.cooling {
         match count {
-            1 => writeln!(out, "{network}: 1 freed address rests before it is handed out again")?,
-            _ => writeln!(out, "{network}: {count} freed addresses rest before they are handed out again")?,
+            1 => writeln!(out, "{network}: 1 freed address is cooling")?,
+            _ => writeln!(out, "{network}: {count} freed addresses are cooling")?,
         }
     }
     Ok(())
@@ -119,11 +107,11 @@ fn order(held: &Held) -> (&str, bool, Option<&IpAddr>) {
     (&held.network, first.is_none(), first)
 }
 
-fn shown(holdings: &Holdings, state: State) -> Shown<'_> {
-    Shown {
+fn report(holdings: &Holdings, state: State) -> LeasesReport<'_> {
+    LeasesReport {
         leases: holdings.attachments.iter().map(|held| Lease::of(held, state)).collect(),
         reservations: holdings.reservations.iter().map(reserved).collect(),
-        resting: holdings.cooling.iter().map(|(network, count)| Resting { network, count: *count }).collect(),
+        cooling: holdings.cooling.iter().map(|(network, count)| Cooling { network, count: *count }).collect(),
     }
 }
 

@@ -8,11 +8,12 @@ mod completions;
 mod confirmation;
 mod gc;
 mod holdings;
+mod lease_store;
 mod leases;
+mod log;
 mod network;
-mod node;
 mod output;
-mod owner;
+mod allocate;
 mod policy;
 mod recover;
 mod reference;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
-use output::{Output, complain, complain_in_lines};
+use output::{Output, print_error, print_error_lines};
 
 fn main() -> ExitCode {
     gingham_engine::signals::survive_file_size_limit();
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),
     };
+    log::start();
     let out = &mut Output::standard();
     if let Command::Run(arguments) = &cli.command {
         return run::run(arguments, &cli.library);
@@ -49,8 +51,8 @@ fn main() -> ExitCode {
             let message = format!("{error}{}", advice(error.as_ref()));
             match &cli.command {
                 // What a plugin, a compiler or a store said, in their lines.
-                Command::Try(_) | Command::Policy { .. } => complain_in_lines(message),
-                _ => complain(message),
+                Command::Try(_) | Command::Policy { .. } => print_error_lines(message),
+                _ => print_error(message),
             }
             ExitCode::FAILURE
         }
@@ -68,8 +70,8 @@ fn run(cli: &Cli, out: &mut Output) -> Result<(), Box<dyn Error>> {
         Command::Gc(arguments) => Ok(gc::run(arguments, out)?),
         Command::Recover(arguments) => Ok(recover::run(arguments, &cli.library, out)?),
         Command::Cluster { command } => Ok(cluster::run(command, &cli.library, out)?),
-        Command::Allocate(arguments) => Ok(owner::allocate(arguments, &cli.library, out)?),
-        Command::Release(arguments) => Ok(owner::release(arguments, &cli.library, out)?),
+        Command::Allocate(arguments) => Ok(allocate::allocate(arguments, &cli.library, out)?),
+        Command::Release(arguments) => Ok(allocate::release(arguments, &cli.library, out)?),
         Command::Import { command } => reference::import(command, out),
         Command::Export { command } => reference::export(command, out),
         Command::Completions(arguments) => Ok(completions::run(arguments.shell, out)?),

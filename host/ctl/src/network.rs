@@ -1,10 +1,10 @@
 //! Networks as this node's configuration files name them.
 
-mod catalogue;
+mod config_dir;
 mod configuration;
 pub(crate) mod keys;
-mod ours;
+mod gingham_plugin;
 
-pub(crate) use catalogue::{CatalogueError, find, list};
+pub(crate) use config_dir::{ConfigDirError, find, list};
 pub(crate) use configuration::{Configuration, ConfigurationError, Plugin};
-pub(crate) use ours::{OursError, Plugins, ours, own};
+pub(crate) use gingham_plugin::{GinghamPluginError, Plugins, gingham_network, own};

@@ -74,17 +74,21 @@ impl Output {
 }
 
 /// A line on standard error. That nobody listens changes nothing.
-pub(crate) fn complain(message: impl fmt::Display) {
+pub(crate) fn print_error(message: impl fmt::Display) {
     standard_error(&format!("{}\n", text::line(&format!("ginghamctl: {message}"))));
 }
 
+pub(crate) fn log_line(line: &str) {
+    standard_error(&format!("{}\n", text::line(line)));
+}
+
 /// The same of a message that shows another program's lines.
-pub(crate) fn complain_in_lines(message: impl fmt::Display) {
+pub(crate) fn print_error_lines(message: impl fmt::Display) {
     standard_error(&text::lines(&format!("ginghamctl: {message}")));
 }
 
 /// JSON on a line of standard error.
-pub(crate) fn complain_in_json(data: &serde_json::Value) {
+pub(crate) fn print_error_json(data: &serde_json::Value) {
     standard_error(&format!("{}\n", text::json(&data.to_string())));
 }
 

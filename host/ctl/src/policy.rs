@@ -19,6 +19,7 @@ pub(crate) use list::short_digest;
 
 /// Runs a subcommand on the library in a directory.
 pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut Output) -> Result<(), Box<dyn Error>> {
+    tracing::debug!(library = %library_dir.display(), "open the library of policies");
     let mut library = Library::open(library_dir)?;
     match command {
         PolicyCommand::Add(arguments) => Ok(add::run(arguments, &mut library, library_dir, out)?),

@@ -24,22 +24,22 @@ pub(crate) fn export(command: &ExportCommand, out: &mut Output) -> Result<(), Bo
 /// A lease, for JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown {
+struct LeaseRow {
     address: String,
     container_id: String,
     /// Empty if it is not known.
     interface: String,
 }
 
-impl From<&Lease> for Shown {
+impl From<&Lease> for LeaseRow {
     fn from(lease: &Lease) -> Self {
         let Lease { address, key, .. } = lease;
         Self { address: address.to_string(), container_id: key.container_id.clone(), interface: key.interface.clone() }
     }
 }
 
-fn shown(leases: &[Lease]) -> Vec<Shown> {
-    leases.iter().map(Shown::from).collect()
+fn rows(leases: &[Lease]) -> Vec<LeaseRow> {
+    leases.iter().map(LeaseRow::from).collect()
 }
 
 fn leases(count: usize) -> String {

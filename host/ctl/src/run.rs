@@ -15,8 +15,8 @@ use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::{NetNs, NetnsError};
 
 use crate::cli::RunArguments;
-use crate::network::{CatalogueError, Plugins, find};
-use crate::output::{complain, complain_in_json};
+use crate::network::{ConfigDirError, Plugins, find};
+use crate::output::{print_error, print_error_json};
 use chain::{Chain, ChainError};
 use signals::Signals;
 
@@ -31,7 +31,7 @@ const NOT_FOUND: u8 = 127;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
+    ConfigDir(#[from] ConfigDirError),
     #[error("{0}; a network namespace needs root")]
     Namespace(#[from] NetnsError),
     #[error("cannot bring up the loopback interface: {0}")]
@@ -59,14 +59,14 @@ pub(crate) fn run(arguments: &RunArguments, library: &Path) -> ExitCode {
     match attached(arguments, library) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             ExitCode::from(error.exit_code())
         }
     }
 }
 
 fn attached(arguments: &RunArguments, library: &Path) -> Result<u8, RunError> {
-    let configuration = find(&arguments.network, &arguments.networks.config_dir)?;
+    let configuration = find(&arguments.network, &arguments.config.dir)?;
     // From here on a signal is the command's, or waits until everything is cleaned up.
     let signals = Signals::catch().map_err(RunError::Signals)?;
     let namespace = NetNs::create()?;
@@ -84,14 +84,14 @@ fn attached(arguments: &RunArguments, library: &Path) -> Result<u8, RunError> {
         }
     };
     if arguments.json {
-        complain_in_json(&result);
+        print_error_json(&result);
     }
     let ended = signals.is_told_to_end().map_or_else(|| command(arguments, &namespace, &signals), Ok);
     let cleaned = chain.del(Some(&result));
     match (ended, cleaned) {
         (Ok(code), Ok(())) => Ok(code),
         (Ok(code), Err(error)) => {
-            complain(&error);
+            print_error(&error);
             Ok(if code == 0 { 1 } else { code })
         }
         (Err(error), _) => Err(error),

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use gingham_engine::pool::Pools;
 use gingham_engine::settings::default_data_dir;
-use gingham_engine::store::StoreError;
 use gingham_network::error::NetworkError;
 use gingham_network::network::{Addresses, Network, Source};
 use gingham_network::stale_leases::Liveness;
@@ -15,8 +14,8 @@ use serde::Serialize;
 use crate::check_config::overlaps_between;
 use crate::cli::StatusArguments;
 use crate::holdings::{Held, Holdings};
-use crate::network::{CatalogueError, Configuration, Plugins, list, own};
-use crate::node::{self, BootIdError};
+use crate::network::{Configuration, Plugins, list, find_gingham};
+use crate::lease_store::{self, LeaseStoreError};
 use crate::output::Output;
 use crate::table::{Table, count, short};
 
@@ -25,19 +24,6 @@ const MOST_LISTED: usize = 8;
 
 /// How many attachments whose container is gone are named.
 const GONE_SHOWN: usize = 3;
-
-/// Why there is no status.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StatusError {
-    #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Boot(#[from] BootIdError),
-    #[error("cannot write to standard output: {0}")]
-    Output(#[from] io::Error),
-}
 
 /// A network.
 #[derive(Serialize)]
@@ -63,7 +49,7 @@ struct PoolStatus {
     free: u64,
     /// Of a range that is divided among nodes: all of it that nobody on this node holds.
     range_free: Option<u64>,
-    resting: u64,
+    cooling: u64,
     leased: u64,
     reserved: u64,
     draining: u64,
@@ -76,16 +62,16 @@ struct Node<'a> {
     problems: &'a [String],
 }
 
-pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut Output) -> Result<(), StatusError> {
+pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut Output) -> Result<(), LeaseStoreError> {
     let plugins = Plugins::of_environment();
     let mut problems = Vec::new();
     let mut networks = Vec::new();
     let mut looked_in = vec![default_data_dir()];
-    for entry in list(&arguments.networks.config_dir)? {
+    for entry in list(&arguments.config.dir)? {
         match entry.configuration {
             Err(error) => problems.push(error.to_string()),
             Ok(configuration) => {
-                let Some((_, network)) = own(&configuration, &plugins, library, false) else { continue };
+                let Some((_, network)) = find_gingham(&configuration, &plugins, library, false) else { continue };
                 networks.push(status(&configuration, network, &mut looked_in)?);
             }
         }
@@ -93,17 +79,17 @@ pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut Output)
     networks.extend(forgotten(&networks, &looked_in)?);
     note_overlaps(&mut networks);
     networks.retain(|status| arguments.network.as_ref().is_none_or(|only| *only == status.network));
-    if arguments.answer.json {
+    if arguments.format.json {
         return Ok(out.json(&Node { networks: &networks, problems: &problems })?);
     }
-    Ok(show(&networks, &problems, &arguments.networks.config_dir, out)?)
+    Ok(show(&networks, &problems, &arguments.config.dir, out)?)
 }
 
 fn status(
     configuration: &Configuration,
     network: Result<Network, NetworkError>,
     looked_in: &mut Vec<PathBuf>,
-) -> Result<Status, StatusError> {
+) -> Result<Status, LeaseStoreError> {
     let mut status = Status {
         network: configuration.name.clone(),
         file: Some(configuration.path.display().to_string()),
@@ -135,14 +121,14 @@ impl Status {
         self.policy = Some(addresses.policy());
         let of_node = addresses.room_of_node()?;
         for (index, room) in addresses.room()?.into_iter().enumerate() {
-            let gingham_engine::ipam::PoolRoom { name, free, cooling: resting, leased, reserved, draining } = room;
+            let gingham_engine::ipam::PoolRoom { name, free, cooling, leased, reserved, draining } = room;
             // What a member has no more of it claims.
-            if of_node.is_none() && free == 0 && resting == 0 {
+            if of_node.is_none() && free == 0 && cooling == 0 {
                 self.problems.push(format!("no address is left in {name}"));
             }
             let here = of_node.as_ref().map(|rooms| rooms.get(index).map_or(0, |room| room.free));
             let (free, range_free) = here.map_or((free, None), |here| (here, Some(free)));
-            self.pools.push(PoolStatus { name, free, range_free, resting, leased, reserved, draining });
+            self.pools.push(PoolStatus { name, free, range_free, cooling, leased, reserved, draining });
         }
         if addresses.awaits_adoption()? {
             let text = "the reference host-local has leases of this network that the next use adopts";
@@ -153,14 +139,14 @@ impl Status {
     }
 
     /// Those who hold addresses, and of how many nothing is left.
-    fn holders(&mut self, data_dir: &Path) -> Result<(), StatusError> {
+    fn holders(&mut self, data_dir: &Path) -> Result<(), LeaseStoreError> {
         let holdings = Holdings::read(data_dir, Some(&self.network))?;
         self.attachments = holdings.attachments.len();
         if self.attachments == 0 {
             return Ok(());
         }
         self.problems.extend(self.outside(&holdings));
-        if holdings.boot != node::boot_id()? {
+        if holdings.boot != lease_store::boot_id()? {
             let count = self.attachments;
             self.problems
                 .push(format!("attachments of an earlier boot: {count}; the next ADD or `ginghamctl gc` ends them"));
@@ -207,7 +193,7 @@ fn gone<'h>(attachments: impl IntoIterator<Item = &'h Held>) -> Option<String> {
 }
 
 /// Networks that hold something and that no configuration names.
-fn forgotten(known: &[Status], looked_in: &[PathBuf]) -> Result<Vec<Status>, StatusError> {
+fn forgotten(known: &[Status], looked_in: &[PathBuf]) -> Result<Vec<Status>, LeaseStoreError> {
     let mut directories = looked_in.to_vec();
     directories.sort();
     directories.dedup();
@@ -261,7 +247,7 @@ fn show(networks: &[Status], problems: &[String], config_dir: &Path, out: &mut O
         writeln!(out, "no networks of Gingham in {}", config_dir.display())?;
     } else {
         let mut table =
-            Table::new(["NETWORK", "POLICY", "ATTACHED", "POOL", "FREE", "RANGE-FREE", "RESTING", "LEASED"]);
+            Table::new(["NETWORK", "POLICY", "ATTACHED", "POOL", "FREE", "RANGE-FREE", "COOLING", "LEASED"]);
         for status in networks {
             status.rows(&mut table);
         }
@@ -279,16 +265,16 @@ impl Status {
     fn rows(&self, table: &mut Table<8>) {
         let policy = self.policy.clone().unwrap_or_else(|| "-".to_owned());
         let start = [self.network.clone(), policy, self.attachments.to_string()];
-        let row = |table: &mut Table<8>, [pool, free, in_range, resting, leased]: [String; 5]| {
+        let row = |table: &mut Table<8>, [pool, free, in_range, cooling, leased]: [String; 5]| {
             let [network, policy, attached] = start.clone();
-            table.row([network, policy, attached, pool, free, in_range, resting, leased]);
+            table.row([network, policy, attached, pool, free, in_range, cooling, leased]);
         };
         if self.pools.is_empty() {
             row(table, ["-"; 5].map(str::to_owned));
         }
         for pool in &self.pools {
             let in_range = pool.range_free.map_or_else(|| "-".to_owned(), count);
-            row(table, [pool.name.clone(), count(pool.free), in_range, count(pool.resting), count(pool.leased)]);
+            row(table, [pool.name.clone(), count(pool.free), in_range, count(pool.cooling), count(pool.leased)]);
         }
     }
 }

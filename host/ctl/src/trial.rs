@@ -5,12 +5,11 @@ mod chooser;
 mod cluster;
 mod config;
 mod container;
-mod icmp;
-mod json;
 mod plugin;
 mod sandbox;
 mod steps;
 mod story;
+mod udp_echo;
 
 use std::error::Error;
 use std::path::Path;

@@ -46,7 +46,11 @@ impl From<FileError> for io::Error {
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     // Before it is opened: to open a device may set something going.
     regular(&path.metadata()?)?;
-    bounded(open(path)?, limit)
+    let file = open(path)?;
+    if file.metadata()?.len() > limit {
+        return Err(FileError::TooLarge { limit });
+    }
+    bounded(file, limit)
 }
 
 /// The same as text.
@@ -58,12 +62,12 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
     Ok(String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?)
 }
 
-/// Reads a file that a person named, who may have meant a pipe, of at most so many bytes.
+/// Reads the file of a command's argument: `-` is standard input.
 ///
 /// # Errors
 /// [`FileError`]
-pub fn read_any(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    bounded(File::open(path)?, limit)
+pub fn read_argument(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    if path == Path::new("-") { bounded(io::stdin().lock(), limit) } else { read(path, limit) }
 }
 
 /// Opens a regular file. What took its place since it was looked at is not waited for either.
@@ -86,13 +90,10 @@ fn regular(metadata: &Metadata) -> Result<(), FileError> {
     Err(FileError::NotRegular { kind })
 }
 
-/// The size at one look is not believed: a file may grow, and those of /proc have none.
-fn bounded(file: File, limit: u64) -> Result<Vec<u8>, FileError> {
-    if file.metadata()?.len() > limit {
-        return Err(FileError::TooLarge { limit });
-    }
+/// A file's size is not enough: it may grow, and files of /proc have none.
+fn bounded(reader: impl Read, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
         Ok(bytes)
     } else {
@@ -146,8 +147,8 @@ mod tests {
     }
 
     #[test]
-    fn of_what_a_person_named_no_more_is_read_than_permitted() {
-        assert!(matches!(read_any(Path::new("/dev/zero"), 10), Err(FileError::TooLarge { limit: 10 })));
-        assert_eq!(read_any(Path::new("/dev/null"), 10).unwrap(), b"");
+    fn no_more_is_read_than_permitted() {
+        assert!(matches!(bounded(io::repeat(0), 10), Err(FileError::TooLarge { limit: 10 })));
+        assert_eq!(bounded(io::empty(), 10).unwrap(), b"");
     }
 }

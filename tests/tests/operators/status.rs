@@ -32,7 +32,7 @@ fn every_network_with_what_is_wrong() {
     assert_eq!(
         json["networks"][0]["pools"],
         json!([{
-            "name": "range set 0", "free": 0, "rangeFree": null, "resting": 0, "leased": 1, "reserved": 0, "draining": 0,
+            "name": "range set 0", "free": 0, "rangeFree": null, "cooling": 0, "leased": 1, "reserved": 0, "draining": 0,
         }])
     );
 }

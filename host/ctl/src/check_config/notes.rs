@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::runtimes;
-use crate::network::{CatalogueError, Configuration, Plugins, list};
+use crate::network::{ConfigDirError, Configuration, Plugins, list};
 
 /// Masquerade helps nobody whose packets stay in the network.
 pub(super) const NO_DEFAULT_ROUTE: &str = "ipMasq is true, but containers get no default route and reach nothing outside \
@@ -16,7 +16,7 @@ pub(super) fn of(
     is_gingham: bool,
     plugins: &Plugins,
     config_dir: &Path,
-) -> Result<Vec<String>, CatalogueError> {
+) -> Result<Vec<String>, ConfigDirError> {
     let mut notes = Vec::new();
     if !is_gingham {
         let kind = configuration.plugins.first().map(|plugin| plugin.kind.as_str()).unwrap_or_default();
@@ -29,7 +29,7 @@ pub(super) fn of(
 }
 
 /// Other files of the same network: runtimes take the first, or each for another network of that name.
-fn same_network(configuration: &Configuration, config_dir: &Path) -> Result<Vec<String>, CatalogueError> {
+fn same_network(configuration: &Configuration, config_dir: &Path) -> Result<Vec<String>, ConfigDirError> {
     let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
     let this = identity(&configuration.path);
     let is_another = |path: &Path| this.is_some() && identity(path) != this;

@@ -10,7 +10,7 @@ use gingham_network::network::{Addresses, Network};
 use ipnet::IpNet;
 
 use super::CheckConfigError;
-use crate::network::{CatalogueError, Plugins, list, own};
+use crate::network::{ConfigDirError, Plugins, list, find_gingham};
 
 /// In sentences.
 pub(super) fn of(
@@ -82,18 +82,18 @@ fn with_networks(
     config_dir: &Path,
     plugins: &Plugins,
     library: &Path,
-) -> Result<Vec<String>, CatalogueError> {
+) -> Result<Vec<String>, ConfigDirError> {
     let mut found = Vec::new();
     for entry in list(config_dir)? {
         let Ok(configuration) = entry.configuration else { continue };
-        let Some((_, Ok(other))) = own(&configuration, plugins, library, true) else { continue };
+        let Some((_, Ok(other))) = find_gingham(&configuration, plugins, library, true) else { continue };
         if other.name() == network.name() {
             continue;
         }
         if let Ok(Some(addresses)) = other.addresses() {
             let shared = between(pools, &addresses.pools);
             found.extend(shared.into_iter().map(|(ours, theirs)| {
-                format!("{ours} with {theirs} of network {} ({})", other.name(), entry.path.display())
+                format!("{gingham_network} with {theirs} of network {} ({})", other.name(), entry.path.display())
             }));
         }
     }

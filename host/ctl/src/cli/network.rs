@@ -1,4 +1,4 @@
-//! What can be said about networks and their addresses.
+//! Arguments about networks and their addresses.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -8,19 +8,18 @@ use clap::{ArgGroup, Args, Subcommand};
 use gingham_engine::reference_leases::REFERENCE_DIR;
 use gingham_engine::settings::default_data_dir;
 
-use super::answer::{Answer, Networks};
+use super::{ConfigDir, Format};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A network is Gingham's if one of its plugins is `gingham` or a link to it (CNI_PATH says where plugins are). FREE,
-RESTING and LEASED count the addresses of each pool; resting ones were freed a short while ago and are handed out when
-nothing else is free. Where a range is divided among nodes, FREE is what this node can hand out without another block,
-and RANGE-FREE all of the range that nobody on this node holds. Below the table stands what is wrong: a configuration
-that ADD would refuse, a full pool, networks that share addresses, addresses outside of all pools, containers that are
-gone.
+A network is listed if one of its plugins is `gingham` or a link to it, in a directory of CNI_PATH. FREE, COOLING and
+LEASED count the addresses of a pool. Cooling addresses were freed a short while ago; they are handed out when no other
+is free. If nodes share the range, FREE is what this node can hand out without another block, and RANGE-FREE is what no
+container of this node holds in the whole range. Problems are below the table: a configuration that ADD refuses, a full
+pool, networks with common addresses, addresses outside of all pools, containers that no longer exist.
 
 With --json: an object with `networks`, a list of objects with network, file, policy, attachments, pools (name, free,
-rangeFree, resting, leased, reserved, draining) and problems (sentences), and `problems` of files that are no networks.
+rangeFree, cooling, leased, reserved, draining) and problems (texts), and `problems` of files that are not networks.
 
 Examples:
   ginghamctl status
@@ -30,37 +29,37 @@ pub(crate) struct StatusArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
     #[command(flatten)]
-    pub(crate) networks: Networks,
+    pub(crate) config: ConfigDir,
     #[command(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Tells which plugin of the configuration is Gingham, which policy chooses addresses, what its pools are and how many
-addresses they have, what the first three containers would get on an empty node, and what else on this node has the same
-addresses: its routes and the other networks of --config-dir. A configuration of the reference `bridge` is explained as
-if its type were `gingham`. Nothing is allocated and nothing is changed. The exit status is 1 if an ADD on this
-node would fail now: by the configuration, in the words of ADD, or by what the node lacks (a `problem`).
+Prints which plugin of the configuration is Gingham, its policy, its pools with their sizes, the addresses of the first
+three containers on an empty node, and the routes and networks of this node with the same addresses. A configuration of
+the reference `bridge` is read as if its type were `gingham`. Nothing is allocated or changed. The exit status is 1 if
+an ADD on this node would fail now, because of the configuration or because of the node (a `problem`).
 
 With --json: an object with network, file, plugins, gingham (the name it runs under), isGingham, bridge (name,
 isGateway, ipMasq), policy, ipamPlugin, dataDir, pools (name, ranges, addresses), exclude, first (a list of addresses
-for each container), firstRefused, problems, overlaps and notes (sentences).
+for each container), firstRefused, problems, overlaps and notes (texts).
 
 Examples:
   ginghamctl check-config /etc/cni/net.d/10-mynet.conflist
-  ginghamctl check-config teams --pod-namespace red --json")]
+  ginghamctl check-config teams --pod-namespace red --json
+  ginghamctl check-config - < mynet.conf")]
 pub(crate) struct CheckConfigArguments {
-    /// A configuration file, or the name of a network in --config-dir
+    /// A configuration file, `-` for standard input, or the name of a network in --config-dir
     #[arg(value_name = "FILE|NETWORK")]
     pub(crate) network: String,
-    /// The pod namespace of the first three containers, for policies that look at it
+    /// The pod namespace of the first three containers, for policies that use it
     #[arg(long, value_name = "NAME")]
     pub(crate) pod_namespace: Option<String>,
     #[command(flatten)]
-    pub(crate) networks: Networks,
+    pub(crate) config: ConfigDir,
     #[command(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -68,21 +67,20 @@ pub(crate) struct OwnerArguments {
     /// The name of a network in --config-dir, or a configuration file
     #[arg(value_name = "NETWORK|FILE")]
     pub(crate) network: String,
-    /// Whose addresses: a name made of letters, digits, `_`, `.` and `-`
+    /// The owner of the addresses: a name of letters, digits, `_`, `.` and `-`
     #[arg(long, value_name = "ID")]
     pub(crate) owner: String,
     #[command(flatten)]
-    pub(crate) networks: Networks,
+    pub(crate) config: ConfigDir,
     #[command(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints the address and nothing else, one line for each pool of the network. An owner that holds addresses gets them told
-again, so a script can be repeated. The policy, the store and the locks are the plugin's: no container gets the address.
-It is kept as container `owner/ID`; no runtime's GC and no `ginghamctl gc` takes it away, but a reboot does, as with
-containers.
+Prints the address and nothing else, one line for each pool of the network. For an owner that holds addresses it prints
+those, so that a script can repeat the call. No container gets the address. The lease is listed as container `owner/ID`.
+No runtime's GC and no `ginghamctl gc` frees it. A reboot does, as for containers.
 
 With --json: an object with network, owner and addresses.
 
@@ -92,15 +90,15 @@ Examples:
 pub(crate) struct AllocateArguments {
     #[command(flatten)]
     pub(crate) owner: OwnerArguments,
-    /// This address and no other; may be given once for each pool
+    /// Allocate this address; can be repeated, once for each pool
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) address: Vec<IpAddr>,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints the addresses that are free now, one on a line, and nothing if there were none. Those of an owner rest before
-they are handed out again. `ginghamctl leases` shows the reservations that policies made for somebody.
+Prints the addresses that it freed, one on a line, and nothing if there were none. Addresses of an owner are cooling
+before they are handed out again. `ginghamctl leases` lists the reservations of policies.
 
 With --json: an object with network, owner or reservation, and addresses.
 
@@ -113,27 +111,27 @@ pub(crate) struct ReleaseArguments {
     /// The name of a network in --config-dir, or a configuration file
     #[arg(value_name = "NETWORK|FILE")]
     pub(crate) network: String,
-    /// Whose addresses: a name made of letters, digits, `_`, `.` and `-`
+    /// The owner of the addresses: a name of letters, digits, `_`, `.` and `-`
     #[arg(long, value_name = "ID")]
     pub(crate) owner: Option<String>,
-    /// End the reservation of an address, or all reservations under a policy's key
+    /// End the reservation of an address, or all reservations under a key
     #[arg(long, value_name = "KEY|ADDRESS")]
     pub(crate) reservation: Option<String>,
     #[command(flatten)]
-    pub(crate) networks: Networks,
+    pub(crate) config: ConfigDir,
     #[command(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Makes a network namespace, lets the configuration's plugins attach it (ADD of each in turn, as a runtime does), runs
-COMMAND in it, and takes everything back when it ends (DEL), also after SIGINT, SIGTERM, SIGHUP and SIGQUIT, which are
-passed on to COMMAND. Files and processes are this machine's; only the network is another. Needs root.
-With --library DIR plugins get the variable GINGHAM_LIBRARY=DIR, and Gingham takes installed policies from there.
+Makes a network namespace, attaches it with the plugins of the configuration (ADD of each, as a runtime does) and runs
+COMMAND in it. When COMMAND ends, DEL frees everything, also after SIGINT, SIGTERM, SIGHUP and SIGQUIT, which are passed
+on to COMMAND. Files and processes are those of this machine. Needs root. With --library DIR the plugins get the
+variable GINGHAM_LIBRARY=DIR, and Gingham takes installed policies from there.
 
 Exit status: that of COMMAND, or 128 and the number of the signal that ended it; 125 if the namespace could not be
-attached, 126 if COMMAND could not be run, 127 if there is no COMMAND of that name.
+attached, 126 if COMMAND could not be run, 127 if COMMAND was not found.
 
 With --json: the CNI result of ADD, an object on one line of standard error, before COMMAND starts.
 
@@ -147,14 +145,14 @@ pub(crate) struct RunArguments {
     /// The command and its arguments
     #[arg(value_name = "COMMAND", last = true, required = true)]
     pub(crate) command: Vec<OsString>,
-    /// What the container is called [default: made up]
+    /// The container's ID [default: a new one]
     #[arg(long, value_name = "ID")]
     pub(crate) name: Option<String>,
-    /// The pod namespace, for policies that look at it
+    /// The pod namespace, for policies that use it
     #[arg(long, value_name = "NAME")]
     pub(crate) pod_namespace: Option<String>,
     #[command(flatten)]
-    pub(crate) networks: Networks,
+    pub(crate) config: ConfigDir,
     /// Print the result of ADD as JSON on standard error
     #[arg(long)]
     pub(crate) json: bool,
@@ -162,71 +160,71 @@ pub(crate) struct RunArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportCommand {
-    /// Adopt the leases of the reference plugin host-local
+    /// Adopt the leases of the reference host-local
     HostLocal(ImportArguments),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The plugin does this by itself when it first uses a network. Do it by hand to see what it finds, or after the reference
-served the network again in between. All leases of a network are adopted in one transaction, with their containers:
-their addresses are handed to nobody else, and DEL frees them. Adopting again adds what is new. The reference's
-directory stays as it is; a lease that ends here later takes its file with it. Leases from before this boot are left
-alone, unless their container is known to live.
+The plugin adopts leases by itself when it first uses a network. Use this command to see what it finds, or after the
+reference served the network again. All leases of a network are adopted in one transaction. Their addresses are not
+handed out again, and DEL frees them. A repeated import adopts what is new. The directory of the reference stays; when
+an adopted lease ends, its file is removed. Leases of an earlier boot are ignored unless their container is running.
 
-With --json: a list of objects with network, imported, known (here already), ofEarlierBoot (each a list of objects with
-address, containerId and interface), conflicts (address, containerHere, containerThere) and leftOut (sentences).
+With --json: a list of objects with network, imported, known (adopted before), ofEarlierBoot (each a list of objects
+with address, containerId and interface), conflicts (address, containerHere, containerThere) and leftOut (texts).
 
 Examples:
   ginghamctl import host-local --dry-run
   ginghamctl import host-local --network mynet")]
 pub(crate) struct ImportArguments {
-    /// Only this network's [default: all that have leases]
+    /// Only this network [default: all that have leases]
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
-    /// The reference's data directory
+    /// The data directory of the reference host-local
     #[arg(long, value_name = "DIR", default_value = REFERENCE_DIR)]
     pub(crate) from: PathBuf,
-    /// Gingham's data directory: `ipam.dataDir` of the configuration
+    /// The data directory: `ipam.dataDir` of the configuration
     #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
     pub(crate) data_dir: PathBuf,
-    /// Say what would be imported, and import nothing
+    /// Print what would be imported, and import nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ExportCommand {
-    /// Hand the leases of a network to the reference plugin host-local
+    /// Hand the leases of a network over to the reference host-local
     HostLocal(ExportArguments),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The way back to the reference: writes its files, then forgets the leases here, so that one side alone gives out the
-addresses. Export and change the configuration's type while no container is started or stopped: should Gingham be used
-once more, it adopts the leases again. Masquerading rules of running containers stay until the node is restarted, and
-the reference complains on DEL if it did not make them (ipMasq; seen with 1.1.1): stop those containers before.
+Writes the files of the reference, then removes the leases here, so that one side alone hands out the addresses. Export
+and change the type in the configuration while no container starts or stops: if Gingham is used once more, it adopts the
+leases again. Masquerade rules of running containers stay until the node restarts, and the reference reports an error on
+DEL if it did not make them (ipMasq; seen with 1.1.1): stop those containers before.
 
 With --json: an object with network, directory, and three lists of objects with address, containerId and interface:
-exported, known (there already) and kept (their holders are no containers).
+exported, known (exported before) and kept (their holders are not containers).
 
-Example:
-  ginghamctl export host-local --network mynet")]
+Examples:
+  ginghamctl export host-local --network mynet
+  ginghamctl export host-local --network mynet --json")]
 pub(crate) struct ExportArguments {
     /// The network
     #[arg(long, value_name = "NAME")]
     pub(crate) network: String,
-    /// The reference's data directory
+    /// The data directory of the reference host-local
     #[arg(long, value_name = "DIR", default_value = REFERENCE_DIR)]
     pub(crate) to: PathBuf,
-    /// Gingham's data directory: `ipam.dataDir` of the configuration
+    /// The data directory: `ipam.dataDir` of the configuration
     #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

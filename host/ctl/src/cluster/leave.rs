@@ -11,45 +11,45 @@ use gingham_ownership::local::MembershipState;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{CommandError, Place, blocks};
+use super::{CommandError, Session, blocks};
 use crate::cli::LeaveArguments;
 use crate::clock;
 use crate::confirmation::confirm;
 use crate::output::Output;
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct LeaveReport<'a> {
     network: &'a str,
     node: &'a str,
     blocks: Vec<IpNet>,
 }
 
 pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut Output) -> Result<(), CommandError> {
-    Place::of(&arguments.cluster, library, |place| {
-        let (local, _) = place.cluster.known(place.policy).map_err(|source| place.fault(source))?;
+    Session::of(&arguments.cluster, library, |session| {
+        let (local, _) = session.cluster.known(session.policy).map_err(|source| session.fault(source))?;
         let held: Vec<IpNet> = local.held().collect();
-        place.cluster.require_leave(arguments.force).map_err(|source| place.fault(source))?;
-        if !arguments.cluster.answer.json {
-            announce(place, &held, out)?;
+        session.cluster.require_leave(arguments.force).map_err(|source| session.fault(source))?;
+        if !arguments.cluster.format.json {
+            announce(session, &held, out)?;
         }
-        let question = format!("Leave network {}?", place.network);
-        confirm(&question, &arguments.confirmed, arguments.cluster.answer.json, out)?;
-        let left = place.cluster.leave(arguments.force, Place::deadline());
-        let (now, _) = place.cluster.known(place.policy).map_err(|source| place.fault(source))?;
+        let question = format!("Leave network {}?", session.network);
+        confirm(&question, &arguments.confirmed, arguments.cluster.format.json, out)?;
+        let left = session.cluster.leave(arguments.force, Session::deadline());
+        let (now, _) = session.cluster.known(session.policy).map_err(|source| session.fault(source))?;
         if now.held().next().is_none() {
             // It is out here, also if the store did not hear of it.
-            forget_own_address(place)?;
-            remove_ways(place)?;
+            forget_own_address(session)?;
+            remove_routes(session)?;
         }
         left.map_err(|source| match now.membership() {
             MembershipState::Left => {
-                CommandError::HalfLeft { network: place.network.to_owned(), source: Box::new(source) }
+                CommandError::HalfLeft { network: session.network.to_owned(), source: Box::new(source) }
             }
-            _ => place.fault(source),
+            _ => session.fault(source),
         })?;
-        let (network, node) = (place.network, place.cluster.node());
-        if arguments.cluster.answer.json {
-            return Ok(out.json(&Told { network, node, blocks: held })?);
+        let (network, node) = (session.network, session.cluster.node());
+        if arguments.cluster.format.json {
+            return Ok(out.json(&LeaveReport { network, node, blocks: held })?);
         }
         if local.membership() == MembershipState::Left {
             // Its blocks went out of its hands then, and out of its name now, if the store had not heard of it.
@@ -60,16 +60,16 @@ pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut Output) 
 }
 
 /// Says what is about to happen.
-fn announce(place: &Place<'_>, held: &[IpNet], out: &mut Output) -> io::Result<()> {
-    writeln!(out, "{}, this node, is to leave network {}:", place.cluster.node(), place.network)?;
+fn announce(session: &Session<'_>, held: &[IpNet], out: &mut Output) -> io::Result<()> {
+    writeln!(out, "{}, this node, is to leave network {}:", session.cluster.node(), session.network)?;
     writeln!(out, "  it holds {}, free for the other nodes then", blocks(held))?;
-    writeln!(out, "  its own address on {} and its routes to other nodes are removed", place.bridge)
+    writeln!(out, "  its own address on {} and its routes to other nodes are removed", session.bridge)
 }
 
 /// The node's own lease lies in a block that is another's soon.
-fn forget_own_address(place: &Place<'_>) -> Result<(), CommandError> {
-    let key = AttachmentKey::of_node(place.cluster.node(), &place.bridge);
-    let mut ledger = place.cluster.ledger().map_err(|source| place.fault(source))?;
+fn forget_own_address(session: &Session<'_>) -> Result<(), CommandError> {
+    let key = AttachmentKey::of_node(session.cluster.node(), &session.bridge);
+    let mut ledger = session.cluster.ledger().map_err(|source| session.fault(source))?;
     if ledger.attachment(&key)?.is_some() {
         ledger.detach(&key, clock::now())?;
         ledger.commit()?;
@@ -78,12 +78,12 @@ fn forget_own_address(place: &Place<'_>) -> Result<(), CommandError> {
 }
 
 /// Routes to others, answers for them, and the bridge's own addresses in the range: it would speak for another node.
-fn remove_ways(place: &Place<'_>) -> Result<(), CommandError> {
+fn remove_routes(session: &Session<'_>) -> Result<(), CommandError> {
     let mut kernel = Socket::<Route>::open()?;
-    let ranges = place.ranges();
-    node_routes::remove(&mut kernel, place.network, &place.bridge, &ranges)
-        .map_err(|source| CommandError::Reach { network: place.network.to_owned(), source })?;
-    let Some(bridge) = link::by_name(&mut kernel, &place.bridge)? else { return Ok(()) };
+    let ranges = session.ranges();
+    node_routes::remove(&mut kernel, session.network, &session.bridge, &ranges)
+        .map_err(|source| CommandError::Reach { network: session.network.to_owned(), source })?;
+    let Some(bridge) = link::by_name(&mut kernel, &session.bridge)? else { return Ok(()) };
     for own in address::list(&mut kernel, bridge.index)? {
         if ranges.iter().any(|range| range.contains(&own.net.addr())) {
             address::delete(&mut kernel, bridge.index, own.net)?;

@@ -15,8 +15,8 @@ use gingham_ownership::record::Membership;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::picture::{Holder, Picture};
-use super::{CommandError, Place};
+use super::block_map::{Holder, BlockMap};
+use super::{CommandError, Session};
 use crate::cli::ClusterStatusArguments;
 use crate::output::Output;
 use crate::table::{Table, count};
@@ -29,14 +29,14 @@ const LISTED: &str = "listed";
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Overview {
+pub(crate) struct Snapshot {
     network: String,
     node: String,
     store: String,
     routing: &'static str,
     /// Whether gingham-node runs.
-    kept: bool,
-    reachable: bool,
+    agent_running: bool,
+    store_reachable: bool,
     /// What is wrong with this node's membership, or why the store could not be asked.
     problem: Option<String>,
     grids: Vec<Grid>,
@@ -65,39 +65,39 @@ fn as_texts<S: serde::Serializer>(ranges: &[IpRange], serializer: S) -> Result<S
 }
 
 pub(super) fn run(arguments: &ClusterStatusArguments, library: &Path, out: &mut Output) -> Result<(), CommandError> {
-    Place::of(&arguments.cluster, library, |place| {
-        let (overview, fault) = Overview::of(place)?;
-        if arguments.cluster.answer.json {
-            out.json(&overview)?;
+    Session::of(&arguments.cluster, library, |session| {
+        let (snapshot, fault) = Snapshot::of(session)?;
+        if arguments.cluster.format.json {
+            out.json(&snapshot)?;
         } else {
-            show(&overview, out)?;
+            show(&snapshot, out)?;
         }
         // What is known here was shown; that it is not all is a failure.
-        fault.map_or(Ok(()), |fault| Err(place.fault(fault)))
+        fault.map_or(Ok(()), |fault| Err(session.fault(fault)))
     })
 }
 
-impl Overview {
+impl Snapshot {
     /// Asks the store; with a fault, what this node knows itself.
-    pub(crate) fn of(place: &mut Place<'_>) -> Result<(Self, Option<Fault>), CommandError> {
-        if !place.cluster.is_shared() {
-            return Ok((Self::of_list(place)?, None));
+    pub(crate) fn of(session: &mut Session<'_>) -> Result<(Self, Option<Fault>), CommandError> {
+        if !session.cluster.is_shared() {
+            return Ok((Self::of_list(session)?, None));
         }
-        let status = place.cluster.status(place.policy, Place::deadline(), &mut Vec::new());
+        let status = session.cluster.status(session.policy, Session::deadline(), &mut Vec::new());
         match status {
             Ok(status) => {
-                let routes = routes(place)?;
-                let mut overview = Self::empty(place, status.problem.as_ref().map(ToString::to_string));
-                overview.members = members(&status, place.settings.routing, &routes);
-                Ok((overview, None))
+                let routes = routes(session)?;
+                let mut snapshot = Self::empty(session, status.problem.as_ref().map(ToString::to_string));
+                snapshot.members = members(&status, session.settings.routing, &routes);
+                Ok((snapshot, None))
             }
             Err(fault) => {
                 // Where not even that can be had, the first fault says why.
-                let Ok((local, usage)) = place.cluster.known(place.policy) else { return Err(place.fault(fault)) };
-                let mut overview = Self::empty(place, Some(fault.to_string()));
-                overview.reachable = false;
-                overview.members = vec![this_node(&local, usage, place.cluster.settings().address)];
-                Ok((overview, Some(fault)))
+                let Ok((local, usage)) = session.cluster.known(session.policy) else { return Err(session.fault(fault)) };
+                let mut snapshot = Self::empty(session, Some(fault.to_string()));
+                snapshot.store_reachable = false;
+                snapshot.members = vec![this_node(&local, usage, session.cluster.settings().address)];
+                Ok((snapshot, Some(fault)))
             }
         }
     }
@@ -121,35 +121,35 @@ impl Overview {
         self.members.iter().all(|member| member.route != Some(MISSING))
     }
 
-    fn empty(place: &Place<'_>, problem: Option<String>) -> Self {
+    fn empty(session: &Session<'_>, problem: Option<String>) -> Self {
         Self {
-            network: place.network.to_owned(),
-            node: place.cluster.node().to_owned(),
-            store: store(&place.cluster.settings().store),
-            routing: word(place.settings.routing).unwrap_or("none"),
-            kept: node_routes::is_agent_running(&place.settings.data_dir),
-            reachable: true,
+            network: session.network.to_owned(),
+            node: session.cluster.node().to_owned(),
+            store: store(&session.cluster.settings().store),
+            routing: word(session.settings.routing).unwrap_or("none"),
+            agent_running: node_routes::is_agent_running(&session.settings.data_dir),
+            store_reachable: true,
             problem,
-            grids: place.policy.grids().to_vec(),
+            grids: session.policy.grids().to_vec(),
             members: Vec::new(),
         }
     }
 
     /// Without a store: what the list of members means.
-    fn of_list(place: &mut Place<'_>) -> Result<Self, CommandError> {
-        let me = place.cluster.node().to_owned();
-        let names = match &place.cluster.settings().store {
+    fn of_list(session: &mut Session<'_>) -> Result<Self, CommandError> {
+        let me = session.cluster.node().to_owned();
+        let names = match &session.cluster.settings().store {
             StoreSettings::Local { members } if !members.is_empty() => members.clone(),
             _ => vec![me.clone()],
         };
-        let mut overview = Self::empty(place, None);
+        let mut snapshot = Self::empty(session, None);
         for node in &names {
-            let share = place.policy.share(&names, node, &mut Vec::new());
+            let share = session.policy.share(&names, node, &mut Vec::new());
             let share = share.map_err(|source| CommandError::Policy {
-                network: place.network.to_owned(),
+                network: session.network.to_owned(),
                 source: Box::new(source),
             })?;
-            overview.members.push(Member {
+            snapshot.members.push(Member {
                 node: node.clone(),
                 this_node: *node == me,
                 share,
@@ -162,15 +162,15 @@ impl Overview {
                 state: Some(LISTED),
             });
         }
-        Ok(overview)
+        Ok(snapshot)
     }
 }
 
-fn routes(place: &Place<'_>) -> Result<Vec<NodeRoute>, CommandError> {
-    if place.settings.routing == Routing::None {
+fn routes(session: &Session<'_>) -> Result<Vec<NodeRoute>, CommandError> {
+    if session.settings.routing == Routing::None {
         return Ok(Vec::new());
     }
-    Ok(node_routes::list(&mut Socket::<Route>::open()?, &place.ranges())?)
+    Ok(node_routes::list(&mut Socket::<Route>::open()?, &session.ranges())?)
 }
 
 fn members(status: &Status, routing: Routing, routes: &[NodeRoute]) -> Vec<Member> {
@@ -241,19 +241,19 @@ fn store(store: &StoreSettings) -> String {
 }
 
 /// For people.
-pub(crate) fn show(overview: &Overview, out: &mut Output) -> io::Result<()> {
-    writeln!(out, "network {}, store {}, routing {}", overview.network, overview.store, overview.routing)?;
-    out.table(&table(&overview.members))?;
-    let holders: Vec<Holder<'_>> = overview.members.iter().map(Member::holder).collect();
-    for grid in &overview.grids {
-        out.lines(&Picture { grid: *grid, holders: &holders })?;
+pub(crate) fn show(snapshot: &Snapshot, out: &mut Output) -> io::Result<()> {
+    writeln!(out, "network {}, store {}, routing {}", snapshot.network, snapshot.store, snapshot.routing)?;
+    out.table(&table(&snapshot.members))?;
+    let holders: Vec<Holder<'_>> = snapshot.members.iter().map(Member::holder).collect();
+    for grid in &snapshot.grids {
+        out.lines(&BlockMap { grid: *grid, holders: &holders })?;
     }
-    if !overview.reachable {
-        writeln!(out, "the store cannot be asked: this is what {} knows itself", overview.node)?;
-    } else if let Some(problem) = &overview.problem {
+    if !snapshot.store_reachable {
+        writeln!(out, "the store cannot be asked: this is what {} knows itself", snapshot.node)?;
+    } else if let Some(problem) = &snapshot.problem {
         writeln!(out, "{problem}")?;
     }
-    if !overview.kept && overview.routing != "none" {
+    if !snapshot.agent_running && snapshot.routing != "none" {
         writeln!(
             out,
             "nobody keeps the routes here: gingham-node does not run, so they are as the last ADD that asked the \

@@ -11,7 +11,7 @@ use gingham_ownership::takeover::TakenOver;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{CommandError, PATIENCE, Place, blocks};
+use super::{CommandError, STORE_TIMEOUT, Session, blocks};
 use crate::cli::TakeoverArguments;
 use crate::clock;
 use crate::confirmation::confirm;
@@ -22,7 +22,7 @@ const MOST_NAMED: usize = 8;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told<'a> {
+struct TakeoverReport<'a> {
     network: &'a str,
     node: &'a str,
     /// False if the node was no member any more.
@@ -33,35 +33,35 @@ struct Told<'a> {
 }
 
 pub(super) fn run(arguments: &TakeoverArguments, library: &Path, out: &mut Output) -> Result<(), CommandError> {
-    Place::of(&arguments.cluster, library, |place| {
+    Session::of(&arguments.cluster, library, |session| {
         let node = arguments.node.as_str();
-        let status = place.cluster.status(place.policy, Place::deadline(), &mut Vec::new());
-        let status = status.map_err(|source| place.fault(source))?;
-        let record = member(node, &status).map_err(|source| place.fault(source.into()))?;
+        let status = session.cluster.status(session.policy, Session::deadline(), &mut Vec::new());
+        let status = status.map_err(|source| session.fault(source))?;
+        let record = member(node, &status).map_err(|source| session.fault(source.into()))?;
         let held = status.members.iter().find(|member| member.name == node).map(|member| member.blocks.clone());
         let held = held.unwrap_or_default();
         if record.membership != Membership::Member && !record.is_alive() {
-            return over(arguments, place, record, out);
+            return over(arguments, session, record, out);
         }
-        if !arguments.cluster.answer.json {
-            announce(arguments, place.network, &status, record, &held, out)?;
+        if !arguments.cluster.format.json {
+            announce(arguments, session.network, &status, record, &held, out)?;
         }
         let question = format!("Take {node} over?");
-        confirm(&question, &arguments.confirmed, arguments.cluster.answer.json, out)?;
-        let taken = end(place, node, arguments.force)?;
-        let (network, node) = (place.network, node);
-        if arguments.cluster.answer.json {
+        confirm(&question, &arguments.confirmed, arguments.cluster.format.json, out)?;
+        let taken = end(session, node, arguments.force)?;
+        let (network, node) = (session.network, node);
+        if arguments.cluster.format.json {
             let watched_seconds = if arguments.force { 0 } else { WATCH / 1_000 };
-            let told = Told { network, node, done: true, fenced: taken.fenced, blocks: held, watched_seconds };
-            return Ok(out.json(&told)?);
+            let report = TakeoverReport { network, node, done: true, fenced: taken.fenced, blocks: held, watched_seconds };
+            return Ok(out.json(&report)?);
         }
         Ok(writeln!(out, "{node} is taken over; free for the other nodes: {}", blocks(&held))?)
     })
 }
 
 /// Watches a node and ends its membership.
-pub(crate) fn end(place: &mut Place<'_>, node: &str, force: bool) -> Result<TakenOver, CommandError> {
-    place.cluster.takeover(node, force, PATIENCE).map_err(|source| place.fault(source))
+pub(crate) fn end(session: &mut Session<'_>, node: &str, force: bool) -> Result<TakenOver, CommandError> {
+    session.cluster.takeover(node, force, STORE_TIMEOUT).map_err(|source| session.fault(source))
 }
 
 fn member<'s>(node: &str, status: &'s Status) -> Result<&'s MemberRecord, ClusterError> {
@@ -75,14 +75,14 @@ fn member<'s>(node: &str, status: &'s Status) -> Result<&'s MemberRecord, Cluste
 /// There is nothing to end.
 fn over(
     arguments: &TakeoverArguments,
-    place: &Place<'_>,
+    session: &Session<'_>,
     record: &MemberRecord,
     out: &mut Output,
 ) -> Result<(), CommandError> {
-    let (network, node) = (place.network, arguments.node.as_str());
-    if arguments.cluster.answer.json {
+    let (network, node) = (session.network, arguments.node.as_str());
+    if arguments.cluster.format.json {
         let fenced = record.fenced;
-        return Ok(out.json(&Told { network, node, done: false, fenced, blocks: Vec::new(), watched_seconds: 0 })?);
+        return Ok(out.json(&TakeoverReport { network, node, done: false, fenced, blocks: Vec::new(), watched_seconds: 0 })?);
     }
     let how = if record.membership == Membership::Left { "has left" } else { "was taken over already" };
     Ok(writeln!(out, "{node} {how}; nothing was changed")?)

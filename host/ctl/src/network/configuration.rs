@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 
 use super::keys::{get, text, with};
 
-/// A file that is no network configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigurationError {
     #[error("cannot read {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
-    #[error("{path} is no network configuration: {reason}")]
+    #[error("cannot read {path}: it is a {kind}; use a regular file, or `-` for standard input")]
+    NotRegular { path: PathBuf, kind: &'static str },
+    #[error("{path}: not a network configuration: {reason}")]
     NoObject { path: PathBuf, reason: String },
     #[error("{path}: \"plugins\" must be a list with at least one plugin's configuration")]
     NoPlugin { path: PathBuf },
@@ -49,13 +50,18 @@ impl Configuration {
         Self::of(path, file::read(path, LARGEST_CONFIGURATION))
     }
 
-    /// The same of what a person named, who may have meant a pipe.
-    pub(crate) fn read_any(path: &Path) -> Result<Self, ConfigurationError> {
-        Self::of(path, file::read_any(path, LARGEST_CONFIGURATION))
+    /// The same for a command's argument: `-` is standard input.
+    pub(crate) fn read_argument(path: &Path) -> Result<Self, ConfigurationError> {
+        let shown = if path == Path::new("-") { Path::new("standard input") } else { path };
+        Self::of(shown, file::read_argument(path, LARGEST_CONFIGURATION))
     }
 
     fn of(path: &Path, bytes: Result<Vec<u8>, FileError>) -> Result<Self, ConfigurationError> {
-        let read = |source: FileError| ConfigurationError::Read { path: path.to_owned(), source: source.into() };
+        tracing::debug!(path = %path.display(), "read a network configuration");
+        let read = |source: FileError| match source {
+            FileError::NotRegular { kind } => ConfigurationError::NotRegular { path: path.to_owned(), kind },
+            source => ConfigurationError::Read { path: path.to_owned(), source: source.into() },
+        };
         Self::parse(path, &bytes.map_err(read)?)
     }
 
@@ -131,6 +137,6 @@ mod tests {
             let text = format!(r#"{{"cniVersion":"1.0.0","name":"n","plugins":{plugins}}}"#);
             assert!(parse(&text).unwrap_err().contains("\"plugins\""), "{plugins}");
         }
-        assert!(parse("[]").unwrap_err().starts_with("x.conf is no network configuration"));
+        assert!(parse("[]").unwrap_err().starts_with("x.conf: not a network configuration"));
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn run(
         installed_at: clock::now(),
     };
     library.install(&name, &source.component, &compiled.artefact, &installed)?;
-    writeln!(out, "Installed policy {name}, compiled in {}", clock::took(took))?;
+    writeln!(out, "Installed policy {name}, compiled in {}", clock::format_duration(took))?;
     if let Some(before) = before.filter(|before| before.digest != installed.digest) {
         writeln!(out, "  instead  {}", before.digest)?;
     }
@@ -82,6 +82,7 @@ fn refuse_reserved(name: &str) -> Result<(), AddError> {
 }
 
 fn compile(component: &[u8], path: &Path) -> Result<(Compiled, Duration), AddError> {
+    tracing::debug!(path = %path.display(), bytes = component.len(), "compile the policy");
     let start = Instant::now();
     let compiled =
         Compiler::new()?.compile(component).map_err(|source| AddError::Compile { path: path.to_owned(), source })?;

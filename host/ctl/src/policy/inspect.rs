@@ -58,7 +58,7 @@ struct Inspected {
 
 pub(super) fn run(arguments: &InspectArguments, library: &Library, out: &mut Output) -> Result<(), InspectError> {
     let inspected = inspect(&arguments.policy, library)?;
-    if arguments.answer.json {
+    if arguments.format.json {
         return Ok(out.json(&inspected)?);
     }
     show(&inspected, out)

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::ListArguments;
 use crate::clock;
-use crate::output::{Output, complain};
+use crate::output::{Output, print_error};
 use crate::table::{Table, size};
 
 /// Why there is no list.
@@ -35,10 +35,10 @@ struct Row {
 pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut Output) -> Result<(), ListError> {
     let installed = library.list()?.into_iter().map(|(name, installed)| of_installed(name, &installed, library));
     for damage in library.damaged()? {
-        complain(&damage);
+        print_error(&damage);
     }
     let rows: Vec<Row> = BUILT_IN.iter().map(of_built_in).chain(installed).collect();
-    if arguments.answer.json {
+    if arguments.format.json {
         return Ok(out.json(&rows)?);
     }
     let mut table = Table::new(["NAME", "DIGEST", "SIZE", "COMPILED", "RELEASE", "SOURCE"]);

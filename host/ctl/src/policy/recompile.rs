@@ -9,7 +9,7 @@ use gingham_engine::library::{Digest, Library, LibraryError, artefact_key};
 use gingham_engine::runtime::LoadError;
 
 use crate::clock;
-use crate::output::{Output, complain};
+use crate::output::{Output, print_error};
 
 /// Why not every policy is compiled.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub(super) fn run(library: &mut Library, out: &mut Output) -> Result<(), Recompi
         names.entry(installed.digest).or_default().push(name);
     }
     for damage in library.damaged()? {
-        complain(&damage);
+        print_error(&damage);
     }
     if names.is_empty() {
         writeln!(out, "No policies are installed; those built in need no compiling.")?;
@@ -55,7 +55,7 @@ pub(super) fn run(library: &mut Library, out: &mut Output) -> Result<(), Recompi
         let start = Instant::now();
         let names = names.join(", ");
         match recompile(&compiler, library, digest) {
-            Ok(()) => writeln!(out, "{names}: compiled in {}", clock::took(start.elapsed()))?,
+            Ok(()) => writeln!(out, "{names}: compiled in {}", clock::format_duration(start.elapsed()))?,
             Err(error) => {
                 failed += 1;
                 writeln!(out, "{names}: NOT compiled: {error}")?;

@@ -65,7 +65,7 @@ fn policy_name(written: &str) -> String {
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, SourceError> {
-    file::read_any(path, LARGEST).map_err(|error| match error {
+    file::read_argument(path, LARGEST).map_err(|error| match error {
         FileError::TooLarge { .. } => SourceError::TooLarge { path: path.to_owned() },
         error => SourceError::Read { path: path.to_owned(), source: error.into() },
     })

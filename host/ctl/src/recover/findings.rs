@@ -15,9 +15,9 @@ use gingham_network::recovery::{self, CachedResult, FoundLink, Inside};
 use gingham_network::stale_leases::Liveness;
 use ipnet::IpNet;
 
-use super::RecoverError;
 use crate::cli::RecoverArguments;
-use crate::network::{Configuration, Plugins, list, own};
+use crate::network::{Configuration, Plugins, list, find_gingham};
+use crate::lease_store::LeaseStoreError;
 
 /// How an attachment was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ struct Known {
 
 impl Findings {
     /// Looks at this node.
-    pub(super) fn gather(arguments: &RecoverArguments, library: &Path) -> Result<Self, RecoverError> {
+    pub(super) fn gather(arguments: &RecoverArguments, library: &Path) -> Result<Self, LeaseStoreError> {
         let (results, faults) = recovery::read_cached_results(&arguments.results);
         let paths: Vec<PathBuf> = results.iter().map(|result| PathBuf::from(&result.netns)).collect();
         let links = recovery::find_links(&paths)?;
@@ -210,7 +210,7 @@ struct Networks<'a> {
 
 impl Networks<'_> {
     fn by_name(&self, name: &str) -> Option<Known> {
-        let entries = list(&self.arguments.networks.config_dir).ok()?;
+        let entries = list(&self.arguments.config.dir).ok()?;
         let configurations = entries.into_iter().filter_map(|entry| entry.configuration.ok());
         configurations.filter(|configuration| configuration.name == name).find_map(|found| self.known(&found))
     }
@@ -221,7 +221,7 @@ impl Networks<'_> {
     }
 
     fn known(&self, configuration: &Configuration) -> Option<Known> {
-        let (_, network) = own(configuration, &self.plugins, self.library, false)?;
+        let (_, network) = find_gingham(configuration, &self.plugins, self.library, false)?;
         let network: Network = network.ok()?;
         let settings = network.settings().ok()?;
         let has_addresses = !matches!(network.source(), Ok(Source::Nowhere | Source::Plugin(_)));

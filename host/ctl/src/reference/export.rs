@@ -10,10 +10,10 @@ use gingham_engine::reference_leases::{HandedBack, Lease, ReferenceError, hand_b
 use gingham_engine::store::StoreError;
 use serde::Serialize;
 
-use super::{Shown, leases, shown};
+use super::{LeaseRow, leases, rows};
 use crate::cli::ExportArguments;
 use crate::clock;
-use crate::node::{self, BootIdError};
+use crate::lease_store::{self, BootIdError};
 use crate::output::Output;
 
 /// Why nothing was exported.
@@ -36,16 +36,16 @@ pub(crate) enum ExportError {
 struct Outcome {
     network: String,
     directory: String,
-    exported: Vec<Shown>,
+    exported: Vec<LeaseRow>,
     /// Were there already.
-    known: Vec<Shown>,
+    known: Vec<LeaseRow>,
     /// Not a container's, so the reference can have no lease for them.
-    kept: Vec<Shown>,
+    kept: Vec<LeaseRow>,
 }
 
 pub(super) fn run(arguments: &ExportArguments, out: &mut Output) -> Result<(), ExportError> {
     let exported = export(arguments)?;
-    if arguments.answer.json {
+    if arguments.format.json {
         return Ok(out.json(&exported)?);
     }
     let Outcome { network, directory, exported, known, kept } = &exported;
@@ -64,7 +64,7 @@ fn export(arguments: &ExportArguments) -> Result<Outcome, ExportError> {
         return Err(ExportError::NoStore { path: arguments.data_dir.clone() });
     }
     let now = clock::now();
-    let mut ledger = node::open_store(&arguments.data_dir, &node::boot_id()?)?.into_ledger(network)?;
+    let mut ledger = lease_store::open_store(&arguments.data_dir, &lease_store::boot_id()?)?.into_ledger(network)?;
     let held = ledger.attachments()?;
     let (containers, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|(key, _)| key.is_of_container());
     let directory = arguments.to.join(network);
@@ -81,9 +81,9 @@ fn export(arguments: &ExportArguments) -> Result<Outcome, ExportError> {
     Ok(Outcome {
         network: network.clone(),
         directory: directory.display().to_string(),
-        exported: shown(&written),
-        known: shown(&known),
-        kept: shown(&leases_of(&others)),
+        exported: rows(&written),
+        known: rows(&known),
+        kept: rows(&leases_of(&others)),
     })
 }
 

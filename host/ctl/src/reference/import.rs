@@ -9,10 +9,10 @@ use gingham_engine::store::{Store, StoreError};
 use gingham_network::adoption::{AdoptionError, AdoptionReport, ReferenceLeases};
 use serde::Serialize;
 
-use super::{Shown, leases, shown};
+use super::{LeaseRow, leases, rows};
 use crate::cli::ImportArguments;
 use crate::clock;
-use crate::node::{self, BootIdError};
+use crate::lease_store::{self, BootIdError};
 use crate::output::Output;
 
 /// Why nothing was imported. Networks before the one at fault are.
@@ -37,11 +37,11 @@ pub(crate) enum ImportError {
 #[serde(rename_all = "camelCase")]
 struct Outcome {
     network: String,
-    imported: Vec<Shown>,
+    imported: Vec<LeaseRow>,
     /// Were here already.
-    known: Vec<Shown>,
+    known: Vec<LeaseRow>,
     /// Their containers ended with an earlier boot.
-    of_earlier_boot: Vec<Shown>,
+    of_earlier_boot: Vec<LeaseRow>,
     conflicts: Vec<Contested>,
     /// Files that look like leases and are none.
     left_out: Vec<String>,
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &ImportArguments, out: &mut Output) -> Result<(), I
     for network in networks(arguments)? {
         imported.push(import(arguments, network)?);
     }
-    if arguments.answer.json {
+    if arguments.format.json {
         return Ok(out.json(&imported)?);
     }
     if imported.is_empty() {
@@ -94,14 +94,14 @@ fn networks(arguments: &ImportArguments) -> Result<Vec<String>, ImportError> {
 
 /// In one transaction: all of the network's leases, or none.
 fn import(arguments: &ImportArguments, network: String) -> Result<Outcome, ImportError> {
-    let (boot, now) = (node::boot_id()?, clock::now());
+    let (boot, now) = (lease_store::boot_id()?, clock::now());
     let directories = vec![arguments.from.join(&network)];
     let inheritance = ReferenceLeases { network: network.clone(), directories };
     let fault = |source| ImportError::Adoption { network: network.clone(), source };
     let taken = if arguments.dry_run {
         rehearse(&inheritance, &arguments.data_dir, &boot, now)?
     } else {
-        let mut ledger = node::open_store(&arguments.data_dir, &boot)?.into_ledger(&network)?;
+        let mut ledger = lease_store::open_store(&arguments.data_dir, &boot)?.into_ledger(&network)?;
         let taken = inheritance.adopt(&mut ledger, &boot, now).map_err(fault)?;
         ledger.commit()?;
         taken
@@ -141,9 +141,9 @@ impl Outcome {
         };
         Self {
             network,
-            imported: shown(&leases),
-            known: shown(&known),
-            of_earlier_boot: shown(&of_earlier_boot),
+            imported: rows(&leases),
+            known: rows(&known),
+            of_earlier_boot: rows(&of_earlier_boot),
             conflicts: conflicts.into_iter().map(contested).collect(),
             left_out: taken.left_out.into_iter().map(|(_, left)| format!("{}: {}", left.file, left.why)).collect(),
         }

@@ -95,6 +95,7 @@ impl Chain<'_> {
         }
         // Not of the terminal's foreground: Ctrl-C ends the command and interrupts no plugin.
         command.process_group(0);
+        tracing::debug!(verb, plugin = %path.display(), container = self.id, "run the plugin");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(failed)?;
         if let Some(mut stdin) = child.stdin.take() {
             // A plugin that ends before it has read everything says why on standard output.

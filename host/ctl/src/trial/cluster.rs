@@ -2,7 +2,7 @@
 
 mod node;
 mod nodes;
-mod overview;
+mod snapshot;
 mod steps;
 mod store;
 
@@ -16,7 +16,7 @@ use super::plugin::PluginFile;
 use super::sandbox::{CarriedOver, Sandbox};
 use super::story::Story;
 use crate::cli::TryArguments;
-use crate::clock::took;
+use crate::clock::format_duration;
 use crate::output::Output;
 use node::Trial;
 use store::StorePlan;
@@ -47,7 +47,7 @@ pub(super) fn run(
     let coming_up = Instant::now();
     let nodes = nodes::create(count)?;
     let names: Vec<String> = nodes.iter().map(|node| format!("{} {}", node.name, node.address)).collect();
-    let (names, time) = (names.join(", "), took(coming_up.elapsed()));
+    let (names, time) = (names.join(", "), format_duration(coming_up.elapsed()));
     story.tell("nodes", format!("{names}: namespaces of their own, on one link, up in {time}"))?;
     let agreed = plan.start(&mut story)?;
     let trial = Trial {

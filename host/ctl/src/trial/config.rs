@@ -69,7 +69,9 @@ impl TrialConfig {
             let whole = Configuration::parse(Path::new("the built-in configuration"), built_in.as_bytes())?;
             return Self::of(whole, "comes with ginghamctl".to_owned());
         };
-        Self::of(Configuration::read(path)?, path.display().to_string())
+        let whole = Configuration::read_argument(path)?;
+        let title = whole.path.display().to_string();
+        Self::of(whole, title)
     }
 
     fn of(whole: Configuration, title: String) -> Result<Self, ConfigError> {

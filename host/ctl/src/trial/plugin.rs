@@ -12,7 +12,6 @@ use gingham_testbed::cni::Call;
 
 use super::config::TrialConfig;
 use super::container::{Container, INTERFACE};
-use super::json;
 
 /// Where the plugin is put: in the sandbox's own `/run`.
 pub(super) const DIRECTORY: &str = "/run/gingham-try";
@@ -143,6 +142,7 @@ impl Plugin {
         let others = std::env::var("CNI_PATH").unwrap_or_else(|_| OTHERS.to_owned());
         call.command.env("CNI_PATH", format!("{own}:{others}")).env("CNI_ARGS", arguments);
         call.attachment(container.id, &container.path, INTERFACE);
+        tracing::debug!(%verb, plugin = %self.path.display(), container = container.id, "run the plugin");
         let (output, took) = call.run().map_err(|source| PluginError::Io {
             operation: "run the plugin",
             path: self.path.clone(),
@@ -158,11 +158,11 @@ fn answered(verb: Verb, container: &Container, output: &Output, took: Duration) 
     if output.status.success() {
         return Ok(Answered { said, logged: logged.lines().map(str::to_owned).collect(), took });
     }
-    let mut all = vec![json::fold(said.trim_end()), logged.trim_end().to_owned()];
+    let mut all = vec![said.trim_end().to_owned(), logged.trim_end().to_owned()];
     if output.status.code() != Some(1) {
         all.push(format!("(it ended with {})", output.status));
     }
     all.retain(|part| !part.is_empty());
-    let took = crate::clock::took(took);
+    let took = crate::clock::format_duration(took);
     Err(PluginError::Failed { verb, container: container.id, took, said: all.join("\n") })
 }

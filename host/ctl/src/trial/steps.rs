@@ -17,11 +17,10 @@ use super::answer::{Answer, AnswerError};
 use super::chooser::Chooser;
 use super::config::TrialConfig;
 use super::container::Container;
-use super::icmp::PingError;
-use super::json;
 use super::plugin::{Answered, Plugin, PluginError, Verb};
 use super::story::Story;
-use crate::clock::took;
+use super::udp_echo::EchoError;
+use crate::clock::format_duration;
 
 /// A step that failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +36,7 @@ pub(crate) enum StepError {
     #[error("ipMasq is set, but {address} of container {container} is not masqueraded after ADD")]
     NotMasqueraded { container: &'static str, address: String },
     #[error("container {from} does not reach {to}: {source}")]
-    Ping { from: &'static str, to: String, source: PingError },
+    Ping { from: &'static str, to: String, source: EchoError },
     #[error("portIsolation is set, but container {from} reaches {to}")]
     NotIsolated { from: &'static str, to: String },
     #[error("DEL left behind {what}")]
@@ -94,9 +93,9 @@ impl Trial<'_> {
         let container = Container::create(id)?;
         let answered = self.call(Verb::Add, &container, &self.config.input(), story)?;
         let answer = Answer::read(answered.said).map_err(|source| StepError::Answer { container: id, source })?;
-        let time = took(answered.took);
+        let time = format_duration(answered.took);
         if id == "try-1" {
-            story.tell("ADD", format!("{id} joined in {time}, the plugin answered\n{}", json::fold(&answer.text)))?;
+            story.tell("ADD", format!("{id} joined in {time}, the plugin answered\n{}", answer.text.trim_end()))?;
         } else {
             story.tell("ADD", format!("{id} joined in {time} with {}", answer.addresses()))?;
         }
@@ -108,7 +107,7 @@ impl Trial<'_> {
         let mut times = Vec::new();
         for Member { container, answer } in members {
             let input = self.config.check_input(answer.previous(container, version));
-            times.push(took(self.call(Verb::Check, container, &input, story)?.took));
+            times.push(format_duration(self.call(Verb::Check, container, &input, story)?.took));
         }
         let times = times.join(" and ");
         let why = match self.config.version.as_str() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::chooser::Chooser;
 use super::config::TrialConfig;
-use crate::clock::took;
+use crate::clock::format_duration;
 use crate::output::Output;
 use crate::policy::short_digest;
 
@@ -43,7 +43,7 @@ impl<'a> Story<'a> {
     }
 
     pub(super) fn end(&mut self, whole: Duration) -> io::Result<()> {
-        self.tell("worked", format!("in {}, and this machine is as it was", took(whole)))
+        self.tell("worked", format!("in {}, and this machine is as it was", format_duration(whole)))
     }
 }
 

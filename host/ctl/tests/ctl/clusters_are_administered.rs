@@ -126,7 +126,10 @@ fn a_glance_at_three_nodes() {
     nodes.ctl("node-b", &["allocate", "pods", "--owner", "web-1"]).done();
     insta::assert_snapshot!(nodes.told(&nodes.cluster("node-b", &["status"]).done()));
     let seen = nodes.json("node-b", &["status"]);
-    assert_eq!((&seen["node"], &seen["kept"], &seen["reachable"]), (&"node-b".into(), &false.into(), &true.into()));
+    assert_eq!(
+        (&seen["node"], &seen["agentRunning"], &seen["storeReachable"]),
+        (&"node-b".into(), &false.into(), &true.into())
+    );
     assert_eq!(seen["grids"], json!([{"range": "10.32.0.0/20", "blockLength": 24}]));
     let own = &seen["members"][1];
     assert_eq!((&own["thisNode"], &own["state"], &own["route"]), (&true.into(), &"member".into(), &"local".into()));
@@ -161,7 +164,7 @@ fn that_nobody_keeps_the_routes_is_said() {
     let _lock = gingham_net::node_routes::AgentLock::take(&nodes.directory.path().join("node-a")).unwrap();
     let said = nodes.cluster("node-a", &["status"]).done();
     assert!(!said.contains("nobody keeps"), "{said}");
-    assert_eq!(nodes.json("node-a", &["status"])["kept"], true);
+    assert_eq!(nodes.json("node-a", &["status"])["agentRunning"], true);
 }
 
 #[test]
@@ -177,7 +180,10 @@ fn without_the_store_a_node_shows_what_it_knows_and_fails() {
     insta::assert_snapshot!(said.out);
     let said = nodes.cluster("node-b", &["status", "--json"]);
     let seen: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!((said.code, &seen["reachable"], &seen["members"][0]["state"]), (Some(1), &false.into(), &Value::Null));
+    assert_eq!(
+        (said.code, &seen["storeReachable"], &seen["members"][0]["state"]),
+        (Some(1), &false.into(), &Value::Null)
+    );
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn an_empty_machine_has_none_and_stays_empty() {
     let data = dir.path().join("gingham");
     assert_eq!(leases(&data, &[]), "no leases\n");
     assert_eq!(leases(&data, &["--network", "mynet"]), "no leases of network mynet\n");
-    assert_eq!(json(&data, &[]), json!({"leases": [], "resting": [], "reservations": []}));
+    assert_eq!(json(&data, &[]), json!({"leases": [], "cooling": [], "reservations": []}));
     assert!(!data.exists());
 }
 
@@ -88,7 +88,7 @@ fn json_has_everything_in_full() {
             "pod": {"namespace": "shop", "name": "pod-blue"}, "netns": "/nowhere/netns/a",
             "since": "2023-11-14T22:13:20Z", "state": "in-use",
         }],
-        "resting": [],
+        "cooling": [],
         "reservations": [],
     });
     assert_eq!(json(dir.path(), &[]), expected);
@@ -102,8 +102,8 @@ fn freed_addresses_are_counted() {
     ledger.detach(&key("c1"), now()).unwrap();
     ledger.commit().unwrap();
     let text = leases(dir.path(), &[]);
-    assert_eq!(text, "no leases\nblue: 2 freed addresses rest before they are handed out again\n");
-    assert_eq!(json(dir.path(), &[])["resting"], json!([{"network": "blue", "count": 2}]));
+    assert_eq!(text, "no leases\nblue: 2 freed addresses are cooling\n");
+    assert_eq!(json(dir.path(), &[])["cooling"], json!([{"network": "blue", "count": 2}]));
 }
 
 #[test]

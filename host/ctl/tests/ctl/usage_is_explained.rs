@@ -1,48 +1,6 @@
-//! Help has examples, wrong usage has its own exit status, and failures say what to do.
+//! Wrong usage has its own exit status, and shells complete commands.
 
 use crate::program::ctl;
-
-const COMMANDS: [&[&str]; 21] = [
-    &["try"],
-    &["check-config"],
-    &["run"],
-    &["status"],
-    &["leases"],
-    &["gc"],
-    &["recover"],
-    &["cluster", "status"],
-    &["cluster", "join"],
-    &["cluster", "leave"],
-    &["cluster", "takeover"],
-    &["allocate"],
-    &["release"],
-    &["import", "host-local"],
-    &["export", "host-local"],
-    &["completions"],
-    &["policy", "add"],
-    &["policy", "list"],
-    &["policy", "inspect"],
-    &["policy", "remove"],
-    &["policy", "recompile"],
-];
-
-#[test]
-fn every_command_has_examples() {
-    for command in COMMANDS {
-        let help = ctl(command.iter().chain(&["--help"])).done();
-        assert!(help.contains("\nExample"), "{command:?}: {help}");
-        assert!(help.contains(&format!("  ginghamctl {}", command.join(" "))), "{command:?}: {help}");
-        assert!(help.lines().all(|line| line.chars().count() <= 120), "{command:?}: {help}");
-    }
-}
-
-#[test]
-fn json_is_documented_where_it_is_offered() {
-    for command in COMMANDS {
-        let help = ctl(command.iter().chain(&["--help"])).done();
-        assert_eq!(help.contains("--json  "), help.contains("With --json: "), "{command:?}");
-    }
-}
 
 #[test]
 fn wrong_usage_is_told_apart_from_failure() {
@@ -61,14 +19,6 @@ fn wrong_usage_is_told_apart_from_failure() {
     }
 }
 
-#[test]
-fn every_page() {
-    for command in COMMANDS {
-        let help = ctl(command.iter().chain(&["--help"])).done();
-        insta::assert_snapshot!(command.join("-"), help);
-    }
-}
-
 /// A shell that has read the completions knows the commands.
 #[test]
 fn shells_complete() {
@@ -82,9 +32,4 @@ fn shells_complete() {
         assert!(ctl(["completions", shell]).done().contains("check-config"), "{shell}");
     }
     assert_eq!(ctl(["completions", "cmd.exe"]).code, Some(2));
-}
-
-#[test]
-fn the_first_page() {
-    insta::assert_snapshot!(ctl(["--help"]).done());
 }

@@ -11,7 +11,7 @@ use gingham_testbed::TestbedError;
 
 use super::nodes::TrialNode;
 use super::store::Store;
-use crate::cluster::{CommandError, Place};
+use crate::cluster::{CommandError, Session};
 use crate::trial::answer::{Answer, AnswerError};
 use crate::trial::config::TrialConfig;
 use crate::trial::container::Container;
@@ -95,14 +95,14 @@ impl Trial<'_> {
     pub(super) fn administer<T: Send>(
         &self,
         node: &TrialNode,
-        work: impl FnOnce(&mut Place<'_>) -> Result<T, CommandError> + Send,
+        work: impl FnOnce(&mut Session<'_>) -> Result<T, CommandError> + Send,
     ) -> Result<T, NodeError> {
         let name = || node.name.clone();
         let input = self.input(node);
         node.on(|| {
             let network = Network::read(&self.config.kind, Path::new(LIBRARY_DIR), input.as_bytes())
                 .map_err(|source| NodeError::Network { node: name(), source })?;
-            Place::in_network(&network, work).map_err(|source| NodeError::Cluster { node: name(), source })
+            Session::in_network(&network, work).map_err(|source| NodeError::Cluster { node: name(), source })
         })?
     }
 }

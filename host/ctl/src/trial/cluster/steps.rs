@@ -13,17 +13,16 @@ use gingham_testbed::daemon::end_of;
 
 use super::node::{NodeError, Pod, Trial};
 use super::nodes::{LOG, TrialNode};
-use super::overview::look;
-use crate::clock::took;
+use super::snapshot::snapshot;
+use crate::clock::format_duration;
 use crate::cluster::end;
-use crate::trial::icmp::{PingError, Stream, ping, stream};
 use crate::trial::story::Story;
+use crate::trial::udp_echo::{EchoError, Stream, UdpEcho};
 
 /// One for each node.
 const PODS: [&str; 8] = ["pod-1", "pod-2", "pod-3", "pod-4", "pod-5", "pod-6", "pod-7", "pod-8"];
 
-/// How long an answer may take to come.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long it may take until a node knows the ways to the others.
 const WAYS: Duration = Duration::from_secs(20);
@@ -39,8 +38,8 @@ pub(crate) enum StepError {
     #[error(transparent)]
     Testbed(#[from] TestbedError),
     #[error("{from} does not reach {to}: {source}")]
-    Ping { from: &'static str, to: String, source: PingError },
-    #[error("of {sent} echo requests from {from} to {to} only {answered} were answered while a node was taken over")]
+    Ping { from: &'static str, to: String, source: EchoError },
+    #[error("of {sent} datagrams from {from} to {to} only {answered} were answered while a node was taken over")]
     Disturbed { from: &'static str, to: &'static str, sent: u32, answered: u32 },
     #[error("{first} and {second} got the same address {address}")]
     Twice { first: &'static str, second: &'static str, address: IpAddr },
@@ -77,7 +76,7 @@ fn join(trial: &Trial<'_>, nodes: &[TrialNode], story: &mut Story<'_>) -> Result
         for line in &pod.logged {
             story.tell("log", line)?;
         }
-        let (node, addresses, time) = (&node.name, &pod.addresses, took(pod.took));
+        let (node, addresses, time) = (&node.name, &pod.addresses, format_duration(pod.took));
         story.tell("ADD", format!("{id} on {node} in {time} with {addresses}; {node} joined and claimed a block"))?;
         pods.push(pod);
     }
@@ -95,20 +94,20 @@ fn open_ways(trial: &Trial<'_>, nodes: &mut [TrialNode], story: &mut Story<'_>) 
         "gingham-node runs on each node"
     } else {
         for node in nodes.iter() {
-            trial.administer(node, |place| place.refresh_ways().map(drop))?;
+            trial.administer(node, |session| session.refresh_routes().map(drop))?;
         }
         "no gingham-node lies beside ginghamctl, which does its work here"
     };
     nodes.iter().try_for_each(|node| wait_for_ways(trial, node))?;
-    let time = took(start.elapsed());
+    let time = format_duration(start.elapsed());
     Ok(story.tell("routes", format!("{how}: all nodes know the way to all blocks after {time}"))?)
 }
 
 fn wait_for_ways(trial: &Trial<'_>, node: &TrialNode) -> Result<(), StepError> {
     let deadline = Instant::now() + WAYS;
     loop {
-        let (overview, text) = look(trial, node)?;
-        if overview.reaches_all() {
+        let (snapshot, text) = snapshot(trial, node)?;
+        if snapshot.reaches_all() {
             return Ok(());
         }
         if Instant::now() >= deadline {
@@ -123,9 +122,9 @@ fn wait_for_ways(trial: &Trial<'_>, node: &TrialNode) -> Result<(), StepError> {
 /// Shows the cluster; so many nodes have to have equal shares.
 fn tell_cluster(trial: &Trial<'_>, nodes: &[TrialNode], count: usize, story: &mut Story<'_>) -> Result<(), StepError> {
     let node = nodes.first().ok_or(StepError::NoNodes)?;
-    let (overview, text) = look(trial, node)?;
-    let shares = overview.shares();
-    let equal = overview.has_equal_shares();
+    let (snapshot, text) = snapshot(trial, node)?;
+    let shares = snapshot.shares();
+    let equal = snapshot.has_equal_shares();
     if shares.len() != count || !equal {
         return Err(StepError::Unequal(format!("{count} nodes should have equal shares:\n{text}")));
     }
@@ -137,12 +136,13 @@ fn reach(pods: &[Pod], story: &mut Story<'_>) -> Result<(), StepError> {
     for from in pods {
         let mut told = Vec::new();
         for to in pods.iter().filter(|to| to.address != from.address) {
-            let time = ping(&from.container.namespace, to.address, PATIENCE).map_err(|source| StepError::Ping {
+            let echo = UdpEcho::open(&from.container.namespace, &to.container.namespace, to.address);
+            let time = echo.and_then(|mut echo| echo.ping(ANSWER_TIMEOUT)).map_err(|source| StepError::Ping {
                 from: from.container.id,
                 to: format!("{} at {}", to.container.id, to.address),
                 source,
             })?;
-            told.push(format!("{} {} in {}", to.container.id, to.address, took(time)));
+            told.push(format!("{} {} in {}", to.container.id, to.address, format_duration(time)));
         }
         story.tell("ping", format!("{} -> {}", from.container.id, told.join(", ")))?;
     }
@@ -172,12 +172,10 @@ fn lose(
         if answered * 10 < sent * 9 {
             return Err(StepError::Disturbed { from, to, sent, answered });
         }
-        let longest = took(longest);
+        let longest = format_duration(longest);
         story.tell(
             "traffic",
-            format!(
-                "{from} -> {to}: {answered} of {sent} echo requests were answered meanwhile, each within {longest}"
-            ),
+            format!("{from} -> {to}: {answered} of {sent} datagrams were answered meanwhile, each within {longest}"),
         )?;
     }
     Ok(())
@@ -187,7 +185,7 @@ fn lose(
 struct InFlight<'scope> {
     from: &'static str,
     to: &'static str,
-    thread: ScopedJoinHandle<'scope, Result<Stream, PingError>>,
+    thread: ScopedJoinHandle<'scope, Result<Stream, EchoError>>,
 }
 
 fn begin<'scope>(
@@ -196,12 +194,15 @@ fn begin<'scope>(
     to: &'scope Pod,
     is_over: &'scope AtomicBool,
 ) -> InFlight<'scope> {
-    let thread = scope.spawn(move || stream(&from.container.namespace, to.address, is_over));
+    let thread = scope.spawn(move || {
+        let echo = UdpEcho::open(&from.container.namespace, &to.container.namespace, to.address);
+        echo?.stream(is_over)
+    });
     InFlight { from: from.container.id, to: to.container.id, thread }
 }
 
 impl InFlight<'_> {
-    fn end(self) -> (&'static str, &'static str, Result<Stream, PingError>) {
+    fn end(self) -> (&'static str, &'static str, Result<Stream, EchoError>) {
         let ended = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (self.from, self.to, ended)
     }
@@ -224,8 +225,8 @@ fn lose_quietly(
         format!("{} watches {name} for {watched} s for a sign of life, then ends its membership", heir.name),
     )?;
     let start = Instant::now();
-    trial.administer(heir, |place| end(place, &name, false))?;
-    let time = took(start.elapsed());
+    trial.administer(heir, |session| end(session, &name, false))?;
+    let time = format_duration(start.elapsed());
     Ok(story.tell("", format!("done in {time}: there was none; its block and its share are the others'"))?)
 }
 
@@ -233,7 +234,7 @@ fn lose_quietly(
 fn leave(trial: &Trial<'_>, nodes: &[TrialNode], pods: &[Pod], story: &mut Story<'_>) -> Result<(), StepError> {
     let mut times = Vec::new();
     for (node, pod) in nodes.iter().zip(pods) {
-        times.push(format!("{} in {}", pod.container.id, took(trial.del(node, pod)?)));
+        times.push(format!("{} in {}", pod.container.id, format_duration(trial.del(node, pod)?)));
     }
     Ok(story.tell("DEL", format!("{} left", times.join(", ")))?)
 }

@@ -5,7 +5,7 @@ use gingham_net::masquerade::{self, MasqueradeError};
 use gingham_net::netlink::{Route, Socket};
 
 use super::{Member, StepError, Trial};
-use crate::clock::took;
+use crate::clock::format_duration;
 use crate::trial::container::INTERFACE;
 use crate::trial::plugin::Verb;
 use crate::trial::story::Story;
@@ -15,7 +15,7 @@ impl Trial<'_> {
     pub(super) fn leave(&self, members: &[Member; 2], story: &mut Story<'_>) -> Result<(), StepError> {
         let mut times = Vec::new();
         for Member { container, .. } in members {
-            times.push(took(self.call(Verb::Del, container, &self.config.input(), story)?.took));
+            times.push(format_duration(self.call(Verb::Del, container, &self.config.input(), story)?.took));
         }
         self.no_lease()?;
         no_interface_inside(members)?;

@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use gingham_net::netns::NetNs;
+
 use super::{Member, StepError, Trial};
-use crate::clock::took;
-use crate::trial::icmp::{PingError, ping};
+use crate::clock::format_duration;
 use crate::trial::story::Story;
+use crate::trial::udp_echo::{EchoError, UdpEcho};
 
-/// How long an answer may take to come.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long no answer has to come for one to believe that there is no way.
+/// Without an answer for so long, containers count as isolated.
 const SILENCE: Duration = Duration::from_millis(500);
 
 impl Trial<'_> {
@@ -19,38 +20,44 @@ impl Trial<'_> {
     pub(super) fn reach(&self, members: &[Member; 2], story: &mut Story<'_>) -> Result<(), StepError> {
         let [one, other] = members;
         if one.answer.ips.is_empty() {
-            return Ok(story.tell("ping", "not tried: without addresses there is nobody to call")?);
+            return Ok(story.tell("ping", "skipped: no addresses on this network")?);
         }
         for (from, to) in [(one, other), (other, one)] {
             let targets: Vec<IpAddr> = to.answer.ips.iter().map(|ip| ip.address.addr()).collect();
             if self.config.is_isolated() {
                 silence(from, to, &targets, story)?;
             } else {
-                answers(from, to.container.id, &targets, story)?;
+                answers(from, (to.container.id, &to.container.namespace), &targets, story)?;
             }
         }
         for from in members {
             let gateways: Vec<IpAddr> = from.answer.ips.iter().filter_map(|ip| ip.gateway).collect();
             if self.config.is_gateway() && !gateways.is_empty() {
-                answers(from, "gateway", &gateways, story)?;
+                answers(from, ("gateway", &NetNs::current()?), &gateways, story)?;
             }
         }
         if !self.config.is_gateway() {
-            story.tell("", "the gateway was not called: without isGateway it is no address of this node")?;
+            story.tell("", "gateway skipped: without isGateway the node does not have its address")?;
         }
         Ok(())
     }
 }
 
-fn answers(from: &Member, to: &str, targets: &[IpAddr], story: &mut Story<'_>) -> Result<(), StepError> {
+fn answers(
+    from: &Member,
+    (to, namespace): (&str, &NetNs),
+    targets: &[IpAddr],
+    story: &mut Story<'_>,
+) -> Result<(), StepError> {
     let mut told = Vec::new();
     for target in targets {
-        let time = ping(&from.container.namespace, *target, PATIENCE).map_err(|source| StepError::Ping {
+        let echo = UdpEcho::open(&from.container.namespace, namespace, *target);
+        let time = echo.and_then(|mut echo| echo.ping(ANSWER_TIMEOUT)).map_err(|source| StepError::Ping {
             from: from.container.id,
             to: format!("{to} at {target}"),
             source,
         })?;
-        told.push(format!("{target} answered in {}", took(time)));
+        told.push(format!("{target} answered in {}", format_duration(time)));
     }
     Ok(story.tell("ping", format!("{} -> {to:<7}  {}", from.container.id, told.join(", ")))?)
 }
@@ -58,8 +65,9 @@ fn answers(from: &Member, to: &str, targets: &[IpAddr], story: &mut Story<'_>) -
 fn silence(from: &Member, to: &Member, targets: &[IpAddr], story: &mut Story<'_>) -> Result<(), StepError> {
     let (from_id, to_id) = (from.container.id, to.container.id);
     for target in targets {
-        match ping(&from.container.namespace, *target, SILENCE) {
-            Err(PingError::Silence(_)) => {}
+        let echo = UdpEcho::open(&from.container.namespace, &to.container.namespace, *target);
+        match echo.and_then(|mut echo| echo.ping(SILENCE)) {
+            Err(EchoError::Silence(_)) => {}
             Ok(_) => return Err(StepError::NotIsolated { from: from_id, to: format!("{to_id} at {target}") }),
             Err(source) => return Err(StepError::Ping { from: from_id, to: to_id.to_owned(), source }),
         }

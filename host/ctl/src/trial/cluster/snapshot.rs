@@ -2,18 +2,18 @@
 
 use super::node::{NodeError, Trial};
 use super::nodes::TrialNode;
-use crate::cluster::{Overview, show};
+use crate::cluster::{Snapshot, show};
 use crate::output::Output;
 
 /// The cluster as `ginghamctl cluster status` shows it on a node. A fault is the store's, and fails.
-pub(super) fn look(trial: &Trial<'_>, node: &TrialNode) -> Result<(Overview, String), NodeError> {
-    trial.administer(node, |place| {
-        let (overview, fault) = Overview::of(place)?;
+pub(super) fn snapshot(trial: &Trial<'_>, node: &TrialNode) -> Result<(Snapshot, String), NodeError> {
+    trial.administer(node, |session| {
+        let (snapshot, fault) = Snapshot::of(session)?;
         if let Some(fault) = fault {
-            return Err(place.fault(fault));
+            return Err(session.fault(fault));
         }
         let mut text = Output::Collected(Vec::new());
-        show(&overview, &mut text)?;
-        Ok((overview, text.into_text()))
+        show(&snapshot, &mut text)?;
+        Ok((snapshot, text.into_text()))
     })
 }

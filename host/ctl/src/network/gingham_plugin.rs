@@ -49,22 +49,22 @@ impl Plugins {
 
 /// Why a network cannot be read as Gingham's.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OursError {
+pub(crate) enum GinghamPluginError {
     #[error(
         "network {network} is not Gingham's: none of its plugins is `gingham` or a link to it (CNI_PATH says where \
          plugins are)"
     )]
-    NotOurs { network: String },
+    NotGingham { network: String },
     #[error("network {network}: {source}")]
     Network { network: String, source: NetworkError },
 }
 
 /// The network of a configuration that has to be Gingham's.
-pub(crate) fn ours(configuration: &Configuration, library: &Path) -> Result<Network, OursError> {
+pub(crate) fn gingham_network(configuration: &Configuration, library: &Path) -> Result<Network, GinghamPluginError> {
     let name = || configuration.name.clone();
-    let (_, network) = own(configuration, &Plugins::of_environment(), library, false)
-        .ok_or_else(|| OursError::NotOurs { network: name() })?;
-    network.map_err(|source| OursError::Network { network: name(), source })
+    let (_, network) = find_gingham(configuration, &Plugins::of_environment(), library, false)
+        .ok_or_else(|| GinghamPluginError::NotGingham { network: name() })?;
+    network.map_err(|source| GinghamPluginError::Network { network: name(), source })
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -74,7 +74,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 /// The plugin of a configuration that is Gingham, read as Gingham reads it. None if there is none; then, with
 /// `suppose`, as if the first one that has `ipam` were.
-pub(crate) fn own(
+pub(crate) fn find_gingham(
     configuration: &Configuration,
     plugins: &Plugins,
     library: &Path,
@@ -87,6 +87,7 @@ pub(crate) fn own(
         Some((plugin.kind.clone(), plugin.input()))
     };
     let (program, input) = configuration.plugins.iter().find_map(is_it).or_else(supposed)?;
+    tracing::debug!(network = configuration.name, program, "read the network as the plugin does");
     let network = Network::read(&program, library, input.as_bytes());
     Some((program, network))
 }

@@ -14,14 +14,14 @@ use gingham_ownership::grid::Grid;
 use gingham_ownership::snapshot::Snapshot as Records;
 use ipnet::IpNet;
 
-use super::{CommandError, PATIENCE};
+use super::{CommandError, STORE_TIMEOUT};
 use crate::cli::ClusterArguments;
 use crate::network::keys::get;
-use crate::network::{Configuration, find, list, ours};
-use crate::node;
+use crate::network::{Configuration, find, list, gingham_network};
+use crate::lease_store;
 
 /// A network that is divided among nodes, on this one of them.
-pub(crate) struct Place<'a> {
+pub(crate) struct Session<'a> {
     /// Its name.
     pub(crate) network: &'a str,
     /// The bridge of its containers.
@@ -31,21 +31,21 @@ pub(crate) struct Place<'a> {
     pub(crate) cluster: Cluster<'a>,
 }
 
-impl Place<'_> {
+impl Session<'_> {
     /// Opens the network that the command line names, and does something with it.
     pub(super) fn of<T>(
         arguments: &ClusterArguments,
         library: &Path,
-        work: impl FnOnce(&mut Place<'_>) -> Result<T, CommandError>,
+        work: impl FnOnce(&mut Session<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let configuration = choose(arguments)?;
-        Self::in_network(&ours(&configuration, library)?, work)
+        Self::in_network(&gingham_network(&configuration, library)?, work)
     }
 
     /// The same for a network that has been read.
     pub(crate) fn in_network<T>(
         network: &Network,
-        work: impl FnOnce(&mut Place<'_>) -> Result<T, CommandError>,
+        work: impl FnOnce(&mut Session<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let name = network.name();
         let fault = |source| CommandError::Network { network: name.to_owned(), source };
@@ -58,11 +58,12 @@ impl Place<'_> {
         let policy = addresses.load().map_err(fault)?;
         let dividing = ClusterPolicy::new(policy, settings, &settings.context(name), &mut Vec::new())
             .map_err(|source| CommandError::Policy { network: name.to_owned(), source: Box::new(source) })?;
-        let boot = node::boot_id()?;
+        tracing::debug!(network = name, "open the cluster's store");
+        let boot = lease_store::boot_id()?;
         let cluster = Cluster::new(name, settings, &boot)
             .map_err(|source| CommandError::Cluster { network: name.to_owned(), source: Box::new(source) })?;
         let bridge = network.bridge_name();
-        work(&mut Place { network: name, bridge, settings, policy: &dividing, cluster })
+        work(&mut Session { network: name, bridge, settings, policy: &dividing, cluster })
     }
 
     /// The network's ranges.
@@ -77,11 +78,11 @@ impl Place<'_> {
 
     /// When the store's time is up.
     pub(super) fn deadline() -> Instant {
-        Instant::now() + PATIENCE
+        Instant::now() + STORE_TIMEOUT
     }
 
     /// Brings the routes to the other nodes up to date; none if the network underneath sees to it.
-    pub(crate) fn refresh_ways(&mut self) -> Result<Option<Report>, CommandError> {
+    pub(crate) fn refresh_routes(&mut self) -> Result<Option<Report>, CommandError> {
         let records = match self.cluster.sync(Self::deadline()).map_err(|source| self.fault(source))? {
             Ok(synced) => synced.snapshot,
             Err(error) => match error.snapshot {
@@ -96,6 +97,7 @@ impl Place<'_> {
     fn reconcile(&self, records: &Records) -> Result<Option<Report>, CommandError> {
         let wanted = self.cluster.wanted(records, &self.bridge, self.ranges()).map_err(|source| self.fault(source))?;
         let Some(wanted) = wanted else { return Ok(None) };
+        tracing::debug!(network = self.network, "reconcile the routes to other nodes");
         let report = node_routes::reconcile(&mut Socket::<Route>::open()?, &wanted);
         report.map(Some).map_err(|source| CommandError::Reach { network: self.network.to_owned(), source })
     }
@@ -104,11 +106,11 @@ impl Place<'_> {
 /// The network that is named, or the only one that is divided.
 fn choose(arguments: &ClusterArguments) -> Result<Configuration, CommandError> {
     if let Some(network) = &arguments.network {
-        return Ok(find(network, &arguments.networks.config_dir)?);
+        return Ok(find(network, &arguments.config.dir)?);
     }
-    let entries = list(&arguments.networks.config_dir)?.into_iter().filter_map(|entry| entry.configuration.ok());
+    let entries = list(&arguments.config.dir)?.into_iter().filter_map(|entry| entry.configuration.ok());
     let mut divided: Vec<Configuration> = entries.filter(is_divided).collect();
-    let directory = arguments.networks.config_dir.clone();
+    let directory = arguments.config.dir.clone();
     match (divided.pop(), divided.as_slice()) {
         (Some(only), []) => Ok(only),
         (Some(last), others) => {

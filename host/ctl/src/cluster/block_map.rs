@@ -11,10 +11,10 @@ use ipnet::IpNet;
 const CELLS: u128 = 64;
 
 /// Nobody's cell, and one of several nodes.
-const NOBODY: char = '.';
-const SEVERAL: char = '*';
+const UNCLAIMED: char = '.';
+const SHARED: char = '*';
 
-/// A node for the picture.
+/// A node for the block_map.
 pub(super) struct Holder<'a> {
     pub(super) name: &'a str,
     pub(super) is_this_node: bool,
@@ -23,12 +23,12 @@ pub(super) struct Holder<'a> {
 }
 
 /// A grid and its nodes, for people.
-pub(super) struct Picture<'a> {
+pub(super) struct BlockMap<'a> {
     pub(super) grid: Grid,
     pub(super) holders: &'a [Holder<'a>],
 }
 
-impl fmt::Display for Picture<'_> {
+impl fmt::Display for BlockMap<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cells = self.grid.block_count().min(CELLS);
         let per_cell = self.grid.block_count() / cells;
@@ -36,23 +36,23 @@ impl fmt::Display for Picture<'_> {
         writeln!(f, "{}, {} of them{scale}", self.grid, self.grid.block_count())?;
         let share = self.line(cells, |holder| holder.share.to_vec());
         let blocks = self.line(cells, |holder| holder.blocks.iter().copied().map(IpRange::from).collect());
-        let several = if share.contains(SEVERAL) || blocks.contains(SEVERAL) { "  * several" } else { "" };
+        let several = if share.contains(SHARED) || blocks.contains(SHARED) { "  * several" } else { "" };
         writeln!(f, "  share   {share}")?;
         writeln!(f, "  blocks  {blocks}")?;
         writeln!(f, "          {}{several}", self.legend())
     }
 }
 
-impl Picture<'_> {
+impl BlockMap<'_> {
     fn line(&self, cells: u128, ranges: impl Fn(&Holder<'_>) -> Vec<IpRange>) -> String {
-        let mut line = vec![NOBODY; usize::try_from(cells).unwrap_or_default()];
+        let mut line = vec![UNCLAIMED; usize::try_from(cells).unwrap_or_default()];
         let per_cell = self.grid.block_count() / cells;
         for (letter, holder) in letters().zip(self.shown()) {
             for range in ranges(holder) {
                 let Some((first, last)) = self.blocks(range) else { continue };
                 let (first, last) = (first / per_cell, last / per_cell);
                 for cell in line.iter_mut().take(index(last) + 1).skip(index(first)) {
-                    *cell = if *cell == NOBODY || *cell == letter { letter } else { SEVERAL };
+                    *cell = if *cell == UNCLAIMED || *cell == letter { letter } else { SHARED };
                 }
             }
         }
@@ -83,7 +83,7 @@ impl Picture<'_> {
             1 => legend.push("and 1 node that has no letter left".to_owned()),
             _ => legend.push(format!("and {rest} nodes that have no letter left")),
         }
-        legend.push(format!("{NOBODY} nobody"));
+        legend.push(format!("{UNCLAIMED} nobody"));
         legend.join("  ")
     }
 }
@@ -121,7 +121,7 @@ mod tests {
         let holders: Vec<Holder<'_>> = (0..3)
             .map(|n| Holder { name: names[n], is_this_node: n == 1, share: &shares[n..=n], blocks: &blocks[n] })
             .collect();
-        insta::assert_snapshot!(Picture { grid: grid("10.32.0.0/12", 24), holders: &holders });
+        insta::assert_snapshot!(BlockMap { grid: grid("10.32.0.0/12", 24), holders: &holders });
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
         let blocks: Vec<IpNet> = vec!["fd00::2:0/112".parse().unwrap()];
         let idle = Holder { name: "left", is_this_node: false, share: &[], blocks: &[] };
         let holders = [idle, Holder { name: "a", is_this_node: true, share: &[range("fd00::/108")], blocks: &blocks }];
-        insta::assert_snapshot!(Picture { grid: grid("fd00::/108", 112), holders: &holders });
+        insta::assert_snapshot!(BlockMap { grid: grid("fd00::/108", 112), holders: &holders });
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
         let blocks: Vec<Vec<IpNet>> = (0..60).map(|n| vec![format!("10.0.{n}.0/24").parse().unwrap()]).collect();
         let holders: Vec<Holder<'_>> =
             blocks.iter().map(|blocks| Holder { name: "n", is_this_node: false, share: &[], blocks }).collect();
-        let text = Picture { grid: grid("10.0.0.0/16", 24), holders: &holders }.to_string();
+        let text = BlockMap { grid: grid("10.0.0.0/16", 24), holders: &holders }.to_string();
         assert!(text.contains("and 8 nodes that have no letter left  . nobody"), "{text}");
     }
 }

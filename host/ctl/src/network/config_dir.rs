@@ -7,7 +7,7 @@ use super::configuration::{Configuration, ConfigurationError};
 
 /// A network that is not there.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CatalogueError {
+pub(crate) enum ConfigDirError {
     #[error("cannot read the directory of network configurations {path}: {source}; --config-dir names another")]
     Directory { path: PathBuf, source: io::Error },
     #[error("no configuration in {directory} has the name {name:?}{there}; a file's name has to be its path")]
@@ -23,8 +23,9 @@ pub(crate) struct Entry {
 }
 
 /// Everything that a runtime would read there, in its order. A directory that is not there has nothing.
-pub(crate) fn list(directory: &Path) -> Result<Vec<Entry>, CatalogueError> {
-    let fault = |source| CatalogueError::Directory { path: directory.to_owned(), source };
+pub(crate) fn list(directory: &Path) -> Result<Vec<Entry>, ConfigDirError> {
+    tracing::debug!(directory = %directory.display(), "list network configurations");
+    let fault = |source| ConfigDirError::Directory { path: directory.to_owned(), source };
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(fault)?,
@@ -43,13 +44,13 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<Entry>, CatalogueError> {
 }
 
 /// A network by its name, or by the path of its file.
-pub(crate) fn find(network: &str, directory: &Path) -> Result<Configuration, CatalogueError> {
-    if network.contains('/') || Path::new(network).is_file() {
-        return Ok(Configuration::read_any(Path::new(network))?);
+pub(crate) fn find(network: &str, directory: &Path) -> Result<Configuration, ConfigDirError> {
+    if network == "-" || network.contains('/') || Path::new(network).is_file() {
+        return Ok(Configuration::read_argument(Path::new(network))?);
     }
     let there: Vec<Configuration> = list(directory)?.into_iter().filter_map(|entry| entry.configuration.ok()).collect();
     let names: Vec<String> = there.iter().map(|configuration| configuration.name.clone()).collect();
-    there.into_iter().find(|configuration| configuration.name == network).ok_or_else(|| CatalogueError::Unknown {
+    there.into_iter().find(|configuration| configuration.name == network).ok_or_else(|| ConfigDirError::Unknown {
         name: network.to_owned(),
         directory: directory.to_owned(),
         there: if names.is_empty() { String::new() } else { format!(", but {}", names.join(", ")) },

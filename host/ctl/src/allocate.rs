@@ -9,17 +9,17 @@ use gingham_network::error::NetworkError;
 use gingham_network::network::Network;
 use serde::Serialize;
 
-use crate::cli::{AllocateArguments, Answer, Networks, ReleaseArguments};
-use crate::network::{CatalogueError, OursError, find, ours};
+use crate::cli::{AllocateArguments, ConfigDir, Format, ReleaseArguments};
+use crate::network::{ConfigDirError, GinghamPluginError, find, gingham_network};
 use crate::output::Output;
 
 /// Why an address was not given or taken back.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OwnerError {
+pub(crate) enum AllocateError {
     #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
+    ConfigDir(#[from] ConfigDirError),
     #[error(transparent)]
-    Ours(#[from] OursError),
+    GinghamPlugin(#[from] GinghamPluginError),
     #[error("network {network}: {source}")]
     Network { network: String, source: NetworkError },
     #[error("the addresses of network {network} come from no policy, so none can be had here")]
@@ -33,7 +33,7 @@ pub(crate) enum OwnerError {
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct AllocateReport<'a> {
     network: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a str>,
@@ -43,20 +43,21 @@ struct Told<'a> {
 }
 
 /// The lease is kept under a name that no container can have, so no runtime's GC takes it for one of its own.
-fn key(owner: &str) -> Result<AttachmentKey, OwnerError> {
+fn key(owner: &str) -> Result<AttachmentKey, AllocateError> {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     if !owner.bytes().all(is_good) || !owner.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric()) {
-        return Err(OwnerError::BadOwner { owner: owner.to_owned() });
+        return Err(AllocateError::BadOwner { owner: owner.to_owned() });
     }
     Ok(AttachmentKey { container_id: format!("owner/{owner}"), interface: "eth0".to_owned() })
 }
 
-pub(crate) fn allocate(arguments: &AllocateArguments, library: &Path, out: &mut Output) -> Result<(), OwnerError> {
+pub(crate) fn allocate(arguments: &AllocateArguments, library: &Path, out: &mut Output) -> Result<(), AllocateError> {
     let key = key(&arguments.owner.owner)?;
-    let network = network(&arguments.owner.network, &arguments.owner.networks, library)?;
-    let fault = |source| OwnerError::Network { network: network.name().to_owned(), source };
-    let no_policy = || OwnerError::NoPolicy { network: network.name().to_owned() };
+    let network = network(&arguments.owner.network, &arguments.owner.config, library)?;
+    let fault = |source| AllocateError::Network { network: network.name().to_owned(), source };
+    let no_policy = || AllocateError::NoPolicy { network: network.name().to_owned() };
     let addresses = network.addresses().map_err(fault)?.ok_or_else(no_policy)?;
+    tracing::debug!(container = key.container_id, "look for the owner's addresses");
     let held = addresses.held_by(&key).map_err(fault)?;
     let given = if held.is_empty() {
         let given = addresses.allocate(&key, &arguments.address).map_err(fault)?;
@@ -65,19 +66,19 @@ pub(crate) fn allocate(arguments: &AllocateArguments, library: &Path, out: &mut 
         // Said again, so that a script can be started again.
         if let Some(wanted) = arguments.address.iter().find(|wanted| !held.contains(wanted)) {
             let held = held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return Err(OwnerError::OtherAddress { owner: arguments.owner.owner.clone(), held, wanted: *wanted });
+            return Err(AllocateError::OtherAddress { owner: arguments.owner.owner.clone(), held, wanted: *wanted });
         }
         held
     };
     let owner = Some(arguments.owner.owner.as_str());
-    let told = Told { network: network.name(), owner, reservation: None, addresses: given };
-    tell(&told, &arguments.owner.answer, out)
+    let report = AllocateReport { network: network.name(), owner, reservation: None, addresses: given };
+    print(&report, &arguments.owner.format, out)
 }
 
-pub(crate) fn release(arguments: &ReleaseArguments, library: &Path, out: &mut Output) -> Result<(), OwnerError> {
+pub(crate) fn release(arguments: &ReleaseArguments, library: &Path, out: &mut Output) -> Result<(), AllocateError> {
     let key = arguments.owner.as_deref().map(key).transpose()?;
-    let network = network(&arguments.network, &arguments.networks, library)?;
-    let fault = |source| OwnerError::Network { network: network.name().to_owned(), source };
+    let network = network(&arguments.network, &arguments.config, library)?;
+    let fault = |source| AllocateError::Network { network: network.name().to_owned(), source };
     let addresses = match (&key, &arguments.reservation) {
         (Some(key), _) => network.release(key).map_err(fault)?,
         (None, Some(reservation)) => network.end_reservations(reservation).map_err(fault)?,
@@ -85,19 +86,19 @@ pub(crate) fn release(arguments: &ReleaseArguments, library: &Path, out: &mut Ou
         (None, None) => Vec::new(),
     };
     let (owner, reservation) = (arguments.owner.as_deref(), arguments.reservation.as_deref());
-    tell(&Told { network: network.name(), owner, reservation, addresses }, &arguments.answer, out)
+    print(&AllocateReport { network: network.name(), owner, reservation, addresses }, &arguments.format, out)
 }
 
-fn network(name: &str, networks: &Networks, library: &Path) -> Result<Network, OwnerError> {
-    let configuration = find(name, &networks.config_dir)?;
-    Ok(ours(&configuration, library)?)
+fn network(name: &str, config: &ConfigDir, library: &Path) -> Result<Network, AllocateError> {
+    let configuration = find(name, &config.dir)?;
+    Ok(gingham_network(&configuration, library)?)
 }
 
-fn tell(told: &Told<'_>, answer: &Answer, out: &mut Output) -> Result<(), OwnerError> {
-    if answer.json {
-        return Ok(out.json(told)?);
+fn print(report: &AllocateReport<'_>, format: &Format, out: &mut Output) -> Result<(), AllocateError> {
+    if format.json {
+        return Ok(out.json(report)?);
     }
-    for address in &told.addresses {
+    for address in &report.addresses {
         writeln!(out, "{address}")?;
     }
     Ok(())
