@@ -10,7 +10,7 @@ use gingham_network::network::Network;
 use serde::Serialize;
 
 use crate::cli::{AllocateArguments, ConfigDir, Format, ReleaseArguments};
-use crate::network::{ConfigDirError, GinghamPluginError, find, gingham_network};
+use crate::network::{ConfigDirError, GinghamPluginError, find, read_network};
 use crate::output::Output;
 
 /// Why an address was not given or taken back.
@@ -22,7 +22,7 @@ pub(crate) enum AllocateError {
     GinghamPlugin(#[from] GinghamPluginError),
     #[error("network {network}: {source}")]
     Network { network: String, source: NetworkError },
-    #[error("the addresses of network {network} come from no policy, so none can be had here")]
+    #[error("network {network} has no policy, so no address can be allocated here")]
     NoPolicy { network: String },
     #[error("{owner:?} holds {held} and not {wanted}; release it first")]
     OtherAddress { owner: String, held: String, wanted: IpAddr },
@@ -91,7 +91,7 @@ pub(crate) fn release(arguments: &ReleaseArguments, library: &Path, out: &mut Ou
 
 fn network(name: &str, config: &ConfigDir, library: &Path) -> Result<Network, AllocateError> {
     let configuration = find(name, &config.dir)?;
-    Ok(gingham_network(&configuration, library)?)
+    Ok(read_network(&configuration, library)?)
 }
 
 fn print(report: &AllocateReport<'_>, format: &Format, out: &mut Output) -> Result<(), AllocateError> {

@@ -26,7 +26,6 @@ pub(crate) use overlaps::between as overlaps_between;
 /// How many containers are tried.
 const TRIED: usize = 3;
 
-/// Why a configuration cannot be report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckConfigError {
     #[error(transparent)]
@@ -35,9 +34,9 @@ pub(crate) enum CheckConfigError {
     Refused { path: String, source: NetworkError },
     #[error("{path}: an ADD on this node would fail: {}", problems.join("; "))]
     WouldFail { path: String, problems: Vec<String> },
-    #[error("cannot look at this node's routes: {0}")]
+    #[error("cannot list this node's routes: {0}")]
     Netlink(#[from] NetlinkError),
-    #[error("cannot look at this node's routes: {0}")]
+    #[error("cannot list this node's routes: {0}")]
     Routes(#[from] NetError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -200,7 +199,7 @@ fn show(report: &ConfigReport, out: &mut Output) -> io::Result<()> {
     writeln!(out, "Network {} of {}", report.network, report.file)?;
     let mut row = |name: &str, value: &str| writeln!(out, "  {name:<9} {value}");
     row("plugins", &report.plugins.join(", then "))?;
-    row("gingham", if report.is_gingham { &report.gingham } else { "none of them on this node" })?;
+    row("gingham", if report.is_gingham { &report.gingham } else { "none of them, on this node" })?;
     if let Some(bridge) = &report.bridge {
         row("bridge", &bridge.in_words())?;
     }

@@ -1,8 +1,8 @@
 //! The command line: what can be said, and the help that explains it.
 
-mod cluster;
 #[cfg(test)]
 mod documentation;
+mod membership;
 mod network;
 mod recover;
 
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use gingham_engine::settings::{default_data_dir, default_library};
 
-pub(crate) use cluster::{
+pub(crate) use membership::{
     ClusterArguments, ClusterCommand, ClusterStatusArguments, Confirmed, JoinArguments, LeaveArguments,
     TakeoverArguments,
 };

@@ -8,9 +8,9 @@ use crate::output::Output;
 /// Why a question was not answered by yes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfirmationError {
-    #[error("nothing was changed: say --yes where nobody can be asked")]
+    #[error("nothing was changed: confirmation needs a terminal; use --yes")]
     NotAsked,
-    #[error("nothing was changed: it was not confirmed")]
+    #[error("nothing was changed: not confirmed")]
     Refused,
     #[error("cannot ask at the terminal: {0}")]
     Terminal(#[from] io::Error),

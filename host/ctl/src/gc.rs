@@ -1,4 +1,4 @@
-//! `ginghamctl gc`: frees what containers left that are gone.
+//! `ginghamctl gc`: frees the leases of containers that no longer exist.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const INTERFACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(arguments: &GcArguments, out: &mut Output) -> Result<(), LeaseStoreError> {
     let boot = lease_store::boot_id()?;
-    // A dry run keeps nobody waiting.
+    // A dry run does not make ADDs wait.
     let alone = (!arguments.dry_run).then(|| AddsPaused::wait(&arguments.data_dir, print_waiting)).transpose()?;
     let all = Holdings::read(&arguments.data_dir, None)?;
     if !all.boot.is_empty() && all.boot != boot {
@@ -70,7 +70,10 @@ fn free(
         match restored.changed {
             Ok(false) => {}
             Ok(true) => {
-                print_error(format!("network {}: the masquerade was not as recorded and is restored", restored.network));
+                print_error(format!(
+                    "network {}: restored the masquerade, which was not as recorded",
+                    restored.network
+                ));
             }
             Err(fault) => print_error(format!("network {}: {fault}", restored.network)),
         }
@@ -94,7 +97,7 @@ fn report(
         out.table(&table(freed))?;
     }
     if !kept.is_empty() {
-        writeln!(out, "kept, because they may be in use: {}", kept.len())?;
+        writeln!(out, "kept, possibly in use: {}", kept.len())?;
         out.table(&table(kept))?;
     }
     Ok(())

@@ -16,7 +16,9 @@ pub(crate) fn start() {
             let format = tracing_subscriber::fmt().with_max_level(level).with_target(false).without_time();
             format.with_ansi(false).with_writer(|| Lines).init();
         }
-        Err(_) => print_error(format!("{VARIABLE}: invalid level {level:?}: use error, warn, info, debug, trace or off")),
+        Err(_) => {
+            print_error(format!("{VARIABLE}: invalid level {level:?}: use error, warn, info, debug, trace or off"))
+        }
     }
 }
 

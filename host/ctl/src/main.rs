@@ -1,9 +1,9 @@
-//! `ginghamctl`, the people's tool: try Gingham, check configurations, install policies, look after networks and leases.
+//! `ginghamctl`, the admin CLI.
 
+mod allocate;
 mod check_config;
 mod cli;
 mod clock;
-mod cluster;
 mod completions;
 mod confirmation;
 mod gc;
@@ -11,9 +11,9 @@ mod holdings;
 mod lease_store;
 mod leases;
 mod log;
+mod membership;
 mod network;
 mod output;
-mod allocate;
 mod policy;
 mod recover;
 mod reference;
@@ -69,7 +69,7 @@ fn run(cli: &Cli, out: &mut Output) -> Result<(), Box<dyn Error>> {
         Command::Leases(arguments) => Ok(leases::run(arguments, out)?),
         Command::Gc(arguments) => Ok(gc::run(arguments, out)?),
         Command::Recover(arguments) => Ok(recover::run(arguments, &cli.library, out)?),
-        Command::Cluster { command } => Ok(cluster::run(command, &cli.library, out)?),
+        Command::Cluster { command } => Ok(membership::run(command, &cli.library, out)?),
         Command::Allocate(arguments) => Ok(allocate::allocate(arguments, &cli.library, out)?),
         Command::Release(arguments) => Ok(allocate::release(arguments, &cli.library, out)?),
         Command::Import { command } => reference::import(command, out),

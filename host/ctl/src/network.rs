@@ -2,9 +2,9 @@
 
 mod config_dir;
 mod configuration;
-pub(crate) mod keys;
 mod gingham_plugin;
+pub(crate) mod keys;
 
 pub(crate) use config_dir::{ConfigDirError, find, list};
 pub(crate) use configuration::{Configuration, ConfigurationError, Plugin};
-pub(crate) use gingham_plugin::{GinghamPluginError, Plugins, gingham_network, own};
+pub(crate) use gingham_plugin::{GinghamPluginError, Plugins, find_gingham, read_network};

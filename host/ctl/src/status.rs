@@ -14,8 +14,8 @@ use serde::Serialize;
 use crate::check_config::overlaps_between;
 use crate::cli::StatusArguments;
 use crate::holdings::{Held, Holdings};
-use crate::network::{Configuration, Plugins, list, find_gingham};
 use crate::lease_store::{self, LeaseStoreError};
+use crate::network::{Configuration, Plugins, find_gingham, list};
 use crate::output::Output;
 use crate::table::{Table, count, short};
 
@@ -131,7 +131,7 @@ impl Status {
             self.pools.push(PoolStatus { name, free, range_free, cooling, leased, reserved, draining });
         }
         if addresses.awaits_adoption()? {
-            let text = "the reference host-local has leases of this network that the next use adopts";
+            let text = "the reference host-local has leases of this network; the next use adopts them";
             self.problems.push(text.to_owned());
         }
         self.declared = Some(addresses.pools);
@@ -188,7 +188,7 @@ fn gone<'h>(attachments: impl IntoIterator<Item = &'h Held>) -> Option<String> {
     let shown = gone.iter().take(GONE_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     let count = gone.len();
     (count > 0).then(|| {
-        format!("attachments whose container is gone: {count} ({shown}{more}); `ginghamctl gc` frees their addresses")
+        format!("attachments whose container no longer exists: {count} ({shown}{more}); `ginghamctl gc` frees their addresses")
     })
 }
 

@@ -151,7 +151,7 @@ fn a_network_without_leases_is_done_with_the_first_add() {
     let said = ctl(&["import", "host-local", "--network", "mynet"]).done();
     assert_eq!(
         said,
-        "mynet: 0 leases imported, 0 here already\n\
+        "mynet: 0 leases imported, 0 adopted before\n\
          mynet: 10.7.0.3 is not imported for container later: container c2 has it here\n"
     );
 }
@@ -230,9 +230,9 @@ fn import_can_be_rehearsed_and_export_goes_back() {
     let theirs = directory_with(&[("10.7.0.2", "old\r\neth0"), ("10.7.0.3", "")]);
     let import = |more: &[&str]| ctl(&[&["import", "host-local"], more].concat()).done();
     let told = "mynet: no lease: 10.7.0.3: it is empty: the reference died while it wrote it\n";
-    assert_eq!(import(&["--dry-run"]), format!("mynet: 1 lease would be imported, 0 here already\n{told}"));
+    assert_eq!(import(&["--dry-run"]), format!("mynet: 1 lease would be imported, 0 adopted before\n{told}"));
     assert!(!Path::new("/var/lib/gingham/leases.mdb").exists());
-    assert_eq!(import(&[]), format!("mynet: 1 lease imported, 0 here already\n{told}"));
+    assert_eq!(import(&[]), format!("mynet: 1 lease imported, 0 adopted before\n{told}"));
     let json: Value = serde_json::from_str(&import(&["--json"])).unwrap();
     assert_eq!(json[0]["known"], json!([{"address": "10.7.0.2", "containerId": "old", "interface": "eth0"}]));
     Cni::add(&addresses_only(), &node.container("c1")).run().result();

@@ -114,7 +114,7 @@ fn there_and_back_and_there_again() {
     Cni::add(&ours, &c2).run().result();
 
     let said = ctl(&["export", "host-local", "--network", "mynet"]).done();
-    assert_eq!(said, format!("mynet: 1 lease exported to {THEIR_LEASES}, 1 there already\n"));
+    assert_eq!(said, format!("mynet: 1 lease exported to {THEIR_LEASES}, 1 exported before\n"));
     assert_eq!(kernel::leases("mynet"), [""; 0]);
     let third = reference(Cni::add(&theirs, &c3), "bridge").run().result();
     assert_eq!(address(&third), "10.7.0.4", "the reference goes on where we stopped");

@@ -20,7 +20,7 @@ pub(super) fn of(
     let mut notes = Vec::new();
     if !is_gingham {
         let kind = configuration.plugins.first().map(|plugin| plugin.kind.as_str()).unwrap_or_default();
-        notes.push(format!("{kind} is not Gingham on this node; this is what it would be with \"type\": \"gingham\""));
+        notes.push(format!("{kind} is not Gingham on this node; the report is for \"type\": \"gingham\""));
     }
     notes.extend(same_network(configuration, config_dir)?);
     notes.extend(missing_plugins(configuration, plugins));
@@ -47,7 +47,11 @@ fn missing_plugins(configuration: &Configuration, plugins: &Plugins) -> Option<S
     let missing: Vec<&str> = others.filter(|kind| plugins.find(kind).is_none()).collect();
     let directories = plugins.directories().iter().map(|directory| directory.display().to_string());
     let searched = directories.collect::<Vec<_>>().join(", ");
-    let note =
-        || format!("no plugin {} in {searched}; a runtime that looks there cannot attach anybody", missing.join(", "));
+    let note = || {
+        format!(
+            "no plugin {} in {searched}; a runtime that searches there cannot attach containers",
+            missing.join(", ")
+        )
+    };
     (!missing.is_empty()).then(note)
 }

@@ -10,7 +10,7 @@ use gingham_network::network::{Addresses, Network};
 use ipnet::IpNet;
 
 use super::CheckConfigError;
-use crate::network::{ConfigDirError, Plugins, list, find_gingham};
+use crate::network::{ConfigDirError, Plugins, find_gingham, list};
 
 /// In sentences.
 pub(super) fn of(
@@ -93,7 +93,7 @@ fn with_networks(
         if let Ok(Some(addresses)) = other.addresses() {
             let shared = between(pools, &addresses.pools);
             found.extend(shared.into_iter().map(|(ours, theirs)| {
-                format!("{gingham_network} with {theirs} of network {} ({})", other.name(), entry.path.display())
+                format!("{ours} with {theirs} of network {} ({})", other.name(), entry.path.display())
             }));
         }
     }

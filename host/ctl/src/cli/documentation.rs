@@ -63,6 +63,6 @@ fn every_command_has_facts_and_two_examples() {
         assert!(examples.lines().filter(|line| line.contains("ginghamctl ")).count() >= 2, "{words}: {examples}");
         assert!(examples.contains(&words), "{words}: {examples}");
         assert!(help.lines().all(|line| line.chars().count() <= 120), "{words}: {help}");
-        assert_eq!(help.contains("--json\n"), help.contains("With --json: "), "{words}");
+        assert_eq!(help.contains("\n      --json\n"), help.contains("With --json: "), "{words}");
     }
 }

@@ -7,7 +7,7 @@ use gingham_engine::settings::DATA_DIR;
 use gingham_network::recovery::CACHE_DIR;
 
 use super::ConfigDir;
-use super::cluster::Confirmed;
+use super::membership::Confirmed;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -10,7 +10,7 @@ use super::configuration::{Configuration, ConfigurationError};
 pub(crate) enum ConfigDirError {
     #[error("cannot read the directory of network configurations {path}: {source}; --config-dir names another")]
     Directory { path: PathBuf, source: io::Error },
-    #[error("no configuration in {directory} has the name {name:?}{there}; a file's name has to be its path")]
+    #[error("no network {name:?} in {directory}{there}; use a path for a file")]
     Unknown { name: String, directory: PathBuf, there: String },
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
@@ -53,7 +53,7 @@ pub(crate) fn find(network: &str, directory: &Path) -> Result<Configuration, Con
     there.into_iter().find(|configuration| configuration.name == network).ok_or_else(|| ConfigDirError::Unknown {
         name: network.to_owned(),
         directory: directory.to_owned(),
-        there: if names.is_empty() { String::new() } else { format!(", but {}", names.join(", ")) },
+        there: if names.is_empty() { String::new() } else { format!(" (networks: {})", names.join(", ")) },
     })
 }
 
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(find("b", dir.path()).unwrap().path, dir.path().join("20-b.conf"));
         assert_eq!(find(dir.path().join("20-b.conf").to_str().unwrap(), Path::new("/none")).unwrap().name, "b");
         let unknown = find("c", dir.path()).err().unwrap().to_string();
-        assert!(unknown.contains("has the name \"c\", but a, b;"), "{unknown}");
+        assert!(unknown.contains("(networks: a, b); use a path"), "{unknown}");
         assert!(list(&dir.path().join("none")).unwrap().is_empty());
     }
 }

@@ -60,7 +60,7 @@ pub(crate) enum GinghamPluginError {
 }
 
 /// The network of a configuration that has to be Gingham's.
-pub(crate) fn gingham_network(configuration: &Configuration, library: &Path) -> Result<Network, GinghamPluginError> {
+pub(crate) fn read_network(configuration: &Configuration, library: &Path) -> Result<Network, GinghamPluginError> {
     let name = || configuration.name.clone();
     let (_, network) = find_gingham(configuration, &Plugins::of_environment(), library, false)
         .ok_or_else(|| GinghamPluginError::NotGingham { network: name() })?;

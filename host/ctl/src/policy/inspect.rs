@@ -144,7 +144,11 @@ fn show(inspected: &Inspected, out: &mut Output) -> Result<(), InspectError> {
     writeln!(out, "  contract  {PACKAGE} {}", inspected.contract.as_deref().unwrap_or("(imports none of it)"))?;
     writeln!(out, "  compiled  {}", yes_no(inspected.compiled))?;
     writeln!(out, "  release   {}", if inspected.has_release { "yes: DEL calls it" } else { "no" })?;
-    writeln!(out, "  adoption  {}", if inspected.has_adoption { "yes: it is told of adopted leases" } else { "no" })?;
+    writeln!(
+        out,
+        "  adoption  {}",
+        if inspected.has_adoption { "yes: adopted leases are offered to it" } else { "no" }
+    )?;
     writeln!(out, "  cluster   {}", if inspected.is_cluster { "yes: it divides a range among nodes" } else { "no" })?;
     writeln!(out, "  exports   {}", inspected.exports.join(", "))?;
     for (index, import) in inspected.imports.iter().enumerate() {

@@ -46,7 +46,7 @@ pub(super) fn run(library: &mut Library, out: &mut Output) -> Result<(), Recompi
         print_error(&damage);
     }
     if names.is_empty() {
-        writeln!(out, "No policies are installed; those built in need no compiling.")?;
+        writeln!(out, "No policies are installed. Built-in policies need no compiling.")?;
         return Ok(());
     }
     let compiler = Compiler::new()?;

@@ -28,7 +28,7 @@ pub(crate) enum SourceError {
     #[error("{}: {source}", shown(path))]
     NoComponent { path: PathBuf, source: CompileError },
     #[error(
-        "{}: this is a plain WebAssembly module and no component ({reason}); build the policy with gingham-sdk, \
+        "{}: a plain WebAssembly module, not a component ({reason}); build the policy with gingham-sdk, \
          or turn the module into a component first",
         shown(path)
     )]

@@ -16,8 +16,8 @@ use gingham_network::stale_leases::Liveness;
 use ipnet::IpNet;
 
 use crate::cli::RecoverArguments;
-use crate::network::{Configuration, Plugins, list, find_gingham};
 use crate::lease_store::LeaseStoreError;
+use crate::network::{Configuration, Plugins, find_gingham, list};
 
 /// How an attachment was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Findings {
     fn add_link(&mut self, networks: &Networks<'_>, link: FoundLink) {
         let Some((network, key)) = link.owner else {
             let name = link.name;
-            self.unclear.push(format!("interface {name}: its alias does not name its container, and no result does"));
+            self.unclear.push(format!("interface {name}: neither its alias nor a cached result names its container"));
             return;
         };
         let known = networks.by_name(&network);

@@ -22,9 +22,8 @@ pub(super) fn write(findings: &Findings, out: &mut Output) -> io::Result<()> {
     }
     writeln!(
         out,
-        "not found by any of this: addresses taken with `ginghamctl allocate`, and those of containers that another main \
-         plugin attached and no runtime's result names; take them again with --address, or end those containers, before \
-         the next ADD"
+        "not recovered: addresses of `ginghamctl allocate`, and those of containers that another main plugin attached and \
+         no cached result names; before the next ADD, allocate them again with --address, or stop those containers"
     )?;
     for unclear in &findings.unclear {
         writeln!(out, "unclear: {unclear}")?;

@@ -19,7 +19,7 @@ use crate::output::Output;
 /// Why nothing was exported.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExportError {
-    #[error("there is no lease store in {path}; --data-dir names another")]
+    #[error("no lease store in {path}; use --data-dir for another directory")]
     NoStore { path: PathBuf },
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -49,9 +49,9 @@ pub(super) fn run(arguments: &ExportArguments, out: &mut Output) -> Result<(), E
         return Ok(out.json(&exported)?);
     }
     let Outcome { network, directory, exported, known, kept } = &exported;
-    writeln!(out, "{network}: {} exported to {directory}, {} there already", leases(exported.len()), known.len())?;
+    writeln!(out, "{network}: {} exported to {directory}, {} exported before", leases(exported.len()), known.len())?;
     if !kept.is_empty() {
-        writeln!(out, "{network}: {} not exported, for their holders are no containers", leases(kept.len()))?;
+        writeln!(out, "{network}: {} not exported, because their holders are not containers", leases(kept.len()))?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::output::Output;
 pub(crate) enum ImportError {
     #[error("cannot read {path}: {source}; --from names the reference's data directory")]
     Directory { path: PathBuf, source: io::Error },
-    #[error("{path} is not there, so the reference host-local has no leases of network {network}")]
+    #[error("{path} does not exist, so the reference host-local has no leases of network {network}")]
     NoNetwork { path: PathBuf, network: String },
     #[error("network {network}: {source}")]
     Adoption { network: String, source: AdoptionError },
@@ -153,10 +153,10 @@ impl Outcome {
 fn show(imported: &Outcome, dry_run: bool, out: &mut Output) -> io::Result<()> {
     let network = &imported.network;
     let verb = if dry_run { "would be imported" } else { "imported" };
-    writeln!(out, "{network}: {} {verb}, {} here already", leases(imported.imported.len()), imported.known.len())?;
+    writeln!(out, "{network}: {} {verb}, {} adopted before", leases(imported.imported.len()), imported.known.len())?;
     if !imported.of_earlier_boot.is_empty() {
         let count = leases(imported.of_earlier_boot.len());
-        writeln!(out, "{network}: {count} of an earlier boot left alone: a reboot ended their containers")?;
+        writeln!(out, "{network}: {count} of an earlier boot ignored: a reboot ended their containers")?;
     }
     for Contested { address, container_here, container_there } in &imported.conflicts {
         writeln!(
@@ -164,5 +164,5 @@ fn show(imported: &Outcome, dry_run: bool, out: &mut Output) -> io::Result<()> {
             "{network}: {address} is not imported for container {container_there}: container {container_here} has it here"
         )?;
     }
-    imported.left_out.iter().try_for_each(|left| writeln!(out, "{network}: no lease: {left}"))
+    imported.left_out.iter().try_for_each(|left| writeln!(out, "{network}: not a lease: {left}"))
 }

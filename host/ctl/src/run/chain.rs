@@ -18,13 +18,13 @@ const INTERFACE: &str = "eth0";
 /// A plugin that failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChainError {
-    #[error("no plugin {kind:?} is in {searched}; CNI_PATH says where plugins are")]
+    #[error("no plugin {kind:?} in {searched}; set CNI_PATH to the directories of plugins")]
     NoPlugin { kind: String, searched: String },
     #[error("cannot run the plugin {path}: {source}")]
     Start { path: PathBuf, source: io::Error },
     #[error("{verb} of plugin {kind} failed: {said}")]
     Failed { verb: &'static str, kind: String, said: String },
-    #[error("plugin {kind} answered no result: {reason}")]
+    #[error("plugin {kind} returned an invalid result: {reason}")]
     NoResult { kind: String, reason: String },
 }
 

@@ -10,9 +10,9 @@ use super::container::{Container, INTERFACE};
 /// An answer that does not fit the specification.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnswerError {
-    #[error("the plugin's answer is no JSON object ({reason}): {text}")]
+    #[error("the plugin's result is not a JSON object ({reason}): {text}")]
     NoObject { text: String, reason: String },
-    #[error("the plugin's answer has no address where one belongs: {item}")]
+    #[error("the plugin's result lacks an address: {item}")]
     NoAddress { item: String },
 }
 

@@ -67,7 +67,7 @@ impl TrialConfig {
     fn read_or(path: Option<&Path>, built_in: &str) -> Result<Self, ConfigError> {
         let Some(path) = path else {
             let whole = Configuration::parse(Path::new("the built-in configuration"), built_in.as_bytes())?;
-            return Self::of(whole, "comes with ginghamctl".to_owned());
+            return Self::of(whole, "built in".to_owned());
         };
         let whole = Configuration::read_argument(path)?;
         let title = whole.path.display().to_string();
@@ -81,7 +81,7 @@ impl TrialConfig {
         let others = plugins.map(|plugin| plugin.kind).collect::<Vec<_>>().join(", ");
         let mut notes = Vec::new();
         if !others.is_empty() {
-            notes.push(format!("of the list only the first plugin is tried, without {others}"));
+            notes.push(format!("only the first plugin of the list is tried, without {others}"));
         }
         let object = in_private_directory(object, &mut notes);
         Ok(Self { title, network: name, kind, version, notes, object })
@@ -197,7 +197,7 @@ mod tests {
         let list = r#"{"cniVersion":"1.1.0","name":"n","plugins":[{"type":"a","NAME":"x"},{"type":"portmap"},{"type":"tuning"}]}"#;
         let config = parse(list).unwrap();
         assert_eq!((config.network.as_str(), config.kind.as_str(), config.check_version()), ("n", "a", "1.1.0"));
-        assert_eq!(config.notes, ["of the list only the first plugin is tried, without portmap, tuning"]);
+        assert_eq!(config.notes, ["only the first plugin of the list is tried, without portmap, tuning"]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) enum PluginError {
     Nowhere { source: io::Error },
     #[error("cannot {operation} {path}: {source}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
-    #[error("{verb} of container {container} failed after {took}; the plugin says:\n{said}")]
+    #[error("{verb} of container {container} failed after {took}; the plugin's error:\n{said}")]
     Failed { verb: Verb, container: &'static str, took: String, said: String },
 }
 
@@ -88,7 +88,7 @@ impl PluginFile {
         };
         match File::open(&path).and_then(|file| Ok((file.metadata()?.is_file(), file))) {
             Ok((true, file)) => Ok(Self { file, path }),
-            Ok((false, _)) => Err(PluginError::Missing { path, source: io::Error::other("it is no regular file") }),
+            Ok((false, _)) => Err(PluginError::Missing { path, source: io::Error::other("it is not a regular file") }),
             Err(source) => Err(PluginError::Missing { path, source }),
         }
     }

@@ -21,7 +21,7 @@ const PRIVATE: [&str; 2] = ["/run", "/var/lib"];
 /// A place that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SandboxError {
-    #[error("cannot make namespaces of its own for the trial: {source}. {advice}")]
+    #[error("cannot make namespaces for the trial: {source}. {advice}")]
     NotAllowed { source: Errno, advice: String },
     #[error("cannot {operation} {path}: {source}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },

@@ -31,7 +31,7 @@ pub(crate) enum StepError {
     Plugin(#[from] PluginError),
     #[error("ADD of container {container}: {source}")]
     Answer { container: &'static str, source: AnswerError },
-    #[error("ADD answered {address} for container {container}, but no such lease is in the store")]
+    #[error("ADD returned {address} for container {container}, but the store has no such lease")]
     NoLease { container: &'static str, address: String },
     #[error("ipMasq is set, but {address} of container {container} is not masqueraded after ADD")]
     NotMasqueraded { container: &'static str, address: String },
@@ -43,9 +43,9 @@ pub(crate) enum StepError {
     LeftBehind { what: String },
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("cannot look at the trial's interfaces: {0}")]
+    #[error("cannot list the trial's interfaces: {0}")]
     Netlink(#[from] NetlinkError),
-    #[error("cannot look at the trial's interfaces: {0}")]
+    #[error("cannot list the trial's interfaces: {0}")]
     Links(#[from] NetError),
     #[error(transparent)]
     Namespace(#[from] NetnsError),
@@ -95,7 +95,7 @@ impl Trial<'_> {
         let answer = Answer::read(answered.said).map_err(|source| StepError::Answer { container: id, source })?;
         let time = format_duration(answered.took);
         if id == "try-1" {
-            story.tell("ADD", format!("{id} joined in {time}, the plugin answered\n{}", answer.text.trim_end()))?;
+            story.tell("ADD", format!("{id} joined in {time}; the plugin's result:\n{}", answer.text.trim_end()))?;
         } else {
             story.tell("ADD", format!("{id} joined in {time} with {}", answer.addresses()))?;
         }
@@ -112,7 +112,7 @@ impl Trial<'_> {
         let times = times.join(" and ");
         let why = match self.config.version.as_str() {
             own if own == version => String::new(),
-            own => format!("; asked as of CNI {version}, for {own} knows no CHECK"),
+            own => format!("; called with CNI {version}, because {own} has no CHECK"),
         };
         Ok(story.tell("CHECK", format!("both are as ADD made them ({times}){why}"))?)
     }

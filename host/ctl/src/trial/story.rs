@@ -39,23 +39,23 @@ impl<'a> Story<'a> {
         }
         self.tell("policy", chosen_by(chooser))?;
         let user = if user_namespace { "user, " } else { "" };
-        self.tell("place", format!("{user}network and mount namespaces of its own, with an empty /run and /var/lib"))
+        self.tell("sandbox", format!("new {user}network and mount namespaces, with an empty /run and /var/lib"))
     }
 
     pub(super) fn end(&mut self, whole: Duration) -> io::Result<()> {
-        self.tell("worked", format!("in {}, and this machine is as it was", format_duration(whole)))
+        self.tell("success", format!("in {}; nothing on this machine was changed", format_duration(whole)))
     }
 }
 
 fn chosen_by(chooser: &Chooser) -> String {
     let wasm = |name: &str, digest: &str, source: &str| {
-        format!("{name} {} ({source}): this WebAssembly component chooses the addresses", short_digest(digest))
+        format!("{name} {} ({source}): a WebAssembly component", short_digest(digest))
     };
     match chooser {
-        Chooser::Nobody => "none: a network of layer 2, without addresses".to_owned(),
+        Chooser::Nobody => "none: layer 2 only, without addresses".to_owned(),
         Chooser::BuiltIn { name, digest } => wasm(name, digest, "built in"),
         Chooser::Installed(policy) => wasm(&policy.name, &policy.installed.digest.to_string(), "installed"),
-        Chooser::Unknown { name } => format!("{name}, which is neither built in nor installed"),
-        Chooser::Other { plugin } => format!("none: the IPAM plugin {plugin} on CNI_PATH hands out the addresses"),
+        Chooser::Unknown { name } => format!("{name}, neither built in nor installed"),
+        Chooser::Other { plugin } => format!("none: the IPAM plugin {plugin} on CNI_PATH allocates the addresses"),
     }
 }

@@ -160,10 +160,10 @@ fn that_nobody_keeps_the_routes_is_said() {
     nodes.configure("node-a", |config| config["ipam"]["routing"] = "direct".into());
     nodes.cluster("node-a", &["join"]).done();
     let said = nodes.cluster("node-a", &["status"]).done();
-    assert!(said.contains("nobody keeps the routes here: gingham-node does not run"), "{said}");
+    assert!(said.contains("gingham-node does not run here: the routes are those"), "{said}");
     let _lock = gingham_net::node_routes::AgentLock::take(&nodes.directory.path().join("node-a")).unwrap();
     let said = nodes.cluster("node-a", &["status"]).done();
-    assert!(!said.contains("nobody keeps"), "{said}");
+    assert!(!said.contains("does not run here"), "{said}");
     assert_eq!(nodes.json("node-a", &["status"])["agentRunning"], true);
 }
 
@@ -196,9 +196,11 @@ fn leaving_is_for_nodes_whose_containers_are_gone() {
     // Asked for as a takeover is.
     let said = nodes.cluster("node-b", &["leave"]);
     assert_eq!(said.code, Some(1), "{}", said.out);
-    assert!(said.err.contains("nothing was changed: say --yes"), "{}", said.err);
+    assert!(said.err.contains("nothing was changed: confirmation needs a terminal; use --yes"), "{}", said.err);
     assert!(
-        said.out.starts_with("node-b, this node, is to leave network pods:\n  it holds 1 block: 10."),
+        said.out.starts_with(
+            "node-b, this node, leaves network pods:\n  its blocks become free for the other nodes: 1 block: 10."
+        ),
         "{}",
         said.out
     );
@@ -222,7 +224,7 @@ fn a_node_that_is_gone_is_taken_over_once_somebody_says_so() {
     let nodes = Nodes::joined(&["node-a", "node-b"]);
     let said = nodes.cluster("node-a", &["takeover", "node-b"]);
     assert_eq!(said.code, Some(1), "{}", said.out);
-    assert!(said.err.contains("nothing was changed: say --yes"), "{}", said.err);
+    assert!(said.err.contains("nothing was changed: confirmation needs a terminal; use --yes"), "{}", said.err);
     let since = said.out.split("since ").nth(1).unwrap().split(',').next().unwrap();
     insta::assert_snapshot!(said.out.replace(since, "UTC"));
     let done = nodes.json("node-a", &["takeover", "node-b", "--yes"]);
@@ -248,7 +250,7 @@ fn at_a_terminal_a_takeover_is_asked_for() {
         let said = nodes.at_a_terminal("node-a", takeover, typed);
         assert_eq!(said.code, Some(1), "{typed:?}: {}", said.out);
         assert!(said.out.contains("Take node-b over? [y/N] "), "{typed:?}: {}", said.out);
-        assert!(said.out.contains("nothing was changed: it was not confirmed"), "{typed:?}: {}", said.out);
+        assert!(said.out.contains("nothing was changed: not confirmed"), "{typed:?}: {}", said.out);
         assert_eq!(state(), "member", "{typed:?}");
     }
     let said = nodes.at_a_terminal("node-a", takeover, "y\n");
@@ -278,7 +280,7 @@ fn a_node_that_shows_life_is_not_taken_over_unless_forced() {
     });
     assert_eq!(nodes.json("node-a", &["status"])["members"][1]["state"], "member");
     let said = nodes.cluster("node-a", &["takeover", "node-b", "--yes", "--force"]).done();
-    assert!(said.contains("it is not watched for a sign of life (--force)"), "{said}");
+    assert!(said.contains("it is not watched (--force)"), "{said}");
     assert!(said.contains("node-b is taken over; free for the other nodes: 1 block: 10."), "{said}");
 }
 
@@ -307,7 +309,7 @@ fn which_network_is_meant() {
     let other = fs::read_to_string(directory.join("10-pods.conf")).unwrap().replace("\"pods\"", "\"other\"");
     fs::write(directory.join("30-other.conf"), other).unwrap();
     let said = nodes.cluster("node-a", &["status"]).failed();
-    assert!(said.contains("--network is needed") && said.contains("pods, other"), "{said}");
+    assert!(said.contains("--network is required") && said.contains("pods, other"), "{said}");
     nodes.cluster("node-a", &["status", "--network", "pods"]).done();
     let file = directory.join("10-pods.conf");
     nodes.cluster("node-a", &["status", "--network", file.to_str().unwrap()]).done();

@@ -100,5 +100,5 @@ fn what_add_would_refuse_is_refused_in_the_same_words() {
     assert!(said.contains("bad.conf: policy host-local: ") && said.contains("host bits set"), "{said}");
     place.network("unknown", &json!({"type": "gingham", "policy": "no-such"}), &json!({}));
     assert!(place.check("unknown", &[]).failed().contains("unknown policy \"no-such\""));
-    assert!(place.check("not-there", &[]).failed().contains("has the name \"not-there\", but bad, unknown"));
+    assert!(place.check("not-there", &[]).failed().contains("no network \"not-there\" in "));
 }

@@ -76,12 +76,12 @@ fn both_families_of_a_list() {
         "10.9.0.2 answered in",
         "fd00:9::3 answered in",
         "fd00:9::1 answered in",
-        "fd00:9::3 send to the outside leaves with the node's own address",
+        "fd00:9::3 send to other networks leaves with the node's address",
         "bridge dual0 stays",
     ] {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
-    assert!(!said.contains("asked as of"), "1.1.0 has CHECK: {said}");
+    assert!(!said.contains("called with CNI"), "1.1.0 has CHECK: {said}");
 }
 
 #[test]
@@ -105,11 +105,11 @@ fn an_installed_policy_that_looks_at_pods() {
 fn networks_without_addresses_and_with_isolation() {
     let files = Files::new();
     let said = files.try_config(r#"{"cniVersion":"0.4.0","name":"l2","type":"bridge"}"#).done();
-    assert!(said.contains("a network of layer 2") && said.contains("with no address"), "{said}");
+    assert!(said.contains("layer 2 only") && said.contains("with no address"), "{said}");
     let isolated = r#"{"cniVersion":"0.4.0","name":"apart","type":"bridge","isGateway":true,"portIsolation":true,
         "ipam":{"type":"host-local","subnet":"10.7.0.0/24"}}"#;
     let said = files.try_config(isolated).done();
-    assert!(said.contains("no answer, as portIsolation wants it") && said.contains("10.7.0.1 answered"), "{said}");
+    assert!(said.contains("no answer, because of portIsolation") && said.contains("10.7.0.1 answered"), "{said}");
 }
 
 #[test]
@@ -125,10 +125,7 @@ fn the_plugins_error_is_shown() {
 #[test]
 fn an_address_that_nobody_recorded() {
     let said = Files::new().try_script("plugin | sed 's/10.244.0.3/10.244.0.9/'").failed();
-    assert!(
-        said.contains("ADD answered 10.244.0.9/16 for container try-2, but no such lease is in the store"),
-        "{said}"
-    );
+    assert!(said.contains("ADD returned 10.244.0.9/16 for container try-2, but the store has no such lease"), "{said}");
 }
 
 #[test]
@@ -171,9 +168,9 @@ fn a_del_that_leaves_the_masquerade() {
 fn a_plugin_that_crashes_or_talks_nonsense() {
     let files = Files::new();
     assert!(files.try_script("kill -SEGV $$").failed().contains("signal: 11"));
-    assert!(files.try_script("echo hello").failed().contains("no JSON object"));
+    assert!(files.try_script("echo hello").failed().contains("not a JSON object"));
     assert!(ctl(["try", "--plugin", "/nowhere/gingham"]).failed().contains("--plugin"));
-    assert!(ctl(["try", "--plugin", "/run"]).failed().contains("no regular file"));
+    assert!(ctl(["try", "--plugin", "/run"]).failed().contains("not a regular file"));
 }
 
 #[test]
@@ -187,7 +184,7 @@ fn an_ordinary_user_can_try() {
     let mut command = Command::new("unshare");
     command.args(["--map-user=1000", "--map-group=1000", CTL, "try", "--plugin"]).arg(plugin());
     let said = Said::by(&mut command).done();
-    assert!(said.contains("\nworked "), "{said}");
+    assert!(said.contains("\nsuccess "), "{said}");
 }
 
 #[test]
@@ -212,7 +209,7 @@ fn root_can_do_without_a_user_namespace() {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--net", "--mount", "sh", "-c", &script]);
     let said = Said::by(&mut command).done();
-    assert!(said.contains("place    network and mount namespaces of its own"), "{said}");
+    assert!(said.contains("sandbox  new network and mount namespaces"), "{said}");
 }
 
 /// On many systems /etc/resolv.conf is a link into /run.
@@ -231,5 +228,5 @@ fn a_file_of_name_servers_in_run_is_not_lost() {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
     let said = Said::by(&mut command).done();
-    assert!(said.contains(r#""dns": {"nameservers": ["192.0.2.53"]}"#), "{said}");
+    assert!(said.contains("\"nameservers\": [") && said.contains("\"192.0.2.53\""), "{said}");
 }

@@ -11,7 +11,7 @@ use gingham_testbed::TestbedError;
 
 use super::nodes::TrialNode;
 use super::store::Store;
-use crate::cluster::{CommandError, Session};
+use crate::membership::{CommandError, Session};
 use crate::trial::answer::{Answer, AnswerError};
 use crate::trial::config::TrialConfig;
 use crate::trial::container::Container;

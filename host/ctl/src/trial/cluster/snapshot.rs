@@ -2,7 +2,7 @@
 
 use super::node::{NodeError, Trial};
 use super::nodes::TrialNode;
-use crate::cluster::{Snapshot, show};
+use crate::membership::{Snapshot, show};
 use crate::output::Output;
 
 /// The cluster as `ginghamctl cluster status` shows it on a node. A fault is the store's, and fails.

@@ -15,7 +15,7 @@ use super::node::{NodeError, Pod, Trial};
 use super::nodes::{LOG, TrialNode};
 use super::snapshot::snapshot;
 use crate::clock::format_duration;
-use crate::cluster::end;
+use crate::membership::end;
 use crate::trial::story::Story;
 use crate::trial::udp_echo::{EchoError, Stream, UdpEcho};
 
@@ -45,7 +45,7 @@ pub(crate) enum StepError {
     Twice { first: &'static str, second: &'static str, address: IpAddr },
     #[error("{0}")]
     Unequal(String),
-    #[error("{node} has no way to some blocks:\n{text}{log}")]
+    #[error("{node} has no route to some blocks:\n{text}{log}")]
     NoWays { node: String, text: String, log: String },
     #[error("there are no nodes")]
     NoNodes,
@@ -96,11 +96,11 @@ fn open_ways(trial: &Trial<'_>, nodes: &mut [TrialNode], story: &mut Story<'_>) 
         for node in nodes.iter() {
             trial.administer(node, |session| session.refresh_routes().map(drop))?;
         }
-        "no gingham-node lies beside ginghamctl, which does its work here"
+        "gingham-node is not in the directory of ginghamctl, which sets the routes itself"
     };
     nodes.iter().try_for_each(|node| wait_for_ways(trial, node))?;
     let time = format_duration(start.elapsed());
-    Ok(story.tell("routes", format!("{how}: all nodes know the way to all blocks after {time}"))?)
+    Ok(story.tell("routes", format!("{how}: all nodes have routes to all blocks after {time}"))?)
 }
 
 fn wait_for_ways(trial: &Trial<'_>, node: &TrialNode) -> Result<(), StepError> {
@@ -218,16 +218,16 @@ fn lose_quietly(
     let (name, pod) = (lost.name.clone(), its_pod.container.id);
     drop(its_pod);
     lost.end()?;
-    story.tell("lost", format!("{name}, at once: its namespaces are gone, with {pod}, its leases and its link"))?;
-    let watched = WATCH / 1_000;
     story.tell(
-        "takeover",
-        format!("{} watches {name} for {watched} s for a sign of life, then ends its membership", heir.name),
+        "lost",
+        format!("{name} was killed: its namespaces no longer exist, nor do {pod}, its leases and its link"),
     )?;
+    let watched = WATCH / 1_000;
+    story.tell("takeover", format!("{} watches {name} for {watched} s, then ends its membership", heir.name))?;
     let start = Instant::now();
     trial.administer(heir, |session| end(session, &name, false))?;
     let time = format_duration(start.elapsed());
-    Ok(story.tell("", format!("done in {time}: there was none; its block and its share are the others'"))?)
+    Ok(story.tell("", format!("done in {time}: it gave none; its block and its share are free for the other nodes"))?)
 }
 
 /// The pods that are left leave.

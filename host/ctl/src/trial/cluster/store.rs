@@ -48,9 +48,9 @@ impl StorePlan {
     /// What was asked for, or what is there.
     pub(super) fn of(wanted: Option<TrialStore>) -> Result<Self, StoreError> {
         match (wanted, find()) {
-            (Some(TrialStore::Directory), _) => Ok(Self::Directory("as --store says")),
+            (Some(TrialStore::Directory), _) => Ok(Self::Directory("because of --store")),
             (_, Some(program)) => Ok(Self::Etcd(program)),
-            (None, None) => Ok(Self::Directory("for etcd is not installed")),
+            (None, None) => Ok(Self::Directory("because etcd is not installed")),
             (Some(TrialStore::Etcd), None) => Err(StoreError::NoEtcd),
         }
     }
@@ -70,7 +70,7 @@ impl StorePlan {
             Self::Directory(why) => {
                 let path = Path::new(DIRECTORY).join("store");
                 create(&path)?;
-                story.tell("store", format!("no etcd but a directory that all nodes see, {why}"))?;
+                story.tell("store", format!("a directory that all nodes share, {why}"))?;
                 Ok(Store::Directory(path))
             }
         }

@@ -26,7 +26,8 @@ impl Trial<'_> {
             None => String::new(),
         };
         let times = times.join(" and ");
-        Ok(story.tell("DEL", format!("both left ({times}); no lease, no interface, no NAT is left{bridge}"))?)
+        Ok(story
+            .tell("DEL", format!("both ended ({times}); no lease, no interface and no masquerade is left{bridge}"))?)
     }
 
     fn no_lease(&self) -> Result<(), StepError> {

@@ -48,6 +48,6 @@ impl Trial<'_> {
         }
         let addresses = masquerade::list(&mut kernel, network)?;
         let addresses = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-        Ok(story.tell("NAT", format!("what {addresses} send to the outside leaves with the node's own address"))?)
+        Ok(story.tell("NAT", format!("what {addresses} send to other networks leaves with the node's address"))?)
     }
 }

@@ -72,5 +72,5 @@ fn silence(from: &Member, to: &Member, targets: &[IpAddr], story: &mut Story<'_>
             Err(source) => return Err(StepError::Ping { from: from_id, to: to_id.to_owned(), source }),
         }
     }
-    Ok(story.tell("ping", format!("{from_id} -> {to_id:<7}  no answer, as portIsolation wants it"))?)
+    Ok(story.tell("ping", format!("{from_id} -> {to_id:<7}  no answer, because of portIsolation"))?)
 }

@@ -15,7 +15,7 @@ use gingham_ownership::record::Membership;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::block_map::{Holder, BlockMap};
+use super::block_map::{BlockMap, Holder};
 use super::{CommandError, Session};
 use crate::cli::ClusterStatusArguments;
 use crate::output::Output;
@@ -93,7 +93,9 @@ impl Snapshot {
             }
             Err(fault) => {
                 // Where not even that can be had, the first fault says why.
-                let Ok((local, usage)) = session.cluster.known(session.policy) else { return Err(session.fault(fault)) };
+                let Ok((local, usage)) = session.cluster.known(session.policy) else {
+                    return Err(session.fault(fault));
+                };
                 let mut snapshot = Self::empty(session, Some(fault.to_string()));
                 snapshot.store_reachable = false;
                 snapshot.members = vec![this_node(&local, usage, session.cluster.settings().address)];
@@ -249,16 +251,12 @@ pub(crate) fn show(snapshot: &Snapshot, out: &mut Output) -> io::Result<()> {
         out.lines(&BlockMap { grid: *grid, holders: &holders })?;
     }
     if !snapshot.store_reachable {
-        writeln!(out, "the store cannot be asked: this is what {} knows itself", snapshot.node)?;
+        writeln!(out, "the store is unreachable: this is the part of {}", snapshot.node)?;
     } else if let Some(problem) = &snapshot.problem {
         writeln!(out, "{problem}")?;
     }
     if !snapshot.agent_running && snapshot.routing != "none" {
-        writeln!(
-            out,
-            "nobody keeps the routes here: gingham-node does not run, so they are as the last ADD that asked the \
-             store has left them"
-        )?;
+        writeln!(out, "gingham-node does not run here: the routes are those of the last ADD that claimed a block")?;
     }
     Ok(())
 }

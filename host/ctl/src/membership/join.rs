@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &JoinArguments, library: &Path, out: &mut Output) -
         }
         writeln!(out, "{node} is a member of network {network} and holds {}", blocks(&held))?;
         if !joined.lost.is_empty() {
-            writeln!(out, "others have taken over what it held before: {}", blocks(&joined.lost))?;
+            writeln!(out, "other nodes hold its earlier blocks now: {}", blocks(&joined.lost))?;
         }
         Ok(())
     })

@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut Output) 
         }
         if local.membership() == MembershipState::Left {
             // Its blocks went out of its hands then, and out of its name now, if the store had not heard of it.
-            return Ok(writeln!(out, "{node} has left network {network}, and the store knows it")?);
+            return Ok(writeln!(out, "{node} has left network {network}; the store is up to date")?);
         }
         Ok(writeln!(out, "{node} has left network {network} and gave back {}", blocks(&held))?)
     })
@@ -61,8 +61,8 @@ pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut Output) 
 
 /// Says what is about to happen.
 fn announce(session: &Session<'_>, held: &[IpNet], out: &mut Output) -> io::Result<()> {
-    writeln!(out, "{}, this node, is to leave network {}:", session.cluster.node(), session.network)?;
-    writeln!(out, "  it holds {}, free for the other nodes then", blocks(held))?;
+    writeln!(out, "{}, this node, leaves network {}:", session.cluster.node(), session.network)?;
+    writeln!(out, "  its blocks become free for the other nodes: {}", blocks(held))?;
     writeln!(out, "  its own address on {} and its routes to other nodes are removed", session.bridge)
 }
 

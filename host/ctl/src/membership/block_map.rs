@@ -36,7 +36,7 @@ impl fmt::Display for BlockMap<'_> {
         writeln!(f, "{}, {} of them{scale}", self.grid, self.grid.block_count())?;
         let share = self.line(cells, |holder| holder.share.to_vec());
         let blocks = self.line(cells, |holder| holder.blocks.iter().copied().map(IpRange::from).collect());
-        let several = if share.contains(SHARED) || blocks.contains(SHARED) { "  * several" } else { "" };
+        let several = if share.contains(SHARED) || blocks.contains(SHARED) { "  * shared by several" } else { "" };
         writeln!(f, "  share   {share}")?;
         writeln!(f, "  blocks  {blocks}")?;
         writeln!(f, "          {}{several}", self.legend())
@@ -80,10 +80,10 @@ impl BlockMap<'_> {
         let rest = holders.count();
         match rest {
             0 => {}
-            1 => legend.push("and 1 node that has no letter left".to_owned()),
-            _ => legend.push(format!("and {rest} nodes that have no letter left")),
+            1 => legend.push("and 1 node without a letter".to_owned()),
+            _ => legend.push(format!("and {rest} nodes without a letter")),
         }
-        legend.push(format!("{UNCLAIMED} nobody"));
+        legend.push(format!("{UNCLAIMED} unclaimed"));
         legend.join("  ")
     }
 }
@@ -138,6 +138,6 @@ mod tests {
         let holders: Vec<Holder<'_>> =
             blocks.iter().map(|blocks| Holder { name: "n", is_this_node: false, share: &[], blocks }).collect();
         let text = BlockMap { grid: grid("10.0.0.0/16", 24), holders: &holders }.to_string();
-        assert!(text.contains("and 8 nodes that have no letter left  . nobody"), "{text}");
+        assert!(text.contains("and 8 nodes without a letter  . unclaimed"), "{text}");
     }
 }

@@ -16,9 +16,9 @@ use ipnet::IpNet;
 
 use super::{CommandError, STORE_TIMEOUT};
 use crate::cli::ClusterArguments;
-use crate::network::keys::get;
-use crate::network::{Configuration, find, list, gingham_network};
 use crate::lease_store;
+use crate::network::keys::get;
+use crate::network::{Configuration, find, list, read_network};
 
 /// A network that is divided among nodes, on this one of them.
 pub(crate) struct Session<'a> {
@@ -39,7 +39,7 @@ impl Session<'_> {
         work: impl FnOnce(&mut Session<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let configuration = choose(arguments)?;
-        Self::in_network(&gingham_network(&configuration, library)?, work)
+        Self::in_network(&read_network(&configuration, library)?, work)
     }
 
     /// The same for a network that has been read.

@@ -1,8 +1,8 @@
 //! `ginghamctl cluster`: a network that is divided among nodes, seen and administered from one of them.
 
+mod block_map;
 mod join;
 mod leave;
-mod block_map;
 mod session;
 mod status;
 mod takeover;
@@ -21,8 +21,8 @@ use gingham_network::error::NetworkError;
 
 use crate::cli::ClusterCommand;
 use crate::confirmation::ConfirmationError;
-use crate::network::{ConfigDirError, GinghamPluginError};
 use crate::lease_store::BootIdError;
+use crate::network::{ConfigDirError, GinghamPluginError};
 use crate::output::Output;
 
 pub(crate) use session::Session;
@@ -39,30 +39,30 @@ pub(crate) enum CommandError {
     ConfigDir(#[from] ConfigDirError),
     #[error(transparent)]
     GinghamPlugin(#[from] GinghamPluginError),
-    #[error("no network in {directory} has `ipam.cluster`; --network names a configuration file elsewhere")]
+    #[error("no network in {directory} has `ipam.cluster`; use --network FILE for a configuration elsewhere")]
     NoCluster { directory: PathBuf },
-    #[error("--network is needed: in {directory} there are {}", names.join(", "))]
+    #[error("--network is required: networks in {directory} are {}", names.join(", "))]
     Several { directory: PathBuf, names: Vec<String> },
     #[error("network {network}: {source}")]
     Network { network: String, source: NetworkError },
-    #[error("network {network} has no `ipam.cluster`: it is this node's alone")]
+    #[error("network {network} has no `ipam.cluster`: this node alone uses its range")]
     Alone { network: String },
     #[error("network {network}: {source}")]
     Policy { network: String, source: Box<IpamError> },
     #[error("network {network}: {source}")]
     Cluster { network: String, source: Box<Fault> },
     #[error(
-        "network {network}: {source}; this node uses the network no more, but the store has not heard of it: its blocks \
-         stay its own until you say `ginghamctl cluster leave` again"
+        "network {network}: {source}; this node no longer uses the network, but the store still lists its blocks: \
+         run `ginghamctl cluster leave` again"
     )]
     HalfLeft { network: String, source: Box<Fault> },
     #[error("cannot bring the routes of network {network} up to date: {source}")]
     Reach { network: String, source: NodeRoutesError },
     #[error("cannot free this node's own address: {0}")]
     Store(#[from] StoreError),
-    #[error("cannot look at this node's routes: {0}")]
+    #[error("cannot list this node's routes: {0}")]
     Netlink(#[from] NetlinkError),
-    #[error("cannot look at this node's routes: {0}")]
+    #[error("cannot list this node's routes: {0}")]
     Routes(#[from] NetError),
     #[error(transparent)]
     Confirmation(#[from] ConfirmationError),

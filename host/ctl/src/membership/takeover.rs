@@ -52,7 +52,8 @@ pub(super) fn run(arguments: &TakeoverArguments, library: &Path, out: &mut Outpu
         let (network, node) = (session.network, node);
         if arguments.cluster.format.json {
             let watched_seconds = if arguments.force { 0 } else { WATCH / 1_000 };
-            let report = TakeoverReport { network, node, done: true, fenced: taken.fenced, blocks: held, watched_seconds };
+            let report =
+                TakeoverReport { network, node, done: true, fenced: taken.fenced, blocks: held, watched_seconds };
             return Ok(out.json(&report)?);
         }
         Ok(writeln!(out, "{node} is taken over; free for the other nodes: {}", blocks(&held))?)
@@ -82,7 +83,14 @@ fn over(
     let (network, node) = (session.network, arguments.node.as_str());
     if arguments.cluster.format.json {
         let fenced = record.fenced;
-        return Ok(out.json(&TakeoverReport { network, node, done: false, fenced, blocks: Vec::new(), watched_seconds: 0 })?);
+        return Ok(out.json(&TakeoverReport {
+            network,
+            node,
+            done: false,
+            fenced,
+            blocks: Vec::new(),
+            watched_seconds: 0,
+        })?);
     }
     let how = if record.membership == Membership::Left { "has left" } else { "was taken over already" };
     Ok(writeln!(out, "{node} {how}; nothing was changed")?)
@@ -101,29 +109,29 @@ fn announce(
     let address = record.address.map(|address| format!(" at {address}")).unwrap_or_default();
     writeln!(
         out,
-        "{node}{address}, member of network {network} since {}, is to be taken over:",
+        "{node}{address}, member of network {network} since {}, will be taken over:",
         clock::utc(record.since)
     )?;
-    writeln!(out, "  it holds {}, free for the other nodes then", blocks(held))?;
+    writeln!(out, "  its blocks become free for the other nodes: {}", blocks(held))?;
     let others: Vec<&str> = status.records.member_names().filter(|name| name != node).collect();
     match others.as_slice() {
-        [heir] => writeln!(out, "  its share is {heir}'s then")?,
-        heirs if heirs.len() > MOST_NAMED => writeln!(out, "  its share is divided among {} members", heirs.len())?,
-        heirs => writeln!(out, "  its share is divided among {}", heirs.join(", "))?,
+        [heir] => writeln!(out, "  its share goes to {heir}")?,
+        heirs if heirs.len() > MOST_NAMED => writeln!(out, "  its share goes to {} members", heirs.len())?,
+        heirs => writeln!(out, "  its share goes to {}", heirs.join(", "))?,
     }
     writeln!(
         out,
-        "  containers that still run there would share their addresses with others: make sure that none does"
+        "  containers that still run there would share their addresses with others: make sure that none runs"
     )?;
     if arguments.force {
-        return writeln!(out, "  it is not watched for a sign of life (--force)");
+        return writeln!(out, "  it is not watched (--force)");
     }
     if !status.records.life.contains_key(node) {
         writeln!(
             out,
-            "  it never gave a sign of life, for gingham-node does not run there: that it is silent says nothing"
+            "  it was never seen alive, because gingham-node does not run there: its silence proves nothing"
         )?;
     }
     let seconds = WATCH / 1_000;
-    writeln!(out, "  it is watched for a sign of life for {seconds} s first; if it gives one, nothing is changed")
+    writeln!(out, "  it is watched for {seconds} s first; if it is alive, nothing is changed")
 }
