@@ -20,7 +20,7 @@ use super::task::{Outstanding, Step, Task};
 pub trait Chooser {
     type Error;
 
-    /// The next block of the grid the claim is for; one that is unclaimed in the block_map.
+    /// The next block of the grid the claim is for; one that is unclaimed in the block map.
     ///
     /// # Errors
     /// If there is none, or the policy fails.

@@ -83,7 +83,7 @@ impl Task for Leave {
                 }));
             }
             MembershipState::Member | MembershipState::Fenced | MembershipState::Left => {
-                local.end_membership(MembershipState::Left)
+                local.end_membership(MembershipState::Left);
             }
         }
         self.incarnation = local.incarnation();

@@ -36,7 +36,7 @@ pub struct Synced {
     pub lost: Vec<IpNet>,
 }
 
-/// Why a sync changed less than it should: the block_map, if there is one, is good all the same.
+/// Why a sync changed less than it should: the block map, if there is one, is good all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{error}")]
 pub struct SyncError {

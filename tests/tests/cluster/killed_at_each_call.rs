@@ -1,5 +1,5 @@
 //! kill -9 of an ADD at each of its calls to the store, before the store has it and after: the next ADD goes on, nobody
-//! has what is another's, and who has an address keeps it. The same for the companion: `host/node/tests/in_a_cluster`.
+//! has what is another's, and who has an address keeps it. The same for the node agent: `host/node/tests/in_a_cluster`.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};

@@ -31,7 +31,7 @@ pub(crate) enum ConfigError {
 /// A configuration as one plugin gets it.
 #[derive(Debug, Clone)]
 pub(super) struct TrialConfig {
-    /// What it is called in the story.
+    /// What it is called in the report.
     pub(super) title: String,
     /// `name`
     pub(super) network: String,

@@ -12,7 +12,7 @@ use gingham_testbed::{TestbedError, machine};
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
-use super::chooser::{Chooser, InstalledPolicy};
+use super::address_source::{AddressSource, InstalledPolicy};
 use advice::advice;
 
 /// Directories that the plugin writes to.
@@ -96,9 +96,9 @@ pub(super) struct CarriedOver<'a> {
 
 impl<'a> CarriedOver<'a> {
     /// Packs.
-    pub(super) fn pack(chooser: &'a Chooser, resolv_conf: Option<&Path>) -> Self {
-        let policy = match chooser {
-            Chooser::Installed(policy) => Some(&**policy),
+    pub(super) fn pack(address_source: &'a AddressSource, resolv_conf: Option<&Path>) -> Self {
+        let policy = match address_source {
+            AddressSource::Installed(policy) => Some(&**policy),
             _ => None,
         };
         // If it cannot be read here the plugin will say so; a link may lead into /run.

@@ -1,7 +1,7 @@
 //! The steps of a trial: two containers join, are looked at, reach each other, are checked, and leave.
 
+mod inspect;
 mod leave;
-mod look;
 mod reach;
 
 use std::io;
@@ -13,12 +13,12 @@ use gingham_net::netlink::NetlinkError;
 use gingham_net::netns::NetnsError;
 use gingham_testbed::TestbedError;
 
+use super::address_source::AddressSource;
 use super::answer::{Answer, AnswerError};
-use super::chooser::Chooser;
 use super::config::TrialConfig;
 use super::container::Container;
 use super::plugin::{Answered, Plugin, PluginError, Verb};
-use super::story::Story;
+use super::report::TrialReport;
 use super::udp_echo::EchoError;
 use crate::clock::format_duration;
 
@@ -58,7 +58,7 @@ pub(crate) enum StepError {
 /// What all steps need.
 struct Trial<'a> {
     config: &'a TrialConfig,
-    chooser: &'a Chooser,
+    address_source: &'a AddressSource,
     plugin: &'a Plugin,
     pod_namespace: &'a str,
 }
@@ -72,49 +72,49 @@ struct Member {
 /// Goes through all steps.
 pub(super) fn walk(
     config: &TrialConfig,
-    chooser: &Chooser,
+    address_source: &AddressSource,
     plugin: &Plugin,
     pod_namespace: &str,
-    story: &mut Story<'_>,
+    report: &mut TrialReport<'_>,
 ) -> Result<(), StepError> {
-    let trial = Trial { config, chooser, plugin, pod_namespace };
-    let one = trial.join("try-1", story)?;
-    let other = trial.join("try-2", story)?;
+    let trial = Trial { config, address_source, plugin, pod_namespace };
+    let one = trial.join("try-1", report)?;
+    let other = trial.join("try-2", report)?;
     let members = [one, other];
-    trial.leases(&members, story)?;
-    trial.masquerade(&members, story)?;
-    trial.reach(&members, story)?;
-    trial.check(&members, story)?;
-    trial.leave(&members, story)
+    trial.leases(&members, report)?;
+    trial.masquerade(&members, report)?;
+    trial.reach(&members, report)?;
+    trial.check(&members, report)?;
+    trial.leave(&members, report)
 }
 
 impl Trial<'_> {
-    fn join(&self, id: &'static str, story: &mut Story<'_>) -> Result<Member, StepError> {
+    fn join(&self, id: &'static str, report: &mut TrialReport<'_>) -> Result<Member, StepError> {
         let container = Container::create(id)?;
-        let answered = self.call(Verb::Add, &container, &self.config.input(), story)?;
+        let answered = self.call(Verb::Add, &container, &self.config.input(), report)?;
         let answer = Answer::read(answered.said).map_err(|source| StepError::Answer { container: id, source })?;
         let time = format_duration(answered.took);
         if id == "try-1" {
-            story.tell("ADD", format!("{id} joined in {time}; the plugin's result:\n{}", answer.text.trim_end()))?;
+            report.line("ADD", format!("{id} joined in {time}; the plugin's result:\n{}", answer.text.trim_end()))?;
         } else {
-            story.tell("ADD", format!("{id} joined in {time} with {}", answer.addresses()))?;
+            report.line("ADD", format!("{id} joined in {time} with {}", answer.addresses()))?;
         }
         Ok(Member { container, answer })
     }
 
-    fn check(&self, members: &[Member; 2], story: &mut Story<'_>) -> Result<(), StepError> {
+    fn check(&self, members: &[Member; 2], report: &mut TrialReport<'_>) -> Result<(), StepError> {
         let version = self.config.check_version();
         let mut times = Vec::new();
         for Member { container, answer } in members {
             let input = self.config.check_input(answer.previous(container, version));
-            times.push(format_duration(self.call(Verb::Check, container, &input, story)?.took));
+            times.push(format_duration(self.call(Verb::Check, container, &input, report)?.took));
         }
         let times = times.join(" and ");
         let why = match self.config.version.as_str() {
             own if own == version => String::new(),
             own => format!("; called with CNI {version}, because {own} has no CHECK"),
         };
-        Ok(story.tell("CHECK", format!("both are as ADD made them ({times}){why}"))?)
+        Ok(report.line("CHECK", format!("both are as ADD made them ({times}){why}"))?)
     }
 
     fn call(
@@ -122,7 +122,7 @@ impl Trial<'_> {
         verb: Verb,
         container: &Container,
         input: &str,
-        story: &mut Story<'_>,
+        report: &mut TrialReport<'_>,
     ) -> Result<Answered, StepError> {
         let Container { id, .. } = container;
         let arguments = format!(
@@ -131,7 +131,7 @@ impl Trial<'_> {
         );
         let answered = self.plugin.call(verb, container, &arguments, input)?;
         for line in &answered.logged {
-            story.tell("log", line)?;
+            report.line("log", line)?;
         }
         Ok(answered)
     }

@@ -8,14 +8,14 @@ use super::{Member, StepError, Trial};
 use crate::clock::format_duration;
 use crate::trial::container::INTERFACE;
 use crate::trial::plugin::Verb;
-use crate::trial::story::Story;
+use crate::trial::report::TrialReport;
 
 impl Trial<'_> {
     /// Both leave, and it is verified that nothing is left.
-    pub(super) fn leave(&self, members: &[Member; 2], story: &mut Story<'_>) -> Result<(), StepError> {
+    pub(super) fn leave(&self, members: &[Member; 2], report: &mut TrialReport<'_>) -> Result<(), StepError> {
         let mut times = Vec::new();
         for Member { container, .. } in members {
-            times.push(format_duration(self.call(Verb::Del, container, &self.config.input(), story)?.took));
+            times.push(format_duration(self.call(Verb::Del, container, &self.config.input(), report)?.took));
         }
         self.no_lease()?;
         no_interface_inside(members)?;
@@ -26,8 +26,8 @@ impl Trial<'_> {
             None => String::new(),
         };
         let times = times.join(" and ");
-        Ok(story
-            .tell("DEL", format!("both ended ({times}); no lease, no interface and no masquerade is left{bridge}"))?)
+        Ok(report
+            .line("DEL", format!("both ended ({times}); no lease, no interface and no masquerade is left{bridge}"))?)
     }
 
     fn no_lease(&self) -> Result<(), StepError> {

@@ -1,4 +1,4 @@
-//! Who chooses the addresses of a network: found the way the plugin finds it.
+//! Where the addresses of a network come from: found the way the plugin finds it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,9 @@ use super::config::TrialConfig;
 /// The plugin's own name in a configuration, whatever name it runs under.
 const OWN_NAME: &str = "gingham";
 
-/// Who chooses.
-pub(super) enum Chooser {
-    /// Nobody: the network is one of layer 2.
-    Nobody,
+pub(super) enum AddressSource {
+    /// No source: the network is one of layer 2.
+    None,
     /// A policy inside the plugin.
     BuiltIn { name: String, digest: String },
     /// A policy of this machine's library.
@@ -44,10 +43,10 @@ pub(crate) enum ChooserError {
     Read { path: PathBuf, source: std::io::Error },
 }
 
-impl Chooser {
+impl AddressSource {
     /// Of a configuration.
     pub(super) fn of(config: &TrialConfig, library_dir: &Path) -> Result<Self, ChooserError> {
-        let Some(plugin) = config.ipam_text("type") else { return Ok(Self::Nobody) };
+        let Some(plugin) = config.ipam_text("type") else { return Ok(Self::None) };
         let named = config.ipam_text("policy").unwrap_or(plugin);
         let name = named.split_once('@').map_or(named, |(name, _)| name);
         let is_own = plugin == OWN_NAME || plugin == config.kind;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::TrialStore;
 use crate::trial::plugin::DIRECTORY;
-use crate::trial::story::Story;
+use crate::trial::report::TrialReport;
 
 /// Where etcd may be beside PATH, which an ordinary user has without `sbin`.
 const USUAL: [&str; 2] = ["/usr/bin", "/usr/sbin"];
@@ -56,7 +56,7 @@ impl StorePlan {
     }
 
     /// Starts it between the nodes.
-    pub(super) fn start(self, story: &mut Story<'_>) -> Result<Store, StoreError> {
+    pub(super) fn start(self, report: &mut TrialReport<'_>) -> Result<Store, StoreError> {
         match self {
             Self::Etcd(program) => {
                 let directory = Path::new(DIRECTORY).join("etcd");
@@ -64,13 +64,13 @@ impl StorePlan {
                 let layout = Layout { program, ..Layout::at(&directory, SWITCH.into(), 1) };
                 let etcd = Etcd::start(&layout)?;
                 let urls = etcd.endpoints().join(" ");
-                story.tell("store", format!("an etcd of its own ({}), {urls}", layout.program.display()))?;
+                report.line("store", format!("an etcd of the trial ({}), {urls}", layout.program.display()))?;
                 Ok(Store::Etcd(etcd))
             }
             Self::Directory(why) => {
                 let path = Path::new(DIRECTORY).join("store");
                 create(&path)?;
-                story.tell("store", format!("a directory that all nodes share, {why}"))?;
+                report.line("store", format!("a directory that all nodes share, {why}"))?;
                 Ok(Store::Directory(path))
             }
         }

@@ -6,14 +6,14 @@ use super::{Member, StepError, Trial};
 use crate::clock;
 use crate::holdings::{Held, Holdings};
 use crate::leases::{self, State};
-use crate::trial::chooser::Chooser;
-use crate::trial::story::Story;
+use crate::trial::address_source::AddressSource;
+use crate::trial::report::TrialReport;
 
 impl Trial<'_> {
     /// Shows the leases; each address of each answer has to be among them.
-    pub(super) fn leases(&self, members: &[Member; 2], story: &mut Story<'_>) -> Result<(), StepError> {
+    pub(super) fn leases(&self, members: &[Member; 2], report: &mut TrialReport<'_>) -> Result<(), StepError> {
         let held = self.held()?;
-        if matches!(self.chooser, Chooser::BuiltIn { .. } | Chooser::Installed(_)) {
+        if matches!(self.address_source, AddressSource::BuiltIn { .. } | AddressSource::Installed(_)) {
             for Member { container, answer } in members {
                 let is_leased = |address| {
                     held.iter()
@@ -24,7 +24,7 @@ impl Trial<'_> {
                 }
             }
         }
-        Ok(story.tell("leases", leases::table(&held, State::InUse, clock::now()))?)
+        Ok(report.line("leases", leases::table(&held, State::InUse, clock::now()))?)
     }
 
     /// Who is attached to the network.
@@ -33,7 +33,7 @@ impl Trial<'_> {
     }
 
     /// Shows what is masqueraded; each address has to be, if the configuration says so.
-    pub(super) fn masquerade(&self, members: &[Member; 2], story: &mut Story<'_>) -> Result<(), StepError> {
+    pub(super) fn masquerade(&self, members: &[Member; 2], report: &mut TrialReport<'_>) -> Result<(), StepError> {
         if !self.config.is_masqueraded() || members.iter().all(|member| member.answer.ips.is_empty()) {
             return Ok(());
         }
@@ -48,6 +48,6 @@ impl Trial<'_> {
         }
         let addresses = masquerade::list(&mut kernel, network)?;
         let addresses = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-        Ok(story.tell("NAT", format!("what {addresses} send to other networks leaves with the node's address"))?)
+        Ok(report.line("NAT", format!("what {addresses} send to other networks leaves with the node's address"))?)
     }
 }

@@ -10,11 +10,11 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use super::chooser::Chooser;
+use super::address_source::AddressSource;
 use super::config::TrialConfig;
 use super::plugin::PluginFile;
+use super::report::TrialReport;
 use super::sandbox::{CarriedOver, Sandbox};
-use super::story::Story;
 use crate::cli::TryArguments;
 use crate::clock::format_duration;
 use crate::output::Output;
@@ -22,7 +22,7 @@ use node::Trial;
 use store::StorePlan;
 
 /// What keeps the routes on each node.
-const COMPANION: &str = "gingham-node";
+const AGENT: &str = "gingham-node";
 
 /// Tries a network on so many nodes. As for one node, everything that is needed of this machine is read first.
 pub(super) fn run(
@@ -34,30 +34,30 @@ pub(super) fn run(
     let start = Instant::now();
     let config = TrialConfig::read_for_nodes(arguments.config.as_deref())?;
     let plugin = PluginFile::find(arguments.plugin.as_deref())?;
-    let chooser = Chooser::of(&config, library_dir)?;
-    let carried = CarriedOver::pack(&chooser, config.resolv_conf());
-    let companion = PluginFile::beside(COMPANION);
+    let address_source = AddressSource::of(&config, library_dir)?;
+    let carried = CarriedOver::pack(&address_source, config.resolv_conf());
+    let agent = PluginFile::beside(AGENT);
     let plan = StorePlan::of(arguments.store)?;
     let sandbox = Sandbox::enter()?;
     carried.unpack()?;
     let plugin = plugin.install(&config)?;
-    let companion = companion.map(|file| file.install_as(COMPANION)).transpose()?;
-    let mut story = Story::new(out);
-    story.begin(&config, &chooser, sandbox.has_user_namespace())?;
+    let agent = agent.map(|file| file.install_as(AGENT)).transpose()?;
+    let mut report = TrialReport::new(out);
+    report.begin(&config, &address_source, sandbox.has_user_namespace())?;
     let coming_up = Instant::now();
     let nodes = nodes::create(count)?;
     let names: Vec<String> = nodes.iter().map(|node| format!("{} {}", node.name, node.address)).collect();
     let (names, time) = (names.join(", "), format_duration(coming_up.elapsed()));
-    story.tell("nodes", format!("{names}: namespaces of their own, on one link, up in {time}"))?;
-    let agreed = plan.start(&mut story)?;
+    report.line("nodes", format!("{names}: namespaces of their own, on one link, up in {time}"))?;
+    let agreed = plan.start(&mut report)?;
     let trial = Trial {
         config: &config,
         plugin: &plugin,
-        companion: companion.as_deref(),
+        agent: agent.as_deref(),
         pod_namespace: &arguments.pod_namespace,
         store: &agreed,
     };
-    steps::walk(&trial, nodes, &mut story)?;
+    steps::walk(&trial, nodes, &mut report)?;
     drop(agreed);
-    Ok(story.end(start.elapsed())?)
+    Ok(report.end(start.elapsed())?)
 }

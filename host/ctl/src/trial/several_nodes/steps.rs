@@ -16,7 +16,7 @@ use super::nodes::{LOG, TrialNode};
 use super::snapshot::snapshot;
 use crate::clock::format_duration;
 use crate::membership::end;
-use crate::trial::story::Story;
+use crate::trial::report::TrialReport;
 use crate::trial::udp_echo::{EchoError, Stream, UdpEcho};
 
 /// One for each node.
@@ -54,19 +54,23 @@ pub(crate) enum StepError {
 }
 
 /// Goes through all steps.
-pub(super) fn walk(trial: &Trial<'_>, mut nodes: Vec<TrialNode>, story: &mut Story<'_>) -> Result<(), StepError> {
-    let mut pods = join(trial, &nodes, story)?;
-    open_ways(trial, &mut nodes, story)?;
-    tell_cluster(trial, &nodes, nodes.len(), story)?;
-    reach(&pods, story)?;
+pub(super) fn walk(
+    trial: &Trial<'_>,
+    mut nodes: Vec<TrialNode>,
+    report: &mut TrialReport<'_>,
+) -> Result<(), StepError> {
+    let mut pods = join(trial, &nodes, report)?;
+    open_ways(trial, &mut nodes, report)?;
+    tell_cluster(trial, &nodes, nodes.len(), report)?;
+    reach(&pods, report)?;
     let (Some(lost), Some(its_pod)) = (nodes.pop(), pods.pop()) else { return Err(StepError::NoNodes) };
-    lose(trial, (lost, its_pod), &nodes, &pods, story)?;
-    tell_cluster(trial, &nodes, nodes.len(), story)?;
-    leave(trial, &nodes, &pods, story)
+    lose(trial, (lost, its_pod), &nodes, &pods, report)?;
+    tell_cluster(trial, &nodes, nodes.len(), report)?;
+    leave(trial, &nodes, &pods, report)
 }
 
 /// A pod joins on each node; the nodes join with them.
-fn join(trial: &Trial<'_>, nodes: &[TrialNode], story: &mut Story<'_>) -> Result<Vec<Pod>, StepError> {
+fn join(trial: &Trial<'_>, nodes: &[TrialNode], report: &mut TrialReport<'_>) -> Result<Vec<Pod>, StepError> {
     let mut pods: Vec<Pod> = Vec::new();
     for (node, id) in nodes.iter().zip(PODS) {
         let pod = trial.add(node, id)?;
@@ -74,19 +78,19 @@ fn join(trial: &Trial<'_>, nodes: &[TrialNode], story: &mut Story<'_>) -> Result
             return Err(StepError::Twice { first: first.container.id, second: id, address: pod.address });
         }
         for line in &pod.logged {
-            story.tell("log", line)?;
+            report.line("log", line)?;
         }
         let (node, addresses, time) = (&node.name, &pod.addresses, format_duration(pod.took));
-        story.tell("ADD", format!("{id} on {node} in {time} with {addresses}; {node} joined and claimed a block"))?;
+        report.line("ADD", format!("{id} on {node} in {time} with {addresses}; {node} joined and claimed a block"))?;
         pods.push(pod);
     }
     Ok(pods)
 }
 
 /// Who joined first knows nothing of the later ones yet: gingham-node sees to it, or else this program.
-fn open_ways(trial: &Trial<'_>, nodes: &mut [TrialNode], story: &mut Story<'_>) -> Result<(), StepError> {
+fn open_ways(trial: &Trial<'_>, nodes: &mut [TrialNode], report: &mut TrialReport<'_>) -> Result<(), StepError> {
     let start = Instant::now();
-    let how = if let Some(program) = trial.companion {
+    let how = if let Some(program) = trial.agent {
         for node in nodes.iter_mut() {
             let input = trial.input(node);
             node.start_agent(program, &input)?;
@@ -100,7 +104,7 @@ fn open_ways(trial: &Trial<'_>, nodes: &mut [TrialNode], story: &mut Story<'_>) 
     };
     nodes.iter().try_for_each(|node| wait_for_ways(trial, node))?;
     let time = format_duration(start.elapsed());
-    Ok(story.tell("routes", format!("{how}: all nodes have routes to all blocks after {time}"))?)
+    Ok(report.line("routes", format!("{how}: all nodes have routes to all blocks after {time}"))?)
 }
 
 fn wait_for_ways(trial: &Trial<'_>, node: &TrialNode) -> Result<(), StepError> {
@@ -120,7 +124,12 @@ fn wait_for_ways(trial: &Trial<'_>, node: &TrialNode) -> Result<(), StepError> {
 }
 
 /// Shows the cluster; so many nodes have to have equal shares.
-fn tell_cluster(trial: &Trial<'_>, nodes: &[TrialNode], count: usize, story: &mut Story<'_>) -> Result<(), StepError> {
+fn tell_cluster(
+    trial: &Trial<'_>,
+    nodes: &[TrialNode],
+    count: usize,
+    report: &mut TrialReport<'_>,
+) -> Result<(), StepError> {
     let node = nodes.first().ok_or(StepError::NoNodes)?;
     let (snapshot, text) = snapshot(trial, node)?;
     let shares = snapshot.shares();
@@ -128,11 +137,11 @@ fn tell_cluster(trial: &Trial<'_>, nodes: &[TrialNode], count: usize, story: &mu
     if shares.len() != count || !equal {
         return Err(StepError::Unequal(format!("{count} nodes should have equal shares:\n{text}")));
     }
-    Ok(story.tell("cluster", format!("as {} shows it\n{text}", node.name))?)
+    Ok(report.line("cluster", format!("as {} shows it\n{text}", node.name))?)
 }
 
 /// All pods ping each other.
-fn reach(pods: &[Pod], story: &mut Story<'_>) -> Result<(), StepError> {
+fn reach(pods: &[Pod], report: &mut TrialReport<'_>) -> Result<(), StepError> {
     for from in pods {
         let mut told = Vec::new();
         for to in pods.iter().filter(|to| to.address != from.address) {
@@ -144,7 +153,7 @@ fn reach(pods: &[Pod], story: &mut Story<'_>) -> Result<(), StepError> {
             })?;
             told.push(format!("{} {} in {}", to.container.id, to.address, format_duration(time)));
         }
-        story.tell("ping", format!("{} -> {}", from.container.id, told.join(", ")))?;
+        report.line("ping", format!("{} -> {}", from.container.id, told.join(", ")))?;
     }
     Ok(())
 }
@@ -155,13 +164,13 @@ fn lose(
     (lost, its_pod): (TrialNode, Pod),
     nodes: &[TrialNode],
     pods: &[Pod],
-    story: &mut Story<'_>,
+    report: &mut TrialReport<'_>,
 ) -> Result<(), StepError> {
     let is_over = AtomicBool::new(false);
     let streams = thread::scope(|scope| {
         let pairs = pods.iter().zip(pods.iter().cycle().skip(1));
         let streams: Vec<_> = pairs.map(|(from, to)| begin(scope, from, to, &is_over)).collect();
-        let done = lose_quietly(trial, (lost, its_pod), nodes, story);
+        let done = lose_quietly(trial, (lost, its_pod), nodes, report);
         is_over.store(true, Ordering::Relaxed);
         let streams: Vec<_> = streams.into_iter().map(InFlight::end).collect();
         done.map(|()| streams)
@@ -173,7 +182,7 @@ fn lose(
             return Err(StepError::Disturbed { from, to, sent, answered });
         }
         let longest = format_duration(longest);
-        story.tell(
+        report.line(
             "traffic",
             format!("{from} -> {to}: {answered} of {sent} datagrams were answered meanwhile, each within {longest}"),
         )?;
@@ -212,29 +221,30 @@ fn lose_quietly(
     trial: &Trial<'_>,
     (lost, its_pod): (TrialNode, Pod),
     nodes: &[TrialNode],
-    story: &mut Story<'_>,
+    report: &mut TrialReport<'_>,
 ) -> Result<(), StepError> {
     let heir = nodes.first().ok_or(StepError::NoNodes)?;
     let (name, pod) = (lost.name.clone(), its_pod.container.id);
     drop(its_pod);
     lost.end()?;
-    story.tell(
+    report.line(
         "lost",
         format!("{name} was killed: its namespaces no longer exist, nor do {pod}, its leases and its link"),
     )?;
     let watched = WATCH / 1_000;
-    story.tell("takeover", format!("{} watches {name} for {watched} s, then ends its membership", heir.name))?;
+    report.line("takeover", format!("{} watches {name} for {watched} s, then ends its membership", heir.name))?;
     let start = Instant::now();
     trial.administer(heir, |session| end(session, &name, false))?;
     let time = format_duration(start.elapsed());
-    Ok(story.tell("", format!("done in {time}: it gave none; its block and its share are free for the other nodes"))?)
+    Ok(report
+        .line("", format!("done in {time}: no sign of life; its block and its share are free for the other nodes"))?)
 }
 
 /// The pods that are left leave.
-fn leave(trial: &Trial<'_>, nodes: &[TrialNode], pods: &[Pod], story: &mut Story<'_>) -> Result<(), StepError> {
+fn leave(trial: &Trial<'_>, nodes: &[TrialNode], pods: &[Pod], report: &mut TrialReport<'_>) -> Result<(), StepError> {
     let mut times = Vec::new();
     for (node, pod) in nodes.iter().zip(pods) {
         times.push(format!("{} in {}", pod.container.id, format_duration(trial.del(node, pod)?)));
     }
-    Ok(story.tell("DEL", format!("{} left", times.join(", ")))?)
+    Ok(report.line("DEL", format!("{} left", times.join(", ")))?)
 }

@@ -22,7 +22,7 @@ pub(super) struct Trial<'a> {
     pub(super) config: &'a TrialConfig,
     pub(super) plugin: &'a Plugin,
     /// `gingham-node`, if it is there.
-    pub(super) companion: Option<&'a Path>,
+    pub(super) agent: Option<&'a Path>,
     pub(super) pod_namespace: &'a str,
     pub(super) store: &'a Store,
 }
