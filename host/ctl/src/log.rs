@@ -17,7 +17,7 @@ pub(crate) fn start() {
             format.with_ansi(false).with_writer(|| Lines).init();
         }
         Err(_) => {
-            print_error(format!("{VARIABLE}: invalid level {level:?}: use error, warn, info, debug, trace or off"))
+            print_error(format!("{VARIABLE}: invalid level {level:?}: use error, warn, info, debug, trace or off"));
         }
     }
 }

@@ -81,7 +81,7 @@ impl State {
             match network.changed {
                 Ok(false) => {}
                 Ok(true) => {
-                    info!(network = network.network, "restored the masquerade, which differed from the leases")
+                    info!(network = network.network, "restored the masquerade, which differed from the leases");
                 }
                 Err(fault) => {
                     faults.insert(format!("network {}: {fault}", network.network));

@@ -69,7 +69,7 @@ pub fn take() -> io::Result<Vec<String>> {
 
 /// The report of so many tests.
 pub fn report(skipped: &[String]) -> String {
-    let list: String = skipped.iter().map(|line| format!("  {line}\n")).collect();
+    let list = skipped.iter().fold(String::new(), |list, line| list + "  " + line + "\n");
     match skipped.len() {
         0 => "no test was skipped\n".to_owned(),
         1 => format!("1 test was SKIPPED:\n{list}"),

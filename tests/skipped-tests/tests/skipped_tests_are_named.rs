@@ -1,5 +1,7 @@
 //! A test that wants a missing program passes, and both its process and the report of the whole run name it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -14,7 +14,7 @@ const CELLS: u128 = 64;
 const UNCLAIMED: char = '.';
 const SHARED: char = '*';
 
-/// A node for the block_map.
+/// A node for the block map.
 pub(super) struct Holder<'a> {
     pub(super) name: &'a str,
     pub(super) is_this_node: bool,

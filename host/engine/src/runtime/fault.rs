@@ -18,9 +18,7 @@ pub enum PolicyFault {
     #[error("it used more than {limit} bytes of memory (ipam.limits.memory) and was stopped")]
     OutOfMemory { limit: usize },
     /// It asked for too many elements of tables.
-    #[error(
-        "it used more than {limit} elements of tables and was stopped; no limit of the configuration raises this"
-    )]
+    #[error("it used more than {limit} elements of tables and was stopped; no limit of the configuration raises this")]
     TooManyElements { limit: usize },
     /// It is made of more instances, tables or memories than a policy may have.
     #[error("it is made of too many parts ({reason}); link them into fewer modules")]

@@ -103,9 +103,9 @@ fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn start(open: &Open, timing: Timing, network: Network, status: Arc<Mutex<Status>>) -> Running {
     let (stop, stopped) = mpsc::channel();
-    let (open, reconciled) = (Arc::clone(open), network.clone());
+    let (open, own) = (Arc::clone(open), network.clone());
     let thread = thread::spawn(move || {
-        let mut reconciler = Reconciler::new(open, reconciled, timing);
+        let mut reconciler = Reconciler::new(open, own, timing);
         loop {
             on_a_copy(&status, |next| {
                 reconciler.reconcile(Instant::now(), next);

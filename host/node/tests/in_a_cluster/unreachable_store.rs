@@ -29,8 +29,8 @@ fn everything_that_needs_no_store_goes_on() {
     one.until("gingham_store_errors_total", |errors| errors > 0);
     one.until("gingham_store_contact_age_seconds", |age| age >= 2);
     let health = one.ask("/healthz");
-    let unreachable =
-        health.starts_with("HTTP/1.1 200 ") && health.contains("net: store unreachable, routes as last known: cluster store: ");
+    let unreachable = health.starts_with("HTTP/1.1 200 ")
+        && health.contains("net: store unreachable, routes as last known: cluster store: ");
     assert!(unreachable, "{health}");
     assert_eq!(one.metric("gingham_last_reconcile_succeeded"), Some(0));
     // A route that somebody removes comes back, and a dead container's lease goes.
