@@ -116,3 +116,26 @@ fn the_documents_name_only_files_that_exist() {
         }
     }
 }
+
+/// The documents of a directory.
+fn documents(directory: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(workspace().join(directory)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let documents: Vec<_> = [".", "docs", "docs/decisions"].into_iter().flat_map(documents).collect();
+    let mut count = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let path = document.parent().unwrap().join(link.split('#').next().unwrap());
+            assert!(path.exists(), "{} links to {link}, which does not exist", document.display());
+            count += 1;
+        }
+    }
+    assert!(count > 100, "the documents link to each other: {count}");
+}

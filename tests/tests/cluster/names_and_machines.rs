@@ -27,7 +27,10 @@ fn an_address_of_another_machine_is_refused() {
     let (_, outcome) = testbed.start_add(1, "one").end();
     let fault = outcome.fault();
     assert_eq!(fault.code, 7, "{fault:?}");
-    assert!(fault.msg.starts_with("ipam.cluster.address: 192.0.2.99"), "{fault:?}");
+    assert!(
+        fault.msg.starts_with("ipam.cluster.address: this machine does not have the address 192.0.2.99"),
+        "{fault:?}"
+    );
 }
 
 #[test]

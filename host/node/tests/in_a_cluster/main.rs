@@ -1,7 +1,6 @@
 //! The real agent on nodes of its own, with a real store. Files are named after the property they hold.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
-mod a_thousand_members;
 mod blocks_and_routes_are_ready;
 mod containers_that_are_gone;
 mod killed_at_each_call;

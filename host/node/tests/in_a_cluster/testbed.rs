@@ -119,17 +119,13 @@ impl Testbed {
 
 /// A running agent. It ends with the value.
 pub(crate) struct Agent {
-    child: Child,
+    pub(crate) child: Child,
     socket: PathBuf,
     log: PathBuf,
 }
 
 impl Agent {
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// The process itself, for whoever wants to end it.
+    /// The process itself, for a test that ends it.
     pub(crate) fn process(&self) -> OwnedFd {
         pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).unwrap()
     }

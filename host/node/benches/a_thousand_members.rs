@@ -1,8 +1,13 @@
-//! What the agent costs in a large cluster: 1,000 members that hold 4,096 blocks. A measurement, to be run by itself:
-//! `cargo test --release -p gingham-node --test in_a_cluster thousand -- --ignored --nocapture`.
+//! What the agent costs in a large cluster: 1,000 members that hold 4,096 blocks. `cargo bench -p gingham-node` runs it.
 #![allow(clippy::disallowed_macros, reason = "a measurement prints its figures")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on has failed")]
+
+#[allow(dead_code, reason = "the tests use all of it")]
+#[path = "../tests/in_a_cluster/testbed.rs"]
+mod testbed;
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gingham_etcd::Etcd;
@@ -16,7 +21,7 @@ use gingham_testbed::etcd::{Etcd as Members, Layout, PACKAGE, PROGRAM};
 use gingham_tests::nodes::BETWEEN;
 use serde_json::{Map, json};
 
-use crate::testbed::{Agent, NETWORK, PATIENCE, Testbed};
+use testbed::{Agent, NETWORK, PATIENCE, Testbed};
 
 const MEMBERS: u32 = 1_000;
 
@@ -71,18 +76,14 @@ fn memory(id: u32) -> String {
 
 fn cost_of_reconciles(agent: &mut Agent, count: u64) {
     agent.reconciles(1);
-    let (before, began) = (used(agent.id()), Instant::now());
+    let (before, began) = (used(agent.child.id()), Instant::now());
     agent.reconciles(count);
-    let cpu = used(agent.id()).saturating_sub(before);
-    println!("{count} reconciles: {cpu:?} CPU within {:?}; {}", began.elapsed(), memory(agent.id()));
+    let cpu = used(agent.child.id()).saturating_sub(before);
+    println!("{count} reconciles: {cpu:?} CPU within {:?}; {}", began.elapsed(), memory(agent.child.id()));
 }
 
-#[test]
-#[ignore = "a measurement"]
-fn a_thousand_members_with_four_thousand_blocks() {
-    if !skipped_tests::has(PROGRAM, PACKAGE) {
-        return;
-    }
+fn main() {
+    assert!(Path::new(PROGRAM).exists(), "{PROGRAM} is missing: install {PACKAGE}");
     let testbed = Testbed::new(1);
     let members = Members::start(&Layout::at(testbed.directory.path(), BETWEEN.into(), 1)).unwrap();
     let endpoints = members.endpoints();
