@@ -119,7 +119,7 @@ impl Route {
 fn unless_blank<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
     match Option::<String>::deserialize(deserializer)?.as_deref() {
         None | Some("") => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|_| D::Error::custom("this is no IP address")),
+        Some(text) => text.parse().map(Some).map_err(|_| D::Error::custom(format!("invalid IP address {text:?}"))),
     }
 }
 
@@ -165,7 +165,7 @@ impl From<gingham_config::ConfigError> for Problem {
 pub enum Refusal {
     /// No address is left. The host may then let a cooling one count as free and call again.
     Exhausted(String),
-    /// An address that was asked for by name cannot be had.
+    /// A requested address is not available.
     Unavailable(String),
     /// Not now; the runtime tries again.
     TryAgain {

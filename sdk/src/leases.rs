@@ -24,7 +24,7 @@ pub enum AddressState {
     Reserved,
     /// The configuration excludes it.
     Excluded,
-    /// Its range gives out nothing new.
+    /// Its range is draining: it hands out nothing new.
     Draining,
     /// Network, broadcast or gateway address.
     Unusable,

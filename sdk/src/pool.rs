@@ -98,7 +98,7 @@ impl PoolRange {
         self.allows_broadcast_address
     }
 
-    /// Whether it gives out nothing new.
+    /// Whether it hands out nothing new.
     pub fn is_draining(&self) -> bool {
         self.is_draining
     }

@@ -59,8 +59,8 @@ impl Cluster<'_> {
         if is_first && ledger.attachment_count()? > 0 {
             return Err(settings(
                 "cluster.store",
-                "cannot join: containers have addresses from before this network had a cluster, and other nodes may give \
-                 out the same; delete these containers first, or use a network of another name",
+                "cannot join: containers have addresses from before this network had a cluster, and other nodes may \
+                 hand out the same addresses; delete these containers first, or use a network of another name",
             ));
         }
         match kept {

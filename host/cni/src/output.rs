@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 /// The answer did not reach the runtime. CNI code 5.
 #[derive(Debug, thiserror::Error)]
-#[error("standard output: cannot write the answer: {source}; the call failed: repeat it with an output that is read")]
+#[error("standard output: cannot write the result: {source}; repeat the call and read its output")]
 pub struct OutputError {
     source: io::Error,
 }

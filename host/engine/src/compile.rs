@@ -16,7 +16,10 @@ const MOST_MEMORY: usize = 256 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     /// Not WebAssembly at all.
-    #[error("this is no WebAssembly file; a policy is a component, or the core module that wit-bindgen's macro makes")]
+    #[error(
+        "this is not a WebAssembly file; a policy is a component, or the core module that wit-bindgen's macro \
+     makes"
+    )]
     NotWasm,
     /// A core module that is not whole.
     #[error("this WebAssembly module is damaged: {reason}")]
@@ -27,10 +30,10 @@ pub enum CompileError {
     #[error("this component is too large for a policy: {0}")]
     Size(#[from] SizeError),
     /// A component that is no policy for this host.
-    #[error("this is no policy this version can run: {0}")]
+    #[error("this version cannot run this policy: {0}")]
     Contract(#[from] ContractError),
     /// A component whose functions have other types than the contract's, or that does not start.
-    #[error("this is no policy this version can run: {0}")]
+    #[error("this version cannot run this policy: {0}")]
     Run(#[from] CallError),
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -40,7 +40,7 @@ pub enum GuardError {
     #[error("it answered {address}, {why}")]
     NotFree { address: IpAddr, why: String },
     /// An address asked for by name is missing.
-    #[error("it ignored that the runtime asked for {address}; a policy grants a requested address or refuses")]
+    #[error("it ignored the requested address {address}; a policy must grant all requested addresses or refuse")]
     RequestIgnored { address: IpAddr },
     /// A value the kernel would refuse, or worse, take.
     #[error("it answered {what}")]
@@ -99,7 +99,7 @@ fn known_gateway(assigned: &Assigned, pools: &Pools) -> Result<(), GuardError> {
 fn well_formed(assigned: &Assigned) -> Result<(), GuardError> {
     let Assigned { address, gateway } = assigned;
     if address.prefix_len() == 0 {
-        return nonsense(format!("{address}: a prefix of length 0 would put the whole world on the container's link"));
+        return nonsense(format!("{address}: a prefix of length 0 would put all addresses on the container's link"));
     }
     match gateway {
         Some(gateway) if Family::of(*gateway) != Family::of(address.addr()) => {

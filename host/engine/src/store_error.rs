@@ -12,7 +12,7 @@ use crate::settings::DATA_DIR;
 pub enum StoreError {
     /// The file system has no room, or the user's quota is used up.
     #[error(
-        "cannot {operation} {path}: no space is left ({source}); nothing was changed. Free space on that file system \
+        "cannot {operation} {path}: no space is left ({source}); nothing was changed; free space on that file system, \
          or set `dataDir` to a directory on another one"
     )]
     Full {
@@ -22,13 +22,13 @@ pub enum StoreError {
         source: io::Error,
     },
     #[error(
-        "cannot {operation} {path}: the file system is read-only. Remount it for writing or set `dataDir` to a \
+        "cannot {operation} {path}: the file system is read-only; remount it for writing, or set `dataDir` to a \
          directory on another one"
     )]
     ReadOnly { operation: &'static str, path: PathBuf },
     #[error(
-        "cannot {operation} {path}: {source}. Gingham has to run as the user who owns that directory and its files \
-         (on a node: root), or set `ipam.dataDir` to a directory of this user"
+        "cannot {operation} {path}: {source}; run Gingham as the user who owns that directory and its files (on a \
+         node: root), or set `ipam.dataDir` to a directory of this user"
     )]
     Permission {
         operation: &'static str,
@@ -38,7 +38,7 @@ pub enum StoreError {
     },
     /// The kernel refused to lock the directory.
     #[error(
-        "cannot lock the data directory {path}: {source}. The store needs a local file system that knows flock(2); \
+        "cannot lock the data directory {path}: {source}; the store needs a local file system that supports flock(2): \
          set `dataDir` to a directory on one"
     )]
     Lock { path: PathBuf, source: io::Error },
@@ -64,8 +64,8 @@ pub enum StoreError {
     Directory { operation: &'static str, path: PathBuf, source: io::Error },
     /// The process may not write files of that size.
     #[error(
-        "cannot {operation} {path}: it reached the limit of a file's size ({source}); nothing was changed. Raise the \
-         limit (`ulimit -f`, `LimitFSIZE=`) of what starts Gingham"
+        "cannot {operation} {path}: it reached the limit of a file's size ({source}); nothing was changed; raise the \
+         limit (`ulimit -f`, `LimitFSIZE=`) of the program that starts Gingham"
     )]
     FileSize {
         operation: &'static str,
@@ -75,21 +75,21 @@ pub enum StoreError {
     },
     /// A later version of Gingham wrote the store.
     #[error(
-        "the lease store {path} has schema {found}; this version of Gingham reads up to schema {known}. Install the \
+        "the lease store {path} has schema {found}; this version of Gingham reads up to schema {known}; install the \
          version that wrote it, or a later one; nothing was changed"
     )]
     Newer { path: PathBuf, found: u32, known: u32 },
     /// The file is no store of ours, or not a whole one.
     #[error(
-        "the lease store {path} is damaged: {what}; no address is given out, since containers of this boot may have those \
-         that it recorded; nothing was changed; run `ginghamctl recover{}`",
+        "the lease store {path} is damaged: {what}; ADD hands out no address, because running containers may hold \
+         addresses recorded in it; nothing was changed; run `ginghamctl recover{}`",
         of_directory(path)
     )]
     Damaged { path: PathBuf, what: String },
     /// One transaction was larger than the address space that the store is mapped into has room for.
     #[error(
-        "cannot change the lease store {path}: one change is larger than the map of the file has room for; nothing was \
-         changed. Make it in smaller parts, or remove containers that are gone with a CNI GC or `ginghamctl gc`"
+        "cannot change the lease store {path}: one change is larger than the map of the file has room for; nothing \
+         was changed; make it in smaller parts, or free stale leases with `ginghamctl gc`"
     )]
     MapFull { path: PathBuf },
     /// A name that does not fit into a key of the store.

@@ -118,7 +118,7 @@ impl Status {
                 "{endpoint} requires a login; set cluster.user and cluster.password ({message})"
             ))),
             code::UNAUTHENTICATED => Failure::refused(StoreFault::Denied(format!(
-                "{endpoint} rejects our credentials; see cluster.user and cluster.cert: {message}"
+                "{endpoint} rejects the credentials; see cluster.user and cluster.cert: {message}"
             ))),
             code::PERMISSION_DENIED => Failure::refused(StoreFault::Denied(format!(
                 "{endpoint} does not permit this; grant the role of cluster.user readwrite on all keys that start with \

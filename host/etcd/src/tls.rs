@@ -180,7 +180,7 @@ fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     let read = CertificateDer::pem_slice_iter(&contents(key, path)?).collect::<Result<Vec<_>, _>>();
     let certificates = read.map_err(|error| denied(key, path, &error))?;
     if certificates.is_empty() {
-        return Err(denied(key, path, &"there is no certificate in it; it must be in PEM"));
+        return Err(denied(key, path, &"it contains no certificate; use a PEM file"));
     }
     Ok(certificates)
 }

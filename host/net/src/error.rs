@@ -59,7 +59,7 @@ pub enum NetError {
     },
     /// An interface has the name of a VLAN's gateway and is something else.
     #[error(
-        "{name:?}, which the gateway of VLAN {vlan} is to be called, already exists but does not lead to the bridge \
+        "{name:?}, the name for the gateway of VLAN {vlan}, already exists but does not lead to the bridge \
          {bridge:?}; remove it, or configure another bridge name"
     )]
     NotAVlanGateway {

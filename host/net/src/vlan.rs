@@ -81,7 +81,7 @@ impl PortVlans {
         // What others added with a tag is apart from what the container sends and gets without one.
         let mixes = present.iter().filter(|(_, kind)| kind.native || kind.untagged).map(|(vlan, _)| *vlan);
         let surplus = mixes.filter(|vlan| !wanted.contains_key(vlan) && !kept(*vlan));
-        missing.chain(surplus.map(|vlan| format!("VLAN {vlan} is too much"))).collect()
+        missing.chain(surplus.map(|vlan| format!("VLAN {vlan} is not configured"))).collect()
     }
 }
 

@@ -127,7 +127,7 @@ fn what_the_kernel_refuses_is_told_in_its_words() {
         let mtu = Change { mtu: Some(70_000), ..Change::default() };
         assert_eq!(
             link::change(host, Which::Name("veth1"), &mtu).unwrap_err().to_string(),
-            r#"cannot change the interface "veth1": Invalid argument (the kernel says: mtu greater than device maximum)"#
+            r#"cannot change the interface "veth1": Invalid argument (the kernel reports: mtu greater than device maximum)"#
         );
     });
 }

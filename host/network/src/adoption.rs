@@ -143,7 +143,7 @@ impl ReferenceLeases {
         for key in gone {
             if ledger.detach(&key, now)?.is_some() {
                 log::info(format!(
-                    "network {}: the reference has freed container {}; its adopted lease ends",
+                    "network {}: host-local has freed the lease of container {}; the adopted lease ends",
                     self.network, key.container_id
                 ));
             }

@@ -98,7 +98,7 @@ fn one(value: u64) -> Vec<(&'static str, u64)> {
 
 pub(crate) fn render(networks: &BTreeMap<String, Status>, now: Instant) -> String {
     let mut text = String::new();
-    family(&mut text, "gingham_node_build_info", "gauge", "Always 1; the label says which version runs.");
+    family(&mut text, "gingham_node_build_info", "gauge", "Always 1. The label is the running version.");
     let _ = writeln!(text, "gingham_node_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
     for it in &FAMILIES {
         family(&mut text, it.name, it.kind, it.help);

@@ -84,7 +84,7 @@ impl Reload {
 
     fn follow(&mut self, found: Found) {
         if std::mem::take(&mut self.is_slow) {
-            info!("settled: {} was read", self.directory.display());
+            info!("resolved: {} was read", self.directory.display());
         }
         let faults: BTreeSet<_> = found.faults.into_iter().collect();
         faults.difference(&self.reported).for_each(|fault| warn!("{fault}"));

@@ -49,8 +49,8 @@ pub enum ClusterError {
     #[error("cannot take over {node}: it came back in the meantime; nothing was changed")]
     CameBack { node: String },
     #[error(
-        "cannot take over {node}: it is silent, which does not prove that its containers are gone; to order it, run \
-         ginghamctl cluster takeover {node}"
+        "cannot take over {node}: it is silent, which does not prove that its containers are gone; if they are \
+         certainly gone, run ginghamctl cluster takeover {node}"
     )]
     OnlySilent { node: String },
     #[error("cannot take over {node}: it is this node; to give up its blocks, run ginghamctl cluster leave")]

@@ -132,7 +132,7 @@ impl Join {
         }
         let key = record::member_key(local.node());
         if snapshot.unreadable.contains(&key) {
-            return Err(Unreadable { key, reason: "it is no member's record".into() }.into());
+            return Err(Unreadable { key, reason: "it is not a member's record".into() }.into());
         }
         self.register(&snapshot, local, now)
     }

@@ -138,7 +138,7 @@ fn plan_link(
         return Ok(None);
     };
     if bridge.asks_for_iptables {
-        log::warn("ipMasqBackend: iptables is asked for, but masquerade is done with nftables, beside any iptables");
+        log::warn("ipMasqBackend: iptables is not supported; Gingham masquerades with nftables");
     }
     let host_end = HostEnd::of(&call.config.name, attachment)?;
     let container = sandbox::open(call, netns)?;

@@ -51,7 +51,7 @@ pub(crate) fn check(call: &Call, attachment: &Attachment, netns: &Path) -> Resul
 }
 
 fn missing_result() -> NetworkError {
-    let message = "Required prevResult missing: CHECK compares with what ADD answered";
+    let message = "Required prevResult missing: CHECK needs the result of ADD";
     ConfigError::Value { key: "prevResult".to_owned(), message: message.to_owned() }.into()
 }
 

@@ -83,7 +83,7 @@ impl<'a> Inspection<'a> {
         self.expect(bridge.is_bridge(), || format!("interface {name} is not a bridge; remove it, then {ATTACH_AGAIN}"));
         self.expect(bridge.up, || format!("bridge {name} is down; run ip link set {name} up"));
         self.expect(bridge.promiscuous || !self.config.promiscuous, || {
-            format!("bridge {name} is not promiscuous, as promiscMode wants it; run ip link set {name} promisc on")
+            format!("bridge {name} is not promiscuous, but promiscMode is set; run ip link set {name} promisc on")
         });
         self.bridge = Some(bridge);
         Ok(())
@@ -125,7 +125,7 @@ impl<'a> Inspection<'a> {
         self.expect(self.expected.asked.is_none() || named.is_none() || link.mac == named, || {
             let (mac, name) = (link.mac.map(|mac| mac.to_string()).unwrap_or_default(), &link.name);
             let named = named.map(|named| named.to_string()).unwrap_or_default();
-            format!("interface {name} has the hardware address {mac}, but {named} was asked for; {ATTACH_AGAIN}")
+            format!("interface {name} has the hardware address {mac}, but {named} was requested; {ATTACH_AGAIN}")
         });
     }
 
@@ -150,7 +150,7 @@ impl<'a> Inspection<'a> {
         self.expect(link.up, || format!("interface {name} is down; run ip link set {name} up"));
         let is_port = self.bridge.as_ref().is_none_or(|bridge| link.master == Some(bridge.index));
         self.expect(is_port, || {
-            format!("interface {name} is no port of the bridge {bridge}; run ip link set {name} master {bridge}")
+            format!("interface {name} is not a port of the bridge {bridge}; run ip link set {name} master {bridge}")
         });
         self.port_flags(&link);
         self.vlans(&link)
@@ -160,10 +160,16 @@ impl<'a> Inspection<'a> {
     fn port_flags(&mut self, link: &Link) {
         let (port, name) = (link.port.unwrap_or_default(), &link.name);
         self.expect(port.hairpin || !self.config.hairpin, || {
-            format!("bridge port {name} lacks the hairpin mode that hairpinMode wants; run bridge link set dev {name} hairpin on")
+            format!(
+                "bridge port {name} is not in hairpin mode, but hairpinMode is set; run bridge link set dev {name} \
+                 hairpin on"
+            )
         });
         self.expect(port.isolated || !self.config.isolated, || {
-            format!("bridge port {name} is not isolated, as portIsolation wants it; run bridge link set dev {name} isolated on")
+            format!(
+                "bridge port {name} is not isolated, but portIsolation is set; run bridge link set dev {name} \
+                 isolated on"
+            )
         });
     }
 
@@ -197,10 +203,7 @@ impl<'a> Inspection<'a> {
         let filter = mac_filter::of(host_end, mac, attachment);
         let installed = mac_filter::is_installed(network, &filter)?;
         self.expect(installed, || {
-            format!(
-                "macspoofchk: bridge port {} lacks the rule that lets {mac} alone send; {ATTACH_AGAIN}",
-                host_end.name
-            )
+            format!("macspoofchk: bridge port {} lacks the MAC filter for {mac}; {ATTACH_AGAIN}", host_end.name)
         });
         Ok(())
     }

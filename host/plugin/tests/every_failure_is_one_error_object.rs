@@ -127,7 +127,7 @@ fn an_answer_that_is_torn_is_undelivered() {
     let Answer::Undelivered(text) = gingham::run("gingham", variable, &mut &b""[..], &mut Torn(7)) else {
         panic!("delivered");
     };
-    assert!(text.starts_with("standard output: cannot write the answer: broken pipe"), "{text}");
+    assert!(text.starts_with("standard output: cannot write the result: broken pipe"), "{text}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Policy for ByNamespace {
 
     fn check_config(config: &Config, _: &Context) -> Result<Vec<Pool>, Vec<Problem>> {
         if config.pools.is_empty() && config.default.is_none() {
-            return Err(vec![Problem::new("pools", "names no namespace; write {\"NAMESPACE\": \"SUBNET\"}")]);
+            return Err(vec![Problem::new("pools", "names no namespace; use {\"NAMESPACE\": \"SUBNET\"}")]);
         }
         let named = config.pools.iter().map(|(name, subnet)| Pool::new(name).subnet(*subnet));
         let default = config.default.map(|subnet| Pool::new("of all other namespaces").subnet(subnet));

@@ -49,7 +49,7 @@ fn a_full_pool_does_not_spill_into_another() {
 #[test]
 fn a_configuration_without_pools_is_told_what_to_write() {
     let mut network = network(json!({"pools": {}}));
-    assert_eq!(network.problems(), ["pools: names no namespace; write {\"NAMESPACE\": \"SUBNET\"}"]);
+    assert_eq!(network.problems(), ["pools: names no namespace; use {\"NAMESPACE\": \"SUBNET\"}"]);
     network.reconfigure(json!({"pools": {"team-a": "10.10.0/24"}}));
     assert!(network.problems()[0].starts_with("pools.team-a: found \"10.10.0/24\""), "{:?}", network.problems());
 }

@@ -47,7 +47,7 @@ fn next(index: usize, pool: &Pool) -> Result<IpAddr, Refusal> {
 /// Where the next search begins. Without it addresses are reused early, which is no reason to refuse one.
 fn remember(index: usize, address: IpAddr) {
     if let Err(error) = state::set_bytes(&key(index), address.to_string().as_bytes()) {
-        log::warn(&format!("the last address of range set {index} is not remembered: {error}"));
+        log::warn(&format!("cannot store the last address of range set {index}: {error}"));
     }
 }
 

@@ -11,10 +11,7 @@ use crate::overlap;
 pub(crate) fn pools(config: &Config) -> Result<Vec<Pool>, Vec<Problem>> {
     let sets = config.range_sets();
     if sets.is_empty() {
-        return Err(vec![Problem::new(
-            "",
-            "no IP ranges specified: `subnet` or `ranges` says which addresses to hand out",
-        )]);
+        return Err(vec![Problem::new("", "no IP ranges specified: set `subnet` or `ranges`")]);
     }
     let mut pools: Vec<Pool> = Vec::new();
     let mut problems = Vec::new();

@@ -70,7 +70,7 @@ fn edges_are_handed_out_where_they_are_named() {
 
 #[test]
 fn nothing_to_hand_out() {
-    let expected = "no IP ranges specified: `subnet` or `ranges` says which addresses to hand out";
+    let expected = "no IP ranges specified: set `subnet` or `ranges`";
     for ipam in
         [json!({}), json!({"gateway": "10.1.0.1"}), json!({"ranges": []}), json!({"ranges": null, "subnet": ""})]
     {

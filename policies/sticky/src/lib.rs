@@ -82,7 +82,7 @@ fn renewed_state(config: &Config, pod: &str, address: std::net::IpAddr) -> Addre
 /// Without it another pod may get the address later, which is no reason to refuse it now.
 fn keep(config: &Config, pod: &str, address: std::net::IpAddr) {
     if let Err(error) = reservations::reserve(pod, address, Duration::from_secs(config.keep_seconds)) {
-        log::warn(&format!("{address} is not kept for pod {pod}: {error}"));
+        log::warn(&format!("cannot reserve {address} for pod {pod}: {error}"));
     }
 }
 

@@ -74,6 +74,6 @@ fn exhausted(plan: &Plan) -> Refusal {
 /// Without it addresses are reused early, which is no reason to refuse one.
 fn remember(address: IpAddr) {
     if let Err(error) = state::set_bytes(LAST, address.to_string().as_bytes()) {
-        log::warn(&format!("the last address is not remembered: {error}"));
+        log::warn(&format!("cannot store the last address: {error}"));
     }
 }

@@ -87,7 +87,7 @@ impl Plan {
 fn network(key: &str, text: &str) -> Result<IpNet, Problem> {
     let fault = |message: String| Problem::new(key, message);
     let net: IpNet = text.parse().map_err(|_| {
-        fault(format!("{text:?} is no network; write it as address and prefix length: \"10.32.0.0/12\""))
+        fault(format!("invalid network {text:?}: use an address and a prefix length, such as \"10.32.0.0/12\""))
     })?;
     if net != net.trunc() {
         return Err(fault(format!("{net} has host bits set; the network is {}", net.trunc())));
@@ -99,7 +99,7 @@ fn network(key: &str, text: &str) -> Result<IpNet, Problem> {
 }
 
 fn address(key: &str, text: &str) -> Result<IpAddr, Problem> {
-    let fault = |_| Problem::new(key, format!("{text:?} is no IP address"));
+    let fault = |_| Problem::new(key, format!("invalid IP address {text:?}: use one such as 10.32.0.1"));
     text.parse::<IpAddr>().map(|address| address.to_canonical()).map_err(fault)
 }
 

@@ -57,7 +57,8 @@ fn bad_networks_name_their_key() {
     for key in ["range", "subnet"] {
         let one = |text: &str| problems(json!({key: text})).join("; ");
         let fault = |text: &str| format!("{key}: {text}");
-        assert_eq!(one("ten"), fault("\"ten\" is no network; write it as address and prefix length: \"10.32.0.0/12\""));
+        let usage = "use an address and a prefix length, such as \"10.32.0.0/12\"";
+        assert_eq!(one("ten"), fault(&format!("invalid network \"ten\": {usage}")));
         assert_eq!(one("10.32.0.1/12"), fault("10.32.0.1/12 has host bits set; the network is 10.32.0.0/12"));
         assert_eq!(
             one("10.32.0.0/31"),

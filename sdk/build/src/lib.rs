@@ -52,7 +52,7 @@ pub enum BuildError {
         source: io::Error,
     },
     /// The compiler has no library for the target.
-    #[error("this Rust toolchain cannot compile for {TARGET}; `rustup target add {TARGET}` brings what is missing")]
+    #[error("this Rust toolchain cannot compile for {TARGET}; run `rustup target add {TARGET}`")]
     TargetMissing,
     /// The compiler found faults.
     #[error("the policy in {path} does not compile:\n{output}")]

@@ -170,7 +170,7 @@ impl<'a> Add<'a> {
     /// If the text is no address.
     #[track_caller]
     pub fn requested(mut self, address: &str) -> Self {
-        let Ok(address) = address.parse() else { panic!("requested: {address:?} is no address") };
+        let Ok(address) = address.parse() else { panic!("requested: invalid address {address:?}") };
         self.request.requested.push(address);
         self
     }
@@ -202,7 +202,7 @@ impl<'a> Add<'a> {
         let mut wanted = Vec::new();
         for text in addresses.split_whitespace() {
             let Ok(address) = text.parse::<IpNet>() else {
-                panic!("expect: {text:?} is no address with a prefix length, e.g. 10.1.0.2/24")
+                panic!("expect: invalid address {text:?}: use an address and a prefix length, such as 10.1.0.2/24")
             };
             wanted.push(address);
         }

@@ -63,7 +63,7 @@ impl Network {
     /// If the text is no prefix, or a member holds it already.
     #[track_caller]
     pub fn claim(&mut self, member: &str, block: &str) {
-        let Ok(block) = block.parse() else { panic!("claim: {block:?} is no prefix, e.g. 10.32.0.0/24") };
+        let Ok(block) = block.parse() else { panic!("claim: invalid prefix {block:?}: use one such as 10.32.0.0/24") };
         if let Some(holder) = self.cluster.claims.insert(block, member.to_owned()) {
             panic!("claim: {holder} holds {block} already");
         }
@@ -183,14 +183,15 @@ impl Network {
 
     #[track_caller]
     fn policy_of_cluster(&self, log: &mut Vec<LogLine>) -> Result<ClusterPolicy<'_, MemoryLedger>, IpamError> {
-        assert!(self.policy.is_cluster(), "{} is no cluster policy: it says `policy!(…, cluster)`", self.policy.name());
+        let name = self.policy.name();
+        assert!(self.policy.is_cluster(), "{name} is not a cluster policy: use `policy!(…, cluster)`");
         ClusterPolicy::new(&self.policy, &self.settings, &self.context(), log)
     }
 
     fn picture(&self, policy: &ClusterPolicy<'_, MemoryLedger>) -> BlockMap {
         let mut picture = policy.picture(&self.cluster.me, self.cluster.members.iter().cloned());
         for (block, holder) in &self.cluster.claims {
-            assert!(picture.claim(*block, holder), "claim: {block} is no block of {:?}", policy.grids());
+            assert!(picture.claim(*block, holder), "claim: {block} is not a block of {:?}", policy.grids());
         }
         picture
     }

@@ -107,7 +107,7 @@ impl Network {
         last_reserved: impl IntoIterator<Item = (u32, &'s str)>,
     ) {
         let parse = |text: &str| {
-            let Ok(address) = text.parse::<IpAddr>() else { panic!("adopt: {text:?} is no address") };
+            let Ok(address) = text.parse::<IpAddr>() else { panic!("adopt: invalid address {text:?}") };
             address
         };
         let mut ledger = self.store.ledger(NAME);

@@ -33,7 +33,7 @@ fn the_prefix_length_and_the_number_of_addresses_count() {
     assert!(failure(|| drop(network("").add("a").expect("10.1.0.2/16"))).contains("answer    10.1.0.2/24"));
     assert!(failure(|| drop(network("").add("a").expect("10.1.0.2/24 10.1.0.3/24"))).contains("answer"));
     assert!(failure(|| drop(network("").add("a").expect(""))).contains("answer"));
-    assert!(failure(|| drop(network("").add("a").expect("10.1.0.2"))).contains("no address with a prefix length"));
+    assert!(failure(|| drop(network("").add("a").expect("10.1.0.2"))).contains("use an address and a prefix length"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Answers an IPv4 address dressed up as IPv6.
+//! Answers an IPv4-mapped IPv6 address.
 
 use hostile_guests::{Answer, IpAddress, Refusal, Request, Sinner, prefix};
 

@@ -67,7 +67,6 @@ const SENTENCES: &[Sentence] = &[
     changed("json: cannot unmarshal", "ipam.dataDir: invalid path 7", 7),
     changed("json: cannot unmarshal", "expected ", 7),
     changed("invalid CIDR address", "expected IPv4 or IPv6 network address", 7),
-    changed("invalid IP address", "this is no IP address", 7),
     changed("failed to add route", "the route to", 100),
     changed("failed to Statfs", "does not exist", 8),
     changed("unknown FS magic", "network namespace", 8),

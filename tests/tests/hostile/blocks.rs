@@ -56,14 +56,14 @@ fn an_honest_proposal_passes() {
     let share = ask("divides_honestly", |policy, log| policy.share(&["a".to_owned()], "a", log)).unwrap();
     assert_eq!(share, ["10.66.0.0/24".parse().unwrap()]);
     let no_such = ask("divides_honestly", |policy, log| policy.next_block(1, &Arc::new(picture(policy)), log));
-    assert!(no_such.unwrap_err().to_string().ends_with("it was asked for grid 1, and has 1"));
+    assert!(no_such.unwrap_err().to_string().ends_with("it was called for grid 1, but has 1"));
 }
 
 #[test]
 fn blocks_that_cannot_be_claimed_are_faults() {
     assert_eq!(fault("proposes_held_block"), "it proposed to claim 10.66.0.0/28, which member-1 holds");
     let off_grid =
-        |block: &str| format!("it proposed to claim {block}, which is no block of 10.66.0.0/24 in blocks of /28");
+        |block: &str| format!("it proposed to claim {block}, which is not a block of 10.66.0.0/24 in blocks of /28");
     assert_eq!(fault("proposes_outside"), off_grid("10.67.0.0/28"));
     assert_eq!(fault("proposes_large_block"), off_grid("10.66.0.32/27"));
     assert_eq!(fault("proposes_unaligned_block"), off_grid("10.66.0.24/28"));

@@ -189,7 +189,7 @@ fn loops_at_start() {
         Compiler::new().unwrap().compile(&component).map(|compiled| compiled.surface).expect_err("it never starts");
     assert_eq!(
         error.to_string(),
-        "this is no policy this version can run: it used more than 100000000 fuel (ipam.limits.fuel) and was stopped"
+        "this version cannot run this policy: it used more than 100000000 fuel (ipam.limits.fuel) and was stopped"
     );
 }
 

@@ -51,7 +51,7 @@ fn tables_are_counted_over_all_instances() {
     let module = format!("(core module $m {})", times(30, |_| "(table 1 funcref)".to_owned()));
     assert_eq!(
         refusal(&format!("{module}{}", instances(3))),
-        "this is no policy this version can run: it is made of too many parts (table count too high at 90); link them \
+        "this version cannot run this policy: it is made of too many parts (table count too high at 90); link them \
          into fewer modules"
     );
 }
@@ -59,7 +59,7 @@ fn tables_are_counted_over_all_instances() {
 #[test]
 fn elements_of_tables_are_counted_over_all_tables() {
     let module = format!("(core module $m {})", times(2, |_| "(table 30000 funcref)".to_owned()));
-    let expected = "this is no policy this version can run: it used more than 100000 elements of tables and was \
+    let expected = "this version cannot run this policy: it used more than 100000 elements of tables and was \
                     stopped; no limit of the configuration raises this";
     assert_eq!(refusal(&format!("{module}{}", instances(2))), expected);
     let grows = r"(core module $m (table $t 1 funcref)
@@ -70,13 +70,13 @@ fn elements_of_tables_are_counted_over_all_tables() {
 
 #[test]
 fn memories_are_counted_and_added_up() {
-    let expected = "this is no policy this version can run: it is made of too many parts (memory count too high at 5); \
+    let expected = "this version cannot run this policy: it is made of too many parts (memory count too high at 5); \
                     link them into fewer modules";
     assert_eq!(refusal(&format!("(core module $m (memory 1)){}", instances(5))), expected);
     // 100 MiB each.
     assert_eq!(
         refusal(&format!("(core module $m (memory 1600)){}", instances(3))),
-        "this is no policy this version can run: it used more than 268435456 bytes of memory (ipam.limits.memory) \
+        "this version cannot run this policy: it used more than 268435456 bytes of memory (ipam.limits.memory) \
          and was stopped"
     );
 }
@@ -167,7 +167,7 @@ fn handles_are_counted() {
         (core instance (instantiate $m (with "" (instance (export "new" (func $new))))))"#;
     assert_eq!(
         refusal(parts),
-        "this is no policy this version can run: it kept more than 100000 handles of the host and was stopped; drop what \
+        "this version cannot run this policy: it kept more than 100000 handles of the host and was stopped; drop what \
          is no longer needed"
     );
 }

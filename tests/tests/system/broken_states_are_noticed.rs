@@ -168,7 +168,7 @@ fn check_misses_the_mac_that_was_asked_for() {
     Cni::check(&asked, &c1, &result).run().succeeds();
     c1.inside(|| change("eth0", &Change { mac: Some("c2:00:00:00:00:07".parse().unwrap()), ..Change::default() }));
     let fault = Cni::check(&asked, &c1, &result).run().fault();
-    assert!(fault.msg.contains("c2:00:00:00:00:05 was asked for"), "{fault:?}");
+    assert!(fault.msg.contains("c2:00:00:00:00:05 was requested"), "{fault:?}");
 }
 
 /// What an error advises is done, and CHECK is content.
@@ -196,7 +196,7 @@ fn the_advice_of_check_cures() {
 #[test]
 fn check_sees_the_link_pulled_out_of_the_bridge() {
     let said = check_after(|_, result| change(&host_end(result), &Change { master: Some(0), ..Change::default() }));
-    assert!(said.contains("is no port of the bridge cni0"), "{said}");
+    assert!(said.contains("is not a port of the bridge cni0"), "{said}");
 }
 
 #[test]

@@ -98,8 +98,8 @@ fn what_is_no_policy_is_not_installed() {
     let mut torn = std::fs::read(module("honest")).unwrap();
     torn.truncate(torn.len() / 2);
     let cases: [(&str, &[u8], &str); 8] = [
-        ("text", b"this is no policy", "no WebAssembly"),
-        ("nothing", b"", "no WebAssembly"),
+        ("text", b"this is no policy", "not a WebAssembly"),
+        ("nothing", b"", "not a WebAssembly"),
         ("empty", &empty, "gingham:ipam/allocator"),
         ("wasi", &wasi, "wasi:random/random@0.2.0"),
         ("foreign", &foreign, "gingham:ipam/disk@0.2.0"),

@@ -253,7 +253,7 @@ fn a_read_only_disk() {
     node::empty(Path::new("/var/lib"));
     fs::create_dir(DATA).unwrap();
     mount_remount("/var/lib", MountFlags::RDONLY, "").unwrap();
-    refused(&node, &bridged(), &["read-only", "Remount"]);
+    refused(&node, &bridged(), &["read-only", "remount"]);
     mount_remount("/var/lib", MountFlags::empty(), "").unwrap();
     Cni::add(&bridged(), &node.container("c1")).run().result();
 }

@@ -166,9 +166,9 @@ pub(crate) enum ImportCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The plugin adopts leases by itself when it first uses a network. Use this command to see what it finds, or after the
-reference served the network again. All leases of a network are adopted in one transaction. Their addresses are not
-handed out again, and DEL frees them. A repeated import adopts what is new. The directory of the reference stays; when
+The plugin adopts leases automatically when it first uses a network. Use this command to see what it finds, or after
+host-local served the network again. All leases of a network are adopted in one transaction. Their addresses are not
+handed out again, and DEL frees them. A repeated import adopts what is new. The directory of host-local stays; when
 an adopted lease ends, its file is removed. Leases of an earlier boot are ignored unless their container is running.
 
 With --json: a list of objects with network, imported, known (adopted before), ofEarlierBoot (each a list of objects
@@ -202,10 +202,10 @@ pub(crate) enum ExportCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes the files of the reference, then removes the leases here, so that one side alone hands out the addresses. Export
+Writes the files of host-local, then removes the leases here, so that only one plugin hands out the addresses. Export
 and change the type in the configuration while no container starts or stops: if Gingham is used once more, it adopts the
-leases again. Masquerade rules of running containers stay until the node restarts, and the reference reports an error on
-DEL if it did not make them (ipMasq; seen with 1.1.1): stop those containers before.
+leases again. Masquerade rules of running containers stay until the node restarts. With ipMasq, the reference bridge
+(seen with 1.1.1) reports an error on DEL if it did not make them: stop those containers before.
 
 With --json: an object with network, directory, and three lists of objects with address, containerId and interface:
 exported, known (exported before) and kept (their holders are not containers).

@@ -51,8 +51,8 @@ impl Plugins {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GinghamPluginError {
     #[error(
-        "network {network} is not Gingham's: none of its plugins is `gingham` or a link to it (CNI_PATH says where \
-         plugins are)"
+        "network {network} is not Gingham's: none of its plugins is `gingham` or a link to it; set CNI_PATH to the \
+         directories of plugins"
     )]
     NotGingham { network: String },
     #[error("network {network}: {source}")]

@@ -17,10 +17,7 @@ use crate::table::size;
 /// Why a policy cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InspectError {
-    #[error(
-        "no policy and no file is called {policy:?}; `ginghamctl policy list` shows the policies there are, and a \
-         file's name has to be its path"
-    )]
+    #[error("no policy or file {policy:?}; use a name that `ginghamctl policy list` shows, or the path of a file")]
     Unknown { policy: String },
     #[error(
         "the component of policy {name} is missing from the library; install it again with `ginghamctl policy add`"

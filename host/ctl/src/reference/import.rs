@@ -18,7 +18,7 @@ use crate::output::Output;
 /// Why nothing was imported. Networks before the one at fault are.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImportError {
-    #[error("cannot read {path}: {source}; --from names the reference's data directory")]
+    #[error("cannot read {path}: {source}; use --from to name the data directory of host-local")]
     Directory { path: PathBuf, source: io::Error },
     #[error("{path} does not exist, so the reference host-local has no leases of network {network}")]
     NoNetwork { path: PathBuf, network: String },

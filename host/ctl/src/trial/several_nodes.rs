@@ -48,7 +48,7 @@ pub(super) fn run(
     let nodes = nodes::create(count)?;
     let names: Vec<String> = nodes.iter().map(|node| format!("{} {}", node.name, node.address)).collect();
     let (names, time) = (names.join(", "), format_duration(coming_up.elapsed()));
-    report.line("nodes", format!("{names}: namespaces of their own, on one link, up in {time}"))?;
+    report.line("nodes", format!("{names}: separate namespaces on one link, up in {time}"))?;
     let agreed = plan.start(&mut report)?;
     let trial = Trial {
         config: &config,

@@ -132,7 +132,7 @@ fn a_file_can_be_inspected_before_it_is_installed() {
 fn what_is_no_policy_is_refused_and_leaves_nothing() {
     let bench = Bench::new();
     let wat = |text: &str| wat::parse_str(text).unwrap();
-    bench.refuses("text.wasm", b"this is no policy", &["text.wasm", "no WebAssembly"]);
+    bench.refuses("text.wasm", b"this is no policy", &["text.wasm", "not a WebAssembly"]);
     bench.refuses(
         "plain.wasm",
         &wat(r#"(module (func (export "allocate")))"#),

@@ -60,12 +60,12 @@ pub enum ClusterFault {
     #[error("its share for {member} has {range}, which is on none of its grids")]
     ShareOffGrid { member: String, range: IpRange },
     /// A block of the wrong length, not aligned, or outside.
-    #[error("it proposed to claim {block}, which is no block of {grid}")]
+    #[error("it proposed to claim {block}, which is not a block of {grid}")]
     BlockOffGrid { block: IpNet, grid: Grid },
     /// A block that was shown as claimed.
     #[error("it proposed to claim {block}, which {holder} holds")]
     BlockHeld { block: IpNet, holder: String },
-    #[error("it was asked for grid {grid}, and has {count}")]
+    #[error("it was called for grid {grid}, but has {count}")]
     NoSuchGrid { grid: usize, count: usize },
 }
 

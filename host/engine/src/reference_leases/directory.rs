@@ -32,8 +32,8 @@ pub enum ReferenceError {
         busy: Busy,
     },
     #[error(
-        "{path}: the reference host-local leased this address to container {theirs}, but here container {ours} \
-         has it; nothing was written. Remove one of the two containers, or the file if its container is gone"
+        "{path}: the reference host-local leased this address to container {theirs}, but here container {ours} has \
+         it; nothing was written; remove one of the two containers, or the file if its container is gone"
     )]
     Held { path: PathBuf, theirs: String, ours: String },
 }
@@ -150,11 +150,11 @@ impl Directory {
     fn read_lease(&self, name: &str, address: IpAddr, found: &mut Found) -> Result<(), ReferenceError> {
         let left_out = |why: &str| LeftOut { file: name.to_owned(), why: why.to_owned() };
         match self.text(name)? {
-            None => found.left_out.push(left_out("it is no regular file with a text")),
+            None => found.left_out.push(left_out("it is not a regular text file")),
             Some((text, written)) => match key_of(&text) {
                 Some(key) => found.leases.push(Lease { address, key, written }),
                 // Files are made and filled under the lock, so no process is about to fill it.
-                None => found.left_out.push(left_out("it is empty: the reference died while it wrote it")),
+                None => found.left_out.push(left_out("it is empty: host-local stopped while it wrote the file")),
             },
         }
         Ok(())

@@ -77,7 +77,7 @@ pub struct Surface {
 pub enum ContractError {
     /// It wants more than a policy gets.
     #[error(
-        "it imports {}, and a policy gets nothing but {SPOKEN} ({}); \
+        "it imports {}, but a policy can import only {SPOKEN} ({}); \
          build it for wasm32-unknown-unknown, or with its language's option that leaves WASI out",
         .imports.join(", "), INTERFACES.join(", ")
     )]
@@ -85,7 +85,7 @@ pub enum ContractError {
         /// The imports that are not the contract's.
         imports: Vec<String>,
     },
-    #[error("it was built for {item}, and this host speaks {SPOKEN}; build it with the SDK of this version")]
+    #[error("it was built for {item}, and this host supports {SPOKEN}; build it with the SDK of this version")]
     OtherVersion { item: String },
     /// It is a component, but no policy.
     #[error("it does not export {PACKAGE}/{ALLOCATOR}; every policy does, see the world `policy` in wit/")]

@@ -97,7 +97,7 @@ impl Environment {
         match directory.files().symlink_metadata(FILE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             found if found.as_ref().is_ok_and(|found| !found.is_file()) => {
-                return Err(StoreError::damaged(&path, "it is no regular file"));
+                return Err(StoreError::damaged(&path, "it is not a regular file"));
             }
             found => found.map_err(fault)?,
         };
@@ -160,9 +160,8 @@ impl Environment {
         let bytes =
             self.tree.get(&txn, key::META).map_err(|e| StoreError::lmdb("read the lease store", &self.path, e))?;
         let bytes = bytes.ok_or_else(|| StoreError::damaged(&self.path, "it is another program's LMDB file"))?;
-        let meta: Meta = serde_json::from_slice(bytes).map_err(|error| {
-            StoreError::damaged(&self.path, format!("its description of itself is broken ({error})"))
-        })?;
+        let meta: Meta = serde_json::from_slice(bytes)
+            .map_err(|error| StoreError::damaged(&self.path, format!("its description is malformed ({error})")))?;
         if meta.schema > SCHEMA {
             return Err(StoreError::Newer { path: self.path.clone(), found: meta.schema, known: SCHEMA });
         }

@@ -34,7 +34,7 @@ impl StoreError {
         match error {
             heed::Error::Io(source) => Self::io(operation, path, source),
             heed::Error::Mdb(MdbError::MapFull) => Self::MapFull { path: path.to_owned() },
-            heed::Error::Mdb(MdbError::Invalid) => Self::damaged(path, "it is no LMDB file"),
+            heed::Error::Mdb(MdbError::Invalid) => Self::damaged(path, "it is not an LMDB file"),
             heed::Error::Mdb(MdbError::VersionMismatch) => {
                 Self::damaged(path, "it is an LMDB file of another format version")
             }

@@ -89,8 +89,8 @@ pub enum Event {
     EarlierBoot { path: PathBuf, boot: String, now: String, attachments: u64, addresses: u64 },
     /// The store was damaged, and of an earlier boot.
     #[error(
-        "the lease store {path} of an earlier boot is damaged: {what}; a new one is begun, since no container outlives a \
-         boot{}", kept.as_ref().map(|kept| format!(", and the damaged one is kept as {}", kept.display())).unwrap_or_default()
+        "the lease store {path} of an earlier boot is damaged: {what}; a new one was created, because no container \
+         outlives a boot{}", kept.as_ref().map(|kept| format!(", and the damaged one is kept as {}", kept.display())).unwrap_or_default()
     )]
     PutAside { path: PathBuf, what: String, kept: Option<PathBuf> },
 }

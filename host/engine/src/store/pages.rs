@@ -40,7 +40,7 @@ const NO_PAGE: usize = usize::MAX;
 #[derive(Debug)]
 pub(super) enum Doubt {
     Io(io::Error),
-    /// It is not what it should be.
+    /// It is malformed.
     Damaged(String),
 }
 
@@ -80,12 +80,12 @@ impl Pages {
     fn read_at(file: &File, offset: u64) -> Result<Self, Doubt> {
         let mut header = [0; PAGE_HEADER + META];
         match file.read_exact_at(&mut header, offset) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return damaged("it is no LMDB file"),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return damaged("it is not an LMDB file"),
             done => done?,
         }
         let (page, meta) = header.split_at(PAGE_HEADER);
         if half(page, WORD + 2) & META_PAGE == 0 || quarter(meta, 0) != MAGIC {
-            return damaged("it is no LMDB file");
+            return damaged("it is not an LMDB file");
         }
         if quarter(meta, 4) != VERSION {
             return damaged(format!("it is an LMDB file of format version {}", quarter(meta, 4)));
@@ -98,7 +98,7 @@ impl Pages {
         let kind = |tree: usize| half(meta, trees + tree * TREE + 4) & KINDS;
         let depth = |tree: usize| half(meta, trees + tree * TREE + 6);
         if (kind(0), kind(1)) != (INTEGER_KEYS, 0) || depth(0) > DEEPEST || depth(1) > DEEPEST {
-            return damaged("its tables are not of a kind we make");
+            return damaged("its tables are of an unknown kind");
         }
         let root = |tree: usize| word(meta, trees + (tree + 1) * TREE - WORD);
         let end = trees + 2 * TREE;
@@ -139,7 +139,7 @@ impl Pages {
                         self.check_value(node, number, length)?;
                     }
                 }
-                _ => return damaged(format!("its page {number} is not what it should be")),
+                _ => return damaged(format!("its page {number} is malformed")),
             }
         }
         Ok(())
@@ -155,7 +155,7 @@ impl Pages {
             done => done?,
         }
         if word(page, 0) != number {
-            return damaged(format!("its page {number} is not what it should be"));
+            return damaged(format!("its page {number} is malformed"));
         }
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Pages {
     fn nodes<'p>(&self, number: usize, page: &'p [u8]) -> Result<Vec<&'p [u8]>, Doubt> {
         let end_of_offsets = usize::from(half(page, WORD + 4));
         if !(PAGE_HEADER..=self.size).contains(&end_of_offsets) {
-            return damaged(format!("its page {number} is not what it should be"));
+            return damaged(format!("its page {number} is malformed"));
         }
         let node = |offset: &'p [u8]| {
             let node = page.get(usize::from(half(offset, 0))..)?;
@@ -172,7 +172,7 @@ impl Pages {
             (node.len() >= NODE_HEADER + key).then_some(node)
         };
         let nodes = page[PAGE_HEADER..end_of_offsets].chunks_exact(2).map(node).collect::<Option<_>>();
-        nodes.ok_or_else(|| Doubt::Damaged(format!("its page {number} is not what it should be")))
+        nodes.ok_or_else(|| Doubt::Damaged(format!("its page {number} is malformed")))
     }
 
     /// A leaf's value has to lie within the page, or on whole pages of its own within the file.
@@ -186,7 +186,7 @@ impl Pages {
                     (word(at, 0) as u64).saturating_mul(self.size as u64).saturating_add((PAGE_HEADER + size) as u64);
                 word(at, 0) <= self.last && end <= length
             }),
-            _ => return damaged(format!("its page {number} is not one of ours")),
+            _ => return damaged(format!("its page {number} was not written by Gingham")),
         };
         if inside { Ok(()) } else { damaged(format!("a value of its page {number} is missing")) }
     }

@@ -104,7 +104,7 @@ fn own_boot(directory: &Arc<Directory>) -> Option<String> {
 pub(super) fn settle(directory: &Arc<Directory>, boot: &str, now: u64) -> Result<Environment, StoreError> {
     directory.sync()?;
     boot_mark::write(directory, boot, now)?;
-    let missing = || StoreError::damaged(&directory.path_of(FILE), "it vanished while it was being made");
+    let missing = || StoreError::damaged(&directory.path_of(FILE), "it was removed while it was being created");
     let environment = Environment::open(directory, Access::Write)?.ok_or_else(missing)?;
     let meta = Meta { boot: boot.to_owned(), ..environment.meta()? };
     commit(&environment, |txn| put_meta(&environment, txn, &meta))?;

@@ -38,14 +38,14 @@ fn what_is_no_lmdb_file_is_left_alone() {
     expect_refusal(&disk.store(), "it is empty");
     for garbage in [b"x".as_slice(), b"{\"leases\":[]}\n", &[0; 4096], &vec![0; 65536], &vec![255; 65536], &noise] {
         fs::write(&file, garbage).unwrap();
-        expect_refusal(&disk.store(), "it is no LMDB file");
+        expect_refusal(&disk.store(), "it is not an LMDB file");
     }
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
-    expect_refusal(&disk.store(), "it is no regular file");
+    expect_refusal(&disk.store(), "it is not a regular file");
     fs::remove_dir(&file).unwrap();
     symlink(disk.path().join("elsewhere"), &file).unwrap();
-    expect_refusal(&disk.store(), "it is no regular file");
+    expect_refusal(&disk.store(), "it is not a regular file");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn another_programs_lmdb_file_is_left_alone() {
     put(&disk.store().join("leases.mdb"), b"theirs", b"value");
     expect_refusal(&disk.store(), "it is another program's LMDB file");
     put(&disk.store().join("leases.mdb"), &[0, 0], b"no json");
-    expect_refusal(&disk.store(), "its description of itself is broken");
+    expect_refusal(&disk.store(), "its description is malformed");
 }
 
 #[test]

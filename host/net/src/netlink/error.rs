@@ -72,7 +72,7 @@ impl NetlinkError {
     pub fn reason(&self) -> String {
         let errno = self.errno.map(errno_text);
         match (errno, &self.kernel_says) {
-            (Some(errno), Some(sentence)) => format!("{errno} (the kernel says: {sentence})"),
+            (Some(errno), Some(sentence)) => format!("{errno} (the kernel reports: {sentence})"),
             (Some(errno), None) => errno,
             (None, Some(sentence)) => sentence.clone(),
             (None, None) => "no reason given".to_owned(),

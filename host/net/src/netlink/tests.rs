@@ -80,7 +80,7 @@ fn the_kernels_own_words_are_kept() {
         let error =
             kernel.request("create", &Message::of(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE)).unwrap_err();
         assert_eq!(error.kernel_says.as_deref(), Some("Unknown device type"));
-        assert!(error.to_string().ends_with("(the kernel says: Unknown device type)"), "{error}");
+        assert!(error.to_string().ends_with("(the kernel reports: Unknown device type)"), "{error}");
 
         // The same for a dump, whose refusal comes with its end: there is no interface with this index.
         let mut message = AddressMessage::default();

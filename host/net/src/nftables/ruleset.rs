@@ -226,7 +226,7 @@ impl<'a> Transaction<'a> {
                 Outcome::Refused(error) => return Err(Refusal { step, error }),
                 // Every step asks for its acknowledgement; the two messages around them cannot on older kernels.
                 Outcome::Silent if step != Step::Transaction => {
-                    let error = NetlinkError::bad_answer(OPERATION, "the kernel did not say whether it was done");
+                    let error = NetlinkError::bad_answer(OPERATION, "the kernel did not report the result");
                     return Err(Refusal { step, error });
                 }
                 Outcome::Silent | Outcome::Acknowledged => {}
@@ -247,7 +247,7 @@ pub(crate) fn generation(socket: &mut Socket<Netfilter>) -> Result<Generation, R
     let answer =
         socket.query(OPERATION, &message(NFPROTO_INET, NFT_MSG_GETGEN, 0, &Attributes::new())).map_err(unread)?;
     let id = answer.as_deref().and_then(|body| value_of(attributes(body), NFTA_GEN_ID)?.try_into().ok());
-    let id = id.ok_or_else(|| unread(NetlinkError::bad_answer(OPERATION, "the kernel told none")))?;
+    let id = id.ok_or_else(|| unread(NetlinkError::bad_answer(OPERATION, "the kernel reported none")))?;
     Ok(Generation(u32::from_be_bytes(id)))
 }
 

@@ -123,7 +123,7 @@ fn differences_are_told_one_by_one() {
     let other = [Membership::native(1), Membership::tagged(&(100, 100)), Membership::tagged(&(201, 201))];
     assert_eq!(
         wanted.differences(&other, Some(1)),
-        ["VLAN 100 is not the native one", "VLAN 200 is missing", "VLAN 1 is too much"]
+        ["VLAN 100 is not the native one", "VLAN 200 is missing", "VLAN 1 is not configured"]
     );
     let keeping = PortVlans { keep_default: true, ..access(100) };
     let kept = Membership { native: false, ..Membership::native(1) };

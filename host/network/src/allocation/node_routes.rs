@@ -55,7 +55,7 @@ impl ClusterAllocation<'_> {
         match self.refresh(host) {
             Ok(report) => warn(self.network, &report),
             Err(error) => {
-                log::warn(format!("network {}: the routes to other nodes are not refreshed: {error}", self.network));
+                log::warn(format!("network {}: cannot refresh the routes to other nodes: {error}", self.network));
             }
         }
     }

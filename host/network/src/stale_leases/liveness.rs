@@ -66,10 +66,10 @@ impl Liveness {
                 Ok(Some(false)) => {}
                 Ok(None) => {
                     let directory = directory.display();
-                    return Self::Unknown(format!("adopted from the reference, whose directory {directory} is gone"));
+                    return Self::Unknown(format!("adopted from host-local, whose directory {directory} is gone"));
                 }
                 Ok(Some(true)) => {
-                    return Self::Unknown("adopted from the reference, which knew no namespace".to_owned());
+                    return Self::Unknown("adopted from host-local, which records no namespace".to_owned());
                 }
                 Err(error) => return Self::Unknown(error.to_string()),
             }
@@ -89,7 +89,7 @@ impl Liveness {
             }
             Ok(_) => Self::Alive,
             Err(NetnsError::Missing { .. }) if !is_known_place(netns) => {
-                Self::Unknown(format!("{netns} lies in no directory of this machine"))
+                Self::Unknown(format!("the directory of {netns} does not exist on this machine"))
             }
             Err(NetnsError::Missing { .. }) => Self::Gone(format!("nothing is at {netns}")),
             Err(NetnsError::NotANamespace { what, .. }) => Self::Gone(format!("at {netns} is {what}")),

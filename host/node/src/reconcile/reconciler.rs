@@ -102,7 +102,7 @@ impl Reconciler {
             warn!(network, "{problem}");
         }
         for settled in self.logged.difference(&problems.texts) {
-            info!(network, "settled: {settled}");
+            info!(network, "resolved: {settled}");
         }
         self.logged = problems.texts;
         debug!(network, routes = status.routes, members = status.members, "reconciled: {:?}", status.state);
@@ -132,7 +132,10 @@ fn stray(usage: &Usage) -> Option<String> {
             usage.outside.len()
         ),
     };
-    Some(format!("{what}: other nodes may hand out the same; stop these containers (ginghamctl leases lists them)"))
+    Some(format!(
+        "{what}: other nodes may hand out the same addresses; stop these containers (ginghamctl leases lists \
+     them)"
+    ))
 }
 
 fn reconcile_routes(network: &str, wanted: &Wanted) -> Result<(Report, Vec<ReversePathProblem>), AgentError> {

@@ -51,5 +51,5 @@ fn everything_that_needs_no_store_goes_on() {
     one.until("gingham_store_contact_age_seconds", |age| age <= 1);
     assert!(one.ask("/healthz").ends_with("\r\n\r\nnet: reconciled\n"), "{}", one.ask("/healthz"));
     assert_eq!((testbed.routes(1), one.metric("gingham_ownership_conflicts_total")), (routes, Some(0)));
-    assert!(one.log().contains("info net: settled: cluster store: "), "{}", one.log());
+    assert!(one.log().contains("info net: resolved: cluster store: "), "{}", one.log());
 }

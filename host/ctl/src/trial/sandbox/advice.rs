@@ -16,13 +16,13 @@ pub(super) fn advice(settings: &Path) -> String {
     let commands: Vec<&str> =
         SETTINGS.iter().filter(|(path, value, _)| is_set(path, value)).map(|(_, _, command)| *command).collect();
     if commands.is_empty() {
-        return "Run it as root (`sudo ginghamctl try`: it keeps to itself all the same); inside a container, that \
-                container has to be privileged"
+        return "Run it as root (`sudo ginghamctl try`: it changes nothing on this machine either); inside a \
+                container, that container has to be privileged"
             .to_owned();
     }
     format!(
-        "This system does not let users make user namespaces: allow them with `{}`, or run it as root (`sudo ginghamctl \
-         try`: it keeps to itself all the same)",
+        "This system does not let users make user namespaces: allow them with `{}`, or run it as root (`sudo \
+         ginghamctl try`: it changes nothing on this machine either)",
         commands.join(" && ")
     )
 }

@@ -11,7 +11,7 @@ use crate::attachment::Dns;
 /// A value of a policy that stands for no address, prefix or range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadValue {
-    #[error("it used {address}, an IPv4 address dressed up as IPv6")]
+    #[error("it used {address}, an IPv4-mapped IPv6 address")]
     Mapped { address: IpAddr },
     #[error("it used the prefix length {length} with {address}")]
     PrefixLength { address: IpAddr, length: u8 },
