@@ -107,7 +107,7 @@ impl Route {
                 Some(("dst", format!("{} has host bits set", route.destination)))
             }
             Some(gateway) if gateway.is_ipv4() != route.destination.addr().is_ipv4() => {
-                Some(("gw", format!("{gateway} is of another family than {}", route.destination)))
+                Some(("gw", format!("{gateway} must be of the same address family as {}", route.destination)))
             }
             _ => None,
         };

@@ -47,7 +47,7 @@ impl<'a> Ended<'a> {
     }
 }
 
-/// Leases that the host took in from the reference IPAM plugin `host-local`, which served the network before.
+/// Leases that the host adopted from the reference IPAM plugin `host-local`, which served the network before.
 pub struct Adopted<'a> {
     inner: &'a wit::Adopted,
 }
@@ -58,12 +58,12 @@ impl<'a> Adopted<'a> {
     }
 
     /// The adopted addresses above `after`, in address order: 256 at most. [`leases::holder`](crate::leases::holder)
-    /// returns who holds them. None may be new: then the reference was not used since the last time.
+    /// returns who holds them. There may be no new ones: then `host-local` was not used since the last time.
     pub fn addresses(&self, after: Option<IpAddr>) -> Vec<IpAddr> {
         self.inner.addresses(after.map(convert::address_out), 256).into_iter().map(convert::address_in).collect()
     }
 
-    /// The address that the reference gave last of each of its range sets, by the range set's number, from 0.
+    /// The address that `host-local` handed out last of each of its range sets, by the range set's number, from 0.
     pub fn last_reserved(&self) -> Vec<(u32, IpAddr)> {
         let last = self.inner.last_reserved().into_iter();
         last.map(|(index, address)| (index, convert::address_in(address))).collect()

@@ -67,7 +67,7 @@ impl PoolRange {
         Self { allows_broadcast_address: allows, ..self }
     }
 
-    /// Gives out nothing new, while its leases live.
+    /// Hands out nothing new, while its leases stay valid.
     #[must_use]
     pub fn draining(self, is_draining: bool) -> Self {
         Self { is_draining, ..self }

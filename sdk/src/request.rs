@@ -82,7 +82,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The runtime's identity of the container. It has a slash for requesters that are no containers.
+    /// The runtime's identity of the container. It has a slash for requesters that are not containers.
     pub fn container_id(&self) -> String {
         self.inner.container_id()
     }

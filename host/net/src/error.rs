@@ -23,7 +23,7 @@ pub enum NetError {
         source: NetlinkError,
     },
     /// No interface has this name.
-    #[error("there is no interface {name:?}")]
+    #[error("interface {name:?} does not exist")]
     NoSuchInterface {
         /// The name that was looked for.
         name: String,

@@ -44,7 +44,7 @@ pub enum ClusterError {
         /// What to compare with, see [`super::join::Join::having_watched`].
         observation: Box<Observation>,
     },
-    #[error("cannot take over {node}: it is alive, its life record changes")]
+    #[error("cannot take over {node}: it is alive: its liveness record changes")]
     Alive { node: String },
     #[error("cannot take over {node}: it came back in the meantime; nothing was changed")]
     CameBack { node: String },

@@ -121,7 +121,7 @@ fn address(key: &'static str, text: Option<&str>) -> Result<Option<IpAddr>, (&'s
 fn gateway(prefix: IpNet, written: &RangeConfig) -> Result<Option<IpAddr>, (&'static str, String)> {
     match address("gateway", written.gateway.as_deref())? {
         Some(gateway) if gateway.is_ipv4() != prefix.addr().is_ipv4() => {
-            Err(("gateway", format!("{gateway} is of another family than {prefix}")))
+            Err(("gateway", format!("{gateway} must be of the same address family as {prefix}")))
         }
         gateway => Ok(gateway),
     }

@@ -109,7 +109,7 @@ fn a_bad_range_names_its_key() {
         (json!({"subnet": "10.1.0.0/24", "gateway": "10.1.0"}), "gateway: invalid IP address 10.1.0"),
         (
             json!({"subnet": "10.1.0.0/24", "gateway": "fd00::1"}),
-            "gateway: fd00::1 is of another family than 10.1.0.0/24",
+            "gateway: fd00::1 must be of the same address family as 10.1.0.0/24",
         ),
         (json!({"subnet": 7}), "subnet: found the number 7, expected a string"),
         (json!({"ranges": {}}), "ranges: found an object, expected a list"),
@@ -120,7 +120,7 @@ fn a_bad_range_names_its_key() {
         ),
         (
             json!({"subnet": "10.1.0.0/24", "routes": [{"dst": "::/0", "gw": "10.1.0.1"}]}),
-            "routes[0].gw: 10.1.0.1 is of another family than ::/0",
+            "routes[0].gw: 10.1.0.1 must be of the same address family as ::/0",
         ),
         (
             json!({"subnet": "10.1.0.0/24", "routes": [{"gw": "10.1.0.1"}]}),

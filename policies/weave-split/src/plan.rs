@@ -140,7 +140,7 @@ fn subnet_fault(range: IpNet, block_length: u8, subnet: IpNet) -> Option<String>
 
 fn gateway_fault(subnet: IpNet, gateway: Option<IpAddr>) -> Option<String> {
     let gateway = gateway.filter(|gateway| gateway.is_ipv4() != subnet.addr().is_ipv4())?;
-    Some(format!("{gateway} is of another family than {subnet}"))
+    Some(format!("{gateway} must be of the same address family as {subnet}"))
 }
 
 /// The address one above or below; only called within a network of four addresses or more.

@@ -88,7 +88,10 @@ fn all_problems_are_told_at_once() {
     }));
     let keys: Vec<&str> = told.iter().filter_map(|problem| problem.split(": ").next()).collect();
     assert_eq!(keys, ["routes[0].dst", "range", "subnet", "gateway"]);
-    assert_eq!(problems(json!({"gateway": "fd00::1"})), ["gateway: fd00::1 is of another family than 10.32.0.0/12"]);
+    assert_eq!(
+        problems(json!({"gateway": "fd00::1"})),
+        ["gateway: fd00::1 must be of the same address family as 10.32.0.0/12"]
+    );
 }
 
 #[test]

@@ -76,7 +76,7 @@ pub enum BuildError {
         /// The system's word.
         source: io::Error,
     },
-    /// The module is no policy.
+    /// The module is not a policy.
     #[error(transparent)]
     Encode(#[from] EncodeError),
 }
@@ -131,7 +131,7 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
 /// [`EncodeError`] if it carries nothing.
 ///
 /// # Panics
-/// If the module is no valid one: validate what comes from elsewhere.
+/// If the module is invalid: validate what comes from elsewhere.
 pub fn wrap(module: &[u8]) -> Result<Vec<u8>, EncodeError> {
     // Without a contract the encoder would make a component that has nothing.
     if !carries_a_contract(module)? {

@@ -32,7 +32,7 @@ impl Node {
         }
     }
 
-    /// Whether the value is no list or object.
+    /// Whether the value is neither a list nor an object.
     pub(crate) fn is_scalar(&self) -> bool {
         !matches!(self, Self::List(_) | Self::Object(_))
     }

@@ -27,7 +27,7 @@
 //! # }
 //! ```
 //!
-//! A value with a form of its own, such as a duration, is read by a `deserialize_with` function. Let it fail with
+//! A value with its own form, such as a duration, is read by a `deserialize_with` function. Let it fail with
 //! `Error::invalid_value(Unexpected::Other("duration"), &"use a number and a unit, such as \"120s\"")`: the fault reads
 //! `cooldown: invalid duration "soon": use a number and a unit, such as "120s"`.
 //!
@@ -51,7 +51,7 @@ pub use error::ConfigError;
 /// Reads a text. `null` as the whole document is an empty object.
 ///
 /// # Errors
-/// [`ConfigError`] if the text is no JSON (its key is empty then) or does not fit.
+/// [`ConfigError`] if the text is not JSON (its key is empty then) or does not fit.
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
     let node: Node = serde_json::from_str(text).map_err(|error| ConfigError::syntax(&error))?;
     from_node(&node)

@@ -167,7 +167,7 @@ impl<'a> Add<'a> {
     /// Requests this address; several calls request several.
     ///
     /// # Panics
-    /// If the text is no address.
+    /// If the text is not an address.
     #[track_caller]
     pub fn requested(mut self, address: &str) -> Self {
         let Ok(address) = address.parse() else { panic!("requested: invalid address {address:?}") };
@@ -228,7 +228,7 @@ impl<'a> Add<'a> {
     }
 
     /// Expects a refusal whose text contains `part`: by the policy, for its configuration too, or because the
-    /// attachment has addresses already. A crash is no refusal. Returns the whole text.
+    /// attachment has addresses already. A crash is not a refusal. Returns the whole text.
     ///
     /// # Panics
     /// If an answer comes, or another text, or the policy misbehaves.
@@ -243,7 +243,7 @@ impl<'a> Add<'a> {
         }
     }
 
-    /// What comes of it, whatever it is.
+    /// The outcome: an answer, a refusal or a crash.
     ///
     /// # Errors
     /// What the plugin would report.

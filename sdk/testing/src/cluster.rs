@@ -45,7 +45,7 @@ impl Network {
         self
     }
 
-    /// The node claims no block by itself: it serves from what [`Self::claim`] gave it.
+    /// The node claims no block itself: it allocates from what [`Self::claim`] gave it.
     #[must_use]
     pub fn without_claiming(mut self) -> Self {
         self.cluster.claiming = false;
@@ -60,7 +60,7 @@ impl Network {
     /// A member, this one or another, holds a block from now on.
     ///
     /// # Panics
-    /// If the text is no prefix, or a member holds it already.
+    /// If the text is not a prefix, or a member holds it already.
     #[track_caller]
     pub fn claim(&mut self, member: &str, block: &str) {
         let Ok(block) = block.parse() else { panic!("claim: invalid prefix {block:?}: use one such as 10.32.0.0/24") };
@@ -69,7 +69,7 @@ impl Network {
         }
     }
 
-    /// Nobody holds this block any more.
+    /// No member holds this block any more.
     ///
     /// # Panics
     /// If it was unclaimed.
@@ -79,7 +79,7 @@ impl Network {
         assert!(held.is_some(), "unclaim: {block:?} is unclaimed");
     }
 
-    /// Who holds which block, in address order: those of [`Self::claim`], and those the node claimed by itself.
+    /// Who holds which block, in address order: those of [`Self::claim`], and those the node claimed itself.
     pub fn claims(&self) -> Vec<(IpNet, String)> {
         self.cluster.claims.iter().map(|(block, holder)| (*block, holder.clone())).collect()
     }
@@ -157,7 +157,7 @@ impl Network {
         }
     }
 
-    /// What a node serves from: none if the policy is no cluster policy.
+    /// What a node serves from: none if the policy is not a cluster policy.
     pub(crate) fn holdings(&self, log: &mut Vec<LogLine>) -> Result<Option<Holdings>, IpamError> {
         if !self.policy.is_cluster() {
             return Ok(None);

@@ -99,7 +99,7 @@ impl Network {
     /// last of its range sets. Its adoption hook, if it has one, is called before the next request.
     ///
     /// # Panics
-    /// If a text is no address, or an address is leased.
+    /// If a text is not an address, or an address is leased.
     #[track_caller]
     pub fn adopt<'s>(
         &mut self,
@@ -142,7 +142,7 @@ impl Network {
         Context { network: self.name.clone(), node: self.cluster.me.clone(), node_labels: self.node_labels.clone() }
     }
 
-    /// Tells the policy of adopted leases, in the transaction of the next request.
+    /// Calls the adoption hook with the adopted leases, in the transaction of the next request.
     pub(crate) fn call_adoption_hook(
         &self,
         ledger: MemoryLedger,
@@ -168,13 +168,13 @@ impl Network {
         Add::new(self, container)
     }
 
-    /// The container goes away, with its interface `eth0`. Returns the addresses it held: none if it had none.
+    /// The container ends, with its interface `eth0`. Returns the addresses it held: none if it had none.
     #[track_caller]
     pub fn del(&mut self, container: &str) -> Vec<IpAddr> {
         self.del_interface(container, "eth0")
     }
 
-    /// One interface of the container goes away.
+    /// One interface of the container is removed.
     ///
     /// # Panics
     /// If the policy fails to take notice, where it wants to know of ends.

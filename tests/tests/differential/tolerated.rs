@@ -321,7 +321,7 @@ fn default_route_once(fact: &Fact<'_>) -> bool {
 
 fn refused_early(fact: &Fact<'_>) -> bool {
     let refused = [
-        "is of another family than",
+        "must be of the same address family as",
         "has host bits set",
         "dst: found nothing, but this key is required",
         "it lies behind rangeend",
