@@ -35,6 +35,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
     ) -> Result<IpamResult, IpamError> {
         let (result, ledger) = self.allocate_uncommitted(ledger, request, record, log)?;
         ledger.commit()?;
+        tracing::debug!("lease committed");
         Ok(result)
     }
 
@@ -56,10 +57,13 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         };
         let name = || self.policy.name().to_owned();
         let answer = answer.map_err(|refusal| IpamError::Refused { policy: name(), refusal })?;
+        let addresses = || answer.addresses.iter().map(|assigned| assigned.address.to_string()).collect::<Vec<_>>();
+        tracing::debug!(policy = name(), addresses = addresses().join(" "), "policy answered");
         guard::check(&answer, request, &mut view).map_err(|error| match error {
             GuardError::Store(store) => IpamError::Store(store),
             source => IpamError::Guard { policy: name(), source },
         })?;
+        tracing::debug!("guard passed");
         let result = IpamResult::of(answer, &view, self.session.usage())?;
         self.log_short_cooldowns(&result.cooling, request, &view, log)?;
         log.extend(result.answer.reason.as_ref().map(|reason| self.reason_line(request, reason)));

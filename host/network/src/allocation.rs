@@ -229,6 +229,7 @@ impl AddressManagement<'_> {
         if allocation.asked_store && !is_agent_running(&self.settings.data_dir) {
             self.cluster_allocation(self.policy(choice)?, records).refresh_node_routes(host);
         }
+        tracing::debug!(refreshed = allocation.asked_store, "routes to other nodes ready");
         Ok(())
     }
 

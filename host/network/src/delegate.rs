@@ -97,6 +97,7 @@ impl Delegate<'_> {
 
     fn run(&self, verb: &str) -> Result<Vec<u8>, DelegateError> {
         let program = self.find()?;
+        tracing::debug!(program = %program.display(), verb, "run the IPAM plugin");
         let start = |source| DelegateError::Start { program: program.clone(), source };
         let child = spawn(&program, verb).map_err(start)?;
         let output = converse(child, self.input).map_err(start)?;

@@ -120,7 +120,10 @@ fn wait(directory: &Path, name: &str, kind: Kind) -> Result<Option<Lock>, LockEr
     let path = directory.join(name);
     let Some(file) = open(&path)? else { return Ok(None) };
     match file_lock::lock(&file, kind) {
-        Ok(()) => Ok(Some(Lock { _file: file })),
+        Ok(()) => {
+            tracing::debug!(path = %path.display(), "lock taken");
+            Ok(Some(Lock { _file: file }))
+        }
         Err(file_lock::LockError::Busy(busy)) => Err(LockError::Busy { path, busy }),
         Err(file_lock::LockError::Io(source)) => Err(LockError::Io { path, source }),
     }

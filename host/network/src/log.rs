@@ -2,10 +2,24 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::time::Instant;
 
 use gingham_engine::runtime::{LogLevel, LogLine};
 use gingham_net::notice;
 use gingham_untrusted::text;
+use tracing::level_filters::LevelFilter;
+
+/// `GINGHAM_LOG`: the steps of a call, each with the time since this was called. Off by default; an invalid filter is a
+/// warning, because a container matters more than its log.
+pub fn start() {
+    let started = Instant::now();
+    let step = move |line: gingham_log::Line| {
+        write_lines(&format!("gingham: {} elapsed={:.1?}", line.text(), started.elapsed()));
+    };
+    if let Err(error) = gingham_log::start(LevelFilter::OFF, step) {
+        warn(error);
+    }
+}
 
 /// Something the operator should know although the work went on.
 pub fn warn(message: impl Display) {

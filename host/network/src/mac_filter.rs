@@ -15,7 +15,9 @@ pub fn of<'a>(host_end: &'a HostEnd, sender: Mac, attachment: &'a Attachment) ->
 }
 
 pub fn ensure(network: &NetworkName, filter: &MacFilter<'_>) -> Result<(), NetworkError> {
-    Ok(mac_filter::ensure(&mut mac_filter::open(network.as_str())?, network.as_str(), filter)?)
+    mac_filter::ensure(&mut mac_filter::open(network.as_str())?, network.as_str(), filter)?;
+    tracing::debug!(port = filter.port, sender = %filter.sender, "MAC filter installed");
+    Ok(())
 }
 
 pub fn is_installed(network: &NetworkName, filter: &MacFilter<'_>) -> Result<bool, NetworkError> {

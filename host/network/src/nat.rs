@@ -35,11 +35,13 @@ pub fn ensure(network: &NetworkName, records: &Records<'_>, more: &Masqueraded) 
         let _lock = records.lock_nat()?;
         restore(&mut kernel, network, records)?;
     }
+    tracing::debug!(addresses = ?more.addresses, "addresses masqueraded");
     Ok(())
 }
 
 /// Sees to it that addresses of an attachment without masquerade are not masqueraded: rules of earlier versions would.
 pub fn exempt(network: &NetworkName, records: &Records<'_>, addresses: &[IpAddr]) -> Result<(), NetworkError> {
+    tracing::debug!("ipMasq is off: addresses not masqueraded");
     let Some(mut kernel) = open_if_any(network)? else { return Ok(()) };
     if !masquerade::earlier_rules(&mut kernel, network.as_str())?.is_empty() {
         let _lock = records.lock_nat()?;
@@ -102,6 +104,7 @@ pub fn leave_locked(
         remove(kernel, network, &addresses_of(concerned.iter().flatten()))?;
     }
     failpoint::reach("del.unmasqueraded")?;
+    tracing::debug!(attachments = concerned.len(), "masquerade removed");
     forget()?;
     failpoint::reach("del.forgotten")?;
     match kernel {

@@ -80,11 +80,14 @@ impl Policies {
             return Err(PolicyError::OtherDigest { name: name.clone(), found: found.digest(), wanted: wanted.clone() });
         }
         let runtime = Runtime::new()?;
-        match (found, &self.library) {
-            (Found::Installed(installed), Some(library)) => Ok(library.load(&runtime, name, &installed)?),
-            (Found::BuiltIn(policy), _) => Ok(load_built_in(policy, &runtime)?),
-            (Found::Installed(_), None) => Err(PolicyError::Unknown { name: name.clone() }),
-        }
+        let digest = found.digest();
+        let policy = match (found, &self.library) {
+            (Found::Installed(installed), Some(library)) => library.load(&runtime, name, &installed)?,
+            (Found::BuiltIn(policy), _) => load_built_in(policy, &runtime)?,
+            (Found::Installed(_), None) => return Err(PolicyError::Unknown { name: name.clone() }),
+        };
+        tracing::debug!(policy = name, digest, "policy loaded");
+        Ok(policy)
     }
 
     /// Loads a policy if it is there and has a release hook.

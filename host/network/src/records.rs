@@ -129,6 +129,7 @@ impl<'a> Records<'a> {
     fn open(&self) -> Result<StoreLedger, RecordsError> {
         let store = Store::open(self.directory, &self.boot, self.now)?;
         store.events().iter().for_each(log::warn);
+        tracing::debug!(network = self.network.as_str(), directory = %self.directory.display(), "lease store locked");
         Ok(store.into_ledger(self.network.as_str())?)
     }
 
@@ -193,7 +194,9 @@ impl<'a> Records<'a> {
             return Err(RecordsError::AlreadyAttached { key: key.clone() });
         }
         ledger.attach(key, record)?;
-        Ok(ledger.commit()?)
+        ledger.commit()?;
+        tracing::debug!(container = key.container_id, "attachment recorded");
+        Ok(())
     }
 
     /// Forgets attachments and calls the release hook. One that was never recorded is no error. A damaged store is a
@@ -250,6 +253,7 @@ impl<'a> Records<'a> {
             log::policy(policy.name(), &log);
         }
         for (key, record) in released? {
+            tracing::debug!(container = key.container_id, addresses = ?record.addresses, "leases freed");
             if let Some(adoption) = &adoption {
                 adoption::forget_files(adoption, &key, &record.addresses).iter().for_each(log::warn);
             }

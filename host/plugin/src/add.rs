@@ -16,13 +16,13 @@ use gingham_engine::ipam::IpamResult;
 use gingham_engine::ledger::{Cooling, Masquerade};
 use gingham_net::address::DuplicateDetection;
 use gingham_net::bridge::{self, Bridge};
+use gingham_net::container;
 use gingham_net::link::BridgePort;
 use gingham_net::masquerade::Masqueraded;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 use gingham_net::veth::{self, Pair, Veth};
 use gingham_net::vlan::GatewayInterface;
-use gingham_net::{container, sysctl};
 use gingham_network::address_management::AddressManagement;
 use gingham_network::allocation::{Allocation, NewAttachment};
 use gingham_network::bridge_config::BridgeConfig;
@@ -117,10 +117,12 @@ pub(crate) fn add(
     log::notices();
     match ended {
         Ok(()) => {
+            tracing::debug!("result written");
             undo.disarm();
             Ok(())
         }
         Err(error) => {
+            tracing::debug!(code = error.code.0, "ADD failed: undo what was done");
             let faults = undo.unwind(|done| add.take_back(done));
             Err(faults.into_iter().fold(error, |error, fault| error.and(&format!("while undoing: {fault}"))))
         }
@@ -272,7 +274,7 @@ impl Add<'_> {
         let veth = self.plug(link, &mut host, &bridge, undo)?;
         let gateway = host_side::ensure_gateways(&mut host, &bridge, &addressing.gateways, allocation, &link.bridge)?;
         failpoint::reach("add.gateway")?;
-        forward(&addressing.gateways)?;
+        host_side::forward(&addressing.gateways)?;
         if link.bridge.starts_container_end {
             self.used.set(true);
             let mut inside = self.configure(link, &veth, &addressing.addresses(), &routes)?;
@@ -307,6 +309,7 @@ impl Add<'_> {
         let veth = veth::create(host, &self.pair(link, bridge.index))?;
         undo.push(Done::Linked(link.host_end.clone()));
         failpoint::reach("add.veth")?;
+        tracing::debug!(host = link.host_end.name.as_str(), mac = %veth.container_mac, "link made");
         host_side::assign_vlans(host, bridge, veth.host_index, &link.bridge)?;
         if link.bridge.filters_mac {
             let filter = mac_filter::of(&link.host_end, veth.container_mac, self.attachment.attachment);
@@ -340,7 +343,9 @@ impl Add<'_> {
         let detection = if link.bridge.detect_duplicates { DuplicateDetection::On } else { DuplicateDetection::Off };
         let name = self.attachment.attachment.interface.as_str();
         let interface = container::Interface { index: veth.container_index, name, addresses, routes, detection };
-        Ok(container::configure(&link.container, &interface)?)
+        let inside = container::configure(&link.container, &interface)?;
+        tracing::debug!(addresses = ?addresses, routes = routes.len(), "addresses and routes set in the container");
+        Ok(inside)
     }
 
     fn interfaces(
@@ -382,15 +387,4 @@ impl Add<'_> {
             }
         }
     }
-}
-
-/// The node forwards for the families whose gateway it is.
-fn forward(gateways: &[IpNet]) -> Result<(), NetworkError> {
-    if gateways.iter().any(|gateway| gateway.addr().is_ipv4()) {
-        sysctl::forward_ipv4()?;
-    }
-    if gateways.iter().any(|gateway| gateway.addr().is_ipv6()) {
-        sysctl::forward_ipv6()?;
-    }
-    Ok(())
 }

@@ -33,6 +33,7 @@ pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) ->
         let there = links::delete(&host_end)?;
         unlinked = there;
         failpoint::reach("del.unlinked")?;
+        tracing::debug!(host = host_end.name.as_str(), found = there, "link deleted");
         if !there {
             errors.extend(netns.and_then(|netns| unlink_inherited(call, attachment, netns).err()));
         }
@@ -45,8 +46,10 @@ pub(crate) fn del(call: &Call, attachment: &Attachment, netns: Option<&Path>) ->
             errors.extend(mac_filter::remove_inherited(&call.config.name, attachment).err());
         }
         failpoint::reach("del.unfiltered")?;
+        tracing::debug!("MAC filter removed");
     }
     errors.extend(forget(call, attachment, role, unlinked).err());
+    tracing::debug!(errors = errors.len(), "DEL done");
     NetworkError::join(errors).map_or(Ok(()), Err)
 }
 

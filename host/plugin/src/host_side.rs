@@ -3,6 +3,7 @@
 use gingham_net::address;
 use gingham_net::bridge::{self, Bridge};
 use gingham_net::netlink::{Route, Socket};
+use gingham_net::sysctl;
 use gingham_net::vlan::{self, Gateway, GatewayInterface};
 use gingham_network::allocation::Allocation;
 use gingham_network::bridge_config::BridgeConfig;
@@ -13,7 +14,9 @@ use ipnet::IpNet;
 /// The network's bridge, made if it is missing. One for VLANs keeps them apart, or it is an error.
 pub(crate) fn ensure_bridge(host: &mut Socket<Route>, config: &BridgeConfig) -> Result<Bridge, NetworkError> {
     let ensure = if config.vlans.is_some() { bridge::ensure_filtering } else { bridge::ensure };
-    Ok(ensure(host, config.name.as_str(), config.mtu, config.promiscuous)?)
+    let bridge = ensure(host, config.name.as_str(), config.mtu, config.promiscuous)?;
+    tracing::debug!(bridge = bridge.name, "bridge ready");
+    Ok(bridge)
 }
 
 /// Makes a container's port belong to its VLANs, if the network has any.
@@ -52,6 +55,7 @@ pub(crate) fn ensure_gateways(
         }
         bridge::ensure_address_among(host, bridge, *gateway, config.force_address, &allocation.ipam.networks)?;
     }
+    tracing::debug!(gateways = ?gateways, "gateway addresses ready");
     Ok(interface)
 }
 
@@ -81,4 +85,15 @@ fn ensure_gateway_interface(
         keep_default: vlans.port.keep_default,
     };
     Ok(Some(vlan::ensure_gateway(host, bridge, &wanted)?))
+}
+
+/// The node forwards for the families whose gateway it is.
+pub(crate) fn forward(gateways: &[IpNet]) -> Result<(), NetworkError> {
+    if gateways.iter().any(|gateway| gateway.addr().is_ipv4()) {
+        sysctl::forward_ipv4()?;
+    }
+    if gateways.iter().any(|gateway| gateway.addr().is_ipv6()) {
+        sysctl::forward_ipv6()?;
+    }
+    Ok(())
 }

@@ -98,6 +98,7 @@ fn serve(
     *version = config.version().unwrap_or(SpecVersion::NEWEST);
     let verb = environment.verb.clone()?;
     let call = Call::new(program, environment, config, input, &library.unwrap_or_else(default_library));
+    log_call(&call, &verb);
     match verb {
         Verb::Add { attachment, netns } => add::add(&call, &attachment, &netns, output),
         Verb::Del { attachment, netns } => del::del(&call, &attachment, netns.as_deref()),
@@ -106,6 +107,20 @@ fn serve(
         Verb::Status => status::status(&call),
         Verb::Version => Ok(()),
     }
+}
+
+fn log_call(call: &Call, verb: &Verb) {
+    let (verb, attachment) = match verb {
+        Verb::Add { attachment, .. } => ("ADD", Some(attachment)),
+        Verb::Del { attachment, .. } => ("DEL", Some(attachment)),
+        Verb::Check { attachment, .. } => ("CHECK", Some(attachment)),
+        Verb::Gc => ("GC", None),
+        Verb::Status => ("STATUS", None),
+        Verb::Version => ("VERSION", None),
+    };
+    let container = attachment.map(|attachment| attachment.container.as_str());
+    let interface = attachment.map(|attachment| attachment.interface.as_str());
+    tracing::debug!(network = call.config.name.as_str(), verb, container, interface, "configuration read");
 }
 
 fn read_config(environment: &Environment, input: &mut dyn Read) -> Result<(NetworkConfig, Vec<u8>), NetworkError> {

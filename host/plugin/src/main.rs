@@ -12,6 +12,7 @@ use standard_output::StandardOutput;
 #[expect(clippy::disallowed_methods, reason = "what is said of the program itself is escaped where it is made")]
 fn main() -> ExitCode {
     gingham_engine::signals::survive_file_size_limit();
+    gingham_network::log::start();
     let mut output = StandardOutput::open();
     let answer = gingham::run(&program(), |name| std::env::var_os(name), &mut io::stdin().lock(), &mut output);
     match answer {

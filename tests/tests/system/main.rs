@@ -30,6 +30,7 @@ mod results_that_nobody_received;
 mod roles_by_name;
 mod seed_config;
 mod spoofed_frames_are_dropped;
+mod steps_are_logged_on_request;
 mod survives_a_reboot;
 mod two_hundred_at_once;
 mod versions_share_a_store;

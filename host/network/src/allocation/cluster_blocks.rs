@@ -86,11 +86,13 @@ impl ClusterAllocation<'_> {
                 Attempt::NotReady => None,
             };
             failpoint::reach("add.no-room")?;
+            tracing::debug!(network = self.network, "no free address in the blocks of this node");
             if let Err(fault) = self.get_room(&mut cluster, deadline, log) {
                 let no_room = NoRoom { node: cluster.node().to_owned(), fault, refused };
                 return self.reuse_cooling(&cluster, no_room, request, record, log);
             }
             failpoint::reach("add.room")?;
+            tracing::debug!(network = self.network, "another block claimed");
             asked_store = cluster.is_shared();
             last = refused;
         }
@@ -122,6 +124,7 @@ impl ClusterAllocation<'_> {
         match prepared.allocate_uncommitted(ledger, request, record, log) {
             Ok((ipam, ledger)) => {
                 ledger.commit().map_err(IpamError::from)?;
+                tracing::debug!("lease committed");
                 Ok(Attempt::Allocated(Box::new(Allocation::in_cluster(ipam, &gateways, self.settings))))
             }
             Err(error) => exhausted_or(error),
