@@ -228,8 +228,8 @@ impl Add<'_> {
         }
         Ok(freed.unwrap_or_else(|error| {
             log::warn(format!("cannot look for leases of containers that are gone: {error}"));
-            0
-        }) > 0)
+            false
+        }))
     }
 
     fn role(&self) -> Role {

@@ -78,18 +78,20 @@ fn is_linked(held: &Held) -> Result<bool, NetworkError> {
 }
 
 /// Frees the leases of this network, and of others on its link, whose containers are gone: no two networks on one link hand out
-/// the same address. Returns how many attachments that were: none as IPAM plugin, and none if other ADDs do not end in time.
-/// The caller must not hold the lock of attachments.
-pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role) -> Result<usize, NetworkError> {
+/// the same address. Returns whether addresses may be free now that were not: this call freed some, or it waited for another one
+/// that did. The caller must not hold the lock of attachments.
+pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role) -> Result<bool, NetworkError> {
     if role == Role::Ipam {
         // It may not see the others' namespaces, and the main plugin may be ours and hold the lock.
-        return Ok(0);
+        return Ok(false);
     }
     let directory = records.directory();
-    let Some(alone) = alone_within(directory)? else { return Ok(0) };
+    let immediate = AddsPaused::try_now(directory)?;
+    let has_waited = immediate.is_none();
+    let Some(alone) = (if has_waited { alone_within(directory)? } else { immediate }) else { return Ok(true) };
     let mut holdings = Holdings::read(directory, None)?;
     if holdings.boot != records.boot() {
-        return Ok(0);
+        return Ok(false);
     }
     let is_on_link = |held: &Held| records.link().is_some() && held.record.link.as_deref() == records.link();
     holdings.attachments.retain(|held| held.network == network.as_str() || is_on_link(held));
@@ -105,7 +107,7 @@ pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role)
     freed.files_left.iter().for_each(log::warn);
     freed.mac_filters_left.iter().for_each(log::warn);
     freed.masquerade_left.iter().for_each(log::warn);
-    Ok(freed.attachments.len())
+    Ok(has_waited || !freed.attachments.is_empty())
 }
 
 fn alone_within(directory: &Path) -> Result<Option<AddsPaused>, NetworkError> {

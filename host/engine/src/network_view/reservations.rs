@@ -13,6 +13,8 @@ use crate::store_error::StoreError;
 #[derive(Debug, Default)]
 pub(super) struct ReservationChanges {
     by_address: BTreeMap<IpAddr, Reservation>,
+    /// The addresses of each key. One call may reserve 16,384 of them and look for a key 100,000 times, all under the lock.
+    of_key: BTreeMap<String, BTreeSet<IpAddr>>,
     ended: BTreeSet<String>,
     /// How many more or fewer reservations there are.
     more: i64,
@@ -31,10 +33,22 @@ impl ReservationChanges {
     fn merged(&self, key: &str, recorded: Vec<Reservation>, now: u64) -> Vec<Reservation> {
         let alive =
             recorded.into_iter().filter(|reservation| reservation.until > now && !self.has(reservation.address));
-        let new = self.by_address.values().filter(|reservation| reservation.key == key).cloned();
-        let mut merged: Vec<Reservation> = alive.chain(new).collect();
+        let new = self.of_key.get(key).into_iter().flatten().filter_map(|address| self.by_address.get(address));
+        let mut merged: Vec<Reservation> = alive.chain(new.cloned()).collect();
         merged.sort_unstable();
         merged
+    }
+
+    fn insert(&mut self, reservation: Reservation) {
+        self.of_key.entry(reservation.key.clone()).or_default().insert(reservation.address);
+        self.by_address.insert(reservation.address, reservation);
+    }
+
+    fn end(&mut self, key: &str) {
+        for address in self.of_key.remove(key).into_iter().flatten() {
+            self.by_address.remove(&address);
+        }
+        self.ended.insert(key.to_owned());
     }
 
     pub(super) fn write<L: Ledger>(&self, ledger: &mut L) -> Result<(), StoreError> {
@@ -98,15 +112,14 @@ impl<L: LedgerQueries> ReservationView for NetworkView<L> {
             None => self.reservations.more += 1,
         }
         let until = self.now.saturating_add(millis);
-        self.reservations.by_address.insert(address, Reservation { address, key: key.to_owned(), until });
+        self.reservations.insert(Reservation { address, key: key.to_owned(), until });
         Ok(Ok(()))
     }
 
     fn end_reservations(&mut self, key: &str) -> Result<(), ViewError> {
         let ended = self.reservations_of(key)?.len();
         let changes = &mut self.reservations;
-        changes.by_address.retain(|_, reservation| reservation.key != key);
-        changes.ended.insert(key.to_owned());
+        changes.end(key);
         changes.more = changes.more.saturating_sub_unsigned(ended as u64);
         Ok(())
     }
