@@ -191,7 +191,7 @@ impl Add<'_> {
         Ok(allocation)
     }
 
-    /// Tries again what failed for attachments of containers that are gone alone.
+    /// Tries again if the attempt failed only because of attachments whose containers no longer exist.
     fn without_stale_leases<T>(&self, attempt: impl Fn() -> Result<T, NetworkError>) -> Result<T, NetworkError> {
         let mut result = attempt();
         if matches!(&result, Err(error) if error.code == Code::ALREADY_ALLOCATED) && self.end_predecessor() {
