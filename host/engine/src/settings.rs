@@ -80,7 +80,7 @@ struct Written {
 struct Excluded(#[serde(deserialize_with = "range")] IpRange);
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct WrittenLimits {
     #[serde(deserialize_with = "fuel")]
     fuel: Option<u64>,

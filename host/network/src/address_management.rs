@@ -70,12 +70,18 @@ impl<'a> AddressManagement<'a> {
     }
 
     /// A name that is neither a policy's nor a plugin's, in a network where nothing was ever delegated, was a policy's
-    /// that was removed since. Its leases are ours to free.
+    /// that was removed since. Its leases are ours to free. Nothing was ever delegated to a name that no plugin can have.
     fn recognise_removed_policy(&mut self) -> Result<(), NetworkError> {
         let AddressSource::Delegate(plugin) = &self.source else { return Ok(()) };
-        let is_missing = matches!(self.call.delegate(plugin).find(), Err(DelegateError::NotFound { .. }));
-        if is_missing && !self.records()?.has_addressless()? {
-            self.source = AddressSource::Policy(PolicyChoice { name: plugin.clone(), digest: None });
+        match self.call.delegate(plugin).find() {
+            Err(fault @ DelegateError::BadName { .. }) => {
+                log::warn(fault);
+                self.source = AddressSource::None;
+            }
+            Err(DelegateError::NotFound { .. }) if !self.records()?.has_addressless()? => {
+                self.source = AddressSource::Policy(PolicyChoice { name: plugin.clone(), digest: None });
+            }
+            _ => {}
         }
         Ok(())
     }

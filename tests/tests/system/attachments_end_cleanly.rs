@@ -81,6 +81,7 @@ fn del_with_a_configuration_that_has_become_invalid() {
         json!({"mtu": "huge", "isGateway": 7, "dns": []}),
         json!({"ipam": {"subnet": "10.244.0.0/99", "cooldown": "soon", "exclude": 7}}),
         json!({"cniVersion": "9.9.9"}),
+        json!({"ipam": {"type": "no/plugin"}}),
     ] {
         let broken = gingham_tests::networks::with(network.clone(), changes.clone());
         Cni::add(&seed(), &c1).run();

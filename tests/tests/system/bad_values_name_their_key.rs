@@ -90,6 +90,7 @@ fn of_the_hosts_keys_of_ipam() {
         ("ipam.dataDir", json!({"dataDir": "relative"})),
         ("ipam.dataDir", json!({"dataDir": 7})),
         ("ipam.limits", json!({"limits": 7})),
+        ("ipam.limits.feul", json!({"limits": {"feul": 1}})),
         ("ipam.limits.fuel", json!({"limits": {"fuel": 0}})),
         ("ipam.limits.fuel", json!({"limits": {"fuel": u64::MAX}})),
         ("ipam.limits.memory", json!({"limits": {"memory": "lots"}})),
