@@ -1,3 +1,5 @@
+//! What a session keeps between two lists, so `session` and this file know each other.
+//!
 //! Lists of records: read in full once on each connection, and by what has changed after that.
 //!
 //! An agent lists everything every few seconds, and nearly all of it is what it was. etcd sends only what was written

@@ -1,4 +1,6 @@
 //! Why a call failed, with its CNI code: the one place that assigns the codes of `host/cni/src/error.rs`.
+//!
+//! It imports the error types of the modules that return [`NetworkError`]: a circle of types, kept so that the table is one.
 
 use gingham_cluster::Fault;
 use gingham_cni::args::ArgsError;

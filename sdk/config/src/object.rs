@@ -1,4 +1,4 @@
-//! Objects: which entry of the document belongs to which field.
+//! Objects: which entry of the document belongs to which field. Values nest, so it and `deserializer` call each other.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess};

@@ -1,4 +1,4 @@
-//! A container that requests addresses, and what is expected of it.
+//! A container that requests addresses, and what is expected of it. A network makes attachments, and they act on it: three files of one type.
 
 use std::net::IpAddr;
 

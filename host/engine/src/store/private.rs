@@ -1,4 +1,6 @@
 //! The data directory belongs to one user: any other user who can open it can lock it, and every ADD and DEL would wait.
+//!
+//! `directory` calls it, and it opens the directory as `directory` does: both are one way of opening.
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;

@@ -1,4 +1,6 @@
 //! A new store in place of a damaged one of this boot, with the attachments that are known from elsewhere.
+//!
+//! `succession` puts the new file in place, and asks here whether it may begin one: the two decide together what a missing file is.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
