@@ -177,7 +177,7 @@ fn an_unreachable_gateway_is_named_with_the_kernels_reason() {
             route::add(kernel, container.veth.container_index, &default_route("10.9.0.1")).unwrap_err().to_string()
         });
         assert!(error.starts_with("cannot add the route to 0.0.0.0/0 via 10.9.0.1 over"), "{error}");
-        assert!(error.contains("the kernel says: Nexthop has invalid gateway"), "{error}");
+        assert!(error.contains("the kernel reports: Nexthop has invalid gateway"), "{error}");
     });
 }
 

@@ -43,7 +43,7 @@ fn it_is_begun_without_the_store_and_ended_with_it() {
     testbed.etcd.kill(0);
     let said = testbed.ctl(2, &["leave", "--yes"]).failed();
     assert!(said.contains(&testbed.etcd.endpoints()[0]), "{said}");
-    assert!(said.contains("its blocks stay its own until you say `ginghamctl cluster leave` again"), "{said}");
+    assert!(said.contains("the store still lists its blocks: run `ginghamctl cluster leave` again"), "{said}");
     assert_eq!(ways(&testbed, 2), (0, Vec::new()), "it speaks for no block any more");
     assert_eq!(testbed.on(2, |_| (held(NETWORK), kernel::leases(NETWORK))), (Vec::new(), Vec::new()));
     let (_, outcome) = testbed.start_add(2, "three").end();
@@ -54,8 +54,10 @@ fn it_is_begun_without_the_store_and_ended_with_it() {
     testbed.etcd.wait_until_healthy(&[0]).unwrap();
     assert_eq!(blocks(&testbed, "node-2"), its, "nobody gave it away");
     let said = testbed.ctl(2, &["leave", "--yes"]).done();
-    assert!(said.starts_with("node-2, this node, is to leave network cluster:\n  it holds no block"), "{said}");
-    assert!(said.ends_with("\nnode-2 has left network cluster, and the store knows it\n"), "{said}");
+    let announced =
+        "node-2, this node, leaves network cluster:\n  its blocks become free for the other nodes: no block\n";
+    assert!(said.starts_with(announced), "{said}");
+    assert!(said.ends_with("\nnode-2 has left network cluster; the store is up to date\n"), "{said}");
     assert_eq!(blocks(&testbed, "node-2"), []);
     let status: Value = serde_json::from_str(&testbed.ctl(1, &["status", "--json"]).done()).unwrap();
     assert_eq!((&status["members"][1]["state"], &status["members"][1]["blocks"]), (&json!("left"), &json!([])));
