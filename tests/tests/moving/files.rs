@@ -229,7 +229,7 @@ fn import_can_be_rehearsed_and_export_goes_back() {
     let node = Node::new();
     let theirs = directory_with(&[("10.7.0.2", "old\r\neth0"), ("10.7.0.3", "")]);
     let import = |more: &[&str]| ctl(&[&["import", "host-local"], more].concat()).done();
-    let told = "mynet: no lease: 10.7.0.3: it is empty: host-local stopped while it wrote the file\n";
+    let told = "mynet: not a lease: 10.7.0.3: it is empty: host-local stopped while it wrote the file\n";
     assert_eq!(import(&["--dry-run"]), format!("mynet: 1 lease would be imported, 0 adopted before\n{told}"));
     assert!(!Path::new("/var/lib/gingham/leases.mdb").exists());
     assert_eq!(import(&[]), format!("mynet: 1 lease imported, 0 adopted before\n{told}"));

@@ -104,7 +104,7 @@ fn what_is_no_policy_is_not_installed() {
         ("wasi", &wasi, "wasi:random/random@0.2.0"),
         ("foreign", &foreign, "gingham:ipam/disk@0.2.0"),
         ("later", &later, "gingham:ipam/leases@0.9.0"),
-        ("plain", &plain, "no component"),
+        ("plain", &plain, "not a component"),
         ("torn", &torn, "torn.wasm"),
     ];
     for (name, bytes, text) in cases {

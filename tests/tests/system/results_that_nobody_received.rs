@@ -19,7 +19,7 @@ fn an_add_is_undone() {
         let c1 = node.container(&format!("{output:?}"));
         let outcome = Cni::add(&network, &c1).output(output).run();
         let said = outcome.complaint();
-        assert!(said.contains("standard output: cannot write the answer"), "{output:?}: {said}");
+        assert!(said.contains("standard output: cannot write the result"), "{output:?}: {said}");
         assert_eq!(kernel::traces("mynet", "cni0"), [""; 0], "{output:?}");
         assert_eq!(c1.inside(kernel::links), [""; 0], "{output:?}");
         Cni::add(&network, &c1).run().result();

@@ -195,7 +195,7 @@ fn a_store_from_the_future() {
         bytes[at + needle.len() - 1] = b'9';
     }
     fs::write(store(), &bytes).unwrap();
-    refused(&node, &bridged(), &["leases.mdb", "schema 9", "Install the version that wrote it"]);
+    refused(&node, &bridged(), &["leases.mdb", "schema 9", "install the version that wrote it"]);
     assert_eq!(fs::read(store()).unwrap(), bytes, "not a byte was changed");
     let fault = Cni::status(&bridged()).run().fault();
     assert_eq!(fault.code, 50, "{fault:?}");
