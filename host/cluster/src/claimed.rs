@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gingham_engine::address::IpRange;
+use gingham_engine::clock::now;
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::settings::cluster::StoreSettings;
@@ -10,9 +11,9 @@ use gingham_ownership::error::ClusterError;
 use gingham_ownership::grid::BlockMap;
 use gingham_ownership::local::{LocalState, MembershipState};
 
+use crate::Cluster;
 use crate::error::{Fault, settings};
 use crate::state::{Kept, is_new};
-use crate::{Cluster, now};
 
 #[derive(Debug, Clone)]
 pub enum Claimed {

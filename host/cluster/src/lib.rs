@@ -23,8 +23,6 @@ mod occupancy;
 mod state;
 mod task_driver;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::{ClusterSettings, StoreSettings};
@@ -99,10 +97,4 @@ impl<'a> Cluster<'a> {
     pub(crate) fn no_store(&self) -> Fault {
         Fault::NoStore { network: self.network.to_owned() }
     }
-}
-
-/// Milliseconds since the epoch.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use gingham_engine::address::IpRange;
+use gingham_engine::clock::now;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
 use gingham_engine::ranges::RangeSet;
 use ipnet::IpNet;
@@ -10,7 +11,7 @@ use ipnet::IpNet;
 use crate::claimed::Claimed;
 use crate::error::Fault;
 use crate::free_addresses::free_of;
-use crate::{Cluster, Policy, now};
+use crate::{Cluster, Policy};
 
 /// How full this node's part of the range is. Counts are of addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

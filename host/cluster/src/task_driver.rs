@@ -4,14 +4,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gingham_engine::clock::now;
 use gingham_engine::ledger::Ledger;
 use gingham_engine::store::{Store, StoreLedger};
 use gingham_ownership::local::LocalState;
 use gingham_ownership::shared_store::{Call, Reply, StoreFault};
 use gingham_ownership::task::{Step, Task};
 
+use crate::Cluster;
 use crate::error::Fault;
-use crate::{Cluster, now};
 
 /// Between two tries at a store that is not there for the moment.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,12 +1,8 @@
 //! Times as people read them. All times are milliseconds since the epoch, as in the store.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-/// Now.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
+pub(crate) use gingham_engine::clock::now;
 
 /// `2026-03-04T05:06:07Z`
 pub(crate) fn utc(millis: u64) -> String {

@@ -6,6 +6,7 @@
 
 pub mod attachment;
 pub mod boot_id;
+pub mod clock;
 pub mod cluster_policy;
 #[cfg(feature = "compiler")]
 pub mod compile;

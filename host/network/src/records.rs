@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use gingham_cni::config::NetworkName;
 use gingham_engine::attachment::{AttachmentKey, Context, Pod};
 use gingham_engine::boot_id::{self, BootIdError};
+use gingham_engine::clock;
 use gingham_engine::ipam;
 use gingham_engine::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, recorded};
 use gingham_engine::runtime::{LogLine, Policy};
@@ -76,7 +76,7 @@ impl<'a> Records<'a> {
         directory: &'a Path,
         reference: Option<ReferenceLeases>,
     ) -> Result<Self, RecordsError> {
-        Ok(Self { network, directory, boot: boot_id::read()?, now: now(), reference, link: None })
+        Ok(Self { network, directory, boot: boot_id::read()?, now: clock::now(), reference, link: None })
     }
 
     #[must_use]
@@ -359,9 +359,4 @@ impl<'a> Records<'a> {
     pub fn keep_adds_out(&self) -> Result<Option<Lock>, RecordsError> {
         Ok(lock::keep_adds_out(self.directory)?)
     }
-}
-
-fn now() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }

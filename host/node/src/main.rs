@@ -2,7 +2,6 @@
 //! ADD waits for the store, releases empty blocks and frees stale leases. Containers are not affected when it stops or starts.
 
 mod cli;
-mod clock;
 mod cluster;
 mod daemon;
 mod garbage_collection;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use gingham_cluster::{Cluster as Joined, Policy};
 use gingham_engine::boot_id;
+use gingham_engine::clock;
 use gingham_engine::runtime::{LogLevel, LogLine, Policy as Component};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::StoreSettings;
@@ -21,7 +22,6 @@ use self_cell::self_cell;
 use serde_json::{Map, Value};
 use tracing::{debug, error, info, warn};
 
-use crate::clock;
 use crate::cluster::{AgentError, Cluster, Snapshot, Usage};
 use crate::grace_period::GracePeriod;
 use crate::networks::Network;

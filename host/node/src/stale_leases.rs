@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use gingham_engine::clock;
 use gingham_network::holdings::{Held, Holdings};
 use gingham_network::stale_leases::{self, AddsPaused, WithReason};
 use tracing::{info, warn};
 
-use crate::clock;
 use crate::cluster::AgentError;
 
 /// The stale leases that were found last, by name.

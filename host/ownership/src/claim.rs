@@ -131,11 +131,6 @@ impl<C: Chooser> Claim<C> {
         self
     }
 
-    /// What the chooser has become: a policy's log, for one.
-    pub fn into_chooser(self) -> C {
-        self.chooser
-    }
-
     fn begin(&mut self, local: &LocalState) -> Next<C::Error> {
         self.incarnation = local.require_member()?;
         let grid = self.grid(local)?;

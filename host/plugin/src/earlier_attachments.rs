@@ -86,9 +86,7 @@ pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role)
         return Ok(false);
     }
     let directory = records.directory();
-    let immediate = AddsPaused::try_now(directory)?;
-    let has_waited = immediate.is_none();
-    let Some(alone) = (if has_waited { alone_within(directory)? } else { immediate }) else { return Ok(true) };
+    let (Some(alone), has_waited) = alone_within(directory)? else { return Ok(true) };
     let mut holdings = Holdings::read(directory, None)?;
     if holdings.boot != records.boot() {
         return Ok(false);
@@ -110,13 +108,16 @@ pub(crate) fn free_all(network: &NetworkName, records: &Records<'_>, role: Role)
     Ok(has_waited || !freed.attachments.is_empty())
 }
 
-fn alone_within(directory: &Path) -> Result<Option<AddsPaused>, NetworkError> {
+/// The lock, if the others end in time, and whether there were others.
+fn alone_within(directory: &Path) -> Result<(Option<AddsPaused>, bool), NetworkError> {
     let deadline = Instant::now() + ALONE_TIMEOUT;
+    let mut has_waited = false;
     loop {
         match AddsPaused::try_now(directory)? {
             None if Instant::now() < deadline => std::thread::sleep(ALONE_POLL),
-            result => return Ok(result),
+            alone => return Ok((alone, has_waited)),
         }
+        has_waited = true;
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct InstalledPolicy {
 
 /// An installed policy that cannot be taken along.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ChooserError {
+pub(crate) enum AddressSourceError {
     #[error(transparent)]
     Library(#[from] LibraryError),
     #[error(transparent)]
@@ -45,7 +45,7 @@ pub(crate) enum ChooserError {
 
 impl AddressSource {
     /// Of a configuration.
-    pub(super) fn of(config: &TrialConfig, library_dir: &Path) -> Result<Self, ChooserError> {
+    pub(super) fn of(config: &TrialConfig, library_dir: &Path) -> Result<Self, AddressSourceError> {
         let Some(plugin) = config.ipam_text("type") else { return Ok(Self::None) };
         let named = config.ipam_text("policy").unwrap_or(plugin);
         let name = named.split_once('@').map_or(named, |(name, _)| name);
@@ -57,7 +57,7 @@ impl AddressSource {
         }
     }
 
-    fn policy(name: &str, library_dir: &Path) -> Result<Self, ChooserError> {
+    fn policy(name: &str, library_dir: &Path) -> Result<Self, AddressSourceError> {
         let built_in = gingham_builtin::find(name);
         let found = Library::open(library_dir).and_then(|library| Ok((library.find(name)?, library)));
         let (installed, library) = match found {
@@ -81,12 +81,17 @@ impl AddressSource {
 }
 
 impl InstalledPolicy {
-    fn read(name: &str, installed: Installed, library: &Library, library_dir: &Path) -> Result<Self, ChooserError> {
+    fn read(
+        name: &str,
+        installed: Installed,
+        library: &Library,
+        library_dir: &Path,
+    ) -> Result<Self, AddressSourceError> {
         // Loading checks whose the files are and what they were compiled for: what a node would not run is not tried.
         library.load(&Runtime::new()?, name, &installed)?;
         let read = |directory: &str, extension: &str| {
             let path = library_dir.join(directory).join(format!("{}.{extension}", installed.digest.hex()));
-            std::fs::read(&path).map_err(|source| ChooserError::Read { path, source })
+            std::fs::read(&path).map_err(|source| AddressSourceError::Read { path, source })
         };
         let component = read("components", "wasm")?;
         let artefact = read(&format!("compiled/{}", artefact_key()), "cwasm")?;
