@@ -4,6 +4,7 @@
 mod documentation;
 mod membership;
 mod network;
+mod policy;
 mod recover;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub(crate) use network::{
     AllocateArguments, CheckConfigArguments, CompletionsArguments, ExportArguments, ExportCommand, ImportArguments,
     ImportCommand, ReleaseArguments, RunArguments, Shell, StatusArguments,
 };
+pub(crate) use policy::{AddArguments, InspectArguments, ListArguments, PolicyCommand, RemoveArguments};
 pub(crate) use recover::RecoverArguments;
 
 /// Try Gingham, check configurations, install policies, and inspect networks and leases.
@@ -166,93 +168,6 @@ pub(crate) enum TrialStore {
     Etcd,
     /// A directory that all nodes share
     Directory,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PolicyCommand {
-    /// Check, compile and install a policy
-    Add(AddArguments),
-    /// List the policies that a configuration can name
-    List(ListArguments),
-    /// Show what a policy imports and exports, and whether it is compiled
-    Inspect(InspectArguments),
-    /// Remove an installed policy
-    Remove(RemoveArguments),
-    /// Compile all installed policies again, as after an upgrade
-    #[command(after_help = "\
-Compiled code runs only with the version of Gingham that wrote it. After an upgrade, ADD fails for networks whose
-configuration names an installed policy until the policy is compiled again. Built-in policies need no compiling.
-
-Examples:
-  ginghamctl policy recompile
-  ginghamctl policy recompile --library /srv/policies")]
-    Recompile,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-FILE is a component, a core module that `cargo build --release --target wasm32-unknown-unknown` wrote, or the directory
-of a policy's crate, which is built first. A policy can import gingham:ipam only. If the name is in use, the new policy
-replaces the old one from the next ADD on. Running containers keep their addresses.
-
-Examples:
-  ginghamctl policy add target/wasm32-unknown-unknown/release/by_namespace.wasm
-  ginghamctl policy add ./policies/by-namespace --name teams")]
-pub(crate) struct AddArguments {
-    /// The policy: a .wasm file or the directory of its crate
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// The name that selects it in a configuration [default: the file's name, with - for _]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-COMPILED is for this version of Gingham. RELEASE is `yes` if DEL calls the policy.
-
-With --json: a list of objects with name, digest, size (bytes), builtIn, compiled, hasRelease and installedAt (UTC; null
-if built in).
-
-Examples:
-  ginghamctl policy list
-  ginghamctl policy list --json")]
-pub(crate) struct ListArguments {
-    #[command(flatten)]
-    pub(crate) format: Format,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-An installed policy hides a file of the same name in the working directory.
-
-With --json: an object with name, digest, size (bytes), builtIn, installed, compiled (for this version), contract (the
-version of gingham:ipam), imports, exports, hasRelease (DEL calls the policy), hasAdoption (adopted leases are offered
-to it) and isCluster (it divides a range among nodes).
-
-Examples:
-  ginghamctl policy inspect host-local
-  ginghamctl policy inspect ./by_namespace.wasm --json")]
-pub(crate) struct InspectArguments {
-    /// The name of a policy, or a .wasm file
-    #[arg(value_name = "NAME|FILE")]
-    pub(crate) policy: String,
-    #[command(flatten)]
-    pub(crate) format: Format,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Containers keep their addresses, and their DEL works without the policy. ADD fails for networks whose configuration
-still names it.
-
-Examples:
-  ginghamctl policy remove by-namespace
-  ginghamctl policy remove by-namespace --library /srv/policies")]
-pub(crate) struct RemoveArguments {
-    /// The policy's name
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
 }
 
 #[derive(Debug, Args)]
