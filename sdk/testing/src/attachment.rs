@@ -2,17 +2,14 @@
 
 use std::net::IpAddr;
 
-use gingham_engine::attachment::{Answer, AttachmentKey, Dns, Fact, Labels, Owner, Pod, PodFacts, Request, Requester};
-use gingham_engine::ipam::{self, IpamError, IpamResult};
-use gingham_engine::ledger::AttachmentRecord;
-use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
+use gingham_engine::attachment::{Answer, Dns, Fact, Labels, Owner, PodFacts, Request, Requester};
+use gingham_engine::ipam::IpamError;
 use gingham_engine::runtime::{LogLine, Usage};
+use gingham_workbench::report::request_report;
 use ipnet::IpNet;
 
 use crate::Network;
-use crate::cluster::Holdings;
-use crate::network::NAME;
-use crate::report::Report;
+use crate::network::possible;
 
 /// A request in the making: set who requests what, then what is expected.
 #[must_use = "nothing is asked until an `expect` method, or `outcome`, is called"]
@@ -59,21 +56,7 @@ impl Grant {
 
 impl<'a> Add<'a> {
     pub(crate) fn new(network: &'a mut Network, container: &str) -> Self {
-        let request = Request {
-            requester: Requester::Container,
-            key: AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() },
-            netns: format!("/run/netns/{container}"),
-            pod: Pod::default(),
-            facts: network.facts.clone(),
-            cni_args: Vec::new(),
-            args_labels: Labels::new(),
-            requested: Vec::new(),
-            mac: None,
-            resolv_conf: None,
-            now: network.now,
-            seed: network.seed,
-            node_addresses: Vec::new(),
-        };
+        let request = network.scenario.request(container);
         Self { network, request }
     }
 
@@ -258,16 +241,10 @@ impl<'a> Add<'a> {
     #[track_caller]
     fn run(self) -> (Result<Grant, IpamError>, Report) {
         let Self { network, request } = self;
-        network.claim_ahead();
-        let rehearsal = Run::of(network, &request, &network.store.copy());
-        let run = Run::of(network, &request, &network.store.clone());
-        let difference = rehearsal.difference(&run);
-        let report = Report::new(network, &request, &run.result, &run.log);
+        let run = possible(network.scenario.add(&request));
+        let report = Report { text: request_report(&network.scenario, &request, &run) };
         network.note_log(run.log.clone());
-        if run.result.is_ok() {
-            network.adoption_told();
-        }
-        if let Some(difference) = difference {
+        if let Some(difference) = run.difference {
             report.fail(&format!("expected the same from a second, fresh instance, but {difference}"));
         }
         let grant = run.result.map(|granted| Grant { answer: granted.answer, usage: granted.usage, log: run.log });
@@ -275,84 +252,19 @@ impl<'a> Add<'a> {
     }
 }
 
+/// What a failed test shows.
+struct Report {
+    text: String,
+}
+
+impl Report {
+    /// Ends the test.
+    #[track_caller]
+    fn fail(&self, expectation: &str) -> ! {
+        panic!("{expectation}{}\n", self.text)
+    }
+}
+
 fn insert(labels: &mut Option<Labels>, key: &str, value: &str) {
     labels.get_or_insert_default().insert(key.to_owned(), value.to_owned());
-}
-
-/// One run of a request, as on a node.
-struct Run {
-    result: Result<IpamResult, IpamError>,
-    log: Vec<LogLine>,
-}
-
-impl Run {
-    fn of(network: &Network, request: &Request, store: &MemoryStore) -> Self {
-        let mut log = Vec::new();
-        let record = AttachmentRecord {
-            addresses: Vec::new(),
-            since: request.now,
-            boot: "test".to_owned(),
-            netns: request.netns.clone(),
-            pod: request.pod.clone(),
-            ..AttachmentRecord::default()
-        };
-        let ledger = store.ledger(NAME);
-        let result = network.holdings(&mut log).and_then(|holdings| {
-            let prepared =
-                ipam::prepare::<MemoryLedger>(&network.policy, &network.settings, &network.context(), &mut log)?;
-            let prepared = match holdings {
-                Some(Holdings { blocks, picture }) => prepared.restrict(&blocks, picture),
-                None => prepared,
-            };
-            let ledger = network.call_adoption_hook(ledger, &mut log)?;
-            prepared.allocate(ledger, request, &record, &mut log)
-        });
-        Self { result, log }
-    }
-
-    fn difference(&self, other: &Self) -> Option<String> {
-        let differs = |what: &str, one: &dyn std::fmt::Debug, two: &dyn std::fmt::Debug| {
-            let (one, two) = (format!("{one:?}"), format!("{two:?}"));
-            (one != two).then(|| format!("{what} differs: first {one}, then {two}"))
-        };
-        let outcome = match (&self.result, &other.result) {
-            (Ok(one), Ok(two)) => {
-                differs("the answer", &one.answer, &two.answer).or_else(|| differs("the cost", &one.usage, &two.usage))
-            }
-            (Err(one), Err(two)) => differs("the error", one, two),
-            (one, two) => differs("the outcome", one, two),
-        };
-        outcome.or_else(|| differs("the log", &self.log, &other.log))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use gingham_engine::runtime::LogLevel;
-
-    use super::*;
-
-    fn run(fuel: u64, message: &str) -> Run {
-        let usage = Usage { fuel, ..Usage::default() };
-        let granted = IpamResult {
-            answer: Answer::default(),
-            prefixes: Vec::new(),
-            networks: Vec::new(),
-            cooling: Vec::new(),
-            usage,
-        };
-        Run { result: Ok(granted), log: vec![LogLine { level: LogLevel::Info, message: message.to_owned() }] }
-    }
-
-    #[test]
-    fn two_runs_differ_in_answer_cost_or_log() {
-        assert_eq!(run(7, "x").difference(&run(7, "x")), None);
-        assert!(run(7, "x").difference(&run(8, "x")).unwrap().starts_with("the cost differs: first Usage { fuel: 7"));
-        assert!(run(7, "x").difference(&run(7, "y")).unwrap().starts_with("the log differs"));
-        let mut other = run(7, "x");
-        other.result.as_mut().unwrap().answer.dns = Some(Dns::default());
-        assert!(run(7, "x").difference(&other).unwrap().starts_with("the answer differs"));
-        let refused = Run { result: Err(IpamError::Store(gingham_engine::store::StoreError::Lost)), log: Vec::new() };
-        assert!(refused.difference(&run(7, "x")).unwrap().starts_with("the outcome differs"));
-    }
 }

@@ -66,7 +66,6 @@ mod attachment;
 mod cluster;
 mod crate_under_test;
 mod network;
-mod report;
 
 pub use attachment::{Add, Grant};
 pub use crate_under_test::{component, policy_of};

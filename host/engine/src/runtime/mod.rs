@@ -7,6 +7,7 @@ mod contract;
 mod fault;
 mod fuel;
 mod limits;
+mod observer;
 mod process;
 mod session;
 mod state;
@@ -16,6 +17,7 @@ mod weight;
 
 use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -24,6 +26,7 @@ use contract::Imports;
 pub use contract::{ContractError, PACKAGE, Surface};
 pub use fault::{CallError, PolicyFault};
 pub use limits::{INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
+pub use observer::{ExportCall, Observer};
 pub use process::ProcessError;
 pub use session::{Session, Usage};
 pub use state::{LogLevel, LogLine};
@@ -44,6 +47,7 @@ pub struct Policy {
     has_adoption: bool,
     is_cluster: bool,
     imports: Imports,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// A compiled policy that does not load.
@@ -138,6 +142,7 @@ impl Runtime {
             has_adoption: surface.has_adoption(),
             is_cluster: surface.is_cluster(),
             imports: surface.imported(),
+            observer: None,
         })
     }
 }

@@ -9,6 +9,7 @@ use super::Policy;
 use super::contract::{ADOPT, ALLOCATE, CHECK_CONFIG, Function, RELEASE};
 use super::fault::{CallError, PolicyFault, diagnose};
 use super::limits::{HANDLES, HOST_CALL_BYTES, HOST_CALLS, Limits};
+use super::observer::{Observed, Observer};
 use super::state::{HostState, LogLine};
 use super::v0_2;
 use super::view::PolicyView;
@@ -35,6 +36,7 @@ pub struct Session<V: 'static> {
     instance: Instance,
     limits: Limits,
     fuel_used: u64,
+    observer: Option<Arc<dyn Observer>>,
     /// The handle of the context, in the store's table.
     context: u32,
 }
@@ -56,7 +58,7 @@ impl<V: PolicyView + 'static> Session<V> {
         store.set_fuel(limits.fuel).map_err(misfit)?;
         let instance = pre.instantiate(&mut store).map_err(|error| diagnose(error, limits, &store.data().lines))?;
         let context = store.data_mut().table.push(context.clone()).map_err(|error| unfit(&error))?.rep();
-        Ok(Self { store, instance, limits, fuel_used: 0, context })
+        Ok(Self { store, instance, limits, fuel_used: 0, observer: policy.observer.clone(), context })
     }
 
     /// Calls one export with the whole of the fuel.
@@ -68,8 +70,12 @@ impl<V: PolicyView + 'static> Session<V> {
         let misfit = |error: wasmtime::Error| PolicyFault::Misfit { reason: format!("{error:#}") };
         let function = self.typed::<P, R>(export)?;
         self.store.set_fuel(self.limits.fuel).map_err(misfit)?;
+        let observed = self.observer.clone().map(|observer| Observed::begin(observer, export.name, self.usage()));
         let result = function.call(&mut self.store, params);
         self.fuel_used += self.limits.fuel - self.store.get_fuel().unwrap_or(0);
+        if let Some(observed) = observed {
+            observed.end(self.usage(), result.is_err());
+        }
         result.map_err(|error| diagnose(error, self.limits, &self.store.data().lines))
     }
 

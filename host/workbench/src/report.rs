@@ -1,63 +1,44 @@
-//! What a failed test shows.
+//! A request and what came of it, in lines for people.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use gingham_engine::attachment::{Answer, Request, Route};
-use gingham_engine::ipam::{IpamError, IpamResult};
-use gingham_engine::runtime::LogLine;
+use gingham_engine::ipam::IpamResult;
 
-use crate::Network;
+use crate::run::Run;
+use crate::scenario::Scenario;
 
-/// Everything about one request, for people.
-pub(crate) struct Report {
-    text: String,
+/// Everything about one request, a line for each part: policy, request, configuration, answer or error, cost, log. Each
+/// line begins with a line feed and two blanks.
+pub fn request_report(scenario: &Scenario, request: &Request, run: &Run<IpamResult>) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        // Writing to a text does not fail.
+        let _ = write!(text, "\n  {name:<8}  {value}");
+    };
+    line("policy", scenario.policy().name());
+    line("request", &request_line(request));
+    line("config", &scenario.ipam().to_string());
+    match &run.result {
+        Ok(result) => line("answer", &answer_line(&result.answer)),
+        Err(error) => line("error", &error.to_string()),
+    }
+    line("cost", &cost_line(run, scenario.settings().limits.fuel));
+    for logged in &run.log {
+        line("log", &format!("{:?}: {}", logged.level, logged.message));
+    }
+    text
 }
 
-impl Report {
-    pub(crate) fn new(
-        network: &Network,
-        request: &Request,
-        result: &Result<IpamResult, IpamError>,
-        log: &[LogLine],
-    ) -> Self {
-        let mut text = String::new();
-        let mut line = |name: &str, value: &str| {
-            // Writing to a text does not fail.
-            let _ = write!(text, "\n  {name:<8}  {value}");
-        };
-        line("policy", network.policy.name());
-        line("request", &request_line(request));
-        line("config", &network.ipam.to_string());
-        match result {
-            Ok(granted) => {
-                line("answer", &answer_line(&granted.answer));
-                let usage = granted.usage;
-                let cost = format!(
-                    "{} of {} fuel, {} host calls, {} KiB of memory",
-                    usage.fuel,
-                    network.settings.limits.fuel,
-                    usage.host_calls,
-                    usage.memory / 1024
-                );
-                line("cost", &cost);
-            }
-            Err(error) => line("error", &error.to_string()),
-        }
-        for logged in log {
-            line("log", &format!("{:?}: {}", logged.level, logged.message));
-        }
-        Self { text }
-    }
-
-    /// Ends the test.
-    #[track_caller]
-    pub(crate) fn fail(&self, expectation: &str) -> ! {
-        panic!("{expectation}{}\n", self.text)
-    }
+/// What a run cost, beside the fuel that one call may use.
+pub fn cost_line<T>(run: &Run<T>, fuel: u64) -> String {
+    let usage = run.usage();
+    format!("{} of {fuel} fuel, {} host calls, {} KiB of memory", usage.fuel, usage.host_calls, usage.memory / 1024)
 }
 
-fn request_line(request: &Request) -> String {
+/// A request in one line: `ADD web-1 eth0, pod shop/web-1, requested 10.1.0.9, now …, seed …`.
+pub fn request_line(request: &Request) -> String {
     let mut line = format!("ADD {} {}", request.key.container_id, request.key.interface);
     let pod = [&request.pod.namespace, &request.pod.name].map(|part| part.as_deref().unwrap_or("?"));
     if pod != ["?", "?"] {
@@ -82,7 +63,8 @@ fn request_line(request: &Request) -> String {
     line
 }
 
-fn answer_line(answer: &Answer) -> String {
+/// An answer in one line: `10.1.0.2/24 via 10.1.0.1, route 0.0.0.0/0, dns 10.1.0.1`.
+pub fn answer_line(answer: &Answer) -> String {
     let via = |gateway: Option<IpAddr>| gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
     let addresses = answer.addresses.iter().map(|assigned| format!("{}{}", assigned.address, via(assigned.gateway)));
     let route = |route: &Route| format!("route {}{}", route.destination, via(route.gateway));

@@ -1,0 +1,138 @@
+//! One question to a policy: what came of it, and what it cost.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gingham_engine::ipam::IpamError;
+use gingham_engine::runtime::{ExportCall, LogLine, Observer, Policy, Usage};
+
+/// What came of a step that called the policy.
+#[derive(Debug)]
+pub struct Run<T> {
+    /// What the plugin would report.
+    pub result: Result<T, IpamError>,
+    /// What the policy and the engine logged.
+    pub log: Vec<LogLine>,
+    /// The calls of the policy's exports, in order.
+    pub calls: Vec<ExportCall>,
+    /// How a second, fresh instance on an equal store differed. None if it did not, or was not tried.
+    pub difference: Option<Difference>,
+}
+
+/// A policy that is not deterministic: it cannot be replayed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} differs: first {first}, then {second}")]
+pub struct Difference {
+    /// With its article: `the answer`, `the log`.
+    pub what: String,
+    pub first: String,
+    pub second: String,
+}
+
+impl<T> Run<T> {
+    /// Asks a policy, and notes what it cost.
+    pub(crate) fn of<E>(
+        policy: &Policy,
+        ask: impl FnOnce(&Policy, &mut Vec<LogLine>) -> Result<Result<T, IpamError>, E>,
+    ) -> Result<Self, E> {
+        let calls = Arc::new(Calls::default());
+        let mut log = Vec::new();
+        let result = ask(&policy.observed(Arc::<Calls>::clone(&calls)), &mut log)?;
+        Ok(Self { result, log, calls: calls.take(), difference: None })
+    }
+
+    /// What all calls cost together: the sums of fuel and host calls, and the most memory.
+    pub fn usage(&self) -> Usage {
+        let sum = |sum: Usage, call: &ExportCall| Usage {
+            fuel: sum.fuel.saturating_add(call.usage.fuel),
+            host_calls: sum.host_calls.saturating_add(call.usage.host_calls),
+            memory: sum.memory.max(call.usage.memory),
+        };
+        self.calls.iter().fold(Usage::default(), sum)
+    }
+
+    /// How this run, the first, differs from the second. Of an answer, what `part` gives has to be the same.
+    pub(crate) fn difference<P: PartialEq + std::fmt::Debug>(
+        &self,
+        second: &Self,
+        what: &str,
+        part: impl Fn(&T) -> &P,
+    ) -> Option<Difference> {
+        let outcome = match (&self.result, &second.result) {
+            (Ok(one), Ok(two)) => compare(what, part(one), part(two)),
+            (Err(one), Err(two)) => compare("the error", &format!("{one:?}"), &format!("{two:?}")),
+            (one, two) => {
+                let shown = |result: &Result<T, IpamError>| match result {
+                    Ok(answer) => format!("{:?}", part(answer)),
+                    Err(error) => error.to_string(),
+                };
+                compare("the outcome", &shown(one), &shown(two))
+            }
+        };
+        outcome
+            .or_else(|| compare("the cost", &self.usage(), &second.usage()))
+            .or_else(|| compare("the log", &self.log, &second.log))
+    }
+}
+
+fn compare<P: PartialEq + std::fmt::Debug>(what: &str, first: &P, second: &P) -> Option<Difference> {
+    let shown = |value: &P| format!("{value:?}");
+    (first != second).then(|| Difference { what: what.to_owned(), first: shown(first), second: shown(second) })
+}
+
+#[derive(Default)]
+struct Calls {
+    ended: Mutex<Vec<ExportCall>>,
+}
+
+impl Calls {
+    fn take(&self) -> Vec<ExportCall> {
+        std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Observer for Calls {
+    fn export_ended(&self, call: &ExportCall) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(*call);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gingham_engine::attachment::{Answer, Dns};
+    use gingham_engine::runtime::LogLevel;
+    use gingham_engine::store::StoreError;
+
+    use super::*;
+
+    fn run(fuel: u64, message: &str) -> Run<Answer> {
+        let usage = Usage { fuel, ..Usage::default() };
+        let call = ExportCall { export: "allocate", usage, elapsed: Duration::ZERO, trapped: false };
+        let log = vec![LogLine { level: LogLevel::Info, message: message.to_owned() }];
+        Run { result: Ok(Answer::default()), log, calls: vec![call], difference: None }
+    }
+
+    fn difference(one: &Run<Answer>, two: &Run<Answer>) -> String {
+        one.difference(two, "the answer", |answer| answer).map(|found| found.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn two_runs_differ_in_answer_cost_or_log() {
+        assert_eq!(difference(&run(7, "x"), &run(7, "x")), "");
+        assert!(difference(&run(7, "x"), &run(8, "x")).starts_with("the cost differs: first Usage { fuel: 7"));
+        assert!(difference(&run(7, "x"), &run(7, "y")).starts_with("the log differs"));
+        let mut other = run(7, "x");
+        other.result.as_mut().unwrap().dns = Some(Dns::default());
+        assert!(difference(&run(7, "x"), &other).starts_with("the answer differs"));
+        let refused = Run { result: Err(IpamError::Store(StoreError::Lost)), ..run(7, "x") };
+        assert!(difference(&refused, &run(7, "x")).starts_with("the outcome differs"));
+    }
+
+    #[test]
+    fn time_is_no_difference() {
+        let mut slow = run(7, "x");
+        slow.calls[0].elapsed = Duration::from_secs(1);
+        assert_eq!(difference(&run(7, "x"), &slow), "");
+    }
+}
