@@ -65,7 +65,8 @@ pub struct Context {
 pub type Labels = BTreeMap<String, String>;
 
 /// A fact that the host learns from outside.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Fact<T> {
     Known(T),
     /// The host knows that there is none.
@@ -74,7 +75,8 @@ pub enum Fact<T> {
     Unknown,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Requester {
     /// A container of a Kubernetes pod.
     Pod,
@@ -100,7 +102,8 @@ impl Requester {
 }
 
 /// The Kubernetes object that made a pod.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Owner {
     pub kind: String,
     pub name: String,
@@ -164,18 +167,24 @@ impl FormerHolder {
 }
 
 /// A route for the container, as in the CNI specification 1.1.0.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Network prefix, host bits zero.
     pub destination: IpNet,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<IpAddr>,
     /// Bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
     /// Bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advmss: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<u32>,
     /// The kernel's scope number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<u32>,
 }
 
@@ -186,7 +195,8 @@ impl Route {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Dns {
     pub nameservers: Vec<String>,
     pub domain: Option<String>,
@@ -194,22 +204,27 @@ pub struct Dns {
     pub options: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assigned {
     /// The address with the prefix length the container sees (host bits kept).
     pub address: IpNet,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<IpAddr>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Answer {
     /// In the order of the result.
     pub addresses: Vec<Assigned>,
     /// In order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
     /// Name resolution, if the policy set one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
     /// One sentence for people: why it is this answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 

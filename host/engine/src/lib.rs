@@ -14,6 +14,7 @@ pub mod compile;
 mod component_size;
 pub mod file_lock;
 pub mod guard;
+pub mod history;
 pub mod ipam;
 pub mod ledger;
 pub mod library;

@@ -1,0 +1,196 @@
+//! Reads a history.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+
+use super::{Event, FORMAT, Line, Start};
+
+/// A history in the order of the store's transactions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    pub lines: Vec<Line>,
+    /// Whether the last line was half a line and was left out.
+    pub is_torn: bool,
+    starts: BTreeMap<String, Start>,
+}
+
+/// Text that is no history.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    #[error("cannot read the history: {0}")]
+    Read(#[from] io::Error),
+    #[error("the history is empty: it has no line that says which network and policy it is of")]
+    Empty,
+    #[error("line {number} is not a line of a history: {reason}")]
+    Line { number: usize, reason: String },
+    #[error("line {number} has format {found} of histories, and this version reads up to {FORMAT}: use a newer ginghamctl")]
+    Format { number: usize, found: u32 },
+    #[error(
+        "line {number} belongs to configuration {config:?}, and no earlier line describes that: use the whole file, as \
+         `ginghamctl policy record` writes it"
+    )]
+    NoStart { number: usize, config: String },
+}
+
+impl History {
+    /// Reads and sorts all lines.
+    ///
+    /// # Errors
+    /// [`HistoryError`] names the line. Half a line at the end is no error.
+    pub fn read(mut input: impl BufRead) -> Result<Self, HistoryError> {
+        let mut history = Self::default();
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            bytes.clear();
+            if input.read_until(b'\n', &mut bytes)? == 0 {
+                break;
+            }
+            if bytes.trim_ascii().is_empty() {
+                continue;
+            }
+            match serde_json::from_slice::<Line>(&bytes) {
+                Ok(line) => history.push(number, line)?,
+                Err(_) if bytes.last() != Some(&b'\n') => history.is_torn = true,
+                Err(error) => return Err(refused(number, &bytes, &error)),
+            }
+        }
+        if history.lines.is_empty() {
+            return Err(HistoryError::Empty);
+        }
+        history.sort();
+        Ok(history)
+    }
+
+    fn push(&mut self, number: usize, line: Line) -> Result<(), HistoryError> {
+        match &line.event {
+            Event::Start(Start { format, .. }) if *format > FORMAT => {
+                return Err(HistoryError::Format { number, found: *format });
+            }
+            Event::Start(start) => {
+                self.starts.insert(line.config.clone(), start.clone());
+            }
+            _ if !self.starts.contains_key(&line.config) => {
+                return Err(HistoryError::NoStart { number, config: line.config });
+            }
+            _ => {}
+        }
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// What a line's `config` stands for.
+    pub fn start(&self, config: &str) -> Option<&Start> {
+        self.starts.get(config)
+    }
+
+    /// Within each boot by transaction: numbers start again with a boot. What was refused comes before what was committed
+    /// under the same number.
+    fn sort(&mut self) {
+        let mut boot = 0;
+        let mut last = None;
+        let mut keys = Vec::with_capacity(self.lines.len());
+        for line in &self.lines {
+            if let Event::Start(start) = &line.event
+                && last.replace(start.boot.clone()).is_some_and(|last| last != start.boot)
+            {
+                boot += 1;
+            }
+            let is_start = matches!(line.event, Event::Start(_));
+            keys.push((boot, line.order, !is_start && line.event.is_committed()));
+        }
+        let mut keyed: Vec<_> = keys.into_iter().zip(std::mem::take(&mut self.lines)).collect();
+        keyed.sort_by_key(|(key, _)| *key);
+        self.lines = keyed.into_iter().map(|(_, line)| line).collect();
+    }
+}
+
+/// A line of a later format may not even parse: its number helps more than what this version stumbled over.
+fn refused(number: usize, bytes: &[u8], error: &serde_json::Error) -> HistoryError {
+    let value: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let format = value.pointer("/event/start/format").and_then(serde_json::Value::as_u64);
+    match format.and_then(|format| u32::try_from(format).ok()) {
+        Some(found) if found > FORMAT => HistoryError::Format { number, found },
+        _ => HistoryError::Line { number, reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Ended, Outcome, RecordedRequest, Refused, RefusedKind, Requested};
+    use super::*;
+
+    fn line(order: u64, event: Event) -> String {
+        serde_json::to_string(&Line { at: 5, order, event, config: "c".to_owned() }).unwrap() + "\n"
+    }
+
+    fn start(boot: &str) -> Event {
+        Event::Start(Start { format: FORMAT, boot: boot.to_owned(), ..Start::default() })
+    }
+
+    fn end(container: &str) -> Event {
+        Event::End(Ended { container_id: container.to_owned(), ..Ended::default() })
+    }
+
+    fn refused() -> Event {
+        let message = "full".to_owned();
+        let outcome = Outcome::Refused(Refused { kind: RefusedKind::Exhausted, message, key: None, after_ms: None });
+        Event::Request(Box::new(Requested {
+            request: RecordedRequest::default(),
+            blocks: None,
+            outcome,
+            usage: None,
+        }))
+    }
+
+    fn names(history: &History) -> Vec<String> {
+        let name = |line: &Line| match &line.event {
+            Event::Start(start) => format!("start {}", start.boot),
+            Event::End(ended) => format!("end {}", ended.container_id),
+            Event::Request(_) => "request".to_owned(),
+            other => panic!("{other:?}"),
+        };
+        history.lines.iter().map(name).collect()
+    }
+
+    #[test]
+    fn transactions_are_sorted_within_a_boot_and_refusals_come_first() {
+        let text = [
+            line(7, start("one")),
+            line(9, end("b")),
+            line(8, end("a")),
+            line(9, refused()),
+            line(2, start("two")),
+            line(2, end("c")),
+        ];
+        let history = History::read(text.concat().as_bytes()).unwrap();
+        assert_eq!(names(&history), ["start one", "end a", "request", "end b", "start two", "end c"]);
+    }
+
+    #[test]
+    fn half_a_line_at_the_end_is_no_fault_and_one_before_is() {
+        let text = line(1, start("one")) + &line(2, end("a"));
+        for cut in 1..=line(2, end("a")).len() - 2 {
+            let torn = &text[..text.len() - 1 - cut];
+            let history = History::read(torn.as_bytes()).unwrap();
+            assert_eq!(names(&history), ["start one"], "{cut}");
+            assert!(history.is_torn || torn.ends_with('\n'), "{cut}");
+        }
+        let whole = History::read(text.trim_end().as_bytes()).unwrap();
+        assert_eq!((names(&whole).len(), whole.is_torn), (2, false), "only the line break is missing");
+        let damaged = line(1, start("one")) + "{\"at\":1,\"or\n" + &line(2, end("a"));
+        let error = History::read(damaged.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("line 2 is not a line of a history: "), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let error = |text: &str| History::read(text.as_bytes()).unwrap_err().to_string();
+        assert!(error("\n").starts_with("the history is empty"));
+        assert!(error(&line(1, end("a"))).contains("belongs to configuration \"c\""));
+        let later = r#"{"event":{"start":{"format":2,"policy":[]}}}"#.to_owned() + "\n";
+        assert_eq!(
+            error(&later),
+            "line 1 has format 2 of histories, and this version reads up to 1: use a newer ginghamctl"
+        );
+    }
+}
