@@ -20,7 +20,10 @@ pub(crate) use network::{
     AllocateArguments, CheckConfigArguments, CompletionsArguments, ExportArguments, ExportCommand, ImportArguments,
     ImportCommand, ReleaseArguments, RunArguments, Shell, StatusArguments,
 };
-pub(crate) use policy::{AddArguments, InspectArguments, ListArguments, PolicyCommand, RemoveArguments};
+pub(crate) use policy::{
+    AddArguments, BuildArguments, InspectArguments, ListArguments, NewArguments, PolicyCommand, RemoveArguments,
+    WitArguments,
+};
 pub(crate) use recover::RecoverArguments;
 
 /// Try Gingham, check configurations, install policies, and inspect networks and leases.
@@ -63,14 +66,14 @@ pub(crate) struct Format {
 pub(crate) enum Command {
     /// Try a network with two containers, isolated from this machine
     Try(TryArguments),
-    /// Install, list, inspect and remove policies
+    /// Write, build, install, list, inspect and remove policies
     #[command(arg_required_else_help = true, disable_help_subcommand = true)]
     #[command(after_help = "\
 A policy is a WebAssembly component that chooses addresses. `ipam.policy` of a configuration names it.
 
 Examples:
-  ginghamctl policy list
-  ginghamctl policy add ./policies/by-namespace")]
+  ginghamctl policy new pool-per-team
+  ginghamctl policy add ./pool-per-team")]
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,

@@ -1,11 +1,14 @@
-//! `ginghamctl policy`: the library of installed policies.
+//! `ginghamctl policy`: policies on their way from an idea to the library of installed policies.
 
 mod add;
+mod build;
 mod inspect;
 mod list;
+mod new;
 mod recompile;
 mod remove;
 mod source;
+mod wit;
 
 use std::error::Error;
 use std::path::Path;
@@ -17,15 +20,20 @@ use crate::output::Output;
 
 pub(crate) use list::short_digest;
 
-/// Runs a subcommand on the library in a directory.
+/// Runs a subcommand; those that use the library find it in this directory.
 pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut Output) -> Result<(), Box<dyn Error>> {
-    tracing::debug!(library = %library_dir.display(), "open the library of policies");
-    let mut library = Library::open(library_dir)?;
+    let open = || {
+        tracing::debug!(library = %library_dir.display(), "open the library of policies");
+        Library::open(library_dir)
+    };
     match command {
-        PolicyCommand::Add(arguments) => Ok(add::run(arguments, &mut library, library_dir, out)?),
-        PolicyCommand::List(arguments) => Ok(list::run(arguments, &library, out)?),
-        PolicyCommand::Inspect(arguments) => Ok(inspect::run(arguments, &library, out)?),
-        PolicyCommand::Remove(arguments) => Ok(remove::run(arguments, &mut library, library_dir, out)?),
-        PolicyCommand::Recompile => Ok(recompile::run(&mut library, out)?),
+        PolicyCommand::New(arguments) => Ok(new::run(arguments, out)?),
+        PolicyCommand::Build(arguments) => Ok(build::run(arguments, out)?),
+        PolicyCommand::Wit(arguments) => Ok(wit::run(arguments, out)?),
+        PolicyCommand::Add(arguments) => Ok(add::run(arguments, &mut open()?, library_dir, out)?),
+        PolicyCommand::List(arguments) => Ok(list::run(arguments, &open()?, out)?),
+        PolicyCommand::Inspect(arguments) => Ok(inspect::run(arguments, &open()?, out)?),
+        PolicyCommand::Remove(arguments) => Ok(remove::run(arguments, &mut open()?, library_dir, out)?),
+        PolicyCommand::Recompile => Ok(recompile::run(&mut open()?, out)?),
     }
 }

@@ -1,13 +1,26 @@
 //! The command line of `ginghamctl policy`.
 
+mod build;
+mod new;
+mod wit;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::Format;
+pub(crate) use build::BuildArguments;
+pub(crate) use new::NewArguments;
+pub(crate) use wit::WitArguments;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
+    /// Write a directory with a new policy
+    New(NewArguments),
+    /// Build the policy in a directory
+    Build(BuildArguments),
+    /// Print the contract of policies
+    Wit(WitArguments),
     /// Check, compile and install a policy
     Add(AddArguments),
     /// List the policies that a configuration can name

@@ -1,10 +1,10 @@
-//! What somebody hands over as a policy: a component, a core module, or the directory of a crate.
+//! What somebody hands over as a policy: a component, a core module, or a directory to build.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gingham_build::BuildError;
 use gingham_engine::compile::{CompileError, Form};
+use gingham_languages::BuildError;
 use gingham_untrusted::file::{self, FileError};
 use gingham_untrusted::text;
 
@@ -43,11 +43,11 @@ fn shown(path: &Path) -> String {
 }
 
 impl Source {
-    /// Reads a file, or builds a crate.
+    /// Reads a file, or builds a directory.
     pub(super) fn read(path: &Path) -> Result<Self, SourceError> {
         if path.is_dir() {
-            let built = gingham_build::build_policy(path)?;
-            return Ok(Self { component: built.bytes, name: policy_name(&built.name) });
+            let built = gingham_languages::build(path)?;
+            return Ok(Self { component: built.component, name: policy_name(&built.name) });
         }
         let bytes = read_bounded(path)?;
         let form = Form::of(&bytes).map_err(|source| SourceError::NoComponent { path: path.to_owned(), source })?;

@@ -1,0 +1,29 @@
+//! `ginghamctl policy build`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::super::Format;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+DIR is a directory that `ginghamctl policy new` wrote, or a crate that uses gingham-sdk. The same source gives the same
+bytes, and so the same digest, in every directory and on every machine with the same compiler. `ginghamctl policy add
+DIR` installs the same component.
+
+With --json: an object with name, path, size (bytes) and digest.
+
+Examples:
+  ginghamctl policy build
+  ginghamctl policy build ./pool-per-team -o pool-per-team.wasm")]
+pub(crate) struct BuildArguments {
+    /// The policy's directory
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The file to write [default: NAME.wasm in DIR]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: Format,
+}

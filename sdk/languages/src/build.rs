@@ -1,0 +1,52 @@
+//! From a policy's directory to its component.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Language, MANIFEST, Manifest, ManifestError, ToolchainError};
+
+/// A policy, built.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The policy's name.
+    pub name: String,
+    /// The component.
+    pub component: Vec<u8>,
+}
+
+/// Why there is no component.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error(
+        "{} has no {MANIFEST}: it is not a policy's directory; `ginghamctl policy new` makes one",
+        path.display()
+    )]
+    NoPolicy { path: PathBuf },
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error("the policy in {} cannot be built: {source}", path.display())]
+    Toolchain { path: PathBuf, source: ToolchainError },
+}
+
+/// Whether [`build`] would try to build this directory.
+pub fn is_policy_directory(directory: &Path) -> bool {
+    directory.join(MANIFEST).is_file() || directory.join("Cargo.toml").is_file()
+}
+
+/// Builds the policy in a directory.
+///
+/// # Errors
+/// [`BuildError`]
+pub fn build(directory: &Path) -> Result<Built, BuildError> {
+    let manifest = Manifest::read(directory)?.or_else(|| crate_of(directory));
+    let manifest = manifest.ok_or_else(|| BuildError::NoPolicy { path: directory.to_owned() })?;
+    let component = manifest.language.toolchain().build(directory, &manifest);
+    let component = component.map_err(|source| BuildError::Toolchain { path: directory.to_owned(), source })?;
+    Ok(Built { name: manifest.name, component })
+}
+
+/// A policy's crate that has no manifest but cargo's.
+fn crate_of(directory: &Path) -> Option<Manifest> {
+    let text = std::fs::read_to_string(directory.join("Cargo.toml")).ok()?;
+    let name = toml::from_str::<toml::Table>(&text).ok()?.get("package")?.get("name")?.as_str()?.to_owned();
+    Some(Manifest { name, language: Language::Rust, exports: Vec::new() })
+}

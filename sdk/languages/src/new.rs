@@ -1,0 +1,55 @@
+//! A new policy's directory.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use crate::template::{self, File};
+use crate::{Kind, Language, PolicyName, ToolchainError};
+
+/// Why there is no new directory. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum NewError {
+    #[error("{} exists and is not empty; choose another directory with --dir", path.display())]
+    NotEmpty { path: PathBuf },
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+}
+
+/// Writes a policy that builds into a directory that is absent or empty, as a whole or not at all.
+///
+/// # Errors
+/// [`NewError`]
+pub fn create(directory: &Path, name: &PolicyName, language: Language, kind: Kind) -> Result<(), NewError> {
+    let failed = |source| NewError::Write { path: directory.to_owned(), source };
+    match fs::read_dir(directory).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => return Err(NewError::NotEmpty { path: directory.to_owned() }),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        Ok(false) | Err(_) => {}
+    }
+    // Beside it, because a directory cannot be renamed to another file system.
+    let beside = match directory.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    // Its mode is the one that the umask leaves, as of any new directory, and not a temporary one's.
+    let usual = fs::Permissions::from_mode(0o777);
+    let temporary = tempfile::Builder::new().prefix(".new-policy-").permissions(usual).tempdir_in(beside);
+    let temporary = temporary.map_err(failed)?;
+    let made = language.toolchain().files(name, kind)?;
+    for file in template::files(language, kind, name).into_iter().chain(made) {
+        write(temporary.path(), &file).map_err(failed)?;
+    }
+    fs::rename(temporary.path(), directory).map_err(failed)?;
+    // It has moved; there is nothing left to remove.
+    let _ = temporary.keep();
+    Ok(())
+}
+
+fn write(directory: &Path, file: &File) -> io::Result<()> {
+    let path = directory.join(&file.path);
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(path, &file.text)
+}

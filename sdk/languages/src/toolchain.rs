@@ -1,0 +1,43 @@
+//! What each language does.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gingham_build::BuildError;
+
+use crate::template::File;
+use crate::{Kind, Manifest, PolicyName, Program};
+
+/// How policies of a language are built.
+pub(crate) trait Toolchain: Sync {
+    /// What a new directory has besides the language's templates: the part of Gingham that the policy uses, and files
+    /// that are made.
+    ///
+    /// # Errors
+    /// [`ToolchainError`]
+    fn files(&self, name: &PolicyName, kind: Kind) -> Result<Vec<File>, ToolchainError>;
+
+    /// The programs it runs.
+    fn programs(&self) -> &'static [Program];
+
+    /// Builds the policy in a directory. The same source gives the same bytes, on every machine and in every directory.
+    ///
+    /// # Errors
+    /// [`ToolchainError`]
+    fn build(&self, directory: &Path, manifest: &Manifest) -> Result<Vec<u8>, ToolchainError>;
+}
+
+/// A policy that a toolchain could not build.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolchainError {
+    #[error("{program}")]
+    Missing { program: Program },
+    #[error("cannot run {program}: {source}")]
+    Start { program: &'static str, source: io::Error },
+    #[error("{program} failed:\n{output}")]
+    Failed { program: &'static str, output: String },
+    #[error("cannot access {}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Rust(#[from] BuildError),
+}
