@@ -120,6 +120,20 @@ pub enum Verb {
     Version,
 }
 
+impl Verb {
+    /// As in `CNI_COMMAND`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Add { .. } => "ADD",
+            Self::Check { .. } => "CHECK",
+            Self::Del { .. } => "DEL",
+            Self::Gc => "GC",
+            Self::Status => "STATUS",
+            Self::Version => "VERSION",
+        }
+    }
+}
+
 /// The environment, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {

@@ -21,8 +21,8 @@ pub(crate) use network::{
     ImportCommand, ReleaseArguments, RunArguments, Shell, StatusArguments,
 };
 pub(crate) use policy::{
-    AddArguments, BuildArguments, InspectArguments, ListArguments, NewArguments, PolicyCommand, RemoveArguments,
-    WitArguments,
+    AddArguments, BuildArguments, InspectArguments, ListArguments, NewArguments, PolicyCommand, RecordArguments,
+    RemoveArguments, WitArguments,
 };
 pub(crate) use recover::RecoverArguments;
 

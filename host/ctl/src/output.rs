@@ -52,6 +52,11 @@ impl Output {
         self.write(&[&text::json(&text), "\n"].concat())
     }
 
+    /// JSON objects, one a line.
+    pub(crate) fn json_lines(&mut self, lines: &str) -> io::Result<()> {
+        self.write(&text::json(lines))
+    }
+
     /// A text that is all our own.
     pub(crate) fn script(&mut self, script: &str) -> io::Result<()> {
         self.write(script)

@@ -6,6 +6,7 @@ mod inspect;
 mod list;
 mod new;
 mod recompile;
+mod record;
 mod remove;
 mod source;
 mod wit;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut Output)
         PolicyCommand::List(arguments) => Ok(list::run(arguments, &open()?, out)?),
         PolicyCommand::Inspect(arguments) => Ok(inspect::run(arguments, &open()?, out)?),
         PolicyCommand::Remove(arguments) => Ok(remove::run(arguments, &mut open()?, library_dir, out)?),
+        PolicyCommand::Record(arguments) => Ok(record::run(arguments, out)?),
         PolicyCommand::Recompile => Ok(recompile::run(&mut open()?, out)?),
     }
 }

@@ -16,7 +16,9 @@
 //! comes before that.
 
 mod event;
+mod pseudonyms;
 mod reader;
+mod writer;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +26,9 @@ pub use event::{
     CoolingAddress, Ended, HeldAddresses, Outcome, RecordedPolicy, RecordedRequest, RecordedUsage, Refused, RefusedKind,
     Requested, ReservedAddress, Snapshot, Start, StateEntry,
 };
+pub use pseudonyms::Pseudonyms;
 pub use reader::{History, HistoryError};
+pub use writer::{Entries, HistoryFile, WriteError};
 
 /// The version of the format. A reader refuses a higher one.
 pub const FORMAT: u32 = 1;
@@ -46,7 +50,7 @@ pub struct Line {
 pub enum Event {
     /// Written first, and again when anything in it changes.
     Start(Start),
-    /// All that is held, as it is after the transaction of this number.
+    /// All that the network held when the lines before it, in the order of transactions, had happened.
     Snapshot(Snapshot),
     Request(Box<Requested>),
     End(Ended),

@@ -14,10 +14,14 @@ use crate::runtime::Limits;
 pub mod cluster;
 pub mod data_dir;
 mod etcd;
+mod record;
+mod shadow;
 mod value;
 
 use cluster::{ClusterSettings, Routing};
 pub use data_dir::{DATA_DIR, default_data_dir, default_library};
+pub use record::RecordSettings;
+pub use shadow::ShadowSettings;
 use value::{number, valid};
 
 /// The cooldown when the configuration has none: longer than connection tracking waits for the answer to a SYN, so that
@@ -25,7 +29,8 @@ use value::{number, valid};
 pub const COOLDOWN: Duration = Duration::from_mins(2);
 
 /// The host's keys; they never reach a policy.
-const HOST_KEYS: [&str; 8] = ["type", "policy", "exclude", "cooldown", "dataDir", "limits", "cluster", "routing"];
+pub const HOST_KEYS: [&str; 10] =
+    ["type", "policy", "exclude", "cooldown", "dataDir", "limits", "cluster", "routing", "record", "shadow"];
 
 /// The settings of one network's address management.
 #[derive(Debug, Clone)]
@@ -44,6 +49,10 @@ pub struct Settings {
     pub cluster: Option<ClusterSettings>,
     /// How pods reach pods on other nodes.
     pub routing: Routing,
+    /// None if no history is kept.
+    pub record: Option<RecordSettings>,
+    /// A second policy whose answers are compared and never used.
+    pub shadow: Option<ShadowSettings>,
 }
 
 /// A host key with an invalid value.
@@ -74,6 +83,8 @@ struct Written {
     cluster: Option<cluster::Written>,
     #[serde(deserialize_with = "cluster::routing")]
     routing: Option<Routing>,
+    record: Option<Value>,
+    shadow: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,6 +125,8 @@ impl Settings {
             },
             routing: cluster::check_routing(written.routing, cluster.as_ref())?,
             cluster,
+            record: record::read(written.record.as_ref())?,
+            shadow: shadow::read(written.shadow.as_ref())?,
         })
     }
 
@@ -214,6 +227,36 @@ mod tests {
             let error = format!("ipam.cooldown: invalid duration {bad:?}: use a number and a unit, such as \"120s\"");
             assert_eq!(cooldown(bad), Err(error));
         }
+    }
+
+    #[test]
+    fn a_history_is_kept_on_request() {
+        let record = |value: &str| parse(&format!(r#"{{"record": {value}}}"#)).map(|settings| settings.record);
+        assert_eq!(record("false"), Ok(None));
+        assert_eq!(record("null"), Ok(None));
+        assert_eq!(record("true"), Ok(Some(RecordSettings::default())));
+        let small = RecordSettings { max_size: 64 << 10, hash_personal_data: true };
+        assert_eq!(record(r#"{"MaxSize": "64KiB", "hashPersonalData": true}"#), Ok(Some(small)));
+        assert!(record("7").unwrap_err().starts_with("ipam.record: invalid value 7: use true, false, or an object"));
+        assert!(record(r#"{"maxSize": "1kB"}"#).unwrap_err().starts_with("ipam.record.maxSize: invalid size \"1kB\""));
+        assert!(record(r#"{"size": 1}"#).unwrap_err().starts_with("ipam.record.size: found an unknown key"));
+    }
+
+    #[test]
+    fn a_shadow_has_the_same_configuration_unless_it_has_its_own() {
+        let shadow = |value: &str| parse(&format!(r#"{{"shadow": {value}}}"#)).map(|settings| settings.shadow);
+        assert_eq!(shadow("\"\""), Ok(None));
+        let named = shadow("\"next\"").unwrap().unwrap();
+        assert_eq!((named.policy.as_str(), named.config.as_deref()), ("next", None));
+        assert!(named.limits.fuel < Limits::default().fuel, "it holds the lock and decides nothing");
+        let whole = r#"{"policy": "next", "config": {"subnet": "10.0.0.0/8"}, "limits": {"fuel": 7}}"#;
+        let whole = shadow(whole).unwrap().unwrap();
+        assert_eq!((whole.config.as_deref(), whole.limits.fuel), (Some(r#"{"subnet":"10.0.0.0/8"}"#), 7));
+        assert!(shadow("{}").unwrap_err().starts_with("ipam.shadow.policy: a policy is required"));
+        assert!(shadow("true").unwrap_err().starts_with("ipam.shadow: invalid value true: use the name"));
+        assert!(shadow(r#"{"policy": "p", "config": []}"#).unwrap_err().starts_with("ipam.shadow.config: "));
+        let limits = shadow(r#"{"policy": "p", "limits": {"fuel": 0}}"#).unwrap_err();
+        assert!(limits.starts_with("ipam.shadow.limits.fuel: invalid fuel 0"), "{limits}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use gingham_cni::args::Arguments;
 use gingham_cni::config::Ipam;
 use gingham_engine::attachment::Context;
+use gingham_engine::history::RecordedPolicy;
 use gingham_engine::runtime::Policy;
 use gingham_engine::settings::{Settings, SettingsError};
 use serde_json::{Map, Value};
@@ -13,6 +14,7 @@ use crate::adoption::ReferenceLeases;
 use crate::call::Call;
 use crate::delegate::DelegateError;
 use crate::error::NetworkError;
+use crate::history::Recorder;
 use crate::log;
 use crate::plan::{self, AddressSource, PolicyChoice};
 use crate::records::Records;
@@ -92,7 +94,17 @@ impl<'a> AddressManagement<'a> {
             AddressSource::Policy(_) => Some(ReferenceLeases::of(network.as_str(), &self.settings)),
             AddressSource::None | AddressSource::Delegate(_) => None,
         };
-        Ok(Records::of(network, &self.settings.data_dir, reference)?.on_link(self.call.link()))
+        let records = Records::of(network, &self.settings.data_dir, reference)?.on_link(self.call.link());
+        let recorder = self.recorder(records.boot());
+        Ok(records.recorded_by(recorder))
+    }
+
+    fn recorder(&self, boot: &str) -> Option<Recorder> {
+        let (AddressSource::Policy(choice), Some(ipam)) = (&self.source, &self.call.config.ipam) else { return None };
+        self.settings.record?;
+        let policy =
+            RecordedPolicy { name: choice.name.clone(), digest: self.call.policies.digest(&choice.name) };
+        Recorder::of(&self.settings, &self.context(), policy, (&ipam.object, boot, &self.call.by))
     }
 
     /// The settings as they would be if the runtime had sent a range: one of those that are for documentation.

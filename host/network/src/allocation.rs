@@ -15,6 +15,7 @@
 //! | divides a range | absent | leases the node's own address, then allocates from the whole range |
 //! | divides a range | present | the same from the blocks that this node holds; without room it claims a block ([`cluster_blocks`]) |
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -22,7 +23,8 @@ use gingham_cni::env::Attachment;
 use gingham_cni::error::Code;
 use gingham_cni::result::{CniResult, Dns};
 use gingham_engine::attachment::{AttachmentKey, Pod, PodFacts, Request, Requester};
-use gingham_engine::ipam::{self, IpamResult};
+use gingham_engine::history::Refused;
+use gingham_engine::ipam::{self, IpamError, IpamResult};
 use gingham_engine::ledger::{AttachmentRecord, Masquerade};
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
@@ -111,6 +113,22 @@ impl Allocation {
     }
 }
 
+/// What an allocation does not show in its result, for the network's history.
+#[derive(Default)]
+pub struct Observed {
+    /// The ranges of the blocks that this node held when the policy chose last.
+    pub(crate) blocks: RefCell<Option<Vec<String>>>,
+    /// What the policy refused last.
+    pub(crate) refusal: RefCell<Option<Refused>>,
+}
+
+impl Observed {
+    fn error(&self, error: &IpamError) {
+        let refused = if let IpamError::Refused { refusal, .. } = error { Some(refusal.into()) } else { None };
+        *self.refusal.borrow_mut() = refused;
+    }
+}
+
 /// For whom a policy allocates: a runtime's container, or an owner that no runtime knows.
 pub struct AddressRequest<'a> {
     pub requester: Requester,
@@ -169,13 +187,16 @@ impl AddressManagement<'_> {
         let request = self.policy_request(wanted, records)?;
         let record = records.fresh(wanted.netns, wanted.pod.clone(), wanted.masquerade.clone());
         let policy = self.policy(choice)?;
-        let mut log = Vec::new();
+        let (mut log, observed) = (Vec::new(), Observed::default());
         let result = if policy.is_cluster() {
-            self.cluster_allocation(policy, records).allocate(&request, &record, &mut log)
+            self.cluster_allocation(policy, records).observed_by(&observed).allocate(&request, &record, &mut log)
         } else {
-            self.allocate_alone(policy, &request, &record, records, &mut log)
+            self.allocate_alone(policy, &request, &record, records, (&observed, &mut log))
         };
         log::policy(policy.name(), &log);
+        if let Some(recorder) = records.recorder() {
+            recorder.request(&request, &self.context(), self.request.ip_ranges.as_ref(), &observed, &result);
+        }
         result
     }
 
@@ -186,13 +207,14 @@ impl AddressManagement<'_> {
         request: &Request,
         record: &AttachmentRecord,
         records: &Records<'_>,
-        log: &mut Vec<LogLine>,
+        (observed, log): (&Observed, &mut Vec<LogLine>),
     ) -> Result<Allocation, NetworkError> {
         let context = self.context();
         // No lock is held while the policy checks its configuration.
         let prepared = ipam::prepare::<StoreLedger>(policy, &self.settings, &context, log)?;
         let ledger = records.write_for((policy, &self.settings, &context), log)?;
-        Ok(Allocation::alone(policy, prepared.allocate(ledger, request, record, log)?))
+        let allocated = prepared.allocate(ledger, request, record, log);
+        Ok(Allocation::alone(policy, allocated.inspect_err(|error| observed.error(error))?))
     }
 
     /// The network, as one that is divided among nodes.
@@ -203,6 +225,7 @@ impl AddressManagement<'_> {
             settings: &self.settings,
             records,
             bridge: &self.call.bridge.name,
+            observed: None,
         }
     }
 

@@ -16,6 +16,8 @@ use crate::policies::Policies;
 pub struct Call {
     /// The name the plugin runs under.
     pub program: String,
+    /// Who works on the network, for its history: the verb, or "tool".
+    pub(crate) by: String,
     /// `CNI_ARGS`, unread: DEL and GC do not care.
     arguments: String,
     path: Vec<PathBuf>,
@@ -34,14 +36,15 @@ pub struct Call {
 impl Call {
     /// `library` is the directory of installed policies.
     pub fn new(program: &str, environment: Environment, config: NetworkConfig, input: Vec<u8>, library: &Path) -> Self {
-        let Environment { arguments, path, netns_override, .. } = environment;
+        let Environment { verb, arguments, path, netns_override } = environment;
+        let by = verb.map_or_else(|_| "unknown".to_owned(), |verb| verb.name().to_owned());
         let (policies, library_fault) = match Policies::open(library) {
             Ok(policies) => (policies, None),
             Err(fault) => (Policies::built_in(), Some(fault.into())),
         };
         let bridge = BridgeKeys::read(&config.object);
         let program = program.to_owned();
-        Self { program, arguments, path, netns_override, config, bridge, input, policies, library_fault }
+        Self { program, by, arguments, path, netns_override, config, bridge, input, policies, library_fault }
     }
 
     pub fn role(&self) -> Result<Role, NetworkError> {

@@ -13,6 +13,7 @@ pub mod delegate;
 pub mod dry_run;
 pub mod error;
 pub mod failpoint;
+pub mod history;
 pub mod holdings;
 pub mod ip_masquerade;
 pub mod lock;

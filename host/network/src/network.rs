@@ -79,7 +79,8 @@ impl Network {
     /// name `program`. `library` is the directory of installed policies.
     pub fn read(program: &str, library: &Path, input: &[u8]) -> Result<Self, NetworkError> {
         let config = NetworkConfig::parse(input)?;
-        let call = Call::new(program, Environment::of_a_tool(), config, input.to_vec(), library);
+        let mut call = Call::new(program, Environment::of_a_tool(), config, input.to_vec(), library);
+        call.by = "tool".to_owned();
         call.config.version()?;
         let role = call.role()?;
         Ok(Self { call, role })

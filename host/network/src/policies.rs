@@ -90,6 +90,11 @@ impl Policies {
         Ok(policy)
     }
 
+    /// The digest of the component that a name stands for, if there is one.
+    pub(crate) fn digest(&self, name: &str) -> Option<String> {
+        self.find(name).ok().flatten().map(|found| found.digest())
+    }
+
     /// Loads a policy if it is there and has a release hook.
     pub(crate) fn load_for_release(&self, choice: &PolicyChoice) -> Result<Option<Policy>, PolicyError> {
         match self.find(&choice.name)? {

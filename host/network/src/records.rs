@@ -15,6 +15,7 @@ use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreRea
 
 use crate::adoption::{self, AdoptionError, ReferenceLeases};
 use crate::failpoint;
+use crate::history::Recorder;
 use crate::holdings::Held;
 use crate::lock::{self, Lock, LockError};
 use crate::log;
@@ -67,6 +68,8 @@ pub struct Records<'a> {
     reference: Option<ReferenceLeases>,
     /// The link that addresses are used on, if that is known.
     link: Option<String>,
+    /// None if no history is kept.
+    recorder: Option<Recorder>,
 }
 
 impl<'a> Records<'a> {
@@ -76,12 +79,21 @@ impl<'a> Records<'a> {
         directory: &'a Path,
         reference: Option<ReferenceLeases>,
     ) -> Result<Self, RecordsError> {
-        Ok(Self { network, directory, boot: boot_id::read()?, now: clock::now(), reference, link: None })
+        Ok(Self { network, directory, boot: boot_id::read()?, now: clock::now(), reference, link: None, recorder: None })
     }
 
     #[must_use]
     pub fn on_link(self, link: Option<String>) -> Self {
         Self { link, ..self }
+    }
+
+    #[must_use]
+    pub fn recorded_by(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
+    }
+
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
     }
 
     pub fn link(&self) -> Option<&str> {
@@ -99,6 +111,14 @@ impl<'a> Records<'a> {
 
     /// Locks the store and begins the one transaction. The first time, leases of the reference are made durable before.
     pub fn write(&self) -> Result<StoreLedger, RecordsError> {
+        let ledger = self.open_adopted()?;
+        if let Some(recorder) = &self.recorder {
+            recorder.opened(&ledger)?;
+        }
+        Ok(ledger)
+    }
+
+    fn open_adopted(&self) -> Result<StoreLedger, RecordsError> {
         let mut ledger = self.open()?;
         let Some(reference) = &self.reference else { return Ok(ledger) };
         if let Some(adoption) = ledger.adoption()? {
@@ -114,6 +134,7 @@ impl<'a> Records<'a> {
         ledger.commit()?;
         let _ = failpoint::reach("adopt.done");
         reference.log(&taken);
+        self.recorder.iter().for_each(Recorder::leases_adopted);
         self.open()
     }
 
@@ -252,7 +273,11 @@ impl<'a> Records<'a> {
         if let Some((policy, ..)) = policy {
             log::policy(policy.name(), &log);
         }
-        for (key, record) in released? {
+        let released = released?;
+        if let Some(recorder) = &self.recorder {
+            recorder.ended(&released, end, self.now);
+        }
+        for (key, record) in released {
             tracing::debug!(container = key.container_id, addresses = ?record.addresses, "leases freed");
             if let Some(adoption) = &adoption {
                 adoption::forget_files(adoption, &key, &record.addresses).iter().for_each(log::warn);
@@ -276,6 +301,9 @@ impl<'a> Records<'a> {
             }
         }
         ledger.commit()?;
+        if let Some(recorder) = self.recorder.as_ref().filter(|_| !ended.is_empty()) {
+            recorder.reservations_ended(&ended, self.now);
+        }
         Ok(ended)
     }
 

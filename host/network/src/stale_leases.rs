@@ -18,6 +18,7 @@ use gingham_net::netlink::NetlinkError;
 
 pub use self::liveness::{Liveness, take_linked};
 use crate::adoption::forget_files;
+use crate::history;
 use crate::holdings::Held;
 use crate::lock::{self, Attempt, Lock, LockError};
 use crate::mac_filter;
@@ -115,13 +116,16 @@ pub fn free(
     for some in networks.flat_map(|of_network| of_network.chunks(ENDED_AT_ONCE)) {
         let Some((first, _)) = some.first() else { continue };
         let mut ledger = Store::open(data_dir, boot, now)?.into_ledger(&first.network)?;
+        let (transaction, mut ended) = (ledger.transaction()?, Vec::new());
         for (held, why) in some {
             if ledger.attachment(&held.key)?.as_ref() == Some(&held.record) {
                 ledger.detach(&held.key, now)?;
+                ended.push((held.key.clone(), held.record.clone()));
                 freed.attachments.push((held.clone(), why.clone()));
             }
         }
         ledger.commit()?;
+        history::stale_leases_freed((data_dir, &first.network), transaction, &ended, now);
     }
     freed.mac_filters_left = remove_mac_filters(&freed.attachments);
     freed.masquerade_left = unmasquerade(data_dir, &freed.attachments);

@@ -110,14 +110,11 @@ fn serve(
 }
 
 fn log_call(call: &Call, verb: &Verb) {
-    let (verb, attachment) = match verb {
-        Verb::Add { attachment, .. } => ("ADD", Some(attachment)),
-        Verb::Del { attachment, .. } => ("DEL", Some(attachment)),
-        Verb::Check { attachment, .. } => ("CHECK", Some(attachment)),
-        Verb::Gc => ("GC", None),
-        Verb::Status => ("STATUS", None),
-        Verb::Version => ("VERSION", None),
+    let attachment = match verb {
+        Verb::Add { attachment, .. } | Verb::Del { attachment, .. } | Verb::Check { attachment, .. } => Some(attachment),
+        Verb::Gc | Verb::Status | Verb::Version => None,
     };
+    let verb = verb.name();
     let container = attachment.map(|attachment| attachment.container.as_str());
     let interface = attachment.map(|attachment| attachment.interface.as_str());
     tracing::debug!(network = call.config.name.as_str(), verb, container, interface, "configuration read");

@@ -65,6 +65,8 @@ impl WeaveSplit {
             limits: Limits::default(),
             cluster: None,
             routing: Routing::None,
+            record: None,
+            shadow: None,
         }));
         let blocks = sound(ClusterPolicy::new(policy, settings, &context("simulation"), &mut Vec::new()));
         Self { policy, settings, blocks: Box::leak(Box::new(blocks)) }

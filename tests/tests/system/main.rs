@@ -16,6 +16,7 @@ mod cooldown_and_exclude;
 mod damaged_store;
 mod failed_adds_cost_no_address;
 mod gc_beside_add;
+mod histories_are_recorded;
 mod installed_policies;
 mod killed_at_any_moment;
 mod limits_of_the_caller;

@@ -2,6 +2,7 @@
 
 mod build;
 mod new;
+mod record;
 mod wit;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Subcommand};
 use super::Format;
 pub(crate) use build::BuildArguments;
 pub(crate) use new::NewArguments;
+pub(crate) use record::RecordArguments;
 pub(crate) use wit::WitArguments;
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +31,8 @@ pub(crate) enum PolicyCommand {
     Inspect(InspectArguments),
     /// Remove an installed policy
     Remove(RemoveArguments),
+    /// Print the recorded history of a network
+    Record(RecordArguments),
     /// Compile all installed policies again, as after an upgrade
     #[command(after_help = "\
 Compiled code runs only with the version of Gingham that wrote it. After an upgrade, ADD fails for networks whose

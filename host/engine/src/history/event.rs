@@ -333,7 +333,8 @@ pub struct Ended {
     /// Addresses that were cooling when they were allocated and go on cooling.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub still_cooling: Vec<CoolingAddress>,
-    /// "DEL", "GC", "ADD" (a failed one, or one that found its predecessor gone), "gc" or "release" of `ginghamctl`, "agent".
+    /// The verb: DEL, GC, or ADD (one that failed, or that found its predecessor gone). Of tools: "tool" for
+    /// `ginghamctl release`, "stale" where the container was found gone by `ginghamctl gc`, the node agent or an ADD.
     pub by: String,
     /// Milliseconds since the epoch: the time that the policy's release hook got.
     pub now: u64,

@@ -68,6 +68,23 @@ impl StoreLedger {
         self.snapshot()?.is_adopted(self.network.id)
     }
 
+    /// The number of this transaction: that of the next one as well if this one is not committed. It starts again with a
+    /// boot.
+    pub fn transaction(&self) -> Result<u64, StoreError> {
+        Ok(self.snapshot()?.transaction())
+    }
+
+    /// Cooling addresses, the oldest first, at most `most`.
+    pub fn cooling(&self, most: usize) -> Result<Vec<Cooling>, StoreError> {
+        let snapshot = self.snapshot()?;
+        let cooling = snapshot.cooling_between(self.id(), (0, u64::MAX), most)?;
+        let with_holder = |(address, since)| {
+            let last_holder = snapshot.last_holder(self.id(), address)?.map(|(holder, _)| holder);
+            Ok(Cooling { address, since, last_holder })
+        };
+        cooling.into_iter().map(with_holder).collect()
+    }
+
     /// Which of the reference's directories were adopted, if that is done.
     pub fn adoption(&self) -> Result<Option<Adoption>, StoreError> {
         self.snapshot()?.adoption(self.network.id)

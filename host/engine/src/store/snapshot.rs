@@ -72,6 +72,10 @@ impl<'t> Snapshot<'t> {
         Self { txn, tree: environment.tree(), path: environment.path() }
     }
 
+    pub(super) fn transaction(&self) -> u64 {
+        self.txn.id() as u64
+    }
+
     pub(super) fn network(&self, name: &str) -> Result<Option<Network>, StoreError> {
         self.get(&key::network(name))?
             .map(|bytes| Network::read(bytes).ok_or_else(|| self.broken("a network")))

@@ -16,7 +16,7 @@ use gingham_engine::settings::Settings;
 use gingham_engine::store::StoreLedger;
 use gingham_ownership::error::ClusterError;
 
-use super::Allocation;
+use super::{Allocation, Observed};
 use crate::error::NetworkError;
 use crate::failpoint;
 use crate::records::Records;
@@ -38,6 +38,7 @@ pub struct ClusterAllocation<'a> {
     pub records: &'a Records<'a>,
     /// The bridge that the node's own address is for.
     pub bridge: &'a str,
+    pub observed: Option<&'a Observed>,
 }
 
 /// What an allocation does with cooling addresses.
@@ -59,6 +60,14 @@ enum Attempt {
 }
 
 impl ClusterAllocation<'_> {
+    #[must_use]
+    pub fn observed_by<'o>(self, observed: &'o Observed) -> ClusterAllocation<'o>
+    where
+        Self: 'o,
+    {
+        ClusterAllocation { observed: Some(observed), ..self }
+    }
+
     /// The network and the node, for the policy.
     pub fn context(&self) -> Context {
         self.settings.context(self.network)
@@ -121,7 +130,11 @@ impl ClusterAllocation<'_> {
             Ok(done) => done,
             Err(error) => return exhausted_or(error),
         };
-        match prepared.allocate_uncommitted(ledger, request, record, log) {
+        if let (Some(observed), Claimed::Blocks(blocks)) = (self.observed, &claimed) {
+            *observed.blocks.borrow_mut() = Some(blocks.all.iter().map(|range| range.to_string()).collect());
+        }
+        let allocated = prepared.allocate_uncommitted(ledger, request, record, log);
+        match allocated.inspect_err(|error| self.observed.into_iter().for_each(|observed| observed.error(error))) {
             Ok((ipam, ledger)) => {
                 ledger.commit().map_err(IpamError::from)?;
                 tracing::debug!("lease committed");
