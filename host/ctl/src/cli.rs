@@ -21,8 +21,9 @@ pub(crate) use network::{
     ImportCommand, ReleaseArguments, RunArguments, Shell, StatusArguments,
 };
 pub(crate) use policy::{
-    AddArguments, BuildArguments, InspectArguments, ListArguments, NewArguments, PolicyCommand, RecordArguments,
-    RemoveArguments, WitArguments,
+    AddArguments, BuildArguments, InspectArguments, ListArguments, NewArguments, PolicyCommand, PullArguments,
+    PushArguments, RecordArguments, RegistryArguments, RemoveArguments, SignArguments, TrustArguments, VerifyArguments,
+    WitArguments,
 };
 pub(crate) use recover::RecoverArguments;
 
@@ -66,7 +67,7 @@ pub(crate) struct Format {
 pub(crate) enum Command {
     /// Try a network with two containers, isolated from this machine
     Try(TryArguments),
-    /// Write, build, install, list, inspect and remove policies
+    /// Write, build, ship, install, list, inspect and remove policies
     #[command(arg_required_else_help = true, disable_help_subcommand = true)]
     #[command(after_help = "\
 A policy is a WebAssembly component that chooses addresses. `ipam.policy` of a configuration names it.

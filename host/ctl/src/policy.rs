@@ -1,14 +1,20 @@
 //! `ginghamctl policy`: policies on their way from an idea to the library of installed policies.
 
+mod acquisition;
 mod add;
 mod build;
 mod inspect;
 mod list;
 mod new;
+mod pull;
+mod push;
 mod recompile;
 mod record;
 mod remove;
+mod sign;
 mod source;
+mod verify;
+mod whole_file;
 mod wit;
 
 use std::error::Error;
@@ -36,6 +42,10 @@ pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut Output)
         PolicyCommand::Inspect(arguments) => Ok(inspect::run(arguments, &open()?, out)?),
         PolicyCommand::Remove(arguments) => Ok(remove::run(arguments, &mut open()?, library_dir, out)?),
         PolicyCommand::Record(arguments) => Ok(record::run(arguments, out)?),
+        PolicyCommand::Push(arguments) => Ok(push::run(arguments, out)?),
+        PolicyCommand::Pull(arguments) => Ok(pull::run(arguments, out)?),
+        PolicyCommand::Sign(arguments) => Ok(sign::run(arguments, out)?),
+        PolicyCommand::Verify(arguments) => Ok(verify::run(arguments, out)?),
         PolicyCommand::Recompile => Ok(recompile::run(&mut open()?, out)?),
     }
 }

@@ -10,6 +10,7 @@
 
 mod digest;
 mod error;
+mod provenance;
 mod record;
 
 use std::io::{Read, Write};
@@ -26,6 +27,7 @@ use crate::runtime::{Policy, Runtime};
 pub use digest::Digest;
 pub use error::LibraryError;
 use error::io;
+pub use provenance::{Provenance, Signer};
 use record::Record;
 
 const PRIVATE_DIR: u32 = 0o700;
@@ -172,15 +174,28 @@ impl Library {
         artefact: &[u8],
         installed: &Installed,
     ) -> Result<(), LibraryError> {
+        self.install_from(name, component, artefact, installed, &Provenance::default())
+    }
+
+    /// The same, and records where it came from.
+    ///
+    /// # Errors
+    /// [`LibraryError`]; the name still means what it meant.
+    pub fn install_from(
+        &mut self,
+        name: &str,
+        component: &[u8],
+        artefact: &[u8],
+        installed: &Installed,
+        provenance: &Provenance,
+    ) -> Result<(), LibraryError> {
         if !is_name(name) {
             return Err(LibraryError::BadName { name: name.to_owned() });
         }
         self.create()?;
         self.write(&component_path(&installed.digest), component)?;
         self.store_compiled(&installed.digest, artefact)?;
-        let json = serde_json::to_vec_pretty(installed)
-            .map_err(|error| LibraryError::Damaged { path: name_path(name), reason: error.to_string() })?;
-        self.write(&name_path(name), &json)
+        self.record(name, installed, provenance)
     }
 
     /// Stores the compiled form of an installed component.

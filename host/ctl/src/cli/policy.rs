@@ -2,17 +2,28 @@
 
 mod build;
 mod new;
+mod pull;
+mod push;
 mod record;
+mod registry;
+mod sign;
+mod verify;
 mod wit;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use gingham_engine::library::Digest;
 
 use super::Format;
 pub(crate) use build::BuildArguments;
 pub(crate) use new::NewArguments;
+pub(crate) use pull::PullArguments;
+pub(crate) use push::PushArguments;
 pub(crate) use record::RecordArguments;
+pub(crate) use registry::{RegistryArguments, TrustArguments};
+pub(crate) use sign::SignArguments;
+pub(crate) use verify::VerifyArguments;
 pub(crate) use wit::WitArguments;
 
 #[derive(Debug, Subcommand)]
@@ -33,6 +44,14 @@ pub(crate) enum PolicyCommand {
     Remove(RemoveArguments),
     /// Print the recorded history of a network
     Record(RecordArguments),
+    /// Push a policy to an OCI registry
+    Push(PushArguments),
+    /// Pull a policy from an OCI registry
+    Pull(PullArguments),
+    /// Sign a policy, in a file or in a registry
+    Sign(SignArguments),
+    /// Verify a policy's signature
+    Verify(VerifyArguments),
     /// Compile all installed policies again, as after an upgrade
     #[command(after_help = "\
 Compiled code runs only with the version of Gingham that wrote it. After an upgrade, ADD fails for networks whose
@@ -50,24 +69,37 @@ FILE is a component, a core module that `cargo build --release --target wasm32-u
 of a policy's crate, which is built first. A policy can import gingham:ipam only. If the name is in use, the new policy
 replaces the old one from the next ADD on. Running containers keep their addresses.
 
+REF is a policy in an OCI registry. An existing file is meant first; oci://REF is always a registry. REF@sha256:HEX pins
+the manifest, --digest pins the policy itself, which is also what a configuration pins. If there is a trust file, a
+signature is verified as it requires, in the registry or in FILE.sig, and nothing is installed that no rule permits.
+Reference, digests, signer and time are recorded: `policy inspect` shows them.
+
 Examples:
   ginghamctl policy add target/wasm32-unknown-unknown/release/by_namespace.wasm
-  ginghamctl policy add ./policies/by-namespace --name teams")]
+  ginghamctl policy add ./policies/by-namespace --name teams
+  ginghamctl policy add registry.example/team/sticky:1.0")]
 pub(crate) struct AddArguments {
-    /// The policy: a .wasm file or the directory of its crate
-    #[arg(value_name = "FILE")]
+    /// The policy: a .wasm file, the directory of its crate, or a reference to a registry
+    #[arg(value_name = "FILE|REF")]
     pub(crate) file: PathBuf,
-    /// The name that selects it in a configuration [default: the file's name, with - for _]
+    /// The name that selects it in a configuration [default: the file's or repository's name, with - for _]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// Install it only if the policy has this digest
+    #[arg(long, value_name = "sha256:HEX", value_parser = registry::digest)]
+    pub(crate) digest: Option<Digest>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArguments,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArguments,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 COMPILED is for this version of Gingham. RELEASE is `yes` if DEL calls the policy.
 
-With --json: a list of objects with name, digest, size (bytes), builtIn, compiled, hasRelease and installedAt (UTC; null
-if built in).
+With --json: a list of objects with name, digest, size (bytes), builtIn, compiled, hasRelease, installedAt (UTC; null if
+built in), reference and manifest (digest) of a registry, and signer (fingerprint, comment), or null.
 
 Examples:
   ginghamctl policy list
@@ -83,7 +115,8 @@ An installed policy hides a file of the same name in the working directory.
 
 With --json: an object with name, digest, size (bytes), builtIn, installed, compiled (for this version), contract (the
 version of gingham:ipam), imports, exports, hasRelease (DEL calls the policy), hasAdoption (adopted leases are offered
-to it) and isCluster (it divides a range among nodes).
+to it), isCluster (it divides a range among nodes), and of an installed one installedAt (UTC), reference, manifest and
+signer.
 
 Examples:
   ginghamctl policy inspect host-local

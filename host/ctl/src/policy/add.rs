@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gingham_engine::compile::{CompileError, Compiled, Compiler};
-use gingham_engine::library::{Digest, Installed, Library, LibraryError};
+use gingham_engine::library::{Digest, Installed, Library, LibraryError, Provenance};
 use gingham_engine::runtime::{LoadError, Runtime, Surface};
 
-use super::source::{Source, SourceError};
+use super::acquisition::{self, Acquired, AcquisitionError};
+use super::list::provenance_lines;
 use crate::cli::AddArguments;
 use crate::clock;
-use crate::output::Output;
+use crate::output::{Output, print_error};
 use crate::table::size;
 
 /// Why a policy was not installed. The library is as it was.
@@ -25,7 +26,9 @@ pub(crate) enum AddError {
     #[error("gingham is the plugin's own name in a configuration; choose another name with --name")]
     OwnName,
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Acquisition(#[from] AcquisitionError),
+    #[error("{policy} has digest {actual}, not {pinned} as --digest requires; nothing was installed")]
+    OtherDigest { policy: PathBuf, pinned: Digest, actual: Digest },
     #[error("{path}: {source}")]
     Compile { path: PathBuf, source: CompileError },
     #[error(transparent)]
@@ -43,15 +46,29 @@ pub(super) fn run(
     out: &mut Output,
 ) -> Result<(), AddError> {
     arguments.name.as_deref().map_or(Ok(()), refuse_reserved)?;
-    let source = Source::read(&arguments.file)?;
+    let Acquired { source, provenance, unsigned } =
+        acquisition::acquire(&arguments.file, &arguments.trust, &arguments.registry)?;
     let name = arguments.name.clone().unwrap_or(source.name);
     refuse_reserved(&name)?;
     let digest = Digest::of(&source.component);
+    if let Some(pinned) = arguments.digest.as_ref().filter(|pinned| **pinned != digest) {
+        let (policy, pinned) = (arguments.file.clone(), pinned.clone());
+        return Err(AddError::OtherDigest { policy, pinned, actual: digest });
+    }
+    if let Some(reason) = unsigned {
+        print_error(format_args!(
+            "warning: {}: {reason}; the trust file does not require it",
+            arguments.file.display()
+        ));
+    }
     // A damaged entry is what this call repairs.
     let before = library.find(&name).ok().flatten();
-    if before.as_ref().is_some_and(|before| before.digest == digest && is_ready(library, &name, before)) {
+    if let Some(before) = before.as_ref().filter(|before| before.digest == digest && is_ready(library, &name, before)) {
+        if library.provenance(&name)? != provenance {
+            library.record(&name, &Installed { installed_at: clock::now(), ..before.clone() }, &provenance)?;
+        }
         writeln!(out, "Policy {name} is already installed: {digest}")?;
-        return Ok(());
+        return describe_provenance(&provenance, out);
     }
     let (compiled, took) = compile(&source.component, &arguments.file)?;
     let installed = Installed {
@@ -60,12 +77,20 @@ pub(super) fn run(
         has_release: compiled.surface.has_release(),
         installed_at: clock::now(),
     };
-    library.install(&name, &source.component, &compiled.artefact, &installed)?;
+    library.install_from(&name, &source.component, &compiled.artefact, &installed, &provenance)?;
     writeln!(out, "Installed policy {name}, compiled in {}", clock::format_duration(took))?;
     if let Some(before) = before.filter(|before| before.digest != installed.digest) {
         writeln!(out, "  instead  {}", before.digest)?;
     }
+    describe_provenance(&provenance, out)?;
     describe(&name, &installed, &compiled, library_dir, out)
+}
+
+fn describe_provenance(provenance: &Provenance, out: &mut Output) -> Result<(), AddError> {
+    for (label, value) in provenance_lines(provenance) {
+        writeln!(out, "  {label:<8} {value}")?;
+    }
+    Ok(())
 }
 
 fn is_ready(library: &Library, name: &str, installed: &Installed) -> bool {

@@ -8,9 +8,10 @@ use gingham_engine::library::{Digest, Library, LibraryError};
 use gingham_engine::runtime::{LoadError, PACKAGE, Runtime, Surface};
 use serde::Serialize;
 
-use super::list::yes_no;
+use super::list::{ProvenanceJson, provenance_lines, yes_no};
 use super::source::{Source, SourceError};
 use crate::cli::InspectArguments;
+use crate::clock;
 use crate::output::Output;
 use crate::table::size;
 
@@ -53,12 +54,30 @@ struct Inspected {
     is_cluster: bool,
 }
 
+/// With what was recorded when it was installed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Recorded<'a> {
+    #[serde(flatten)]
+    inspected: &'a Inspected,
+    installed_at: Option<String>,
+    #[serde(flatten)]
+    provenance: ProvenanceJson,
+}
+
 pub(super) fn run(arguments: &InspectArguments, library: &Library, out: &mut Output) -> Result<(), InspectError> {
     let inspected = inspect(&arguments.policy, library)?;
+    let installed_at = library.find(&arguments.policy)?.map(|installed| clock::utc(installed.installed_at));
+    let provenance = library.provenance(&arguments.policy)?;
     if arguments.format.json {
-        return Ok(out.json(&inspected)?);
+        let provenance = ProvenanceJson::of(&provenance);
+        return Ok(out.json(&Recorded { inspected: &inspected, installed_at, provenance })?);
     }
-    show(&inspected, out)
+    show(&inspected, out)?;
+    for (label, value) in provenance_lines(&provenance).into_iter().chain(installed_at.map(|time| ("since", time))) {
+        writeln!(out, "  {label:<8}  {value}")?;
+    }
+    Ok(())
 }
 
 fn inspect(policy: &str, library: &Library) -> Result<Inspected, InspectError> {

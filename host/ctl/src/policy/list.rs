@@ -3,7 +3,7 @@
 use std::io;
 
 use gingham_builtin::{BUILT_IN, BuiltIn};
-use gingham_engine::library::{Digest, Installed, Library, LibraryError};
+use gingham_engine::library::{Digest, Installed, Library, LibraryError, Provenance, Signer};
 use serde::Serialize;
 
 use crate::cli::ListArguments;
@@ -30,6 +30,35 @@ struct Row {
     compiled: bool,
     has_release: bool,
     installed_at: Option<String>,
+    #[serde(flatten)]
+    provenance: ProvenanceJson,
+}
+
+/// Where a policy came from: all null for built-in ones, and for files without a signature.
+#[derive(Default, Serialize)]
+pub(super) struct ProvenanceJson {
+    reference: Option<String>,
+    manifest: Option<String>,
+    signer: Option<Signer>,
+}
+
+impl ProvenanceJson {
+    pub(super) fn of(provenance: &Provenance) -> Self {
+        let Provenance { reference, manifest, signer } = provenance.clone();
+        Self { reference, manifest: manifest.map(|manifest| manifest.to_string()), signer }
+    }
+}
+
+/// The same for people.
+pub(super) fn provenance_lines(provenance: &Provenance) -> Vec<(&'static str, String)> {
+    let Provenance { reference, manifest, signer } = provenance;
+    let signer = signer.as_ref().map(|Signer { fingerprint, comment }| match comment.as_str() {
+        "" => fingerprint.clone(),
+        comment => format!("{comment} ({fingerprint})"),
+    });
+    let lines =
+        [("from", reference.clone()), ("manifest", manifest.as_ref().map(ToString::to_string)), ("signer", signer)];
+    lines.into_iter().filter_map(|(label, value)| Some((label, value?))).collect()
 }
 
 pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut Output) -> Result<(), ListError> {
@@ -49,7 +78,7 @@ pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut Output
             size(row.size),
             yes_no(row.compiled),
             yes_no(row.has_release),
-            if row.built_in { "built in" } else { "installed" }.to_owned(),
+            source(row),
         ]);
     }
     out.table(&table)?;
@@ -57,6 +86,11 @@ pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut Output
         writeln!(out, "Not compiled for this version: run `ginghamctl policy recompile`")?;
     }
     Ok(())
+}
+
+fn source(row: &Row) -> String {
+    let other = if row.built_in { "built in" } else { "installed" };
+    row.provenance.reference.clone().unwrap_or_else(|| other.to_owned())
 }
 
 fn of_built_in(policy: &BuiltIn) -> Row {
@@ -68,10 +102,13 @@ fn of_built_in(policy: &BuiltIn) -> Row {
         compiled: true,
         has_release: policy.has_release,
         installed_at: None,
+        provenance: ProvenanceJson::default(),
     }
 }
 
 fn of_installed(name: String, installed: &Installed, library: &Library) -> Row {
+    // What is wrong with the file of a name is printed above the list.
+    let provenance = library.provenance(&name).unwrap_or_default();
     Row {
         name,
         digest: installed.digest.to_string(),
@@ -80,6 +117,7 @@ fn of_installed(name: String, installed: &Installed, library: &Library) -> Row {
         compiled: library.is_compiled(&installed.digest),
         has_release: installed.has_release,
         installed_at: Some(clock::utc(installed.installed_at)),
+        provenance: ProvenanceJson::of(&provenance),
     }
 }
 

@@ -9,7 +9,7 @@ use gingham_untrusted::file::{self, FileError};
 use gingham_untrusted::text;
 
 /// The largest file that is read, in bytes: five times a policy with a JavaScript engine inside.
-const LARGEST: u64 = 64 << 20;
+pub(super) const LARGEST: u64 = 64 << 20;
 
 /// A component and the name it would have.
 pub(super) struct Source {
@@ -49,7 +49,11 @@ impl Source {
             let built = gingham_languages::build(path)?;
             return Ok(Self { component: built.component, name: policy_name(&built.name) });
         }
-        let bytes = read_bounded(path)?;
+        Self::of_bytes(read_bounded(path)?, path)
+    }
+
+    /// What was read, under a path for its name and for messages.
+    pub(super) fn of_bytes(bytes: Vec<u8>, path: &Path) -> Result<Self, SourceError> {
         let form = Form::of(&bytes).map_err(|source| SourceError::NoComponent { path: path.to_owned(), source })?;
         let plain = |reason: String| SourceError::PlainModule { path: path.to_owned(), reason };
         let component = match form {
@@ -64,7 +68,7 @@ fn policy_name(written: &str) -> String {
     written.replace('_', "-")
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, SourceError> {
+pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, SourceError> {
     file::read_argument(path, LARGEST).map_err(|error| match error {
         FileError::TooLarge { .. } => SourceError::TooLarge { path: path.to_owned() },
         error => SourceError::Read { path: path.to_owned(), source: error.into() },

@@ -80,9 +80,12 @@ fn scrubbed_line(line: &str) -> String {
         if number.parse::<f64>().is_ok() && matches!(next, Some("ms" | "s" | "kB")) {
             return word.replace(number, "N");
         }
-        if let Some(at) = word.find("sha256:") {
+        if let Some(at) = word.find("sha256:").filter(|at| !word[at + 7..].starts_with("HEX")) {
             let digits = word[at + 7..].chars().take_while(char::is_ascii_hexdigit).count();
-            return word.replace(&word[at + 7..at + 7 + digits], "HEX");
+            return format!("{}HEX{}", &word[..at + 7], &word[at + 7 + digits..]);
+        }
+        if word.starts_with("20") && word.ends_with('Z') {
+            return "UTC".to_owned();
         }
         if word.starts_with("(20") && word.ends_with("Z)") { "(UTC)".to_owned() } else { (*word).to_owned() }
     };
