@@ -34,11 +34,15 @@ fn build() -> Result<(), Box<dyn Error>> {
     }
     let compiler = Compiler::new()?;
     let mut table = String::from("&[\n");
+    let mut components = String::from("&[\n");
     for name in POLICIES {
         write!(table, "{}", built_in(&compiler, root, &out_dir, name)?)?;
+        writeln!(components, r#"("{name}", include_bytes!(concat!(env!("OUT_DIR"), "/{name}.wasm"))),"#)?;
     }
     table.push(']');
+    components.push(']');
     fs::write(out_dir.join("table.rs"), table)?;
+    fs::write(out_dir.join("components.rs"), components)?;
     Ok(())
 }
 
@@ -52,7 +56,6 @@ fn built_in(compiler: &Compiler, root: &Path, out_dir: &Path, name: &str) -> Res
             name: "{name}",
             digest: "{}",
             has_release: {},
-            component: include_bytes!(concat!(env!("OUT_DIR"), "/{name}.wasm")),
             artefact: {{
                 const FILE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/{name}.cwasm"));
                 static CODE: Pages<{{ FILE.len() }}> = Pages(*include_bytes!(concat!(env!("OUT_DIR"), "/{name}.cwasm")));

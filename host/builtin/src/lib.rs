@@ -10,8 +10,6 @@ pub struct BuiltIn {
     pub digest: &'static str,
     /// Whether DEL calls it.
     pub has_release: bool,
-    /// The component, for tools that inspect it.
-    pub component: &'static [u8],
     artefact: &'static [u8],
 }
 
@@ -22,12 +20,20 @@ struct Pages<const N: usize>([u8; N]);
 /// All of them.
 pub static BUILT_IN: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/table.rs"));
 
+/// The components, by name: apart from the rest, so that the plugin does not carry what it never reads.
+static COMPONENTS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/components.rs"));
+
 /// The built-in policy of this name.
 pub fn find(name: &str) -> Option<&'static BuiltIn> {
     BUILT_IN.iter().find(|policy| policy.name == name)
 }
 
 impl BuiltIn {
+    /// The component, for tools that inspect it.
+    pub fn component(&self) -> &'static [u8] {
+        COMPONENTS.iter().find(|(name, _)| *name == self.name).map_or(&[], |(_, component)| component)
+    }
+
     /// Loads it.
     ///
     /// # Errors

@@ -40,6 +40,16 @@ struct AllocateReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reservation: Option<&'a str>,
     addresses: Vec<IpAddr>,
+    /// Those whose reservation ended, and that an attachment holds all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    leased: Vec<Leased>,
+}
+
+#[derive(Serialize)]
+struct Leased {
+    address: IpAddr,
+    container: String,
+    interface: String,
 }
 
 /// The lease is kept under a name that no container can have, so no runtime's GC takes it for one of its own.
@@ -71,7 +81,8 @@ pub(crate) fn allocate(arguments: &AllocateArguments, library: &Path, out: &mut 
         held
     };
     let owner = Some(arguments.owner.owner.as_str());
-    let report = AllocateReport { network: network.name(), owner, reservation: None, addresses: given };
+    let report =
+        AllocateReport { network: network.name(), owner, reservation: None, addresses: given, leased: Vec::new() };
     print(&report, &arguments.owner.format, out)
 }
 
@@ -79,14 +90,21 @@ pub(crate) fn release(arguments: &ReleaseArguments, library: &Path, out: &mut Ou
     let key = arguments.owner.as_deref().map(key).transpose()?;
     let network = network(&arguments.network, &arguments.config, library)?;
     let fault = |source| AllocateError::Network { network: network.name().to_owned(), source };
-    let addresses = match (&key, &arguments.reservation) {
-        (Some(key), _) => network.release(key).map_err(fault)?,
-        (None, Some(reservation)) => network.end_reservations(reservation).map_err(fault)?,
-        // The arguments' group lets nobody get here.
-        (None, None) => Vec::new(),
-    };
     let (owner, reservation) = (arguments.owner.as_deref(), arguments.reservation.as_deref());
-    print(&AllocateReport { network: network.name(), owner, reservation, addresses }, &arguments.format, out)
+    let (mut addresses, mut leased) = (Vec::new(), Vec::new());
+    if let Some(key) = &key {
+        addresses = network.release(key).map_err(fault)?;
+    } else if let Some(reservation) = reservation {
+        for (address, holder) in network.end_reservations(reservation).map_err(fault)? {
+            addresses.push(address);
+            leased.extend(holder.map(|AttachmentKey { container_id, interface }| Leased {
+                address,
+                container: container_id,
+                interface,
+            }));
+        }
+    }
+    print(&AllocateReport { network: network.name(), owner, reservation, addresses, leased }, &arguments.format, out)
 }
 
 fn network(name: &str, config: &ConfigDir, library: &Path) -> Result<Network, AllocateError> {
@@ -99,7 +117,12 @@ fn print(report: &AllocateReport<'_>, format: &Format, out: &mut Output) -> Resu
         return Ok(out.json(report)?);
     }
     for address in &report.addresses {
-        writeln!(out, "{address}")?;
+        match report.leased.iter().find(|leased| leased.address == *address) {
+            Some(Leased { container, interface, .. }) => {
+                writeln!(out, "{address} is still leased to interface {interface} of container {container}")?;
+            }
+            None => writeln!(out, "{address}")?,
+        }
     }
     Ok(())
 }

@@ -146,6 +146,27 @@ pub struct Request {
     pub node_addresses: Vec<IpAddr>,
 }
 
+impl Request {
+    /// A request of which nothing else is known.
+    pub fn new(requester: Requester, key: AttachmentKey, now: u64, seed: u64) -> Self {
+        Self {
+            requester,
+            key,
+            netns: String::new(),
+            pod: Pod::default(),
+            facts: PodFacts::default(),
+            cni_args: Vec::new(),
+            args_labels: Labels::new(),
+            requested: Vec::new(),
+            mac: None,
+            resolv_conf: None,
+            now,
+            seed,
+            node_addresses: Vec::new(),
+        }
+    }
+}
+
 /// Who held an address until it was freed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormerHolder {

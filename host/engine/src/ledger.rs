@@ -97,6 +97,9 @@ pub struct Reservation {
     pub until: u64,
 }
 
+/// The latest end of a reservation, that of the year 9999: RFC 3339 has no later dates.
+pub const LATEST_END: u64 = 253_402_300_799_999;
+
 /// The most reservations of a network, and of a key.
 pub const MOST_RESERVATIONS: u64 = 16_384;
 /// See [`MOST_RESERVATIONS`].

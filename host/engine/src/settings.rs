@@ -28,6 +28,9 @@ use value::{number, valid};
 /// no packet of the last holder's peers arrives at the next one.
 pub const COOLDOWN: Duration = Duration::from_mins(2);
 
+/// What `routing` was called.
+const EARLIER_ROUTING: &str = "reach";
+
 /// The host's keys; they never reach a policy.
 pub const HOST_KEYS: [&str; 10] =
     ["type", "policy", "exclude", "cooldown", "dataDir", "limits", "cluster", "routing", "record", "shadow"];
@@ -53,6 +56,8 @@ pub struct Settings {
     pub record: Option<RecordSettings>,
     /// A second policy whose answers are compared and never used.
     pub shadow: Option<ShadowSettings>,
+    /// The file that requests take their name resolution from. The policy gets the key, too.
+    pub resolv_conf: Option<String>,
 }
 
 /// A host key with an invalid value.
@@ -85,6 +90,7 @@ struct Written {
     routing: Option<Routing>,
     record: Option<Value>,
     shadow: Option<Value>,
+    resolv_conf: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,12 +112,12 @@ impl Settings {
     /// [`SettingsError`] names the key.
     pub fn parse(ipam: &Map<String, Value>) -> Result<Self, SettingsError> {
         // As an unknown key it would go to the policy, and the pods would have no routes.
-        if ipam.keys().any(|key| key.eq_ignore_ascii_case("reach")) {
-            return Err(fault("reach", "the key was renamed: use routing: direct | vxlan | none"));
+        if ipam.iter().any(|(key, value)| key.eq_ignore_ascii_case(EARLIER_ROUTING) && !value.is_null()) {
+            return Err(fault(EARLIER_ROUTING, "the key was renamed: use routing: direct | vxlan | none"));
         }
         let written: Written = gingham_config::from_map(ipam)?;
         let cluster = written.cluster.map(cluster::Written::check).transpose()?;
-        let of_policy = ipam.iter().filter(|(key, _)| !HOST_KEYS.iter().any(|host| host.eq_ignore_ascii_case(key)));
+        let of_policy = ipam.iter().filter(|(key, _)| !HOST_KEYS.iter().chain([&EARLIER_ROUTING]).any(|host| host.eq_ignore_ascii_case(key)));
         let of_policy: Map<String, Value> = of_policy.map(|(key, value)| (key.clone(), value.clone())).collect();
         let default = Limits::default();
         Ok(Self {
@@ -127,6 +133,7 @@ impl Settings {
             cluster,
             record: record::read(written.record.as_ref())?,
             shadow: shadow::read(written.shadow.as_ref())?,
+            resolv_conf: Some(written.resolv_conf).filter(|path| !path.is_empty()),
         })
     }
 

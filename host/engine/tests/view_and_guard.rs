@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use gingham_engine::address::IpRange;
-use gingham_engine::attachment::{
-    Answer, Assigned, AttachmentKey, Dns, Labels, Pod, PodFacts, Request, Requester, Route,
-};
+use gingham_engine::attachment::{Answer, Assigned, AttachmentKey, Dns, Pod, Request, Requester, Route};
 use gingham_engine::guard::{self, GuardError};
-use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Reservation};
+use gingham_engine::ledger::{AttachmentRecord, LATEST_END, Ledger, LedgerQueries, Reservation};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::network_view::{NetworkView, STATE_BYTES};
 use gingham_engine::pool::{Edges, Pool, PoolRange, Pools};
@@ -77,21 +75,8 @@ fn view(leased: &[&str], resting: &[&str], excluded: &[&str]) -> NetworkView<Mem
 }
 
 fn request(requested: &[&str]) -> Request {
-    Request {
-        requester: Requester::Container,
-        key: key("new"),
-        netns: String::new(),
-        pod: Pod::default(),
-        facts: PodFacts::default(),
-        cni_args: Vec::new(),
-        args_labels: Labels::new(),
-        requested: requested.iter().map(|text| ip(text)).collect(),
-        mac: None,
-        resolv_conf: None,
-        now: 2_000,
-        seed: 7,
-        node_addresses: Vec::new(),
-    }
+    let requested = requested.iter().map(|text| ip(text)).collect();
+    Request { requested, ..Request::new(Requester::Container, key("new"), 2_000, 7) }
 }
 
 fn answer(addresses: &[&str]) -> Answer {
@@ -268,7 +253,24 @@ fn reservations_have_bounds() {
         assert_eq!(view.reserve("k", address(n), 1).unwrap(), Ok(()), "again is no more");
     }
     assert_eq!(view.reserve("k", address(11), 1).unwrap(), Err(ReservationError::Full));
-    assert_eq!(view.reserve("other", address(11), 1).unwrap(), Ok(()));
+    assert_eq!(view.reserve("other", address(11), u64::MAX).unwrap(), Ok(()));
+    assert_eq!(view.reservation(address(11)).unwrap().unwrap().until, LATEST_END);
+}
+
+#[test]
+fn what_a_call_reserves_is_no_longer_free() {
+    let within = range("10.0.0.0/28");
+    let mut view = view(&["10.0.0.2"], &["10.0.0.3"], &[]);
+    view.count_as_free(ip("10.0.0.3"));
+    assert_eq!(view.free_count(within).unwrap(), 12);
+    for address in ["10.0.0.2", "10.0.0.3", "10.0.0.4"] {
+        assert_eq!(view.reserve("k", ip(address), 1).unwrap(), Ok(()));
+    }
+    assert_eq!(view.free_count(within).unwrap(), 10, "10.0.0.2 was leased before");
+    let free = view.free_ranges(within, None, 256).unwrap();
+    assert_eq!(free, [range("10.0.0.5-10.0.0.14")]);
+    view.end_reservations("k").unwrap();
+    assert_eq!(view.free_count(within).unwrap(), 12);
 }
 
 #[test]

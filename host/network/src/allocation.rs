@@ -21,7 +21,7 @@ use std::path::Path;
 
 use gingham_cni::env::Attachment;
 use gingham_cni::error::Code;
-use gingham_cni::result::{CniResult, Dns};
+use gingham_cni::result::CniResult;
 use gingham_engine::attachment::{AttachmentKey, Pod, PodFacts, Request, Requester};
 use gingham_engine::history::Refused;
 use gingham_engine::ipam::{self, IpamError, IpamResult};
@@ -286,6 +286,7 @@ impl AddressManagement<'_> {
         records: &Records<'_>,
     ) -> Result<Request, NetworkError> {
         let runtime = &self.request;
+        let resolv_conf = self.settings.resolv_conf.as_deref().map(resolv_conf::read);
         Ok(Request {
             requester: wanted.requester,
             key: wanted.key.clone(),
@@ -296,17 +297,11 @@ impl AddressManagement<'_> {
             args_labels: runtime.args_labels.clone(),
             requested: wanted.addresses.clone(),
             mac: wanted.mac.map(Mac::octets),
-            resolv_conf: self.resolv_conf()?.map(cni_result::engine_dns),
+            resolv_conf: resolv_conf.transpose()?.map(cni_result::engine_dns),
             now: records.now(),
             seed: seed()?,
             node_addresses: gingham_net::address::of_node()?,
         })
-    }
-
-    fn resolv_conf(&self) -> Result<Option<Dns>, NetworkError> {
-        let Some(ipam) = &self.call.config.ipam else { return Ok(None) };
-        let Some(path) = resolv_conf::path(&ipam.object)? else { return Ok(None) };
-        Ok(Some(resolv_conf::read(&path)?))
     }
 }
 

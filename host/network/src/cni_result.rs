@@ -1,4 +1,7 @@
 //! The engine's IPAM result in CNI's types, and back: at the border, where a result is read or written.
+//!
+//! A route has a type in each of cni, engine and net, because none of them imports another; that of the kernel is made in
+//! `addressing`.
 
 use gingham_cni::result::{CniResult, Dns, IpConfig, Route};
 use gingham_engine::attachment::{self, Answer, Assigned};

@@ -140,7 +140,7 @@ fn open(path: &Path) -> Result<Option<File>, LockError> {
     };
     match made {
         Ok(file) => Ok(Some(File::from(file))),
-        Err(Errno::NOENT | Errno::ROFS) => Ok(None),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::ROFS) => Ok(None),
         Err(errno) => Err(LockError::Io { path: path.to_owned(), source: errno.into() }),
     }
 }

@@ -63,19 +63,6 @@ pub fn leave(
     leave_locked(network, records, keys, is_asked, lock.as_ref(), forget)
 }
 
-/// The same for GC, which restores what the records say, too: a ruleset that others flushed comes back.
-pub fn leave_and_settle(
-    network: &NetworkName,
-    records: &Records<'_>,
-    keys: &[&AttachmentKey],
-    is_asked: bool,
-    forget: impl FnOnce() -> Result<(), NetworkError>,
-) -> Result<(), NetworkError> {
-    let lock = records.lock_nat()?;
-    leave_locked(network, records, keys, is_asked, lock.as_ref(), forget)?;
-    settle_locked(network, records).map(drop)
-}
-
 /// The same under a lock that the caller holds.
 pub fn leave_locked(
     network: &NetworkName,
@@ -122,7 +109,8 @@ pub fn settle(network: &NetworkName, records: &Records<'_>) -> Result<Outcome, N
     settle_locked(network, records)
 }
 
-fn settle_locked(network: &NetworkName, records: &Records<'_>) -> Result<Outcome, NetworkError> {
+/// The same under a lock that the caller holds.
+pub fn settle_locked(network: &NetworkName, records: &Records<'_>) -> Result<Outcome, NetworkError> {
     if records.look()?.is_none() {
         return Ok(Outcome::Unchanged);
     }

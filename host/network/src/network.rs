@@ -157,8 +157,9 @@ impl Network {
 }
 
 impl Network {
-    /// Ends reservations: that of an address, or all under a key of the policy. Returns their addresses.
-    pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<IpAddr>, NetworkError> {
+    /// Ends reservations: that of an address, or all under a key of the policy. Returns their addresses, each with the
+    /// attachment that holds it all the same.
+    pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<(IpAddr, Option<AttachmentKey>)>, NetworkError> {
         let management = AddressManagement::of_tolerant(&self.call)?;
         let records = management.records()?;
         Ok(records.end_reservations(key_or_address)?)

@@ -1,5 +1,6 @@
 //! One network's records on this node: who is attached, in the engine's store.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -187,6 +188,8 @@ impl<'a> Records<'a> {
                 drop(self.open().map_err(|_| damage)?);
                 Store::open_read_only(self.directory)?
             }
+            // No lease can be recorded there. ADD and STATUS open it for writing and report it.
+            Err(StoreError::Directory { source, .. }) if source.kind() == ErrorKind::NotADirectory => None,
             opened => opened?,
         };
         let Some(store) = store else { return Ok(None) };
@@ -250,8 +253,15 @@ impl<'a> Records<'a> {
         end: &End,
         policy: Option<(&Policy, &Settings, &Context)>,
     ) -> Result<(), RecordsError> {
-        if !self.directory.exists() && !self.is_to_be_adopted(None)? {
+        if !self.directory.is_dir() && !self.is_to_be_adopted(None)? {
             // To free nothing, no directory has to be made.
+            if self.directory.exists() {
+                log::warn(format!(
+                    "ipam.dataDir: {} is not a directory, so no lease is freed; set the directory that leases were \
+                     recorded in, and run `ginghamctl gc`",
+                    self.directory.display()
+                ));
+            }
             return Ok(());
         }
         let ledger = match self.write() {
@@ -286,8 +296,9 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
-    /// Ends the reservation of an address, or those under a key. Returns their addresses.
-    pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<IpAddr>, RecordsError> {
+    /// Ends the reservation of an address, or those under a key. Returns their addresses, each with the attachment that
+    /// holds it all the same.
+    pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<(IpAddr, Option<AttachmentKey>)>, RecordsError> {
         if !self.directory.exists() {
             return Ok(Vec::new());
         }
@@ -297,7 +308,7 @@ impl<'a> Records<'a> {
         let mut ended = Vec::new();
         for address in of_key.chain(named) {
             if ledger.end_reservation(address)? {
-                ended.push(address);
+                ended.push((address, ledger.holder(address)?));
             }
         }
         ledger.commit()?;

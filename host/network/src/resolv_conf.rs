@@ -3,11 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use gingham_cni::config::ConfigError;
 use gingham_cni::result::Dns;
 use gingham_untrusted::file::{self, LARGEST_CONFIGURATION};
-use serde::Deserialize;
-use serde_json::{Map, Value};
 
 /// A file that cannot be read. CNI code 5.
 #[derive(Debug, thiserror::Error)]
@@ -15,17 +12,6 @@ use serde_json::{Map, Value};
 pub struct ResolvConfError {
     pub path: String,
     pub source: io::Error,
-}
-
-/// The file's name, if the configuration has one.
-pub(crate) fn path(ipam: &Map<String, Value>) -> Result<Option<String>, ConfigError> {
-    #[derive(Default, Deserialize)]
-    #[serde(default, rename_all = "camelCase")]
-    struct Written {
-        resolv_conf: String,
-    }
-    let written: Written = gingham_config::from_map(ipam).map_err(|fault| fault.under("ipam"))?;
-    Ok(Some(written.resolv_conf).filter(|path| !path.is_empty()))
 }
 
 /// Reads a file of this kind.

@@ -115,7 +115,10 @@ fn forget(
     if role != Role::Main {
         return forget();
     }
-    nat::leave_and_settle(&call.config.name, records, &stale, call.bridge.ip_masq, forget)
+    let (network, lock) = (&call.config.name, records.lock_nat()?);
+    nat::leave_locked(network, records, &stale, call.bridge.ip_masq, lock.as_ref(), forget)?;
+    // A ruleset that others flushed comes back.
+    nat::settle_locked(network, records).map(drop)
 }
 
 /// The attachments that are not certainly dead. A runtime that hands over no list has named none of them as stale, and one

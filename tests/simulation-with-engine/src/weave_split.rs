@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use gingham_engine::address::IpRange;
-use gingham_engine::attachment::{Context, Labels, Pod, PodFacts, Refusal, Request, Requester};
+use gingham_engine::attachment::{Context, Refusal, Request, Requester};
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::ipam::{self, IpamError};
 use gingham_engine::memory_ledger::MemoryLedger;
@@ -67,6 +67,7 @@ impl WeaveSplit {
             routing: Routing::None,
             record: None,
             shadow: None,
+            resolv_conf: None,
         }));
         let blocks = sound(ClusterPolicy::new(policy, settings, &context("simulation"), &mut Vec::new()));
         Self { policy, settings, blocks: Box::leak(Box::new(blocks)) }
@@ -106,21 +107,7 @@ fn context(node: &str) -> Context {
 }
 
 fn request(pod: u16, clock: Clock) -> Request {
-    Request {
-        requester: Requester::Container,
-        key: key(pod),
-        netns: String::new(),
-        pod: Pod::default(),
-        facts: PodFacts::default(),
-        cni_args: Vec::new(),
-        args_labels: Labels::default(),
-        requested: Vec::new(),
-        mac: None,
-        resolv_conf: None,
-        now: clock.now,
-        seed: u64::from(pod),
-        node_addresses: Vec::new(),
-    }
+    Request::new(Requester::Container, key(pod), clock.now, u64::from(pod))
 }
 
 impl BlockPolicy for WeaveSplit {

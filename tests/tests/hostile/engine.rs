@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gingham_engine::address::Family;
-use gingham_engine::attachment::{Adopted, AttachmentKey, Context, Labels, Pod, PodFacts, Request, Requester};
+use gingham_engine::attachment::{Adopted, AttachmentKey, Context, Pod, Request, Requester};
 use gingham_engine::ipam::{self, IpamError, IpamResult};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::ranges::RangeSet;
@@ -156,18 +156,8 @@ fn key(container: &str) -> AttachmentKey {
 
 fn request(container: &str, requested: &[IpAddr]) -> Request {
     Request {
-        requester: Requester::Container,
-        key: key(container),
-        netns: String::new(),
-        pod: Pod::default(),
-        facts: PodFacts::default(),
         cni_args: vec![("IgnoreUnknown".to_owned(), "1".to_owned()), ("FILL".to_owned(), "x".repeat(100_000))],
-        args_labels: Labels::default(),
         requested: requested.to_vec(),
-        mac: None,
-        resolv_conf: None,
-        now: NOW,
-        seed: 7,
-        node_addresses: Vec::new(),
+        ..Request::new(Requester::Container, key(container), NOW, 7)
     }
 }

@@ -71,9 +71,19 @@ fn people_see_what_is_kept_and_why_and_can_end_it() {
     let reserved = &json["reservations"][0];
     assert_eq!((&reserved["address"], &reserved["key"]), (&json!("10.7.0.2"), &json!("shop/web-0")));
 
-    Cni::del(&network(), &c1).run().succeeds();
-    assert_eq!(ctl(&["release", "mynet", "--reservation", "shop/web-0"]).done(), "10.7.0.2\n");
-    assert_eq!(ctl(&["release", "mynet", "--reservation", "10.7.0.2"]).done(), "", "it has none any more");
+    let ended = ctl(&["release", "mynet", "--reservation", "shop/web-0"]).done();
+    assert_eq!(ended, "10.7.0.2 is still leased to interface eth0 of container c1\n");
+
+    let c2 = node.container("c2");
+    add(&c2, "web-1").result();
+    let ended = ctl(&["release", "mynet", "--reservation", "10.7.0.3", "--json"]).done();
+    let json: Value = serde_json::from_str(&ended).unwrap();
+    assert_eq!(json["leased"], json!([{"address": "10.7.0.3", "container": "c2", "interface": "eth0"}]));
+
+    add(&node.container("c3"), "web-2").result();
+    Cni::del(&network(), &node.container("c3")).run().succeeds();
+    assert_eq!(ctl(&["release", "mynet", "--reservation", "shop/web-2"]).done(), "10.7.0.4\n");
+    assert_eq!(ctl(&["release", "mynet", "--reservation", "10.7.0.4"]).done(), "", "it has none any more");
     let json: Value = serde_json::from_str(&ctl(&["leases", "--json"]).done()).unwrap();
     assert_eq!(json["reservations"], json!([]));
 }

@@ -98,9 +98,11 @@ pub(crate) struct AllocateArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Prints the addresses that it freed, one on a line, and nothing if there were none. Addresses of an owner are cooling
-before they are handed out again. `ginghamctl leases` lists the reservations of policies.
+before they are handed out again. `ginghamctl leases` lists the reservations of policies. The end of a reservation does
+not end a lease: the line of an address that a container holds names the container.
 
-With --json: an object with network, owner or reservation, and addresses.
+With --json: an object with network, owner or reservation, addresses, and, if there are any, leased: those of the
+addresses that containers hold, as objects with address, container and interface.
 
 Examples:
   ginghamctl release mynet --owner web-1

@@ -94,7 +94,7 @@ fn inspect(policy: &str, library: &Library) -> Result<Inspected, InspectError> {
     }
     if let Some(built_in) = gingham_builtin::find(policy) {
         let surface = built_in.load(&Runtime::new()?)?.surface();
-        let size = built_in.component.len() as u64;
+        let size = built_in.component().len() as u64;
         let shown = Inspected::new(policy.to_owned(), built_in.digest.to_owned(), size, surface);
         return Ok(Inspected { built_in: true, compiled: true, ..shown });
     }

@@ -97,7 +97,7 @@ fn of_built_in(policy: &BuiltIn) -> Row {
     Row {
         name: policy.name.to_owned(),
         digest: policy.digest.to_owned(),
-        size: policy.component.len() as u64,
+        size: policy.component().len() as u64,
         built_in: true,
         compiled: true,
         has_release: policy.has_release,

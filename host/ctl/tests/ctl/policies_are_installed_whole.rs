@@ -32,7 +32,7 @@ impl Bench {
 
     /// A real policy in a file.
     fn policy(&self) -> PathBuf {
-        self.file("mine_too.wasm", BUILT_IN[0].component)
+        self.file("mine_too.wasm", BUILT_IN[0].component())
     }
 
     fn policy_command(&self, arguments: &[&str]) -> Said {
@@ -142,7 +142,7 @@ fn what_is_no_policy_is_refused_and_leaves_nothing() {
     let greedy =
         r#"(component (import "wasi:cli/exit@0.2.0" (instance)) (import "gingham:ipam/disk@0.2.0" (instance)))"#;
     bench.refuses("greedy.wasm", &wat(greedy), &["wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.2.0"]);
-    let torn = &BUILT_IN[0].component[..BUILT_IN[0].component.len() / 2];
+    let torn = &BUILT_IN[0].component()[..BUILT_IN[0].component().len() / 2];
     bench.refuses("torn.wasm", torn, &["torn.wasm"]);
     assert!(bench.add(Path::new("/nowhere/x.wasm"), &[]).failed().contains("/nowhere/x.wasm"));
     assert!(bench.add(bench.dir.path(), &[]).failed().contains("Cargo.toml"));

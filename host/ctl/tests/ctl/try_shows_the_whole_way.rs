@@ -89,7 +89,7 @@ fn an_installed_policy_that_looks_at_pods() {
     let files = Files::new();
     let library = files.0.path().join("library");
     let file = files.0.path().join("mine.wasm");
-    fs::write(&file, BUILT_IN[0].component).unwrap();
+    fs::write(&file, BUILT_IN[0].component()).unwrap();
     let library = library.to_str().unwrap();
     ctl(["--library", library, "policy", "add", file.to_str().unwrap()]).done();
     let config = r#"{"cniVersion":"1.0.0","name":"n","type":"gingham","ipam":{"type":"gingham","policy":"mine","subnet":"10.7.0.0/24"}}"#;

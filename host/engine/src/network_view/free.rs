@@ -81,15 +81,28 @@ impl<L: LedgerQueries> NetworkView<L> {
     pub(super) fn free_within(&mut self, within: IpRange) -> Result<u128, ViewError> {
         let mut free = 0_u128;
         for part in self.permitted(self.open_parts(within).into_iter()) {
-            let in_use = self.in_use(part)?;
+            let in_use = self.in_use(part)?.saturating_add(self.newly_reserved(part)?);
             free = free.saturating_add(part.len().saturating_sub(in_use));
             let early: Vec<IpAddr> = self.free_early.range(part.first()..=part.last()).copied().collect();
             for address in early {
-                let is_free = self.ledger.cooling_since(address)?.is_some() && !self.is_taken(address)?;
+                let is_cooling = self.ledger.cooling_since(address)?.is_some();
+                let is_free = is_cooling && !self.reservations.has(address) && !self.is_taken(address)?;
                 free = free.saturating_add(u128::from(is_free));
             }
         }
         Ok(free)
+    }
+
+    /// Addresses of the range that are in use only because this call reserved them.
+    fn newly_reserved(&mut self, within: IpRange) -> Result<u128, ViewError> {
+        let reserved: Vec<IpAddr> = self.reservations.within(within).collect();
+        self.charge(reserved.len() as u64)?;
+        let mut count = 0;
+        for address in reserved {
+            let is_recorded = self.ledger.next_used_run(address)?.is_some_and(|run| run.contains(address));
+            count += u128::from(!is_recorded);
+        }
+        Ok(count)
     }
 
     /// Addresses of the range that are leased.

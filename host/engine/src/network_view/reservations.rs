@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{KEY_BYTES, NetworkView};
 use crate::address::IpRange;
-use crate::ledger::{Ledger, LedgerQueries, MOST_RESERVATIONS, MOST_RESERVATIONS_OF_KEY, Reservation};
+use crate::ledger::{LATEST_END, Ledger, LedgerQueries, MOST_RESERVATIONS, MOST_RESERVATIONS_OF_KEY, Reservation};
 use crate::runtime::view::{ReservationError, ReservationView, ViewError};
 use crate::store_error::StoreError;
 
@@ -111,7 +111,7 @@ impl<L: LedgerQueries> ReservationView for NetworkView<L> {
             None if !self.has_room_for(key)? => return Ok(Err(ReservationError::Full)),
             None => self.reservations.more += 1,
         }
-        let until = self.now.saturating_add(millis);
+        let until = self.now.saturating_add(millis).min(LATEST_END);
         self.reservations.insert(Reservation { address, key: key.to_owned(), until });
         Ok(Ok(()))
     }

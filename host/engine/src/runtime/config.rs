@@ -10,7 +10,7 @@ use super::fuel;
 
 /// What a compiled artefact was made by and for: another key means it must be compiled again. It holds the *exact*
 /// wasmtime version, because a security release may repair the machine code itself.
-pub const ARTEFACT_KEY: &str = concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-2");
+pub const ARTEFACT_KEY: &str = concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-3");
 
 /// The processor family artefacts are compiled for, without extensions: one artefact runs on every node of the family.
 pub const TARGET: &str =

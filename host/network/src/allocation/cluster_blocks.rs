@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gingham_cluster::{Claimed, Cluster, Fault, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
-use gingham_engine::attachment::{AttachmentKey, Context, Labels, Pod, PodFacts, Refusal, Request, Requester};
+use gingham_engine::attachment::{AttachmentKey, Context, Pod, Refusal, Request, Requester};
 use gingham_engine::ipam::{self, IpamError, Prepared};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::pool::Pools;
@@ -172,16 +172,9 @@ impl ClusterAllocation<'_> {
             return Ok((ledger, Vec::new()));
         };
         let own = Request {
-            requester: Requester::Node,
-            key: key.clone(),
-            netns: String::new(),
-            pod: Pod::default(),
-            facts: PodFacts::default(),
-            cni_args: Vec::new(),
-            args_labels: Labels::default(),
-            requested: Vec::new(),
-            mac: None,
-            ..request.clone()
+            resolv_conf: request.resolv_conf.clone(),
+            node_addresses: request.node_addresses.clone(),
+            ..Request::new(Requester::Node, key, request.now, request.seed)
         };
         let (ipam, ledger) = prepared.allocate_uncommitted(
             ledger,

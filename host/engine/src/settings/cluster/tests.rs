@@ -173,7 +173,8 @@ fn routing_wants_a_store_that_knows_the_nodes() {
 #[test]
 fn the_key_routing_had_another_name() {
     let error = "ipam.reach: the key was renamed: use routing: direct | vxlan | none";
-    for json in [r#"{"reach": "route"}"#, r#"{"Reach": null}"#, r#"{"reach": "none", "routing": "none"}"#] {
+    for json in [r#"{"reach": "route"}"#, r#"{"Reach": "route"}"#, r#"{"reach": "none", "routing": "none"}"#] {
         assert_eq!(parse(json).map(drop), Err(error.to_owned()), "{json}");
     }
+    assert_eq!(parse(r#"{"Reach": null}"#).map(|settings| settings.policy_config), Ok("{}".to_owned()));
 }
