@@ -26,7 +26,6 @@ mod task_driver;
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::{ClusterSettings, StoreSettings};
-use gingham_engine::store::StoreLedger;
 use gingham_etcd::Etcd;
 use gingham_ownership::shared_store::SharedStore;
 
@@ -40,7 +39,7 @@ pub use occupancy::Occupancy;
 use directory_store::DirectoryStore;
 
 /// A network's policy, as far as it divides the range.
-pub type Policy<'a> = ClusterPolicy<'a, StoreLedger>;
+pub type Policy<'a> = ClusterPolicy<'a>;
 
 /// A network's cluster as this node sees it. Nothing is opened until it is needed.
 pub struct Cluster<'a> {

@@ -3,7 +3,6 @@
 //! As with addresses, the policy proposes and the host disposes: a block that is on no grid, or that a member holds, is
 //! the policy's fault and never reaches the cluster's store.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -11,8 +10,6 @@ use ipnet::IpNet;
 use crate::address::IpRange;
 use crate::attachment::{Context, Problem, Refusal};
 use crate::ipam::{self, ClusterFault, IpamError, call_error};
-use crate::ledger::LedgerQueries;
-use crate::network_view::NetworkView;
 use crate::pool::{Pool, Pools};
 use crate::runtime::{CallError, LogLine, Policy, Session, Usage};
 use crate::settings::Settings;
@@ -27,18 +24,16 @@ pub struct Proposal {
     pub usage: Usage,
 }
 
-/// A cluster policy with a configuration that was found good. `L` is the ledger that [`ipam::prepare`] is used with.
-/// Nothing here looks into a ledger: every question is put to a fresh instance that sees an empty network.
-pub struct ClusterPolicy<'a, L> {
+/// A cluster policy with a configuration that was found good. Nothing here looks into a ledger: every question is put to a fresh instance that sees an empty network.
+pub struct ClusterPolicy<'a> {
     policy: &'a Policy,
     settings: &'a Settings,
     context: Context,
     pools: Pools,
     grids: Vec<Grid>,
-    ledger: PhantomData<fn() -> L>,
 }
 
-impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
+impl<'a> ClusterPolicy<'a> {
     /// Lets the policy check its configuration and declare its grids. What it logged is in `log` all
     /// the same, here and below. The policy is one ([`Policy::is_cluster`]).
     pub fn new(
@@ -47,9 +42,9 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
         context: &Context,
         log: &mut Vec<LogLine>,
     ) -> Result<Self, IpamError> {
-        let pools = ipam::prepare::<L>(policy, settings, context, log)?.pools().clone();
+        let pools = ipam::prepare(policy, settings, context, log)?.pools().clone();
         let context = context.clone();
-        let mut this = Self { policy, settings, context, pools, grids: Vec::new(), ledger: PhantomData };
+        let mut this = Self { policy, settings, context, pools, grids: Vec::new() };
         let answer = this.ask(log, |session| session.blocks(&settings.policy_config))?;
         let name = || policy.name().to_owned();
         this.grids = answer.map_err(|problems: Vec<Problem>| IpamError::Problems { policy: name(), problems })?;
@@ -122,7 +117,7 @@ impl<'a, L: LedgerQueries + 'static> ClusterPolicy<'a, L> {
     fn ask<T>(
         &self,
         log: &mut Vec<LogLine>,
-        question: impl FnOnce(&mut Session<NetworkView<L>>) -> Result<T, CallError>,
+        question: impl FnOnce(&mut Session) -> Result<T, CallError>,
     ) -> Result<T, IpamError> {
         let fault = |error| call_error(self.policy, error);
         let mut session = Session::new(self.policy, self.settings.limits, &self.context).map_err(fault)?;

@@ -5,8 +5,6 @@ use wasmtime::{Engine, Module};
 use crate::attachment::Context;
 use crate::component_size;
 pub use crate::component_size::SizeError;
-use crate::memory_ledger::MemoryLedger;
-use crate::network_view::NetworkView;
 use crate::runtime::{CallError, ContractError, Limits, LoadError, Policy, Runtime, Session, Surface, config};
 
 /// Bytes of memory that a policy may start with while it is inspected. A network's configuration decides what it gets.
@@ -77,7 +75,7 @@ impl Compiler {
         let artefact = self.engine.precompile_component(component).map_err(refused)?;
         let policy = self.load_compiled("under inspection", &artefact)?;
         let limits = Limits { memory: MOST_MEMORY, ..Limits::default() };
-        let mut session = Session::<NetworkView<MemoryLedger>>::new(&policy, limits, &Context::default())?;
+        let mut session = Session::new(&policy, limits, &Context::default())?;
         session.check_types(&policy)?;
         Ok(Compiled { artefact, surface: policy.surface() })
     }

@@ -24,9 +24,9 @@ pub use result::IpamResult;
 /// Addresses whose cooldown, and reservations whose time, may end within one request; more wait for the next one.
 const ENDED_PER_REQUEST: usize = 256;
 
-impl<L: Ledger + 'static> Prepared<'_, L> {
+impl Prepared<'_> {
     /// Lets the policy choose, checks its choice and commits it. After an error the ledger is as it was.
-    pub fn allocate(
+    pub fn allocate<L: Ledger + 'static>(
         self,
         ledger: L,
         request: &Request,
@@ -40,7 +40,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
     }
 
     /// The same without the commit: for callers that record more in the same transaction.
-    pub fn allocate_uncommitted(
+    pub fn allocate_uncommitted<L: Ledger + 'static>(
         mut self,
         ledger: L,
         request: &Request,
@@ -73,7 +73,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
     }
 
     /// What the policy sees: the ledger without what is over, and without addresses that are used elsewhere.
-    fn view(
+    fn view<L: Ledger>(
         &self,
         mut ledger: L,
         request: &Request,
@@ -94,7 +94,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         Ok(view)
     }
 
-    fn record(
+    fn record<L: Ledger>(
         &self,
         ledger: &mut L,
         request: &Request,
@@ -115,7 +115,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         Ok(())
     }
 
-    fn ask(
+    fn ask<L: Ledger + 'static>(
         &mut self,
         view: NetworkView<L>,
         request: &Request,
@@ -131,7 +131,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
     }
 
     /// The second try, in a fresh instance, as if the first had not been.
-    fn ask_again(
+    fn ask_again<L: Ledger + 'static>(
         &mut self,
         mut view: NetworkView<L>,
         request: &Request,
@@ -145,7 +145,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
     }
 
     /// Lets the address of each pool that was freed first count as free. Returns whether there was one.
-    fn free_longest_cooling(&self, view: &mut NetworkView<L>) -> Result<bool, StoreError> {
+    fn free_longest_cooling<L: Ledger>(&self, view: &mut NetworkView<L>) -> Result<bool, StoreError> {
         let mut any = false;
         for pool in self.pools.iter() {
             let open = pool.ranges.iter().filter(|part| !part.draining);
@@ -165,7 +165,7 @@ impl<L: Ledger + 'static> Prepared<'_, L> {
         LogLine { level: LogLevel::Info, message }
     }
 
-    fn log_short_cooldowns(
+    fn log_short_cooldowns<L: Ledger>(
         &self,
         cooling: &[Cooling],
         request: &Request,

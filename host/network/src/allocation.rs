@@ -29,7 +29,6 @@ use gingham_engine::ledger::{AttachmentRecord, Masquerade};
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::Routing;
-use gingham_engine::store::StoreLedger;
 use gingham_net::Mac;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{ensure_proxy_arp, is_agent_running};
@@ -211,7 +210,7 @@ impl AddressManagement<'_> {
     ) -> Result<Allocation, NetworkError> {
         let context = self.context();
         // No lock is held while the policy checks its configuration.
-        let prepared = ipam::prepare::<StoreLedger>(policy, &self.settings, &context, log)?;
+        let prepared = ipam::prepare(policy, &self.settings, &context, log)?;
         let ledger = records.write_for((policy, &self.settings, &context), log)?;
         let allocated = prepared.allocate(ledger, request, record, log);
         Ok(Allocation::alone(policy, allocated.inspect_err(|error| observed.error(error))?))

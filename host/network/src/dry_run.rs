@@ -10,7 +10,7 @@ use gingham_cni::error::Code;
 use gingham_engine::address::Family;
 use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
 use gingham_engine::ipam::{self, IpamResult, PoolRoom};
-use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
+use gingham_engine::memory_ledger::MemoryStore;
 use gingham_engine::runtime::Policy;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{NetError, bridge, link};
@@ -122,8 +122,7 @@ impl Addresses<'_> {
         let record = records.fresh(Path::new(""), pod.clone(), None);
         let ledger = store.ledger(self.network.name());
         let mut log = Vec::new();
-        let prepared =
-            ipam::prepare::<MemoryLedger>(policy, &self.management.settings, &self.management.context(), &mut log)?;
+        let prepared = ipam::prepare(policy, &self.management.settings, &self.management.context(), &mut log)?;
         Ok(prepared.allocate(ledger, &request, &record, &mut log)?)
     }
 

@@ -127,7 +127,7 @@ impl Network {
         let AddressSource::Policy(choice) = management.source.clone() else { return Ok(None) };
         let mut log = Vec::new();
         let policy = management.policy(&choice)?;
-        let prepared = ipam::prepare::<MemoryLedger>(policy, &management.settings, &management.context(), &mut log);
+        let prepared = ipam::prepare(policy, &management.settings, &management.context(), &mut log);
         let pools = prepared?.pools().clone();
         let log = log.into_iter().map(|line| line.message).collect();
         Ok(Some(Addresses { network: self, management, choice, pools, log }))
@@ -203,8 +203,7 @@ impl Addresses<'_> {
 
     fn room_in<L: LedgerQueries + 'static>(&self, ledger: L) -> Result<Vec<PoolRoom>, NetworkError> {
         let policy = self.management.policy(&self.choice)?;
-        let prepared =
-            ipam::prepare::<L>(policy, &self.management.settings, &self.management.context(), &mut Vec::new());
+        let prepared = ipam::prepare(policy, &self.management.settings, &self.management.context(), &mut Vec::new());
         Ok(prepared.and_then(|prepared| prepared.room(ledger))?)
     }
 

@@ -10,7 +10,6 @@ use gingham_cni::version::SpecVersion;
 use gingham_engine::ipam::{self, IpamError, Prepared};
 use gingham_engine::runtime::Policy;
 use gingham_engine::settings::Settings;
-use gingham_engine::store::StoreLedger;
 use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
 use gingham_network::address_management::AddressManagement;
@@ -76,7 +75,7 @@ fn policy_status(management: &AddressManagement<'_>, choice: &PolicyChoice) -> R
 fn room_status(
     management: &AddressManagement<'_>,
     choice: &PolicyChoice,
-    prepared: Option<Prepared<'_, StoreLedger>>,
+    prepared: Option<Prepared<'_>>,
 ) -> Result<(), NetworkError> {
     let ledger = management.records()?.write()?;
     let rooms = prepared.map_or(Ok(Vec::new()), |prepared| prepared.room(ledger))?;
@@ -94,13 +93,13 @@ fn prepare<'s>(
     management: &AddressManagement<'_>,
     policy: &'s Policy,
     settings: &'s Settings,
-) -> Result<Option<Prepared<'s, StoreLedger>>, NetworkError> {
+) -> Result<Option<Prepared<'s>>, NetworkError> {
     let mut log = Vec::new();
-    let prepared = ipam::prepare::<StoreLedger>(policy, settings, &management.context(), &mut log);
+    let prepared = ipam::prepare(policy, settings, &management.context(), &mut log);
     let result = match prepared {
         Err(IpamError::Problems { .. }) if management.request.ranges_come_with_add => {
             let example = management.settings_with_example_range()?;
-            ipam::prepare::<StoreLedger>(policy, &example, &management.context(), &mut log).map(|_| None)
+            ipam::prepare(policy, &example, &management.context(), &mut log).map(|_| None)
         }
         prepared => prepared.map(Some),
     };

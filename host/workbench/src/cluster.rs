@@ -131,7 +131,7 @@ impl Scenario {
         holdings: Option<&Holdings>,
         log: &mut Vec<LogLine>,
     ) -> Result<Vec<PoolRoom>, IpamError> {
-        let prepared = ipam::prepare::<MemoryLedger>(&self.policy, &self.settings, &self.context(), log)?;
+        let prepared = ipam::prepare(&self.policy, &self.settings, &self.context(), log)?;
         let prepared = match holdings {
             Some(Holdings { blocks, picture }) => prepared.restrict(blocks, Arc::clone(picture)),
             None => prepared,
@@ -151,7 +151,7 @@ impl Scenario {
         Err(ScenarioError::NotCluster { policy: self.policy.name().to_owned() })
     }
 
-    fn unclaimed(&self, policy: &ClusterPolicy<'_, MemoryLedger>) -> BlockMap {
+    fn unclaimed(&self, policy: &ClusterPolicy<'_>) -> BlockMap {
         policy.picture(self.cluster.me.as_str(), self.cluster.members.iter().cloned())
     }
 

@@ -29,20 +29,11 @@ impl Scenario {
     /// A request of a container for its interface `eth0`, of which nothing else is known, with the next seed.
     pub fn request(&mut self, container: &str) -> Request {
         self.seed = self.seed.wrapping_add(SEED_STEP);
+        let key = AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() };
         Request {
-            requester: Requester::Container,
-            key: AttachmentKey { container_id: container.to_owned(), interface: "eth0".to_owned() },
             netns: format!("/run/netns/{container}"),
-            pod: Pod::default(),
             facts: self.facts.clone(),
-            cni_args: Vec::new(),
-            args_labels: Labels::new(),
-            requested: Vec::new(),
-            mac: None,
-            resolv_conf: None,
-            now: self.now,
-            seed: self.seed,
-            node_addresses: Vec::new(),
+            ..Request::new(Requester::Container, key, self.now, self.seed)
         }
     }
 
@@ -136,7 +127,7 @@ impl Scenario {
             pod: request.pod.clone(),
             ..AttachmentRecord::default()
         };
-        let prepared = ipam::prepare::<MemoryLedger>(policy, &self.settings, &self.context(), log)?;
+        let prepared = ipam::prepare(policy, &self.settings, &self.context(), log)?;
         let prepared = match holdings {
             Some(Holdings { blocks, picture }) => prepared.restrict(&blocks, picture),
             None => prepared,

@@ -148,7 +148,7 @@ impl Scenario {
     pub fn check_config(&self) -> Run<Vec<Pool>> {
         let context = self.context();
         self.twice("the pools", |policy, log| {
-            let prepared = ipam::prepare::<MemoryLedger>(policy, &self.settings, &context, log);
+            let prepared = ipam::prepare(policy, &self.settings, &context, log);
             prepared.map(|prepared| prepared.pools().iter().cloned().collect())
         })
     }

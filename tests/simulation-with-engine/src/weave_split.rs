@@ -30,7 +30,7 @@ use crate::ledger_disk::{key, record, sound};
 pub struct WeaveSplit {
     policy: &'static Policy,
     settings: &'static Settings,
-    blocks: &'static ClusterPolicy<'static, MemoryLedger>,
+    blocks: &'static ClusterPolicy<'static>,
 }
 
 /// Machine code that lies in the program is registered once for a process.

@@ -9,14 +9,13 @@ use gingham_engine::ipam::IpamError;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
-use gingham_engine::store::StoreLedger;
 use gingham_ownership::grid::BlockMap;
 use gingham_tests::guests::guest;
 use serde_json::{Map, json};
 
 use crate::engine::{Network, context};
 
-type Asked<'a> = ClusterPolicy<'a, StoreLedger>;
+type Asked<'a> = ClusterPolicy<'a>;
 
 /// Ten members, of which the third asks; the second holds the first block.
 fn picture(policy: &Asked<'_>) -> BlockMap {

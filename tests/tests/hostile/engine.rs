@@ -70,7 +70,7 @@ impl Network {
         held: Option<(&RangeSet, &Arc<BlockMap>)>,
         log: &mut Vec<LogLine>,
     ) -> Result<IpamResult, IpamError> {
-        let mut prepared = ipam::prepare::<StoreLedger>(policy, settings, &context(), log)?;
+        let mut prepared = ipam::prepare(policy, settings, &context(), log)?;
         if let Some((blocks, picture)) = held {
             prepared = prepared.restrict(blocks, Arc::clone(picture));
         }

@@ -107,7 +107,7 @@ impl Node {
         Cluster::new(NETWORK, &self.settings, &self.boot).unwrap()
     }
 
-    pub(crate) fn policy(&self) -> ClusterPolicy<'_, StoreLedger> {
+    pub(crate) fn policy(&self) -> ClusterPolicy<'_> {
         ClusterPolicy::new(weave_split(), &self.settings, &self.settings.context(NETWORK), &mut Vec::new()).unwrap()
     }
 

@@ -6,7 +6,6 @@ use std::time::Instant;
 use gingham_cluster::{Cluster, Fault};
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::settings::Settings;
-use gingham_engine::store::StoreLedger;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{self, Report};
 use gingham_network::network::Network;
@@ -27,7 +26,7 @@ pub(crate) struct Session<'a> {
     /// The bridge of its containers.
     pub(crate) bridge: String,
     pub(crate) settings: &'a Settings,
-    pub(crate) policy: &'a ClusterPolicy<'a, StoreLedger>,
+    pub(crate) policy: &'a ClusterPolicy<'a>,
     pub(crate) cluster: Cluster<'a>,
 }
 

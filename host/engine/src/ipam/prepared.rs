@@ -27,11 +27,11 @@ pub struct PoolRoom {
 }
 
 /// A policy whose configuration was found good, before any lock is taken.
-pub struct Prepared<'a, L: 'static> {
+pub struct Prepared<'a> {
     pub(super) policy: &'a Policy,
     pub(super) settings: &'a Settings,
     pub(super) context: Context,
-    pub(super) session: Session<NetworkView<L>>,
+    pub(super) session: Session,
     pub(super) pools: Pools,
     /// The cluster, once the addresses are restricted to the blocks of this member.
     pub(super) picture: Option<Arc<BlockMap>>,
@@ -43,12 +43,12 @@ pub struct Prepared<'a, L: 'static> {
 ///
 /// # Errors
 /// [`IpamError::Problems`], [`IpamError::Pools`], [`IpamError::Fault`]. What the policy logged is in `log` all the same.
-pub fn prepare<'a, L: LedgerQueries + 'static>(
+pub fn prepare<'a>(
     policy: &'a Policy,
     settings: &'a Settings,
     context: &Context,
     log: &mut Vec<LogLine>,
-) -> Result<Prepared<'a, L>, IpamError> {
+) -> Result<Prepared<'a>, IpamError> {
     let name = || policy.name().to_owned();
     let mut session = Session::new(policy, settings.limits, context).map_err(|error| call_error(policy, error))?;
     let checked = session.check_config(&settings.policy_config);
@@ -61,7 +61,7 @@ pub fn prepare<'a, L: LedgerQueries + 'static>(
     Ok(Prepared { policy, settings, context, session, pools, picture: None, reuses_early: true })
 }
 
-impl<L: LedgerQueries + 'static> Prepared<'_, L> {
+impl Prepared<'_> {
     pub fn pools(&self) -> &Pools {
         &self.pools
     }
@@ -94,7 +94,7 @@ impl<L: LedgerQueries + 'static> Prepared<'_, L> {
     ///
     /// # Errors
     /// [`IpamError::Store`]
-    pub fn room(&self, ledger: L) -> Result<Vec<PoolRoom>, IpamError> {
+    pub fn room<L: LedgerQueries>(&self, ledger: L) -> Result<Vec<PoolRoom>, IpamError> {
         let mut view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
         let mut rooms = Vec::new();
         for pool in self.pools.iter() {

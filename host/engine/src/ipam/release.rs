@@ -108,10 +108,10 @@ fn call_hook<L: Ledger + 'static>(
     now: u64,
     failed: &str,
     log: &mut Vec<LogLine>,
-    call: impl FnOnce(&mut Session<NetworkView<L>>, &str) -> Result<(), CallError>,
+    call: impl FnOnce(&mut Session, &str) -> Result<(), CallError>,
 ) -> Result<L, StoreError> {
     let failed = |reason: &str| LogLine { level: LogLevel::Warn, message: format!("{failed}{reason}") };
-    let mut prepared = match prepare::<L>(policy, settings, context, log) {
+    let mut prepared = match prepare(policy, settings, context, log) {
         Ok(prepared) => prepared,
         Err(IpamError::Store(store)) => return Err(store),
         Err(error) => {
@@ -123,7 +123,7 @@ fn call_hook<L: Ledger + 'static>(
     prepared.session.show(view.at(now));
     let result = call(&mut prepared.session, &settings.policy_config);
     log.append(&mut prepared.session.take_log());
-    let view = prepared.session.hide().ok_or(StoreError::Lost)?;
+    let view: NetworkView<L> = prepared.session.hide().ok_or(StoreError::Lost)?;
     match result {
         Ok(()) => view.into_ledger(),
         Err(CallError::Store(store)) => Err(store),

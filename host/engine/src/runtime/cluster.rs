@@ -8,9 +8,8 @@ use super::fault::{CallError, PolicyFault};
 use super::session::Session;
 use super::v0_2::bindings::gingham::ipam::addresses as wit;
 use super::v0_2::convert;
-use super::view::PolicyView;
 use crate::address::IpRange;
-use crate::attachment::{Context, Problem, Refusal};
+use crate::attachment::{Problem, Refusal};
 use gingham_ownership::grid::Grid;
 
 type DeclaredGrids = Result<Vec<wit::Grid>, Vec<Resource<Problem>>>;
@@ -18,7 +17,7 @@ type ShareResult = Result<Vec<wit::IpRange>, Resource<Refusal>>;
 type NextBlockResult = Result<wit::IpPrefix, Resource<Refusal>>;
 
 /// The calls that only a cluster policy has; see [`super::Policy::is_cluster`]. What they answer is not checked here.
-impl<V: PolicyView + 'static> Session<V> {
+impl Session {
     /// `blocks`: a grid for each pool, or everything that is wrong with the configuration.
     ///
     /// # Errors
@@ -68,9 +67,9 @@ impl<V: PolicyView + 'static> Session<V> {
     /// [`Session::check_types`] for what a cluster policy has beyond others.
     #[cfg(feature = "compiler")]
     pub(super) fn check_cluster_types(&mut self) -> Result<(), CallError> {
-        self.typed::<(&str, Resource<Context>), (DeclaredGrids,)>(BLOCKS)?;
+        self.typed::<(&str, Resource<crate::attachment::Context>), (DeclaredGrids,)>(BLOCKS)?;
         self.typed::<(&str, &[String], &str), (ShareResult,)>(SHARE)?;
-        self.typed::<(&str, Resource<Context>, u32), (NextBlockResult,)>(NEXT_BLOCK)?;
+        self.typed::<(&str, Resource<crate::attachment::Context>, u32), (NextBlockResult,)>(NEXT_BLOCK)?;
         Ok(())
     }
 }

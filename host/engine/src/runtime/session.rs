@@ -1,5 +1,6 @@
 //! One request's run of a policy: a fresh instance, its limits, and the calls of the contract.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use wasmtime::Store;
@@ -30,9 +31,9 @@ pub struct Usage {
     pub memory: usize,
 }
 
-/// A fresh instance of a policy. `V` shows it the leases once they are there to see.
-pub struct Session<V: 'static> {
-    store: Store<HostState<V>>,
+/// A fresh instance of a policy.
+pub struct Session {
+    store: Store<HostState>,
     instance: Instance,
     limits: Limits,
     fuel_used: u64,
@@ -41,7 +42,7 @@ pub struct Session<V: 'static> {
     context: u32,
 }
 
-impl<V: PolicyView + 'static> Session<V> {
+impl Session {
     /// Instantiates the policy.
     ///
     /// # Errors
@@ -167,8 +168,8 @@ impl<V: PolicyView + 'static> Session<V> {
     }
 
     /// Shows the policy the leases from now on.
-    pub fn show(&mut self, view: V) {
-        self.store.data_mut().view = Some(view);
+    pub fn show(&mut self, view: impl PolicyView) {
+        self.store.data_mut().view = Some(Box::new(view));
     }
 
     /// Shows the policy the cluster from now on. Without it the policy sees itself alone.
@@ -176,9 +177,10 @@ impl<V: PolicyView + 'static> Session<V> {
         self.store.data_mut().picture = Some(picture);
     }
 
-    /// Takes the leases out of sight again.
-    pub fn hide(&mut self) -> Option<V> {
-        self.store.data_mut().view.take()
+    /// Takes the leases out of sight again: the view that was shown, of the type that it was shown with.
+    pub fn hide<V: PolicyView>(&mut self) -> Option<V> {
+        let view: Box<dyn Any> = self.store.data_mut().view.take()?;
+        view.downcast().ok().map(|view| *view)
     }
 
     /// What the policy logged so far; the session forgets it. A last line counts the lines that were dropped.

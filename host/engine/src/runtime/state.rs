@@ -31,11 +31,11 @@ pub struct LogLine {
 /// keep, many gigabytes within its budget of calls.
 const BYTES_PER_CALL: usize = 64;
 
-/// The state of one session. `V` is none while the configuration is checked: then there are no leases to see.
-pub(crate) struct HostState<V> {
+/// The state of one session. The view is none while the configuration is checked: then there are no leases to see.
+pub(crate) struct HostState {
     pub(crate) table: ResourceTable,
     pub(crate) meter: Meter,
-    pub(crate) view: Option<V>,
+    pub(crate) view: Option<Box<dyn PolicyView>>,
     /// The cluster, for a policy that divides one.
     pub(crate) picture: Option<Arc<BlockMap>>,
     pub(crate) node: String,
@@ -44,7 +44,7 @@ pub(crate) struct HostState<V> {
     pub(crate) calls_left: u64,
 }
 
-impl<V: PolicyView + 'static> HostState<V> {
+impl HostState {
     pub(crate) fn new(memory_limit: usize, node: String) -> Self {
         Self {
             table: ResourceTable::new(),

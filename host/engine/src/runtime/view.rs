@@ -1,5 +1,6 @@
 //! What a policy may ask about its network. The runtime owns these traits; it never sees a store.
 
+use std::any::Any;
 use std::net::IpAddr;
 
 use crate::address::IpRange;
@@ -82,10 +83,11 @@ pub enum StateError {
     TooLong,
 }
 
-/// All that a policy may see of its network.
-pub trait PolicyView: LeaseView + ReservationView + StateView {}
+/// All that a policy may see of its network. The host's functions know no more of it than this, so that the program has
+/// them once and not for each kind of ledger.
+pub trait PolicyView: Any + LeaseView + ReservationView + StateView {}
 
-impl<V: LeaseView + ReservationView + StateView> PolicyView for V {}
+impl<V: Any + LeaseView + ReservationView + StateView> PolicyView for V {}
 
 /// Interface `leases` of the contract, which documents each question.
 pub trait LeaseView {

@@ -122,7 +122,7 @@ impl ClusterAllocation<'_> {
         log: &mut Vec<LogLine>,
     ) -> Result<Attempt, NetworkError> {
         // No lock is held while the policy checks its configuration.
-        let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &self.context(), log)?;
+        let prepared = ipam::prepare(self.policy, self.settings, &self.context(), log)?;
         let ledger = self.records.write_for((self.policy, self.settings, &self.context()), log)?;
         let claimed = cluster.claimed(&ledger)?;
         let Some(prepared) = narrowed(prepared, &claimed, cooling) else { return Ok(Attempt::NotReady) };
@@ -167,7 +167,7 @@ impl ClusterAllocation<'_> {
             // Its block is another's by now.
             ledger.detach(&key, request.now)?;
         }
-        let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &self.context(), log)?;
+        let prepared = ipam::prepare(self.policy, self.settings, &self.context(), log)?;
         let Some(prepared) = narrowed(prepared, claimed, CoolingAddresses::Reuse) else {
             return Ok((ledger, Vec::new()));
         };
@@ -234,7 +234,7 @@ impl ClusterAllocation<'_> {
     pub fn availability(&self) -> Result<Availability, NetworkError> {
         let mut log = Vec::new();
         let mut cluster = Cluster::new(self.network, self.settings, self.records.boot())?;
-        let prepared = ipam::prepare::<StoreLedger>(self.policy, self.settings, &self.context(), &mut log)?;
+        let prepared = ipam::prepare(self.policy, self.settings, &self.context(), &mut log)?;
         let ledger = self.records.write()?;
         let claimed = cluster.claimed(&ledger)?;
         let member = !matches!(claimed, Claimed::NotJoined);
@@ -282,11 +282,7 @@ fn exhausted_or(error: IpamError) -> Result<Attempt, NetworkError> {
 }
 
 /// The policy with nothing to give but what is claimed; none if that is not known.
-fn narrowed<'p>(
-    prepared: Prepared<'p, StoreLedger>,
-    claimed: &Claimed,
-    cooling: CoolingAddresses,
-) -> Option<Prepared<'p, StoreLedger>> {
+fn narrowed<'p>(prepared: Prepared<'p>, claimed: &Claimed, cooling: CoolingAddresses) -> Option<Prepared<'p>> {
     match (claimed, cooling) {
         (Claimed::All, _) => Some(prepared),
         (Claimed::Blocks(blocks), CoolingAddresses::Keep) => {

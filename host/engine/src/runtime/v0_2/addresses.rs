@@ -6,11 +6,10 @@ use super::bindings::gingham::ipam::addresses as wit;
 use super::convert;
 use crate::attachment::Route;
 use crate::runtime::state::HostState;
-use crate::runtime::view::PolicyView;
 
-impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
+impl wit::Host for HostState {}
 
-impl<V: PolicyView + 'static> HostState<V> {
+impl HostState {
     fn change_route(&mut self, route: &Resource<Route>, change: impl FnOnce(&mut Route)) -> wasmtime::Result<()> {
         self.charge()?;
         change(self.table.get_mut(route)?);
@@ -18,7 +17,7 @@ impl<V: PolicyView + 'static> HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> wit::HostRoute for HostState<V> {
+impl wit::HostRoute for HostState {
     fn new(&mut self, destination: wit::IpPrefix) -> wasmtime::Result<Resource<Route>> {
         self.charge()?;
         let destination = convert::prefix_in(destination)?;

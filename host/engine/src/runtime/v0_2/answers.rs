@@ -9,12 +9,11 @@ use super::bindings::gingham::ipam::answers as wit;
 use super::convert::{self, MESSAGE_BYTES, one_line};
 use crate::attachment::{Answer, Assigned, Problem, Refusal, Route};
 use crate::runtime::state::HostState;
-use crate::runtime::view::PolicyView;
 use crate::runtime::weight::Weight;
 
-impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
+impl wit::Host for HostState {}
 
-impl<V: PolicyView + 'static> wit::HostAnswer for HostState<V> {
+impl wit::HostAnswer for HostState {
     fn new(&mut self) -> wasmtime::Result<Resource<Answer>> {
         self.charge()?;
         Ok(self.table.push(Answer::default())?)
@@ -59,7 +58,7 @@ impl<V: PolicyView + 'static> wit::HostAnswer for HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> wit::HostProblem for HostState<V> {
+impl wit::HostProblem for HostState {
     fn new(&mut self, key: String, message: String) -> wasmtime::Result<Resource<Problem>> {
         self.charge_for(key.len() + message.len())?;
         let problem = Problem { key: one_line(&key, MESSAGE_BYTES), message: one_line(&message, MESSAGE_BYTES) };
@@ -72,7 +71,7 @@ impl<V: PolicyView + 'static> wit::HostProblem for HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> HostState<V> {
+impl HostState {
     fn refusal(
         &mut self,
         message: &str,
@@ -83,7 +82,7 @@ impl<V: PolicyView + 'static> HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> wit::HostRefusal for HostState<V> {
+impl wit::HostRefusal for HostState {
     fn exhausted(&mut self, message: String) -> wasmtime::Result<Resource<Refusal>> {
         self.refusal(&message, Refusal::Exhausted)
     }

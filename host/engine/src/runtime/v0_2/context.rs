@@ -5,11 +5,10 @@ use wasmtime::component::Resource;
 use super::bindings::gingham::ipam::context as wit;
 use crate::attachment::{Context, Fact, Labels};
 use crate::runtime::state::HostState;
-use crate::runtime::view::PolicyView;
 
-impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
+impl wit::Host for HostState {}
 
-impl<V: PolicyView + 'static> wit::HostContext for HostState<V> {
+impl wit::HostContext for HostState {
     fn network_name(&mut self, context: Resource<Context>) -> wasmtime::Result<String> {
         self.getter(&context, |context| context.network.clone())
     }

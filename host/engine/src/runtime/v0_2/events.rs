@@ -10,9 +10,9 @@ use super::bindings::gingham::ipam::events as wit;
 use super::convert;
 use crate::attachment::{Adopted, Ended};
 use crate::runtime::state::HostState;
-use crate::runtime::view::{PolicyView, page};
+use crate::runtime::view::page;
 
-impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
+impl wit::Host for HostState {}
 
 /// The pod of an attachment that no container has is none.
 fn of_pod(ended: &Ended, value: Option<&String>) -> WitFact {
@@ -27,7 +27,7 @@ fn out(addresses: &[IpAddr]) -> Vec<IpAddress> {
     addresses.iter().copied().map(convert::address_out).collect()
 }
 
-impl<V: PolicyView + 'static> wit::HostEnded for HostState<V> {
+impl wit::HostEnded for HostState {
     fn container_id(&mut self, ended: Resource<Ended>) -> wasmtime::Result<String> {
         self.getter(&ended, |ended| ended.key.container_id.clone())
     }
@@ -58,7 +58,7 @@ impl<V: PolicyView + 'static> wit::HostEnded for HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> wit::HostAdopted for HostState<V> {
+impl wit::HostAdopted for HostState {
     fn addresses(
         &mut self,
         adopted: Resource<Adopted>,

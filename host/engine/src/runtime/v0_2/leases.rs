@@ -8,10 +8,10 @@ use super::bindings::gingham::ipam::addresses::{IpAddress, IpRange};
 use super::bindings::gingham::ipam::leases as wit;
 use super::convert;
 use crate::runtime::state::HostState;
-use crate::runtime::view::{AddressState, FormerHolderInfo, LeaseInfo, PolicyView, page};
+use crate::runtime::view::{AddressState, FormerHolderInfo, LeaseInfo, page};
 use crate::runtime::weight::Weight;
 
-impl<V: PolicyView + 'static> HostState<V> {
+impl HostState {
     fn push_leases(&mut self, leases: Vec<LeaseInfo>) -> wasmtime::Result<Vec<Resource<LeaseInfo>>> {
         let mut pushed = Vec::with_capacity(leases.len());
         for lease in leases {
@@ -27,7 +27,7 @@ fn after_in(after: Option<IpAddress>) -> wasmtime::Result<Option<IpAddr>> {
     Ok(after.map(convert::address_in).transpose()?)
 }
 
-impl<V: PolicyView + 'static> wit::Host for HostState<V> {
+impl wit::Host for HostState {
     fn next_free(&mut self, within: IpRange, after: Option<IpAddress>) -> wasmtime::Result<Option<IpAddress>> {
         self.charge()?;
         let (within, after) = (convert::range_in(within)?, after_in(after)?);
@@ -124,7 +124,7 @@ impl<V: PolicyView + 'static> wit::Host for HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> wit::HostLease for HostState<V> {
+impl wit::HostLease for HostState {
     fn address(&mut self, lease: Resource<LeaseInfo>) -> wasmtime::Result<IpAddress> {
         self.getter(&lease, |lease| convert::address_out(lease.address))
     }
@@ -159,7 +159,7 @@ impl<V: PolicyView + 'static> wit::HostLease for HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> wit::HostFormerHolder for HostState<V> {
+impl wit::HostFormerHolder for HostState {
     fn container_id(&mut self, holder: Resource<FormerHolderInfo>) -> wasmtime::Result<String> {
         self.getter(&holder, |of| of.holder.key.container_id.clone())
     }

@@ -3,13 +3,12 @@
 use super::bindings::gingham::ipam::log as wit;
 use super::convert;
 use crate::runtime::state::{HostState, LogLevel, LogLine};
-use crate::runtime::view::PolicyView;
 
 /// Lines kept per session; bytes kept per line.
 const LOG_LINES: usize = 64;
 const LOG_LINE_BYTES: usize = 1024;
 
-impl<V: PolicyView + 'static> wit::Host for HostState<V> {
+impl wit::Host for HostState {
     fn log(&mut self, level: wit::Level, message: String) -> wasmtime::Result<()> {
         self.charge_for(message.len())?;
         if self.lines.len() >= LOG_LINES {

@@ -20,13 +20,9 @@ use wasmtime::component::{HasSelf, Linker};
 use self::bindings::gingham::ipam as wit;
 use super::contract::Imports;
 use super::state::HostState;
-use super::view::PolicyView;
 
 /// Makes what a policy imports, and nothing else: every function costs each ADD some time.
-pub(super) fn link<V: PolicyView + 'static>(
-    linker: &mut Linker<HostState<V>>,
-    imports: &Imports,
-) -> wasmtime::Result<()> {
+pub(super) fn link(linker: &mut Linker<HostState>, imports: &Imports) -> wasmtime::Result<()> {
     macro_rules! link {
         ($($interface:ident $name:literal)*) => {
             $(if imports.has($name) {

@@ -7,14 +7,13 @@ use super::bindings::gingham::ipam::pools as wit;
 use super::convert;
 use crate::pool::{Edges, Pool, PoolRange};
 use crate::runtime::state::HostState;
-use crate::runtime::view::PolicyView;
 
 /// Bytes kept of a pool's name: it is there for messages.
 const POOL_NAME_BYTES: usize = 256;
 
-impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
+impl wit::Host for HostState {}
 
-impl<V: PolicyView + 'static> wit::HostPoolRange for HostState<V> {
+impl wit::HostPoolRange for HostState {
     fn new(&mut self, prefix: IpPrefix, range: IpRange) -> wasmtime::Result<Resource<PoolRange>> {
         self.charge()?;
         let range = PoolRange {
@@ -58,7 +57,7 @@ impl<V: PolicyView + 'static> wit::HostPoolRange for HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> wit::HostPool for HostState<V> {
+impl wit::HostPool for HostState {
     fn new(&mut self, name: String) -> wasmtime::Result<Resource<Pool>> {
         self.charge_for(name.len())?;
         let name = convert::one_line(&name, POOL_NAME_BYTES);

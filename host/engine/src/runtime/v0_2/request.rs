@@ -9,7 +9,6 @@ use super::context::{fact, label, pairs};
 use super::convert;
 use crate::attachment::{Fact, Owner, Request, Requester};
 use crate::runtime::state::HostState;
-use crate::runtime::view::PolicyView;
 use crate::runtime::weight::Weight;
 
 type Pairs = Vec<(String, String)>;
@@ -23,9 +22,9 @@ fn of_pod(request: &Request, value: Option<&String>) -> WitFact {
     }
 }
 
-impl<V: PolicyView + 'static> wit::Host for HostState<V> {}
+impl wit::Host for HostState {}
 
-impl<V: PolicyView + 'static> wit::HostOwner for HostState<V> {
+impl wit::HostOwner for HostState {
     fn kind(&mut self, owner: Resource<Owner>) -> wasmtime::Result<String> {
         self.getter(&owner, |owner| owner.kind.clone())
     }
@@ -44,7 +43,7 @@ impl<V: PolicyView + 'static> wit::HostOwner for HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> wit::HostRequest for HostState<V> {
+impl wit::HostRequest for HostState {
     fn requester(&mut self, request: Resource<Request>) -> wasmtime::Result<wit::Requester> {
         self.charge()?;
         Ok(match self.table.get(&request)?.requester {

@@ -7,9 +7,9 @@ use super::bindings::gingham::ipam::reservations as wit;
 use super::convert;
 use crate::ledger::Reservation;
 use crate::runtime::state::HostState;
-use crate::runtime::view::{PolicyView, ReservationError};
+use crate::runtime::view::ReservationError;
 
-impl<V: PolicyView + 'static> HostState<V> {
+impl HostState {
     fn push_reservation(&mut self, reservation: Reservation) -> wasmtime::Result<Resource<Reservation>> {
         // The policy may keep it.
         self.charge_for(reservation.key.len())?;
@@ -17,7 +17,7 @@ impl<V: PolicyView + 'static> HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> wit::Host for HostState<V> {
+impl wit::Host for HostState {
     fn find(&mut self, key: String) -> wasmtime::Result<Vec<Resource<Reservation>>> {
         self.charge_for(key.len())?;
         let Some(view) = &mut self.view else { return Ok(Vec::new()) };
@@ -56,7 +56,7 @@ impl<V: PolicyView + 'static> wit::Host for HostState<V> {
     }
 }
 
-impl<V: PolicyView + 'static> wit::HostReservation for HostState<V> {
+impl wit::HostReservation for HostState {
     fn key(&mut self, reservation: Resource<Reservation>) -> wasmtime::Result<String> {
         self.getter(&reservation, |reservation| reservation.key.clone())
     }

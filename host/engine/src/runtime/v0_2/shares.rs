@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use super::bindings::gingham::ipam::{addresses as wit, shares};
 use super::convert;
 use crate::runtime::state::HostState;
-use crate::runtime::view::PolicyView;
 use crate::runtime::weight::Weight;
 
-impl<V: PolicyView + 'static> shares::Host for HostState<V> {
+impl shares::Host for HostState {
     fn me(&mut self) -> wasmtime::Result<String> {
         let me = self.picture.as_ref().map_or(self.node.as_str(), |picture| picture.me()).to_owned();
         self.charge_for(me.len())?;

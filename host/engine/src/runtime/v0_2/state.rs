@@ -2,10 +2,10 @@
 
 use super::bindings::gingham::ipam::state as wit;
 use crate::runtime::state::HostState;
-use crate::runtime::view::{PolicyView, StateError};
+use crate::runtime::view::StateError;
 use crate::runtime::weight::Weight;
 
-impl<V: PolicyView + 'static> wit::Host for HostState<V> {
+impl wit::Host for HostState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
         self.charge_for(key.len())?;
         let Some(view) = &mut self.view else { return Ok(None) };
