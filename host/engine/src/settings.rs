@@ -117,7 +117,9 @@ impl Settings {
         }
         let written: Written = gingham_config::from_map(ipam)?;
         let cluster = written.cluster.map(cluster::Written::check).transpose()?;
-        let of_policy = ipam.iter().filter(|(key, _)| !HOST_KEYS.iter().chain([&EARLIER_ROUTING]).any(|host| host.eq_ignore_ascii_case(key)));
+        let of_policy = ipam
+            .iter()
+            .filter(|(key, _)| !HOST_KEYS.iter().chain([&EARLIER_ROUTING]).any(|host| host.eq_ignore_ascii_case(key)));
         let of_policy: Map<String, Value> = of_policy.map(|(key, value)| (key.clone(), value.clone())).collect();
         let default = Limits::default();
         Ok(Self {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use gingham_engine::address::IpRange;
 use gingham_engine::cluster_policy::{ClusterPolicy, Proposal};
 use gingham_engine::ipam::{self, IpamError, PoolRoom};
-use gingham_engine::memory_ledger::MemoryLedger;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
 use gingham_ownership::grid::BlockMap;
@@ -77,7 +76,7 @@ impl Scenario {
     pub fn share(&self, member: &str) -> Result<Run<Vec<IpRange>>, ScenarioError> {
         let members = self.members()?;
         Ok(self.twice("the share", |policy, log| {
-            let policy = ClusterPolicy::<MemoryLedger>::new(policy, &self.settings, &self.context(), log)?;
+            let policy = ClusterPolicy::new(policy, &self.settings, &self.context(), log)?;
             policy.share(&members, member, log)
         }))
     }
@@ -89,7 +88,7 @@ impl Scenario {
             picture => Some(Arc::new(picture?)),
         };
         Ok(self.twice("the next block", |policy, log| {
-            let policy = ClusterPolicy::<MemoryLedger>::new(policy, &self.settings, &self.context(), log)?;
+            let policy = ClusterPolicy::new(policy, &self.settings, &self.context(), log)?;
             let picture = picture.clone().unwrap_or_else(|| Arc::new(self.unclaimed(&policy)));
             policy.next_block(pool, &picture, log)
         }))

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use gingham_engine::attachment::{AttachmentKey, Labels, Pod, Request, Requester};
+use gingham_engine::attachment::{AttachmentKey, Request, Requester};
 use gingham_engine::ipam::{self, IpamError, IpamResult};
 use gingham_engine::ledger::AttachmentRecord;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gingham_engine::attachment::{Adopted, Context, Labels, PodFacts};
 use gingham_engine::ipam::{self, IpamError, PoolRoom};
-use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
+use gingham_engine::memory_ledger::MemoryStore;
 use gingham_engine::pool::Pool;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;

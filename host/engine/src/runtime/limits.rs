@@ -9,7 +9,7 @@ use super::process::ProcessError;
 /// Bounds of an invocation. The time is bounded by fuel: it is exact, so that a test meets the bound of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Wasm instructions, roughly, of at most some 10 ns each; 10 million take some 10 ms.
+    /// Wasm instructions, roughly, of at most some 50 ns each; 10 million take some 10 ms.
     pub fuel: u64,
     /// Bytes of linear memories and tables, all of the component together.
     pub memory: usize,
