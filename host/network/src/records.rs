@@ -313,7 +313,8 @@ impl<'a> Records<'a> {
         }
         ledger.commit()?;
         if let Some(recorder) = self.recorder.as_ref().filter(|_| !ended.is_empty()) {
-            recorder.reservations_ended(&ended, self.now);
+            let addresses: Vec<IpAddr> = ended.iter().map(|(address, _)| *address).collect();
+            recorder.reservations_ended(&addresses, self.now);
         }
         Ok(ended)
     }
