@@ -66,7 +66,7 @@ impl Shop {
 
     /// A real policy in a file.
     pub(super) fn policy(&self) -> PathBuf {
-        self.write("sticky.wasm", BUILT_IN[0].component)
+        self.write("sticky.wasm", BUILT_IN[0].component())
     }
 
     /// `ginghamctl policy`, with nothing of this machine's in its environment.

@@ -196,7 +196,7 @@ fn a_signature_is_for_one_reference_and_one_digest() {
         let said = shop.plain(&["verify", &other, "--key", "ours.pub"]).failed();
         assert!(said.contains("is for another reference, 127.0.0.1:5000/team/sticky; sign it again"), "{said}");
         // Another policy, with the signature of this one.
-        let other = shop.write("other.wasm", BUILT_IN[1].component);
+        let other = shop.write("other.wasm", BUILT_IN[1].component());
         let second = format!("{ADDRESS}/team/sticky:2.0");
         let manifest = shop.json(&["push", text(&other), &second])["manifest"].as_str().unwrap().replace("sha256:", "");
         copy(&tags.join(format!("sha256-{hex}.sig")), &tags.join(format!("sha256-{manifest}.sig")));

@@ -24,7 +24,7 @@ fn a_policy_is_pushed_and_pulled_by_tag_and_digest() {
         fs::remove_file(&policy).unwrap();
         let said = shop.plain(&["pull", REFERENCE]).done();
         insta::assert_snapshot!("pulled", scrubbed(&said));
-        assert_eq!(fs::read(shop.path("sticky.wasm")).unwrap(), BUILT_IN[0].component);
+        assert_eq!(fs::read(shop.path("sticky.wasm")).unwrap(), BUILT_IN[0].component());
         let said = shop.plain(&["pull", REFERENCE]).failed();
         assert!(said.contains("sticky.wasm exists already"), "{said}");
         let pinned = format!("{ADDRESS}/team/sticky@{}", pushed["manifest"].as_str().unwrap());
@@ -33,7 +33,7 @@ fn a_policy_is_pushed_and_pulled_by_tag_and_digest() {
             (pulled["manifest"].clone(), pulled["file"].as_str()),
             (pushed["manifest"].clone(), Some("other.wasm"))
         );
-        assert_eq!(fs::read(shop.path("other.wasm")).unwrap(), BUILT_IN[0].component);
+        assert_eq!(fs::read(shop.path("other.wasm")).unwrap(), BUILT_IN[0].component());
     });
 }
 
