@@ -4,7 +4,7 @@
 use wasmtime::OperatorCost;
 
 /// A read that waits for the machine's memory takes 200 to 400 times as long as an addition.
-const LOAD: u8 = 12;
+const LOAD: u8 = 8;
 const DIVISION: u8 = 4;
 /// A function of the host, for processors without SSE 4.1. For vectors it is called once for each number.
 const ROUNDING: u8 = 4;
