@@ -78,20 +78,21 @@ pub(super) fn read_trust(arguments: &TrustArguments) -> Result<Option<Trust>, Tr
 }
 
 fn from_path(path: &Path, trust: Option<&Trust>) -> Result<Acquired, AcquisitionError> {
-    let (source, signed) = if path.is_dir() {
-        (Source::read(path)?, None)
-    } else {
-        // What is verified is what is installed: the file is read once.
-        let bytes = source::read_bounded(path)?;
-        (Source::of_bytes(bytes.clone(), path)?, Some(bytes))
-    };
+    // What is verified is what is installed: the file is read once. A directory has no signature, and is not even built
+    // where one is required.
+    let bytes = if path.is_dir() { None } else { Some(source::read_bounded(path)?) };
     let verdict = trust.map(|trust| {
         trust.check(trust::Origin::File(path), |rule| {
-            let signature = if signed.is_some() { read_signature(path)? } else { None };
-            Ok(verify_file(signed.as_deref().unwrap_or_default(), signature.as_deref(), &rule.keys))
+            let signature = if bytes.is_some() { read_signature(path)? } else { None };
+            Ok(verify_file(bytes.as_deref().unwrap_or_default(), signature.as_deref(), &rule.keys))
         })
     });
-    Ok(acquired(source, Provenance::default(), verdict.transpose()?))
+    let verdict = verdict.transpose()?;
+    let source = match bytes {
+        Some(bytes) => Source::of_bytes(bytes, path)?,
+        None => Source::read(path)?,
+    };
+    Ok(acquired(source, Provenance::default(), verdict))
 }
 
 fn from_registry(reference: &Reference, trust: Option<&Trust>, access: &Access) -> Result<Acquired, AcquisitionError> {

@@ -45,6 +45,10 @@ fn files_are_installed_with_a_signature_only_if_a_rule_requires_it() {
         trust(shop, "[[trust]]\nfiles = true\nkeys = [\"DIR/ours.pub\"]\n");
         let said = add(shop, "sticky.wasm").failed();
         insta::assert_snapshot!("not signed", fingerprints(&shop.scrubbed(&said)));
+        // Not even read: it is no policy.
+        shop.write("other.wasm", "no policy");
+        refuses(shop, "other.wasm", &["other.wasm: it is not signed"]);
+        refuses(shop, ".", &["ginghamctl: .: it is not signed"]);
         shop.ctl(&["sign", "sticky.wasm", "--key", "theirs"]).done();
         refuses(shop, "sticky.wasm", &["which is not listed", "rule 1 of", "ours of a test (SHA256:"]);
         shop.ctl(&["sign", "sticky.wasm", "--key", "ours"]).done();
