@@ -2,7 +2,7 @@
 //! it, and one line is one line.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use gingham_untrusted::text;
 use serde::Serialize;
@@ -111,4 +111,30 @@ pub(crate) fn usage(error: &clap::Error) -> std::process::ExitCode {
 #[expect(clippy::disallowed_methods, reason = "all that is printed goes through here")]
 fn standard_error(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// A line at a terminal that is written over again, and is gone in the end.
+pub(crate) struct Progress {
+    is_shown: bool,
+}
+
+impl Progress {
+    /// None if standard error is no terminal.
+    #[expect(clippy::disallowed_methods, reason = "all that is printed goes through here")]
+    pub(crate) fn of_terminal() -> Option<Self> {
+        io::stderr().is_terminal().then_some(Self { is_shown: false })
+    }
+
+    pub(crate) fn show(&mut self, line: &str) {
+        self.is_shown = true;
+        standard_error(&format!("\r{}\x1b[K", text::line(line)));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_shown {
+            standard_error("\r\x1b[K");
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod add;
 mod build;
 mod inspect;
 mod list;
+mod messages;
 mod new;
 mod pull;
 mod push;

@@ -32,13 +32,15 @@ pub struct Component {
     pub module: PathBuf,
     /// The package's name.
     pub name: String,
+    /// What the compiler warns of, in its words. Empty when nothing was compiled.
+    pub warnings: String,
 }
 
 /// A policy that could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// Nothing to build there.
-    #[error("{path} holds no Cargo.toml; a policy is a crate, see \"Your own policy\" in the README")]
+    #[error("{path} holds no Cargo.toml; a policy in Rust is a crate; `ginghamctl policy new` writes one")]
     NoCrate {
         /// The directory.
         path: PathBuf,
@@ -95,7 +97,7 @@ pub struct EncodeError {
 /// # Errors
 /// [`BuildError`]
 pub fn build_policy(directory: &Path) -> Result<Component, BuildError> {
-    build_policy_in(directory, &cargo::target_dir(&directory.join("Cargo.toml")))
+    build_policy_showing(directory, None, &mut |_| {})
 }
 
 /// As [`build_policy`], with this directory for what cargo leaves behind. Policies that share one share the dependencies
@@ -104,10 +106,24 @@ pub fn build_policy(directory: &Path) -> Result<Component, BuildError> {
 /// # Errors
 /// [`BuildError`]
 pub fn build_policy_in(directory: &Path, target_dir: &Path) -> Result<Component, BuildError> {
-    let built = cargo::build(directory, target_dir)?;
+    build_policy_showing(directory, Some(target_dir), &mut |_| {})
+}
+
+/// As [`build_policy_in`] with a target directory, as [`build_policy`] without one. `progress` gets each line that cargo
+/// and the compiler print, as it comes.
+///
+/// # Errors
+/// [`BuildError`]
+pub fn build_policy_showing(
+    directory: &Path,
+    target_dir: Option<&Path>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Component, BuildError> {
+    let usual = || cargo::target_dir(&directory.join("Cargo.toml"));
+    let built = cargo::build(directory, &target_dir.map_or_else(usual, Path::to_owned), progress)?;
     let bytes =
         std::fs::read(&built.module).map_err(|source| BuildError::Read { path: built.module.clone(), source })?;
-    Ok(Component { bytes: encode(&bytes)?, module: built.module, name: built.package })
+    Ok(Component { bytes: encode(&bytes)?, module: built.module, name: built.package, warnings: built.warnings })
 }
 
 /// Wraps the core module that the SDK's macro makes into a component, and validates it.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Language, MANIFEST, Manifest, ManifestError, ToolchainError};
+use crate::{Language, MANIFEST, Manifest, ManifestError, Messages, ToolchainError};
 
 /// A policy, built.
 #[derive(Debug, Clone)]
@@ -36,10 +36,10 @@ pub fn is_policy_directory(directory: &Path) -> bool {
 ///
 /// # Errors
 /// [`BuildError`]
-pub fn build(directory: &Path) -> Result<Built, BuildError> {
+pub fn build(directory: &Path, messages: Messages) -> Result<Built, BuildError> {
     let manifest = Manifest::read(directory)?.or_else(|| crate_of(directory));
     let manifest = manifest.ok_or_else(|| BuildError::NoPolicy { path: directory.to_owned() })?;
-    let component = manifest.language.toolchain().build(directory, &manifest);
+    let component = manifest.language.toolchain().build(directory, &manifest, messages);
     let component = component.map_err(|source| BuildError::Toolchain { path: directory.to_owned(), source })?;
     Ok(Built { name: manifest.name, component })
 }

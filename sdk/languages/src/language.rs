@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Program;
+use crate::c::C;
 use crate::rust::Rust;
 use crate::toolchain::Toolchain;
 
@@ -13,15 +14,17 @@ use crate::toolchain::Toolchain;
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     Rust,
+    C,
 }
 
 impl Language {
-    pub const ALL: [Self; 1] = [Self::Rust];
+    pub const ALL: [Self; 2] = [Self::Rust, Self::C];
 
     /// As a manifest and the command line write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rust => "rust",
+            Self::C => "c",
         }
     }
 
@@ -33,6 +36,7 @@ impl Language {
     pub(crate) fn toolchain(self) -> &'static dyn Toolchain {
         match self {
             Self::Rust => &Rust,
+            Self::C => &C,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! and those of `templates/every/KIND` in one of any language: the cases. So the first policies of all languages do the same.
 
 mod build;
+mod c;
 pub mod contract;
 mod embedded;
 mod language;
@@ -23,4 +24,4 @@ pub use manifest::{MANIFEST, Manifest, ManifestError};
 pub use name::{NameError, PolicyName};
 pub use new::{NewError, create};
 pub use program::Program;
-pub use toolchain::ToolchainError;
+pub use toolchain::{Message, Messages, ToolchainError};

@@ -8,6 +8,18 @@ use gingham_build::BuildError;
 use crate::template::File;
 use crate::{Kind, Manifest, PolicyName, Program};
 
+/// What a toolchain has for people while it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// What it does now, in a line. The next one replaces it.
+    Status(&'a str),
+    /// What the compiler warns of, in its lines. The policy is built all the same.
+    Warning(&'a str),
+}
+
+/// Gets the messages of a build as they come.
+pub type Messages<'a> = &'a mut dyn FnMut(Message);
+
 /// How policies of a language are built.
 pub(crate) trait Toolchain: Sync {
     /// What a new directory has besides the language's templates: the part of Gingham that the policy uses, and files
@@ -24,7 +36,7 @@ pub(crate) trait Toolchain: Sync {
     ///
     /// # Errors
     /// [`ToolchainError`]
-    fn build(&self, directory: &Path, manifest: &Manifest) -> Result<Vec<u8>, ToolchainError>;
+    fn build(&self, directory: &Path, manifest: &Manifest, messages: Messages) -> Result<Vec<u8>, ToolchainError>;
 }
 
 /// A policy that a toolchain could not build.
@@ -36,6 +48,12 @@ pub enum ToolchainError {
     Start { program: &'static str, source: io::Error },
     #[error("{program} failed:\n{output}")]
     Failed { program: &'static str, output: String },
+    #[error("{} has no file that ends in .{extension}", path.display())]
+    NoSource { path: PathBuf, extension: &'static str },
+    #[error("the contract cannot be written in this language: {reason}")]
+    Bindings { reason: String },
+    #[error("{advice}")]
+    Wasi { advice: String },
     #[error("cannot access {}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]

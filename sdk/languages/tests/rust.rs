@@ -32,14 +32,36 @@ fn the_same_source_gives_the_same_bytes_in_every_directory() {
     create(&second, &"first-policy".parse().unwrap(), Language::Rust, Kind::Plain).unwrap();
     seed(&first);
     seed(&second);
-    let built = build(&first).unwrap();
+    let built = build(&first, &mut |_| {}).unwrap();
     assert_eq!(built.name, "first-policy");
     assert_eq!(
         fs::read_to_string(first.join("Cargo.lock")).unwrap(),
         fs::read_to_string(second.join("Cargo.lock")).unwrap().replace("to-it", "first-policy"),
         "cargo wrote the lock file again"
     );
-    assert!(built.component == build(&second).unwrap().component, "the directory's path is in the component");
+    assert!(built.component.len() < 200_000, "{} bytes", built.component.len());
+    assert!(
+        built.component == build(&second, &mut |_| {}).unwrap().component,
+        "the directory's path is in the component"
+    );
+}
+
+#[test]
+fn every_kind_builds() {
+    let place = TempDir::new().unwrap();
+    for (name, kind) in [("with-release", Kind::Release), ("in-cluster", Kind::Cluster)] {
+        let directory = new(&place, name, kind);
+        seed(&directory);
+        let built = build(&directory, &mut |_| {}).unwrap();
+        let text = String::from_utf8_lossy(&built.component).into_owned();
+        for export in kind.exports() {
+            assert!(
+                text.contains(&format!("gingham:ipam/{}@0.2", export.as_str())),
+                "{name} does not export {export:?}"
+            );
+        }
+        fs::remove_dir_all(&directory).unwrap();
+    }
 }
 
 #[test]
@@ -49,4 +71,38 @@ fn a_directory_that_is_not_empty_stays_as_it_is() {
     let error = create(parent.path(), &"first".parse().unwrap(), Language::Rust, Kind::Plain).unwrap_err();
     assert!(matches!(error, NewError::NotEmpty { .. }), "{error:?}");
     assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+}
+
+/// What the workspace is tested with is what a new policy is built with; so the same downloads serve both.
+#[test]
+fn a_new_policys_crates_are_the_workspaces() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let packages = |path: PathBuf| -> Vec<String> {
+        let text = fs::read_to_string(path).unwrap();
+        text.split("[[package]]\n").skip(1).map(|package| package.lines().take(2).collect()).collect()
+    };
+    let workspace = packages(root.join("Cargo.lock"));
+    let template = packages(root.join("sdk/languages/templates/rust/Cargo.lock"));
+    let missing: Vec<&String> = template.iter().filter(|package| !workspace.contains(package)).collect();
+    assert!(
+        template.len() > 10 && missing.is_empty(),
+        "{missing:?} are not in Cargo.lock: write a new policy, run `cargo update` in it with these versions, and copy its \
+         Cargo.lock, without the policy itself, to sdk/languages/templates/rust"
+    );
+}
+
+/// The SDK in a new policy names the versions that it names here.
+#[test]
+fn the_sdks_dependencies_are_the_workspaces() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let manifest = |path: &str| fs::read_to_string(root.join(path)).unwrap().parse::<toml::Table>().unwrap();
+    let (workspace, template) =
+        (manifest("Cargo.toml"), manifest("sdk/languages/templates/rust/common/gingham/Cargo.toml"));
+    let dependencies = template["workspace"]["dependencies"].as_table().unwrap();
+    for (name, dependency) in dependencies {
+        let there = &workspace["workspace"]["dependencies"][name];
+        let version = |value: &toml::Value| value.get("version").unwrap_or(value).clone();
+        assert_eq!(version(dependency), version(there), "{name}");
+    }
+    assert_eq!(template["workspace"]["package"], workspace["workspace"]["package"]);
 }

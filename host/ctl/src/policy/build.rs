@@ -7,6 +7,7 @@ use gingham_engine::library::Digest;
 use gingham_languages::BuildError;
 use serde::Serialize;
 
+use super::messages;
 use crate::cli::BuildArguments;
 use crate::output::Output;
 use crate::table::size;
@@ -31,7 +32,7 @@ struct Written<'a> {
 }
 
 pub(super) fn run(arguments: &BuildArguments, out: &mut Output) -> Result<(), BuildPolicyError> {
-    let built = gingham_languages::build(&arguments.dir)?;
+    let built = gingham_languages::build(&arguments.dir, &mut messages::show())?;
     let path = arguments.output.clone().unwrap_or_else(|| arguments.dir.join(format!("{}.wasm", built.name)));
     fs::write(&path, &built.component).map_err(|source| BuildPolicyError::Write { path: path.clone(), source })?;
     let digest = Digest::of(&built.component).to_string();

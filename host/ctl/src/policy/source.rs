@@ -8,6 +8,9 @@ use gingham_languages::BuildError;
 use gingham_untrusted::file::{self, FileError};
 use gingham_untrusted::text;
 
+use super::messages;
+use crate::output::print_error;
+
 /// The largest file that is read, in bytes: five times a policy with a JavaScript engine inside.
 pub(super) const LARGEST: u64 = 64 << 20;
 
@@ -46,7 +49,7 @@ impl Source {
     /// Reads a file, or builds a directory.
     pub(super) fn read(path: &Path) -> Result<Self, SourceError> {
         if path.is_dir() {
-            let built = gingham_languages::build(path)?;
+            let built = gingham_languages::build(path, &mut messages::show())?;
             return Ok(Self { component: built.component, name: policy_name(&built.name) });
         }
         Self::of_bytes(read_bounded(path)?, path)
@@ -58,9 +61,25 @@ impl Source {
         let plain = |reason: String| SourceError::PlainModule { path: path.to_owned(), reason };
         let component = match form {
             Form::Component => bytes,
-            Form::Module => gingham_build::wrap(&bytes).map_err(|error| plain(error.reason))?,
+            Form::Module => {
+                warn_of_paths(path, &bytes);
+                gingham_build::wrap(&bytes).map_err(|error| plain(error.reason))?
+            }
         };
         Ok(Self { component, name: policy_name(&path.file_stem().unwrap_or_default().to_string_lossy()) })
+    }
+}
+
+/// Plain cargo leaves the paths of its downloads in a module; `gingham_build` puts `/cargo` in their place.
+fn warn_of_paths(path: &Path, module: &[u8]) {
+    const DOWNLOADS: &[u8] = b"/registry/src/";
+    let mut places = module.windows(DOWNLOADS.len()).enumerate().filter(|(_, bytes)| *bytes == DOWNLOADS);
+    if places.any(|(at, _)| !module[..at].ends_with(b"/cargo")) {
+        print_error(format_args!(
+            "{} holds paths of the machine where it was built, so its digest differs on others; \
+             use `ginghamctl policy build` in the policy's directory",
+            path.display()
+        ));
     }
 }
 

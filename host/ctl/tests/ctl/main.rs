@@ -7,6 +7,7 @@ mod gc_frees_only_the_dead;
 mod leases_are_shown;
 mod policies_are_installed_whole;
 mod policies_are_shipped;
+mod policies_begin_outside;
 mod program;
 mod try_shows_a_cluster;
 mod try_shows_the_whole_way;

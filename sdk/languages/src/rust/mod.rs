@@ -4,10 +4,10 @@ mod lock_file;
 
 use std::path::Path;
 
-use crate::embedded::RUST_SDK;
+use crate::embedded::{RUST_BINDINGS, RUST_SDK};
 use crate::template::File;
 use crate::toolchain::{Toolchain, ToolchainError};
-use crate::{Kind, MANIFEST, Manifest, PolicyName, Program};
+use crate::{Kind, MANIFEST, Manifest, Message, Messages, PolicyName, Program};
 
 pub(crate) struct Rust;
 
@@ -19,7 +19,10 @@ impl Toolchain for Rust {
             true => format!("gingham/{path}"),
             false => format!("gingham/sdk/{path}"),
         };
-        let sdk = RUST_SDK.iter().map(|(at, text)| File { path: path(at), text: (*text).to_owned() });
+        // The generator of the bindings would be two thirds of what a new policy compiles.
+        let text =
+            |at: &str, text: &str| if at == "src/bindings.rs" { RUST_BINDINGS.to_owned() } else { text.to_owned() };
+        let sdk = RUST_SDK.iter().map(|(at, there)| File { path: path(at), text: text(at, there) });
         Ok(sdk.chain([File { path: "Cargo.lock".to_owned(), text: lock_file::text(name) }]).collect())
     }
 
@@ -27,18 +30,19 @@ impl Toolchain for Rust {
         &[CARGO]
     }
 
-    fn build(&self, directory: &Path, _: &Manifest) -> Result<Vec<u8>, ToolchainError> {
-        match build_in_its_place(directory) {
+    fn build(&self, directory: &Path, _: &Manifest, messages: Messages) -> Result<Vec<u8>, ToolchainError> {
+        // A directory with a manifest of Gingham's is a workspace of its own, whatever lies around it.
+        let own = directory.join(MANIFEST).is_file().then(|| directory.join("target/policies"));
+        let status = &mut |line: &str| messages(Message::Status(line.trim_start()));
+        match gingham_build::build_policy_showing(directory, own.as_deref(), status) {
             Err(gingham_build::BuildError::CargoMissing { .. }) => Err(ToolchainError::Missing { program: CARGO }),
-            built => Ok(built?.bytes),
+            Err(error) => Err(error.into()),
+            Ok(built) => {
+                if !built.warnings.is_empty() {
+                    messages(Message::Warning(&built.warnings));
+                }
+                Ok(built.bytes)
+            }
         }
-    }
-}
-
-/// A directory with a manifest of Gingham's is a workspace of its own, whatever lies around it.
-fn build_in_its_place(directory: &Path) -> Result<gingham_build::Component, gingham_build::BuildError> {
-    match directory.join(MANIFEST).is_file() {
-        true => gingham_build::build_policy_in(directory, &directory.join("target/policies")),
-        false => gingham_build::build_policy(directory),
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct NewArguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Language {
     Rust,
+    C,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,6 +48,7 @@ impl From<Language> for gingham_languages::Language {
     fn from(language: Language) -> Self {
         match language {
             Language::Rust => Self::Rust,
+            Language::C => Self::C,
         }
     }
 }
