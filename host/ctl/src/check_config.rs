@@ -160,6 +160,7 @@ impl ConfigReport {
         self.first = first.iter().map(texts).collect();
         self.first_refused = refused.map(|refused| refused.to_string());
         self.notes.extend(addresses.log.iter().cloned());
+        self.notes.extend(addresses.shadow_fault());
         if addresses.awaits_adoption()? {
             self.notes
                 .push("the reference host-local has leases of this network; the first use adopts them".to_owned());

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod documentation;
+mod explain;
 mod membership;
 mod network;
 mod policy;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use gingham_engine::settings::{default_data_dir, default_library};
 
+pub(crate) use explain::ExplainArguments;
 pub(crate) use membership::{
     ClusterArguments, ClusterCommand, ClusterStatusArguments, Confirmed, JoinArguments, LeaveArguments,
     TakeoverArguments,
@@ -87,6 +89,8 @@ Examples:
     Status(StatusArguments),
     /// Show which container holds which address
     Leases(LeasesArguments),
+    /// Explain why a container has its address, or why an address is not handed out
+    Explain(ExplainArguments),
     /// Free the leases of containers that no longer exist
     Gc(GcArguments),
     /// Rebuild a damaged lease store from the running containers

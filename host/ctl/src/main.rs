@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod completions;
 mod confirmation;
+mod explain;
 mod gc;
 mod holdings;
 mod lease_store;
@@ -66,6 +67,7 @@ fn run(cli: &Cli, out: &mut Output) -> Result<(), Box<dyn Error>> {
         Command::CheckConfig(arguments) => Ok(check_config::run(arguments, &cli.library, out)?),
         Command::Run(_) => Ok(()),
         Command::Status(arguments) => Ok(status::run(arguments, &cli.library, out)?),
+        Command::Explain(arguments) => Ok(explain::run(arguments, &cli.library, out)?),
         Command::Leases(arguments) => Ok(leases::run(arguments, out)?),
         Command::Gc(arguments) => Ok(gc::run(arguments, out)?),
         Command::Recover(arguments) => Ok(recover::run(arguments, &cli.library, out)?),

@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use gingham_engine::ipam::ShadowCounters;
 use gingham_engine::pool::Pools;
 use gingham_engine::settings::default_data_dir;
 use gingham_network::error::NetworkError;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::check_config::overlaps_between;
 use crate::cli::StatusArguments;
+use crate::clock;
 use crate::holdings::{Held, Holdings};
 use crate::lease_store::{self, LeaseStoreError};
 use crate::network::{Configuration, Plugins, find_gingham, list};
@@ -36,6 +38,8 @@ struct Status {
     policy: Option<String>,
     attachments: usize,
     pools: Vec<PoolStatus>,
+    /// None if no shadow has answered.
+    shadow: Option<ShadowStatus>,
     problems: Vec<String>,
     #[serde(skip)]
     declared: Option<Pools>,
@@ -53,6 +57,20 @@ struct PoolStatus {
     leased: u64,
     reserved: u64,
     draining: u64,
+}
+
+/// How the shadow's answers compare.
+#[derive(Serialize)]
+struct ShadowStatus {
+    policy: String,
+    since: String,
+    agreed: u64,
+    differed: u64,
+    refused: u64,
+    rejected: u64,
+    failed: u64,
+    /// The last answer that was not the same.
+    last: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -96,6 +114,7 @@ fn status(
         policy: None,
         attachments: 0,
         pools: Vec::new(),
+        shadow: None,
         problems: Vec::new(),
         declared: None,
     };
@@ -130,6 +149,7 @@ impl Status {
             let (free, range_free) = here.map_or((free, None), |here| (here, Some(free)));
             self.pools.push(PoolStatus { name, free, range_free, cooling, leased, reserved, draining });
         }
+        self.shadow = addresses.shadow_counters()?.map(ShadowStatus::of);
         if addresses.awaits_adoption()? {
             let text = "the reference host-local has leases of this network; the next use adopts them";
             self.problems.push(text.to_owned());
@@ -177,6 +197,22 @@ impl Status {
     }
 }
 
+impl ShadowStatus {
+    fn of(counters: ShadowCounters) -> Self {
+        let ShadowCounters { policy, since, agreed, differed, refused, rejected, failed, last } = counters;
+        Self { policy, since: clock::utc(since), agreed, differed, refused, rejected, failed, last }
+    }
+
+    fn in_words(&self) -> String {
+        let Self { policy, since, agreed, differed, refused, rejected, failed, last } = self;
+        let last = last.as_ref().map(|last| format!("; the last: {last}")).unwrap_or_default();
+        format!(
+            "shadow {policy}: {agreed} agreed, {differed} differed, {refused} refused, {rejected} rejected by the guard and \
+             {failed} failed since {since}{last}"
+        )
+    }
+}
+
 /// Of how many attachments the container is gone, and of the first ones which that is and why one knows.
 fn gone<'h>(attachments: impl IntoIterator<Item = &'h Held>) -> Option<String> {
     let reason = |held: &Held| match Liveness::of(held) {
@@ -211,6 +247,7 @@ fn forgotten(known: &[Status], looked_in: &[PathBuf]) -> Result<Vec<Status>, Lea
                     policy: None,
                     attachments: 1,
                     pools: Vec::new(),
+                    shadow: None,
                     problems: vec!["containers are attached, but no configuration names this network".to_owned()],
                     declared: None,
                 }),
@@ -254,8 +291,8 @@ fn show(networks: &[Status], problems: &[String], config_dir: &Path, out: &mut O
         out.table(&table)?;
     }
     for status in networks {
-        for problem in &status.problems {
-            writeln!(out, "{}: {problem}", status.network)?;
+        for line in status.shadow.iter().map(ShadowStatus::in_words).chain(status.problems.iter().cloned()) {
+            writeln!(out, "{}: {line}", status.network)?;
         }
     }
     problems.iter().try_for_each(|problem| writeln!(out, "{problem}"))

@@ -5,6 +5,7 @@ mod error;
 mod prepared;
 mod release;
 mod result;
+mod shadow;
 
 use crate::attachment::{Answer, Refusal, Request};
 use crate::guard::{self, GuardError};
@@ -18,8 +19,10 @@ use crate::store_error::StoreError;
 pub(crate) use error::call_error;
 pub use error::{ClusterFault, IpamError};
 pub use prepared::{PoolRoom, Prepared, prepare};
-pub use release::{call_adoption_hook, release, release_all, withdraw};
+pub use release::{Hooks, call_adoption_hook, release, release_all, withdraw};
 pub use result::IpamResult;
+use shadow::Answered;
+pub use shadow::{Comparison, Shadow, ShadowCounters, ShadowPolicy};
 
 /// Addresses whose cooldown, and reservations whose time, may end within one request; more wait for the next one.
 const ENDED_PER_REQUEST: usize = 256;
@@ -67,9 +70,26 @@ impl Prepared<'_> {
         let result = IpamResult::of(answer, &view, self.session.usage())?;
         self.log_short_cooldowns(&result.cooling, request, &view, log)?;
         log.extend(result.answer.reason.as_ref().map(|reason| self.reason_line(request, reason)));
-        let mut ledger = view.into_ledger()?;
+        let mut ledger = self.compare_with_shadow(view, request, record, &result.answer, log)?;
         self.record(&mut ledger, request, record, &result)?;
         Ok((result, ledger))
+    }
+
+    /// Hands the ledger back with what the policy changed. A shadow sees it as the policy saw it.
+    fn compare_with_shadow<L: Ledger + 'static>(
+        &mut self,
+        view: NetworkView<L>,
+        request: &Request,
+        record: &AttachmentRecord,
+        answer: &Answer,
+        log: &mut Vec<LogLine>,
+    ) -> Result<L, StoreError> {
+        let Some(shadow) = self.shadow.take() else { return view.into_ledger() };
+        let answered = Answered { request, record, answer, free_early: view.free_early().clone() };
+        let (ledger, changes) = view.into_parts();
+        let mut ledger = shadow.compare(ledger, &answered, &self.context.network, log)?;
+        changes.write(&mut ledger)?;
+        Ok(ledger)
     }
 
     /// What the policy sees: the ledger without what is over, and without addresses that are used elsewhere.
@@ -106,7 +126,8 @@ impl Prepared<'_> {
             Masquerade { within, ..masquerade }
         });
         let (addresses, reason) = (result.addresses().collect(), result.answer.reason.clone());
-        ledger.attach(&request.key, &AttachmentRecord { addresses, reason, masquerade, ..record.clone() })?;
+        let policy = Some(self.policy.title());
+        ledger.attach(&request.key, &AttachmentRecord { addresses, policy, reason, masquerade, ..record.clone() })?;
         for address in result.addresses() {
             if let Some(pool) = self.pools.number_of(address) {
                 ledger.put_last_allocated(pool, address)?;

@@ -27,6 +27,10 @@ pub struct AttachmentRecord {
     pub netns: String,
     #[serde(default)]
     pub pod: Pod,
+    /// The policy that chose the addresses, NAME@sha256:HEX; none in records of versions that did not write this down, and
+    /// where no policy chose them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// The policy's sentence: why it has these addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -183,6 +187,12 @@ pub trait LedgerQueries {
     /// on from.
     fn last_allocated(&self) -> Result<Vec<(u32, IpAddr)>, StoreError>;
 
+    /// What is kept for the network's shadow, by key: see [`crate::ipam::ShadowCounters`].
+    fn shadow_value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Its keys that start with `prefix`, in byte order, strictly above `after`, at most `most`.
+    fn shadow_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError>;
+
     /// What this node knows of the network's cluster: the bytes of a [`LocalState`](gingham_ownership::local::LocalState).
     fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError>;
 }
@@ -272,6 +282,9 @@ pub trait Ledger: LedgerQueries {
 
     /// Sets (`Some`) or deletes (`None`) a value of the policy's state. The caller checks its size.
     fn put_state(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError>;
+
+    /// Sets (`Some`) or deletes (`None`) a value that is kept for the network's shadow.
+    fn put_shadow_value(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError>;
 
     /// Records the address that was allocated last of a pool. It outlives a reboot.
     fn put_last_allocated(&mut self, pool: u32, address: IpAddr) -> Result<(), StoreError>;

@@ -63,6 +63,7 @@ struct Book {
     state: BTreeMap<String, Vec<u8>>,
     last_allocated: BTreeMap<u32, IpAddr>,
     cluster_state: Option<Vec<u8>>,
+    shadow: BTreeMap<String, Vec<u8>>,
 }
 
 /// One network of a [`MemoryStore`], in a transaction of its own. A clone is a branch of the transaction.
@@ -246,6 +247,15 @@ impl LedgerQueries for MemoryLedger {
         Ok(keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(most).cloned().collect())
     }
 
+    fn shadow_value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.book.shadow.get(key).cloned())
+    }
+
+    fn shadow_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError> {
+        let keys = self.book.shadow.keys().filter(|key| key.starts_with(prefix));
+        Ok(keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(most).cloned().collect())
+    }
+
     fn state_size(&self) -> Result<u64, StoreError> {
         Ok(self.book.state.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum())
     }
@@ -349,6 +359,15 @@ impl Ledger for MemoryLedger {
         match value {
             Some(value) => self.book.state.insert(key.to_owned(), value.to_vec()),
             None => self.book.state.remove(key),
+        };
+        Ok(())
+    }
+
+    fn put_shadow_value(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        key::check_state_key(key)?;
+        match value {
+            Some(value) => self.book.shadow.insert(key.to_owned(), value.to_vec()),
+            None => self.book.shadow.remove(key),
         };
         Ok(())
     }

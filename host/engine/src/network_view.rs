@@ -20,7 +20,7 @@ use crate::ranges::RangeSet;
 use crate::runtime::view::ViewError;
 use crate::store_error::StoreError;
 use reservations::ReservationChanges;
-use state::StateChanges;
+use state::{StateChanges, StateOwner};
 
 pub use state::STATE_BYTES;
 
@@ -49,7 +49,7 @@ pub struct NetworkView<L> {
 
 impl<L: LedgerQueries> NetworkView<L> {
     pub fn new(ledger: L, pools: Pools, excluded: RangeSet) -> Result<Self, StoreError> {
-        let state = StateChanges::new(&ledger)?;
+        let state = StateChanges::new(StateOwner::Policy, &ledger)?;
         Ok(Self {
             ledger,
             pools,
@@ -86,6 +86,17 @@ impl<L: LedgerQueries> NetworkView<L> {
         Self { requester: Some(FormerHolder { key: key.clone(), pod: pod.clone() }), ..self }
     }
 
+    /// The view of a shadow, which has a state of its own.
+    pub fn of_shadow(self) -> Result<Self, StoreError> {
+        let state = StateChanges::new(StateOwner::Shadow, &self.ledger)?;
+        Ok(Self { state, ..self })
+    }
+
+    /// Cooling addresses that count as free.
+    pub fn free_early(&self) -> &BTreeSet<IpAddr> {
+        &self.free_early
+    }
+
     /// Whether this address is cooling and the requester held it last.
     pub fn is_own(&self, address: IpAddr) -> Result<bool, StoreError> {
         let Some(requester) = &self.requester else { return Ok(false) };
@@ -100,7 +111,7 @@ impl<L: LedgerQueries> NetworkView<L> {
 
     /// Drops what the policy wrote and restores its whole budget: for a second try.
     pub fn start_over(&mut self) -> Result<(), StoreError> {
-        self.state = StateChanges::new(&self.ledger)?;
+        self.state = StateChanges::new(self.state.owner, &self.ledger)?;
         self.reservations = ReservationChanges::default();
         self.steps_left = STEPS;
         Ok(())
@@ -128,14 +139,39 @@ impl<L: LedgerQueries> NetworkView<L> {
 
 impl<L: Ledger> NetworkView<L> {
     /// Hands the ledger back with the policy's state and reservations in it.
-    pub fn into_ledger(mut self) -> Result<L, StoreError> {
-        self.reservations.write(&mut self.ledger)?;
-        self.state.write(&mut self.ledger)?;
-        Ok(self.ledger)
+    pub fn into_ledger(self) -> Result<L, StoreError> {
+        let (mut ledger, changes) = self.into_parts();
+        changes.write(&mut ledger)?;
+        Ok(ledger)
+    }
+
+    /// Hands the ledger back as it is, and what the policy changed.
+    pub fn into_parts(self) -> (L, Changes) {
+        (self.ledger, Changes { state: self.state, reservations: self.reservations })
+    }
+
+    /// Hands the ledger back with a shadow's state in it, and without its reservations.
+    pub fn into_ledger_with_shadow_state(self) -> Result<L, StoreError> {
+        let (mut ledger, Changes { state, .. }) = self.into_parts();
+        state.write(&mut ledger)?;
+        Ok(ledger)
     }
 
     /// Hands the ledger back without the policy's state and reservations.
     pub fn into_ledger_without_changes(self) -> L {
         self.ledger
+    }
+}
+
+/// What a policy changed in one call.
+pub struct Changes {
+    state: StateChanges,
+    reservations: ReservationChanges,
+}
+
+impl Changes {
+    pub fn write<L: Ledger>(&self, ledger: &mut L) -> Result<(), StoreError> {
+        self.reservations.write(ledger)?;
+        self.state.write(ledger)
     }
 }

@@ -6,8 +6,9 @@ use gingham_cni::args::Arguments;
 use gingham_cni::config::Ipam;
 use gingham_engine::attachment::Context;
 use gingham_engine::history::RecordedPolicy;
+use gingham_engine::ipam::ShadowPolicy;
 use gingham_engine::runtime::Policy;
-use gingham_engine::settings::{Settings, SettingsError};
+use gingham_engine::settings::{Settings, SettingsError, ShadowSettings};
 use serde_json::{Map, Value};
 
 use crate::adoption::ReferenceLeases;
@@ -29,6 +30,7 @@ pub struct AddressManagement<'a> {
     /// Empty for DEL and GC.
     pub request: RuntimeRequest,
     policy: OnceCell<Policy>,
+    shadow: OnceCell<ShadowPolicy>,
 }
 
 impl<'a> AddressManagement<'a> {
@@ -50,7 +52,7 @@ impl<'a> AddressManagement<'a> {
             // Before anything is recorded for it.
             call.delegate(plugin).find()?;
         }
-        Ok(Self { call, source, settings, request, policy: OnceCell::new() })
+        Ok(Self { call, source, settings, request, policy: OnceCell::new(), shadow: OnceCell::new() })
     }
 
     /// The same for a verb that must work with what it gets. What is at fault is reported and counts as absent.
@@ -63,7 +65,7 @@ impl<'a> AddressManagement<'a> {
                 AddressSource::None
             });
         let (settings, request) = (Settings::parse(&Map::new())?, RuntimeRequest::default());
-        let mut management = Self { call, source, settings, request, policy: OnceCell::new() };
+        let mut management = Self { call, source, settings, request, policy: OnceCell::new(), shadow: OnceCell::new() };
         management.recognise_removed_policy()?;
         if let (AddressSource::Policy(_) | AddressSource::None, Some(ipam)) = (&management.source, ipam) {
             management.settings = tolerant_settings(&ipam.object)?;
@@ -127,6 +129,32 @@ impl<'a> AddressManagement<'a> {
         let policy = self.call.policies.load(choice)?;
         require_cluster_policy(&policy, &self.settings)?;
         Ok(self.policy.get_or_init(|| policy))
+    }
+
+    /// The policy that only answers for comparison, loaded once. That it cannot be loaded is counted as its failure.
+    pub fn shadow(&self) -> Option<&ShadowPolicy> {
+        let AddressSource::Policy(_) = self.source else { return None };
+        let shadow = self.settings.shadow.as_ref()?;
+        Some(self.shadow.get_or_init(|| self.load_shadow(shadow)))
+    }
+
+    fn load_shadow(&self, shadow: &ShadowSettings) -> ShadowPolicy {
+        let found = PolicyChoice::parse(&shadow.policy).map_err(|fault| fault.to_string());
+        let loaded = found.and_then(|choice| self.call.policies.load(&choice).map_err(|fault| fault.to_string()));
+        let title = loaded.as_ref().map_or_else(|_| shadow.policy.clone(), Policy::title);
+        let settings = Settings {
+            policy_config: shadow.config.clone().unwrap_or_else(|| self.settings.policy_config.clone()),
+            limits: shadow.limits,
+            ..self.settings.clone()
+        };
+        ShadowPolicy { title, loaded: loaded.map(|policy| (policy, settings)) }
+    }
+
+    /// The shadow, if it is there and has a release hook.
+    pub(crate) fn shadow_with_release_hook(&self) -> Option<&ShadowPolicy> {
+        let named = &self.settings.shadow.as_ref()?.policy;
+        let choice = PolicyChoice::parse(named).ok()?;
+        self.call.policies.has_release(&choice.name).then(|| self.shadow()).flatten()
     }
 
     /// The policy, if it is there and has a release hook.

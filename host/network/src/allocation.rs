@@ -24,7 +24,7 @@ use gingham_cni::error::Code;
 use gingham_cni::result::CniResult;
 use gingham_engine::attachment::{AttachmentKey, Pod, PodFacts, Request, Requester};
 use gingham_engine::history::Refused;
-use gingham_engine::ipam::{self, IpamError, IpamResult};
+use gingham_engine::ipam::{self, Hooks, IpamError, IpamResult, Shadow};
 use gingham_engine::ledger::{AttachmentRecord, Masquerade};
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
@@ -209,8 +209,10 @@ impl AddressManagement<'_> {
         (observed, log): (&Observed, &mut Vec<LogLine>),
     ) -> Result<Allocation, NetworkError> {
         let context = self.context();
-        // No lock is held while the policy checks its configuration.
+        // No lock is held while the policies check their configurations.
         let prepared = ipam::prepare(policy, &self.settings, &context, log)?;
+        let shadow = self.shadow().map(|shadow| Shadow::prepare(shadow, &context, log));
+        let prepared = prepared.with_shadow(shadow);
         let ledger = records.write_for((policy, &self.settings, &context), log)?;
         let allocated = prepared.allocate(ledger, request, record, log);
         Ok(Allocation::alone(policy, allocated.inspect_err(|error| observed.error(error))?))
@@ -225,6 +227,7 @@ impl AddressManagement<'_> {
             records,
             bridge: &self.call.bridge.name,
             observed: None,
+            shadow: self.shadow(),
         }
     }
 
@@ -274,8 +277,11 @@ impl AddressManagement<'_> {
     pub fn forget(&self, keys: &[&AttachmentKey], end: &End, records: &Records<'_>) -> Result<(), NetworkError> {
         let policy = self.policy_with_release_hook();
         let context = self.context();
-        let hook = policy.as_ref().map(|policy| (policy, &self.settings, &context));
-        Ok(records.forget(keys, end, hook)?)
+        let hooks = Hooks {
+            policy: policy.as_ref().map(|policy| (policy, &self.settings, &context)),
+            shadow: self.shadow_with_release_hook().map(|shadow| (shadow, &context)),
+        };
+        Ok(records.forget(keys, end, hooks)?)
     }
 
     /// What the policy gets to see.

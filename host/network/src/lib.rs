@@ -12,6 +12,7 @@ pub mod cni_result;
 pub mod delegate;
 pub mod dry_run;
 pub mod error;
+pub mod explanation;
 pub mod failpoint;
 pub mod history;
 pub mod holdings;

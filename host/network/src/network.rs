@@ -9,7 +9,7 @@ use gingham_cni::config::NetworkConfig;
 use gingham_cni::env::Environment;
 use gingham_cni::error::Code;
 use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
-use gingham_engine::ipam::{self, PoolRoom};
+use gingham_engine::ipam::{self, PoolRoom, Shadow, ShadowCounters};
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::pool::Pools;
@@ -205,6 +205,19 @@ impl Addresses<'_> {
         let policy = self.management.policy(&self.choice)?;
         let prepared = ipam::prepare(policy, &self.management.settings, &self.management.context(), &mut Vec::new());
         Ok(prepared.and_then(|prepared| prepared.room(ledger))?)
+    }
+
+    /// What came of the shadow's answers; none if there is no shadow, or nothing was answered yet.
+    pub fn shadow_counters(&self) -> Result<Option<ShadowCounters>, NetworkError> {
+        let ledger = if self.management.settings.shadow.is_some() { self.look()? } else { None };
+        Ok(ledger.map_or(Ok(None), |ledger| ShadowCounters::read(&ledger))?)
+    }
+
+    /// Why the shadow cannot answer, if there is one and it cannot.
+    pub fn shadow_fault(&self) -> Option<String> {
+        let shadow = self.management.shadow()?;
+        let prepared = Shadow::prepare(shadow, &self.management.context(), &mut Vec::new());
+        prepared.fault().map(|fault| format!("ipam.shadow: {}: {fault}; ADD does not depend on it", shadow.title))
     }
 
     fn look(&self) -> Result<Option<ReadLedger>, NetworkError> {

@@ -115,7 +115,7 @@ pub fn address_source(
 }
 
 impl PolicyChoice {
-    fn parse(policy: &str) -> Result<Self, PlanError> {
+    pub(crate) fn parse(policy: &str) -> Result<Self, PlanError> {
         let fault = || PlanError::BadPolicy { policy: policy.to_owned() };
         let Some((name, digest)) = policy.split_once('@') else {
             return Ok(Self { name: policy.to_owned(), digest: None });

@@ -87,12 +87,17 @@ impl Policies {
             (Found::Installed(_), None) => return Err(PolicyError::Unknown { name: name.clone() }),
         };
         tracing::debug!(policy = name, digest, "policy loaded");
-        Ok(policy)
+        Ok(policy.with_digest(&digest))
     }
 
     /// The digest of the component that a name stands for, if there is one.
     pub(crate) fn digest(&self, name: &str) -> Option<String> {
         self.find(name).ok().flatten().map(|found| found.digest())
+    }
+
+    /// Whether a name stands for a policy that has a release hook.
+    pub(crate) fn has_release(&self, name: &str) -> bool {
+        self.find(name).ok().flatten().is_some_and(|found| found.has_release())
     }
 
     /// Loads a policy if it is there and has a release hook.

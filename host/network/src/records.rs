@@ -8,7 +8,7 @@ use gingham_cni::config::NetworkName;
 use gingham_engine::attachment::{AttachmentKey, Context, Pod};
 use gingham_engine::boot_id::{self, BootIdError};
 use gingham_engine::clock;
-use gingham_engine::ipam;
+use gingham_engine::ipam::{self, Hooks};
 use gingham_engine::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, recorded};
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
@@ -155,6 +155,18 @@ impl<'a> Records<'a> {
         Ok(store.into_ledger(self.network.as_str())?)
     }
 
+    /// A transaction for a question of what would be. It must not be committed, and nothing is adopted for it. None if nothing
+    /// was ever recorded here in this boot.
+    pub(crate) fn uncommitted(&self) -> Result<Option<StoreLedger>, RecordsError> {
+        match self.look()? {
+            Some(ledger) => {
+                drop(ledger);
+                self.open().map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
     /// A look at the records; none if nothing was ever recorded here in this boot.
     pub fn read(&self) -> Result<Option<ReadLedger>, RecordsError> {
         let ledger = self.look()?;
@@ -204,6 +216,7 @@ impl<'a> Records<'a> {
             boot: self.boot.clone(),
             netns: netns.to_string_lossy().into_owned(),
             pod,
+            policy: None,
             reason: None,
             masquerade,
             sandbox: sandbox::identify(netns),
@@ -225,14 +238,15 @@ impl<'a> Records<'a> {
 
     /// Forgets attachments and calls the release hook. One that was never recorded is no error. A damaged store is a
     /// warning.
-    pub fn forget(
+    pub fn forget<'h>(
         &self,
         keys: &[&AttachmentKey],
         end: &End,
-        policy: Option<(&Policy, &Settings, &Context)>,
+        hooks: impl Into<Hooks<'h>>,
     ) -> Result<(), RecordsError> {
+        let hooks = hooks.into();
         for some in keys.chunks(ENDED_AT_ONCE) {
-            match self.forget_at_once(some, end, policy) {
+            match self.forget_at_once(some, end, hooks) {
                 Err(RecordsError::Store(damage @ StoreError::Damaged { .. })) => {
                     // The link is gone. No address is given out until the store is rebuilt, from what is left then.
                     for AttachmentKey { container_id, interface } in some {
@@ -251,7 +265,7 @@ impl<'a> Records<'a> {
         &self,
         keys: &[&AttachmentKey],
         end: &End,
-        policy: Option<(&Policy, &Settings, &Context)>,
+        hooks: Hooks<'_>,
     ) -> Result<(), RecordsError> {
         if !self.directory.is_dir() && !self.is_to_be_adopted(None)? {
             // To free nothing, no directory has to be made.
@@ -274,15 +288,13 @@ impl<'a> Records<'a> {
         let adoption = if self.reference.is_some() { ledger.adoption()? } else { None };
         let mut log = Vec::new();
         let released = match (end, keys) {
-            (End::NeverUsed(cooling), [key]) => ipam::withdraw(ledger, key, self.now, cooling, policy, &mut log)
+            (End::NeverUsed(cooling), [key]) => ipam::withdraw(ledger, key, self.now, cooling, hooks, &mut log)
                 .map(|record| record.map(|record| ((*key).clone(), record)).into_iter().collect()),
             (End::Used | End::NeverUsed(_), keys) => {
-                ipam::release_all(ledger, keys.iter().copied(), self.now, policy, &mut log)
+                ipam::release_all(ledger, keys.iter().copied(), self.now, hooks, &mut log)
             }
         };
-        if let Some((policy, ..)) = policy {
-            log::policy(policy.name(), &log);
-        }
+        log::policy(hooks.policy.map_or("", |(policy, ..)| policy.name()), &log);
         let released = released?;
         if let Some(recorder) = &self.recorder {
             recorder.ended(&released, end, self.now);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod a_hundred_adds_at_once;
+mod addresses_are_explained;
 mod addresses_asked_for_by_name;
 mod addresses_of_a_cluster;
 mod attachments_end_cleanly;
@@ -31,6 +32,7 @@ mod reserved_addresses;
 mod results_that_nobody_received;
 mod roles_by_name;
 mod seed_config;
+mod shadows_decide_nothing;
 mod spoofed_frames_are_dropped;
 mod steps_are_logged_on_request;
 mod survives_a_reboot;

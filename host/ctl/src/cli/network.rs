@@ -16,10 +16,12 @@ A network is listed if one of its plugins is `gingham` or a link to it, in a dir
 LEASED count the addresses of a pool. Cooling addresses were freed a short while ago; they are handed out when no other
 is free. If nodes share the range, FREE is what this node can hand out without another block, and RANGE-FREE is what no
 container of this node holds in the whole range. Problems are below the table: a configuration that ADD refuses, a full
-pool, networks with common addresses, addresses outside of all pools, containers that no longer exist.
+pool, networks with common addresses, addresses outside of all pools, containers that no longer exist. A network with
+`ipam.shadow` has a line with what came of the shadow's answers.
 
 With --json: an object with `networks`, a list of objects with network, file, policy, attachments, pools (name, free,
-rangeFree, cooling, leased, reserved, draining) and problems (texts), and `problems` of files that are not networks.
+rangeFree, cooling, leased, reserved, draining), shadow (policy, since, agreed, differed, refused, rejected, failed,
+last) and problems (texts), and `problems` of files that are not networks.
 
 Examples:
   ginghamctl status

@@ -81,7 +81,7 @@ fn list(addresses: &[IpAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn refusal_text(refusal: &Refusal) -> String {
+pub(super) fn refusal_text(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Exhausted(text) | Refusal::Unavailable(text) | Refusal::Denied(text) | Refusal::Other(text) => {
             text.clone()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::{IpamError, call_error};
+use super::shadow::Shadow;
 use crate::attachment::Context;
 use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
@@ -37,6 +38,8 @@ pub struct Prepared<'a> {
     pub(super) picture: Option<Arc<BlockMap>>,
     /// Whether a cooling address is taken when nothing else is free.
     pub(super) reuses_early: bool,
+    /// A second policy whose answer is compared and not used.
+    pub(super) shadow: Option<Shadow<'a>>,
 }
 
 /// Lets the policy check its configuration and declare its pools.
@@ -58,10 +61,16 @@ pub fn prepare<'a>(
         .map_err(|problems| IpamError::Problems { policy: name(), problems })?;
     let pools = Pools::new(pools).map_err(|source| IpamError::Pools { policy: name(), source })?;
     let context = context.clone();
-    Ok(Prepared { policy, settings, context, session, pools, picture: None, reuses_early: true })
+    Ok(Prepared { policy, settings, context, session, pools, picture: None, reuses_early: true, shadow: None })
 }
 
-impl Prepared<'_> {
+impl<'a> Prepared<'a> {
+    /// A shadow answers the same requests.
+    #[must_use]
+    pub fn with_shadow(self, shadow: Option<Shadow<'a>>) -> Self {
+        Self { shadow, ..self }
+    }
+
     pub fn pools(&self) -> &Pools {
         &self.pools
     }
@@ -72,6 +81,7 @@ impl Prepared<'_> {
     #[must_use]
     pub fn restrict(mut self, blocks: &RangeSet, picture: Arc<BlockMap>) -> Self {
         self.pools = self.pools.within(blocks);
+        self.shadow = self.shadow.map(|shadow| shadow.restrict(blocks, Arc::clone(&picture)));
         self.picture = Some(picture);
         self.show_cluster();
         self

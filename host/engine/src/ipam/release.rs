@@ -2,6 +2,7 @@
 
 use super::error::{IpamError, call_error};
 use super::prepared::prepare;
+use super::shadow::{self, ShadowPolicy};
 use crate::attachment::{Adopted, AttachmentKey, Context, Ended};
 use crate::ledger::{AttachmentRecord, Cooling, Ledger, recorded};
 use crate::network_view::NetworkView;
@@ -9,31 +10,44 @@ use crate::runtime::{CallError, LogLevel, LogLine, Policy, Session};
 use crate::settings::Settings;
 use crate::store_error::StoreError;
 
+/// Who wants to know that an attachment ended: the network's policy, and its shadow.
+#[derive(Clone, Copy, Default)]
+pub struct Hooks<'h> {
+    pub policy: Option<(&'h Policy, &'h Settings, &'h Context)>,
+    pub shadow: Option<(&'h ShadowPolicy, &'h Context)>,
+}
+
+impl<'h> From<Option<(&'h Policy, &'h Settings, &'h Context)>> for Hooks<'h> {
+    fn from(policy: Option<(&'h Policy, &'h Settings, &'h Context)>) -> Self {
+        Self { policy, shadow: None }
+    }
+}
+
 /// Ends an attachment: its leases are freed and cool, whatever the policy thinks. Unknown attachments are no error.
 ///
 /// A release hook is called within the same transaction; its failure is logged and changes nothing.
 ///
 /// # Errors
 /// If the store fails; then nothing has changed.
-pub fn release<L: Ledger + 'static>(
+pub fn release<'h, L: Ledger + 'static>(
     ledger: L,
     key: &AttachmentKey,
     now: u64,
-    policy: Option<(&Policy, &Settings, &Context)>,
+    policy: impl Into<Hooks<'h>>,
     log: &mut Vec<LogLine>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
     Ok(release_all(ledger, [key], now, policy, log)?.pop().map(|(_, record)| record))
 }
 
 /// Ends several attachments, as [`release`] does, in one transaction. Returns those that there were.
-pub fn release_all<'k, L: Ledger + 'static>(
+pub fn release_all<'k, 'h, L: Ledger + 'static>(
     mut ledger: L,
     keys: impl IntoIterator<Item = &'k AttachmentKey>,
     now: u64,
-    policy: Option<(&Policy, &Settings, &Context)>,
+    policy: impl Into<Hooks<'h>>,
     log: &mut Vec<LogLine>,
 ) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
-    let mut ended = Vec::new();
+    let (policy, mut ended) = (policy.into(), Vec::new());
     for key in keys {
         let (rest, record) = end(ledger, key, now, policy, log, |ledger, key| ledger.detach(key, now))?;
         ledger = rest;
@@ -50,15 +64,15 @@ pub fn release_all<'k, L: Ledger + 'static>(
 ///
 /// # Errors
 /// If the store fails; then nothing has changed.
-pub fn withdraw<L: Ledger + 'static>(
+pub fn withdraw<'h, L: Ledger + 'static>(
     ledger: L,
     key: &AttachmentKey,
     now: u64,
     cooling: &[Cooling],
-    policy: Option<(&Policy, &Settings, &Context)>,
+    policy: impl Into<Hooks<'h>>,
     log: &mut Vec<LogLine>,
 ) -> Result<Option<AttachmentRecord>, StoreError> {
-    let (ledger, record) = end(ledger, key, now, policy, log, |ledger, key| ledger.withdraw(key, cooling))?;
+    let (ledger, record) = end(ledger, key, now, policy.into(), log, |ledger, key| ledger.withdraw(key, cooling))?;
     if record.is_some() {
         ledger.commit()?;
     }
@@ -69,23 +83,22 @@ fn end<L: Ledger + 'static>(
     mut ledger: L,
     key: &AttachmentKey,
     now: u64,
-    policy: Option<(&Policy, &Settings, &Context)>,
+    hooks: Hooks<'_>,
     log: &mut Vec<LogLine>,
     forget: impl FnOnce(&mut L, &AttachmentKey) -> Result<Option<AttachmentRecord>, StoreError>,
 ) -> Result<(L, Option<AttachmentRecord>), StoreError> {
     let Some((known_as, _)) = recorded(&ledger, key)? else { return Ok((ledger, None)) };
     let Some(record) = forget(&mut ledger, &known_as)? else { return Ok((ledger, None)) };
-    let hooked = policy.filter(|(policy, ..)| policy.has_release());
-    let ledger = match hooked {
-        None => ledger,
-        Some((policy, settings, context)) => {
-            let ended = Ended { key: key.clone(), addresses: record.addresses.clone(), pod: record.pod.clone(), now };
-            let failed = "the address is free, but the release hook failed: ";
-            call_hook(ledger, (policy, settings, context), now, failed, log, |session, config| {
-                session.release(config, &ended)
-            })?
-        }
-    };
+    let ended = || Ended { key: key.clone(), addresses: record.addresses.clone(), pod: record.pod.clone(), now };
+    if let Some((policy, settings, context)) = hooks.policy.filter(|(policy, ..)| policy.has_release()) {
+        let failed = "the address is free, but the release hook failed: ";
+        ledger = call_hook(ledger, (policy, settings, context), now, failed, log, |session, config| {
+            session.release(config, &ended())
+        })?;
+    }
+    if let Some((shadow, context)) = hooks.shadow {
+        ledger = shadow::release(ledger, shadow, &ended(), context, log)?;
+    }
     Ok((ledger, Some(record)))
 }
 

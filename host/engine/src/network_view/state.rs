@@ -13,21 +13,72 @@ pub const STATE_BYTES: u64 = 1 << 20;
 const VALUE_BYTES: usize = 64 << 10;
 const KEYS_LISTED: usize = 1000;
 
+/// Where the bytes of a shadow's state are counted.
+const SHADOW_SIZE: &str = "size";
+
+/// Whose state it is: the two policies see nothing of each other's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StateOwner {
+    Policy,
+    Shadow,
+}
+
 /// The changes of one call, beside the ledger; no value stands for a deleted key.
 #[derive(Debug)]
 pub(super) struct StateChanges {
+    pub(super) owner: StateOwner,
     by_key: BTreeMap<String, Option<Vec<u8>>>,
     /// Bytes of all keys and values with these changes.
     size: u64,
 }
 
 impl StateChanges {
-    pub(super) fn new(ledger: &impl LedgerQueries) -> Result<Self, StoreError> {
-        Ok(Self { by_key: BTreeMap::new(), size: ledger.state_size()? })
+    pub(super) fn new(owner: StateOwner, ledger: &impl LedgerQueries) -> Result<Self, StoreError> {
+        let size = match owner {
+            StateOwner::Policy => ledger.state_size()?,
+            StateOwner::Shadow => {
+                let digits = ledger.shadow_value(SHADOW_SIZE)?.and_then(|digits| String::from_utf8(digits).ok());
+                digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+            }
+        };
+        Ok(Self { owner, by_key: BTreeMap::new(), size })
     }
 
     pub(super) fn write<L: Ledger>(&self, ledger: &mut L) -> Result<(), StoreError> {
-        self.by_key.iter().try_for_each(|(key, value)| ledger.put_state(key, value.as_deref()))
+        match self.owner {
+            StateOwner::Policy => {
+                self.by_key.iter().try_for_each(|(key, value)| ledger.put_state(key, value.as_deref()))
+            }
+            StateOwner::Shadow if self.by_key.is_empty() => Ok(()),
+            StateOwner::Shadow => {
+                let mut values = self.by_key.iter();
+                values.try_for_each(|(key, value)| ledger.put_shadow_value(&of_shadow(key), value.as_deref()))?;
+                ledger.put_shadow_value(SHADOW_SIZE, Some(self.size.to_string().as_bytes()))
+            }
+        }
+    }
+
+    fn recorded(&self, ledger: &impl LedgerQueries, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.owner {
+            StateOwner::Policy => ledger.state_value(key),
+            StateOwner::Shadow => ledger.shadow_value(&of_shadow(key)),
+        }
+    }
+
+    fn recorded_keys(
+        &self,
+        ledger: &impl LedgerQueries,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        match self.owner {
+            StateOwner::Policy => ledger.state_keys(prefix, after, most),
+            StateOwner::Shadow => {
+                let keys = ledger.shadow_keys(&of_shadow(prefix), after.map(of_shadow).as_deref(), most)?;
+                Ok(keys.into_iter().map(|key| key[1..].to_owned()).collect())
+            }
+        }
     }
 
     /// The changed keys with this prefix: those with a value, and the deleted ones.
@@ -49,7 +100,7 @@ impl<L: LedgerQueries> StateView for NetworkView<L> {
         match self.state.by_key.get(key) {
             Some(value) => Ok(value.clone()),
             None if key.is_empty() || key.len() > KEY_BYTES => Ok(None),
-            None => Ok(self.ledger.state_value(key)?),
+            None => Ok(self.state.recorded(&self.ledger, key)?),
         }
     }
 
@@ -87,9 +138,14 @@ impl<L: LedgerQueries> StateView for NetworkView<L> {
         let steps = keys.len() + deleted.len();
         keys.retain(|key| after.is_none_or(|after| key.as_str() > after));
         // As many more as are deleted.
-        let listed = self.ledger.state_keys(prefix, after, KEYS_LISTED + deleted.len())?;
+        let listed = self.state.recorded_keys(&self.ledger, prefix, after, KEYS_LISTED + deleted.len())?;
         self.charge((steps + listed.len()) as u64)?;
         keys.extend(listed.into_iter().filter(|key| !deleted.contains(key)));
         Ok(keys.into_iter().take(KEYS_LISTED).collect())
     }
+}
+
+/// Not among the host's own keys for the shadow.
+fn of_shadow(key: &str) -> String {
+    format!("={key}")
 }

@@ -41,6 +41,7 @@ pub struct Runtime {
 #[derive(Clone)]
 pub struct Policy {
     name: String,
+    digest: Option<String>,
     engine: Engine,
     component: Component,
     has_release: bool,
@@ -136,6 +137,7 @@ impl Runtime {
         surface.check().map_err(|source| LoadError::Contract { policy: name.to_owned(), source })?;
         Ok(Policy {
             name: name.to_owned(),
+            digest: None,
             engine: self.engine.clone(),
             component,
             has_release: surface.has_release(),
@@ -159,6 +161,18 @@ impl Policy {
     /// The name under which it was selected; all messages carry it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Names the component that it was compiled from: `sha256:` and 64 hexadecimal digits.
+    #[must_use]
+    pub fn with_digest(self, digest: &str) -> Self {
+        Self { digest: Some(digest.to_owned()), ..self }
+    }
+
+    /// NAME@sha256:HEX, as a configuration pins it; the name alone where the component is not known.
+    pub fn title(&self) -> String {
+        let digest = self.digest.as_ref().map(|digest| format!("@{digest}"));
+        format!("{}{}", self.name, digest.unwrap_or_default())
     }
 
     /// Whether it wants to know when an attachment ends.

@@ -27,6 +27,7 @@ pub(super) enum Table {
     ReservationEnds = 12,
     Namespaces = 13,
     LastAllocated = 14,
+    Shadow = 15,
 }
 
 /// The longest container id and network name. Both are part of file names in every runtime's cache, so 255 bytes is what
@@ -116,8 +117,9 @@ pub(super) fn read_time_and_address(key: &[u8]) -> Option<(u64, IpAddr)> {
     Some((u64::from_be_bytes(*freed_at), read_address(address)?))
 }
 
-pub(super) fn state_value(network: NetworkId, key: &str) -> Vec<u8> {
-    let mut bytes = prefix(Table::State, network);
+/// A key of the tables by text: state and shadow.
+pub(super) fn by_text(table: Table, network: NetworkId, key: &str) -> Vec<u8> {
+    let mut bytes = prefix(table, network);
     bytes.extend_from_slice(key.as_bytes());
     bytes
 }

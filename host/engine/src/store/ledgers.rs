@@ -7,7 +7,7 @@ use heed::{RoTxn, RwTxn, WithoutTls};
 use self_cell::self_cell;
 
 use super::environment::Durability;
-use super::key::{self, NetworkId};
+use super::key::{self, NetworkId, Table};
 use super::snapshot::{Network, Snapshot};
 use super::writer::Writer;
 use super::{Environment, StoreError};
@@ -145,6 +145,10 @@ impl Ledger for StoreLedger {
 
     fn put_state(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
         self.change(|writer| writer.put_state(key, value))
+    }
+
+    fn put_shadow_value(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        self.change(|writer| writer.put_shadow_value(key, value))
     }
 
     fn put_last_allocated(&mut self, pool: u32, address: IpAddr) -> Result<(), StoreError> {
@@ -318,11 +322,22 @@ impl<L: Open> LedgerQueries for L {
         if key::check_state_key(key).is_err() {
             return Ok(None);
         }
-        Ok(self.snapshot()?.state_value(self.id(), key)?.map(<[u8]>::to_vec))
+        Ok(self.snapshot()?.value(Table::State, self.id(), key)?.map(<[u8]>::to_vec))
+    }
+
+    fn shadow_value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if key::check_state_key(key).is_err() {
+            return Ok(None);
+        }
+        Ok(self.snapshot()?.value(Table::Shadow, self.id(), key)?.map(<[u8]>::to_vec))
+    }
+
+    fn shadow_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError> {
+        self.snapshot()?.keys((Table::Shadow, self.id()), prefix, after, most)
     }
 
     fn state_keys(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<String>, StoreError> {
-        self.snapshot()?.state_keys(self.id(), prefix, after, most)
+        self.snapshot()?.keys((Table::State, self.id()), prefix, after, most)
     }
 
     fn state_size(&self) -> Result<u64, StoreError> {

@@ -32,6 +32,8 @@
 //! | 13 namespaces | net, namespace NUL         | how many addresses its pods hold (u64)                           |
 //! |               | net, namespace NUL address | nothing                                                          |
 //! | 14 last       | net, pool (u32)            | the address that was allocated last of the policy's pool         |
+//! | 15 shadow     | net, key                   | JSON: [`ShadowCounters`](crate::ipam::ShadowCounters); the       |
+//! |               |                            | shadow policy's bytes under "=" and its key, their size          |
 //!
 //! Runs are the maximal runs of addresses that are leased, cooling or reserved: no two of them touch. So the next unused
 //! address is one step of a cursor, however many leases there are.

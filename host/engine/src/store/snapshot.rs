@@ -158,8 +158,9 @@ impl<'t> Snapshot<'t> {
         Ok(())
     }
 
-    pub(super) fn state_value(&self, net: NetworkId, key: &str) -> Result<Option<&'t [u8]>, StoreError> {
-        self.get(&key::state_value(net, key))
+    /// A value of a table by text.
+    pub(super) fn value(&self, table: Table, net: NetworkId, key: &str) -> Result<Option<&'t [u8]>, StoreError> {
+        self.get(&key::by_text(table, net, key))
     }
 
     pub(super) fn is_adopted(&self, net: NetworkId) -> Result<bool, StoreError> {
@@ -186,15 +187,15 @@ impl<'t> Snapshot<'t> {
         self.get(&key::prefix(Table::ClusterState, net))
     }
 
-    pub(super) fn state_keys(
+    pub(super) fn keys(
         &self,
-        net: NetworkId,
+        (table, net): (Table, NetworkId),
         prefix: &str,
         after: Option<&str>,
         most: usize,
     ) -> Result<Vec<String>, StoreError> {
-        let prefix = key::state_value(net, prefix);
-        let after = after.map(|after| key::state_value(net, after));
+        let prefix = key::by_text(table, net, prefix);
+        let after = after.map(|after| key::by_text(table, net, after));
         let from = match &after {
             Some(after) if *after >= prefix => Bound::Excluded(after.as_slice()),
             _ => Bound::Included(prefix.as_slice()),

@@ -227,6 +227,10 @@ fn copy_network(old: &Snapshot, from: NetworkId, to: &mut Writer, boot: &str) ->
         let key = std::str::from_utf8(&key[key::PREFIX..]).map_err(|_| old.broken("a key of a policy's state"))?;
         to.put_state(key, Some(value)).map(|()| true)
     })?;
+    old.scan(&key::prefix(Table::Shadow, from), |key, value| {
+        let key = std::str::from_utf8(&key[key::PREFIX..]).map_err(|_| old.broken("a key of the shadow"))?;
+        to.put_shadow_value(key, Some(value)).map(|()| true)
+    })?;
     old.scan(&key::prefix(Table::Cooling, from), |key, value| {
         let address = key::read_address(&key[key::PREFIX..]).ok_or_else(|| old.broken("a cooling address"))?;
         let (freed_at, holder) = old.cooling_value(value)?;

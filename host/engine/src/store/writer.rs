@@ -172,14 +172,23 @@ impl Writer<'_, '_> {
     pub(super) fn put_state(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
         key::check_state_key(key)?;
         let size = |value: &[u8]| (key.len() + value.len()) as u64;
-        let before = self.snapshot().state_value(self.id(), key)?.map_or(0, size);
-        let place = key::state_value(self.id(), key);
+        let before = self.snapshot().value(Table::State, self.id(), key)?.map_or(0, size);
+        let place = key::by_text(Table::State, self.id(), key);
         match value {
             Some(value) => self.put(&place, value)?,
             None => self.delete(&place)?,
         }
         self.network.state_size = self.network.state_size.saturating_sub(before) + value.map_or(0, size);
         Ok(())
+    }
+
+    pub(super) fn put_shadow_value(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        key::check_state_key(key)?;
+        let place = key::by_text(Table::Shadow, self.id(), key);
+        match value {
+            Some(value) => self.put(&place, value),
+            None => self.delete(&place),
+        }
     }
 
     pub(super) fn put_adoption(&mut self, adoption: Option<&Adoption>) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gingham_cluster::{Claimed, Cluster, Fault, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
 use gingham_engine::attachment::{AttachmentKey, Context, Pod, Refusal, Request, Requester};
-use gingham_engine::ipam::{self, IpamError, Prepared};
+use gingham_engine::ipam::{self, IpamError, Prepared, Shadow, ShadowPolicy};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::pool::Pools;
 use gingham_engine::runtime::{LogLine, Policy};
@@ -39,6 +39,7 @@ pub struct ClusterAllocation<'a> {
     /// The bridge that the node's own address is for.
     pub bridge: &'a str,
     pub observed: Option<&'a Observed>,
+    pub shadow: Option<&'a ShadowPolicy>,
 }
 
 /// What an allocation does with cooling addresses.
@@ -121,8 +122,10 @@ impl ClusterAllocation<'_> {
         record: &AttachmentRecord,
         log: &mut Vec<LogLine>,
     ) -> Result<Attempt, NetworkError> {
-        // No lock is held while the policy checks its configuration.
+        // No lock is held while the policies check their configurations.
         let prepared = ipam::prepare(self.policy, self.settings, &self.context(), log)?;
+        let shadow = self.shadow.map(|shadow| Shadow::prepare(shadow, &self.context(), log));
+        let prepared = prepared.with_shadow(shadow);
         let ledger = self.records.write_for((self.policy, self.settings, &self.context()), log)?;
         let claimed = cluster.claimed(&ledger)?;
         let Some(prepared) = narrowed(prepared, &claimed, cooling) else { return Ok(Attempt::NotReady) };
