@@ -15,7 +15,7 @@ use crate::{Adopted, Answer, Context, Ended, Pool, Problem, Refusal, Request, co
 /// An allocation policy.
 pub trait Policy: 'static {
     /// The configuration: the keys under `ipam` that are not the host's. Keys match fields in any case, `null` means
-    /// the default, unknown keys are ignored, and an error names the key.
+    /// the default, and an error names the key. Unknown keys are ignored; `ginghamctl check-config` warns of them.
     type Config: DeserializeOwned + 'static;
 
     /// Where this network's addresses lie. Nothing else is ever handed out. It is called once for a request.
@@ -107,7 +107,10 @@ impl<P: Policy> Checked<P> {
         if let Some(known) = known.filter(|known| known.text == text) {
             return Ok(known);
         }
-        let config = gingham_config::from_str(text).map_err(|error| vec![error.into()])?;
+        let mut unknown_keys = Vec::new();
+        let config = gingham_config::from_str_noting_keys(text, &mut unknown_keys);
+        unknown_keys.iter().for_each(log_unknown_key);
+        let config = config.map_err(|error| vec![error.into()])?;
         let pools = P::check_config(&config, context)?;
         let checked = Rc::new(Self { text: text.to_owned(), config, pools });
         CHECKED.set(Some(Rc::clone(&checked) as Rc<dyn Any>));
@@ -134,6 +137,20 @@ impl<P: Policy> Checked<P> {
             return Ok(answer);
         }
         Err(Refusal::Unavailable(format!("failed to allocate all requested IPs: {}", missing.join(" "))))
+    }
+}
+
+/// In the form that the host turns into a warning where a person checks a configuration, and drops on a node. A line has
+/// at most 1,024 bytes.
+fn log_unknown_key(unknown: &gingham_config::UnknownKey) {
+    let mut bytes = unknown.key.len();
+    let fits = |field: &&&str| {
+        bytes += field.len() + 3;
+        bytes < 900
+    };
+    let known: Vec<&&str> = unknown.known.iter().take_while(fits).collect();
+    if let Ok(json) = serde_json::to_string(&(&unknown.key, known)) {
+        log::debug(&format!("unknown key: {json}"));
     }
 }
 

@@ -28,5 +28,6 @@ pub mod settings;
 pub mod signals;
 pub mod store;
 mod store_error;
+pub mod unknown_keys;
 
 pub use gingham_ownership::{address, ranges};

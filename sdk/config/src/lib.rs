@@ -39,6 +39,7 @@ mod deserializer;
 mod document;
 mod error;
 mod object;
+mod unknown;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -47,6 +48,7 @@ use serde_json::{Map, Value};
 use deserializer::At;
 use document::Node;
 pub use error::ConfigError;
+pub use unknown::UnknownKey;
 
 /// Reads a text. `null` as the whole document is an empty object.
 ///
@@ -55,6 +57,21 @@ pub use error::ConfigError;
 pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
     let node: Node = serde_json::from_str(text).map_err(|error| ConfigError::syntax(&error))?;
     from_node(&node)
+}
+
+/// The same, with the keys that no field took: those of a document that cannot be read as well, since one of them may be
+/// the key that is missing.
+///
+/// # Errors
+/// As [`from_str`].
+pub fn from_str_noting_keys<T: DeserializeOwned>(
+    text: &str,
+    unknown_keys: &mut Vec<UnknownKey>,
+) -> Result<T, ConfigError> {
+    drop(unknown::take());
+    let read = from_str(text);
+    unknown_keys.extend(unknown::take());
+    read
 }
 
 /// Reads a value. `null` is an empty object.

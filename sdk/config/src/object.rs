@@ -6,6 +6,7 @@ use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess};
 use crate::deserializer::At;
 use crate::document::Node;
 use crate::error::ConfigError;
+use crate::unknown;
 
 /// An entry that is handed to the reader.
 pub(crate) struct Entry<'de> {
@@ -28,7 +29,10 @@ pub(crate) fn matched<'de>(entries: &'de [(String, Node)], fields: &'static [&'s
         match field(key, fields) {
             Some(_) if *value == Node::Null => {}
             Some(name) => put(&mut chosen, Entry { name, written: key, value }),
-            None => chosen.push(Entry { name: key, written: key, value }),
+            None => {
+                unknown::note(key, fields);
+                chosen.push(Entry { name: key, written: key, value });
+            }
         }
     }
     chosen

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::{IpamError, call_error};
 use super::shadow::Shadow;
-use crate::attachment::Context;
+use crate::attachment::{Context, Problem};
 use crate::ledger::LedgerQueries;
 use crate::network_view::NetworkView;
 use crate::pool::Pools;
@@ -12,6 +12,7 @@ use crate::ranges::RangeSet;
 use crate::runtime::view::{LeaseView, ViewError};
 use crate::runtime::{LogLine, Policy, Session};
 use crate::settings::Settings;
+use crate::unknown_keys::{self, UnknownKey};
 use gingham_ownership::grid::BlockMap;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub struct Prepared<'a> {
     pub(super) reuses_early: bool,
     /// A second policy whose answer is compared and not used.
     pub(super) shadow: Option<Shadow<'a>>,
+    unknown_keys: Vec<UnknownKey>,
 }
 
 /// Lets the policy check its configuration and declare its pools.
@@ -55,13 +57,21 @@ pub fn prepare<'a>(
     let name = || policy.name().to_owned();
     let mut session = Session::new(policy, settings.limits, context).map_err(|error| call_error(policy, error))?;
     let checked = session.check_config(&settings.policy_config);
-    log.append(&mut session.take_log());
+    let mut lines = session.take_log();
+    let unknown_keys = unknown_keys::take(&mut lines);
+    log.append(&mut lines);
     let pools = checked
         .map_err(|error| call_error(policy, error))?
-        .map_err(|problems| IpamError::Problems { policy: name(), problems })?;
+        .map_err(|problems| IpamError::Problems { policy: name(), problems: with_unknown(problems, &unknown_keys) })?;
     let pools = Pools::new(pools).map_err(|source| IpamError::Pools { policy: name(), source })?;
     let context = context.clone();
-    Ok(Prepared { policy, settings, context, session, pools, picture: None, reuses_early: true, shadow: None })
+    Ok(Prepared { policy, settings, context, session, pools, picture: None, reuses_early: true, shadow: None, unknown_keys })
+}
+
+/// A key that is missing may be there under another name.
+fn with_unknown(mut problems: Vec<Problem>, unknown_keys: &[UnknownKey]) -> Vec<Problem> {
+    problems.extend(unknown_keys.iter().map(|unknown| Problem { key: unknown.key.clone(), message: unknown.advice() }));
+    problems
 }
 
 impl<'a> Prepared<'a> {
@@ -69,6 +79,11 @@ impl<'a> Prepared<'a> {
     #[must_use]
     pub fn with_shadow(self, shadow: Option<Shadow<'a>>) -> Self {
         Self { shadow, ..self }
+    }
+
+    /// Keys of the configuration that the policy does not know.
+    pub fn unknown_keys(&self) -> &[UnknownKey] {
+        &self.unknown_keys
     }
 
     pub fn pools(&self) -> &Pools {
