@@ -201,7 +201,11 @@ impl Cluster<'_> {
 
 fn refuse_in_use<L: LedgerQueries>(network: &str, ledger: &L, force: bool) -> Result<(), Fault> {
     match attachments(ledger)? {
-        count if count > 0 && !force => Err(Fault::InUse { network: network.to_owned(), count }),
+        count if count > 0 && !force => {
+            let all = ledger.attachments()?;
+            let owners = all.iter().filter_map(|(key, _)| key.container_id.strip_prefix("owner/").map(str::to_owned));
+            Err(Fault::InUse { network: network.to_owned(), count, owners: owners.collect() })
+        }
         _ => Ok(()),
     }
 }

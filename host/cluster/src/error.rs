@@ -37,11 +37,23 @@ pub enum Fault {
     Unreadable { reason: String },
     #[error("network {network} has no cluster store: this needs cluster.store \"etcd\"")]
     NoStore { network: String },
-    #[error("{}", in_use(network, *count))]
-    InUse { network: String, count: usize },
+    #[error("{}", in_use(network, *count, owners))]
+    InUse {
+        network: String,
+        count: usize,
+        /// Those of them that hold addresses of `ginghamctl allocate`, by their names.
+        owners: Vec<String>,
+    },
 }
 
-fn in_use(network: &str, count: usize) -> String {
+fn in_use(network: &str, count: usize, owners: &[String]) -> String {
+    if let ([owner, ..], true) = (owners, owners.len() == count) {
+        return format!(
+            "cannot leave: network {network} has addresses of `ginghamctl allocate` on this node (owner {}); run ginghamctl \
+             release {network} --owner {owner} first (or use --force)",
+            owners.join(", ")
+        );
+    }
     match count {
         1 => format!(
             "cannot leave: network {network} has 1 attachment on this node; delete its container first (or use --force if the \

@@ -49,7 +49,7 @@ pub(crate) struct Cli {
 }
 
 /// Where container runtimes look for network configurations.
-const CONFIG_DIR: &str = "/etc/cni/net.d";
+pub(crate) const CONFIG_DIR: &str = "/etc/cni/net.d";
 
 #[derive(Debug, Args)]
 pub(crate) struct ConfigDir {

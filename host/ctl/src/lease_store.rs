@@ -33,10 +33,16 @@ pub(crate) enum LeaseStoreError {
     Unclear { count: usize },
     #[error("nothing was changed: containers came or went in the meantime; run `ginghamctl recover` again")]
     Changed,
+    #[error("no network {network:?} on this node{}", known(networks))]
+    UnknownNetwork { network: String, networks: Vec<String> },
     #[error(transparent)]
     Confirmation(#[from] ConfirmationError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
+}
+
+fn known(networks: &[String]) -> String {
+    if networks.is_empty() { String::new() } else { format!(" (networks: {})", networks.join(", ")) }
 }
 
 /// The identity of this boot.

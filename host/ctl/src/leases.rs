@@ -1,16 +1,19 @@
 //! `ginghamctl leases`
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use gingham_engine::attachment::Pod;
 use gingham_engine::ledger::Reservation;
+use gingham_engine::store::Store;
 use gingham_network::stale_leases::Liveness;
 use serde::Serialize;
 
-use crate::cli::LeasesArguments;
+use crate::cli::{CONFIG_DIR, LeasesArguments};
 use crate::clock;
 use crate::holdings::{Held, Holdings, cells};
 use crate::lease_store::{self, LeaseStoreError};
+use crate::network::list;
 use crate::output::Output;
 use crate::table::Table;
 
@@ -76,6 +79,9 @@ impl State {
 pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), LeaseStoreError> {
     tracing::debug!(data_dir = %arguments.data_dir.display(), "read the lease store");
     let mut holdings = Holdings::read(&arguments.data_dir, arguments.network.as_deref())?;
+    if let Some(network) = arguments.network.as_deref().filter(|_| holdings.is_empty()) {
+        require_known(network, &arguments.data_dir)?;
+    }
     holdings.attachments.sort_by(|one, other| order(one).cmp(&order(other)));
     let state = if holdings.boot == lease_store::boot_id()? { State::InUse } else { State::EarlierBoot };
     if arguments.format.json {
@@ -99,6 +105,19 @@ pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), L
         }
     }
     Ok(())
+}
+
+/// A network that holds nothing may be one that a configuration names, or one that was used before.
+fn require_known(network: &str, data_dir: &Path) -> Result<(), LeaseStoreError> {
+    let used = Store::open_read_only(data_dir)?.map_or(Ok(Vec::new()), |store| store.networks())?;
+    let configured = list(Path::new(CONFIG_DIR))?.into_iter().filter_map(|entry| entry.configuration.ok());
+    let mut networks: Vec<String> = configured.map(|configuration| configuration.name).chain(used).collect();
+    networks.sort();
+    networks.dedup();
+    if networks.iter().any(|known| known == network) {
+        return Ok(());
+    }
+    Err(LeaseStoreError::UnknownNetwork { network: network.to_owned(), networks })
 }
 
 /// By network and address; what has none comes last.

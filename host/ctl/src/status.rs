@@ -4,9 +4,9 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use gingham_engine::ipam::ShadowCounters;
+use gingham_engine::ipam::{PoolRoom, ShadowCounters};
 use gingham_engine::pool::Pools;
-use gingham_engine::settings::default_data_dir;
+use gingham_engine::settings::{Settings, default_data_dir};
 use gingham_network::error::NetworkError;
 use gingham_network::network::{Addresses, Network, Source};
 use gingham_network::stale_leases::Liveness;
@@ -41,6 +41,9 @@ struct Status {
     /// None if no shadow has answered.
     shadow: Option<ShadowStatus>,
     problems: Vec<String>,
+    /// What an operator did on purpose.
+    #[serde(skip)]
+    notes: Vec<String>,
     #[serde(skip)]
     declared: Option<Pools>,
 }
@@ -96,6 +99,12 @@ pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut Output)
     }
     networks.extend(forgotten(&networks, &looked_in)?);
     note_overlaps(&mut networks);
+    if let Some(only) = arguments.network.as_ref() {
+        let names = || networks.iter().map(|status| status.network.clone()).collect();
+        if !networks.iter().any(|status| status.network == *only) {
+            return Err(LeaseStoreError::UnknownNetwork { network: only.clone(), networks: names() });
+        }
+    }
     networks.retain(|status| arguments.network.as_ref().is_none_or(|only| *only == status.network));
     if arguments.format.json {
         return Ok(out.json(&Node { networks: &networks, problems: &problems })?);
@@ -116,6 +125,7 @@ fn status(
         pools: Vec::new(),
         shadow: None,
         problems: Vec::new(),
+        notes: Vec::new(),
         declared: None,
     };
     let mut data_dir = default_data_dir();
@@ -140,12 +150,13 @@ impl Status {
         self.policy = Some(addresses.policy());
         let of_node = addresses.room_of_node()?;
         for (index, room) in addresses.room()?.into_iter().enumerate() {
-            let gingham_engine::ipam::PoolRoom { name, free, cooling, leased, reserved, draining } = room;
-            // What a member has no more of it claims.
-            if of_node.is_none() && free == 0 && cooling == 0 {
-                self.problems.push(format!("no address is left in {name}"));
+            let PoolRoom { name, free, cooling, leased, reserved, draining } = room;
+            let room_here = of_node.as_ref().map(|rooms| rooms.get(index).cloned().unwrap_or_default());
+            self.problems.extend(shortage(&name, (free, cooling), room_here.as_ref(), addresses.settings()));
+            if draining > 0 {
+                self.notes.push(format!("{} addresses of {name} are draining: they are not handed out", count(draining)));
             }
-            let here = of_node.as_ref().map(|rooms| rooms.get(index).map_or(0, |room| room.free));
+            let here = room_here.map(|room| room.free);
             let (free, range_free) = here.map_or((free, None), |here| (here, Some(free)));
             self.pools.push(PoolStatus { name, free, range_free, cooling, leased, reserved, draining });
         }
@@ -195,6 +206,20 @@ impl Status {
             _ => Some(format!("leased outside of all pools: {shown}")),
         }
     }
+}
+
+/// Whether a pool is full, with cooling addresses counted as free. A member of a shared cluster claims what it has no more of,
+/// as long as there is something to claim; no other node can have what this node's share lacks.
+fn shortage(name: &str, (free, cooling): (u64, u64), here: Option<&PoolRoom>, settings: &Settings) -> Option<String> {
+    if free == 0 && cooling == 0 {
+        return Some(format!("no address is left in {name}"));
+    }
+    let is_shared = settings.cluster.as_ref().is_some_and(|cluster| cluster.store.is_shared());
+    let is_used_up = |room: &&PoolRoom| room.free == 0 && room.cooling == 0 && (room.leased > 0 || !is_shared);
+    here.filter(is_used_up).map(|_| match is_shared {
+        true => format!("no address of {name} is left in the blocks of this node: the next ADD must claim one"),
+        false => format!("no address of {name} is left in the share of this node"),
+    })
 }
 
 impl ShadowStatus {
@@ -249,6 +274,7 @@ fn forgotten(known: &[Status], looked_in: &[PathBuf]) -> Result<Vec<Status>, Lea
                     pools: Vec::new(),
                     shadow: None,
                     problems: vec!["containers are attached, but no configuration names this network".to_owned()],
+                    notes: Vec::new(),
                     declared: None,
                 }),
             }
@@ -291,7 +317,8 @@ fn show(networks: &[Status], problems: &[String], config_dir: &Path, out: &mut O
         out.table(&table)?;
     }
     for status in networks {
-        for line in status.shadow.iter().map(ShadowStatus::in_words).chain(status.problems.iter().cloned()) {
+        let notes = status.notes.iter().cloned().chain(status.shadow.iter().map(ShadowStatus::in_words));
+        for line in notes.chain(status.problems.iter().cloned()) {
             writeln!(out, "{}: {line}", status.network)?;
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gingham_cluster::{Claimed, Cluster, Policy as ClusterPolicy};
+use gingham_cluster::{Blocks, Claimed, Cluster, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
 use gingham_engine::address::Family;
 use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
@@ -75,9 +75,10 @@ impl Addresses<'_> {
         let policy = self.management.policy(&self.choice)?;
         let store = MemoryStore::new();
         let own = self.own_gateways(&store, policy)?;
+        let part = self.part_of_node(policy)?;
         for number in 1..=count {
             let container = AttachmentKey { container_id: format!("container-{number}"), interface: "eth0".to_owned() };
-            let ipam = self.try_one(&store, policy, container, pod)?;
+            let ipam = self.try_one(&store, (policy, part.as_ref()), container, pod)?;
             let allocation = if policy.is_cluster() {
                 Allocation::in_cluster(ipam, &own, &self.management.settings)
             } else {
@@ -98,13 +99,36 @@ impl Addresses<'_> {
         let records = self.management.records()?;
         let cluster = Cluster::new(self.network.name(), &self.management.settings, records.boot())?;
         let key = AttachmentKey::of_node(cluster.node(), &self.network.bridge_name());
-        Ok(self.try_one(store, policy, key, &Pod::default())?.addresses().collect())
+        let part = self.part_of_node(policy)?;
+        Ok(self.try_one(store, (policy, part.as_ref()), key, &Pod::default())?.addresses().collect())
+    }
+
+    /// What this node may hand out of a divided range: its share of a list, or the blocks that it holds. None where it is all,
+    /// or not known before it has joined.
+    fn part_of_node(&self, policy: &Policy) -> Result<Option<Blocks>, NetworkError> {
+        let settings = &self.management.settings;
+        if settings.cluster.is_none() {
+            return Ok(None);
+        }
+        let records = self.management.records()?;
+        let cluster = Cluster::new(self.network.name(), settings, records.boot())?;
+        let recorded = records.look()?.map(|ledger| cluster.claimed(&ledger)).transpose()?;
+        let claimed = match recorded {
+            Some(claimed @ (Claimed::Blocks(_) | Claimed::All)) => claimed,
+            _ => {
+                let mut ledger = MemoryStore::new().ledger(self.network.name());
+                let divided = ClusterPolicy::new(policy, settings, &self.management.context(), &mut Vec::new())?;
+                cluster.settle_list(&divided, &mut ledger, &mut Vec::new())?;
+                cluster.claimed(&ledger)?
+            }
+        };
+        Ok(if let Claimed::Blocks(blocks) = claimed { Some(blocks) } else { None })
     }
 
     fn try_one(
         &self,
         store: &MemoryStore,
-        policy: &Policy,
+        (policy, part): (&Policy, Option<&Blocks>),
         key: AttachmentKey,
         pod: &Pod,
     ) -> Result<IpamResult, NetworkError> {
@@ -123,6 +147,10 @@ impl Addresses<'_> {
         let ledger = store.ledger(self.network.name());
         let mut log = Vec::new();
         let prepared = ipam::prepare(policy, &self.management.settings, &self.management.context(), &mut log)?;
+        let prepared = match part {
+            Some(blocks) => prepared.restrict(&blocks.all, blocks.block_map.clone()),
+            None => prepared,
+        };
         Ok(prepared.allocate(ledger, &request, &record, &mut log)?)
     }
 
@@ -196,10 +224,16 @@ impl Addresses<'_> {
         let settings = &self.management.settings;
         let mut log = Vec::new();
         let mut cluster = Cluster::new(self.network.name(), settings, records.boot())?;
-        let rooms = self.room_claimed(policy)?.unwrap_or_default();
-        let has_room = rooms.iter().any(|room| room.free > 0 || room.cooling > 0);
-        if has_room || !cluster.is_shared() {
+        let rooms = self.room_claimed(policy)?;
+        let has_room = rooms.iter().flatten().any(|room| room.free > 0 || room.cooling > 0);
+        if has_room {
             return Ok(());
+        }
+        if !cluster.is_shared() {
+            let text = "no address is free in the share of this node; run ginghamctl leases to see who holds them";
+            let full = Err(NetworkError::new(Code::EXHAUSTED, text));
+            // A share that was never used is empty.
+            return if rooms.is_some() { full } else { Ok(()) };
         }
         cluster.require_identity()?;
         let cluster_policy = ClusterPolicy::new(policy, settings, &self.management.context(), &mut log)?;

@@ -32,6 +32,11 @@ pub struct Held {
 }
 
 impl Holdings {
+    /// Whether nothing at all is held.
+    pub fn is_empty(&self) -> bool {
+        self.attachments.is_empty() && self.cooling.is_empty() && self.reservations.is_empty()
+    }
+
     /// Reads the store of a data directory, all networks or one. Without a store there are no holders.
     pub fn read(data_dir: &Path, only: Option<&str>) -> Result<Self, StoreError> {
         let Some(store) = Store::open_read_only(data_dir)? else { return Ok(Self::default()) };

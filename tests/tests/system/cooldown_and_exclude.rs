@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use gingham_tests::cni::{Cni, Outcome, address};
+use gingham_tests::ctl::ctl;
 use gingham_tests::guests::guest;
 use gingham_tests::kernel;
 use gingham_tests::networks::{addresses_only_with, with};
@@ -123,4 +124,33 @@ fn networks_on_two_links_share_no_rest_and_no_lease() {
     }
     del(&one, "c1");
     assert_eq!(kernel::leases("another"), ["c1 eth0 10.7.0.5"]);
+}
+
+#[test]
+fn status_names_what_is_draining_full_or_unknown() {
+    let node = Node::new();
+    std::fs::create_dir_all("/run/net.d").unwrap();
+    let ranges = json!([[{"subnet": "10.7.0.0/29"}, {"subnet": "10.8.0.0/28", "draining": true}]]);
+    let network = gingham_tests::networks::bridged_with(json!({"ipam": {"subnet": null, "ranges": ranges}}));
+    std::fs::write("/run/net.d/10-mynet.conf", network.to_string()).unwrap();
+    let status = |more: &[&str]| ctl(&[&["status", "--config-dir", "/run/net.d"], more].concat());
+    let said = status(&[]).done();
+    assert!(said.contains("are draining: they are not handed out"), "{said}");
+    assert!(!said.contains("no address is left"), "{said}");
+    for number in 0..5 {
+        add(&node, &network, &format!("c{number}")).result();
+    }
+    let said = status(&["--network", "mynet"]).done();
+    assert!(said.contains("mynet: no address is left in "), "{said}");
+    let said = status(&["--network", "nosuch"]).failed();
+    assert!(said.contains("no network \"nosuch\" on this node (networks: mynet)"), "{said}");
+}
+
+#[test]
+fn an_unknown_key_of_the_policy_is_not_mentioned_at_each_add() {
+    let node = Node::new();
+    let network = addresses_only_with(json!({"ipam": {"cooldwon": "9s"}}));
+    let outcome = add(&node, &network, "c1");
+    outcome.result();
+    assert_eq!(outcome.stderr, "");
 }

@@ -57,6 +57,22 @@ impl AddressSource {
         }
     }
 
+    /// The name of a policy that divides no range among nodes. None if it does, or if the plugin will say what is wrong.
+    pub(super) fn undivided(&self, library_dir: &Path) -> Result<Option<&str>, AddressSourceError> {
+        let (name, policy) = match self {
+            Self::BuiltIn { name, .. } => match gingham_builtin::find(name) {
+                Some(built_in) => (name, built_in.load(&Runtime::new()?)?),
+                None => return Ok(None),
+            },
+            Self::Installed(policy) => {
+                let library = Library::open(library_dir)?;
+                (&policy.name, library.load(&Runtime::new()?, &policy.name, &policy.installed)?)
+            }
+            Self::None | Self::Unknown { .. } | Self::Other { .. } => return Ok(None),
+        };
+        Ok((!policy.is_cluster()).then_some(name.as_str()))
+    }
+
     fn policy(name: &str, library_dir: &Path) -> Result<Self, AddressSourceError> {
         let built_in = gingham_builtin::find(name);
         let found = Library::open(library_dir).and_then(|library| Ok((library.find(name)?, library)));

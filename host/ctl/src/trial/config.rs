@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gingham_engine::settings::DATA_DIR;
 use serde_json::{Map, Value};
 
-use crate::network::keys::{get, with, without};
+use crate::network::keys::{get, text, with, without};
 use crate::network::{Configuration, ConfigurationError, Plugin};
 
 /// The configuration that comes with ginghamctl.
@@ -26,6 +26,16 @@ pub(crate) enum ConfigError {
     Configuration(#[from] ConfigurationError),
     #[error("{path}: `ipam` is missing; a cluster divides the range of an address policy, e.g. \"weave-split\"")]
     NoIpam { path: PathBuf },
+    #[error(
+        "{path}: nodes share this network (`ipam.cluster`), and a trial does not call its store; try it with `ginghamctl try \
+         --cluster 3 {path}`, on nodes of the trial"
+    )]
+    Shared { path: PathBuf },
+    #[error(
+        "{title}: the policy {policy} does not divide a range among nodes, so --cluster cannot try it; set ipam.policy to one \
+         that does, e.g. \"weave-split\", or try it without --cluster"
+    )]
+    NotDivided { title: String, policy: String },
 }
 
 /// A configuration as one plugin gets it.
@@ -47,7 +57,13 @@ pub(super) struct TrialConfig {
 impl TrialConfig {
     /// Reads a .conf or a .conflist, or takes the built-in configuration.
     pub(super) fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::read_or(path, BUILT_IN)
+        let config = Self::read_or(path, BUILT_IN)?;
+        let cluster = config.ipam().and_then(|ipam| get(ipam, "cluster")).and_then(Value::as_object);
+        let store = cluster.and_then(|cluster| text(cluster, "store"));
+        match (path, store) {
+            (Some(path), Some(store)) if store != "local" => Err(ConfigError::Shared { path: path.to_owned() }),
+            _ => Ok(config),
+        }
     }
 
     /// The same for a network that is divided among nodes. Whatever it says of a cluster is to be replaced.

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::address_source::AddressSource;
-use super::config::TrialConfig;
+use super::config::{ConfigError, TrialConfig};
 use super::plugin::PluginFile;
 use super::report::TrialReport;
 use super::sandbox::{CarriedOver, Sandbox};
@@ -35,6 +35,9 @@ pub(super) fn run(
     let config = TrialConfig::read_for_nodes(arguments.config.as_deref())?;
     let plugin = PluginFile::find(arguments.plugin.as_deref())?;
     let address_source = AddressSource::of(&config, library_dir)?;
+    if let Some(policy) = address_source.undivided(library_dir)? {
+        return Err(ConfigError::NotDivided { title: config.title.clone(), policy: policy.to_owned() }.into());
+    }
     let carried = CarriedOver::pack(&address_source, config.resolv_conf());
     let agent = PluginFile::beside(AGENT);
     let plan = StorePlan::of(arguments.store)?;

@@ -191,7 +191,7 @@ fn leaving_is_for_nodes_whose_containers_are_gone() {
     let nodes = Nodes::joined(&["node-a", "node-b"]);
     nodes.ctl("node-b", &["allocate", "pods", "--owner", "web-1"]).done();
     let said = nodes.cluster("node-b", &["leave"]).failed();
-    assert!(said.contains("network pods has 1 attachment on this node; delete its container first"), "{said}");
+    assert!(said.contains("run ginghamctl release pods --owner web-1 first"), "{said}");
     nodes.ctl("node-b", &["release", "pods", "--owner", "web-1"]).done();
     // Asked for as a takeover is.
     let said = nodes.cluster("node-b", &["leave"]);

@@ -102,3 +102,48 @@ fn what_add_would_refuse_is_refused_in_the_same_words() {
     assert!(place.check("unknown", &[]).failed().contains("unknown policy \"no-such\""));
     assert!(place.check("not-there", &[]).failed().contains("no network \"not-there\" in "));
 }
+
+#[test]
+fn an_unknown_key_is_a_warning_with_the_nearest_known_one() {
+    let place = Place::new();
+    let ipam = json!({"type": "host-local", "subnet": "10.71.0.0/24", "cooldwon": "9s", "rangestart": "10.71.0.9",
+                      "resolvConf": null, "colour": "blue", "ranges": [[{"subnet": "10.72.0.0/24", "gatway": ""}]]});
+    place.network("misspelt", &ipam, &json!({}));
+    let text = place.text("misspelt");
+    assert!(text.contains("ipam.cooldwon: unknown key, did you mean \"cooldown\"?"), "{text}");
+    assert!(text.contains("ipam.gatway: unknown key, did you mean \"gateway\"?"), "{text}");
+    assert!(text.contains("ipam.colour: unknown key, which the policy ignores; it knows ipRanges, subnet"), "{text}");
+    assert_eq!(text.matches("unknown key").count(), 3, "{text}");
+    place.network("missing", &json!({"type": "host-local", "subnett": "10.71.0.0/24"}), &json!({}));
+    let said = place.check("missing", &[]).failed();
+    assert!(said.contains("ipam.subnett: unknown key, did you mean \"subnet\"?"), "{said}");
+}
+
+#[test]
+fn a_shadow_that_cannot_answer_is_a_note() {
+    let place = Place::new();
+    let with = |shadow: Value| json!({"type": "host-local", "subnet": "10.71.0.0/24", "shadow": shadow});
+    place.network("no-shadow", &with(json!("nowhere")), &json!({}));
+    assert!(place.text("no-shadow").contains("ipam.shadow: nowhere: ipam: unknown policy \"nowhere\""));
+    place.network("bad-shadow", &with(json!({"policy": "host-local", "config": {}})), &json!({}));
+    let text = place.text("bad-shadow");
+    assert!(text.contains("ipam.shadow: host-local@sha256:") && text.contains("ADD does not depend on it"), "{text}");
+    place.network("shadow", &with(json!("host-local")), &json!({}));
+    assert!(!place.text("shadow").contains("shadow:"));
+}
+
+#[test]
+fn the_first_addresses_of_a_list_are_those_of_this_nodes_share() {
+    let place = Place::new();
+    let ipam = |node: &str| {
+        json!({"type": "gingham", "policy": "weave-split", "range": "10.40.0.0/22", "routing": "none",
+               "cluster": {"store": "local", "members": ["a", "b"], "node": node}})
+    };
+    place.network("pods", &ipam("b"), &json!({}));
+    let said: Value = serde_json::from_str(&place.check("pods", &["--json"]).done()).unwrap();
+    let first = said["first"][0][0].as_str().unwrap();
+    assert!(first.starts_with("10.40.2."), "b has the upper half: {said}");
+    place.network("pods", &ipam("stranger"), &json!({}));
+    let said = place.check("pods", &[]).failed();
+    assert!(said.contains("stranger"), "{said}");
+}

@@ -121,3 +121,22 @@ fn a_policy_that_divides_nothing_is_refused() {
     let said = try_three(&["--store", "directory", config.path().to_str().unwrap()]).failed();
     assert!(said.contains("ADD of container pod-1 failed") && said.contains("does not divide a range"), "{said}");
 }
+
+#[test]
+fn what_this_trial_is_not_for_is_said_before_it_begins() {
+    let place = tempfile::tempdir().unwrap();
+    let config = |ipam: &str| {
+        let path = place.path().join("x.conf");
+        let text = format!(r#"{{"cniVersion":"1.0.0","name":"n","type":"gingham","ipam":{ipam}}}"#);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let shared = config(
+        r#"{"type":"gingham","policy":"weave-split","range":"10.32.0.0/12","cluster":{"store":"etcd","endpoints":["http://192.0.2.1:2379"]}}"#,
+    );
+    let said = ctl(["try", "--plugin", plugin().to_str().unwrap(), &shared]).failed();
+    assert!(said.contains("try it with `ginghamctl try --cluster 3 "), "{said}");
+    let undivided = config(r#"{"type":"host-local","subnet":"10.1.0.0/16"}"#);
+    let said = try_three(&[&undivided]).failed();
+    assert!(said.contains("the policy host-local does not divide a range among nodes, so --cluster cannot try it"), "{said}");
+}
