@@ -15,6 +15,7 @@ use tracing::info;
 use crate::cli::Cli;
 use crate::garbage_collection;
 use crate::ip_masquerade;
+use crate::local_networks::LocalNetworks;
 use crate::member;
 use crate::reconcile::{Board, Open, Reconcilers, State, Status, Timing};
 use crate::reload::Reload;
@@ -60,7 +61,8 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     let reconcilers = reconcilers(cli);
     let board = reconcilers.board();
     let masquerading = ip_masquerade::Reconciling::start(cli.data_dir.clone(), cli.interval);
-    let serving = serve(cli, board.clone()).await?;
+    let local = LocalNetworks::start(cli.config_dir.clone(), cli.library.clone(), CONFIG_INTERVAL);
+    let serving = serve(cli, board.clone(), local.map_err(DaemonError::Start)?).await?;
     let mut reload = Reload::new(reconcilers, &cli.config_dir);
     let (mut config, mut status) = (every(CONFIG_INTERVAL), every(STATUS_INTERVAL));
     let mut pulse = every(manager.pulse().unwrap_or(Duration::from_hours(1)));
@@ -118,10 +120,10 @@ fn every(period: Duration) -> Interval {
     interval
 }
 
-async fn serve(cli: &Cli, board: Board) -> Result<Option<JoinHandle<()>>, DaemonError> {
+async fn serve(cli: &Cli, board: Board, local: LocalNetworks) -> Result<Option<JoinHandle<()>>, DaemonError> {
     let Some(listener) = Listener::start(&cli.listen, cli.listen_anywhere).await? else { return Ok(None) };
     info!("serving /metrics and /healthz on {}", listener.place());
-    Ok(Some(tokio::spawn(server::serve(listener, board))))
+    Ok(Some(tokio::spawn(server::serve(listener, board, local))))
 }
 
 /// `mynet reconciled (3 members, 2 routes), other failed`

@@ -7,6 +7,7 @@ mod daemon;
 mod garbage_collection;
 mod grace_period;
 mod ip_masquerade;
+mod local_networks;
 mod log;
 mod member;
 mod metrics;

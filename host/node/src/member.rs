@@ -100,7 +100,7 @@ pub(crate) fn open(network: &Network, library: &Path, grace_period: Duration) ->
 }
 
 /// The name of the Gingham binary in the configuration: its own, or that of a link to it.
-fn program(config: &Map<String, Value>) -> &str {
+pub(crate) fn program(config: &Map<String, Value>) -> &str {
     let kind = config.get("type").and_then(Value::as_str);
     let ipam = config.get("ipam").and_then(|ipam| ipam.get("type")).and_then(Value::as_str);
     [kind, ipam].into_iter().flatten().find(|name| *name == OWN_NAME).or(kind).unwrap_or(OWN_NAME)

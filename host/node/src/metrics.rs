@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Instant;
 
+use gingham_engine::ipam::{PoolRoom, ShadowCounters};
 use gingham_untrusted::text;
 
+use crate::local_networks::LocalNetwork;
 use crate::reconcile::{State, Status};
 
 pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -96,7 +98,11 @@ fn one(value: u64) -> Vec<(&'static str, u64)> {
     vec![("", value)]
 }
 
-pub(crate) fn render(networks: &BTreeMap<String, Status>, now: Instant) -> String {
+pub(crate) fn render(
+    networks: &BTreeMap<String, Status>,
+    local: &BTreeMap<String, LocalNetwork>,
+    now: Instant,
+) -> String {
     let mut text = String::new();
     family(&mut text, "gingham_node_build_info", "gauge", "Always 1. The label is the running version.");
     let _ = writeln!(text, "gingham_node_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
@@ -109,7 +115,39 @@ pub(crate) fn render(networks: &BTreeMap<String, Status>, now: Instant) -> Strin
             }
         }
     }
+    of_pools(&mut text, local);
+    of_shadows(&mut text, local);
     text
+}
+
+fn of_pools(text: &mut String, local: &BTreeMap<String, LocalNetwork>) {
+    let help = "Addresses of a pool of a network without a cluster. used: leased. free: can be handed out. cooling: freed and \
+                not handed out yet.";
+    family(text, "gingham_pool_addresses", "gauge", help);
+    for (network, LocalNetwork { pools, .. }) in local {
+        for PoolRoom { name, free, cooling, leased, .. } in pools {
+            for (state, value) in [("cooling", cooling), ("free", free), ("used", leased)] {
+                let (network, pool) = (escaped(network), escaped(name));
+                let labels = format!("network=\"{network}\",pool=\"{pool}\",state=\"{state}\"");
+                let _ = writeln!(text, "gingham_pool_addresses{{{labels}}} {value}");
+            }
+        }
+    }
+}
+
+fn of_shadows(text: &mut String, local: &BTreeMap<String, LocalNetwork>) {
+    let help = "Answers of the shadow policy, beside those of the policy that decides. Kept in the lease store.";
+    family(text, "gingham_shadow_answers_total", "counter", help);
+    for (network, shadow) in local.iter().filter_map(|(name, local)| Some((name, local.shadow.as_ref()?))) {
+        let ShadowCounters { agreed, differed, refused, rejected, failed, .. } = shadow;
+        let results =
+            [("agreed", agreed), ("differed", differed), ("failed", failed), ("refused", refused), ("rejected", rejected)];
+        for (result, value) in results {
+            let network = escaped(network);
+            let _ =
+                writeln!(text, "gingham_shadow_answers_total{{network=\"{network}\",result=\"{result}\"}} {value}");
+        }
+    }
 }
 
 fn family(text: &mut String, name: &str, kind: &str, help: &str) {
@@ -143,6 +181,9 @@ mod tests {
             ..quiet.clone()
         };
         let networks = [("mynet".to_owned(), busy), ("a \"quoted\\\nname".to_owned(), quiet)].into();
-        insta::assert_snapshot!(render(&networks, after(10)));
+        let pools = vec![PoolRoom { name: "10.1.0.0/24".to_owned(), free: 3, leased: 250, ..PoolRoom::default() }];
+        let shadow = ShadowCounters { agreed: 7, differed: 2, failed: 1, ..ShadowCounters::default() };
+        let local = [("alone".to_owned(), LocalNetwork { pools, shadow: Some(shadow) })].into();
+        insta::assert_snapshot!(render(&networks, &local, after(10)));
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gingham_network::plan::OWN_NAME;
 use gingham_untrusted::file::{self, FileError, LARGEST_CONFIGURATION};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -23,6 +24,8 @@ pub(crate) struct Network {
 pub(crate) struct Found {
     /// By name.
     pub(crate) networks: BTreeMap<String, Network>,
+    /// Those of Gingham that have no `cluster`, by name.
+    pub(crate) without_cluster: BTreeMap<String, Network>,
     /// The data directories of networks without `cluster`, other than the default.
     pub(crate) data_dirs: BTreeSet<PathBuf>,
     pub(crate) faults: Vec<String>,
@@ -41,6 +44,8 @@ struct Written {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct WrittenIpam {
+    #[serde(rename = "type")]
+    kind: Option<String>,
     cluster: Option<Value>,
     #[serde(rename = "dataDir")]
     data_dir: Option<PathBuf>,
@@ -85,7 +90,7 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 impl Found {
     fn add(&mut self, file: &Path, text: &str) {
-        let mut data_dirs = Vec::new();
+        let (mut data_dirs, mut without_cluster) = (Vec::new(), None);
         let mut read = || -> Result<Option<Network>, gingham_config::ConfigError> {
             let object: Map<String, Value> = gingham_config::from_str(text)?;
             let written: Written = gingham_config::from_map(&object)?;
@@ -96,11 +101,16 @@ impl Found {
                 if ipam.cluster.is_some() {
                     return Ok(Some(network(file, &written, plugin)));
                 }
+                let kind = plugin.get("type").and_then(Value::as_str);
+                if kind == Some(OWN_NAME) || ipam.kind.as_deref() == Some(OWN_NAME) {
+                    without_cluster = Some(network(file, &written, plugin));
+                }
             }
             Ok(None)
         };
         let result = read();
         self.data_dirs.extend(data_dirs);
+        self.without_cluster.extend(without_cluster.map(|network| (network.name.clone(), network)));
         match result {
             Ok(Some(network)) if network.name.is_empty() => {
                 self.faults.push(format!("{}: name: the network has no name; add one", file.display()));

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::connections::{Connections, LastRequest};
 pub(crate) use self::listen::{Listen, ListenError, Listener};
+use crate::local_networks::{LocalNetwork, LocalNetworks};
 use crate::metrics;
 use crate::reconcile::{Board, State, Status};
 
@@ -26,21 +27,22 @@ use crate::reconcile::{Board, State, Status};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const TEXT: &str = "text/plain; charset=utf-8";
 
-pub(crate) async fn serve(listener: Listener, board: Board) {
+pub(crate) async fn serve(listener: Listener, board: Board, local: LocalNetworks) {
     let mut connections = Connections::default();
     loop {
         match listener.accept().await {
-            Ok(stream) => connections.admit(|last| tokio::spawn(converse(stream, board.clone(), last))),
+            Ok(stream) => connections.admit(|last| tokio::spawn(converse(stream, (board.clone(), local.clone()), last))),
             // No descriptor is free, or the client went away.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-async fn converse(stream: Box<dyn Stream>, board: Board, last: LastRequest) {
+async fn converse(stream: Box<dyn Stream>, (board, local): (Board, LocalNetworks), last: LastRequest) {
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
         last.is_now();
-        let answer = answer(request.method(), request.uri().path(), &board.statuses(), Instant::now());
+        let (method, path) = (request.method(), request.uri().path());
+        let answer = answer(method, path, (&board.statuses(), &local.last()), Instant::now());
         async move { Ok::<_, Infallible>(answer) }
     });
     // A client may break off.
@@ -55,7 +57,12 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-fn answer(method: &Method, path: &str, networks: &BTreeMap<String, Status>, now: Instant) -> Response<Full<Bytes>> {
+fn answer(
+    method: &Method,
+    path: &str,
+    (networks, local): (&BTreeMap<String, Status>, &BTreeMap<String, LocalNetwork>),
+    now: Instant,
+) -> Response<Full<Bytes>> {
     let known = matches!(path, "/metrics" | "/healthz");
     if known && !matches!(*method, Method::GET | Method::HEAD) {
         let mut refused = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "use GET or HEAD\n".to_owned());
@@ -63,7 +70,7 @@ fn answer(method: &Method, path: &str, networks: &BTreeMap<String, Status>, now:
         return refused;
     }
     match path {
-        "/metrics" => response(StatusCode::OK, metrics::MEDIA_TYPE, metrics::render(networks, now)),
+        "/metrics" => response(StatusCode::OK, metrics::MEDIA_TYPE, metrics::render(networks, local, now)),
         "/healthz" => {
             let (well, text) = health(networks, now);
             response(if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
