@@ -158,13 +158,8 @@ impl<'a> Records<'a> {
     /// A transaction for a question of what would be. It must not be committed, and nothing is adopted for it. None if nothing
     /// was ever recorded here in this boot.
     pub(crate) fn uncommitted(&self) -> Result<Option<StoreLedger>, RecordsError> {
-        match self.look()? {
-            Some(ledger) => {
-                drop(ledger);
-                self.open().map(Some)
-            }
-            None => Ok(None),
-        }
+        let is_used = self.look()?.is_some();
+        is_used.then(|| self.open()).transpose()
     }
 
     /// A look at the records; none if nothing was ever recorded here in this boot.
