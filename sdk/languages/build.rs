@@ -10,9 +10,10 @@ use wit_bindgen_core::{Files, WorldGenerator as _};
 use wit_bindgen_rust::{Opts, WithOption};
 
 /// The constants, and the files and directories below `sdk` that they hold.
-const EMBEDDED: [(&str, &[&str]); 3] = [
+const EMBEDDED: [(&str, &[&str]); 4] = [
     ("TEMPLATES", &["languages/templates"]),
     ("CONTRACT", &["wit"]),
+    ("PYTHON", &["languages/python"]),
     ("RUST_SDK", &["Cargo.toml", "src", "wit", "config/Cargo.toml", "config/src"]),
 ];
 

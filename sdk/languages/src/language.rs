@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Program;
 use crate::c::C;
+use crate::javascript::JavaScript;
+use crate::python::Python;
 use crate::rust::Rust;
 use crate::toolchain::Toolchain;
 
@@ -15,16 +17,21 @@ use crate::toolchain::Toolchain;
 pub enum Language {
     Rust,
     C,
+    #[serde(rename = "js")]
+    JavaScript,
+    Python,
 }
 
 impl Language {
-    pub const ALL: [Self; 2] = [Self::Rust, Self::C];
+    pub const ALL: [Self; 4] = [Self::Rust, Self::C, Self::JavaScript, Self::Python];
 
     /// As a manifest and the command line write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rust => "rust",
             Self::C => "c",
+            Self::JavaScript => "js",
+            Self::Python => "python",
         }
     }
 
@@ -37,6 +44,8 @@ impl Language {
         match self {
             Self::Rust => &Rust,
             Self::C => &C,
+            Self::JavaScript => &JavaScript,
+            Self::Python => &Python,
         }
     }
 }

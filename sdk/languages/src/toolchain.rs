@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use gingham_build::BuildError;
 
+use crate::javascript::JavaScriptError;
+use crate::python::PythonError;
 use crate::template::File;
 use crate::{Kind, Manifest, PolicyName, Program};
 
@@ -58,4 +60,8 @@ pub enum ToolchainError {
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Rust(#[from] BuildError),
+    #[error(transparent)]
+    JavaScript(#[from] JavaScriptError),
+    #[error(transparent)]
+    Python(#[from] PythonError),
 }

@@ -25,6 +25,7 @@ mod long_names;
 mod masquerade_is_one_for_all;
 mod one_address_one_holder;
 mod one_network_many_ranges;
+mod policies_in_javascript;
 mod policies_of_ones_own;
 mod processes_with_little;
 mod read_only_sysctls;

@@ -9,8 +9,9 @@ use super::super::Format;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 DIR is a directory that `ginghamctl policy new` wrote, or a crate that uses gingham-sdk. The same source gives the same
-bytes, and so the same digest, in every directory and on every machine with the same compiler. `ginghamctl policy add
-DIR` installs the same component.
+bytes, and so the same digest, in every directory and on every machine with the same compiler. Python is different:
+componentize-py makes other bytes each time, so DIR/.gingham keeps the last component. `ginghamctl policy add DIR`
+installs the same component.
 
 With --json: an object with name, path, size (bytes) and digest.
 

@@ -12,7 +12,8 @@ hyphens, in lower case.
 
 Examples:
   ginghamctl policy new pool-per-team
-  ginghamctl policy new nearest --lang rust --kind cluster --dir policies/nearest")]
+  ginghamctl policy new sticky-pods --lang js --kind release
+  ginghamctl policy new nearest --lang python --kind cluster --dir policies/nearest")]
 pub(crate) struct NewArguments {
     /// The policy's name
     #[arg(value_name = "NAME")]
@@ -30,8 +31,14 @@ pub(crate) struct NewArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Language {
+    /// Needs cargo
     Rust,
+    /// Needs clang, lld and wasi-libc
     C,
+    /// JavaScript: needs no other program
+    Js,
+    /// Python: needs componentize-py
+    Python,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,6 +56,8 @@ impl From<Language> for gingham_languages::Language {
         match language {
             Language::Rust => Self::Rust,
             Language::C => Self::C,
+            Language::Js => Self::JavaScript,
+            Language::Python => Self::Python,
         }
     }
 }

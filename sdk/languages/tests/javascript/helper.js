@@ -1,0 +1,3 @@
+export function lengthOf(value) {
+  return value.length;
+}
