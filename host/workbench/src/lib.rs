@@ -26,6 +26,7 @@
 //! ```
 
 mod adoption;
+pub mod cases;
 mod cluster;
 mod error;
 mod ledger;

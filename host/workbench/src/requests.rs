@@ -68,11 +68,11 @@ impl Scenario {
 
     /// An ADD fails after its addresses were leased, and takes them back: they are free immediately, except those that
     /// were cooling before.
-    pub fn withdraw(&mut self, request: &Request, result: &IpamResult) -> Run<Released> {
+    pub fn withdraw(&mut self, key: &AttachmentKey, result: &IpamResult) -> Run<Released> {
         let context = self.context();
         self.change(|policy, ledger, log| {
             let hooked = Some((policy, &self.settings, &context));
-            let record = ipam::withdraw(ledger, &request.key, self.now, &result.cooling, hooked, log)?;
+            let record = ipam::withdraw(ledger, key, self.now, &result.cooling, hooked, log)?;
             let addresses = record.map_or_else(Vec::new, |record| record.addresses);
             Ok(Released { addresses, hook_failure: hook_failure(log) })
         })
