@@ -7,6 +7,7 @@ mod push;
 mod record;
 mod registry;
 mod sign;
+mod test;
 mod verify;
 mod wit;
 
@@ -23,6 +24,7 @@ pub(crate) use push::PushArguments;
 pub(crate) use record::RecordArguments;
 pub(crate) use registry::{RegistryArguments, TrustArguments};
 pub(crate) use sign::SignArguments;
+pub(crate) use test::TestArguments;
 pub(crate) use verify::VerifyArguments;
 pub(crate) use wit::WitArguments;
 
@@ -34,6 +36,8 @@ pub(crate) enum PolicyCommand {
     Build(BuildArguments),
     /// Print the contract of policies
     Wit(WitArguments),
+    /// Run a policy's cases
+    Test(TestArguments),
     /// Check, compile and install a policy
     Add(AddArguments),
     /// List the policies that a configuration can name
