@@ -3,6 +3,7 @@
 mod acquisition;
 mod add;
 mod build;
+mod call;
 mod component;
 mod inspect;
 mod list;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut Output)
         PolicyCommand::New(arguments) => Ok(new::run(arguments, out)?),
         PolicyCommand::Build(arguments) => Ok(build::run(arguments, out)?),
         PolicyCommand::Wit(arguments) => Ok(wit::run(arguments, out)?),
+        PolicyCommand::Call(arguments) => Ok(call::run(arguments, &open()?, out)?),
         PolicyCommand::Test(arguments) => Ok(test::run(arguments, &open()?, out)?),
         PolicyCommand::Add(arguments) => Ok(add::run(arguments, &mut open()?, library_dir, out)?),
         PolicyCommand::List(arguments) => Ok(list::run(arguments, &open()?, out)?),

@@ -23,8 +23,8 @@ mod writer;
 use serde::{Deserialize, Serialize};
 
 pub use event::{
-    CoolingAddress, Ended, HeldAddresses, Outcome, RecordedPolicy, RecordedRequest, RecordedUsage, Refused, RefusedKind,
-    Requested, ReservedAddress, Snapshot, Start, StateEntry,
+    CoolingAddress, Ended, HeldAddresses, Outcome, RecordedPolicy, RecordedRequest, RecordedUsage, Refused,
+    RefusedKind, Requested, ReservedAddress, Snapshot, Start, StateEntry,
 };
 pub use pseudonyms::Pseudonyms;
 pub use reader::{History, HistoryError};

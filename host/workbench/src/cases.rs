@@ -11,10 +11,11 @@ mod run;
 mod step;
 mod values;
 
-pub use expectation::{ExpectedPool, Expectation, RefusalKind};
+pub use expectation::{Expectation, ExpectedPool, RefusalKind};
 pub use file::{Case, CaseFile, Cluster, Lease, Node, Reservation};
 pub use outcome::{CaseOutcome, Failure, Mismatch};
 pub use read::{ReadError, read};
-pub use run::run;
+pub use request::{set_pod, set_pod_uid};
+pub use run::{record, run};
 pub use step::{Action, ResolvConf, Step, StepError};
 pub use values::{List, Mac, OwnerName, Pause, PodName};

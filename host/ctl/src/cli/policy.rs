@@ -1,6 +1,7 @@
 //! The command line of `ginghamctl policy`.
 
 mod build;
+mod call;
 mod new;
 mod pull;
 mod push;
@@ -18,6 +19,7 @@ use gingham_engine::library::Digest;
 
 use super::Format;
 pub(crate) use build::BuildArguments;
+pub(crate) use call::{AbsentFact, CallArguments, RequesterKind};
 pub(crate) use new::NewArguments;
 pub(crate) use pull::PullArguments;
 pub(crate) use push::PushArguments;
@@ -36,6 +38,8 @@ pub(crate) enum PolicyCommand {
     Build(BuildArguments),
     /// Print the contract of policies
     Wit(WitArguments),
+    /// Make one request of a policy and show answer, cost and log
+    Call(Box<CallArguments>),
     /// Run a policy's cases
     Test(TestArguments),
     /// Check, compile and install a policy

@@ -23,7 +23,9 @@ pub enum HistoryError {
     Empty,
     #[error("line {number} is not a line of a history: {reason}")]
     Line { number: usize, reason: String },
-    #[error("line {number} has format {found} of histories, and this version reads up to {FORMAT}: use a newer ginghamctl")]
+    #[error(
+        "line {number} has format {found} of histories, and this version reads up to {FORMAT}: use a newer ginghamctl"
+    )]
     Format { number: usize, found: u32 },
     #[error(
         "line {number} belongs to configuration {config:?}, and no earlier line describes that: use the whole file, as \
@@ -134,12 +136,7 @@ mod tests {
     fn refused() -> Event {
         let message = "full".to_owned();
         let outcome = Outcome::Refused(Refused { kind: RefusedKind::Exhausted, message, key: None, after_ms: None });
-        Event::Request(Box::new(Requested {
-            request: RecordedRequest::default(),
-            blocks: None,
-            outcome,
-            usage: None,
-        }))
+        Event::Request(Box::new(Requested { request: RecordedRequest::default(), blocks: None, outcome, usage: None }))
     }
 
     fn names(history: &History) -> Vec<String> {

@@ -227,13 +227,7 @@ pub(super) fn next_block(scenario: &Scenario, pool: usize, run: &Run<Proposal>, 
     done(scenario, format!("next-block {pool}"), run, expected, found)
 }
 
-fn done<T>(
-    scenario: &Scenario,
-    action: String,
-    run: &Run<T>,
-    expected: &Expected,
-    mut found: Mismatches,
-) -> Compared {
+fn done<T>(scenario: &Scenario, action: String, run: &Run<T>, expected: &Expected, mut found: Mismatches) -> Compared {
     found.of_run(run, expected);
     let mut report = config_lines(scenario);
     report.extend(run_lines(scenario, run));

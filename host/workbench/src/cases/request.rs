@@ -16,7 +16,11 @@ pub(super) fn request_of(scenario: &mut Scenario, step: &Step, number: u32) -> R
     let mut request = scenario.request(&container);
     step.interface.iter().for_each(|name| name.clone_into(&mut request.key.interface));
     request.cni_args = step.args.iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
-    set_pod(&mut request, step, number);
+    if let Some(pod) = &step.pod {
+        let [namespace, name] = [&pod.namespace, &pod.name].map(|part| numbered(part, step, number));
+        set_pod(&mut request, &namespace, &name);
+    }
+    step.pod_uid.iter().for_each(|uid| set_pod_uid(&mut request, uid));
     set_facts(&mut request, step);
     request.args_labels = step.args_labels.clone().unwrap_or_default();
     request.requested = step.ip.clone().unwrap_or_default().0;
@@ -30,20 +34,18 @@ pub(super) fn request_of(scenario: &mut Scenario, step: &Step, number: u32) -> R
 }
 
 /// The pod, as Kubernetes' runtimes pass it: among the arguments as well.
-fn set_pod(request: &mut Request, step: &Step, number: u32) {
-    let mut argument = |key: &str, value: &str| request.cni_args.push((key.to_owned(), value.to_owned()));
-    if let Some(pod) = &step.pod {
-        let [namespace, name] = [&pod.namespace, &pod.name].map(|part| numbered(part, step, number));
-        argument("K8S_POD_NAMESPACE", &namespace);
-        argument("K8S_POD_NAME", &name);
-        request.pod.namespace = Some(namespace);
-        request.pod.name = Some(name);
-        request.requester = Requester::Pod;
-    }
-    if let Some(uid) = &step.pod_uid {
-        request.cni_args.push(("K8S_POD_UID".to_owned(), uid.clone()));
-        request.pod.uid = Some(uid.clone());
-    }
+pub fn set_pod(request: &mut Request, namespace: &str, name: &str) {
+    request.cni_args.push(("K8S_POD_NAMESPACE".to_owned(), namespace.to_owned()));
+    request.cni_args.push(("K8S_POD_NAME".to_owned(), name.to_owned()));
+    request.pod.namespace = Some(namespace.to_owned());
+    request.pod.name = Some(name.to_owned());
+    request.requester = Requester::Pod;
+}
+
+/// The same of its uid.
+pub fn set_pod_uid(request: &mut Request, uid: &str) {
+    request.cni_args.push(("K8S_POD_UID".to_owned(), uid.to_owned()));
+    request.pod.uid = Some(uid.to_owned());
 }
 
 fn set_facts(request: &mut Request, step: &Step) {

@@ -51,9 +51,9 @@ fn steps(scenario: Scenario, case: &Case, text: &str, outcome: &mut CaseOutcome)
         let step = spanned.get_ref();
         // A file whose steps are none is not read.
         let Ok(action) = step.action() else { continue };
-        let compared = runner.repeat(step, action).unwrap_or_else(|error| {
-            Compared { mismatches: vec![impossible(&error)], ..Compared::default() }
-        });
+        let compared = runner
+            .repeat(step, action)
+            .unwrap_or_else(|error| Compared { mismatches: vec![impossible(&error)], ..Compared::default() });
         outcome.steps += 1;
         outcome.usage = sum(outcome.usage, compared.usage);
         if !compared.mismatches.is_empty() {
@@ -105,7 +105,8 @@ fn situation(policy: &Policy, file: &CaseFile, case: &Case) -> Result<Scenario, 
     Ok(scenario)
 }
 
-fn record(scenario: &mut Scenario, case: &Case) -> Result<(), ScenarioError> {
+/// Puts what is there before the first step of a case into a scenario: leases, reservations and state.
+pub fn record(scenario: &mut Scenario, case: &Case) -> Result<(), ScenarioError> {
     let now = scenario.now();
     scenario.set_attachments(case.leases.iter().map(|lease| attachment(lease, now)))?;
     for reservation in &case.reservations {

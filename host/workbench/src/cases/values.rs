@@ -92,7 +92,8 @@ impl FromStr for Mac {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let invalid = || format!("invalid hardware address {text:?}: use six bytes, such as \"02:00:00:00:00:01\"");
-        let byte = |part: &str| if part.len() == 2 { u8::from_str_radix(part, 16).ok() } else { None };
+        let is_byte = |part: &str| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let byte = |part: &str| if is_byte(part) { u8::from_str_radix(part, 16).ok() } else { None };
         let bytes: Option<Vec<u8>> = text.split(':').map(byte).collect();
         bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(invalid)
     }

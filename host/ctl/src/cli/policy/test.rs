@@ -9,8 +9,8 @@ use crate::cli::Format;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 COMPONENT is a .wasm file, the directory of a policy's crate, which is built first, or the name of a policy that
-`ginghamctl policy list` shows. CASES are files in TOML, and directories with such files; docs/policies/cases.md explains
-them. Without CASES, those below `cases` in the directory COMPONENT are run.
+`ginghamctl policy list` shows. CASES are files in TOML, and directories with such files; docs/policies/cases.md
+explains them. Without CASES, those below `cases` in the directory COMPONENT are run.
 
 The cases run in the engine of the plugin, in memory, with its limits. An answer that a node would not accept fails a
 case, whatever the case expects. So does a second, fresh instance that answers differently.
