@@ -23,9 +23,9 @@ pub(crate) use network::{
     ImportCommand, ReleaseArguments, RunArguments, Shell, StatusArguments,
 };
 pub(crate) use policy::{
-    AddArguments, BuildArguments, InspectArguments, ListArguments, NewArguments, PolicyCommand, PullArguments,
-    PushArguments, RecordArguments, RegistryArguments, RemoveArguments, SignArguments, TrustArguments, VerifyArguments,
-    WitArguments,
+    AbsentFact, AddArguments, BuildArguments, CallArguments, InspectArguments, ListArguments, NewArguments,
+    PolicyCommand, PullArguments, PushArguments, RecordArguments, RegistryArguments, RemoveArguments, RequesterKind,
+    SignArguments, TestArguments, TrustArguments, VerifyArguments, WitArguments,
 };
 pub(crate) use recover::RecoverArguments;
 

@@ -7,4 +7,4 @@ pub(crate) mod keys;
 
 pub(crate) use config_dir::{ConfigDirError, find, list};
 pub(crate) use configuration::{Configuration, ConfigurationError, Plugin};
-pub(crate) use gingham_plugin::{GinghamPluginError, Plugins, find_gingham, read_network};
+pub(crate) use gingham_plugin::{GinghamPluginError, Plugins, find_gingham, find_plugin, read_network};

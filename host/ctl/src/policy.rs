@@ -3,6 +3,8 @@
 mod acquisition;
 mod add;
 mod build;
+mod call;
+mod component;
 mod inspect;
 mod list;
 mod messages;
@@ -14,6 +16,7 @@ mod record;
 mod remove;
 mod sign;
 mod source;
+mod test;
 mod verify;
 mod whole_file;
 mod wit;
@@ -38,6 +41,8 @@ pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut Output)
         PolicyCommand::New(arguments) => Ok(new::run(arguments, out)?),
         PolicyCommand::Build(arguments) => Ok(build::run(arguments, out)?),
         PolicyCommand::Wit(arguments) => Ok(wit::run(arguments, out)?),
+        PolicyCommand::Call(arguments) => Ok(call::run(arguments, &open()?, out)?),
+        PolicyCommand::Test(arguments) => Ok(test::run(arguments, &open()?, out)?),
         PolicyCommand::Add(arguments) => Ok(add::run(arguments, &mut open()?, library_dir, out)?),
         PolicyCommand::List(arguments) => Ok(list::run(arguments, &open()?, out)?),
         PolicyCommand::Inspect(arguments) => Ok(inspect::run(arguments, &open()?, out)?),

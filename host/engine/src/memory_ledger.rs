@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
+
 use crate::address::{Family, IpRange, predecessor, successor};
 use crate::attachment::{AttachmentKey, FormerHolder};
 use crate::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, Reservation};
@@ -46,24 +48,32 @@ impl MemoryStore {
     }
 }
 
+/// Its maps share what they have in common with their copies: a copy costs nothing, however many leases there are, and a
+/// request of a test works on several.
 #[derive(Debug, Clone, Default)]
 struct Book {
     /// How often it was committed.
     edition: u64,
-    attachments: BTreeMap<AttachmentKey, AttachmentRecord>,
-    leases: BTreeMap<IpAddr, AttachmentKey>,
+    attachments: RedBlackTreeMapSync<AttachmentKey, AttachmentRecord>,
+    leases: RedBlackTreeMapSync<IpAddr, AttachmentKey>,
     /// Address to the time it was freed, and the other way round.
-    cooling: BTreeMap<IpAddr, u64>,
-    cooling_order: BTreeSet<(u64, IpAddr)>,
-    last_holders: BTreeMap<IpAddr, FormerHolder>,
+    cooling: RedBlackTreeMapSync<IpAddr, u64>,
+    cooling_order: RedBlackTreeSetSync<(u64, IpAddr)>,
+    last_holders: RedBlackTreeMapSync<IpAddr, FormerHolder>,
     /// Address to key and end.
-    reservations: BTreeMap<IpAddr, (String, u64)>,
+    reservations: RedBlackTreeMapSync<IpAddr, (String, u64)>,
     /// Maximal runs of used addresses: first to last. IPv4 sorts before IPv6.
-    runs: BTreeMap<IpAddr, IpAddr>,
-    state: BTreeMap<String, Vec<u8>>,
-    last_allocated: BTreeMap<u32, IpAddr>,
+    runs: RedBlackTreeMapSync<IpAddr, IpAddr>,
+    state: RedBlackTreeMapSync<String, Vec<u8>>,
+    last_allocated: RedBlackTreeMapSync<u32, IpAddr>,
     cluster_state: Option<Vec<u8>>,
     shadow: BTreeMap<String, Vec<u8>>,
+}
+
+fn take<K: Ord, V: Clone>(map: &mut RedBlackTreeMapSync<K, V>, key: &K) -> Option<V> {
+    let value = map.get(key).cloned();
+    map.remove_mut(key);
+    value
 }
 
 /// One network of a [`MemoryStore`], in a transaction of its own. A clone is a branch of the transaction.
@@ -88,20 +98,19 @@ impl Book {
         if self.is_used(address) {
             return;
         }
-        let last = successor(address).and_then(|next| self.runs.remove(&next)).unwrap_or(address);
+        let last = successor(address).and_then(|next| take(&mut self.runs, &next)).unwrap_or(address);
         let below =
             predecessor(address).and_then(|previous| self.run_at_or_below(previous).filter(|r| r.contains(previous)));
-        self.runs.insert(below.map_or(address, |run| run.first()), last);
+        self.runs.insert_mut(below.map_or(address, |run| run.first()), last);
     }
 
     fn unuse_address(&mut self, address: IpAddr) {
         let Some(run) = self.run_at_or_below(address).filter(|run| run.contains(address)) else { return };
-        self.runs.remove(&run.first());
-        if run.first() < address {
-            self.runs.extend(predecessor(address).map(|last| (run.first(), last)));
-        }
-        if address < run.last() {
-            self.runs.extend(successor(address).map(|first| (first, run.last())));
+        self.runs.remove_mut(&run.first());
+        let before = predecessor(address).filter(|_| run.first() < address).map(|last| (run.first(), last));
+        let after = successor(address).filter(|_| address < run.last()).map(|first| (first, run.last()));
+        for (first, last) in before.into_iter().chain(after) {
+            self.runs.insert_mut(first, last);
         }
     }
 
@@ -115,9 +124,9 @@ impl Book {
     }
 
     fn end_cooldown(&mut self, address: IpAddr) -> bool {
-        let Some(freed_at) = self.cooling.remove(&address) else { return false };
-        self.cooling_order.remove(&(freed_at, address));
-        self.last_holders.remove(&address);
+        let Some(freed_at) = take(&mut self.cooling, &address) else { return false };
+        self.cooling_order.remove_mut(&(freed_at, address));
+        self.last_holders.remove_mut(&address);
         true
     }
 
@@ -137,8 +146,8 @@ impl Book {
 
     fn cool(&mut self, address: IpAddr, now: u64) {
         self.end_cooldown(address);
-        self.cooling.insert(address, now);
-        self.cooling_order.insert((now, address));
+        self.cooling.insert_mut(address, now);
+        self.cooling_order.insert_mut((now, address));
     }
 }
 
@@ -197,7 +206,7 @@ impl LedgerQueries for MemoryLedger {
     }
 
     fn reservation_count(&self) -> Result<u64, StoreError> {
-        Ok(self.book.reservations.len() as u64)
+        Ok(self.book.reservations.size() as u64)
     }
 
     fn next_unused(&self, within: IpRange) -> Result<Option<IpAddr>, StoreError> {
@@ -235,7 +244,7 @@ impl LedgerQueries for MemoryLedger {
     }
 
     fn attachment_count(&self) -> Result<u64, StoreError> {
-        Ok(self.book.attachments.len() as u64)
+        Ok(self.book.attachments.size() as u64)
     }
 
     fn state_value(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -261,7 +270,7 @@ impl LedgerQueries for MemoryLedger {
     }
 
     fn last_allocated(&self) -> Result<Vec<(u32, IpAddr)>, StoreError> {
-        Ok(self.book.last_allocated.clone().into_iter().collect())
+        Ok(self.book.last_allocated.iter().map(|(pool, address)| (*pool, *address)).collect())
     }
 
     fn cluster_state(&self) -> Result<Option<Vec<u8>>, StoreError> {
@@ -288,23 +297,24 @@ impl Ledger for MemoryLedger {
             });
         }
         for address in &record.addresses {
-            if self.book.leases.insert(*address, key.clone()).is_some() {
+            if self.book.leases.contains_key(address) {
                 return Err(StoreError::Conflict { what: format!("the lease of {address}") });
             }
+            self.book.leases.insert_mut(*address, key.clone());
             self.book.end_cooldown(*address);
             self.book.use_address(*address);
         }
-        self.book.attachments.insert(key.clone(), record.clone());
+        self.book.attachments.insert_mut(key.clone(), record.clone());
         Ok(())
     }
 
     fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError> {
-        let Some(record) = self.book.attachments.remove(key) else { return Ok(None) };
+        let Some(record) = take(&mut self.book.attachments, key) else { return Ok(None) };
         for address in &record.addresses {
-            self.book.leases.remove(address);
+            self.book.leases.remove_mut(address);
             self.book.cool(*address, now);
             let holder = FormerHolder { key: key.clone(), pod: record.pod.clone() };
-            self.book.last_holders.insert(*address, holder);
+            self.book.last_holders.insert_mut(*address, holder);
         }
         Ok(Some(record))
     }
@@ -312,13 +322,13 @@ impl Ledger for MemoryLedger {
     fn reserve(&mut self, reservation: &Reservation) -> Result<(), StoreError> {
         key::check_reservation(&reservation.key)?;
         let Reservation { address, key, until } = reservation.clone();
-        self.book.reservations.insert(address, (key, until));
+        self.book.reservations.insert_mut(address, (key, until));
         self.book.use_address(address);
         Ok(())
     }
 
     fn end_reservation(&mut self, address: IpAddr) -> Result<bool, StoreError> {
-        let was_reserved = self.book.reservations.remove(&address).is_some();
+        let was_reserved = self.book.reservations.remove_mut(&address);
         if was_reserved {
             self.book.unuse_if_free(address);
         }
@@ -341,15 +351,17 @@ impl Ledger for MemoryLedger {
     }
 
     fn withdraw(&mut self, key: &AttachmentKey, cooling: &[Cooling]) -> Result<Option<AttachmentRecord>, StoreError> {
-        let Some(record) = self.book.attachments.remove(key) else { return Ok(None) };
+        let Some(record) = take(&mut self.book.attachments, key) else { return Ok(None) };
         for address in &record.addresses {
-            self.book.leases.remove(address);
+            self.book.leases.remove_mut(address);
             let Some(cools) = Cooling::find(cooling, *address) else {
                 self.book.unuse_if_free(*address);
                 continue;
             };
             self.book.cool(*address, cools.since);
-            self.book.last_holders.extend(cools.last_holder.clone().map(|holder| (*address, holder)));
+            if let Some(holder) = cools.last_holder.clone() {
+                self.book.last_holders.insert_mut(*address, holder);
+            }
         }
         Ok(Some(record))
     }
@@ -357,9 +369,11 @@ impl Ledger for MemoryLedger {
     fn put_state(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
         key::check_state_key(key)?;
         match value {
-            Some(value) => self.book.state.insert(key.to_owned(), value.to_vec()),
-            None => self.book.state.remove(key),
-        };
+            Some(value) => self.book.state.insert_mut(key.to_owned(), value.to_vec()),
+            None => {
+                self.book.state.remove_mut(key);
+            }
+        }
         Ok(())
     }
 
@@ -373,7 +387,7 @@ impl Ledger for MemoryLedger {
     }
 
     fn put_last_allocated(&mut self, pool: u32, address: IpAddr) -> Result<(), StoreError> {
-        self.book.last_allocated.insert(pool, address);
+        self.book.last_allocated.insert_mut(pool, address);
         Ok(())
     }
 

@@ -26,6 +26,7 @@
 //! ```
 
 mod adoption;
+pub mod cases;
 mod cluster;
 mod error;
 mod ledger;
@@ -36,5 +37,5 @@ mod scenario;
 
 pub use error::ScenarioError;
 pub use requests::Released;
-pub use run::{Difference, Run};
+pub use run::{Difference, Run, TracedCall};
 pub use scenario::{BEGINNING, Scenario};

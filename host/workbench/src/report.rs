@@ -13,22 +13,34 @@ use crate::scenario::Scenario;
 /// line begins with a line feed and two blanks.
 pub fn request_report(scenario: &Scenario, request: &Request, run: &Run<IpamResult>) -> String {
     let mut text = String::new();
-    let mut line = |name: &str, value: &str| {
+    for (name, value) in request_lines(scenario, request, run) {
         // Writing to a text does not fail.
         let _ = write!(text, "\n  {name:<8}  {value}");
-    };
-    line("policy", scenario.policy().name());
-    line("request", &request_line(request));
-    line("config", &scenario.ipam().to_string());
-    match &run.result {
-        Ok(result) => line("answer", &answer_line(&result.answer)),
-        Err(error) => line("error", &error.to_string()),
-    }
-    line("cost", &cost_line(run, scenario.settings().limits.fuel));
-    for logged in &run.log {
-        line("log", &format!("{:?}: {}", logged.level, logged.message));
     }
     text
+}
+
+/// The same as names and values.
+pub fn request_lines(scenario: &Scenario, request: &Request, run: &Run<IpamResult>) -> Vec<(String, String)> {
+    let mut lines = config_lines(scenario);
+    lines.insert(1, ("request".to_owned(), request_line(request)));
+    lines.extend(run.result.iter().map(|result| ("answer".to_owned(), answer_line(&result.answer))));
+    lines.extend(run_lines(scenario, run));
+    lines
+}
+
+/// Which policy was asked, and with which configuration.
+pub fn config_lines(scenario: &Scenario) -> Vec<(String, String)> {
+    let policy = scenario.policy().name().to_owned();
+    vec![("policy".to_owned(), policy), ("config".to_owned(), scenario.ipam().to_string())]
+}
+
+/// The error, the cost and the log of a run.
+pub fn run_lines<T>(scenario: &Scenario, run: &Run<T>) -> Vec<(String, String)> {
+    let error = run.result.as_ref().err().map(|error| ("error".to_owned(), error.to_string()));
+    let cost = ("cost".to_owned(), cost_line(run, scenario.settings().limits.fuel));
+    let log = run.log.iter().map(|line| ("log".to_owned(), format!("{:?}: {}", line.level, line.message)));
+    error.into_iter().chain([cost]).chain(log).collect()
 }
 
 /// What a run cost, beside the fuel that one call may use.
@@ -65,12 +77,31 @@ pub fn request_line(request: &Request) -> String {
 
 /// An answer in one line: `10.1.0.2/24 via 10.1.0.1, route 0.0.0.0/0, dns 10.1.0.1`.
 pub fn answer_line(answer: &Answer) -> String {
-    let via = |gateway: Option<IpAddr>| gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
     let addresses = answer.addresses.iter().map(|assigned| format!("{}{}", assigned.address, via(assigned.gateway)));
-    let route = |route: &Route| format!("route {}{}", route.destination, via(route.gateway));
-    let mut parts: Vec<String> = addresses.chain(answer.routes.iter().map(route)).collect();
+    let routes = answer.routes.iter().map(|route| format!("route {}", route_text(route)));
+    let mut parts: Vec<String> = addresses.chain(routes).collect();
     parts.extend(answer.dns.as_ref().map(|dns| format!("dns {}", dns.nameservers.join(" "))));
     parts.join(", ")
+}
+
+/// A route as `ip route` writes it: `10.9.0.0/16 via 10.1.0.1 mtu 1400`.
+pub fn route_text(route: &Route) -> String {
+    let mut text = format!("{}{}", route.destination, via(route.gateway));
+    let options = [
+        ("mtu", route.mtu),
+        ("advmss", route.advmss),
+        ("priority", route.priority),
+        ("table", route.table),
+        ("scope", route.scope),
+    ];
+    for (name, value) in options.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
+        let _ = write!(text, " {name} {value}");
+    }
+    text
+}
+
+fn via(gateway: Option<IpAddr>) -> String {
+    gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default()
 }
 
 fn joined(addresses: &[IpAddr]) -> String {

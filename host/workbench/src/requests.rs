@@ -68,11 +68,11 @@ impl Scenario {
 
     /// An ADD fails after its addresses were leased, and takes them back: they are free immediately, except those that
     /// were cooling before.
-    pub fn withdraw(&mut self, request: &Request, result: &IpamResult) -> Run<Released> {
+    pub fn withdraw(&mut self, key: &AttachmentKey, result: &IpamResult) -> Run<Released> {
         let context = self.context();
         self.change(|policy, ledger, log| {
             let hooked = Some((policy, &self.settings, &context));
-            let record = ipam::withdraw(ledger, &request.key, self.now, &result.cooling, hooked, log)?;
+            let record = ipam::withdraw(ledger, key, self.now, &result.cooling, hooked, log)?;
             let addresses = record.map_or_else(Vec::new, |record| record.addresses);
             Ok(Released { addresses, hook_failure: hook_failure(log) })
         })
@@ -85,7 +85,7 @@ impl Scenario {
     ) -> Run<Released> {
         let on = |store: &MemoryStore| {
             let run: Result<_, std::convert::Infallible> =
-                Run::of(&self.policy, |policy, log| Ok(ask(policy, store.ledger(NAME), log)));
+                Run::of(&self.policy, self.traces, |policy, log| Ok(ask(policy, store.ledger(NAME), log)));
             let Ok(run) = run;
             run
         };
@@ -101,11 +101,17 @@ impl Scenario {
         // What a node knows before the request costs the request nothing.
         let holdings = match self.holdings(&mut before) {
             Err(ScenarioError::Ipam(error)) => {
-                return Ok(Run { result: Err(error), log: before, calls: Vec::new(), difference: None });
+                return Ok(Run {
+                    result: Err(error),
+                    log: before,
+                    calls: Vec::new(),
+                    trace: Vec::new(),
+                    difference: None,
+                });
             }
             holdings => holdings?,
         };
-        let mut run: Run<IpamResult> = Run::of(&self.policy, |policy, log| {
+        let mut run: Run<IpamResult> = Run::of(&self.policy, self.traces, |policy, log| {
             Ok::<_, ScenarioError>(self.allocate_by(policy, request, store.ledger(NAME), holdings, log))
         })?;
         before.append(&mut run.log);

@@ -1,9 +1,9 @@
 //! One question to a policy: what came of it, and what it cost.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gingham_engine::ipam::IpamError;
-use gingham_engine::runtime::{ExportCall, LogLine, Observer, Policy, Usage};
+use gingham_engine::runtime::{ExportCall, HostCall, LogLine, Observer, Policy, Usage};
 
 /// What came of a step that called the policy.
 #[derive(Debug)]
@@ -14,8 +14,18 @@ pub struct Run<T> {
     pub log: Vec<LogLine>,
     /// The calls of the policy's exports, in order.
     pub calls: Vec<ExportCall>,
+    /// The calls of the host, in order; none unless the scenario [traces](crate::Scenario::set_trace).
+    pub trace: Vec<TracedCall>,
     /// How a second, fresh instance on an equal store differed. None if it did not, or was not tried.
     pub difference: Option<Difference>,
+}
+
+/// A call of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracedCall {
+    /// The export that made it: `check-config`, `allocate` and so on.
+    pub export: &'static str,
+    pub call: HostCall,
 }
 
 /// A policy that is not deterministic: it cannot be replayed.
@@ -32,12 +42,14 @@ impl<T> Run<T> {
     /// Asks a policy, and notes what it cost.
     pub(crate) fn of<E>(
         policy: &Policy,
+        traces: bool,
         ask: impl FnOnce(&Policy, &mut Vec<LogLine>) -> Result<Result<T, IpamError>, E>,
     ) -> Result<Self, E> {
-        let calls = Arc::new(Calls::default());
+        let calls = Arc::new(Calls { traces, ..Calls::default() });
         let mut log = Vec::new();
         let result = ask(&policy.observed(Arc::<Calls>::clone(&calls)), &mut log)?;
-        Ok(Self { result, log, calls: calls.take(), difference: None })
+        let (calls, trace) = calls.take();
+        Ok(Self { result, log, calls, trace, difference: None })
     }
 
     /// What all calls cost together: the sums of fuel and host calls, and the most memory.
@@ -81,18 +93,43 @@ fn compare<P: PartialEq + std::fmt::Debug>(what: &str, first: &P, second: &P) ->
 
 #[derive(Default)]
 struct Calls {
-    ended: Mutex<Vec<ExportCall>>,
+    traces: bool,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    exports: Vec<ExportCall>,
+    trace: Vec<TracedCall>,
+    /// Of the call that has not ended.
+    pending: Vec<HostCall>,
 }
 
 impl Calls {
-    fn take(&self) -> Vec<ExportCall> {
-        std::mem::take(&mut self.ended.lock().unwrap_or_else(PoisonError::into_inner))
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> (Vec<ExportCall>, Vec<TracedCall>) {
+        let Seen { exports, trace, .. } = std::mem::take(&mut *self.seen());
+        (exports, trace)
     }
 }
 
 impl Observer for Calls {
     fn export_ended(&self, call: &ExportCall) {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(*call);
+        let mut seen = self.seen();
+        let pending = std::mem::take(&mut seen.pending);
+        seen.trace.extend(pending.into_iter().map(|host| TracedCall { export: call.export, call: host }));
+        seen.exports.push(*call);
+    }
+
+    fn wants_host_calls(&self) -> bool {
+        self.traces
+    }
+
+    fn host_called(&self, call: HostCall) {
+        self.seen().pending.push(call);
     }
 }
 
@@ -110,7 +147,7 @@ mod tests {
         let usage = Usage { fuel, ..Usage::default() };
         let call = ExportCall { export: "allocate", usage, elapsed: Duration::ZERO, trapped: false };
         let log = vec![LogLine { level: LogLevel::Info, message: message.to_owned() }];
-        Run { result: Ok(Answer::default()), log, calls: vec![call], difference: None }
+        Run { result: Ok(Answer::default()), log, calls: vec![call], trace: Vec::new(), difference: None }
     }
 
     fn difference(one: &Run<Answer>, two: &Run<Answer>) -> String {

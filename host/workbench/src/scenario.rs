@@ -35,6 +35,7 @@ pub struct Scenario {
     /// What was adopted before the next call of the adoption hook.
     pub(crate) adopted: Option<Adopted>,
     pub(crate) rehearses: bool,
+    pub(crate) traces: bool,
 }
 
 impl Scenario {
@@ -54,6 +55,7 @@ impl Scenario {
             node_labels: None,
             adopted: None,
             rehearses: true,
+            traces: false,
         })
     }
 
@@ -89,6 +91,11 @@ impl Scenario {
     /// Whether each step runs twice, to find policies that are not deterministic.
     pub fn set_rehearsal(&mut self, rehearses: bool) {
         self.rehearses = rehearses;
+    }
+
+    /// Whether each call of the host is noted in [`Run::trace`]. It takes time.
+    pub fn set_trace(&mut self, traces: bool) {
+        self.traces = traces;
     }
 
     /// The network's name in its configuration: `test` otherwise.
@@ -168,7 +175,7 @@ impl Scenario {
     ) -> Run<T> {
         let once = || {
             let run: Result<Run<T>, std::convert::Infallible> =
-                Run::of(&self.policy, |policy, log| Ok(ask(policy, log)));
+                Run::of(&self.policy, self.traces, |policy, log| Ok(ask(policy, log)));
             let Ok(run) = run;
             run
         };

@@ -1,12 +1,14 @@
 //! The command line of `ginghamctl policy`.
 
 mod build;
+mod call;
 mod new;
 mod pull;
 mod push;
 mod record;
 mod registry;
 mod sign;
+mod test;
 mod verify;
 mod wit;
 
@@ -17,12 +19,14 @@ use gingham_engine::library::Digest;
 
 use super::Format;
 pub(crate) use build::BuildArguments;
+pub(crate) use call::{AbsentFact, CallArguments, RequesterKind};
 pub(crate) use new::NewArguments;
 pub(crate) use pull::PullArguments;
 pub(crate) use push::PushArguments;
 pub(crate) use record::RecordArguments;
 pub(crate) use registry::{RegistryArguments, TrustArguments};
 pub(crate) use sign::SignArguments;
+pub(crate) use test::TestArguments;
 pub(crate) use verify::VerifyArguments;
 pub(crate) use wit::WitArguments;
 
@@ -34,6 +38,10 @@ pub(crate) enum PolicyCommand {
     Build(BuildArguments),
     /// Print the contract of policies
     Wit(WitArguments),
+    /// Make one request of a policy and show answer, cost and log
+    Call(Box<CallArguments>),
+    /// Run a policy's cases
+    Test(TestArguments),
     /// Check, compile and install a policy
     Add(AddArguments),
     /// List the policies that a configuration can name

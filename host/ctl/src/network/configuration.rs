@@ -52,17 +52,28 @@ impl Configuration {
 
     /// The same for a command's argument: `-` is standard input.
     pub(crate) fn read_argument(path: &Path) -> Result<Self, ConfigurationError> {
+        let (shown, bytes) = Self::bytes(path)?;
+        Self::parse(&shown, &bytes)
+    }
+
+    /// What a command's argument stands for, and what to call it.
+    pub(crate) fn bytes(path: &Path) -> Result<(PathBuf, Vec<u8>), ConfigurationError> {
         let shown = if path == Path::new("-") { Path::new("standard input") } else { path };
-        Self::of(shown, file::read_argument(path, LARGEST_CONFIGURATION))
+        let bytes = Self::checked(shown, file::read_argument(path, LARGEST_CONFIGURATION))?;
+        Ok((shown.to_owned(), bytes))
     }
 
     fn of(path: &Path, bytes: Result<Vec<u8>, FileError>) -> Result<Self, ConfigurationError> {
+        Self::parse(path, &Self::checked(path, bytes)?)
+    }
+
+    fn checked(path: &Path, bytes: Result<Vec<u8>, FileError>) -> Result<Vec<u8>, ConfigurationError> {
         tracing::debug!(path = %path.display(), "read a network configuration");
         let read = |source: FileError| match source {
             FileError::NotRegular { kind } => ConfigurationError::NotRegular { path: path.to_owned(), kind },
             source => ConfigurationError::Read { path: path.to_owned(), source: source.into() },
         };
-        Self::parse(path, &bytes.map_err(read)?)
+        bytes.map_err(read)
     }
 
     /// The same of text that is not, or not yet, in the file that it is said to be of.

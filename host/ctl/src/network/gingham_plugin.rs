@@ -80,14 +80,23 @@ pub(crate) fn find_gingham(
     library: &Path,
     suppose: bool,
 ) -> Option<(String, Result<Network, NetworkError>)> {
-    let is_it = |plugin: &Plugin| Some((plugins.program(plugin)?.to_owned(), plugin.input()));
+    let (program, plugin) = find_plugin(configuration, plugins, suppose)?;
+    tracing::debug!(network = configuration.name, program, "read the network as the plugin does");
+    let network = Network::read(&program, library, plugin.input().as_bytes());
+    Some((program, network))
+}
+
+/// The same plugin as it is written, and the name Gingham runs under for it.
+pub(crate) fn find_plugin<'a>(
+    configuration: &'a Configuration,
+    plugins: &Plugins,
+    suppose: bool,
+) -> Option<(String, &'a Plugin)> {
+    let is_it = |plugin: &'a Plugin| Some((plugins.program(plugin)?.to_owned(), plugin));
     let supposed = || {
         let with_addresses = configuration.plugins.iter().find(|plugin| plugin.ipam_kind().is_some());
         let plugin = with_addresses.or(configuration.plugins.first()).filter(|_| suppose)?;
-        Some((plugin.kind.clone(), plugin.input()))
+        Some((plugin.kind.clone(), plugin))
     };
-    let (program, input) = configuration.plugins.iter().find_map(is_it).or_else(supposed)?;
-    tracing::debug!(network = configuration.name, program, "read the network as the plugin does");
-    let network = Network::read(&program, library, input.as_bytes());
-    Some((program, network))
+    configuration.plugins.iter().find_map(is_it).or_else(supposed)
 }

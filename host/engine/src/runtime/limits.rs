@@ -32,7 +32,7 @@ impl Default for Limits {
 pub(crate) const HOST_CALL_BYTES: usize = 1 << 20;
 
 /// Host calls an invocation may make, and steps through the leases they may take together.
-pub(crate) const HOST_CALLS: u64 = 100_000;
+pub const HOST_CALLS: u64 = 100_000;
 
 /// Handles to requests, leases, pools and answers that a policy may hold at a time.
 pub(crate) const HANDLES: usize = 100_000;

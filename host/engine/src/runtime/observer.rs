@@ -10,6 +10,24 @@ use super::session::Usage;
 pub trait Observer: Send + Sync {
     /// A call of one of the policy's exports has ended, well or not.
     fn export_ended(&self, call: &ExportCall);
+
+    /// Whether [`Self::host_called`] wants to know. Only a host with the compiler reports this.
+    fn wants_host_calls(&self) -> bool {
+        false
+    }
+
+    /// The policy has called the host, within a call of an export that has not ended.
+    fn host_called(&self, _: HostCall) {}
+}
+
+/// One call of the host by a policy, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostCall {
+    /// The function's name, after its interface or resource: `leases.next-free`, `request.pod-name`.
+    pub function: String,
+    pub arguments: Vec<String>,
+    /// What it returned, empty for nothing; or why the policy was stopped.
+    pub result: Result<String, String>,
 }
 
 /// One call of an export.

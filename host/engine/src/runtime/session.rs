@@ -49,12 +49,15 @@ impl Session {
     /// [`CallError::Policy`] if it does not even start.
     pub fn new(policy: &Policy, limits: Limits, context: &Context) -> Result<Self, CallError> {
         let mut store = Store::new(&policy.engine, HostState::new(limits.memory, context.node.clone()));
+        #[cfg(feature = "compiler")]
+        store.data_mut().observer.clone_from(&policy.observer);
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
         store.set_max_component_handles(HANDLES);
         let misfit = |error: wasmtime::Error| PolicyFault::Misfit { reason: format!("{error:#}") };
         let mut linker = Linker::new(&policy.engine);
-        v0_2::link(&mut linker, &policy.imports).map_err(misfit)?;
+        let traces = policy.observer.as_ref().is_some_and(|observer| observer.wants_host_calls());
+        v0_2::link(&mut linker, &policy.imports, traces).map_err(misfit)?;
         let pre = linker.instantiate_pre(&policy.component).map_err(misfit)?;
         store.set_fuel(limits.fuel).map_err(misfit)?;
         let instance = pre.instantiate(&mut store).map_err(|error| diagnose(error, limits, &store.data().lines))?;

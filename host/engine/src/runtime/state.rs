@@ -5,6 +5,8 @@ use std::sync::Arc;
 use wasmtime::component::{Resource, ResourceTable};
 
 use super::limits::{HOST_CALLS, Meter};
+#[cfg(feature = "compiler")]
+use super::observer::Observer;
 use super::view::{PolicyView, ViewError};
 use super::weight::Weight;
 use gingham_ownership::grid::BlockMap;
@@ -42,6 +44,8 @@ pub(crate) struct HostState {
     pub(crate) lines: Vec<LogLine>,
     pub(crate) lines_dropped: usize,
     pub(crate) calls_left: u64,
+    #[cfg(feature = "compiler")]
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl HostState {
@@ -55,6 +59,8 @@ impl HostState {
             lines: Vec::new(),
             lines_dropped: 0,
             calls_left: HOST_CALLS,
+            #[cfg(feature = "compiler")]
+            observer: None,
         }
     }
 

@@ -14,6 +14,8 @@ mod request;
 mod reservations;
 mod shares;
 mod state;
+#[cfg(feature = "compiler")]
+mod trace;
 
 use wasmtime::component::{HasSelf, Linker};
 
@@ -22,7 +24,15 @@ use super::contract::Imports;
 use super::state::HostState;
 
 /// Makes what a policy imports, and nothing else: every function costs each ADD some time.
-pub(super) fn link(linker: &mut Linker<HostState>, imports: &Imports) -> wasmtime::Result<()> {
+pub(super) fn link(
+    linker: &mut Linker<HostState>,
+    imports: &Imports,
+    #[cfg_attr(not(feature = "compiler"), expect(unused_variables, reason = "only tools trace"))] traces: bool,
+) -> wasmtime::Result<()> {
+    #[cfg(feature = "compiler")]
+    if traces {
+        return trace::link(linker, imports);
+    }
     macro_rules! link {
         ($($interface:ident $name:literal)*) => {
             $(if imports.has($name) {

@@ -1,0 +1,85 @@
+//! A policy to run in memory: of a file, of a crate, or one that a configuration can name.
+
+use std::path::{Path, PathBuf};
+
+use gingham_engine::compile::{CompileError, Compiler};
+use gingham_engine::library::{Digest, Library, LibraryError};
+use gingham_engine::runtime::{LoadError, Policy, Runtime};
+
+use super::source::{Source, SourceError};
+
+/// Why there is no policy to run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ComponentError {
+    #[error(
+        "no policy or file {component:?}; use a name that `ginghamctl policy list` shows, a .wasm file, or the directory \
+         of a policy's crate"
+    )]
+    Unknown { component: String },
+    #[error(
+        "the component of policy {name} is missing from the library; install it again with `ginghamctl policy add`"
+    )]
+    NoComponent { name: String },
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("{component}: {source}")]
+    Compile { component: String, source: CompileError },
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+}
+
+/// A policy, and what it was made of.
+pub(super) struct Component {
+    pub(super) policy: Policy,
+    pub(super) digest: Digest,
+}
+
+/// Loads a policy by its name, as a configuration would, or from a path. A path with a slash is never a name.
+pub(super) fn load(component: &str, library: &Library) -> Result<Component, ComponentError> {
+    if !component.contains('/')
+        && let Some(named) = by_name(component, library)?
+    {
+        return Ok(named);
+    }
+    let path = PathBuf::from(component);
+    if !path.exists() {
+        return Err(ComponentError::Unknown { component: component.to_owned() });
+    }
+    of_path(&path, library)
+}
+
+fn by_name(name: &str, library: &Library) -> Result<Option<Component>, ComponentError> {
+    if let Some(installed) = library.find(name)? {
+        let digest = installed.digest.clone();
+        if library.is_compiled(&digest) {
+            let policy = library.load(&Runtime::new()?, name, &installed)?;
+            return Ok(Some(Component { policy, digest }));
+        }
+        let missing = || ComponentError::NoComponent { name: name.to_owned() };
+        let bytes = library.component(&digest)?.ok_or_else(missing)?;
+        return Ok(Some(Component { policy: compile(name, name, &bytes)?, digest }));
+    }
+    let Some(built_in) = gingham_builtin::find(name) else { return Ok(None) };
+    let digest = Digest::of(built_in.component);
+    Ok(Some(Component { policy: built_in.load(&Runtime::new()?)?, digest }))
+}
+
+fn of_path(path: &Path, library: &Library) -> Result<Component, ComponentError> {
+    let source = Source::read(path)?;
+    let digest = Digest::of(&source.component);
+    // Compiling takes seconds in some languages, and what is installed is compiled already.
+    let installed = library.list()?.into_iter().find(|(_, installed)| installed.digest == digest);
+    if let Some((_, installed)) = installed.filter(|_| library.is_compiled(&digest)) {
+        let policy = library.load(&Runtime::new()?, &source.name, &installed)?;
+        return Ok(Component { policy, digest });
+    }
+    let policy = compile(&path.display().to_string(), &source.name, &source.component)?;
+    Ok(Component { policy, digest })
+}
+
+fn compile(component: &str, name: &str, bytes: &[u8]) -> Result<Policy, ComponentError> {
+    let refused = |source| ComponentError::Compile { component: component.to_owned(), source };
+    Compiler::new()?.load(name, bytes).map_err(refused)
+}

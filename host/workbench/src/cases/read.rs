@@ -1,0 +1,106 @@
+//! Reading a file of cases: what is wrong is named with its line, and a misspelt key with the one that was meant.
+
+use toml::Spanned;
+
+use super::file::{Case, CaseFile};
+use super::step::StepError;
+
+/// A file that holds no cases.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    #[error("line {line}: {message}")]
+    Syntax { line: usize, message: String },
+    #[error("line {line}: unknown key `{key}`{}", meant(.known))]
+    UnknownKey {
+        line: usize,
+        key: String,
+        /// The key that was meant, and all that there are.
+        known: Option<String>,
+    },
+    #[error("line {line}: case {case:?}, step {step}: {source}")]
+    Step { line: usize, case: String, step: usize, source: StepError },
+    #[error("line {line}: the case has no name: give it `name = \"…\"`")]
+    NoName { line: usize },
+    #[error("line {line}: the name {name:?} is that of an earlier case: give each case its own")]
+    SameName { line: usize, name: String },
+    #[error("there is no case in it: begin one with [[case]]")]
+    Empty,
+}
+
+impl ReadError {
+    /// The line, counted from 1.
+    pub fn line(&self) -> usize {
+        match self {
+            Self::Syntax { line, .. }
+            | Self::UnknownKey { line, .. }
+            | Self::Step { line, .. }
+            | Self::NoName { line }
+            | Self::SameName { line, .. } => *line,
+            Self::Empty => 1,
+        }
+    }
+}
+
+fn meant(known: &Option<String>) -> String {
+    known.as_ref().map(|known| format!(": did you mean `{known}`?")).unwrap_or_default()
+}
+
+/// Reads a file of cases.
+pub fn read(text: &str) -> Result<CaseFile, ReadError> {
+    let file: CaseFile = toml::from_str(text).map_err(|error| read_error(text, &error))?;
+    if file.cases.is_empty() {
+        return Err(ReadError::Empty);
+    }
+    let mut names = std::collections::BTreeSet::new();
+    for case in &file.cases {
+        let (line, name) = (line_at(text, case.span().start), &case.get_ref().name);
+        if name.is_empty() {
+            return Err(ReadError::NoName { line });
+        }
+        if !names.insert(name) {
+            return Err(ReadError::SameName { line, name: name.clone() });
+        }
+        check_steps(text, case)?;
+    }
+    Ok(file)
+}
+
+fn check_steps(text: &str, case: &Spanned<Case>) -> Result<(), ReadError> {
+    for (index, step) in case.get_ref().steps.iter().enumerate() {
+        step.get_ref().action().map_err(|source| ReadError::Step {
+            line: line_at(text, step.span().start),
+            case: case.get_ref().name.clone(),
+            step: index + 1,
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// The line of a byte, counted from 1.
+pub(super) fn line_at(text: &str, offset: usize) -> usize {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    before.iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn read_error(text: &str, error: &toml::de::Error) -> ReadError {
+    let line = line_at(text, error.span().map_or(0, |span| span.start));
+    match unknown_key(error.message()) {
+        Some((key, known)) => ReadError::UnknownKey { line, known: nearest(&key, &known), key },
+        None => ReadError::Syntax { line, message: error.message().to_owned() },
+    }
+}
+
+/// serde's sentence about a key that a struct does not have, taken apart; the tests hold the text.
+fn unknown_key(message: &str) -> Option<(String, Vec<String>)> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let mut quoted = rest.split('`').step_by(2).map(str::to_owned);
+    Some((quoted.next()?, quoted.collect()))
+}
+
+/// The known key that looks most like this one, if one does.
+fn nearest(key: &str, known: &[String]) -> Option<String> {
+    let likeness = |known: &String| strsim::jaro_winkler(key, known);
+    let best = known.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
+    (likeness(best) > 0.7).then(|| best.clone())
+}
