@@ -22,8 +22,8 @@ pub(crate) use network::{
 };
 pub(crate) use policy::{
     AddArguments, BuildArguments, InspectArguments, ListArguments, NewArguments, PolicyCommand, PullArguments,
-    PushArguments, RecordArguments, RegistryArguments, RemoveArguments, SignArguments, TrustArguments, VerifyArguments,
-    WitArguments,
+    PushArguments, RecompileArguments, RecordArguments, RegistryArguments, RemoveArguments, SignArguments,
+    TrustArguments, VerifyArguments, WitArguments,
 };
 pub(crate) use recover::RecoverArguments;
 

@@ -217,8 +217,7 @@ fn is_nearly_full(length: u64, max_size: u64) -> bool {
 fn lines(entries: &Entries, events: &[Event], config: &str) -> Result<String, serde_json::Error> {
     let mut text = String::new();
     for event in events {
-        let line =
-            Line { at: entries.at, order: entries.order, event: event.clone(), config: config.to_owned() };
+        let line = Line { at: entries.at, order: entries.order, event: event.clone(), config: config.to_owned() };
         text += &serde_json::to_string(&line)?;
         text.push('\n');
     }
@@ -226,12 +225,7 @@ fn lines(entries: &Entries, events: &[Event], config: &str) -> Result<String, se
 }
 
 /// One that is too large leaves everything out: the requests are worth more.
-fn snapshot_line(
-    entries: &Entries,
-    snapshot: &Snapshot,
-    most: u64,
-    config: &str,
-) -> Result<String, serde_json::Error> {
+fn snapshot_line(entries: &Entries, snapshot: &Snapshot, most: u64, config: &str) -> Result<String, serde_json::Error> {
     let whole = lines(entries, &[Event::Snapshot(snapshot.clone())], config)?;
     if whole.len() as u64 <= most { Ok(whole) } else { lines(entries, &[Event::Snapshot(Snapshot::default())], config) }
 }

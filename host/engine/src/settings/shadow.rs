@@ -32,9 +32,7 @@ pub(super) fn read(value: Option<&Value>) -> Result<Option<ShadowSettings>, Sett
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(policy)) if policy.is_empty() => return Ok(None),
         Some(Value::String(policy)) => Written { policy: Some(policy.clone()), ..Written::default() },
-        Some(object @ Value::Object(_)) => {
-            gingham_config::from_value(object).map_err(|error| error.under("shadow"))?
-        }
+        Some(object @ Value::Object(_)) => gingham_config::from_value(object).map_err(|error| error.under("shadow"))?,
         Some(other) => {
             let hint = "use the name of a policy, or an object such as {\"policy\": \"NAME\", \"config\": {}}";
             return Err(fault("shadow", format!("invalid value {other}: {hint}")));
@@ -53,6 +51,7 @@ pub(super) fn read(value: Option<&Value>) -> Result<Option<ShadowSettings>, Sett
     let limits = Limits {
         fuel: written.limits.fuel.unwrap_or(FUEL),
         memory: written.limits.memory.unwrap_or(Limits::default().memory),
+        host_calls: written.limits.host_calls.unwrap_or(Limits::default().host_calls),
     };
     Ok(Some(ShadowSettings { policy, config, limits }))
 }
