@@ -63,12 +63,23 @@ impl Guest {
 
 /// One cargo call for all guests. Link-time optimisation would take a second for each of them.
 fn build() -> PathBuf {
+    cargo_build("policies", &["--examples"])
+}
+
+/// A guest with the debug information that tools show lines of.
+pub fn component_with_lines(name: &str) -> Vec<u8> {
+    let lines = ["--config", "profile.release.debug='line-tables-only'", "--config", "profile.release.strip='none'"];
+    let modules = cargo_build("policies-with-lines", &[&["--example", name], &lines[..]].concat());
+    gingham_build::encode(&std::fs::read(modules.join(format!("{name}.wasm"))).unwrap()).unwrap()
+}
+
+fn cargo_build(target: &str, more: &[&str]) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let target = workspace.join("target/policies");
+    let target = workspace.join("target").join(target);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(workspace).args(["build", "--offline", "--release", "--target", "wasm32-unknown-unknown"]);
-    command.args(["--package", "hostile-guests", "--examples", "--features", "guests"]);
+    command.args(["--package", "hostile-guests", "--features", "guests"]).args(more);
     command.args(["--config", "profile.release.lto='off'", "--config", "profile.release.panic='abort'"]);
     command.arg("--target-dir").arg(&target);
     let output = command.output().unwrap();

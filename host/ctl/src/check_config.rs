@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::cli::CheckConfigArguments;
 use crate::network::{ConfigDirError, Configuration, Plugins, find, find_gingham};
 use crate::output::Output;
-use pools::PoolFacts;
+pub(crate) use pools::{PoolFacts, facts as pool_facts};
 
 pub(crate) use overlaps::between as overlaps_between;
 

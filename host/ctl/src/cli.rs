@@ -24,8 +24,8 @@ pub(crate) use network::{
 };
 pub(crate) use policy::{
     AbsentFact, AddArguments, BuildArguments, CallArguments, InspectArguments, ListArguments, NewArguments,
-    PolicyCommand, PullArguments, PushArguments, RecordArguments, RegistryArguments, RemoveArguments, RequesterKind,
-    SignArguments, TestArguments, TrustArguments, VerifyArguments, WitArguments,
+    PolicyCommand, PullArguments, PushArguments, RecompileArguments, RecordArguments, RegistryArguments,
+    RemoveArguments, RequesterKind, SignArguments, TestArguments, TrustArguments, VerifyArguments, WitArguments,
 };
 pub(crate) use recover::RecoverArguments;
 

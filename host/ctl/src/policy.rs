@@ -4,11 +4,17 @@ mod acquisition;
 mod add;
 mod build;
 mod call;
+mod compilation;
 mod component;
 mod inspect;
+mod ipam_object;
 mod list;
 mod messages;
+#[cfg(test)]
+mod mutated_components;
 mod new;
+mod next_version;
+mod progress;
 mod pull;
 mod push;
 mod recompile;
@@ -52,6 +58,6 @@ pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut Output)
         PolicyCommand::Pull(arguments) => Ok(pull::run(arguments, out)?),
         PolicyCommand::Sign(arguments) => Ok(sign::run(arguments, out)?),
         PolicyCommand::Verify(arguments) => Ok(verify::run(arguments, out)?),
-        PolicyCommand::Recompile => Ok(recompile::run(&mut open()?, out)?),
+        PolicyCommand::Recompile(arguments) => Ok(recompile::run(arguments, &mut open()?, library_dir, out)?),
     }
 }

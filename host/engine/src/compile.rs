@@ -1,11 +1,18 @@
 //! The compiler: from a component to the artefact the plugin loads.
 
-use wasmtime::{Engine, Module};
+mod form;
+mod panics;
+
+use wasmtime::{Engine, WasmBacktraceDetails};
 
 use crate::attachment::Context;
 use crate::component_size;
 pub use crate::component_size::SizeError;
+use crate::contract_types::{self, TypeError};
+use crate::description::{Description, DescriptionError};
 use crate::runtime::{CallError, ContractError, Limits, LoadError, Policy, Runtime, Session, Surface, config};
+pub use form::Form;
+pub use panics::catch;
 
 /// Bytes of memory that a policy may start with while it is inspected. A network's configuration decides what it gets.
 const MOST_MEMORY: usize = 256 << 20;
@@ -30,9 +37,19 @@ pub enum CompileError {
     /// A component that is no policy for this host.
     #[error("this version cannot run this policy: {0}")]
     Contract(#[from] ContractError),
-    /// A component whose functions have other types than the contract's, or that does not start.
     #[error("this version cannot run this policy: {0}")]
+    Types(#[from] TypeError),
+    /// A component that does not start.
+    #[error("this policy does not start: {0}")]
     Run(#[from] CallError),
+    /// A defect of the compiler that this component brings out.
+    #[error(
+        "this component cannot be compiled: the compiler failed on it ({reason}); please report it to Gingham with the \
+         component, or build the component with another version of its tools"
+    )]
+    Panicked { reason: String },
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
     #[error(transparent)]
     Load(#[from] LoadError),
 }
@@ -46,38 +63,62 @@ pub struct Compiled {
 /// The compiler. It uses the runtime's configuration, so its artefacts load there.
 pub struct Compiler {
     engine: Engine,
+    shows_lines: bool,
 }
 
 impl Compiler {
-    /// Starts the compiler.
+    /// Starts the compiler of what nodes run. Its code shows the names of functions in a fault, and no lines: addresses of
+    /// instructions would make artefacts larger by 14 %.
     ///
     /// # Errors
     /// [`LoadError::Runtime`] where the system refuses what wasmtime needs.
     pub fn new() -> Result<Self, LoadError> {
+        Self::start(false)
+    }
+
+    /// Starts a compiler for tools: what it loads shows files and lines in a fault, if its component has debug
+    /// information. The fuel of a call is the same; artefacts are larger and load nowhere else.
+    ///
+    /// # Errors
+    /// [`LoadError::Runtime`] where the system refuses what wasmtime needs.
+    pub fn with_lines() -> Result<Self, LoadError> {
+        Self::start(true)
+    }
+
+    fn start(shows_lines: bool) -> Result<Self, LoadError> {
         let engine = config::base().and_then(|mut config| {
-            // Addresses of instructions are for backtraces, which are never shown; without them artefacts are much smaller.
-            config.cranelift_nan_canonicalization(true).generate_address_map(false);
+            config.cranelift_nan_canonicalization(true).generate_address_map(shows_lines);
+            if shows_lines {
+                config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
+            }
             Engine::new(&config)
         });
         match engine {
-            Ok(engine) => Ok(Self { engine }),
+            Ok(engine) => Ok(Self { engine, shows_lines }),
             Err(error) => Err(LoadError::Runtime { reason: format!("{error:#}") }),
         }
     }
 
-    /// Compiles a component and checks it against the contract.
+    /// Compiles a component and checks it against the contract. What can be refused without compiling it is.
     ///
     /// # Errors
     /// [`CompileError`]
     pub fn compile(&self, component: &[u8]) -> Result<Compiled, CompileError> {
-        let refused = |error: wasmtime::Error| CompileError::Refused { reason: format!("{error:#}") };
-        component_size::check(component)?;
-        let artefact = self.engine.precompile_component(component).map_err(refused)?;
+        check(component)?;
+        let artefact = self.machine_code(component)?;
         let policy = self.load_compiled("under inspection", &artefact)?;
         let limits = Limits { memory: MOST_MEMORY, ..Limits::default() };
         let mut session = Session::new(&policy, limits, &Context::default())?;
         session.check_types(&policy)?;
         Ok(Compiled { artefact, surface: policy.surface() })
+    }
+
+    fn machine_code(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+        match catch(|| self.engine.precompile_component(component)) {
+            Ok(Ok(artefact)) => Ok(artefact),
+            Ok(Err(error)) => Err(CompileError::Refused { reason: format!("{error:#}") }),
+            Err(reason) => Err(CompileError::Panicked { reason }),
+        }
     }
 
     /// Compiles a component and loads it right away, for tests of policies.
@@ -92,37 +133,94 @@ impl Compiler {
     fn load_compiled(&self, name: &str, artefact: &[u8]) -> Result<Policy, CompileError> {
         // SAFETY: private, and called with nothing but what this compiler made.
         let loaded = unsafe { Runtime::with_engine(self.engine.clone()).load_bytes(name, artefact) };
-        loaded.map_err(|error| match error {
-            LoadError::Contract { source, .. } => source.into(),
-            other => other.into(),
-        })
+        match loaded {
+            Ok(policy) => Ok(policy.showing_lines(self.shows_lines)),
+            Err(LoadError::Contract { source, .. }) => Err(source.into()),
+            Err(other) => Err(other.into()),
+        }
     }
 }
 
-/// What a file of WebAssembly is, by its beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    Component,
-    /// A core module, which may carry a component's parts.
-    Module,
+/// What can be known of a component before it is compiled: in a fraction of a second, however large it is.
+pub struct Examined {
+    /// None if the component cannot be read at all.
+    pub description: Option<Description>,
+    /// Everything that it is refused for. None of it does not mean that it compiles.
+    pub refusals: Vec<CompileError>,
 }
 
-impl Form {
-    /// Distinguishes components and modules; a module is validated, because the wrapper expects it to be valid.
-    ///
-    /// # Errors
-    /// [`CompileError::NotWasm`], [`CompileError::Damaged`]
-    pub fn of(bytes: &[u8]) -> Result<Self, CompileError> {
-        const MAGIC: &[u8] = b"\0asm";
-        const COMPONENT_LAYER: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
-        const MODULE_LAYER: &[u8] = &[0x01, 0x00, 0x00, 0x00];
-        match (bytes.get(..4), bytes.get(4..8)) {
-            (Some(MAGIC), Some(COMPONENT_LAYER)) => Ok(Self::Component),
-            (Some(MAGIC), Some(MODULE_LAYER)) => match Module::validate(&Engine::default(), bytes) {
-                Ok(()) => Ok(Self::Module),
-                Err(error) => Err(CompileError::Damaged { reason: format!("{error:#}") }),
-            },
-            _ => Err(CompileError::NotWasm),
+/// Examines a component without compiling it. A panic of a library on the way is a refusal.
+pub fn examine(component: &[u8]) -> Examined {
+    catch(|| examined(component))
+        .unwrap_or_else(|reason| Examined { description: None, refusals: vec![CompileError::Panicked { reason }] })
+}
+
+fn examined(component: &[u8]) -> Examined {
+    let mut refusals: Vec<CompileError> = component_size::check(component).err().map(Into::into).into_iter().collect();
+    let description = match Description::of(component) {
+        Ok(description) => description,
+        Err(error) => {
+            // What is damaged was counted up to the damage.
+            refusals.push(error.into());
+            refusals.truncate(1);
+            return Examined { description: None, refusals };
         }
+    };
+    let faults = description.surface.faults(description.language());
+    refusals.extend(faults.into_iter().map(CompileError::Contract));
+    if refusals.is_empty() {
+        refusals.extend(contract_types::check(component, &description.surface).err().map(CompileError::Types));
+    }
+    Examined { description: Some(description), refusals }
+}
+
+/// [`examine`], for who needs the first refusal only.
+///
+/// # Errors
+/// [`CompileError`]
+pub fn check(component: &[u8]) -> Result<Description, CompileError> {
+    let Examined { description, refusals } = examine(component);
+    match (refusals.into_iter().next(), description) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Some(description)) => Ok(description),
+        (None, None) => Err(CompileError::NotWasm),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two components that pass a string: the adapter between them has two memories, which are switched off.
+    const COMPOSED: &str = r#"(component
+        (component $callee
+            (core module $m
+                (memory (export "memory") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0)
+                (func (export "f") (param i32 i32)))
+            (core instance $i (instantiate $m))
+            (func (export "f") (param "s" string)
+                (canon lift (core func $i "f") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))
+        (component $caller
+            (import "f" (func $f (param "s" string)))
+            (core module $m (memory (export "memory") 1))
+            (core instance $i (instantiate $m))
+            (core func $lowered (canon lower (func $f) (memory (core memory $i "memory"))))
+            (core module $n
+                (import "" "f" (func $f (param i32 i32)))
+                (func (export "g") (call $f (i32.const 0) (i32.const 0))))
+            (core instance $j (instantiate $n (with "" (instance (export "f" (func $lowered))))))
+            (func (export "g") (canon lift (core func $j "g"))))
+        (instance $x (instantiate $callee))
+        (instance $y (instantiate $caller (with "f" (func $x "f"))))
+        (export "g" (func $y "g")))"#;
+
+    #[test]
+    fn a_panic_of_the_compiler_is_an_error() {
+        let component = wat::parse_str(COMPOSED).unwrap();
+        let compiler = Compiler::new().unwrap();
+        assert!(matches!(compiler.compile(&component), Err(CompileError::Size(SizeError::Composed))));
+        let Err(CompileError::Panicked { reason }) = compiler.machine_code(&component) else { panic!("it compiled") };
+        assert!(reason.contains("multiple memories"), "{reason}");
     }
 }

@@ -173,7 +173,7 @@ fn outside(address: IpAddr, families: &[Family]) -> String {
 fn store_only<T>(answer: Result<T, ViewError>) -> Result<T, GuardError> {
     answer.map_err(|error| match error {
         ViewError::Store(store) => GuardError::Store(store),
-        ViewError::Budget => GuardError::Nonsense { what: "after it had used up its budget of host calls".to_owned() },
+        spent => GuardError::Nonsense { what: format!("after {spent}") },
     })
 }
 

@@ -12,7 +12,7 @@ use crate::guard::{self, GuardError};
 use crate::ledger::{AttachmentRecord, Cooling, Ledger, Masquerade, recorded};
 use crate::network_view::NetworkView;
 use crate::occupied::Occupied;
-use crate::runtime::{LogLevel, LogLine, PolicyFault, Session};
+use crate::runtime::{LogLevel, LogLine, Session};
 use crate::settings::Settings;
 use crate::store_error::StoreError;
 
@@ -146,8 +146,7 @@ impl Prepared<'_> {
         let answer = self.session.allocate(&self.settings.policy_config, request);
         log.append(&mut self.session.take_log());
         let answer = answer.map_err(|error| call_error(self.policy, error))?;
-        let gone = || PolicyFault::Misfit { reason: "the view of the leases was lost".to_owned() };
-        let view = self.session.hide().ok_or_else(gone).map_err(|fault| call_error(self.policy, fault.into()))?;
+        let view = self.session.hide().ok_or(StoreError::Lost)?;
         Ok((answer, view))
     }
 

@@ -12,6 +12,10 @@ pub mod cluster_policy;
 pub mod compile;
 #[cfg(feature = "compiler")]
 mod component_size;
+#[cfg(feature = "compiler")]
+mod contract_types;
+#[cfg(feature = "compiler")]
+pub mod description;
 pub mod file_lock;
 pub mod guard;
 pub mod history;

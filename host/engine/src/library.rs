@@ -12,6 +12,7 @@ mod digest;
 mod error;
 mod provenance;
 mod record;
+mod versions;
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -29,6 +30,7 @@ pub use error::LibraryError;
 use error::io;
 pub use provenance::{Provenance, Signer};
 use record::Record;
+pub use versions::CompilationLock;
 
 const PRIVATE_DIR: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
@@ -114,7 +116,12 @@ impl Library {
     /// [`LibraryError::NotCompiled`] after an upgrade, [`LibraryError::Untrusted`], [`LibraryError::NotWhatWasCompiled`],
     /// [`LibraryError::Load`].
     pub fn load(&self, runtime: &Runtime, name: &str, installed: &Installed) -> Result<Policy, LibraryError> {
-        let path = compiled_path(&installed.digest);
+        self.load_compiled(runtime, name, &installed.digest)
+    }
+
+    /// [`Self::load`] by what a name stands for.
+    pub fn load_compiled(&self, runtime: &Runtime, name: &str, digest: &Digest) -> Result<Policy, LibraryError> {
+        let path = compiled_path(digest);
         let not_compiled = || LibraryError::NotCompiled { name: name.to_owned(), key: artefact_key() };
         let root = self.root.as_ref().ok_or_else(not_compiled)?;
         let file = match root.open(&path) {
@@ -123,13 +130,9 @@ impl Library {
             Err(source) => return Err(io("open", &path, source)),
         };
         self.check_trust(&file, &path)?;
-        let fits = |record: &Record| record.fits(&installed.digest, &file);
-        if !self.fits(&installed.digest, fits)? {
-            return Err(LibraryError::NotWhatWasCompiled {
-                name: name.to_owned(),
-                path,
-                digest: installed.digest.clone(),
-            });
+        let fits = |record: &Record| record.fits(digest, &file);
+        if !self.fits(digest, fits)? {
+            return Err(LibraryError::NotWhatWasCompiled { name: name.to_owned(), path, digest: digest.clone() });
         }
         // Through the open file, so that what was checked is what is loaded.
         let through = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
@@ -192,9 +195,26 @@ impl Library {
         if !is_name(name) {
             return Err(LibraryError::BadName { name: name.to_owned() });
         }
+        self.store_compiled(&installed.digest, artefact)?;
+        self.install_compiled(name, component, installed, provenance)
+    }
+
+    /// The same for a component whose compiled form is there already.
+    ///
+    /// # Errors
+    /// [`LibraryError`]; the name still means what it meant.
+    pub fn install_compiled(
+        &mut self,
+        name: &str,
+        component: &[u8],
+        installed: &Installed,
+        provenance: &Provenance,
+    ) -> Result<(), LibraryError> {
+        if !is_name(name) {
+            return Err(LibraryError::BadName { name: name.to_owned() });
+        }
         self.create()?;
         self.write(&component_path(&installed.digest), component)?;
-        self.store_compiled(&installed.digest, artefact)?;
         self.record(name, installed, provenance)
     }
 
@@ -224,8 +244,7 @@ impl Library {
         let still_used = self.list()?.iter().any(is_same) || !self.damaged()?.is_empty();
         if !still_used {
             self.unlink(&component_path(&installed.digest))?;
-            self.unlink(&compiled_path(&installed.digest))?;
-            self.unlink(&record_path(&installed.digest))?;
+            self.remove_compiled(&installed.digest)?;
         }
         Ok(true)
     }
@@ -345,9 +364,9 @@ fn component_path(digest: &Digest) -> String {
 }
 
 fn compiled_path(digest: &Digest) -> String {
-    format!("compiled/{}/{}.cwasm", artefact_key(), digest.hex())
+    versions::compiled_path(&artefact_key(), digest)
 }
 
 fn record_path(digest: &Digest) -> String {
-    format!("compiled/{}/{}.json", artefact_key(), digest.hex())
+    versions::record_path(&artefact_key(), digest)
 }

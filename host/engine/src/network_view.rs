@@ -132,7 +132,7 @@ impl<L: LedgerQueries> NetworkView<L> {
     }
 
     fn charge(&mut self, steps: u64) -> Result<(), ViewError> {
-        self.steps_left = self.steps_left.checked_sub(steps.max(1)).ok_or(ViewError::Budget)?;
+        self.steps_left = self.steps_left.checked_sub(steps.max(1)).ok_or(ViewError::Steps { limit: STEPS })?;
         Ok(())
     }
 }

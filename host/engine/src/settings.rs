@@ -97,12 +97,14 @@ struct Written {
 struct Excluded(#[serde(deserialize_with = "range")] IpRange);
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 struct WrittenLimits {
     #[serde(deserialize_with = "fuel")]
     fuel: Option<u64>,
     #[serde(deserialize_with = "memory")]
     memory: Option<usize>,
+    #[serde(deserialize_with = "host_calls")]
+    host_calls: Option<u64>,
 }
 
 impl Settings {
@@ -130,6 +132,7 @@ impl Settings {
             limits: Limits {
                 fuel: written.limits.fuel.unwrap_or(default.fuel),
                 memory: written.limits.memory.unwrap_or(default.memory),
+                host_calls: written.limits.host_calls.unwrap_or(default.host_calls),
             },
             routing: cluster::check_routing(written.routing, cluster.as_ref())?,
             cluster,
@@ -173,6 +176,10 @@ fn fuel<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     number(from, "fuel", Limits::FUEL)
 }
 
+fn host_calls<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    number(from, "number of host calls", Limits::HOST_CALLS)
+}
+
 fn memory<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
     valid(from, "size", "use a size from 64KiB to 1GiB, in bytes or as \"16MiB\"", |value| {
         let bytes = value.as_u64().or_else(|| size(value.as_str()?))?;
@@ -205,14 +212,14 @@ mod tests {
     fn the_hosts_keys_are_the_hosts_and_the_rest_is_the_policys() {
         let settings = parse(
             r#"{"TYPE": "gingham", "policy": "p", "Exclude": ["10.0.0.1", "10.0.0.0/30"], "coolDown": "2m",
-                "datadir": "/x", "limits": {"Fuel": 5, "memory": "1MiB"}, "subnet": "10.0.0.0/8", "Own": null}"#,
+                "datadir": "/x", "limits": {"Fuel": 5, "memory": "1MiB", "hostcalls": 9}, "subnet": "10.0.0.0/8", "Own": null}"#,
         )
         .unwrap();
         assert_eq!(settings.policy_config, r#"{"Own":null,"subnet":"10.0.0.0/8"}"#);
         assert_eq!(settings.exclude.iter().map(|r| r.to_string()).collect::<Vec<_>>(), ["10.0.0.0-10.0.0.3"]);
         assert_eq!(settings.cooldown, Duration::from_mins(2));
         assert_eq!(settings.data_dir, PathBuf::from("/x"));
-        assert_eq!(settings.limits, Limits { fuel: 5, memory: 1 << 20 });
+        assert_eq!(settings.limits, Limits { fuel: 5, memory: 1 << 20, host_calls: 9 });
     }
 
     #[test]
@@ -291,6 +298,10 @@ mod tests {
             (r#"{"limits": {"fuel": 500000001}}"#, "ipam.limits.fuel: invalid fuel 500000001: use"),
             (r#"{"limits": {"fuel": -1}}"#, "ipam.limits.fuel: invalid fuel -1: use"),
             (r#"{"limits": {"fuel": 1e30}}"#, "ipam.limits.fuel: "),
+            (
+                r#"{"limits": {"hostCalls": 1000001}}"#,
+                "ipam.limits.hostCalls: invalid number of host calls 1000001: use a whole number from 1 to 1000000",
+            ),
         ];
         for (json, begins) in cases {
             let error = parse(json).unwrap_err();

@@ -23,6 +23,7 @@ use gingham_cni::env::{Environment, Verb};
 use gingham_cni::error::Code;
 use gingham_cni::output::Output;
 use gingham_cni::version::{self, SpecVersion};
+use gingham_engine::library;
 use gingham_engine::settings::default_library;
 use gingham_network::call::Call;
 use gingham_network::error::NetworkError;
@@ -57,7 +58,11 @@ pub fn run(
 ) -> Answer {
     let environment = match Environment::read(&variable) {
         Ok(Some(environment)) => environment,
-        Ok(None) => return Answer::About(text::lines(&version::about(program))),
+        Ok(None) => {
+            // `ginghamctl policy recompile --for` reads the last line.
+            let about = format!("{}compiled policies: {}\n", version::about(program), library::artefact_key());
+            return Answer::About(text::lines(&about));
+        }
         Err(error) => return failure(&error.into(), SpecVersion::NEWEST),
     };
     let mut output = Output::new(output);

@@ -60,6 +60,6 @@ fn with_built<T>(directory: &Path, read: impl Fn(&Built) -> T) -> T {
 
 fn build(directory: &Path) -> Result<Built, Box<dyn std::error::Error>> {
     let component = gingham_build::build_policy(directory)?;
-    let policy = Compiler::new()?.load(&component.name, &component.bytes)?;
+    let policy = Compiler::with_lines()?.load(&component.name, &component.bytes)?;
     Ok(Built { component, policy })
 }

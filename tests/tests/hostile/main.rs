@@ -5,6 +5,8 @@
 mod blocks;
 mod engine;
 mod guest_call;
+mod handmade;
+mod lines;
 mod plugin;
 mod resources;
 
@@ -136,7 +138,7 @@ fn a_reserved_address_is_refused_to_who_did_not_reserve_it() {
     let stolen = network.add(&guest("answers_always_the_same"), "c2", &[]).answer;
     assert_eq!(
         stolen.map(|granted| granted.answer).unwrap_err().to_string(),
-        "policy answers_always_the_same: it answered 10.66.0.2, which is reserved, and this call did not reserve it under \
+        "policy answers_always_the_same: allocate: it answered 10.66.0.2, which is reserved, and this call did not reserve it under \
          the same key"
     );
     let next = network.add(&guest("honest"), "c3", &[]).answer.expect("another is free");
@@ -149,7 +151,9 @@ fn an_adoption_that_a_policy_chokes_on_is_an_adoption_all_the_same() {
     let log = network.adopt(&guest("panics_in_adopt"), "theirs", "10.66.0.7");
     let told = log.last().map(|line| line.message.as_str()).unwrap_or_default();
     assert!(
-        told.starts_with("leases were adopted, but the adoption hook failed: policy panics_in_adopt: it crashed"),
+        told.starts_with(
+            "leases were adopted, but the adoption hook failed: policy panics_in_adopt: adopt: it panicked at "
+        ),
         "{told}"
     );
     assert_eq!(network.state(), "theirs eth0 [10.66.0.7]\n", "no note, no reservation");
@@ -184,21 +188,13 @@ fn a_release_that_fails_frees_the_address_and_writes_no_note() {
 /// compiled, and would be stopped on a node all the same.
 #[test]
 fn loops_at_start() {
-    let component = wat::parse_str(LOOPS_AT_START).unwrap();
+    let spin = "(core module $m (func $spin (loop (br 0))) (start $spin)) (core instance (instantiate $m))";
+    let component = handmade::component(spin);
     let error =
         Compiler::new().unwrap().compile(&component).map(|compiled| compiled.surface).expect_err("it never starts");
     assert_eq!(
         error.to_string(),
-        "this version cannot run this policy: it used more than 100000000 fuel (ipam.limits.fuel) and was stopped"
+        "this policy does not start: start: it used more than 100000000 fuel (ipam.limits.fuel) and was stopped, in spin; \
+         reproduce it with `ginghamctl policy call`"
     );
 }
-
-const LOOPS_AT_START: &str = r#"(component
-    (core module $m
-        (func $spin (loop (br 0)))
-        (start $spin)
-        (func (export "f")))
-    (core instance $i (instantiate $m))
-    (func $f (canon lift (core func $i "f")))
-    (instance $allocator (export "check-config" (func $f)) (export "allocate" (func $f)))
-    (export "gingham:ipam/allocator@0.2.0" (instance $allocator)))"#;

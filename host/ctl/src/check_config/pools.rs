@@ -9,7 +9,7 @@ use crate::table::count;
 /// A pool.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PoolFacts {
+pub(crate) struct PoolFacts {
     name: String,
     ranges: Vec<RangeFacts>,
     /// How many addresses can be handed out; `u64::MAX` stands for that many or more.
@@ -28,7 +28,7 @@ struct RangeFacts {
 }
 
 /// All pools, in the policy's order.
-pub(super) fn facts(pools: &Pools, exclude: &RangeSet) -> Vec<PoolFacts> {
+pub(crate) fn facts(pools: &Pools, exclude: &RangeSet) -> Vec<PoolFacts> {
     pools.iter().map(|pool| of(pool, pools, exclude)).collect()
 }
 
@@ -53,7 +53,7 @@ fn of(pool: &Pool, pools: &Pools, exclude: &RangeSet) -> PoolFacts {
 }
 
 impl PoolFacts {
-    pub(super) fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let range = |part: &RangeFacts| {
             let gateway = part.gateway.as_ref().map(|gateway| format!(", gateway {gateway}")).unwrap_or_default();
             format!("{}-{} of {}{gateway}", part.first, part.last, part.prefix)

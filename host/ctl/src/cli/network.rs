@@ -40,8 +40,11 @@ pub(crate) struct StatusArguments {
 #[command(after_help = "\
 Prints which plugin of the configuration is Gingham, its policy, its pools with their sizes, the addresses of the first
 three containers on an empty node, and the routes and networks of this node with the same addresses. A configuration of
-the reference `bridge` is read as if its type were `gingham`. Nothing is allocated or changed. The exit status is 1 if
-an ADD on this node would fail now, because of the configuration or because of the node (a `problem`).
+the reference `bridge` is read as if its type were `gingham`. Nothing is allocated or changed. What the policy finds
+wrong is printed as `ipam.KEY: MESSAGE`.
+
+Exit status: 0 if an ADD on this node would succeed now; 1 if not, because of the configuration or because of the node
+(a `problem`), or if there is no such configuration; 2 wrong usage.
 
 With --json: an object with network, file, plugins, gingham (the name it runs under), isGingham, bridge (name,
 isGateway, ipMasq), policy, ipamPlugin, dataDir, pools (name, ranges, addresses), exclude, first (a list of addresses

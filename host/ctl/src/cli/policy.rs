@@ -46,7 +46,7 @@ pub(crate) enum PolicyCommand {
     Add(AddArguments),
     /// List the policies that a configuration can name
     List(ListArguments),
-    /// Show what a policy imports and exports, and whether it is compiled
+    /// Show what a policy is, and why it cannot be used if it is refused
     Inspect(InspectArguments),
     /// Remove an installed policy
     Remove(RemoveArguments),
@@ -60,15 +60,8 @@ pub(crate) enum PolicyCommand {
     Sign(SignArguments),
     /// Verify a policy's signature
     Verify(VerifyArguments),
-    /// Compile all installed policies again, as after an upgrade
-    #[command(after_help = "\
-Compiled code runs only with the version of Gingham that wrote it. After an upgrade, ADD fails for networks whose
-configuration names an installed policy until the policy is compiled again. Built-in policies need no compiling.
-
-Examples:
-  ginghamctl policy recompile
-  ginghamctl policy recompile --library /srv/policies")]
-    Recompile,
+    /// Compile the installed policies for this version, or for one that is to be installed
+    Recompile(RecompileArguments),
 }
 
 #[derive(Debug, Args)]
@@ -119,20 +112,28 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An installed policy hides a file of the same name in the working directory.
+An installed policy hides a file of the same name in the working directory. What the component's author wrote into it is
+shown as it is: name, version, description, licence, authors, source, and the tools that made it.
 
 With --json: an object with name, digest, size (bytes), builtIn, installed, compiled (for this version), contract (the
 version of gingham:ipam), imports, exports, hasRelease (DEL calls the policy), hasAdoption (adopted leases are offered
-to it), isCluster (it divides a range among nodes), and of an installed one installedAt (UTC), reference, manifest and
-signer.
+to it), isCluster (it divides a range among nodes), metadata (of the author: name, version, description, licences,
+authors, source, homepage, revision, and producers with role, name and version), refused (reasons), and of an installed one
+installedAt (UTC), reference, manifest and signer. With --config also trial: pools, answer (addresses), error, and calls with export, fuel, hostCalls, memory (bytes) and microseconds.
+
+Exit status: 0 if the policy can be used, 1 if it is refused.
 
 Examples:
   ginghamctl policy inspect host-local
+  ginghamctl policy inspect ./by_namespace.wasm --config /etc/cni/net.d/10-mynet.conflist
   ginghamctl policy inspect ./by_namespace.wasm --json")]
 pub(crate) struct InspectArguments {
-    /// The name of a policy, or a .wasm file
+    /// The name of a policy, a .wasm file, or the directory of a policy
     #[arg(value_name = "NAME|FILE")]
     pub(crate) policy: String,
+    /// A configuration: its pools, and what the first ADD costs, are shown as well; `-` for standard input
+    #[arg(long, value_name = "CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: Format,
 }
@@ -149,4 +150,30 @@ pub(crate) struct RemoveArguments {
     /// The policy's name
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Compiled code runs only with the version of Gingham that wrote it. Before an upgrade, compile for the new version with
+--for: the code of both versions is kept, and the new plugin finds its own from its first ADD on. Policies that are
+compiled already are skipped. After the upgrade, and when no program of an earlier version runs any more,
+--remove-others frees the disk space of its code. Built-in policies need no compiling.
+
+With --json: an object with version (of the compiled code), policies (objects with names, digest, state: \"ready\",
+\"compiled\" or \"failed\", and error) and removed (versions).
+
+Exit status: 0 if every policy is ready, 1 if one could not be compiled.
+
+Examples:
+  ginghamctl policy recompile --for /tmp/new/ginghamctl
+  ginghamctl policy recompile --remove-others")]
+pub(crate) struct RecompileArguments {
+    /// Compile for another version: its `ginghamctl`, its plugin, or the directory of both
+    #[arg(long = "for", value_name = "NEW-BINARY", conflicts_with = "remove_others")]
+    pub(crate) new_binary: Option<PathBuf>,
+    /// Remove the code that was compiled for other versions
+    #[arg(long)]
+    pub(crate) remove_others: bool,
+    #[command(flatten)]
+    pub(crate) format: Format,
 }

@@ -2,13 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use gingham_engine::compile::{CompileError, Compiled, Compiler};
 use gingham_engine::library::{Digest, Installed, Library, LibraryError, Provenance};
-use gingham_engine::runtime::{LoadError, Runtime, Surface};
+use gingham_engine::runtime::{Runtime, Surface};
 
 use super::acquisition::{self, Acquired, AcquisitionError};
+use super::compilation::{self, CompilationError};
 use super::list::provenance_lines;
 use crate::cli::AddArguments;
 use crate::clock;
@@ -30,9 +29,7 @@ pub(crate) enum AddError {
     #[error("{policy} has digest {actual}, not {pinned} as --digest requires; nothing was installed")]
     OtherDigest { policy: PathBuf, pinned: Digest, actual: Digest },
     #[error("{path}: {source}")]
-    Compile { path: PathBuf, source: CompileError },
-    #[error(transparent)]
-    Compiler(#[from] LoadError),
+    Compile { path: PathBuf, source: CompilationError },
     #[error(transparent)]
     Library(#[from] LibraryError),
     #[error("cannot write to standard output: {0}")]
@@ -70,20 +67,30 @@ pub(super) fn run(
         writeln!(out, "Policy {name} is already installed: {digest}")?;
         return describe_provenance(&provenance, out);
     }
-    let (compiled, took) = compile(&source.component, &arguments.file)?;
+    let ready = compilation::compile(library, &name, &digest, &source.component)
+        .map_err(|source| AddError::Compile { path: arguments.file.clone(), source })?;
     let installed = Installed {
         digest,
         size: source.component.len() as u64,
-        has_release: compiled.surface.has_release(),
+        has_release: ready.surface.has_release(),
         installed_at: clock::now(),
     };
-    library.install_from(&name, &source.component, &compiled.artefact, &installed, &provenance)?;
-    writeln!(out, "Installed policy {name}, compiled in {}", clock::format_duration(took))?;
+    let how = match &ready.compiled {
+        Some((artefact, took)) => {
+            library.install_from(&name, &source.component, artefact, &installed, &provenance)?;
+            format!("compiled in {}", clock::format_duration(*took))
+        }
+        None => {
+            library.install_compiled(&name, &source.component, &installed, &provenance)?;
+            "compiled before".to_owned()
+        }
+    };
+    writeln!(out, "Installed policy {name}, {how}")?;
     if let Some(before) = before.filter(|before| before.digest != installed.digest) {
         writeln!(out, "  instead  {}", before.digest)?;
     }
     describe_provenance(&provenance, out)?;
-    describe(&name, &installed, &compiled, library_dir, out)
+    describe(&name, &installed, &ready.surface, library_dir, out)
 }
 
 fn describe_provenance(provenance: &Provenance, out: &mut Output) -> Result<(), AddError> {
@@ -106,25 +113,17 @@ fn refuse_reserved(name: &str) -> Result<(), AddError> {
     }
 }
 
-fn compile(component: &[u8], path: &Path) -> Result<(Compiled, Duration), AddError> {
-    tracing::debug!(path = %path.display(), bytes = component.len(), "compile the policy");
-    let start = Instant::now();
-    let compiled =
-        Compiler::new()?.compile(component).map_err(|source| AddError::Compile { path: path.to_owned(), source })?;
-    Ok((compiled, start.elapsed()))
-}
-
 fn describe(
     name: &str,
     installed: &Installed,
-    compiled: &Compiled,
+    surface: &Surface,
     library_dir: &Path,
     out: &mut Output,
 ) -> Result<(), AddError> {
     let at = library_dir.join("components").join(format!("{}.wasm", installed.digest.hex()));
     writeln!(out, "  digest   {}", installed.digest)?;
-    writeln!(out, "  exports  {}", compiled.surface.exports.join(", "))?;
-    writeln!(out, "  imports  {}", imports(&compiled.surface))?;
+    writeln!(out, "  exports  {}", surface.exports.join(", "))?;
+    writeln!(out, "  imports  {}", imports(surface))?;
     writeln!(out, "  at       {} ({})", at.display(), size(installed.size))?;
     writeln!(out, "Select it in a network's configuration:")?;
     writeln!(out, "  \"ipam\": {{\"type\": \"gingham\", \"policy\": \"{name}\", ...}}")?;

@@ -1,21 +1,29 @@
-//! `ginghamctl policy inspect`
+//! `ginghamctl policy inspect`: what a policy states of itself, and whether it can be used; of refused ones, too.
+
+mod cost;
+mod facts;
+mod report;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gingham_engine::compile::{CompileError, Compiler};
+use gingham_engine::compile::Compiler;
 use gingham_engine::library::{Digest, Library, LibraryError};
-use gingham_engine::runtime::{LoadError, PACKAGE, Runtime, Surface};
-use serde::Serialize;
+use gingham_engine::runtime::{LoadError, Policy, Runtime};
+use gingham_workbench::ScenarioError;
 
-use super::list::{ProvenanceJson, provenance_lines, yes_no};
+use super::ipam_object::{self, IpamObjectError};
+use super::list::ProvenanceJson;
+use super::progress;
 use super::source::{Source, SourceError};
 use crate::cli::InspectArguments;
 use crate::clock;
 use crate::output::Output;
 use crate::table::size;
+use cost::Trial;
+pub(super) use facts::{Inspected, Origin};
 
-/// Why a policy cannot be shown.
+/// Why a policy cannot be shown, or used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InspectError {
     #[error("no policy or file {policy:?}; use a name that `ginghamctl policy list` shows, or the path of a file")]
@@ -26,8 +34,12 @@ pub(crate) enum InspectError {
     NoComponent { name: String },
     #[error(transparent)]
     Source(#[from] SourceError),
-    #[error("{policy}: {source}")]
-    Compile { policy: String, source: CompileError },
+    #[error("{policy} cannot be used as a policy: {}", reasons.join("; "))]
+    Refused { policy: String, reasons: Vec<String> },
+    #[error(transparent)]
+    Ipam(#[from] IpamObjectError),
+    #[error("{}: {source}", .config.display())]
+    Scenario { config: PathBuf, source: ScenarioError },
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
@@ -36,139 +48,78 @@ pub(crate) enum InspectError {
     Output(#[from] io::Error),
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_excessive_bools, reason = "it is the JSON that is printed")]
-struct Inspected {
-    name: String,
-    digest: String,
-    size: u64,
-    built_in: bool,
-    installed: bool,
-    compiled: bool,
-    contract: Option<String>,
-    imports: Vec<String>,
-    exports: Vec<String>,
-    has_release: bool,
-    has_adoption: bool,
-    is_cluster: bool,
-}
-
-/// With what was recorded when it was installed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Recorded<'a> {
-    #[serde(flatten)]
-    inspected: &'a Inspected,
-    installed_at: Option<String>,
-    #[serde(flatten)]
-    provenance: ProvenanceJson,
-}
-
 pub(super) fn run(arguments: &InspectArguments, library: &Library, out: &mut Output) -> Result<(), InspectError> {
-    let inspected = inspect(&arguments.policy, library)?;
-    let installed_at = library.find(&arguments.policy)?.map(|installed| clock::utc(installed.installed_at));
+    let ipam = arguments.config.as_deref().map(ipam_object::read).transpose()?;
+    let subject = Subject::find(&arguments.policy, library)?;
+    let (mut inspected, policy) = subject.inspect(library)?;
+    if let (Some(policy), Some(ipam), Some(config)) = (policy, ipam, &arguments.config) {
+        let failed = |source| InspectError::Scenario { config: config.clone(), source };
+        inspected.trial = Some(Trial::of(&policy, ipam).map_err(failed)?);
+    }
+    inspected.installed_at = library.find(&arguments.policy)?.map(|installed| clock::utc(installed.installed_at));
     let provenance = library.provenance(&arguments.policy)?;
+    inspected.provenance = ProvenanceJson::of(&provenance);
     if arguments.format.json {
-        let provenance = ProvenanceJson::of(&provenance);
-        return Ok(out.json(&Recorded { inspected: &inspected, installed_at, provenance })?);
+        out.json(&inspected)?;
+    } else {
+        report::show(&inspected, &provenance, out)?;
     }
-    show(&inspected, out)?;
-    for (label, value) in provenance_lines(&provenance).into_iter().chain(installed_at.map(|time| ("since", time))) {
-        writeln!(out, "  {label:<8}  {value}")?;
+    if inspected.refused.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(InspectError::Refused { policy: arguments.policy.clone(), reasons: inspected.refused })
 }
 
-fn inspect(policy: &str, library: &Library) -> Result<Inspected, InspectError> {
-    if let Some(installed) = library.find(policy)? {
-        let compiled = library.is_compiled(&installed.digest);
-        let surface = if compiled {
-            library.load(&Runtime::new()?, policy, &installed)?.surface()
-        } else {
+/// What is to be inspected.
+struct Subject {
+    name: String,
+    component: Vec<u8>,
+    origin: Origin,
+}
+
+impl Subject {
+    fn find(policy: &str, library: &Library) -> Result<Self, InspectError> {
+        if let Some(installed) = library.find(policy)? {
             let missing = || InspectError::NoComponent { name: policy.to_owned() };
-            surface_of(policy, &library.component(&installed.digest)?.ok_or_else(missing)?)?
+            let component = library.component(&installed.digest)?.ok_or_else(missing)?;
+            return Ok(Self { name: policy.to_owned(), component, origin: Origin::Installed });
+        }
+        if let Some(built_in) = gingham_builtin::find(policy) {
+            let component = built_in.component().to_vec();
+            return Ok(Self { name: policy.to_owned(), component, origin: Origin::BuiltIn });
+        }
+        let path = Path::new(policy);
+        if !path.exists() {
+            return Err(InspectError::Unknown { policy: policy.to_owned() });
+        }
+        let Source { component, name } = Source::read(path)?;
+        let digest = Digest::of(&component);
+        let is_installed = library.list()?.iter().any(|(_, installed)| installed.digest == digest);
+        Ok(Self { name, component, origin: if is_installed { Origin::InstalledFile } else { Origin::File } })
+    }
+
+    /// What a component is refused for only shows when it is compiled and started, unless that was done before.
+    fn inspect(self, library: &Library) -> Result<(Inspected, Option<Policy>), InspectError> {
+        let digest = Digest::of(&self.component);
+        let mut inspected = Inspected::of(&self.name, &self.component, &digest, self.origin);
+        let runtime = Runtime::new()?;
+        let policy = match (self.origin, gingham_builtin::find(&self.name)) {
+            (Origin::BuiltIn, Some(built_in)) => Some(built_in.load(&runtime)?),
+            _ if library.is_compiled(&digest) => library.load_compiled(&runtime, &self.name, &digest).ok(),
+            _ => None,
         };
-        let shown = Inspected::new(policy.to_owned(), installed.digest.to_string(), installed.size, surface);
-        return Ok(Inspected { installed: true, compiled, ..shown });
-    }
-    if let Some(built_in) = gingham_builtin::find(policy) {
-        let surface = built_in.load(&Runtime::new()?)?.surface();
-        let size = built_in.component().len() as u64;
-        let shown = Inspected::new(policy.to_owned(), built_in.digest.to_owned(), size, surface);
-        return Ok(Inspected { built_in: true, compiled: true, ..shown });
-    }
-    of_file(policy, library)
-}
-
-fn of_file(policy: &str, library: &Library) -> Result<Inspected, InspectError> {
-    let path = PathBuf::from(policy);
-    if !Path::new(&path).exists() {
-        return Err(InspectError::Unknown { policy: policy.to_owned() });
-    }
-    let source = Source::read(&path)?;
-    let digest = Digest::of(&source.component);
-    let compiled = library.is_compiled(&digest);
-    let surface = surface_of(policy, &source.component)?;
-    let shown = Inspected::new(source.name, digest.to_string(), source.component.len() as u64, surface);
-    let installed = library.list()?.iter().any(|(_, installed)| installed.digest == digest);
-    Ok(Inspected { installed, compiled, ..shown })
-}
-
-fn surface_of(policy: &str, component: &[u8]) -> Result<Surface, InspectError> {
-    let compiled = Compiler::new()?.compile(component);
-    Ok(compiled.map_err(|source| InspectError::Compile { policy: policy.to_owned(), source })?.surface)
-}
-
-impl Inspected {
-    fn new(name: String, digest: String, size: u64, surface: Surface) -> Self {
-        let contract = surface.imports.iter().chain(&surface.exports).find_map(|item| contract_version(item));
-        let (has_release, has_adoption) = (surface.has_release(), surface.has_adoption());
-        let is_cluster = surface.is_cluster();
-        let Surface { imports, exports } = surface;
-        Self {
-            name,
-            digest,
-            size,
-            built_in: false,
-            installed: false,
-            compiled: false,
-            contract,
-            imports,
-            exports,
-            has_release,
-            has_adoption,
-            is_cluster,
+        inspected.compiled = policy.is_some();
+        if policy.is_some() || !inspected.refused.is_empty() {
+            return Ok((inspected, policy));
+        }
+        let compiler = Compiler::new()?;
+        let what = format!("compiling {} ({})", self.name, size(inspected.size));
+        match progress::showing(&what, || compiler.load(&self.name, &self.component)) {
+            Ok(policy) => Ok((inspected, Some(policy))),
+            Err(refusal) => {
+                inspected.refused.push(refusal.to_string());
+                Ok((inspected, None))
+            }
         }
     }
-}
-
-fn contract_version(item: &str) -> Option<String> {
-    let (path, version) = item.split_once('@')?;
-    path.starts_with(PACKAGE).then(|| version.to_owned())
-}
-
-fn show(inspected: &Inspected, out: &mut Output) -> Result<(), InspectError> {
-    let source = match (inspected.built_in, inspected.installed) {
-        (true, _) => "built in",
-        (false, true) => "installed",
-        (false, false) => "a file, not installed",
-    };
-    writeln!(out, "Policy {} ({source})", inspected.name)?;
-    writeln!(out, "  digest    {}", inspected.digest)?;
-    writeln!(out, "  size      {}", size(inspected.size))?;
-    writeln!(out, "  contract  {PACKAGE} {}", inspected.contract.as_deref().unwrap_or("(imports none of it)"))?;
-    writeln!(out, "  compiled  {}", yes_no(inspected.compiled))?;
-    writeln!(out, "  release   {}", if inspected.has_release { "yes: DEL calls it" } else { "no" })?;
-    writeln!(
-        out,
-        "  adoption  {}",
-        if inspected.has_adoption { "yes: adopted leases are offered to it" } else { "no" }
-    )?;
-    writeln!(out, "  cluster   {}", if inspected.is_cluster { "yes: it divides a range among nodes" } else { "no" })?;
-    writeln!(out, "  exports   {}", inspected.exports.join(", "))?;
-    for (index, import) in inspected.imports.iter().enumerate() {
-        writeln!(out, "  {:<8}  {import}", if index == 0 { "imports" } else { "" })?;
-    }
-    Ok(())
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::Instant;
+use std::path::Path;
 
-use gingham_engine::compile::{CompileError, Compiler};
 use gingham_engine::library::{Digest, Library, LibraryError, artefact_key};
-use gingham_engine::runtime::LoadError;
+use serde::{Deserialize, Serialize};
 
+use super::compilation::{self, CompilationError};
+use super::next_version::{self, NextVersionError};
+use crate::cli::RecompileArguments;
 use crate::clock;
 use crate::output::{Output, print_error};
 
@@ -17,7 +19,7 @@ pub(crate) enum RecompileError {
     #[error("{failed} of {all} policies could not be compiled; ADD fails for networks that name them")]
     Some { failed: usize, all: usize },
     #[error(transparent)]
-    Compiler(#[from] LoadError),
+    NextVersion(#[from] NextVersionError),
     #[error(transparent)]
     Library(#[from] LibraryError),
     #[error("cannot write to standard output: {0}")]
@@ -32,47 +34,132 @@ enum OneError {
     #[error("its component in the library is damaged; install it again with `ginghamctl policy add`")]
     Damaged,
     #[error(transparent)]
-    Compile(#[from] CompileError),
+    Compilation(#[from] CompilationError),
     #[error(transparent)]
     Library(#[from] LibraryError),
 }
 
-pub(super) fn run(library: &mut Library, out: &mut Output) -> Result<(), RecompileError> {
+/// What is printed with `--json`, and what another version's `ginghamctl` reads.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Recompiled {
+    /// What the code is filed under.
+    pub(super) version: String,
+    pub(super) policies: Vec<One>,
+    #[serde(default)]
+    pub(super) removed: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct One {
+    names: Vec<String>,
+    digest: String,
+    state: State,
+    error: Option<String>,
+    #[serde(skip)]
+    took: Option<std::time::Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum State {
+    /// It was compiled before.
+    Ready,
+    Compiled,
+    Failed,
+}
+
+pub(super) fn run(
+    arguments: &RecompileArguments,
+    library: &mut Library,
+    library_dir: &Path,
+    out: &mut Output,
+) -> Result<(), RecompileError> {
+    for damage in library.damaged()? {
+        print_error(&damage);
+    }
+    let recompiled = match &arguments.new_binary {
+        Some(binary) => next_version::recompile(binary, library_dir)?,
+        None => recompile_all(library, arguments.remove_others)?,
+    };
+    if arguments.format.json {
+        out.json(&recompiled)?;
+    } else {
+        show(&recompiled, arguments, out)?;
+    }
+    let failed = recompiled.policies.iter().filter(|one| one.state == State::Failed).count();
+    match failed {
+        0 => Ok(()),
+        _ => Err(RecompileError::Some { failed, all: recompiled.policies.len() }),
+    }
+}
+
+fn recompile_all(library: &mut Library, removes_others: bool) -> Result<Recompiled, LibraryError> {
     let mut names: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
     for (name, installed) in library.list()? {
         names.entry(installed.digest).or_default().push(name);
     }
-    for damage in library.damaged()? {
-        print_error(&damage);
-    }
-    if names.is_empty() {
-        writeln!(out, "No policies are installed. Built-in policies need no compiling.")?;
-        return Ok(());
-    }
-    let compiler = Compiler::new()?;
-    let mut failed = 0;
-    for (digest, names) in &names {
-        let start = Instant::now();
-        let names = names.join(", ");
-        match recompile(&compiler, library, digest) {
-            Ok(()) => writeln!(out, "{names}: compiled in {}", clock::format_duration(start.elapsed()))?,
-            Err(error) => {
-                failed += 1;
-                writeln!(out, "{names}: NOT compiled: {error}")?;
-            }
-        }
-    }
-    match failed {
-        0 => Ok(writeln!(out, "All policies are ready for this version ({}).", artefact_key())?),
-        _ => Err(RecompileError::Some { failed, all: names.len() }),
+    let policies: Vec<One> = names.into_iter().map(|(digest, names)| one(library, &digest, names)).collect();
+    let is_whole = policies.iter().all(|one| one.state != State::Failed);
+    let removed = if removes_others && is_whole { library.remove_other_versions()? } else { Vec::new() };
+    Ok(Recompiled { version: artefact_key(), policies, removed })
+}
+
+fn one(library: &mut Library, digest: &Digest, names: Vec<String>) -> One {
+    let named = |state, error, took| One { names: names.clone(), digest: digest.to_string(), state, error, took };
+    match recompile(library, digest, &names.join(", ")) {
+        Ok(None) => named(State::Ready, None, None),
+        Ok(took) => named(State::Compiled, None, took),
+        Err(error) => named(State::Failed, Some(error.to_string()), None),
     }
 }
 
-fn recompile(compiler: &Compiler, library: &mut Library, digest: &Digest) -> Result<(), OneError> {
+/// How long it took; none if there was nothing to do.
+fn recompile(library: &mut Library, digest: &Digest, names: &str) -> Result<Option<std::time::Duration>, OneError> {
     let component = library.component(digest)?.ok_or(OneError::Missing)?;
     if Digest::of(&component) != *digest {
         return Err(OneError::Damaged);
     }
-    let artefact = compiler.compile(&component)?.artefact;
-    Ok(library.store_compiled(digest, &artefact)?)
+    let ready = compilation::compile(library, names, digest, &component)?;
+    let Some((artefact, took)) = &ready.compiled else { return Ok(None) };
+    library.store_compiled(digest, artefact)?;
+    Ok(Some(*took))
+}
+
+fn show(recompiled: &Recompiled, arguments: &RecompileArguments, out: &mut Output) -> io::Result<()> {
+    let Recompiled { version, policies, removed } = recompiled;
+    if policies.is_empty() {
+        writeln!(out, "No policies are installed. Built-in policies need no compiling.")?;
+    }
+    for policy in policies {
+        let names = policy.names.join(", ");
+        match (policy.state, policy.took) {
+            (State::Ready, _) => writeln!(out, "{names}: already compiled")?,
+            (State::Compiled, Some(took)) => writeln!(out, "{names}: compiled in {}", clock::format_duration(took))?,
+            (State::Compiled, None) => writeln!(out, "{names}: compiled")?,
+            (State::Failed, _) => {
+                writeln!(out, "{names}: NOT compiled: {}", policy.error.as_deref().unwrap_or("no reason given"))?;
+            }
+        }
+    }
+    for version in removed {
+        writeln!(out, "Removed the code compiled for {version}")?;
+    }
+    let is_whole = policies.iter().all(|one| one.state != State::Failed);
+    if policies.is_empty() || !is_whole {
+        return Ok(());
+    }
+    match &arguments.new_binary {
+        None => writeln!(out, "All policies are ready for this version ({version})."),
+        Some(_) if *version == artefact_key() => {
+            writeln!(out, "All policies are ready: that version runs the same code as this one ({version}).")
+        }
+        Some(_) => writeln!(
+            out,
+            "All policies are ready for the new version ({version}) and for this one ({}). Replace the programs now; \
+             afterwards `ginghamctl policy recompile --remove-others` removes the earlier code.",
+            artefact_key()
+        ),
+    }
 }

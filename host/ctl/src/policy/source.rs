@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gingham_engine::compile::{CompileError, Form};
+use gingham_engine::compile::{CompileError, Form, catch};
 use gingham_languages::BuildError;
 use gingham_untrusted::file::{self, FileError};
 use gingham_untrusted::text;
@@ -57,13 +57,15 @@ impl Source {
 
     /// What was read, under a path for its name and for messages.
     pub(super) fn of_bytes(bytes: Vec<u8>, path: &Path) -> Result<Self, SourceError> {
-        let form = Form::of(&bytes).map_err(|source| SourceError::NoComponent { path: path.to_owned(), source })?;
+        let form = catch(|| Form::of(&bytes)).unwrap_or_else(|reason| Err(CompileError::Panicked { reason }));
+        let form = form.map_err(|source| SourceError::NoComponent { path: path.to_owned(), source })?;
         let plain = |reason: String| SourceError::PlainModule { path: path.to_owned(), reason };
         let component = match form {
             Form::Component => bytes,
             Form::Module => {
                 warn_of_paths(path, &bytes);
-                gingham_build::wrap(&bytes).map_err(|error| plain(error.reason))?
+                let wrapped = catch(|| gingham_build::wrap(&bytes)).map_err(plain)?;
+                wrapped.map_err(|error| plain(error.reason))?
             }
         };
         Ok(Self { component, name: policy_name(&path.file_stem().unwrap_or_default().to_string_lossy()) })

@@ -8,7 +8,7 @@ use crate::address::IpRange;
 use crate::attachment::{AttachmentKey, Problem, Refusal};
 use crate::guard::GuardError;
 use crate::pool::PoolError;
-use crate::runtime::{CallError, Policy, PolicyFault, ProcessError};
+use crate::runtime::{CallError, FailedCall, Policy, ProcessError};
 use crate::store_error::StoreError;
 use gingham_ownership::grid::Grid;
 
@@ -27,16 +27,16 @@ pub enum IpamError {
     Refused { policy: String, refusal: Refusal },
     #[error("policy {policy}: {}", problems_text(.problems))]
     Problems { policy: String, problems: Vec<Problem> },
-    #[error("policy {policy}: {fault}")]
-    Fault { policy: String, fault: PolicyFault },
+    #[error("policy {policy}: {call}")]
+    Fault { policy: String, call: Box<FailedCall> },
     /// The policy declared pools that cannot be.
-    #[error("policy {policy}: {source}")]
+    #[error("policy {policy}: check-config: {source}")]
     Pools { policy: String, source: PoolError },
     /// The policy answered something the host does not do.
-    #[error("policy {policy}: {source}")]
+    #[error("policy {policy}: allocate: {source}")]
     Guard { policy: String, source: GuardError },
     /// A cluster policy declared grids, shares or blocks that cannot be.
-    #[error("policy {policy}: {source}")]
+    #[error("policy {policy}: {}: {source}", .source.export())]
     Cluster { policy: String, source: ClusterFault },
     /// The system denies this process what every policy needs.
     #[error("policy {policy} cannot run: {source}")]
@@ -69,9 +69,23 @@ pub enum ClusterFault {
     NoSuchGrid { grid: usize, count: usize },
 }
 
+impl ClusterFault {
+    /// The export whose answer it is.
+    fn export(&self) -> &'static str {
+        match self {
+            Self::GridCount { .. }
+            | Self::TooManyGrids { .. }
+            | Self::GridsOverlap { .. }
+            | Self::PoolOffGrid { .. } => "blocks",
+            Self::ShareOffGrid { .. } => "share",
+            Self::BlockOffGrid { .. } | Self::BlockHeld { .. } | Self::NoSuchGrid { .. } => "next-block",
+        }
+    }
+}
+
 pub(crate) fn call_error(policy: &Policy, error: CallError) -> IpamError {
     match error {
-        CallError::Policy(fault) => IpamError::Fault { policy: policy.name().to_owned(), fault },
+        CallError::Policy(call) => IpamError::Fault { policy: policy.name().to_owned(), call },
         CallError::Process(source) => IpamError::Process { policy: policy.name().to_owned(), source },
         CallError::Store(store) => store.into(),
     }

@@ -148,7 +148,7 @@ impl<'a> Prepared<'a> {
 fn counted(count: Result<u64, ViewError>) -> Result<u64, IpamError> {
     match count {
         Ok(count) => Ok(count),
-        Err(ViewError::Budget) => Ok(u64::MAX),
         Err(ViewError::Store(store)) => Err(store.into()),
+        Err(ViewError::HostCalls { .. } | ViewError::Steps { .. }) => Ok(u64::MAX),
     }
 }

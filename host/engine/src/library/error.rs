@@ -1,6 +1,7 @@
 //! Why the library cannot be used as asked.
 
 use super::Digest;
+use crate::file_lock::Busy;
 use crate::runtime::LoadError;
 
 /// A library that cannot be used as asked.
@@ -33,6 +34,9 @@ pub enum LibraryError {
          compiled from {digest}); run `ginghamctl policy recompile`"
     )]
     NotWhatWasCompiled { name: String, path: String, digest: Digest },
+    /// Another process compiles, and does not come to an end.
+    #[error("policies are being compiled for this library: {0}")]
+    Busy(#[from] Busy),
     #[error(transparent)]
     Load(#[from] LoadError),
 }

@@ -121,7 +121,7 @@ impl<L: LedgerQueries> NetworkView<L> {
             count = count.saturating_add(run?.len());
             steps += 1;
             if steps > self.steps_left {
-                return Err(ViewError::Budget);
+                return Err(ViewError::Steps { limit: super::STEPS });
             }
         }
         self.charge(steps)?;

@@ -26,8 +26,11 @@ impl Session {
         let context = self.context();
         let (declared,): (DeclaredGrids,) = self.call(BLOCKS, (config, context))?;
         match declared {
-            Err(problems) => Ok(Err(self.take_all(problems)?)),
-            Ok(grids) => Ok(Ok(grids.into_iter().map(grid_in).collect::<Result<_, _>>()?)),
+            Err(problems) => Ok(Err(self.take_all(BLOCKS, problems)?)),
+            Ok(grids) => {
+                let grids: Result<_, _> = grids.into_iter().map(grid_in).collect();
+                Ok(Ok(grids.map_err(|bad| self.fault(BLOCKS, bad))?))
+            }
         }
     }
 
@@ -43,10 +46,10 @@ impl Session {
     ) -> Result<Result<Vec<IpRange>, Refusal>, CallError> {
         let (answer,): (ShareResult,) = self.call(SHARE, (config, members, member))?;
         match answer {
-            Err(refusal) => Ok(Err(self.take(refusal)?)),
+            Err(refusal) => Ok(Err(self.take(SHARE, refusal)?)),
             Ok(ranges) => {
                 let ranges = ranges.into_iter().map(convert::range_in).collect::<Result<_, _>>();
-                Ok(Ok(ranges.map_err(PolicyFault::from)?))
+                Ok(Ok(ranges.map_err(|bad| self.fault(SHARE, bad))?))
             }
         }
     }
@@ -59,8 +62,8 @@ impl Session {
         let context = self.context();
         let (answer,): (NextBlockResult,) = self.call(NEXT_BLOCK, (config, context, grid))?;
         match answer {
-            Err(refusal) => Ok(Err(self.take(refusal)?)),
-            Ok(block) => Ok(Ok(convert::prefix_in(block).map_err(PolicyFault::from)?)),
+            Err(refusal) => Ok(Err(self.take(NEXT_BLOCK, refusal)?)),
+            Ok(block) => Ok(Ok(convert::prefix_in(block).map_err(|bad| self.fault(NEXT_BLOCK, bad))?)),
         }
     }
 

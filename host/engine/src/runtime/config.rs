@@ -10,14 +10,14 @@ use super::fuel;
 
 /// What a compiled artefact was made by and for: another key means it must be compiled again. It holds the *exact*
 /// wasmtime version, because a security release may repair the machine code itself.
-pub const ARTEFACT_KEY: &str = concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-3");
+pub const ARTEFACT_KEY: &str = concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-4");
 
 /// The processor family artefacts are compiled for, without extensions: one artefact runs on every node of the family.
 pub const TARGET: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
 
 /// Bytes of native stack a policy may use.
-const STACK: usize = 256 << 10;
+pub(super) const STACK: usize = 256 << 10;
 
 /// Switches off what no policy needs: each of these had its own security advisories.
 const UNUSED_FEATURES: WasmFeatures = WasmFeatures::THREADS
@@ -44,6 +44,8 @@ pub(crate) fn base() -> wasmtime::Result<Config> {
         .consume_fuel(true)
         .operator_cost(fuel::costs())
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        // For native debuggers and profilers. The names of functions in faults are kept elsewhere.
+        .debug_symbols(false)
         .native_unwind_info(false)
         // The reservation is address space, not memory. Small enough for `ulimit -v` and for boards with 39 bits, and as
         // much as the default of `limits.memory`, so that such a memory is never moved.

@@ -65,7 +65,7 @@ impl Imports {
 }
 
 /// What a component imports and exports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Surface {
     /// Names of the imports, in the component's order.
     pub imports: Vec<String>,
@@ -77,19 +77,49 @@ pub struct Surface {
 pub enum ContractError {
     /// It wants more than a policy gets.
     #[error(
-        "it imports {}, but a policy can import only {SPOKEN} ({}); \
-         build it for wasm32-unknown-unknown, or with its language's option that leaves WASI out",
-        .imports.join(", "), INTERFACES.join(", ")
+        "it imports {}, but a policy can import only {SPOKEN} ({}); {}",
+        .imports.join(", "), INTERFACES.join(", "), advice(*.language)
     )]
     ForeignImports {
         /// The imports that are not the contract's.
         imports: Vec<String>,
+        /// What it was written in, where that is known.
+        language: Option<Language>,
     },
     #[error("it was built for {item}, and this host supports {SPOKEN}; build it with the SDK of this version")]
     OtherVersion { item: String },
     /// It is a component, but no policy.
     #[error("it does not export {PACKAGE}/{ALLOCATOR}; every policy does, see the world `policy` in wit/")]
     NoAllocator,
+}
+
+/// A language whose tools have an option that leaves the system out of a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    Rust,
+    JavaScript,
+    Python,
+    C,
+    Go,
+}
+
+fn advice(language: Option<Language>) -> &'static str {
+    match language {
+        None => "build it for wasm32-unknown-unknown, or with its language's option that leaves WASI out",
+        Some(Language::Rust) => {
+            "build this Rust crate with `--target wasm32-unknown-unknown`, not for wasm32-wasip1 or wasm32-wasip2"
+        }
+        Some(Language::JavaScript) => {
+            "build this JavaScript with `disableFeatures: [\"stdio\", \"random\", \"clocks\", \"http\", \"fetch-event\"]` \
+             of componentize-js (`jco componentize --disable all`)"
+        }
+        Some(Language::Python) => "build this Python with `componentize-py componentize --stub-wasi`",
+        Some(Language::C) => {
+            "link this C with `-nostartfiles -Wl,--no-entry` and without functions that call the system: printf, time, \
+             rand, files"
+        }
+        Some(Language::Go) => "build this Go with TinyGo's `-target=wasm-unknown`",
+    }
 }
 
 impl Surface {
@@ -120,6 +150,14 @@ impl Surface {
         self.exports(CLUSTER)
     }
 
+    /// The exports that the contract knows.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn contract_exports(&self) -> impl Iterator<Item = &str> {
+        let known = [ALLOCATOR, RELEASE_HOOK, ADOPTION_HOOK, CLUSTER];
+        let is_known = move |name: &&str| interface_of(name).is_some_and(|interface| known.contains(&interface));
+        self.exports.iter().map(String::as_str).filter(is_known)
+    }
+
     pub(super) fn imported(&self) -> Imports {
         let is_imported = |name: &&str| self.imports.iter().any(|import| interface_of(import) == Some(name));
         Imports { known: INTERFACES.map(|name| is_imported(&name)) }
@@ -132,18 +170,27 @@ impl Surface {
     /// Checks the surface against the contract.
     ///
     /// # Errors
-    /// [`ContractError`] lists everything that is too much, or missing.
+    /// The first [`ContractError`].
     pub fn check(&self) -> Result<(), ContractError> {
+        self.faults(None).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that is too much, missing or of another version, with advice for who writes in this language.
+    pub(crate) fn faults(&self, language: Option<Language>) -> Vec<ContractError> {
         let is_other = |name: &&String| interface_of(name).is_some() && !is_compatible(name);
-        if let Some(item) = self.imports.iter().chain(&self.exports).find(is_other) {
-            return Err(ContractError::OtherVersion { item: item.clone() });
-        }
+        let others = self.imports.iter().chain(&self.exports).filter(is_other);
+        // All of a component was built against one version: naming one item is enough.
+        let mut faults: Vec<ContractError> =
+            others.take(1).map(|item| ContractError::OtherVersion { item: item.clone() }).collect();
         let is_foreign = |name: &&String| !interface_of(name).is_some_and(|name| INTERFACES.contains(&name));
-        let foreign: Vec<String> = self.imports.iter().filter(is_foreign).cloned().collect();
-        if !foreign.is_empty() {
-            return Err(ContractError::ForeignImports { imports: foreign });
+        let imports: Vec<String> = self.imports.iter().filter(is_foreign).cloned().collect();
+        if !imports.is_empty() {
+            faults.push(ContractError::ForeignImports { imports, language });
         }
-        if self.exports(ALLOCATOR) { Ok(()) } else { Err(ContractError::NoAllocator) }
+        if faults.is_empty() && !self.exports(ALLOCATOR) {
+            faults.push(ContractError::NoAllocator);
+        }
+        faults
     }
 }
 
@@ -195,7 +242,7 @@ mod tests {
             &["wasi:io/streams@0.2.0", "gingham:ipam/leases@0.2.0", "wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.2.0"],
             &[ALLOCATOR],
         );
-        let Err(ContractError::ForeignImports { imports }) = greedy.check() else { panic!("accepted") };
+        let Err(ContractError::ForeignImports { imports, .. }) = greedy.check() else { panic!("accepted") };
         assert_eq!(imports, ["wasi:io/streams@0.2.0", "wasi:cli/exit@0.2.0", "gingham:ipam/disk@0.2.0"]);
     }
 

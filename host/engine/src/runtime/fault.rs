@@ -1,13 +1,58 @@
-//! What a policy did wrong, as a sentence that follows the policy's name: "policy sticky: it ran …".
+//! What a policy did wrong, as a sentence that follows its name and its export: "policy sticky: allocate: it ran …".
+
+use std::fmt;
 
 use wasmtime::Trap;
 
+use super::backtrace::Backtrace;
+use super::config::STACK;
 use super::limits::{HANDLES, HOST_CALL_BYTES, Limits, MemoryLimitReached, TABLE_ELEMENTS, TableLimitReached};
 use super::process::ProcessError;
 use super::state::{LogLevel, LogLine};
-use super::v0_2::convert::BadValue;
+use super::v0_2::convert::{BadValue, one_line};
 use super::view::ViewError;
 use crate::store_error::StoreError;
+
+/// Lines of the policy's log that are shown with a fault, and bytes of each.
+const LINES: usize = 3;
+const LINE_BYTES: usize = 256;
+
+/// How a panic's message begins, which the SDK and most languages' runtimes log.
+const PANICKED: &str = "panicked at ";
+
+/// A call that gave no usable answer: which one, why, and where in the policy's code.
+#[derive(Debug)]
+pub struct FailedCall {
+    /// The export as the contract has it, such as `check-config`, or [`START`].
+    pub export: &'static str,
+    pub fault: PolicyFault,
+    pub backtrace: Backtrace,
+    /// What the policy logged last, the latest line at the end.
+    pub last_lines: Vec<String>,
+    /// Whether the policy was compiled to show lines of its source, where its component has them.
+    pub(super) shows_lines: bool,
+}
+
+/// What runs before any export: the start functions of a component.
+pub(super) const START: &str = "start";
+
+impl std::error::Error for FailedCall {}
+
+impl fmt::Display for FailedCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.export, self.fault)?;
+        if !self.backtrace.is_empty() {
+            write!(f, ", in {}", self.backtrace)?;
+        }
+        for (index, line) in self.last_lines.iter().enumerate() {
+            write!(f, "{} {line:?}", if index == 0 { "; it logged last:" } else { "," })?;
+        }
+        if self.hides_lines() {
+            f.write_str("; reproduce it with `ginghamctl policy call`")?;
+        }
+        Ok(())
+    }
+}
 
 /// Why a policy gave no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -15,8 +60,8 @@ pub enum PolicyFault {
     /// It ran for too long, most likely in an endless loop.
     #[error("it used more than {limit} fuel (ipam.limits.fuel) and was stopped")]
     OutOfFuel { limit: u64 },
-    #[error("it used more than {limit} bytes of memory (ipam.limits.memory) and was stopped")]
-    OutOfMemory { limit: usize },
+    #[error("it needed {wanted} bytes of memory, more than {limit} (ipam.limits.memory), and was stopped")]
+    OutOfMemory { wanted: usize, limit: usize },
     /// It asked for too many elements of tables.
     #[error("it used more than {limit} elements of tables and was stopped; no limit of the configuration raises this")]
     TooManyElements { limit: usize },
@@ -26,29 +71,46 @@ pub enum PolicyFault {
     /// It keeps too many requests, leases, pools and answers.
     #[error("it kept more than {limit} handles of the host and was stopped; drop what is no longer needed")]
     TooManyHandles { limit: usize },
-    #[error("it overflowed its stack and was stopped")]
-    StackOverflow,
-    #[error("it used up its budget of host calls and was stopped")]
-    HostCalls,
+    #[error("it overflowed its stack of {limit} bytes and was stopped; most often a function calls itself without end")]
+    StackOverflow { limit: usize },
+    #[error("it used more than {limit} host calls (ipam.limits.hostCalls; 64 bytes count as a call) and was stopped")]
+    HostCalls { limit: u64 },
+    /// Its host calls had more to look through than one call of the policy may cause.
+    #[error(
+        "its host calls took more than {limit} steps through leases and ranges and it was stopped; no limit of the \
+         configuration raises this"
+    )]
+    Steps { limit: u64 },
     /// It passed more bytes in one call than the host takes.
     #[error("it passed more than {limit} bytes to the host in one call and was stopped")]
     PassedTooMuch { limit: usize },
     #[error("{what}")]
     BadValue { what: String },
-    /// It crashed: a panic, an arithmetic error, an access out of its memory.
-    #[error("it crashed ({trap}){}", and_last_words(.last_words.as_deref()))]
-    Crashed {
-        trap: String,
-        /// The last error it logged, usually the panic's message.
-        last_words: Option<String>,
+    /// An assertion of its own code failed.
+    #[error("it {message}")]
+    Panicked {
+        /// "panicked at FILE:LINE:COLUMN: …", as it was logged.
+        message: String,
     },
+    /// It crashed: an arithmetic error, an access out of its memory, a panic that was not logged.
+    #[error("it crashed ({trap})")]
+    Crashed { trap: String },
     /// Its component does not fit the contract. Found when it is installed; here if that was circumvented.
     #[error("it does not fit this version of the contract: {reason}")]
     Misfit { reason: String },
 }
 
-fn and_last_words(words: Option<&str>) -> String {
-    words.map(|words| format!(", its last words: {words}")).unwrap_or_default()
+impl FailedCall {
+    /// Whether the same call shows more of it where lines are compiled in.
+    fn hides_lines(&self) -> bool {
+        let is_in_code = match self.fault {
+            PolicyFault::TooManyParts { .. } | PolicyFault::Misfit { .. } => false,
+            // The host found it in an answer, after the code had ended.
+            PolicyFault::BadValue { .. } => !self.backtrace.is_empty(),
+            _ => true,
+        };
+        is_in_code && !self.shows_lines
+    }
 }
 
 impl From<BadValue> for PolicyFault {
@@ -61,13 +123,21 @@ impl From<BadValue> for PolicyFault {
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     #[error(transparent)]
-    Policy(#[from] PolicyFault),
+    Policy(Box<FailedCall>),
     /// The store failed while the policy read through it.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The system denies this process what every policy needs.
     #[error(transparent)]
     Process(#[from] ProcessError),
+}
+
+/// What is known of a call that failed beside the error.
+pub(super) struct Circumstances<'a> {
+    pub(super) export: &'static str,
+    pub(super) limits: Limits,
+    pub(super) lines: &'a [LogLine],
+    pub(super) shows_lines: bool,
 }
 
 /// The runtime's word for the bytes a call may pass. It exports no type for this and the next two; the tests hold the
@@ -78,35 +148,57 @@ const PARTS_TEXT: &str = "resource limit exceeded: ";
 const HANDLES_TEXT: &str = "store handle limit exceeded";
 
 /// Names the cause of a failed call.
-pub(crate) fn diagnose(error: wasmtime::Error, limits: Limits, lines: &[LogLine]) -> CallError {
+pub(super) fn diagnose(error: wasmtime::Error, about: &Circumstances<'_>) -> CallError {
+    let backtrace = Backtrace::of(&error);
     let error = match error.downcast::<ViewError>() {
         Ok(ViewError::Store(store)) => return CallError::Store(store),
-        Ok(ViewError::Budget) => return PolicyFault::HostCalls.into(),
+        Ok(ViewError::HostCalls { limit }) => return about.failed(PolicyFault::HostCalls { limit }, backtrace),
+        Ok(ViewError::Steps { limit }) => return about.failed(PolicyFault::Steps { limit }, backtrace),
         Err(error) => error,
     };
-    if let Some(bad) = error.downcast_ref::<BadValue>() {
-        return PolicyFault::from(bad.clone()).into();
+    match ProcessError::of(&error) {
+        Some(process) => process.into(),
+        None => about.failed(about.fault(&error), backtrace),
     }
-    if let Some(MemoryLimitReached { limit }) = error.downcast_ref() {
-        return PolicyFault::OutOfMemory { limit: *limit }.into();
+}
+
+impl Circumstances<'_> {
+    pub(super) fn failed(&self, fault: PolicyFault, backtrace: Backtrace) -> CallError {
+        let is_shown = |line: &&LogLine| !line.message.starts_with(PANICKED);
+        let last: Vec<&LogLine> = self.lines.iter().rev().filter(is_shown).take(LINES).collect();
+        let last_lines = last.iter().rev().map(|line| one_line(&line.message, LINE_BYTES)).collect();
+        let (export, shows_lines) = (self.export, self.shows_lines);
+        CallError::Policy(Box::new(FailedCall { export, fault, backtrace, last_lines, shows_lines }))
     }
-    if error.is::<TableLimitReached>() {
-        return PolicyFault::TooManyElements { limit: TABLE_ELEMENTS }.into();
+
+    fn fault(&self, error: &wasmtime::Error) -> PolicyFault {
+        if let Some(bad) = error.downcast_ref::<BadValue>() {
+            return bad.clone().into();
+        }
+        if let Some(MemoryLimitReached { wanted, limit }) = error.downcast_ref() {
+            return PolicyFault::OutOfMemory { wanted: *wanted, limit: *limit };
+        }
+        if error.is::<TableLimitReached>() {
+            return PolicyFault::TooManyElements { limit: TABLE_ELEMENTS };
+        }
+        let root = error.root_cause().to_string();
+        if let Some(fault) = of_text(&root) {
+            return fault;
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::OutOfFuel) => PolicyFault::OutOfFuel { limit: self.limits.fuel },
+            Some(Trap::StackOverflow) => PolicyFault::StackOverflow { limit: STACK },
+            Some(Trap::UnreachableCodeReached) => self.panic().unwrap_or(PolicyFault::Crashed { trap: root }),
+            _ => PolicyFault::Crashed { trap: root },
+        }
     }
-    if let Some(process) = ProcessError::of(&error) {
-        return process.into();
+
+    /// A panic ends in a trap that says nothing; what was logged last does.
+    fn panic(&self) -> Option<PolicyFault> {
+        let last = self.lines.iter().rev().find(|line| line.level == LogLevel::Error)?;
+        let message = last.message.starts_with(PANICKED).then(|| last.message.clone())?;
+        Some(PolicyFault::Panicked { message })
     }
-    let root = error.root_cause().to_string();
-    if let Some(fault) = of_text(&root) {
-        return fault.into();
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => PolicyFault::OutOfFuel { limit: limits.fuel },
-        Some(Trap::StackOverflow) => PolicyFault::StackOverflow,
-        Some(trap) => crashed(trap.to_string(), lines),
-        None => crashed(root, lines),
-    }
-    .into()
 }
 
 fn of_text(root: &str) -> Option<PolicyFault> {
@@ -117,9 +209,4 @@ fn of_text(root: &str) -> Option<PolicyFault> {
         return Some(PolicyFault::TooManyHandles { limit: HANDLES });
     }
     root.strip_prefix(PARTS_TEXT).map(|reason| PolicyFault::TooManyParts { reason: reason.to_owned() })
-}
-
-fn crashed(trap: String, lines: &[LogLine]) -> PolicyFault {
-    let last_words = lines.iter().rev().find(|line| line.level == LogLevel::Error).map(|line| line.message.clone());
-    PolicyFault::Crashed { trap, last_words }
 }

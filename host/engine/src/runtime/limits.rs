@@ -13,6 +13,8 @@ pub struct Limits {
     pub fuel: u64,
     /// Bytes of linear memories and tables, all of the component together.
     pub memory: usize,
+    /// Calls of the host that one instance may make; 64 bytes that they carry cost as much as a call.
+    pub host_calls: u64,
 }
 
 impl Limits {
@@ -20,19 +22,18 @@ impl Limits {
     pub const FUEL: RangeInclusive<u64> = 1..=500_000_000;
     /// The memory that a configuration may grant.
     pub const MEMORY: RangeInclusive<usize> = 64 << 10..=1 << 30;
+    /// The host calls that a configuration may grant: at most some seconds under the store's lock.
+    pub const HOST_CALLS: RangeInclusive<u64> = 1..=1_000_000;
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { fuel: 100_000_000, memory: 64 << 20 }
+        Self { fuel: 100_000_000, memory: 64 << 20, host_calls: 100_000 }
     }
 }
 
 /// Bytes the host allocates for what a policy passes in one call: strings, lists.
 pub(crate) const HOST_CALL_BYTES: usize = 1 << 20;
-
-/// Host calls an invocation may make, and steps through the leases they may take together.
-pub const HOST_CALLS: u64 = 100_000;
 
 /// Handles to requests, leases, pools and answers that a policy may hold at a time.
 pub(crate) const HANDLES: usize = 100_000;
@@ -51,8 +52,9 @@ const ELEMENT_BYTES: usize = size_of::<usize>();
 
 /// The policy wanted more memory than its bound.
 #[derive(Debug, thiserror::Error)]
-#[error("it wanted more than {limit} bytes of memory")]
+#[error("it wanted {wanted} bytes of memory, more than {limit}")]
 pub(crate) struct MemoryLimitReached {
+    pub(crate) wanted: usize,
     pub(crate) limit: usize,
 }
 
@@ -81,7 +83,7 @@ impl Meter {
     fn take(&mut self, bytes: usize) -> Result<(), MemoryLimitReached> {
         let used = self.used.saturating_add(bytes);
         if used > self.limit {
-            return Err(MemoryLimitReached { limit: self.limit });
+            return Err(MemoryLimitReached { wanted: used, limit: self.limit });
         }
         self.used = used;
         Ok(())

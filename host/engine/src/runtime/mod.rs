@@ -1,5 +1,6 @@
 //! The policy runtime: loads compiled policies and runs them within their limits. It holds no compiler.
 
+mod backtrace;
 mod cluster;
 mod code;
 pub mod config;
@@ -22,10 +23,11 @@ use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+pub use backtrace::Backtrace;
 use contract::Imports;
-pub use contract::{ContractError, PACKAGE, Surface};
-pub use fault::{CallError, PolicyFault};
-pub use limits::{HOST_CALLS, INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
+pub use contract::{ContractError, Language, PACKAGE, Surface};
+pub use fault::{CallError, FailedCall, PolicyFault};
+pub use limits::{INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
 pub use observer::{ExportCall, HostCall, Observer};
 pub use process::ProcessError;
 pub use session::{Session, Usage};
@@ -49,6 +51,7 @@ pub struct Policy {
     is_cluster: bool,
     imports: Imports,
     observer: Option<Arc<dyn Observer>>,
+    shows_lines: bool,
 }
 
 /// A compiled policy that does not load.
@@ -145,6 +148,7 @@ impl Runtime {
             is_cluster: surface.is_cluster(),
             imports: surface.imported(),
             observer: None,
+            shows_lines: false,
         })
     }
 }
@@ -188,6 +192,13 @@ impl Policy {
     /// Whether it divides a range among the members of a cluster.
     pub fn is_cluster(&self) -> bool {
         self.is_cluster
+    }
+
+    /// For the compiler, which alone knows what it compiled for.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn showing_lines(mut self, shows_lines: bool) -> Self {
+        self.shows_lines = shows_lines;
+        self
     }
 
     pub fn surface(&self) -> Surface {

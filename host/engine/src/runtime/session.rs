@@ -7,9 +7,10 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, Instance, Lift, Linker, Lower, Resource, TypedFunc};
 
 use super::Policy;
+use super::backtrace::Backtrace;
 use super::contract::{ADOPT, ALLOCATE, CHECK_CONFIG, Function, RELEASE};
-use super::fault::{CallError, PolicyFault, diagnose};
-use super::limits::{HANDLES, HOST_CALL_BYTES, HOST_CALLS, Limits};
+use super::fault::{CallError, Circumstances, PolicyFault, START, diagnose};
+use super::limits::{HANDLES, HOST_CALL_BYTES, Limits};
 use super::observer::{Observed, Observer};
 use super::state::{HostState, LogLine};
 use super::v0_2;
@@ -36,6 +37,7 @@ pub struct Session {
     store: Store<HostState>,
     instance: Instance,
     limits: Limits,
+    shows_lines: bool,
     fuel_used: u64,
     observer: Option<Arc<dyn Observer>>,
     /// The handle of the context, in the store's table.
@@ -48,21 +50,26 @@ impl Session {
     /// # Errors
     /// [`CallError::Policy`] if it does not even start.
     pub fn new(policy: &Policy, limits: Limits, context: &Context) -> Result<Self, CallError> {
-        let mut store = Store::new(&policy.engine, HostState::new(limits.memory, context.node.clone()));
+        let shows_lines = policy.shows_lines;
+        let at_start = Circumstances { export: START, limits, lines: &[], shows_lines };
+        let misfit = |error| at_start.failed(misfit(&error), Backtrace::default());
+        let mut store = Store::new(&policy.engine, HostState::new(limits, context.node.clone()));
         #[cfg(feature = "compiler")]
         store.data_mut().observer.clone_from(&policy.observer);
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
         store.set_max_component_handles(HANDLES);
-        let misfit = |error: wasmtime::Error| PolicyFault::Misfit { reason: format!("{error:#}") };
         let mut linker = Linker::new(&policy.engine);
         let traces = policy.observer.as_ref().is_some_and(|observer| observer.wants_host_calls());
         v0_2::link(&mut linker, &policy.imports, traces).map_err(misfit)?;
         let pre = linker.instantiate_pre(&policy.component).map_err(misfit)?;
         store.set_fuel(limits.fuel).map_err(misfit)?;
-        let instance = pre.instantiate(&mut store).map_err(|error| diagnose(error, limits, &store.data().lines))?;
-        let context = store.data_mut().table.push(context.clone()).map_err(|error| unfit(&error))?.rep();
-        Ok(Self { store, instance, limits, fuel_used: 0, observer: policy.observer.clone(), context })
+        let instance = pre
+            .instantiate(&mut store)
+            .map_err(|error| diagnose(error, &Circumstances { lines: &store.data().lines, ..at_start }))?;
+        let context = store.data_mut().table.push(context.clone()).map_err(|error| misfit(error.into()))?.rep();
+        let observer = policy.observer.clone();
+        Ok(Self { store, instance, limits, shows_lines, fuel_used: 0, observer, context })
     }
 
     /// Calls one export with the whole of the fuel.
@@ -71,16 +78,25 @@ impl Session {
         P: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift + 'static,
     {
-        let misfit = |error: wasmtime::Error| PolicyFault::Misfit { reason: format!("{error:#}") };
         let function = self.typed::<P, R>(export)?;
-        self.store.set_fuel(self.limits.fuel).map_err(misfit)?;
+        self.store.set_fuel(self.limits.fuel).map_err(|error| self.fault(export, misfit(&error)))?;
         let observed = self.observer.clone().map(|observer| Observed::begin(observer, export.name, self.usage()));
         let result = function.call(&mut self.store, params);
         self.fuel_used += self.limits.fuel - self.store.get_fuel().unwrap_or(0);
         if let Some(observed) = observed {
             observed.end(self.usage(), result.is_err());
         }
-        result.map_err(|error| diagnose(error, self.limits, &self.store.data().lines))
+        result.map_err(|error| diagnose(error, &self.circumstances(export)))
+    }
+
+    /// What the host finds wrong with an answer, with the export that gave it.
+    pub(super) fn fault(&self, export: Function, fault: impl Into<PolicyFault>) -> CallError {
+        self.circumstances(export).failed(fault.into(), Backtrace::default())
+    }
+
+    fn circumstances(&self, export: Function) -> Circumstances<'_> {
+        let lines = &self.store.data().lines;
+        Circumstances { export: export.name, limits: self.limits, lines, shows_lines: self.shows_lines }
     }
 
     pub(super) fn typed<P, R>(&mut self, export: Function) -> Result<TypedFunc<P, R>, CallError>
@@ -89,11 +105,14 @@ impl Session {
         R: ComponentNamedList + Lift + 'static,
     {
         let Function { interface, name } = export;
-        let missing = || PolicyFault::Misfit { reason: format!("{interface}: it has no function {name}") };
-        let misfit = |error| PolicyFault::Misfit { reason: format!("{interface}.{name}: {error:#}") };
-        let instance = self.instance.get_export_index(&mut self.store, None, &export.instance()).ok_or_else(missing)?;
-        let function = self.instance.get_export_index(&mut self.store, Some(&instance), name).ok_or_else(missing)?;
-        Ok(self.instance.get_typed_func::<P, R>(&mut self.store, &function).map_err(misfit)?)
+        let instance = self.instance.get_export_index(&mut self.store, None, &export.instance());
+        let function = instance.and_then(|at| self.instance.get_export_index(&mut self.store, Some(&at), name));
+        let Some(function) = function else {
+            let reason = format!("{interface} has no function {name}");
+            return Err(self.fault(export, PolicyFault::Misfit { reason }));
+        };
+        let typed = self.instance.get_typed_func::<P, R>(&mut self.store, &function);
+        typed.map_err(|error| self.fault(export, misfit(&error)))
     }
 
     /// Checks, without calling anything, that the exports have the contract's types: once, when a policy is compiled.
@@ -119,17 +138,24 @@ impl Session {
     }
 
     /// Puts a value where the policy can look at it during one call.
-    fn lend<T: Send + 'static>(&mut self, value: T) -> Result<Resource<T>, CallError> {
-        let lent = self.store.data_mut().table.push(value).map_err(|error| unfit(&error))?;
-        Ok(Resource::new_borrow(lent.rep()))
+    fn lend<T: Send + 'static>(&mut self, export: Function, value: T) -> Result<Resource<T>, CallError> {
+        match self.store.data_mut().table.push(value) {
+            Ok(lent) => Ok(Resource::new_borrow(lent.rep())),
+            Err(error) => Err(self.fault(export, misfit(&error.into()))),
+        }
     }
 
-    pub(super) fn take<T: 'static>(&mut self, built: Resource<T>) -> Result<T, CallError> {
-        self.store.data_mut().table.delete(built).map_err(|error| unfit(&error))
+    /// Takes what an export answered. The contract's types make it impossible that the handle is another's.
+    pub(super) fn take<T: 'static>(&mut self, export: Function, built: Resource<T>) -> Result<T, CallError> {
+        self.store.data_mut().table.delete(built).map_err(|error| self.fault(export, misfit(&error.into())))
     }
 
-    pub(super) fn take_all<T: 'static>(&mut self, built: Vec<Resource<T>>) -> Result<Vec<T>, CallError> {
-        built.into_iter().map(|built| self.take(built)).collect()
+    pub(super) fn take_all<T: 'static>(
+        &mut self,
+        export: Function,
+        built: Vec<Resource<T>>,
+    ) -> Result<Vec<T>, CallError> {
+        built.into_iter().map(|built| self.take(export, built)).collect()
     }
 
     /// `check-config`: the pools of this configuration, or everything that is wrong with it.
@@ -140,8 +166,8 @@ impl Session {
         let context = self.context();
         let (declared,): (DeclaredPools,) = self.call(CHECK_CONFIG, (config, context))?;
         match declared {
-            Err(problems) => Ok(Err(self.take_all(problems)?)),
-            Ok(pools) => Ok(Ok(self.take_all(pools)?)),
+            Err(problems) => Ok(Err(self.take_all(CHECK_CONFIG, problems)?)),
+            Ok(pools) => Ok(Ok(self.take_all(CHECK_CONFIG, pools)?)),
         }
     }
 
@@ -150,23 +176,23 @@ impl Session {
     /// # Errors
     /// [`CallError`]; the inner result is the policy's word. It is not checked here.
     pub fn allocate(&mut self, config: &str, request: &Request) -> Result<Result<Answer, Refusal>, CallError> {
-        let (context, request) = (self.context(), self.lend(request.clone())?);
+        let (context, request) = (self.context(), self.lend(ALLOCATE, request.clone())?);
         let (answer,): (AllocateResult,) = self.call(ALLOCATE, (config, context, request))?;
         match answer {
-            Err(refusal) => Ok(Err(self.take(refusal)?)),
-            Ok(answer) => Ok(Ok(self.take(answer)?)),
+            Err(refusal) => Ok(Err(self.take(ALLOCATE, refusal)?)),
+            Ok(answer) => Ok(Ok(self.take(ALLOCATE, answer)?)),
         }
     }
 
     /// `release`.
     pub fn release(&mut self, config: &str, ended: &Ended) -> Result<(), CallError> {
-        let (context, ended) = (self.context(), self.lend(ended.clone())?);
+        let (context, ended) = (self.context(), self.lend(RELEASE, ended.clone())?);
         self.call::<_, ()>(RELEASE, (config, context, ended))
     }
 
     /// `adopt`.
     pub fn adopt(&mut self, config: &str, adopted: &Adopted) -> Result<(), CallError> {
-        let (context, adopted) = (self.context(), self.lend(adopted.clone())?);
+        let (context, adopted) = (self.context(), self.lend(ADOPT, adopted.clone())?);
         self.call::<_, ()>(ADOPT, (config, context, adopted))
     }
 
@@ -201,11 +227,14 @@ impl Session {
     /// What the session has cost so far.
     pub fn usage(&self) -> Usage {
         let state = self.store.data();
-        Usage { fuel: self.fuel_used, host_calls: HOST_CALLS - state.calls_left, memory: state.meter.used() }
+        Usage {
+            fuel: self.fuel_used,
+            host_calls: self.limits.host_calls - state.calls_left,
+            memory: state.meter.used(),
+        }
     }
 }
 
-/// Handles that are not what they should be: the contract's types make it impossible.
-fn unfit(error: &dyn std::error::Error) -> CallError {
-    PolicyFault::Misfit { reason: error.to_string() }.into()
+fn misfit(error: &wasmtime::Error) -> PolicyFault {
+    PolicyFault::Misfit { reason: format!("{error:#}") }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{Resource, ResourceTable};
 
-use super::limits::{HOST_CALLS, Meter};
+use super::limits::{Limits, Meter};
 #[cfg(feature = "compiler")]
 use super::observer::Observer;
 use super::view::{PolicyView, ViewError};
@@ -44,21 +44,23 @@ pub(crate) struct HostState {
     pub(crate) lines: Vec<LogLine>,
     pub(crate) lines_dropped: usize,
     pub(crate) calls_left: u64,
+    pub(crate) most_calls: u64,
     #[cfg(feature = "compiler")]
     pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl HostState {
-    pub(crate) fn new(memory_limit: usize, node: String) -> Self {
+    pub(crate) fn new(limits: Limits, node: String) -> Self {
         Self {
             table: ResourceTable::new(),
-            meter: Meter::new(memory_limit),
+            meter: Meter::new(limits.memory),
             view: None,
             picture: None,
             node,
             lines: Vec::new(),
             lines_dropped: 0,
-            calls_left: HOST_CALLS,
+            calls_left: limits.host_calls,
+            most_calls: limits.host_calls,
             #[cfg(feature = "compiler")]
             observer: None,
         }
@@ -76,7 +78,8 @@ impl HostState {
     }
 
     pub(super) fn spend(&mut self, calls: u64) -> Result<(), ViewError> {
-        self.calls_left = self.calls_left.checked_sub(calls).ok_or(ViewError::Budget)?;
+        let spent = ViewError::HostCalls { limit: self.most_calls };
+        self.calls_left = self.calls_left.checked_sub(calls).ok_or(spent)?;
         Ok(())
     }
 

@@ -52,11 +52,14 @@ pub(super) fn page(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(PAGE).min(PAGE)
 }
 
-/// Why a question of the policy found no answer. Both end the invocation.
+/// Why a question of the policy found no answer. Each ends the invocation.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
-    #[error("it used up its budget of host calls")]
-    Budget,
+    #[error("it used more than {limit} host calls")]
+    HostCalls { limit: u64 },
+    /// Questions whose answers take too long to find.
+    #[error("its host calls took more than {limit} steps")]
+    Steps { limit: u64 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -51,6 +51,7 @@ pub(super) fn read(value: Option<&Value>) -> Result<Option<ShadowSettings>, Sett
     let limits = Limits {
         fuel: written.limits.fuel.unwrap_or(FUEL),
         memory: written.limits.memory.unwrap_or(Limits::default().memory),
+        host_calls: written.limits.host_calls.unwrap_or(Limits::default().host_calls),
     };
     Ok(Some(ShadowSettings { policy, config, limits }))
 }
