@@ -107,7 +107,11 @@ fn explain(network: &Network, subject: &str) -> Result<Explanation, ExplainError
         policy: addresses.load().map_err(fault)?.title(),
         lease: held.map(Lease::of),
         request: held.and_then(|held| recorded(&HistoryFile::new(data_dir, network.name()), held)),
-        addresses: explained.into_iter().map(|address| rules(&addresses, address)).collect::<Result<_, _>>().map_err(fault)?,
+        addresses: explained
+            .into_iter()
+            .map(|address| rules(&addresses, address))
+            .collect::<Result<_, _>>()
+            .map_err(fault)?,
         next: next(&addresses, &pod),
     })
 }
@@ -215,10 +219,13 @@ fn show(explanation: &Explanation, subject: &str, out: &mut Output) -> io::Resul
     }
     let Next { addresses, reason, refused } = &explanation.next;
     let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    row("next", &match refused {
-        Some(refused) => format!("a new container would get nothing: {refused}"),
-        None => format!("a new container would get {}{reason}", list(addresses)),
-    })
+    row(
+        "next",
+        &match refused {
+            Some(refused) => format!("a new container would get nothing: {refused}"),
+            None => format!("a new container would get {}{reason}", list(addresses)),
+        },
+    )
 }
 
 fn list(addresses: &[IpAddr]) -> String {

@@ -154,7 +154,8 @@ impl Status {
             let room_here = of_node.as_ref().map(|rooms| rooms.get(index).cloned().unwrap_or_default());
             self.problems.extend(shortage(&name, (free, cooling), room_here.as_ref(), addresses.settings()));
             if draining > 0 {
-                self.notes.push(format!("{} addresses of {name} are draining: they are not handed out", count(draining)));
+                self.notes
+                    .push(format!("{} addresses of {name} are draining: they are not handed out", count(draining)));
             }
             let here = room_here.map(|room| room.free);
             let (free, range_free) = here.map_or((free, None), |here| (here, Some(free)));

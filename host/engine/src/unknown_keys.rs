@@ -95,10 +95,7 @@ mod tests {
         assert_eq!(advice("subnett"), "unknown key, did you mean \"subnet\"?");
         assert_eq!(advice("cooldwon"), "unknown key, did you mean \"cooldown\"?");
         assert_eq!(advice("Range_Start"), "unknown key, did you mean \"rangeStart\"?");
-        assert_eq!(
-            advice("gateway"),
-            "unknown key, which the policy ignores; it knows subnet, ranges, rangeStart"
-        );
+        assert_eq!(advice("gateway"), "unknown key, which the policy ignores; it knows subnet, ranges, rangeStart");
         assert_eq!(advice("x"), "unknown key, which the policy ignores; it knows subnet, ranges, rangeStart");
     }
 }

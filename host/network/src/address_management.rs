@@ -104,8 +104,7 @@ impl<'a> AddressManagement<'a> {
     fn recorder(&self, boot: &str) -> Option<Recorder> {
         let (AddressSource::Policy(choice), Some(ipam)) = (&self.source, &self.call.config.ipam) else { return None };
         self.settings.record?;
-        let policy =
-            RecordedPolicy { name: choice.name.clone(), digest: self.call.policies.digest(&choice.name) };
+        let policy = RecordedPolicy { name: choice.name.clone(), digest: self.call.policies.digest(&choice.name) };
         Recorder::of(&self.settings, &self.context(), policy, (&ipam.object, boot, &self.call.by))
     }
 

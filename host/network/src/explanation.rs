@@ -150,8 +150,7 @@ impl Rules<'_> {
 
     fn lease(&self) -> Result<Rule, NetworkError> {
         let holder = self.ledger.as_ref().map_or(Ok(None), |ledger| ledger.holder(self.address))?;
-        let found =
-            holder.map(|key| format!("container {}, interface {}, holds it", key.container_id, key.interface));
+        let found = holder.map(|key| format!("container {}, interface {}, holds it", key.container_id, key.interface));
         Ok(Rule::unless("lease", found, "it is not leased"))
     }
 

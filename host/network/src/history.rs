@@ -142,9 +142,8 @@ pub(crate) fn stale_leases_freed(
 ) {
     let file = HistoryFile::new(data_dir, network);
     let Some(start) = file.start().filter(|_| !freed.is_empty()) else { return };
-    let event = |(key, record): &(AttachmentKey, AttachmentRecord)| {
-        Event::End(event(key, record, &End::Used, "stale", now))
-    };
+    let event =
+        |(key, record): &(AttachmentKey, AttachmentRecord)| Event::End(event(key, record, &End::Used, "stale", now));
     let events = freed.iter().map(event).collect();
     let written = (|| {
         let mut entries = Entries { at: now, order: transaction, events, ..Entries::default() };
@@ -204,8 +203,11 @@ fn snapshot(ledger: &StoreLedger) -> Result<Snapshot, StoreError> {
     let mut reservations = Vec::new();
     for family in Family::ALL {
         let reserved = ledger.reservations_within(family.whole())?.into_iter();
-        reservations
-            .extend(reserved.map(|Reservation { address, key, until }| ReservedAddress { address, key, until }));
+        reservations.extend(reserved.map(|Reservation { address, key, until }| ReservedAddress {
+            address,
+            key,
+            until,
+        }));
     }
     Ok(Snapshot {
         leases: leases.collect(),

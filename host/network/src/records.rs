@@ -80,7 +80,15 @@ impl<'a> Records<'a> {
         directory: &'a Path,
         reference: Option<ReferenceLeases>,
     ) -> Result<Self, RecordsError> {
-        Ok(Self { network, directory, boot: boot_id::read()?, now: clock::now(), reference, link: None, recorder: None })
+        Ok(Self {
+            network,
+            directory,
+            boot: boot_id::read()?,
+            now: clock::now(),
+            reference,
+            link: None,
+            recorder: None,
+        })
     }
 
     #[must_use]
@@ -256,12 +264,7 @@ impl<'a> Records<'a> {
         Ok(())
     }
 
-    fn forget_at_once(
-        &self,
-        keys: &[&AttachmentKey],
-        end: &End,
-        hooks: Hooks<'_>,
-    ) -> Result<(), RecordsError> {
+    fn forget_at_once(&self, keys: &[&AttachmentKey], end: &End, hooks: Hooks<'_>) -> Result<(), RecordsError> {
         if !self.directory.is_dir() && !self.is_to_be_adopted(None)? {
             // To free nothing, no directory has to be made.
             if self.directory.exists() {

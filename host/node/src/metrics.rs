@@ -140,12 +140,16 @@ fn of_shadows(text: &mut String, local: &BTreeMap<String, LocalNetwork>) {
     family(text, "gingham_shadow_answers_total", "counter", help);
     for (network, shadow) in local.iter().filter_map(|(name, local)| Some((name, local.shadow.as_ref()?))) {
         let ShadowCounters { agreed, differed, refused, rejected, failed, .. } = shadow;
-        let results =
-            [("agreed", agreed), ("differed", differed), ("failed", failed), ("refused", refused), ("rejected", rejected)];
+        let results = [
+            ("agreed", agreed),
+            ("differed", differed),
+            ("failed", failed),
+            ("refused", refused),
+            ("rejected", rejected),
+        ];
         for (result, value) in results {
             let network = escaped(network);
-            let _ =
-                writeln!(text, "gingham_shadow_answers_total{{network=\"{network}\",result=\"{result}\"}} {value}");
+            let _ = writeln!(text, "gingham_shadow_answers_total{{network=\"{network}\",result=\"{result}\"}} {value}");
         }
     }
 }

@@ -116,7 +116,9 @@ fn serve(
 
 fn log_call(call: &Call, verb: &Verb) {
     let attachment = match verb {
-        Verb::Add { attachment, .. } | Verb::Del { attachment, .. } | Verb::Check { attachment, .. } => Some(attachment),
+        Verb::Add { attachment, .. } | Verb::Del { attachment, .. } | Verb::Check { attachment, .. } => {
+            Some(attachment)
+        }
         Verb::Gc | Verb::Status | Verb::Version => None,
     };
     let verb = verb.name();

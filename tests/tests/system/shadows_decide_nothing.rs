@@ -116,7 +116,9 @@ fn whatever_it_does_the_add_succeeds() {
 fn one_that_is_not_there_is_a_warning() {
     let node = Node::new();
     for (shadow, words) in [(json!("nowhere"), "unknown policy \"nowhere\""), (json!("no name"), "unknown policy")] {
-        let outcome = Cni::add(&honest_beside(shadow.clone()), &node.container(&shadow.to_string().replace(['"', ' '], ""))).run();
+        let outcome =
+            Cni::add(&honest_beside(shadow.clone()), &node.container(&shadow.to_string().replace(['"', ' '], "")))
+                .run();
         outcome.result();
         assert!(outcome.stderr.contains("warning") && outcome.stderr.contains(words), "{}", outcome.stderr);
         assert_eq!(counts(), [0, 0, 0, 0, 1]);
@@ -160,7 +162,8 @@ fn another_shadow_is_counted_from_zero() {
     let node = Node::new();
     let first = honest_beside(json!("honest"));
     Cni::add(&first, &node.container("c1")).run().result();
-    let second = with(first, json!({"ipam": {"shadow": {"policy": "host-local", "config": {"subnet": "10.66.0.0/24"}}}}));
+    let second =
+        with(first, json!({"ipam": {"shadow": {"policy": "host-local", "config": {"subnet": "10.66.0.0/24"}}}}));
     Cni::add(&second, &node.container("c2")).run().result();
     let counters = counters();
     assert!(counters.policy.starts_with("host-local@sha256:"), "{counters:?}");

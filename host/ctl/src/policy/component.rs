@@ -62,7 +62,7 @@ fn by_name(name: &str, library: &Library) -> Result<Option<Component>, Component
         return Ok(Some(Component { policy: compile(name, name, &bytes)?, digest }));
     }
     let Some(built_in) = gingham_builtin::find(name) else { return Ok(None) };
-    let digest = Digest::of(built_in.component);
+    let digest = Digest::of(built_in.component());
     Ok(Some(Component { policy: built_in.load(&Runtime::new()?)?, digest }))
 }
 
@@ -81,5 +81,5 @@ fn of_path(path: &Path, library: &Library) -> Result<Component, ComponentError> 
 
 fn compile(component: &str, name: &str, bytes: &[u8]) -> Result<Policy, ComponentError> {
     let refused = |source| ComponentError::Compile { component: component.to_owned(), source };
-    Compiler::new()?.load(name, bytes).map_err(refused)
+    Compiler::with_lines()?.load(name, bytes).map_err(refused)
 }

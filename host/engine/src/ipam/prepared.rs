@@ -65,7 +65,17 @@ pub fn prepare<'a>(
         .map_err(|problems| IpamError::Problems { policy: name(), problems: with_unknown(problems, &unknown_keys) })?;
     let pools = Pools::new(pools).map_err(|source| IpamError::Pools { policy: name(), source })?;
     let context = context.clone();
-    Ok(Prepared { policy, settings, context, session, pools, picture: None, reuses_early: true, shadow: None, unknown_keys })
+    Ok(Prepared {
+        policy,
+        settings,
+        context,
+        session,
+        pools,
+        picture: None,
+        reuses_early: true,
+        shadow: None,
+        unknown_keys,
+    })
 }
 
 /// A key that is missing may be there under another name.

@@ -274,9 +274,13 @@ fn sentence(comparison: &Comparison, answered: &Answered<'_>) -> Option<(LogLeve
         Comparison::Differed(answer) if list(answer) == given => {
             (LogLevel::Info, format!("{instead}, and the shadow would add other gateways, routes or DNS"))
         }
-        Comparison::Differed(answer) => (LogLevel::Info, format!("{instead}, and the shadow would give {}", list(answer))),
+        Comparison::Differed(answer) => {
+            (LogLevel::Info, format!("{instead}, and the shadow would give {}", list(answer)))
+        }
         Comparison::Refused(text) => (LogLevel::Info, format!("{instead}, and the shadow would refuse: {text}")),
-        Comparison::Rejected(text) => (LogLevel::Warn, format!("{instead}, and the guard rejected the shadow's answer: {text}")),
+        Comparison::Rejected(text) => {
+            (LogLevel::Warn, format!("{instead}, and the guard rejected the shadow's answer: {text}"))
+        }
         Comparison::Failed(text) => (LogLevel::Warn, format!("{instead}, and the shadow failed: {text}")),
     })
 }

@@ -31,7 +31,9 @@ pub(crate) async fn serve(listener: Listener, board: Board, local: LocalNetworks
     let mut connections = Connections::default();
     loop {
         match listener.accept().await {
-            Ok(stream) => connections.admit(|last| tokio::spawn(converse(stream, (board.clone(), local.clone()), last))),
+            Ok(stream) => {
+                connections.admit(|last| tokio::spawn(converse(stream, (board.clone(), local.clone()), last)))
+            }
             // No descriptor is free, or the client went away.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }

@@ -3,7 +3,6 @@
 use std::io;
 
 use gingham_engine::ipam::IpamResult;
-use gingham_engine::runtime::HOST_CALLS;
 use gingham_workbench::report::{request_line, route_text};
 
 use super::Called;
@@ -48,7 +47,7 @@ fn show_cost(called: &Called, out: &mut Output) -> io::Result<()> {
     let of_calls = of_calls.collect::<Vec<_>>().join(", ");
     // Each call of an export has the whole of the fuel.
     writeln!(out, "  fuel      {} ({of_calls}), at most {} a call", count(usage.fuel), count(limits.fuel))?;
-    writeln!(out, "  calls     {} of {} host calls", count(usage.host_calls), count(HOST_CALLS))?;
+    writeln!(out, "  calls     {} of {} host calls", count(usage.host_calls), count(limits.host_calls))?;
     writeln!(out, "  memory    {} of {}", size(usage.memory as u64), size(limits.memory as u64))?;
     let elapsed: f64 = called.run.calls.iter().map(|call| call.elapsed.as_secs_f64() * 1e3).sum();
     writeln!(out, "  time      {elapsed:.2} ms")
