@@ -18,7 +18,7 @@ mod rust;
 mod template;
 mod toolchain;
 
-pub use build::{BuildError, Built, build, is_policy_directory};
+pub use build::{BuildError, Built, build};
 pub use language::{Export, Kind, Language};
 pub use manifest::{MANIFEST, Manifest, ManifestError};
 pub use name::{NameError, PolicyName};
