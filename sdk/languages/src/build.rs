@@ -27,11 +27,6 @@ pub enum BuildError {
     Toolchain { path: PathBuf, source: ToolchainError },
 }
 
-/// Whether [`build`] would try to build this directory.
-pub fn is_policy_directory(directory: &Path) -> bool {
-    directory.join(MANIFEST).is_file() || directory.join("Cargo.toml").is_file()
-}
-
 /// Builds the policy in a directory.
 ///
 /// # Errors

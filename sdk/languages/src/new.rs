@@ -24,28 +24,41 @@ pub enum NewError {
 /// [`NewError`]
 pub fn create(directory: &Path, name: &PolicyName, language: Language, kind: Kind) -> Result<(), NewError> {
     let failed = |source| NewError::Write { path: directory.to_owned(), source };
-    match fs::read_dir(directory).map(|mut entries| entries.next().is_some()) {
+    let exists = match fs::read_dir(directory).map(|mut entries| entries.next().is_some()) {
         Ok(true) => return Err(NewError::NotEmpty { path: directory.to_owned() }),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        Ok(false) | Err(_) => {}
-    }
-    // Beside it, because a directory cannot be renamed to another file system.
-    let beside = match directory.parent() {
+        Ok(false) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(failed(error)),
+    };
+    // On the same file system, because files cannot be renamed to another one.
+    let place = match directory.parent() {
+        _ if exists => directory,
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
     // Its mode is the one that the umask leaves, as of any new directory, and not a temporary one's.
     let usual = fs::Permissions::from_mode(0o777);
-    let temporary = tempfile::Builder::new().prefix(".new-policy-").permissions(usual).tempdir_in(beside);
+    let temporary = tempfile::Builder::new().prefix(".new-policy-").permissions(usual).tempdir_in(place);
     let temporary = temporary.map_err(failed)?;
     let made = language.toolchain().files(name, kind)?;
     for file in template::files(language, kind, name).into_iter().chain(made) {
         write(temporary.path(), &file).map_err(failed)?;
     }
+    if exists {
+        // It may be a shell's working directory, so it stays and its files move.
+        return move_entries(temporary.path(), directory).map_err(failed);
+    }
     fs::rename(temporary.path(), directory).map_err(failed)?;
     // It has moved; there is nothing left to remove.
     let _ = temporary.keep();
     Ok(())
+}
+
+fn move_entries(from: &Path, to: &Path) -> io::Result<()> {
+    fs::read_dir(from)?.try_for_each(|entry| {
+        let entry = entry?;
+        fs::rename(entry.path(), to.join(entry.file_name()))
+    })
 }
 
 fn write(directory: &Path, file: &File) -> io::Result<()> {

@@ -19,7 +19,8 @@ fn seed(directory: &Path) {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().join("target/policies");
     gingham_build::build_policy(&built.ancestors().nth(2).unwrap().join("policies/host-local")).unwrap();
     fs::create_dir(directory.join("target")).unwrap();
-    let copied = Command::new("cp").arg("-r").arg(built).arg(directory.join("target/policies")).status().unwrap();
+    // With its times, by which cargo knows what is new.
+    let copied = Command::new("cp").arg("-a").arg(built).arg(directory.join("target/policies")).status().unwrap();
     assert!(copied.success());
 }
 

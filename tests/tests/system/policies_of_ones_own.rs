@@ -48,7 +48,7 @@ fn in_rust() {
         // Other people's crates that the workspace's policies were built with serve here, too.
         let built = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/policies");
         fs::create_dir(directory.join("target")).unwrap();
-        let copied = Command::new("cp").arg("-r").arg(built).arg(directory.join("target")).status().unwrap();
+        let copied = Command::new("cp").arg("-a").arg(built).arg(directory.join("target")).status().unwrap();
         assert!(copied.success());
     });
 }

@@ -38,7 +38,7 @@ impl Author {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         fs::create_dir(self.path(name).join("target")).unwrap();
         let to = self.path(name).join("target/policies");
-        let copied = Command::new("cp").arg("-r").arg(workspace.join("target/policies")).arg(to).status().unwrap();
+        let copied = Command::new("cp").arg("-a").arg(workspace.join("target/policies")).arg(to).status().unwrap();
         assert!(copied.success());
     }
 
@@ -135,7 +135,14 @@ fn nothing_is_written_over_and_nothing_is_left() {
     assert_eq!(author.files(), ["full"]);
     fs::create_dir(author.path("empty")).unwrap();
     author.run(&["new", "first", "--dir", "empty"]).done();
-    assert!(author.path("empty/Cargo.toml").exists());
+    assert!(author.path("empty/Cargo.toml").exists() && author.path("empty/src/lib.rs").exists());
+    fs::create_dir(author.path("here")).unwrap();
+    let mut here = Command::new(CTL);
+    here.current_dir(author.path("here")).args(["policy", "new", "second", "--dir", "."]);
+    Said::by(&mut here).done();
+    let files = fs::read_dir(author.path("here")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(files.map(|name| name.into_string().unwrap()).all(|name| !name.starts_with(".new-policy")));
+    assert!(author.path("here/gingham/sdk/src/lib.rs").exists());
 }
 
 #[test]
