@@ -113,7 +113,11 @@ impl Compiler {
         Ok(Compiled { artefact, surface: policy.surface() })
     }
 
-    fn machine_code(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+    /// Compiles a component, whatever it imports and exports.
+    ///
+    /// # Errors
+    /// [`CompileError::Refused`], [`CompileError::Panicked`]
+    pub fn machine_code(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
         match catch(|| self.engine.precompile_component(component)) {
             Ok(Ok(artefact)) => Ok(artefact),
             Ok(Err(error)) => Err(CompileError::Refused { reason: format!("{error:#}") }),
