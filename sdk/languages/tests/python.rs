@@ -72,7 +72,7 @@ fn a_policy_in_python_does_what_it_should() {
 
 fn what_is_raised_has_its_text_and_line() {
     let (error, logged) = fate("raises");
-    let text = "KeyError: 'nothing' at look_up (policy.py:12), allocate (policy.py:21)";
+    let text = "KeyError: 'nothing' at look_up (policy.py:12), allocate (policy.py:19)";
     assert_eq!(logged, [text]);
     assert!(error.ends_with(text), "{error}");
     assert!(fate("denied").0.ends_with("not this one"));

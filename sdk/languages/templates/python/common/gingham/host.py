@@ -1,6 +1,7 @@
 """What the host answers: leases, reservations, the policy's state and the cluster."""
 
 import json
+import re
 from importlib import import_module
 from typing import Any, Iterator, NamedTuple, Optional
 
@@ -13,6 +14,12 @@ def _pages(page, last) -> Iterator[Any]:
     while items:
         yield from items
         items = page(last(items[-1]))
+
+
+def case(value: Any) -> str:
+    """The name of a variant's case as the contract writes it: "not-in-pool"."""
+    name = type(value).__name__.split("_", 1)[-1]
+    return re.sub("(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 class Lease:
@@ -57,10 +64,23 @@ def _optional(read, value: Any) -> Any:
     return None if value is None else read(value)
 
 
+def _loaded(area: str) -> Any:
+    try:
+        return import_module(f"wit_world.imports.{area}")
+    except ImportError:
+        return None
+
+
+#: Imported while the policy is loaded: later there are no files to read. A unit test has none, and `shares` is the cluster's.
+_CONTRACT = {area: _loaded(area) for area in ("leases", "log", "reservations", "shares", "state")}
+
+
 def _calls(area: str) -> Any:
     if not _serving:
         raise RuntimeError(f"{area} calls the host, which answers only during a request: try it by ginghamctl policy test")
-    return import_module(f"wit_world.imports.{area}")
+    if _CONTRACT[area] is None:
+        raise RuntimeError(f'{area} is for cluster policies: add "cluster" to exports in gingham-policy.toml')
+    return _CONTRACT[area]
 
 
 #: Whether a call of the host runs: neither in a unit test nor while the policy is loaded.
@@ -89,7 +109,7 @@ class leases:
     def state(address: Any) -> str:
         """free, leased, cooling, reserved, excluded, draining, unusable, outside; others are not free."""
         state = _calls("leases").state(address_out(address))
-        return getattr(state, "value", None) or type(state).__name__.removeprefix("AddressState_").lower()
+        return getattr(state, "value", None) or case(state)
 
     @staticmethod
     def is_free(address: Any) -> bool:
@@ -132,10 +152,10 @@ class leases:
 
 
 class HostError(Exception):
-    """A value was not stored. `code` is full, held, bad_key, not_in_pool, too_long or a later host's text."""
+    """A value was not stored. `code` is full, held, bad-key, not-in-pool, too-long or a later host's text."""
 
     def __init__(self, fault: Any):
-        self.code = getattr(fault, "value", None) or type(fault).__name__.split("_", 1)[-1].lower()
+        self.code = getattr(fault, "value", None) or case(fault)
         super().__init__(self.code)
 
 

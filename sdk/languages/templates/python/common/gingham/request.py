@@ -4,6 +4,7 @@ which is false as well, if the host does not know."""
 from typing import Any, Callable, NamedTuple
 
 from .addresses import address_in
+from .host import case
 
 
 class _Unknown:
@@ -40,7 +41,7 @@ def _labels(pairs: Any) -> Any:
 
 
 def _requester(requester: Any) -> str:
-    return getattr(requester, "value", None) or type(requester).__name__.removeprefix("Requester_").lower()
+    return getattr(requester, "value", None) or case(requester)
 
 
 def _mac(mac: Any) -> Any:
@@ -93,7 +94,7 @@ class Request(_Lent):
         super().__init__(inner)
         self.context = context
 
-    #: pod, container, node, script, deviceclaim or a later host's text
+    #: pod, container, node, script, device-claim or a later host's text
     requester = _read("requester", _requester)
     container_id = _read("container_id")
     interface_name = _read("interface_name")
