@@ -1,8 +1,8 @@
-//! The README's "Your own policy", command by command, in a copy of the workspace; and that the documents name only
-//! what is there.
+//! The README's "Your own policy", command by command, beside a checkout; and that the documents name only what is there.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -27,34 +27,15 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
     text.split(&fence).skip(1).map(|block| block.split("\n```").next().unwrap().to_owned()).collect()
 }
 
-/// The workspace with what was built of other people's crates, so that only ours are built again. It lies within the
-/// target directory, because only there are links possible for sure; the settings of `.cargo` reach it from above.
-fn copy_of_the_workspace() -> tempfile::TempDir {
+/// A checkout as a reader has it, in which everything is built, and room beside it.
+fn checkout() -> (tempfile::TempDir, PathBuf) {
     let own = std::env::current_exe().unwrap();
     let profile = own.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps");
-    let copy = tempfile::tempdir_in(profile.parent().unwrap()).unwrap();
-    for entry in fs::read_dir(workspace()).unwrap() {
-        let name = entry.unwrap().file_name();
-        if ![".git", ".cargo", "target"].iter().any(|left| name == *left) {
-            shell(&format!("cp -r {} {}", workspace().join(&name).display(), copy.path().display()), copy.path());
-        }
-    }
-    let to = copy.path().join("target").join(profile.file_name().unwrap());
-    fs::create_dir_all(&to).unwrap();
-    shell(&format!("cd {} && cp -al deps build .fingerprint ginghamctl {}", profile.display(), to.display()), &to);
-    // Cargo gives a crate of ours the same file names in every copy of the workspace: what is linked must not be written.
-    let ours = "gingham* libgingham* by[-_]namespace* libby_namespace* host[-_]local* libhost_local* weave[-_]split* \
-                libweave_split* hostile* libhostile* skipped* libskipped* \
-                sticky* libsticky* quota* libquota* by[-_]zone* libby_zone* random-* librandom-* hashed* libhashed*";
-    for directory in ["deps", "build", ".fingerprint"] {
-        shell(&format!("cd {directory} && rm -rf {ours}"), &to);
-    }
-    copy
-}
-
-fn shell(command: &str, directory: &Path) {
-    let output = Command::new("sh").args(["-c", command]).current_dir(directory).output().unwrap();
-    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    let parent = tempfile::tempdir().unwrap();
+    let checkout = parent.path().join("gingham");
+    fs::create_dir_all(checkout.join("target")).unwrap();
+    symlink(profile, checkout.join("target/debug")).unwrap();
+    (parent, checkout)
 }
 
 fn run(command: &str, directory: &Path) {
@@ -76,19 +57,20 @@ fn run(command: &str, directory: &Path) {
 #[test]
 fn a_policy_of_ones_own_hands_out_an_address() {
     let node = Node::new();
-    let copy = copy_of_the_workspace();
+    let (_parent, checkout) = checkout();
     let text = chapter("Your own policy");
     for command in blocks(&text, "sh") {
-        run(&command, copy.path());
+        run(&command, &checkout);
     }
     let config: Value = serde_json::from_str(&blocks(&text, "json")[0]).unwrap();
-    let pod = |namespace: &str| format!("IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME=web-1");
-    let granted = Cni::add(&config, &node.container("c1")).args(&pod("team-b")).run().result();
-    assert_eq!(address(&granted), "10.20.0.2");
-    let refused = Cni::add(&config, &node.container("c2")).args(&pod("team-c")).run().fault();
+    let pod = "IgnoreUnknown=1;K8S_POD_NAMESPACE=team-b;K8S_POD_NAME=web-1";
+    let granted = Cni::add(&config, &node.container("c1")).args(pod).run().result();
+    assert_eq!(address(&granted), "10.10.0.2");
     // The line that the README changes.
-    assert!(refused.msg.contains("namespace team-c has no pool in this cluster"), "{refused:?}");
-    assert!(refused.msg.contains("my-policy"), "{refused:?}");
+    let leases = checkout.join("leases.json");
+    run("target/debug/ginghamctl leases --json > leases.json", &checkout);
+    let leases = fs::read_to_string(leases).unwrap();
+    assert!(leases.contains("first come, first served: web-1"), "{leases}");
 }
 
 #[test]
@@ -126,7 +108,7 @@ fn documents(directory: &str) -> Vec<PathBuf> {
 
 #[test]
 fn every_link_leads_to_a_file() {
-    let documents: Vec<_> = [".", "docs", "docs/decisions"].into_iter().flat_map(documents).collect();
+    let documents: Vec<_> = [".", "docs", "docs/decisions", "docs/policies"].into_iter().flat_map(documents).collect();
     let mut count = 0;
     for document in documents {
         let text = fs::read_to_string(&document).unwrap();

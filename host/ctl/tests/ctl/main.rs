@@ -5,6 +5,7 @@ mod clusters_are_administered;
 mod configurations_are_explained;
 mod gc_frees_only_the_dead;
 mod leases_are_shown;
+mod pages_are_true;
 mod policies_are_called;
 mod policies_are_compiled_once;
 mod policies_are_installed_whole;
