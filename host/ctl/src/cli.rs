@@ -23,9 +23,10 @@ pub(crate) use network::{
     ImportCommand, ReleaseArguments, RunArguments, Shell, StatusArguments,
 };
 pub(crate) use policy::{
-    AbsentFact, AddArguments, BuildArguments, CallArguments, InspectArguments, ListArguments, NewArguments,
-    PolicyCommand, PullArguments, PushArguments, RecompileArguments, RecordArguments, RegistryArguments,
-    RemoveArguments, RequesterKind, SignArguments, TestArguments, TrustArguments, VerifyArguments, WitArguments,
+    AbsentFact, AddArguments, BenchArguments, BuildArguments, CallArguments, CheckArguments, CompareArguments,
+    InspectArguments, ListArguments, NewArguments, PolicyCommand, PullArguments, PushArguments, RecompileArguments,
+    RecordArguments, RegistryArguments, RemoveArguments, ReplayArguments, RequesterKind, SignArguments, TestArguments,
+    TrustArguments, VerifyArguments, WitArguments,
 };
 pub(crate) use recover::RecoverArguments;
 

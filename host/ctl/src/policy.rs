@@ -2,11 +2,14 @@
 
 mod acquisition;
 mod add;
+mod bench;
 mod build;
 mod call;
+mod check;
 mod compilation;
 mod component;
 mod inspect;
+mod ipam_file;
 mod ipam_object;
 mod list;
 mod messages;
@@ -20,6 +23,7 @@ mod push;
 mod recompile;
 mod record;
 mod remove;
+mod replay;
 mod sign;
 mod source;
 mod test;
@@ -49,6 +53,10 @@ pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut Output)
         PolicyCommand::Wit(arguments) => Ok(wit::run(arguments, out)?),
         PolicyCommand::Call(arguments) => Ok(call::run(arguments, &open()?, out)?),
         PolicyCommand::Test(arguments) => Ok(test::run(arguments, &open()?, out)?),
+        PolicyCommand::Check(arguments) => Ok(check::run(arguments, &open()?, out)?),
+        PolicyCommand::Bench(arguments) => Ok(bench::run(arguments, &open()?, out)?),
+        PolicyCommand::Replay(arguments) => Ok(replay::run(arguments, &open()?, out)?),
+        PolicyCommand::Compare(arguments) => Ok(replay::compare(arguments, &open()?, out)?),
         PolicyCommand::Add(arguments) => Ok(add::run(arguments, &mut open()?, library_dir, out)?),
         PolicyCommand::List(arguments) => Ok(list::run(arguments, &open()?, out)?),
         PolicyCommand::Inspect(arguments) => Ok(inspect::run(arguments, &open()?, out)?),

@@ -6,12 +6,12 @@ mod expectation;
 mod file;
 mod outcome;
 mod read;
-mod request;
+pub(crate) mod request;
 mod run;
 mod step;
 mod values;
 
-pub use expectation::{Expectation, ExpectedPool, RefusalKind};
+pub use expectation::{Expectation, Expected, ExpectedPool, RefusalKind};
 pub use file::{Case, CaseFile, Cluster, Lease, Node, Reservation};
 pub use outcome::{CaseOutcome, Failure, Mismatch};
 pub use read::{ReadError, read};

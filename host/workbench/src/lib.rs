@@ -26,10 +26,14 @@
 //! ```
 
 mod adoption;
+pub mod bench;
 pub mod cases;
+pub mod check;
 mod cluster;
+pub mod compare;
 mod error;
 mod ledger;
+pub mod replay;
 pub mod report;
 mod requests;
 mod run;

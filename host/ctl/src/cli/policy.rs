@@ -1,12 +1,16 @@
 //! The command line of `ginghamctl policy`.
 
+mod bench;
 mod build;
 mod call;
+mod check;
+mod network;
 mod new;
 mod pull;
 mod push;
 mod record;
 mod registry;
+mod replay;
 mod sign;
 mod test;
 mod verify;
@@ -18,13 +22,16 @@ use clap::{Args, Subcommand};
 use gingham_engine::library::Digest;
 
 use super::Format;
+pub(crate) use bench::BenchArguments;
 pub(crate) use build::BuildArguments;
 pub(crate) use call::{AbsentFact, CallArguments, RequesterKind};
+pub(crate) use check::CheckArguments;
 pub(crate) use new::NewArguments;
 pub(crate) use pull::PullArguments;
 pub(crate) use push::PushArguments;
 pub(crate) use record::RecordArguments;
 pub(crate) use registry::{RegistryArguments, TrustArguments};
+pub(crate) use replay::{CompareArguments, ReplayArguments};
 pub(crate) use sign::SignArguments;
 pub(crate) use test::TestArguments;
 pub(crate) use verify::VerifyArguments;
@@ -42,6 +49,14 @@ pub(crate) enum PolicyCommand {
     Call(Box<CallArguments>),
     /// Run a policy's cases
     Test(TestArguments),
+    /// Try a policy with random containers, and judge every answer
+    Check(CheckArguments),
+    /// Measure what a policy costs
+    Bench(BenchArguments),
+    /// Ask a policy what a node recorded
+    Replay(ReplayArguments),
+    /// Compare two policies over the same requests
+    Compare(CompareArguments),
     /// Check, compile and install a policy
     Add(AddArguments),
     /// List the policies that a configuration can name

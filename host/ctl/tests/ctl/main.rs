@@ -7,6 +7,7 @@ mod gc_frees_only_the_dead;
 mod leases_are_shown;
 mod pages_are_true;
 mod policies_are_called;
+mod policies_are_checked;
 mod policies_are_compiled_once;
 mod policies_are_installed_whole;
 mod policies_are_shipped;

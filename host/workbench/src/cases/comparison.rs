@@ -7,6 +7,7 @@ use gingham_engine::address::IpRange;
 use gingham_engine::attachment::{Answer, Problem, Request};
 use gingham_engine::cluster_policy::Proposal;
 use gingham_engine::ipam::{IpamError, IpamResult};
+use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::pool::Pool;
 use gingham_engine::runtime::Usage;
 
@@ -67,9 +68,13 @@ impl Mismatches {
             ("memory", expected.memory, usage.memory as u64),
         ];
         for (what, most, used) in bounds {
-            if let Some(most) = most.filter(|most| used > *most) {
-                self.add(what, format_args!("at most {most}"), used);
-            }
+            self.at_most(what, most.unwrap_or(u64::MAX), used);
+        }
+    }
+
+    fn at_most(&mut self, what: &str, most: u64, used: u64) {
+        if used > most {
+            self.add(what, format_args!("at most {most}"), used);
         }
     }
 
@@ -257,6 +262,14 @@ pub(super) fn recorded(scenario: &Scenario, expected: &Expected) -> Result<Vec<M
         if value.as_ref() != Some(wanted) {
             found.add(&format!("state.{key}"), wanted, value.as_deref().unwrap_or("(not set)"));
         }
+    }
+    let ledger = scenario.ledger();
+    if let Some(most) = expected.state_keys {
+        let keys = ledger.state_keys("", None, usize::MAX)?.len() as u64;
+        found.at_most("state-keys", most, keys);
+    }
+    if let Some(most) = expected.state_bytes {
+        found.at_most("state-bytes", most, ledger.state_size()?);
     }
     if let Some(wanted) = &expected.claims {
         found.of_maps("claims", wanted, scenario.claims());

@@ -70,6 +70,12 @@ written! {
         /// Values of the policy's state after the step.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub state: Option<BTreeMap<String, String>>,
+        /// Keys of the policy's state after the step, at most.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub state_keys: Option<u64>,
+        /// Bytes of the policy's state, keys and values together, at most.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub state_bytes: Option<u64>,
         /// All claimed blocks after the step, and who holds them.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub claims: Option<BTreeMap<IpNet, String>>,

@@ -11,7 +11,8 @@ pub(super) fn numbered(name: &str, step: &Step, number: u32) -> String {
     if step.times.is_some() { name.replace("{n}", &number.to_string()) } else { name.to_owned() }
 }
 
-pub(super) fn request_of(scenario: &mut Scenario, step: &Step, number: u32) -> Request {
+/// The next request of a scenario.
+pub(crate) fn request_of(scenario: &mut Scenario, step: &Step, number: u32) -> Request {
     let container = numbered(step.add.as_deref().unwrap_or_default(), step, number);
     let mut request = scenario.request(&container);
     step.interface.iter().for_each(|name| name.clone_into(&mut request.key.interface));

@@ -192,7 +192,7 @@ impl Runner {
                 return Ok(comparison::next_block(&self.scenario, pool, &run, &expected));
             }
             Action::Reboot => self.scenario.reboot()?,
-            Action::Advance | Action::Reconfigure | Action::Adopt | Action::SetState => self.change(step)?,
+            Action::Advance | Action::SetBack | Action::Reconfigure | Action::Adopt | Action::SetState => self.change(step)?,
             Action::Members | Action::Claim | Action::Unclaim => self.change_cluster(step)?,
         }
         Ok(Compared { action: action.key().to_owned(), ..Compared::default() })
@@ -221,6 +221,9 @@ impl Runner {
     fn change(&mut self, step: &Step) -> Result<(), ScenarioError> {
         if let Some(pause) = step.advance {
             self.scenario.advance(pause.0);
+        }
+        if let Some(pause) = step.set_back {
+            self.scenario.set_now(self.scenario.now().saturating_sub(millis(pause.0)));
         }
         if let Some(config) = &step.reconfigure {
             self.scenario.reconfigure(Value::Object(config.clone()))?;

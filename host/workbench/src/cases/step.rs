@@ -28,6 +28,9 @@ written! {
         pub withdraw: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub advance: Option<Pause>,
+        /// How far the clock is set back.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub set_back: Option<Pause>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub reboot: Option<bool>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,6 +132,7 @@ pub enum Action {
     Gc,
     Withdraw,
     Advance,
+    SetBack,
     Reboot,
     CheckConfig,
     Reconfigure,
@@ -150,6 +154,7 @@ impl Action {
             Self::Gc => "gc",
             Self::Withdraw => "withdraw",
             Self::Advance => "advance",
+            Self::SetBack => "set-back",
             Self::Reboot => "reboot",
             Self::CheckConfig => "check-config",
             Self::Reconfigure => "reconfigure",
@@ -214,13 +219,14 @@ impl Step {
         }
     }
 
-    fn actions(&self) -> [(Action, bool); 15] {
+    fn actions(&self) -> [(Action, bool); 16] {
         [
             (Action::Add, self.add.is_some()),
             (Action::Del, self.del.is_some()),
             (Action::Gc, self.gc.is_some()),
             (Action::Withdraw, self.withdraw.is_some()),
             (Action::Advance, self.advance.is_some()),
+            (Action::SetBack, self.set_back.is_some()),
             (Action::Reboot, self.reboot.is_some()),
             (Action::CheckConfig, self.check_config.is_some()),
             (Action::Reconfigure, self.reconfigure.is_some()),

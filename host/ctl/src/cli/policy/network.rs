@@ -1,0 +1,37 @@
+//! The network and node that a policy is tried with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct TriedNetworkArguments {
+    /// The network: a CNI configuration, or the object under its `ipam` alone
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) config: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) node: TriedNodeArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TriedNodeArguments {
+    /// The node's name [default: node-1]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    /// A label of the node; without any, its labels are unknown
+    #[arg(long = "node-label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(crate) node_labels: Vec<(String, String)>,
+}
+
+impl TriedNodeArguments {
+    pub(crate) fn labels(&self) -> Option<BTreeMap<String, String>> {
+        if self.node_labels.is_empty() { None } else { Some(self.node_labels.iter().cloned().collect()) }
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let label = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let label = label.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    label.ok_or_else(|| "use KEY=VALUE, such as topology.kubernetes.io/zone=a".to_owned())
+}

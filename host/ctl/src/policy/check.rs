@@ -1,0 +1,135 @@
+//! `ginghamctl policy check`: properties that every policy keeps.
+
+use std::io;
+use std::path::PathBuf;
+
+use gingham_engine::library::Library;
+use gingham_workbench::check::{self, CheckError as WorkbenchError, Effort, Property, Report, Subject};
+use serde::Serialize;
+
+use super::component::{self, ComponentError};
+use super::ipam_file::{self, IpamFileError};
+use crate::cli::CheckArguments;
+use crate::output::Output;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckError {
+    #[error("policy {policy} breaks {property}: {}", property.rule())]
+    Broken { policy: String, property: Property },
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    #[error(transparent)]
+    Config(#[from] IpamFileError),
+    #[error(transparent)]
+    Check(#[from] WorkbenchError),
+    #[error("cannot write the case to {}: {source}", .path.display())]
+    Save { path: PathBuf, source: io::Error },
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Checked<'a> {
+    policy: &'a str,
+    sequences: usize,
+    steps: usize,
+    adds: usize,
+    granted: usize,
+    refused: usize,
+    exhausted: usize,
+    try_again: usize,
+    retries: usize,
+    seed: u64,
+    finding: Option<Found<'a>>,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    property: &'static str,
+    rule: &'static str,
+    message: &'a str,
+    case: &'a str,
+}
+
+pub(super) fn run(arguments: &CheckArguments, library: &Library, out: &mut Output) -> Result<(), CheckError> {
+    let files = arguments.network.config.iter().map(|path| ipam_file::read(path));
+    let configurations = files.collect::<Result<Vec<_>, _>>()?;
+    let policy = component::load(&arguments.component, library)?.policy;
+    let subject = Subject {
+        node: arguments.network.node.node.clone(),
+        node_labels: arguments.network.node.labels(),
+        ..Subject::new(&policy, configurations)
+    };
+    let (steps, seed, time) = (arguments.steps, arguments.seed, arguments.time);
+    let report = check::check(&subject, &Effort { steps, seed, time, skipped: arguments.skip.clone() })?;
+    if let (Some(path), Some(finding)) = (&arguments.save, &report.finding) {
+        let saved = std::fs::write(path, &finding.case);
+        saved.map_err(|source| CheckError::Save { path: path.clone(), source })?;
+    }
+    if arguments.format.json {
+        out.json(&checked(policy.name(), &report, seed))?;
+    } else {
+        show(policy.name(), &report, arguments, out)?;
+    }
+    match report.finding {
+        None => Ok(()),
+        Some(finding) => {
+            let (policy, property) = (policy.name().to_owned(), finding.violation.property);
+            Err(CheckError::Broken { policy, property })
+        }
+    }
+}
+
+fn checked<'a>(policy: &'a str, report: &'a Report, seed: u64) -> Checked<'a> {
+    let counts = report.counts;
+    let finding = report.finding.as_ref().map(|finding| Found {
+        property: finding.violation.property.name(),
+        rule: finding.violation.property.rule(),
+        message: &finding.violation.message,
+        case: &finding.case,
+    });
+    Checked {
+        policy,
+        sequences: counts.sequences,
+        steps: counts.steps,
+        adds: counts.adds,
+        granted: counts.granted,
+        refused: counts.refused,
+        exhausted: counts.exhausted,
+        try_again: counts.try_again,
+        retries: counts.retries,
+        seed,
+        finding,
+    }
+}
+
+fn show(policy: &str, report: &Report, arguments: &CheckArguments, out: &mut Output) -> Result<(), CheckError> {
+    let counts = report.counts;
+    writeln!(out, "Policy {policy}: {} sequences, {} steps, seed {}", counts.sequences, counts.steps, arguments.seed)?;
+    writeln!(
+        out,
+        "  ADD        {}: {} granted, {} refused ({} exhausted, {} try-again)",
+        counts.adds, counts.granted, counts.refused, counts.exhausted, counts.try_again
+    )?;
+    writeln!(out, "  retries    {}", counts.retries)?;
+    let Some(finding) = &report.finding else {
+        let kept = Property::ALL.iter().filter(|property| !arguments.skip.contains(property));
+        let kept: Vec<&str> = kept.map(|property| property.name()).collect();
+        writeln!(out, "  kept       {}", kept.join(", "))?;
+        if counts.exhausted == 0 {
+            writeln!(out, "  note       no pool ran full, so that finds-free-addresses was not tried")?;
+        }
+        return Ok(());
+    };
+    writeln!(out, "  broken     {}: {}", finding.violation.property, finding.violation.property.rule())?;
+    writeln!(out, "  because    {}", finding.violation.message)?;
+    match &arguments.save {
+        Some(path) => {
+            let again = format!("ginghamctl policy test {} {}", arguments.component, path.display());
+            writeln!(out, "  case       {}; run it again with `{again}`", path.display())?;
+        }
+        None => out.lines(&format!("\n{}", finding.case))?,
+    }
+    Ok(())
+}
