@@ -9,7 +9,6 @@ mod check;
 mod compilation;
 mod component;
 mod inspect;
-mod ipam_file;
 mod ipam_object;
 mod list;
 mod messages;

@@ -13,11 +13,7 @@ use crate::replay::player::Player;
 use crate::replay::{Replay, ReplayError, divergence, notes, other_step, result_text, verdict_of_results};
 
 /// Asks both policies all requests of a history. `ipam` is used instead of the recorded configurations.
-pub fn compare(
-    history: &History,
-    [first, second]: [&Policy; 2],
-    ipam: Option<&Value>,
-) -> Result<Replay, ReplayError> {
+pub fn compare(history: &History, [first, second]: [&Policy; 2], ipam: Option<&Value>) -> Result<Replay, ReplayError> {
     let (mut first, mut second) = (Player::new(first, ipam), Player::new(second, ipam));
     let mut replay = Replay { notes: notes(history), ..Replay::default() };
     for (index, line) in history.lines.iter().enumerate() {

@@ -129,12 +129,7 @@ pub fn replay(history: &History, policy: &Policy, ipam: Option<&Value>) -> Resul
     Ok(replay)
 }
 
-fn step(
-    player: &mut Player,
-    history: &History,
-    line: &Line,
-    replay: &mut Replay,
-) -> Result<(), ReplayError> {
+fn step(player: &mut Player, history: &History, line: &Line, replay: &mut Replay) -> Result<(), ReplayError> {
     let Event::Request(requested) = &line.event else { return other_step(player, line, replay) };
     let asked = player.ask(requested)?;
     let verdict = verdict_of_recorded(&requested.outcome, asked.result());
@@ -177,7 +172,8 @@ pub(crate) fn notes(history: &History) -> Vec<String> {
     }
     if any(|event| matches!(event, Event::Snapshot(snapshot) if !snapshot.complete)) {
         notes.push(
-            "a snapshot of the leases and the policy's state is not complete: differences may follow from that".to_owned(),
+            "a snapshot of the leases and the policy's state is not complete: differences may follow from that"
+                .to_owned(),
         );
     }
     if any(|event| matches!(event, Event::Start(start) if start.hashed_personal_data)) {

@@ -23,7 +23,10 @@ fn fuel(bench: &Bench, situation: &str, export: &str) -> u64 {
 #[test]
 fn the_version_is_the_one_that_counts_the_fuel() {
     let lock = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock")).unwrap();
-    assert!(lock.contains(&format!("name = \"wasmtime\"\nversion = \"{WASMTIME}\"\n")), "{WASMTIME} is not the version");
+    assert!(
+        lock.contains(&format!("name = \"wasmtime\"\nversion = \"{WASMTIME}\"\n")),
+        "{WASMTIME} is not the version"
+    );
 }
 
 #[test]

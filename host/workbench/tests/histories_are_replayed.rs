@@ -52,7 +52,8 @@ fn recorded(policy: &Policy, ipam: &Value) -> String {
             let addresses = scenario.del(&key).result.unwrap().addresses;
             let (interface, by) = ("eth0".to_owned(), "DEL".to_owned());
             let now = scenario.now();
-            let ended = Ended { container_id: ended, interface, addresses, was_used: true, by, now, ..Ended::default() };
+            let ended =
+                Ended { container_id: ended, interface, addresses, was_used: true, by, now, ..Ended::default() };
             events.push(Event::End(ended));
         }
         scenario.advance(std::time::Duration::from_secs(4));

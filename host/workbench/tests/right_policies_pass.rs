@@ -24,7 +24,8 @@ fn host_local() {
 
 #[test]
 fn host_local_with_two_families() {
-    let sets = json!({"ranges": [[{"subnet": "10.66.0.0/28"}, {"subnet": "10.67.0.0/16"}], [{"subnet": "fd00:66::/64"}]]});
+    let sets =
+        json!({"ranges": [[{"subnet": "10.66.0.0/28"}, {"subnet": "10.67.0.0/16"}], [{"subnet": "fd00:66::/64"}]]});
     passes("host-local", vec![sets]);
 }
 
@@ -62,6 +63,9 @@ fn by_zone() {
 
 #[test]
 fn weave_split() {
-    passes("weave-split", vec![json!({"range": "10.32.0.0/12"}), json!({"range": "10.32.0.0/12", "pick": "roundRobin"})]);
+    passes(
+        "weave-split",
+        vec![json!({"range": "10.32.0.0/12"}), json!({"range": "10.32.0.0/12", "pick": "roundRobin"})],
+    );
     passes("weave-split", vec![json!({"range": "10.32.0.0/24", "pick": "random"})]);
 }

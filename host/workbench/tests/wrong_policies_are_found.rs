@@ -49,7 +49,13 @@ fn leases_that_are_counted_in_state() {
 
 #[test]
 fn state_of_ended_containers() {
-    breaks("keeps_state_of_ended_containers", subnet(), Property::Bounded, "its state has more keys", "state-keys: at most");
+    breaks(
+        "keeps_state_of_ended_containers",
+        subnet(),
+        Property::Bounded,
+        "its state has more keys",
+        "state-keys: at most",
+    );
 }
 
 #[test]
@@ -59,7 +65,13 @@ fn permanent_reservations() {
 
 #[test]
 fn ignored_requests_for_an_address() {
-    breaks("ignores_requested_addresses", vec![json!({})], Property::RequestedAddresses, "ignored the requested address", "ignored the requested");
+    breaks(
+        "ignores_requested_addresses",
+        vec![json!({})],
+        Property::RequestedAddresses,
+        "ignored the requested address",
+        "ignored the requested",
+    );
 }
 
 #[test]
@@ -70,7 +82,13 @@ fn a_last_address_that_is_never_found() {
 
 #[test]
 fn a_search_that_comes_round_too_far() {
-    breaks("wraps_to_the_network_address", subnet(), Property::LegalAnswers, "network, broadcast or gateway", "gateway address");
+    breaks(
+        "wraps_to_the_network_address",
+        subnet(),
+        Property::LegalAnswers,
+        "network, broadcast or gateway",
+        "gateway address",
+    );
 }
 
 #[test]
@@ -91,13 +109,25 @@ fn a_pod_name_taken_for_granted() {
 
 #[test]
 fn retries_that_are_refused() {
-    breaks("refuses_containers_that_come_back", subnet(), Property::Retries, "has an address already", "has an address already");
+    breaks(
+        "refuses_containers_that_come_back",
+        subnet(),
+        Property::Retries,
+        "has an address already",
+        "has an address already",
+    );
 }
 
 #[test]
 fn state_of_an_earlier_configuration() {
     let configurations = vec![json!({"subnet": "10.66.0.0/28"}), json!({"subnet": "10.66.0.0/29"})];
-    breaks("keeps_an_offset_across_configurations", configurations, Property::NoFaults, "one of the subnet", "one of the subnet");
+    breaks(
+        "keeps_an_offset_across_configurations",
+        configurations,
+        Property::NoFaults,
+        "one of the subnet",
+        "one of the subnet",
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use gingham_workbench::check::{CheckError, Subject};
 use serde::Serialize;
 
 use super::component::{self, ComponentError};
-use super::ipam_file::{self, IpamFileError};
+use super::ipam_object::{self, IpamObjectError};
 use crate::cli::BenchArguments;
 use crate::output::Output;
 use crate::table::Table;
@@ -37,7 +37,7 @@ pub(crate) enum BenchError {
     #[error(transparent)]
     Component(#[from] ComponentError),
     #[error(transparent)]
-    Config(#[from] IpamFileError),
+    Config(#[from] IpamObjectError),
     #[error(transparent)]
     Check(#[from] CheckError),
     #[error(transparent)]
@@ -65,10 +65,10 @@ struct Worse<'a> {
 }
 
 pub(super) fn run(arguments: &BenchArguments, library: &Library, out: &mut Output) -> Result<(), BenchError> {
-    let ipam = ipam_file::read(&arguments.config)?;
+    let ipam = ipam_object::read(&arguments.config)?;
     // A saved bench that cannot be read is no reason to wait for a new one.
     let saved = arguments.compare.as_deref().map(read).transpose()?;
-    let policy = component::load(&arguments.component, library)?.policy;
+    let policy = component::load(&arguments.component, library)?;
     let (node, node_labels) = (arguments.node.node.clone(), arguments.node.labels());
     let subject = Subject { node, node_labels, ..Subject::new(&policy, vec![ipam]) };
     let pod = (arguments.pod.0.as_str(), arguments.pod.1.as_str());

@@ -63,8 +63,8 @@ pub(super) fn run(arguments: &CallArguments, library: &Library, out: &mut Output
 
 fn call(arguments: &CallArguments, library: &Library) -> Result<Called, CallError> {
     let (network, ipam) = situation::ipam(&arguments.config)?;
-    let component = component::load(&arguments.component, library)?;
-    let mut scenario = Scenario::new(&component.policy, ipam)?;
+    let policy = component::load(&arguments.component, library)?;
+    let mut scenario = Scenario::new(&policy, ipam)?;
     network.iter().for_each(|name| scenario.set_network_name(name));
     situation::prepare(&mut scenario, arguments)?;
     let request = situation::request(&mut scenario, arguments);

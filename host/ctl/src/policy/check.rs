@@ -8,7 +8,7 @@ use gingham_workbench::check::{self, CheckError as WorkbenchError, Effort, Prope
 use serde::Serialize;
 
 use super::component::{self, ComponentError};
-use super::ipam_file::{self, IpamFileError};
+use super::ipam_object::{self, IpamObjectError};
 use crate::cli::CheckArguments;
 use crate::output::Output;
 
@@ -19,7 +19,7 @@ pub(crate) enum CheckError {
     #[error(transparent)]
     Component(#[from] ComponentError),
     #[error(transparent)]
-    Config(#[from] IpamFileError),
+    Config(#[from] IpamObjectError),
     #[error(transparent)]
     Check(#[from] WorkbenchError),
     #[error("cannot write the case to {}: {source}", .path.display())]
@@ -53,9 +53,9 @@ struct Found<'a> {
 }
 
 pub(super) fn run(arguments: &CheckArguments, library: &Library, out: &mut Output) -> Result<(), CheckError> {
-    let files = arguments.network.config.iter().map(|path| ipam_file::read(path));
+    let files = arguments.network.config.iter().map(|path| ipam_object::read(path));
     let configurations = files.collect::<Result<Vec<_>, _>>()?;
-    let policy = component::load(&arguments.component, library)?.policy;
+    let policy = component::load(&arguments.component, library)?;
     let subject = Subject {
         node: arguments.network.node.node.clone(),
         node_labels: arguments.network.node.labels(),

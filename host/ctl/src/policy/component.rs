@@ -30,14 +30,8 @@ pub(crate) enum ComponentError {
     Library(#[from] LibraryError),
 }
 
-/// A policy, and what it was made of.
-pub(super) struct Component {
-    pub(super) policy: Policy,
-    pub(super) digest: Digest,
-}
-
 /// Loads a policy by its name, as a configuration would, or from a path. A path with a slash is never a name.
-pub(super) fn load(component: &str, library: &Library) -> Result<Component, ComponentError> {
+pub(super) fn load(component: &str, library: &Library) -> Result<Policy, ComponentError> {
     if !component.contains('/')
         && let Some(named) = by_name(component, library)?
     {
@@ -50,33 +44,28 @@ pub(super) fn load(component: &str, library: &Library) -> Result<Component, Comp
     of_path(&path, library)
 }
 
-fn by_name(name: &str, library: &Library) -> Result<Option<Component>, ComponentError> {
+fn by_name(name: &str, library: &Library) -> Result<Option<Policy>, ComponentError> {
     if let Some(installed) = library.find(name)? {
-        let digest = installed.digest.clone();
-        if library.is_compiled(&digest) {
-            let policy = library.load(&Runtime::new()?, name, &installed)?;
-            return Ok(Some(Component { policy, digest }));
+        if library.is_compiled(&installed.digest) {
+            return Ok(Some(library.load(&Runtime::new()?, name, &installed)?));
         }
         let missing = || ComponentError::NoComponent { name: name.to_owned() };
-        let bytes = library.component(&digest)?.ok_or_else(missing)?;
-        return Ok(Some(Component { policy: compile(name, name, &bytes)?, digest }));
+        let bytes = library.component(&installed.digest)?.ok_or_else(missing)?;
+        return Ok(Some(compile(name, name, &bytes)?));
     }
     let Some(built_in) = gingham_builtin::find(name) else { return Ok(None) };
-    let digest = Digest::of(built_in.component());
-    Ok(Some(Component { policy: built_in.load(&Runtime::new()?)?, digest }))
+    Ok(Some(built_in.load(&Runtime::new()?)?))
 }
 
-fn of_path(path: &Path, library: &Library) -> Result<Component, ComponentError> {
+fn of_path(path: &Path, library: &Library) -> Result<Policy, ComponentError> {
     let source = Source::read(path)?;
     let digest = Digest::of(&source.component);
     // Compiling takes seconds in some languages, and what is installed is compiled already.
     let installed = library.list()?.into_iter().find(|(_, installed)| installed.digest == digest);
     if let Some((_, installed)) = installed.filter(|_| library.is_compiled(&digest)) {
-        let policy = library.load(&Runtime::new()?, &source.name, &installed)?;
-        return Ok(Component { policy, digest });
+        return Ok(library.load(&Runtime::new()?, &source.name, &installed)?);
     }
-    let policy = compile(&path.display().to_string(), &source.name, &source.component)?;
-    Ok(Component { policy, digest })
+    compile(&path.display().to_string(), &source.name, &source.component)
 }
 
 fn compile(component: &str, name: &str, bytes: &[u8]) -> Result<Policy, ComponentError> {

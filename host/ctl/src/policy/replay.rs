@@ -13,7 +13,7 @@ use gingham_workbench::replay::{self, Divergence, Replay, ReplayError as Workben
 use serde::Serialize;
 
 use super::component::{self, ComponentError};
-use super::ipam_file::{self, IpamFileError};
+use super::ipam_object::{self, IpamObjectError};
 use crate::cli::{CompareArguments, ReplayArguments};
 use crate::output::Output;
 use crate::table::{Table, short};
@@ -39,7 +39,7 @@ pub(crate) enum ReplayError {
     #[error(transparent)]
     Component(#[from] ComponentError),
     #[error(transparent)]
-    Config(#[from] IpamFileError),
+    Config(#[from] IpamObjectError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
 }
@@ -58,8 +58,8 @@ type Names = [&'static str; 2];
 
 pub(super) fn run(arguments: &ReplayArguments, library: &Library, out: &mut Output) -> Result<(), ReplayError> {
     let history = read(&arguments.file)?;
-    let ipam = arguments.config.as_deref().map(ipam_file::read).transpose()?;
-    let policy = component::load(&arguments.component, library)?.policy;
+    let ipam = arguments.config.as_deref().map(ipam_object::read).transpose()?;
+    let policy = component::load(&arguments.component, library)?;
     let at = |source| ReplayError::Replay { path: arguments.file.clone(), source };
     let replay = replay::replay(&history, &policy, ipam.as_ref()).map_err(at)?;
     report(&replay, ["recorded", "answered"], arguments.format.json, out)
@@ -67,11 +67,11 @@ pub(super) fn run(arguments: &ReplayArguments, library: &Library, out: &mut Outp
 
 pub(super) fn compare(arguments: &CompareArguments, library: &Library, out: &mut Output) -> Result<(), ReplayError> {
     let history = arguments.file.as_deref().map(read).transpose()?;
-    let ipam = arguments.config.as_deref().map(ipam_file::read).transpose()?;
-    let first = component::load(&arguments.first, library)?.policy;
+    let ipam = arguments.config.as_deref().map(ipam_object::read).transpose()?;
+    let first = component::load(&arguments.first, library)?;
     // A built-in policy runs where it lies in the program, and wasmtime panics if it is loaded there twice.
     let is_same = arguments.first == arguments.second;
-    let second = if is_same { first.clone() } else { component::load(&arguments.second, library)?.policy };
+    let second = if is_same { first.clone() } else { component::load(&arguments.second, library)? };
     let replay = match (history, ipam) {
         (Some(history), ipam) => {
             let at = |source| ReplayError::Replay { path: arguments.file.clone().unwrap_or_default(), source };

@@ -57,8 +57,8 @@ pub(super) fn run(arguments: &TestArguments, library: &Library, out: &mut Output
 /// Runs all cases. The files are read first: they are wrong more often than the policy does not build.
 fn results(arguments: &TestArguments, library: &Library) -> Result<Results, TestError> {
     let files = files::read_all(&case_paths(arguments)?)?;
-    let component = component::load(&arguments.component, library)?;
-    let results = Results::of(&component.policy, files, arguments.filter.as_deref());
+    let policy = component::load(&arguments.component, library)?;
+    let results = Results::of(&policy, files, arguments.filter.as_deref());
     match &arguments.filter {
         Some(filter) if results.passed() + results.failed() == 0 => {
             Err(TestError::NoneMatches { filter: filter.clone() })

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use gingham_engine::history::{Event, FORMAT, Line, Outcome, RecordedRequest, Requested, Snapshot, Start};
 use gingham_engine::attachment::{Answer, Assigned};
+use gingham_engine::history::{Event, FORMAT, Line, Outcome, RecordedRequest, Requested, Snapshot, Start};
 use serde_json::{Value, json};
 
 use crate::program::{Said, ctl};
@@ -17,7 +17,10 @@ impl Author {
     fn new() -> Self {
         let author = Self { directory: tempfile::tempdir().unwrap() };
         let ipam = json!({"type": "gingham", "subnet": "10.66.0.0/28", "subnets": ["10.66.0.0/28", "fd00:66::/64"]});
-        author.write("net.json", &json!({"cniVersion": "1.1.0", "name": "mynet", "type": "gingham", "ipam": ipam}).to_string());
+        author.write(
+            "net.json",
+            &json!({"cniVersion": "1.1.0", "name": "mynet", "type": "gingham", "ipam": ipam}).to_string(),
+        );
         author
     }
 
@@ -81,7 +84,11 @@ fn more_fuel_than_saved_fails() {
     cheaper["situations"][0]["exports"]["allocate"]["fuel"] = json!(fuel - 1);
     author.write("bench.json", &cheaper.to_string());
     let worse = bench(&["--compare", "@bench.json"]);
-    assert!(worse.out.contains(&format!("0 % leased: allocate needs {fuel} fuel instead of {}", fuel - 1)), "{}", worse.out);
+    assert!(
+        worse.out.contains(&format!("0 % leased: allocate needs {fuel} fuel instead of {}", fuel - 1)),
+        "{}",
+        worse.out
+    );
     assert!(worse.failed().contains("1 export needs more fuel than in "));
 
     cheaper["wasmtime"] = json!("47.0.0");

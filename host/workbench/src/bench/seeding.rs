@@ -87,10 +87,7 @@ fn in_parts(number: u64, bounds: &[u64]) -> Option<Vec<u64>> {
     (left == 0).then_some(parts)
 }
 
-fn usable_of(
-    pools: &[gingham_engine::pool::Pool],
-    scenario: &Scenario,
-) -> Result<Vec<Usable>, CheckError> {
+fn usable_of(pools: &[gingham_engine::pool::Pool], scenario: &Scenario) -> Result<Vec<Usable>, CheckError> {
     let one = |pool: &gingham_engine::pool::Pool| {
         let policy = scenario.policy().name().to_owned();
         let pools = Pools::new(vec![pool.clone()]);
@@ -125,7 +122,9 @@ fn claim(scenario: &mut Scenario, shares: &[u64]) -> Result<Vec<Vec<IpRange>>, C
 fn lowest(ranges: &[IpRange], count: u64) -> Vec<IpAddr> {
     let addresses = |range: &IpRange| {
         let (family, first): (Family, u128) = (range.family(), number(range.first()));
-        (0..range.len().min(u128::from(count))).filter_map(move |offset| family.address(first + offset)).collect::<Vec<_>>()
+        (0..range.len().min(u128::from(count)))
+            .filter_map(move |offset| family.address(first + offset))
+            .collect::<Vec<_>>()
     };
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     ranges.iter().flat_map(addresses).take(most).collect()

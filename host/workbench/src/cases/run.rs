@@ -192,7 +192,9 @@ impl Runner {
                 return Ok(comparison::next_block(&self.scenario, pool, &run, &expected));
             }
             Action::Reboot => self.scenario.reboot()?,
-            Action::Advance | Action::SetBack | Action::Reconfigure | Action::Adopt | Action::SetState => self.change(step)?,
+            Action::Advance | Action::SetBack | Action::Reconfigure | Action::Adopt | Action::SetState => {
+                self.change(step)?
+            }
             Action::Members | Action::Claim | Action::Unclaim => self.change_cluster(step)?,
         }
         Ok(Compared { action: action.key().to_owned(), ..Compared::default() })

@@ -39,7 +39,12 @@ pub(super) fn text(
     };
     let mut text = String::new();
     // Writing to a text does not fail.
-    let _ = writeln!(text, "# Found by `ginghamctl policy check`: {} breaks {}.", subject.policy.name(), violation.property);
+    let _ = writeln!(
+        text,
+        "# Found by `ginghamctl policy check`: {} breaks {}.",
+        subject.policy.name(),
+        violation.property
+    );
     let _ = writeln!(text, "# {}", violation.message.replace(['\n', '\r'], " "));
     text += &toml::to_string(&file).map_err(|source| CheckError::CaseFile { reason: source.to_string() })?;
     Ok(text)

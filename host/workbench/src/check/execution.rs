@@ -78,7 +78,11 @@ impl<'a> Execution<'a> {
     fn take(&mut self, step: &Step) -> Result<(), Stop> {
         match step {
             Step::Add { container, requested } => {
-                if self.held.contains_key(container) { Ok(()) } else { self.add(*container, requested).map(|_| ()) }
+                if self.held.contains_key(container) {
+                    Ok(())
+                } else {
+                    self.add(*container, requested).map(|_| ())
+                }
             }
             Step::Del { container } => self.del(*container),
             Step::Retry { container } => self.retry(*container),

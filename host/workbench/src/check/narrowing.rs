@@ -109,8 +109,7 @@ impl Narrowing {
         });
         let lease = |(index, address): (usize, IpAddr)| {
             let key = AttachmentKey { container_id: format!("other-{index}"), interface: "eth0".to_owned() };
-            let record =
-                AttachmentRecord { addresses: vec![address], since: BEGINNING, ..AttachmentRecord::default() };
+            let record = AttachmentRecord { addresses: vec![address], since: BEGINNING, ..AttachmentRecord::default() };
             (key, record)
         };
         taken.enumerate().map(lease).collect()

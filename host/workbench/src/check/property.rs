@@ -62,7 +62,9 @@ impl Property {
             Self::Retries => "an ADD that was granted is granted again after DEL",
             Self::Families => "a request gets addresses of the same families, however full the pools are",
             Self::FreesAll => "no reservation ends later than a year after the last lease",
-            Self::Bounded => "state, reservations and fuel do not grow with the number of containers that came and went",
+            Self::Bounded => {
+                "state, reservations and fuel do not grow with the number of containers that came and went"
+            }
         }
     }
 
@@ -76,9 +78,10 @@ impl Property {
             IpamError::Guard { source: GuardError::RequestIgnored { .. }, .. } => Some(Self::RequestedAddresses),
             IpamError::Guard { .. } => Some(Self::LegalAnswers),
             IpamError::Refused { refusal, .. } => sentence(refusal).trim().is_empty().then_some(Self::NoFaults),
-            IpamError::Fault { .. } | IpamError::Problems { .. } | IpamError::Pools { .. } | IpamError::Cluster { .. } => {
-                Some(Self::NoFaults)
-            }
+            IpamError::Fault { .. }
+            | IpamError::Problems { .. }
+            | IpamError::Pools { .. }
+            | IpamError::Cluster { .. } => Some(Self::NoFaults),
             IpamError::AlreadyAttached { .. } | IpamError::Process { .. } | IpamError::Store(_) => None,
         }
     }

@@ -67,11 +67,7 @@ fn exhausted(scenario: &Scenario, request: &Request, text: &str) -> Result<Optio
 }
 
 /// Why the refusal of a retry is wrong. Here the pools have room: the container's own address has just become free.
-pub(super) fn of_retry(
-    before: &Scenario,
-    identity: &Identity,
-    container: &str,
-) -> Result<Option<String>, CheckError> {
+pub(super) fn of_retry(before: &Scenario, identity: &Identity, container: &str) -> Result<Option<String>, CheckError> {
     let again = |after: Duration| {
         let mut branch = before.branch();
         branch.set_rehearsal(false);
@@ -85,7 +81,9 @@ pub(super) fn of_retry(
     }
     let policy = before.policy().name().to_owned();
     let refused = IpamError::Refused { policy, refusal };
-    Ok(Some(format!("container {container} had an address, its DEL succeeded, and its next ADD was refused: {refused}")))
+    Ok(Some(format!(
+        "container {container} had an address, its DEL succeeded, and its next ADD was refused: {refused}"
+    )))
 }
 
 /// Why an answer has too few families: without leases it would have more.
@@ -106,7 +104,8 @@ pub(super) fn families(
     }
     let shown: Vec<String> = result.addresses().map(|address| address.to_string()).collect();
     let missing = missing.join(" and ");
-    let text = format!("it answered {} without an {missing} address, which it adds when the pools are empty", shown.join(" "));
+    let text =
+        format!("it answered {} without an {missing} address, which it adds when the pools are empty", shown.join(" "));
     Ok(Some(text))
 }
 
@@ -134,7 +133,8 @@ fn ask(mut branch: Scenario, request: &Request) -> Result<Result<IpamResult, Ipa
 /// The numbers of the pools that the addresses lie in.
 fn pools_of(scenario: &Scenario, result: &IpamResult) -> Result<BTreeSet<usize>, CheckError> {
     let pools = scenario.check_config().result?;
-    let holds = |pool: &gingham_engine::pool::Pool, address| pool.ranges.iter().any(|part| part.range.contains(address));
+    let holds =
+        |pool: &gingham_engine::pool::Pool, address| pool.ranges.iter().any(|part| part.range.contains(address));
     let pool_of = |address| pools.iter().position(|pool| holds(pool, address));
     Ok(result.addresses().filter_map(pool_of).collect())
 }

@@ -24,9 +24,13 @@ pub(crate) struct Sequence {
 pub(crate) enum Narrowing {
     Nothing,
     /// All others are leased when it begins, by containers that the policy was never called for.
-    Leased { free: Vec<IpAddr> },
+    Leased {
+        free: Vec<IpAddr>,
+    },
     /// `exclude` has all others.
-    Excluded { free: Vec<IpAddr> },
+    Excluded {
+        free: Vec<IpAddr>,
+    },
 }
 
 /// Who a container is. A runtime that knows nothing of pods leaves out the pod; a node that does not watch Kubernetes
@@ -41,22 +45,39 @@ pub(crate) struct Identity {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    Add { container: usize, requested: Vec<IpAddr> },
-    Del { container: usize },
+    Add {
+        container: usize,
+        requested: Vec<IpAddr>,
+    },
+    Del {
+        container: usize,
+    },
     /// The runtime gives up on an ADD that was granted, and repeats it.
-    Retry { container: usize },
+    Retry {
+        container: usize,
+    },
     /// An ADD fails after its addresses were leased.
-    Withdraw { container: usize },
+    Withdraw {
+        container: usize,
+    },
     /// Garbage collection: several containers end in one transaction.
-    Collect { containers: Vec<usize> },
+    Collect {
+        containers: Vec<usize>,
+    },
     /// Containers of which nothing is known come until one is refused.
     Fill,
     Reboot,
-    Advance { by: Duration },
+    Advance {
+        by: Duration,
+    },
     /// The clock is set back.
-    SetBack { by: Duration },
+    SetBack {
+        by: Duration,
+    },
     /// Another of the configurations holds from now on.
-    Reconfigure { to: usize },
+    Reconfigure {
+        to: usize,
+    },
 }
 
 impl Identity {

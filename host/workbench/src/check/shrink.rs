@@ -53,6 +53,8 @@ fn named(step: &Step) -> Vec<usize> {
         | Step::Retry { container }
         | Step::Withdraw { container } => vec![*container],
         Step::Collect { containers } => containers.clone(),
-        Step::Fill | Step::Reboot | Step::Advance { .. } | Step::SetBack { .. } | Step::Reconfigure { .. } => Vec::new(),
+        Step::Fill | Step::Reboot | Step::Advance { .. } | Step::SetBack { .. } | Step::Reconfigure { .. } => {
+            Vec::new()
+        }
     }
 }

@@ -72,7 +72,10 @@ impl Material {
         ];
         let pauses = [Duration::from_secs(1), self.cooldown, Duration::from_hours(1), 25 * HOUR, 31 * 24 * HOUR];
         let mut steps: Vec<(u32, BoxedStrategy<Step>)> = vec![
-            (40, (container(), requested).prop_map(|(container, requested)| Step::Add { container, requested }).boxed()),
+            (
+                40,
+                (container(), requested).prop_map(|(container, requested)| Step::Add { container, requested }).boxed(),
+            ),
             (20, container().prop_map(|container| Step::Del { container }).boxed()),
             (8, container().prop_map(|container| Step::Retry { container }).boxed()),
             (4, container().prop_map(|container| Step::Withdraw { container }).boxed()),
