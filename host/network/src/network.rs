@@ -80,7 +80,7 @@ impl Network {
     pub fn read(program: &str, library: &Path, input: &[u8]) -> Result<Self, NetworkError> {
         let config = NetworkConfig::parse(input)?;
         let mut call = Call::new(program, Environment::of_a_tool(), config, input.to_vec(), library);
-        call.by = "tool".to_owned();
+        "tool".clone_into(&mut call.by);
         call.config.version()?;
         let role = call.role()?;
         Ok(Self { call, role })

@@ -15,6 +15,7 @@ use gingham_tests::networks::{addresses_only_with, with};
 use gingham_tests::node::{Container, Node};
 use serde_json::{Value, json};
 
+#[allow(clippy::needless_pass_by_value, reason = "so that a test can write it in place")]
 fn honest_beside(shadow: Value) -> Value {
     guest("honest").install();
     addresses_only_with(json!({"ipam": {"type": "gingham", "policy": "honest", "subnet": null, "shadow": shadow}}))

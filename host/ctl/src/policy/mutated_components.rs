@@ -32,7 +32,7 @@ impl Random {
             1 => drop(bytes.drain(at..at + length)),
             2 => drop(bytes.splice(at..at, whole[at..at + length].to_vec())),
             3 => bytes[at..at + length].fill(0xff),
-            _ => (0..1 + self.below(3)).for_each(|_| {
+            _ => (0..=self.below(3)).for_each(|_| {
                 let at = self.below(bytes.len());
                 bytes[at] ^= 1 << self.below(8);
             }),
@@ -76,9 +76,9 @@ fn mutated_components_are_refused_or_run() {
             let bytes = random.mutated(whole);
             let before = Instant::now();
             if taken(&compiler, &bytes, dir.path()) {
-                good += 1
+                good += 1;
             } else {
-                bad += 1
+                bad += 1;
             }
             assert!(before.elapsed() < Duration::from_mins(1), "it hangs");
             assert!(Instant::now() < deadline, "{good} good and {bad} bad ones took too long");

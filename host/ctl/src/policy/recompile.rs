@@ -100,14 +100,14 @@ fn recompile_all(library: &mut Library, removes_others: bool) -> Result<Recompil
     for (name, installed) in library.list()? {
         names.entry(installed.digest).or_default().push(name);
     }
-    let policies: Vec<One> = names.into_iter().map(|(digest, names)| one(library, &digest, names)).collect();
+    let policies: Vec<One> = names.into_iter().map(|(digest, names)| one(library, &digest, &names)).collect();
     let is_whole = policies.iter().all(|one| one.state != State::Failed);
     let removed = if removes_others && is_whole { library.remove_other_versions()? } else { Vec::new() };
     Ok(Recompiled { version: artefact_key(), policies, removed })
 }
 
-fn one(library: &mut Library, digest: &Digest, names: Vec<String>) -> One {
-    let named = |state, error, took| One { names: names.clone(), digest: digest.to_string(), state, error, took };
+fn one(library: &mut Library, digest: &Digest, names: &[String]) -> One {
+    let named = |state, error, took| One { names: names.to_vec(), digest: digest.to_string(), state, error, took };
     match recompile(library, digest, &names.join(", ")) {
         Ok(None) => named(State::Ready, None, None),
         Ok(took) => named(State::Compiled, None, took),

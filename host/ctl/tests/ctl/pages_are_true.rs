@@ -58,7 +58,7 @@ fn every_block_is_run_or_gives_its_reason() {
             continue;
         }
         let blocks = blocks::of(name, &fs::read_to_string(&path).unwrap());
-        let has_commands = blocks.iter().any(|block| block.is_run());
+        let has_commands = blocks.iter().any(blocks::Block::is_run);
         let source = include_str!("pages_are_true.rs");
         assert!(!has_commands || source.contains(&format!("follow(\"docs/policies/{name}\")")), "nothing runs {name}");
     }

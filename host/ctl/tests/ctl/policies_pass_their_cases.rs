@@ -260,7 +260,7 @@ impl Watching {
     }
 
     fn wait_for(&self, part: &str) {
-        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(60)) {
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_mins(1)) {
             if line.contains(part) {
                 return;
             }

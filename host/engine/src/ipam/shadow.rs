@@ -123,7 +123,7 @@ impl<'a> Shadow<'a> {
             Ok((policy, settings)) => {
                 let mut lines = Vec::new();
                 let prepared = prepare(policy, settings, context, &mut lines);
-                log.extend(lines.into_iter().map(|line| of_shadow(&shadow.title, line)));
+                log.extend(lines.iter().map(|line| of_shadow(&shadow.title, line)));
                 prepared.map(Box::new).map_err(|error| error.to_string())
             }
         };
@@ -168,7 +168,7 @@ impl Shadow<'_> {
             Err(fault) => (ledger, Comparison::Failed(fault)),
             Ok(prepared) => prepared.ask_as_shadow(ledger, answered, &mut lines)?,
         };
-        log.extend(lines.into_iter().map(|line| of_shadow(self.title, line)));
+        log.extend(lines.iter().map(|line| of_shadow(self.title, line)));
         counters.count(&comparison);
         if let Some((level, sentence)) = sentence(&comparison, answered) {
             let mut message = format!("shadow {}: {sentence}", self.title);
@@ -247,7 +247,7 @@ pub(super) fn release<L: Ledger + 'static>(
             }
         }
     };
-    log.extend(lines.into_iter().map(|line| of_shadow(&shadow.title, line)));
+    log.extend(lines.iter().map(|line| of_shadow(&shadow.title, line)));
     if let Some(fault) = failed {
         let message = format!("shadow {}: its release hook failed: {fault}", shadow.title);
         log.push(LogLine { level: LogLevel::Warn, message: message.clone() });
@@ -285,6 +285,6 @@ fn sentence(comparison: &Comparison, answered: &Answered<'_>) -> Option<(LogLeve
     })
 }
 
-fn of_shadow(title: &str, line: LogLine) -> LogLine {
-    LogLine { message: format!("shadow {title}: {}", line.message), ..line }
+fn of_shadow(title: &str, line: &LogLine) -> LogLine {
+    LogLine { message: format!("shadow {title}: {}", line.message), level: line.level }
 }

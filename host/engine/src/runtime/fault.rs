@@ -89,7 +89,7 @@ pub enum PolicyFault {
     /// An assertion of its own code failed.
     #[error("it {message}")]
     Panicked {
-        /// "panicked at FILE:LINE:COLUMN: …", as it was logged.
+        /// "panicked at <FILE:LINE:COLUMN>: …", as it was logged.
         message: String,
     },
     /// It crashed: an arithmetic error, an access out of its memory, a panic that was not logged.

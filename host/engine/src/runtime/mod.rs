@@ -41,6 +41,7 @@ pub struct Runtime {
 
 /// A policy, loaded and checked against the contract, ready to run.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are what its surface says, and do not depend on each other")]
 pub struct Policy {
     name: String,
     digest: Option<String>,

@@ -32,7 +32,7 @@ pub(crate) async fn serve(listener: Listener, board: Board, local: LocalNetworks
     loop {
         match listener.accept().await {
             Ok(stream) => {
-                connections.admit(|last| tokio::spawn(converse(stream, (board.clone(), local.clone()), last)))
+                connections.admit(|last| tokio::spawn(converse(stream, (board.clone(), local.clone()), last)));
             }
             // No descriptor is free, or the client went away.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,

@@ -115,7 +115,7 @@ impl Pattern {
         let good = start.contains('/') && !start.contains('*') && !start.contains('@') && !start.starts_with("oci://");
         let good = good && (!below || start.ends_with('/')) && (below || !start.ends_with('/'));
         let start = start.to_owned();
-        good.then(|| if below { Self::Below(start) } else { Self::Repository(start) })
+        good.then_some(if below { Self::Below(start) } else { Self::Repository(start) })
     }
 
     fn fits(&self, identity: &str) -> bool {

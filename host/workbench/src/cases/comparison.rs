@@ -170,7 +170,7 @@ fn of_problems(found: &mut Mismatches, problems: &[Problem], wanted: Option<&sup
         wanted.0.len() == got.len() && wanted.0.iter().zip(&got).all(|(part, problem)| problem.contains(part.as_str()))
     });
     if !fits {
-        let wanted = wanted.map(|wanted| format!("{:?}", wanted.0)).unwrap_or_else(|| "none".to_owned());
+        let wanted = wanted.map_or_else(|| "none".to_owned(), |wanted| format!("{:?}", wanted.0));
         found.add("problems", wanted, format_args!("{got:?}"));
     }
 }

@@ -10,7 +10,7 @@ use super::step::StepError;
 pub enum ReadError {
     #[error("line {line}: {message}")]
     Syntax { line: usize, message: String },
-    #[error("line {line}: unknown key `{key}`{}", meant(.known))]
+    #[error("line {line}: unknown key `{key}`{}", meant(.known.as_ref()))]
     UnknownKey {
         line: usize,
         key: String,
@@ -41,8 +41,8 @@ impl ReadError {
     }
 }
 
-fn meant(known: &Option<String>) -> String {
-    known.as_ref().map(|known| format!(": did you mean `{known}`?")).unwrap_or_default()
+fn meant(known: Option<&String>) -> String {
+    known.map(|known| format!(": did you mean `{known}`?")).unwrap_or_default()
 }
 
 /// Reads a file of cases.
@@ -80,7 +80,7 @@ fn check_steps(text: &str, case: &Spanned<Case>) -> Result<(), ReadError> {
 /// The line of a byte, counted from 1.
 pub(super) fn line_at(text: &str, offset: usize) -> usize {
     let before = &text.as_bytes()[..offset.min(text.len())];
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+    before.split(|byte| *byte == b'\n').count()
 }
 
 fn read_error(text: &str, error: &toml::de::Error) -> ReadError {

@@ -193,7 +193,7 @@ impl Runner {
             }
             Action::Reboot => self.scenario.reboot()?,
             Action::Advance | Action::SetBack | Action::Reconfigure | Action::Adopt | Action::SetState => {
-                self.change(step)?
+                self.change(step)?;
             }
             Action::Members | Action::Claim | Action::Unclaim => self.change_cluster(step)?,
         }

@@ -46,5 +46,5 @@ fn is_wanted(section: &str, functions: &[String]) -> bool {
     let Some(world) = section.strip_prefix(CONTRACT) else { return true };
     let missing =
         |(name, function): &(&str, &str)| world.contains(name) && !functions.iter().any(|has| has == function);
-    world.contains(IMPORTS) || !WORLDS.iter().any(|world| missing(world))
+    world.contains(IMPORTS) || !WORLDS.iter().any(missing)
 }

@@ -49,6 +49,7 @@ impl From<wasmtime::Error> for EngineError {
 }
 
 impl EngineError {
+    #[expect(clippy::needless_pass_by_value, reason = "as `map_err` passes it")]
     pub(super) fn of(reason: impl ToString) -> Self {
         Self { reason: reason.to_string() }
     }

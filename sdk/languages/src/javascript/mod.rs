@@ -1,4 +1,4 @@
-//! JavaScript: QuickJS and a policy in Rust that runs JavaScript, compiled once and kept in `javascript/prebuilt`. A
+//! JavaScript: `QuickJS` and a policy in Rust that runs JavaScript, compiled once and kept in `javascript/prebuilt`. A
 //! policy's modules are evaluated in it, and what memory then holds becomes part of the component. No program is run.
 
 mod component;

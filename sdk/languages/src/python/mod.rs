@@ -1,4 +1,4 @@
-//! Python: componentize-py puts CPython, the policy and `python/*.py` into a component.
+//! Python: componentize-py puts `CPython`, the policy and `python/*.py` into a component.
 
 mod cache;
 mod componentize;

@@ -69,7 +69,7 @@ pub(crate) struct CallArguments {
     /// A label of the node
     #[arg(long = "node-label", value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) node_labels: Vec<(String, String)>,
-    /// An argument of CNI_ARGS
+    /// An argument of `CNI_ARGS`
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) args: Vec<(String, String)>,
     /// A label of the configuration's args.cni.labels

@@ -24,7 +24,7 @@ Examples:
   ginghamctl policy sign sticky.wasm --key ~/.ssh/id_ed25519
   ginghamctl policy sign registry.example/team/sticky:1.0 --key team.key")]
 pub(crate) struct SignArguments {
-    /// A .wasm file, or a policy in a registry; an existing file is meant first, oci://REF is always a registry
+    /// A .wasm file, or a policy in a registry; an existing file is meant first, <oci://REF> is always a registry
     #[arg(value_name = "FILE|REF")]
     pub(crate) policy: PathBuf,
     /// The private key

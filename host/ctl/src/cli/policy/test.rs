@@ -33,7 +33,7 @@ pub(crate) struct TestArguments {
     /// Run only the cases whose name contains NAME
     #[arg(long, value_name = "NAME")]
     pub(crate) filter: Option<String>,
-    /// Write a JUnit report to FILE as well
+    /// Write a `JUnit` report to FILE as well
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Run again whenever COMPONENT or a case changes

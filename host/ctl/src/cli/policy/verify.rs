@@ -23,7 +23,7 @@ Examples:
   ginghamctl policy verify sticky.wasm --key team.pub
   ginghamctl policy verify registry.example/team/sticky:1.0")]
 pub(crate) struct VerifyArguments {
-    /// A .wasm file, or a policy in a registry; an existing file is meant first, oci://REF is always a registry
+    /// A .wasm file, or a policy in a registry; an existing file is meant first, <oci://REF> is always a registry
     #[arg(value_name = "FILE|REF")]
     pub(crate) policy: PathBuf,
     /// A public key instead of those of the trust file: its file, or a line `ssh-ed25519 …`; can be repeated

@@ -21,7 +21,7 @@ pub(super) fn ipam(path: &Path) -> Result<(Option<String>, Value), CallError> {
     let configuration = Configuration::parse(&shown, &bytes)?;
     let plugin = find_plugin(&configuration, &Plugins::of_environment(), true);
     let ipam = plugin.and_then(|(_, plugin)| get(&plugin.object, "ipam")).filter(|ipam| ipam.is_object());
-    let ipam = ipam.cloned().ok_or_else(|| CallError::NoIpam { path: shown })?;
+    let ipam = ipam.cloned().ok_or(CallError::NoIpam { path: shown })?;
     Ok((Some(configuration.name), ipam))
 }
 

@@ -1,4 +1,4 @@
-//! What came of all cases, as JUnit's XML: a suite for each file.
+//! What came of all cases, as `JUnit`'s XML: a suite for each file.
 
 use std::fmt::Write as _;
 use std::io;

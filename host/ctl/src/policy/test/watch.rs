@@ -108,7 +108,10 @@ fn paths(arguments: &TestArguments) -> Result<Vec<PathBuf>, TestError> {
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') || name.ends_with(".wasm") || NOT_SOURCES.contains(&name.as_str()) {
+        if name.starts_with('.')
+            || Path::new(&name).extension().is_some_and(|extension| extension == "wasm")
+            || NOT_SOURCES.contains(&name.as_str())
+        {
             continue;
         }
         match entry.file_type() {

@@ -40,9 +40,9 @@ impl Block {
             if let Some(command) = line.strip_prefix("$ ") {
                 steps.push(Step { command: format!("{command}\n"), output: String::new() });
             } else if let Some((more, step)) = line.strip_prefix("> ").zip(steps.last_mut()) {
-                step.command += &format!("{more}\n");
+                step.command.extend([more, "\n"]);
             } else if let Some(step) = steps.last_mut() {
-                step.output += &format!("{line}\n");
+                step.output.extend([line, "\n"]);
             }
         }
         steps

@@ -158,11 +158,11 @@ impl Registry {
         let mut command = Command::new(PROGRAM);
         command.arg("serve").arg(file).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let registry = Self { process: command.spawn().unwrap(), storage };
-        registry.wait(shop);
+        Self::wait(shop);
         registry
     }
 
-    fn wait(&self, shop: &Shop) {
+    fn wait(shop: &Shop) {
         let end = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(ADDRESS).is_err() {
             let log = || fs::read_to_string(shop.path("registry.log")).unwrap_or_default();

@@ -95,6 +95,6 @@ pub(super) fn manifest(kind: &str, digest: &str, size: u64) -> Value {
 /// Sends without an end, until the other side has enough.
 pub(super) fn endless(stream: &mut TcpStream) {
     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    let chunk = [&b"10000\r\n"[..], &[b' '; 0x10000], b"\r\n"].concat();
+    let chunk = [&b"10000\r\n"[..], &b" ".repeat(0x10000), b"\r\n"].concat();
     while stream.write_all(&chunk).is_ok() {}
 }
