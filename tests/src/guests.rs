@@ -66,13 +66,6 @@ fn build() -> PathBuf {
     cargo_build("policies", &["--examples"])
 }
 
-/// A guest with the debug information that tools show lines of.
-pub fn component_with_lines(name: &str) -> Vec<u8> {
-    let lines = ["--config", "profile.release.debug='line-tables-only'", "--config", "profile.release.strip='none'"];
-    let modules = cargo_build("policies-with-lines", &[&["--example", name], &lines[..]].concat());
-    gingham_build::encode(&std::fs::read(modules.join(format!("{name}.wasm"))).unwrap()).unwrap()
-}
-
 fn cargo_build(target: &str, more: &[&str]) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let target = workspace.join("target").join(target);

@@ -6,7 +6,6 @@ mod blocks;
 mod engine;
 mod guest_call;
 mod handmade;
-mod lines;
 mod plugin;
 mod resources;
 

@@ -57,7 +57,7 @@ fn an_address_that_nobody_holds_is_explained_by_the_rule_it_breaks() {
     Cni::del(&network, &c1).args(args).run().succeeds();
     assert_eq!(broken(&explained("10.7.0.2")), ["cooldown"]);
     assert_eq!(broken(&explained("10.7.0.9")), ["exclude"]);
-    assert_eq!(broken(&explained("10.7.0.255")), ["special"]);
+    assert_eq!(broken(&explained("10.7.0.255")), ["pool", "special"]);
     assert_eq!(broken(&explained("10.8.0.1")), ["pool"]);
     assert_eq!(broken(&explained("10.7.0.50")), [""; 0]);
     let bridge = explained("10.7.0.1");

@@ -125,7 +125,7 @@ fn a_policy_whose_functions_have_other_types_is_not_installed() {
     let component = wat::parse_str(WRONG_TYPES).unwrap();
     std::fs::write("/run/wrong-types.wasm", component).unwrap();
     let said = ctl(&["policy", "add", "/run/wrong-types.wasm"]).failed();
-    assert!(said.contains("check-config"), "{said}");
+    assert!(said.contains("its functions do not fit gingham:ipam@0.2.0"), "{said}");
 }
 
 /// A component with the right names, and functions that take and give nothing.

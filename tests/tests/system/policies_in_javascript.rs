@@ -18,8 +18,8 @@ fn from_nothing_to_an_address() {
     ctl(&["policy", "add", directory]).done();
     let network = bridged_with(json!({"ipam": {"type": "gingham", "policy": "first"}}));
     let c1 = node.container("c1");
-    assert_eq!(address(&Cni::add(&network, &c1).run().result()), "10.66.0.2");
-    kernel::reaches(&c1, "10.66.0.1".parse().unwrap());
+    assert_eq!(address(&Cni::add(&network, &c1).run().result()), "10.7.0.2");
+    kernel::reaches(&c1, "10.7.0.1".parse().unwrap());
     Cni::del(&network, &c1).run().succeeds();
     assert_eq!(kernel::leases("mynet"), [""; 0]);
 }

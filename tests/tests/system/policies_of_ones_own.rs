@@ -20,11 +20,13 @@ fn a_new_policy_gives_addresses(language: &str, prepare: impl Fn(&Path)) {
     prepare(&directory);
     let installed = ctl(&["policy", "add", path]).done();
     assert!(installed.contains("Installed policy of-my-own"), "{installed}");
-    let config = addresses_only_with(json!({"ipam": {"type": "of-my-own", "subnet": "10.66.0.0/29"}}));
+    let config =
+        addresses_only_with(json!({"ipam": {"type": "gingham", "policy": "of-my-own", "subnet": "10.66.0.0/29"}}));
     for (container, expected) in [("c1", "10.66.0.2"), ("c2", "10.66.0.3")] {
         assert_eq!(address(&Cni::add(&config, &node.container(container)).run().result()), expected);
     }
-    let wrong = addresses_only_with(json!({"ipam": {"type": "of-my-own", "subnet": "10.66.0.0/31"}}));
+    let wrong =
+        addresses_only_with(json!({"ipam": {"type": "gingham", "policy": "of-my-own", "subnet": "10.66.0.0/31"}}));
     if language == "rust" {
         let fault = Cni::add(&wrong, &node.container("c3")).run().fault();
         assert!(fault.code == 7 && fault.msg.contains("too small"), "{fault:?}");

@@ -80,8 +80,9 @@ fn people_see_what_is_kept_and_why_and_can_end_it() {
     let json: Value = serde_json::from_str(&ended).unwrap();
     assert_eq!(json["leased"], json!([{"address": "10.7.0.3", "container": "c2", "interface": "eth0"}]));
 
-    add(&node.container("c3"), "web-2").result();
-    Cni::del(&network(), &node.container("c3")).run().succeeds();
+    let c3 = node.container("c3");
+    add(&c3, "web-2").result();
+    Cni::del(&network(), &c3).run().succeeds();
     assert_eq!(ctl(&["release", "mynet", "--reservation", "shop/web-2"]).done(), "10.7.0.4\n");
     assert_eq!(ctl(&["release", "mynet", "--reservation", "10.7.0.4"]).done(), "", "it has none any more");
     let json: Value = serde_json::from_str(&ctl(&["leases", "--json"]).done()).unwrap();

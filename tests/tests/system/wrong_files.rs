@@ -241,14 +241,12 @@ fn del_where_no_lease_can_be_recorded() {
     let node = Node::new();
     let container = node.container("c1");
     Cni::add(&bridged(), &container).run().result();
-    for directory in ["/dev/null", "/dev/null/below"] {
-        let network = bridged_with(json!({"ipam": {"dataDir": directory}}));
-        let ended = Cni::del(&network, &container).run();
-        ended.succeeds();
-        assert_eq!(kernel::links(), ["cni0"], "{directory}: the container's link is gone");
-        assert_eq!(ended.stderr.contains("ipam.dataDir: /dev/null is not a directory"), directory == "/dev/null");
-        assert_eq!(Cni::status(&network).run().fault().code, 50, "{directory}");
-    }
+    let network = bridged_with(json!({"ipam": {"dataDir": "/dev/null"}}));
+    let ended = Cni::del(&network, &container).run();
+    ended.succeeds();
+    assert_eq!(kernel::links(), ["cni0"], "the container's link is gone");
+    assert!(ended.stderr.contains("ipam.dataDir: /dev/null is not a directory"), "{}", ended.stderr);
+    assert_eq!(Cni::status(&network).run().fault().code, 50);
     let leases = ctl(&["leases"]).done();
     assert!(leases.contains("10.7.0.2"), "where it is recorded the lease stays: {leases}");
     Cni::del(&bridged(), &container).run().succeeds();

@@ -157,7 +157,7 @@ fn what_is_no_configuration_is_refused() {
     let author = Author::new();
     author.write("list.json", "[]");
     let error = author.run(&["check", "host-local", "--config", "@list.json"]).failed();
-    assert!(error.contains("it has no `ipam` object"), "{error}");
+    assert!(error.contains("has no `ipam` object"), "{error}");
     author.write("empty.json", r#"{"type": "gingham"}"#);
     let error = author.run(&["check", "host-local", "--config", "@empty.json"]).failed();
     assert!(error.contains("no IP ranges specified"), "{error}");

@@ -151,7 +151,7 @@ fn what_is_no_policy_is_refused_and_leaves_nothing() {
     let torn = &BUILT_IN[0].component()[..BUILT_IN[0].component().len() / 2];
     bench.refuses("torn.wasm", torn, &["torn.wasm"]);
     assert!(bench.add(Path::new("/nowhere/x.wasm"), &[]).failed().contains("/nowhere/x.wasm"));
-    assert!(bench.add(bench.dir.path(), &[]).failed().contains("Cargo.toml"));
+    assert!(bench.add(bench.dir.path(), &[]).failed().contains("gingham-policy.toml"));
 }
 
 #[test]

@@ -25,7 +25,9 @@ fn documented() -> Vec<(String, Value)> {
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         for block in text.split("```json\n").skip(1) {
-            let block = block.split("\n```").next().unwrap();
+            // A block of a list is indented.
+            let lines = block.lines().take_while(|line| !line.trim_start().starts_with("```"));
+            let block = &lines.collect::<Vec<_>>().join("\n");
             let value: Value =
                 serde_json::from_str(block).unwrap_or_else(|error| panic!("{}: {error}: {block}", file.display()));
             if value["name"].is_string() {

@@ -16,8 +16,8 @@ A request is measured with 0, 50, 90 and 99 % of the addresses leased, and with 
 pools are large enough. Leases are the lowest addresses of each pool, and in memory: the times leave out a node's disk.
 host-local is measured beside it, with the same addresses. Fuel, host calls and memory are exact; the time is a median.
 
-With --json: an object with policy, wasmtime, config and situations: objects with name, leases, note and exports: objects
-by the export's name with fuel, hostCalls, memory (bytes) and nanoseconds. `hostLocal` is the same of host-local, or
+With --json: an object with policy, wasmtime, config and situations: objects with name, leases, note and exports, which
+has by the export's name fuel, hostCalls, memory (bytes) and nanoseconds. `hostLocal` is the same of host-local, or
 null. `regressions` (situation, export, saved, current) is there with --compare.
 
 Examples:

@@ -54,7 +54,10 @@ fn what_is_installed_records_where_it_came_from() {
         shop.ctl(&["recompile"]).done();
         assert_eq!(shop.listed("sticky"), row);
         let said = shop.ctl(&["inspect", "sticky"]).done();
-        assert!(said.contains(&format!("  from      {REFERENCE}\n")) && said.contains("\n  since     20"), "{said}");
+        assert!(
+            said.contains(&format!("  from         {REFERENCE}\n")) && said.contains("\n  since        20"),
+            "{said}"
+        );
         // The same policy, from a file: what is true now is recorded.
         assert!(shop.ctl(&["add", text(&shop.policy())]).done().contains("already installed"));
         assert!(shop.listed("sticky")["reference"].is_null());
