@@ -47,9 +47,9 @@ fn on_this_machine(mut network: Value) -> Value {
             json!({"store": "directory", "directory": "/run/tmp/cluster", "address": "192.0.2.1"});
     }
     if network["ipam"]["policy"] == "my-policy" {
-        let built = gingham_build::build_policy(&workspace().join("policies/by-namespace")).unwrap();
-        fs::write("/run/tmp/my-policy.wasm", built.bytes).unwrap();
-        ctl(&["policy", "add", "/run/tmp/my-policy.wasm", "--name", "my-policy"]).done();
+        // All languages begin with the same policy; this one needs no compiler.
+        ctl(&["policy", "new", "my-policy", "--lang", "js", "--dir", "/run/tmp/my-policy"]).done();
+        ctl(&["policy", "add", "/run/tmp/my-policy"]).done();
     }
     network
 }
