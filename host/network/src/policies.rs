@@ -1,7 +1,6 @@
 //! The policies of this node: those installed on it, and those inside the binary.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use gingham_builtin::BuiltIn;
 use gingham_engine::library::{Installed, Library, LibraryError};
@@ -38,20 +37,6 @@ enum Found {
     BuiltIn(&'static BuiltIn),
 }
 
-/// Loaded built-in policies. Their code runs where it lies in the binary, and wasmtime refuses to register the same code
-/// twice in a process.
-static LOADED: Mutex<Vec<Policy>> = Mutex::new(Vec::new());
-
-fn load_built_in(built_in: &BuiltIn, runtime: &Runtime) -> Result<Policy, LoadError> {
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(policy) = loaded.iter().find(|policy| policy.name() == built_in.name) {
-        return Ok(policy.clone());
-    }
-    let policy = built_in.load(runtime)?;
-    loaded.push(policy.clone());
-    Ok(policy)
-}
-
 pub(crate) struct Policies {
     library: Option<Library>,
 }
@@ -83,7 +68,7 @@ impl Policies {
         let digest = found.digest();
         let policy = match (found, &self.library) {
             (Found::Installed(installed), Some(library)) => library.load(&runtime, name, &installed)?,
-            (Found::BuiltIn(policy), _) => load_built_in(policy, &runtime)?,
+            (Found::BuiltIn(policy), _) => policy.load(&runtime)?,
             (Found::Installed(_), None) => return Err(PolicyError::Unknown { name: name.clone() }),
         };
         tracing::debug!(policy = name, digest, "policy loaded");

@@ -108,7 +108,6 @@ fn save(path: &Path, bench: &Bench) -> Result<(), BenchError> {
 
 /// host-local with the same addresses; none where its configuration cannot say the same, or where it is measured itself.
 fn beside(subject: &Subject, pod: (&str, &str), runs: usize) -> Result<Option<Bench>, BenchError> {
-    // A built-in policy runs where it lies in the program, and wasmtime panics if it is loaded there twice.
     if subject.policy.name() == HOST_LOCAL {
         return Ok(None);
     }

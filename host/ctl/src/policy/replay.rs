@@ -69,9 +69,7 @@ pub(super) fn compare(arguments: &CompareArguments, library: &Library, out: &mut
     let history = arguments.file.as_deref().map(read).transpose()?;
     let ipam = arguments.config.as_deref().map(ipam_object::read).transpose()?;
     let first = component::load(&arguments.first, library)?;
-    // A built-in policy runs where it lies in the program, and wasmtime panics if it is loaded there twice.
-    let is_same = arguments.first == arguments.second;
-    let second = if is_same { first.clone() } else { component::load(&arguments.second, library)? };
+    let second = component::load(&arguments.second, library)?;
     let replay = match (history, ipam) {
         (Some(history), ipam) => {
             let at = |source| ReplayError::Replay { path: arguments.file.clone().unwrap_or_default(), source };
