@@ -1,0 +1,19 @@
+//! A real Kubernetes for tests: etcd and the API server on an address of loopback ([`ControlPlane`]).
+//!
+//! `.ci/kubernetes` builds the programs. Everything here panics when it cannot do its work: it is for tests only. It wants
+//! the namespaces in which cargo runs tests (`tests/in-namespaces`).
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod api_server;
+pub mod audit_log;
+mod certificates;
+pub mod command;
+mod control_plane;
+mod keeper;
+mod kubectl;
+pub mod programs;
+pub mod users;
+
+pub use api_server::{ApiServer, ApiServerSettings};
+pub use control_plane::ControlPlane;
+pub use kubectl::Kubectl;
