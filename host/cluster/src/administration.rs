@@ -10,7 +10,7 @@ use gingham_engine::attachment::Refusal;
 use gingham_engine::ipam::IpamError;
 use gingham_engine::ledger::{LedgerQueries, used_within};
 use gingham_engine::runtime::LogLine;
-use gingham_ownership::beat::WATCH;
+use gingham_ownership::beat::{LEASE_WATCH, WATCH};
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::join::Joined;
 use gingham_ownership::leave::Leave;
@@ -145,11 +145,11 @@ impl Cluster<'_> {
     }
 
     /// Joins by an operator's order, also after leaving. Where the name may be another machine's, it is watched for a sign of
-    /// life first, which takes [`WATCH`] milliseconds beyond `patience`.
+    /// life first, which takes [`Self::watch_time`] beyond `patience`.
     pub fn join(&mut self, policy: &Policy<'_>, patience: Duration) -> Result<Joined, Fault> {
         match self.join_now(policy, None, Instant::now() + patience) {
             Err(Fault::Protocol(ClusterError::Suspicious { observation, .. })) => {
-                thread::sleep(Duration::from_millis(WATCH));
+                thread::sleep(self.watch_time());
                 self.join_now(policy, Some(*observation), Instant::now() + patience)
             }
             joined => joined,
@@ -184,7 +184,7 @@ impl Cluster<'_> {
     }
 
     /// Ends the membership of a node that is gone, so that its blocks are free. Without `force` the node is watched for a
-    /// sign of life first, which takes [`WATCH`] milliseconds beyond `patience`.
+    /// sign of life first, which takes [`Self::watch_time`] beyond `patience`.
     ///
     /// # Errors
     /// [`Fault`]; [`ClusterError::Alive`] if the node shows life.
@@ -192,10 +192,19 @@ impl Cluster<'_> {
         let (observation, _) = self.drive(Observe::node(node), Instant::now() + patience)?;
         let observation = observation?;
         if !force {
-            thread::sleep(Duration::from_millis(WATCH));
+            thread::sleep(self.watch_time());
         }
-        let (taken, _) = self.drive(Takeover::ordered(observation, force), Instant::now() + patience)?;
+        let mut takeover = Takeover::ordered(observation, force);
+        if self.has_leases() {
+            takeover = takeover.expecting_life();
+        }
+        let (taken, _) = self.drive(takeover, Instant::now() + patience)?;
         Ok(taken?)
+    }
+
+    /// How long a node is watched for a sign of life.
+    pub fn watch_time(&self) -> Duration {
+        Duration::from_millis(if self.has_leases() { LEASE_WATCH } else { WATCH })
     }
 }
 

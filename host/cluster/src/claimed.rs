@@ -56,7 +56,9 @@ impl Cluster<'_> {
                 )),
             },
             StoreSettings::Local { members } => self.claimed_of_list(ledger, members),
-            StoreSettings::Etcd(_) | StoreSettings::Directory { .. } => self.claimed_of_member(&self.local(ledger)?),
+            StoreSettings::Etcd(_) | StoreSettings::Kubernetes { .. } | StoreSettings::Directory { .. } => {
+                self.claimed_of_member(&self.local(ledger)?)
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use gingham_engine::attachment::Refusal;
 use gingham_engine::ipam::IpamError;
 use gingham_engine::settings::SettingsError;
 use gingham_engine::store::StoreError;
@@ -10,6 +11,8 @@ use gingham_net::NetError;
 use gingham_net::netlink::NetlinkError;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::shared_store::StoreFault;
+
+use crate::agent::AgentError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -35,7 +38,11 @@ pub enum Fault {
     Store(#[from] StoreError),
     #[error("cannot read this node's cluster state from the lease store: {reason}")]
     Unreadable { reason: String },
-    #[error("network {network} has no cluster store: this needs cluster.store \"etcd\"")]
+    #[error("network {network}: its store is the Kubernetes API, and only gingham-node calls it from this node")]
+    AgentOnly { network: String },
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    #[error("network {network} has no cluster store: this needs cluster.store \"etcd\" or \"kubernetes\"")]
     NoStore { network: String },
     #[error("{}", in_use(network, *count, owners))]
     InUse {
@@ -79,8 +86,18 @@ impl Fault {
                 | ClusterError::NotMember { .. } => true,
                 _ => false,
             },
+            Self::Agent(error) => !matches!(error, AgentError::Exhausted { .. }),
             _ => false,
         }
+    }
+
+    /// Whether no block is unclaimed.
+    pub fn is_exhausted(&self) -> bool {
+        matches!(
+            self,
+            Self::Policy(IpamError::Refused { refusal: Refusal::Exhausted(_), .. })
+                | Self::Agent(AgentError::Exhausted { .. })
+        )
     }
 
     /// Whether the cluster store was unreachable.

@@ -11,6 +11,7 @@
 //! - the admin CLI shows the cluster, joins, leaves and takes dead nodes over.
 
 mod administration;
+mod agent;
 mod claimed;
 mod directory_store;
 mod error;
@@ -23,6 +24,8 @@ mod occupancy;
 mod state;
 mod task_driver;
 
+use std::path::Path;
+
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::cluster::{ClusterSettings, StoreSettings};
@@ -30,9 +33,11 @@ use gingham_etcd::Etcd;
 use gingham_ownership::shared_store::SharedStore;
 
 pub use administration::{MemberStatus, Status, Usage};
+pub use agent::{AgentError, RoomAnswer};
 pub use claimed::{Blocks, Claimed};
 pub use error::Fault;
 pub use membership::Ensured;
+pub use node_identity::{ThisNode, write_node_name};
 pub use node_routes::{Peer, peers};
 pub use occupancy::Occupancy;
 
@@ -48,6 +53,8 @@ pub struct Cluster<'a> {
     /// `ipam.cluster`.
     keys: ClusterSettings,
     node: String,
+    /// In Kubernetes: the uid of this node's Node object, if it is known here.
+    node_uid: Option<String>,
     boot: &'a str,
     store: Option<Box<dyn SharedStore>>,
 }
@@ -59,8 +66,34 @@ impl<'a> Cluster<'a> {
     /// [`Fault::Settings`] if the host name is no name for a node.
     pub fn new(network: &'a str, settings: &'a Settings, boot: &'a str) -> Result<Self, Fault> {
         let keys = settings.cluster.clone().unwrap_or_default();
-        let node = node_identity::node_name(&keys)?;
-        Ok(Self { network, settings, keys, node, boot, store: None })
+        let node = node_identity::node_name(&keys, &settings.data_dir)?;
+        Ok(Self { network, settings, keys, node, node_uid: None, boot, store: None })
+    }
+
+    /// With a store that this crate does not open itself, and what is known of this node where that store is: the agent and
+    /// the admin CLI bring the Kubernetes API, the plugin does not.
+    #[must_use]
+    pub fn with_store(self, store: Box<dyn SharedStore>, node: Option<ThisNode>) -> Self {
+        let (node, node_uid) = node.map_or((self.node, self.node_uid), |node| (node.name, node.uid));
+        Self { store: Some(store), node, node_uid, ..self }
+    }
+
+    /// Where this node's agent listens, if it alone can call the store.
+    pub(crate) fn agent_socket(&self) -> Option<&Path> {
+        match &self.keys.store {
+            StoreSettings::Kubernetes { agent_socket } if self.store.is_none() => Some(agent_socket),
+            _ => None,
+        }
+    }
+
+    /// Whether kubelets show the life of nodes: then no member writes a sign of its own.
+    pub fn has_leases(&self) -> bool {
+        matches!(self.keys.store, StoreSettings::Kubernetes { .. })
+    }
+
+    /// Whether the store can be called from this process.
+    pub fn can_call_store(&self) -> bool {
+        self.is_shared() && self.agent_socket().is_none()
     }
 
     /// This node's name.
@@ -83,6 +116,9 @@ impl<'a> Cluster<'a> {
             let store: Box<dyn SharedStore> = match &self.keys.store {
                 StoreSettings::Etcd(settings) => Box::new(Etcd::new(settings.clone(), self.network)),
                 StoreSettings::Directory { path } => Box::new(DirectoryStore::new(path, self.network)),
+                StoreSettings::Kubernetes { .. } => {
+                    return Err(Fault::AgentOnly { network: self.network.to_owned() });
+                }
                 StoreSettings::Local { .. } => return Err(self.no_store()),
             };
             self.store = Some(store);

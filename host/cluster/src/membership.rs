@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use gingham_engine::attachment::Refusal;
 use gingham_engine::ipam::IpamError;
 use gingham_engine::ledger::used_within;
 use gingham_engine::ranges::RangeSet;
@@ -13,8 +12,8 @@ use gingham_ownership::beat::Beat;
 use gingham_ownership::claim::{Chooser, Claim, ClaimError};
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::grid::BlockMap;
-use gingham_ownership::join::{Join, Joined};
-use gingham_ownership::local::LocalState;
+use gingham_ownership::join::{Identity, Join, Joined};
+use gingham_ownership::local::{LocalState, MembershipState};
 use gingham_ownership::release::{Release, Released};
 use gingham_ownership::sync::{Sync, SyncError, Synced};
 use gingham_ownership::takeover::Observation;
@@ -22,7 +21,7 @@ use ipnet::IpNet;
 
 use crate::error::Fault;
 use crate::free_addresses::free_for;
-use crate::{Cluster, Policy, node_identity};
+use crate::{Cluster, Policy, agent, node_identity};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ensured {
@@ -33,7 +32,7 @@ pub struct Ensured {
 
 impl Cluster<'_> {
     /// Sees to it that so many addresses are free on each grid, or as many as there are if the cluster has no more: joins if
-    /// need be, and claims blocks. Bounded by the deadline. What the policy logged is in `log` all the same.
+    /// need be, and claims blocks; or has the agent do so, where it alone can call the store. Bounded by the deadline. What the policy logged is in `log` all the same.
     ///
     /// # Errors
     /// [`Fault`]. If no address is left it is the policy's refusal.
@@ -48,6 +47,12 @@ impl Cluster<'_> {
         if !self.is_shared() {
             return Ok(ensured);
         }
+        if let Some(socket) = self.agent_socket() {
+            agent::make_room(socket, self.network, wanted, deadline)?;
+            // An agent that has just come may have named this node.
+            self.node = node_identity::node_name(&self.keys, &self.settings.data_dir)?;
+            return Ok(ensured);
+        }
         if let Some(joined) = self.join_if_out(policy, None, deadline)? {
             ensured.joined = true;
             ensured.new = joined.held;
@@ -57,7 +62,7 @@ impl Cluster<'_> {
             while self.free(policy, grid)? < wanted {
                 match self.claim(policy, grid, deadline, log) {
                     Ok(block) => ensured.new.push(block),
-                    Err(fault) if wanted > 1 && self.free(policy, grid)? > 0 && is_exhausted(&fault) => break,
+                    Err(fault) if wanted > 1 && self.free(policy, grid)? > 0 && fault.is_exhausted() => break,
                     Err(fault) => return Err(fault),
                 }
             }
@@ -87,7 +92,7 @@ impl Cluster<'_> {
     }
 
     /// Joins if this node is no member and has not left by itself. `watched`: what was seen of its name when
-    /// [`ClusterError::Suspicious`] was the answer, at least [`gingham_ownership::beat::WATCH`] milliseconds ago.
+    /// [`ClusterError::Suspicious`] was the answer, at least [`Self::watch_time`] ago.
     pub fn join_if_out(
         &mut self,
         policy: &Policy<'_>,
@@ -110,12 +115,35 @@ impl Cluster<'_> {
         deadline: Instant,
     ) -> Result<Joined, Fault> {
         let identity = node_identity::identity(&self.keys, self.settings.routing, self.boot, self.device_mac())?;
+        let identity = Identity { node_uid: self.node_uid.clone(), ..identity };
         let mut join = Join::new(identity, policy.grids().to_vec(), policy.name());
         if let Some(observation) = watched {
             join = join.having_watched(observation);
         }
         let (joined, _) = self.drive(join, deadline)?;
         Ok(joined?)
+    }
+
+    /// Registers the uid of this node's Node object. A member whose record has another one writes it anew, in the same
+    /// incarnation; any other registers it when it joins.
+    ///
+    /// # Errors
+    /// [`Fault`]; then the next call tries again.
+    pub fn follow_node_uid(&mut self, policy: &Policy<'_>, uid: &str, deadline: Instant) -> Result<bool, Fault> {
+        if self.node_uid.as_deref() == Some(uid) {
+            return Ok(false);
+        }
+        let before = self.node_uid.replace(uid.to_owned());
+        if self.local(&self.ledger()?)?.membership() != MembershipState::Member {
+            return Ok(true);
+        }
+        match self.join_now(policy, None, deadline) {
+            Ok(_) => Ok(true),
+            Err(fault) => {
+                self.node_uid = before;
+                Err(fault)
+            }
+        }
     }
 
     fn claim(
@@ -193,8 +221,11 @@ impl Cluster<'_> {
         Ok(released?)
     }
 
-    /// One sign of life. The agent keeps `beat` from one to the next.
+    /// One sign of life, unless kubelets show it. The agent keeps `beat` from one to the next.
     pub fn beat(&mut self, beat: &mut Beat, deadline: Instant) -> Result<(), Fault> {
+        if self.has_leases() {
+            return Ok(());
+        }
         let (done, kept) = self.drive(std::mem::take(beat), deadline)?;
         *beat = kept;
         Ok(done?)
@@ -228,8 +259,4 @@ fn require_same_grids(local: &LocalState, policy: &Policy<'_>) -> Result<(), Fau
         return Ok(());
     }
     Err(ClusterError::OtherGrids { theirs: local.grids().to_vec(), ours: policy.grids().to_vec() }.into())
-}
-
-fn is_exhausted(fault: &Fault) -> bool {
-    matches!(fault, Fault::Policy(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }))
 }

@@ -1,9 +1,11 @@
 //! Which machine this is, and where other nodes reach it.
 
+use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use gingham_engine::settings::cluster::{ClusterSettings, Routing, is_node_name};
+use gingham_engine::settings::cluster::{ClusterSettings, Routing, StoreSettings, is_node_name};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{address, route};
 use gingham_ownership::join::Identity;
@@ -15,16 +17,48 @@ use crate::error::{Fault, settings};
 const MACHINE_ID: &str = "/etc/machine-id";
 const PRODUCT_UUID: &str = "/sys/class/dmi/id/product_uuid";
 
-/// This node's name: the configured one, or the host's.
-pub(crate) fn node_name(cluster: &ClusterSettings) -> Result<String, Fault> {
-    let name = match &cluster.node {
-        Some(name) => name.clone(),
+/// In the data directory: the name of this node's Node object, as the agent knows it.
+const NODE_NAME: &str = "node-name";
+
+/// In bytes: a name has 253 at most.
+const LONGEST_NAME: u64 = 1_024;
+
+/// This node as Kubernetes knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThisNode {
+    /// Of its Node object, which is not always the host name.
+    pub name: String,
+    pub uid: Option<String>,
+}
+
+/// This node's name: the configured one, the agent's, or the host's.
+pub(crate) fn node_name(cluster: &ClusterSettings, data_dir: &Path) -> Result<String, Fault> {
+    let of_agent = || match &cluster.store {
+        StoreSettings::Kubernetes { .. } => read_text(&data_dir.join(NODE_NAME), LONGEST_NAME).ok(),
+        _ => None,
+    };
+    let name = match cluster.node.clone().or_else(of_agent) {
+        Some(name) => name.trim().to_owned(),
         None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
     };
     if is_node_name(&name) {
         return Ok(name);
     }
     Err(settings("cluster.node", format!("invalid host name {name:?} for a member: set cluster.node")))
+}
+
+/// Keeps the name of this node's Node object where the plugin finds it: it must not use the host's, which may be another.
+///
+/// # Errors
+/// If the data directory cannot be written.
+pub fn write_node_name(data_dir: &Path, name: &str) -> io::Result<()> {
+    let path = data_dir.join(NODE_NAME);
+    if read_text(&path, LONGEST_NAME).is_ok_and(|kept| kept == name) {
+        return Ok(());
+    }
+    let new = data_dir.join(".node-name.new");
+    fs::write(&new, name)?;
+    fs::rename(&new, &path)
 }
 
 /// What this node registers itself with.
@@ -34,7 +68,8 @@ pub(crate) fn identity(
     boot: &str,
     mac: Option<String>,
 ) -> Result<Identity, Fault> {
-    Ok(Identity { machine: machine()?, boot: boot.to_owned(), address: node_address(cluster, routing)?, mac })
+    let address = node_address(cluster, routing)?;
+    Ok(Identity { machine: machine()?, boot: boot.to_owned(), address, mac, node_uid: None })
 }
 
 /// Whether [`identity`] would succeed.
@@ -48,13 +83,12 @@ const LONGEST_ID: u64 = 4_096;
 
 /// The machine's id, and the firmware's, which tells apart machines that were copied with their disks.
 fn machine() -> Result<String, Fault> {
-    let read =
-        |path: &Path| read_text(path, LONGEST_ID).map(|text| text.trim().to_owned()).map_err(std::io::Error::from);
+    let read = |path: &Path| read_text(path, LONGEST_ID).map(|text| text.trim().to_owned()).map_err(io::Error::from);
     let path = PathBuf::from(MACHINE_ID);
     let id = match read(&path) {
         Ok(id) if !id.is_empty() => id,
         Ok(_) => {
-            let source = std::io::Error::other("it is empty; run systemd-machine-id-setup");
+            let source = io::Error::other("it is empty; run systemd-machine-id-setup");
             return Err(Fault::Identity { path, source });
         }
         Err(source) => return Err(Fault::Identity { path, source }),

@@ -6,6 +6,7 @@
 mod api;
 mod config;
 mod connection;
+mod leases;
 mod objects;
 mod request;
 mod resource;
@@ -15,6 +16,7 @@ mod watch;
 
 pub use api::Api;
 pub use config::{Config, ConfigError, Identity, Pem, Server};
+pub use leases::WithLeases;
 pub use objects::{ApiError, Deletion, Objects, Patch, Preconditions, Selection};
 pub use request::{Answer, CallError, JSON, Request};
 pub use resource::{GROUP, Resource, VERSION};

@@ -2,7 +2,7 @@
 //!
 //! It imports the error types of the modules that return [`NetworkError`]: a circle of types, kept so that the table is one.
 
-use gingham_cluster::Fault;
+use gingham_cluster::{AgentError, Fault};
 use gingham_cni::args::ArgsError;
 use gingham_cni::config::ConfigError;
 use gingham_cni::env::EnvError;
@@ -248,7 +248,8 @@ impl From<Fault> for NetworkError {
             Fault::Settings(error) => return error.into(),
             Fault::Store(ref error) => code_of_store(error),
             _ if error.is_temporary() => Code::TRY_AGAIN,
-            Fault::Protocol(_) | Fault::NoStore { .. } => Code::CONFIG,
+            Fault::Agent(AgentError::Exhausted { .. }) => Code::EXHAUSTED,
+            Fault::Protocol(_) | Fault::NoStore { .. } | Fault::AgentOnly { .. } | Fault::Agent(_) => Code::CONFIG,
             Fault::Proposal { .. } => Code::POLICY_FAULT,
             Fault::Kernel(_) | Fault::Netlink(_) => Code::KERNEL,
             Fault::Identity { .. } | Fault::Random(_) | Fault::Unreadable { .. } | Fault::InUse { .. } => Code::IO,

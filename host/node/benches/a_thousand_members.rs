@@ -47,6 +47,7 @@ fn fill(store: &mut Etcd, grid: &Grid) {
             membership: Membership::Member,
             address: Some(address),
             mac: None,
+            node_uid: None,
             since: 0,
             rest: Map::new(),
         };

@@ -33,9 +33,10 @@ pub(crate) struct Cli {
     /// The directory of installed policies
     #[arg(long, value_name = "DIR", default_value_os_t = default_library())]
     pub(crate) library: PathBuf,
-    /// Serve /metrics and /healthz on unix:PATH or ADDRESS:PORT, or none
+    /// Serve /metrics and /healthz on unix:PATH or ADDRESS:PORT, or none; may be repeated. With the store `kubernetes` ADDs
+    /// ask for blocks on the unix socket
     #[arg(long, value_name = "WHERE", default_value = "unix:/run/gingham/node.sock")]
-    pub(crate) listen: Listen,
+    pub(crate) listen: Vec<Listen>,
     /// Allow a --listen address that other machines can reach, without a password
     #[arg(long)]
     pub(crate) listen_anywhere: bool,

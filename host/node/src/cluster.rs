@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::IpAddr;
 
+use gingham_cluster::RoomAnswer;
 use gingham_net::node_routes::Wanted;
 
 /// One network's cluster, seen from this node.
@@ -17,6 +18,9 @@ pub(crate) trait Cluster {
 
     /// Claims blocks until the free addresses are above the low-water mark. Returns how many.
     fn claim_ahead(&mut self) -> Result<u64, AgentError>;
+
+    /// Claims blocks until so many addresses are free on each grid, for an ADD that waits for it.
+    fn make_room(&mut self, addresses: u64) -> RoomAnswer;
 
     /// Releases blocks that were idle for the grace period, above the low-water mark. Returns how many.
     fn release_idle(&mut self) -> Result<u64, AgentError>;

@@ -17,9 +17,9 @@ use crate::garbage_collection;
 use crate::ip_masquerade;
 use crate::local_networks::LocalNetworks;
 use crate::member;
-use crate::reconcile::{Board, Open, Reconcilers, State, Status, Timing};
+use crate::reconcile::{Open, Reconcilers, State, Status, Timing};
 use crate::reload::Reload;
-use crate::server::{self, ListenError, Listener};
+use crate::server::{self, ListenError, Listener, Sources};
 use crate::service_manager::ServiceManager;
 
 /// Between two readings of the configuration directory.
@@ -59,10 +59,11 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
     let mut hangup = listen_for(SignalKind::hangup())?;
     let reconcilers = reconcilers(cli);
-    let board = reconcilers.board();
+    let (board, rooms) = (reconcilers.board(), reconcilers.rooms());
     let masquerading = ip_masquerade::Reconciling::start(cli.data_dir.clone(), cli.interval);
     let local = LocalNetworks::start(cli.config_dir.clone(), cli.library.clone(), CONFIG_INTERVAL);
-    let serving = serve(cli, board.clone(), local.map_err(DaemonError::Start)?).await?;
+    let sources = Sources { board: board.clone(), local: local.map_err(DaemonError::Start)?, rooms };
+    let serving = serve(cli, &sources).await?;
     let mut reload = Reload::new(reconcilers, &cli.config_dir);
     let (mut config, mut status) = (every(CONFIG_INTERVAL), every(STATUS_INTERVAL));
     let mut pulse = every(manager.pulse().unwrap_or(Duration::from_hours(1)));
@@ -95,7 +96,7 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     manager.stopping();
     let ended = reload.end().await.map_err(DaemonError::Start);
     tokio::task::spawn_blocking(move || masquerading.end()).await.map_err(|error| DaemonError::Start(error.into()))?;
-    if let Some(serving) = serving {
+    for serving in serving {
         // Its destructor removes the socket.
         serving.abort();
         let _ = serving.await;
@@ -120,10 +121,15 @@ fn every(period: Duration) -> Interval {
     interval
 }
 
-async fn serve(cli: &Cli, board: Board, local: LocalNetworks) -> Result<Option<JoinHandle<()>>, DaemonError> {
-    let Some(listener) = Listener::start(&cli.listen, cli.listen_anywhere).await? else { return Ok(None) };
-    info!("serving /metrics and /healthz on {}", listener.place());
-    Ok(Some(tokio::spawn(server::serve(listener, board, local))))
+async fn serve(cli: &Cli, sources: &Sources) -> Result<Vec<JoinHandle<()>>, DaemonError> {
+    let mut serving = Vec::new();
+    for listen in &cli.listen {
+        if let Some(listener) = Listener::start(listen, cli.listen_anywhere).await? {
+            info!("serving /metrics and /healthz on {}", listener.place());
+            serving.push(tokio::spawn(server::serve(listener, sources.clone())));
+        }
+    }
+    Ok(serving)
 }
 
 /// `mynet reconciled (3 members, 2 routes), other failed`

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gingham_cluster::{Cluster as Joined, Policy};
+use gingham_cluster::{Cluster as Joined, Policy, RoomAnswer};
 use gingham_engine::boot_id;
 use gingham_engine::clock;
 use gingham_engine::runtime::{LogLevel, LogLine, Policy as Component};
@@ -30,6 +30,8 @@ use membership::Suspicion;
 
 /// For the calls of one task.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for an ADD that waits: it gets the reason before its own 5 s are over.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Borrowed by [`Parts`].
 struct Settled {
@@ -183,6 +185,20 @@ impl Cluster for Member {
         let ensured = self.with(|_, parts| parts.cluster.claim_ahead(&parts.policy, deadline(), &mut lines));
         log_policy(&self.settled().network, &lines);
         Ok(count(ensured.map_err(cluster_error)?.new.len()))
+    }
+
+    fn make_room(&mut self, addresses: u64) -> RoomAnswer {
+        let mut lines = Vec::new();
+        let ensured = self.with(|_, parts| {
+            let wanted = addresses.max(parts.cluster.settings().low_water);
+            parts.cluster.ensure(&parts.policy, wanted, Instant::now() + ROOM_TIMEOUT, &mut lines)
+        });
+        log_policy(&self.settled().network, &lines);
+        match ensured {
+            Ok(ensured) => RoomAnswer::Claimed(count(ensured.new.len())),
+            Err(fault) if fault.is_exhausted() => RoomAnswer::Exhausted(fault.to_string()),
+            Err(fault) => RoomAnswer::Failed(fault.to_string()),
+        }
     }
 
     fn release_idle(&mut self) -> Result<u64, AgentError> {

@@ -10,6 +10,8 @@ use super::task::{Outstanding, Step, Task};
 pub const PERIOD: u64 = 5_000;
 /// Milliseconds after which a node that beats has beaten: two beats and some more.
 pub const WATCH: u64 = 2 * PERIOD + 2_000;
+/// The same for a node whose sign of life is its kubelet's Lease, which is renewed every 10 s.
+pub const LEASE_WATCH: u64 = 25_000;
 
 /// One beat. The agent keeps it and starts it again each time, so that it need not read before it writes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]

@@ -46,6 +46,12 @@ pub enum ClusterError {
     },
     #[error("cannot take over {node}: it is alive: its liveness record changes")]
     Alive { node: String },
+    /// Only where every node has a sign of life.
+    #[error(
+        "cannot take over {node}: its sign of life (the kubelet's Lease) is missing, which does not prove that it is dead; \
+         if its containers are certainly gone, run ginghamctl cluster takeover {node} --force"
+    )]
+    LifeUnknown { node: String },
     #[error("cannot take over {node}: it came back in the meantime; nothing was changed")]
     CameBack { node: String },
     #[error(

@@ -70,6 +70,9 @@ pub struct MemberRecord {
     /// The hardware address of its tunnel device.
     #[serde(default)]
     pub mac: Option<String>,
+    /// In Kubernetes: the uid of its Node object. A Node that was created again under the same name has another one.
+    #[serde(default, rename = "nodeUID", skip_serializing_if = "Option::is_none")]
+    pub node_uid: Option<String>,
     /// When this incarnation began: milliseconds since the epoch, by the node's own clock. For people.
     #[serde(default)]
     pub since: u64,

@@ -3,6 +3,9 @@
 //! A block leaves the local state, durably, before the delete of its record can leave the node (rule R1). If it
 //! is unknown what became of the delete, the block stays out until the delete has been repeated, or until a claim has taken
 //! the block back by a write that makes the delete impossible (rule R2).
+//!
+//! A store in which others write to a record without changing what it says (a label on a Kubernetes object) refuses
+//! the delete, too. Then the delete follows to the later version, or the block would stay this node's unused (rule R9).
 
 use ipnet::IpNet;
 
@@ -10,8 +13,12 @@ use super::error::ClusterError;
 use super::local::LocalState;
 use super::record::{self, BlockRecord};
 use super::rules::{Rule, Rules};
-use super::shared_store::{Call, Reply, StoreFault, Version};
+use super::shared_store::{Call, Record, Reply, StoreFault, Version};
+use super::sync::ours;
 use super::task::{Outstanding, Step, Task};
+
+/// How often the delete of one block follows to a later version before the next release goes on.
+const MOST_FOLLOWED: u8 = 8;
 
 /// Gives idle blocks back, and those of which it is not known whether they were.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,6 +29,8 @@ pub struct Release {
     left: Vec<(IpNet, Version)>,
     /// Whether the record is being read instead: what rule R2 forbids.
     reading: bool,
+    /// How often the present block's delete has followed to a later version.
+    followed: u8,
     released: Released,
 }
 
@@ -44,6 +53,7 @@ impl Release {
             out: Outstanding::default(),
             left: Vec::new(),
             reading: false,
+            followed: 0,
             released: Released::default(),
         }
     }
@@ -56,7 +66,13 @@ impl Release {
         self
     }
 
-    fn delete_next(&mut self) -> Step<Result<Released, ClusterError>> {
+    fn next_block(&mut self) -> Step<Result<Released, ClusterError>> {
+        self.left.pop();
+        self.followed = 0;
+        self.delete()
+    }
+
+    fn delete(&mut self) -> Step<Result<Released, ClusterError>> {
         match self.left.last() {
             None => Step::Done(Ok(std::mem::take(&mut self.released))),
             Some((block, expected)) => {
@@ -66,18 +82,48 @@ impl Release {
         }
     }
 
+    fn end(&mut self, block: IpNet, version: Version, local: &mut LocalState) -> Step<Result<Released, ClusterError>> {
+        if !self.rules.hold(Rule::R1) && local.known(block) == version {
+            local.lose(block);
+        }
+        local.end_release(block, version);
+        self.next_block()
+    }
+
     fn unsure(&mut self, fault: StoreFault) -> Step<Result<Released, ClusterError>> {
         self.reading = false;
-        if let Some((block, _)) = self.left.pop() {
-            self.released.unsure.push((block, fault));
+        if let Some((block, _)) = self.left.last() {
+            self.released.unsure.push((*block, fault));
         }
-        self.delete_next()
+        self.next_block()
+    }
+
+    /// The version that the delete has to follow to: the record is still this node's, and later because of another's write.
+    /// A block that another process of this node took back is not being given back any more.
+    fn later_version(&self, found: Option<Record>, local: &mut LocalState) -> Option<Version> {
+        let (block, version) = self.left.last().copied()?;
+        let later = ours(found, local, block).filter(|_| self.rules.hold(Rule::R9))?;
+        local.follow_release(block, version, later).then_some(later)
+    }
+
+    fn follow(&mut self, later: Version) -> Step<Result<Released, ClusterError>> {
+        self.followed += 1;
+        if self.followed > MOST_FOLLOWED {
+            let reason = "its record is written to by others all the time, so it cannot be deleted in the version seen";
+            return self.unsure(StoreFault::Unreachable(reason.into()));
+        }
+        if let Some((_, version)) = self.left.last_mut() {
+            *version = later;
+        }
+        self.delete()
     }
 
     /// Without rule R2: what is still there is taken to stay.
     fn read(&mut self, reply: &Reply, local: &mut LocalState) -> Step<Result<Released, ClusterError>> {
         self.reading = false;
-        let Some((block, version)) = self.left.pop() else { return Step::Done(Err(ClusterError::UnexpectedReply)) };
+        let Some((block, version)) = self.left.last().copied() else {
+            return Step::Done(Err(ClusterError::UnexpectedReply));
+        };
         match reply {
             Reply::Got(Some(found)) if found.version == version => {
                 let record = record::read::<BlockRecord>(&record::block_key(block), &found.value);
@@ -89,7 +135,7 @@ impl Release {
             }
             _ => local.end_release(block, version),
         }
-        self.delete_next()
+        self.next_block()
     }
 }
 
@@ -109,7 +155,7 @@ impl Task for Release {
             self.left = local.releasing();
             self.left.extend(self.idle.iter().filter(|block| local.holds(**block)).map(|b| (*b, local.known(*b))));
         }
-        self.delete_next()
+        self.delete()
     }
 
     fn resume(&mut self, reply: Reply, local: &mut LocalState, _now: u64) -> Step<Self::Output> {
@@ -128,17 +174,14 @@ impl Task for Release {
             },
             Reply::Refused(fault) => self.unsure(fault),
             reply if self.reading => self.read(&reply, local),
-            // A conflict: that version is gone already, by a delete of which the reply was lost, or written over.
-            Reply::Deleted | Reply::Conflict(_) => {
-                if !self.rules.hold(Rule::R1) && local.known(block) == version {
-                    local.lose(block);
-                }
-                local.end_release(block, version);
-                self.left.pop();
-                if reply == Reply::Deleted {
-                    self.released.blocks.push(block);
-                }
-                self.delete_next()
+            Reply::Conflict(found) => match self.later_version(found, local) {
+                Some(later) => self.follow(later),
+                // That version is gone already, by a delete of which the reply was lost, or written over.
+                None => self.end(block, version, local),
+            },
+            Reply::Deleted => {
+                self.released.blocks.push(block);
+                self.end(block, version, local)
             }
             _ => Step::Done(Err(ClusterError::UnexpectedReply)),
         }

@@ -19,10 +19,15 @@ pub enum Rule {
     R7,
     /// A silent node is not a dead one: nothing but a person's order ends another's membership.
     R8,
+    /// A release ends with the record: a delete that a foreign write made miss follows to the later version.
+    R9,
+    /// No sign of life is no sign of death: a node whose life cannot be watched is taken over by force alone.
+    R10,
 }
 
 impl Rule {
-    pub const ALL: [Self; 8] = [Self::R1, Self::R2, Self::R3, Self::R4, Self::R5, Self::R6, Self::R7, Self::R8];
+    pub const ALL: [Self; 10] =
+        [Self::R1, Self::R2, Self::R3, Self::R4, Self::R5, Self::R6, Self::R7, Self::R8, Self::R9, Self::R10];
 }
 
 /// Which rules hold: all, except for what proves that each is needed (feature `proof`).

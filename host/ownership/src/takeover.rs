@@ -24,6 +24,9 @@ pub struct Takeover {
     observation: Observation,
     force: bool,
     is_ordered: bool,
+    expects_life: bool,
+    /// How often a foreign write to the member's record was met.
+    followed: u8,
     rules: Rules,
     stage: Stage,
     out: Outstanding,
@@ -36,6 +39,9 @@ enum Stage {
     /// Reads the record again: what rule R6 forbids.
     Rereading,
 }
+
+/// How often the write follows to a later version of the same record.
+const MOST_FOLLOWED: u8 = 8;
 
 /// A node whose membership is over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,10 +61,20 @@ impl Takeover {
             observation,
             force,
             is_ordered: true,
+            expects_life: false,
+            followed: 0,
             rules: Rules::default(),
             stage: Stage::LookingAgain,
             out: Outstanding::default(),
         }
+    }
+
+    /// Where every node shows life without its own doing, as a kubelet does by its Lease: there a node without a sign of
+    /// life is not known to be dead (rule R10). A Lease can be deleted from under a living node.
+    #[must_use]
+    pub fn expecting_life(mut self) -> Self {
+        self.expects_life = true;
+        self
     }
 
     /// Because of silence, which rule R8 forbids.
@@ -88,6 +104,9 @@ impl Takeover {
         }
         if self.force {
             return Ok(self.end());
+        }
+        if self.expects_life && self.observation.life.is_none() && self.rules.hold(Rule::R10) {
+            return Err(ClusterError::LifeUnknown { node });
         }
         self.stage = Stage::LookingAgain;
         Ok(Step::Call(self.out.send(Call::Get { key: record::life_key(&node) })))
@@ -126,6 +145,12 @@ impl Takeover {
                     // Another one's takeover, or our own write, of which the reply was lost.
                     Some((record, _)) if record.fenced >= self.observation.member.incarnation => {
                         Ok(Step::Done(Ok(self.done(record.fenced))))
+                    }
+                    // A label, or a status: the membership that was seen dead is still the present one.
+                    Some((record, version)) if record == self.observation.member && self.followed < MOST_FOLLOWED => {
+                        self.followed += 1;
+                        self.observation.version = version;
+                        Ok(self.end())
                     }
                     Some(_) if !self.rules.hold(Rule::R6) => {
                         self.stage = Stage::Rereading;

@@ -51,7 +51,7 @@ fn grids() -> Vec<Grid> {
 
 fn identity(machine: &str, boot: &str) -> Identity {
     let address = Some("192.0.2.1".parse().unwrap());
-    Identity { machine: machine.into(), boot: boot.into(), address, mac: None }
+    Identity { machine: machine.into(), boot: boot.into(), address, mac: None, node_uid: None }
 }
 
 /// Drives a task to its end; `meddle` may do something else after each call, and change the reply.

@@ -8,11 +8,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::disk::Disk;
+use crate::properties::StoreProperties;
 use crate::run::{Case, Failure, rule};
 use crate::scale::Scale;
 
 /// Simulates clusters in which everything goes wrong, and looks for an address that is in use twice.
 #[derive(Parser)]
+#[allow(clippy::struct_excessive_bools)] // Flags.
 struct Arguments {
     /// The seed; the same one does the same.
     #[arg(long, default_value_t = 0)]
@@ -35,7 +37,10 @@ struct Arguments {
     /// Steps.
     #[arg(long, default_value_t = 1_000_000)]
     steps: u64,
-    /// The rule that is off: R1 to R8.
+    /// The store is the Kubernetes API, not etcd.
+    #[arg(long)]
+    kubernetes: bool,
+    /// The rule that is off: R1 to R10.
     #[arg(long, value_parser = known_rule)]
     without: Option<String>,
     /// The real component chooses blocks and addresses: only in gingham-simulation-with-engine.
@@ -53,7 +58,7 @@ struct Arguments {
 }
 
 fn known_rule(name: &str) -> Result<String, String> {
-    rule(name).map(|_| name.to_owned()).ok_or_else(|| "there are R1 to R8".to_owned())
+    rule(name).map(|_| name.to_owned()).ok_or_else(|| "there are R1 to R10".to_owned())
 }
 
 /// Runs what the arguments of this process ask for, on disks of this kind.
@@ -118,8 +123,10 @@ fn case(arguments: &Arguments) -> Case {
         blocks: arguments.blocks,
         bits: arguments.bits,
         pods: arguments.pods,
+        store: if arguments.kubernetes { StoreProperties::KUBERNETES } else { StoreProperties::ETCD },
         without: arguments.without.clone(),
-        damage_only: arguments.without.is_some(),
+        // These two leave something behind, and no address in use twice.
+        damage_only: arguments.without.as_deref().is_some_and(|rule| rule != "R9"),
         weave_split: arguments.weave_split,
         ..Case::default()
     }

@@ -99,6 +99,13 @@ pub enum Decision {
         /// Which of the two.
         up: bool,
     },
+    /// Somebody else writes to a record, which changes its version alone.
+    Label {
+        /// Which of the blocks' and members' records, in the order of their keys.
+        record: usize,
+    },
+    /// The Lease of a machine's node is deleted, whether it runs or not.
+    LoseLease { machine: usize },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -122,6 +129,12 @@ pub enum What {
     /// Takes over the node of this machine as it was last observed from here, by the order of an operator who knows that all
     /// machines of that name are off at this moment; does nothing otherwise.
     TakeOver {
+        /// Whose node.
+        of: usize,
+    },
+    /// Takes over the node of this machine as it was last observed from here, if its Lease was not renewed for longer than
+    /// two renewals take: by the order of an operator who does not know whether the machine runs.
+    TakeOverWatched {
         /// Whose node.
         of: usize,
     },

@@ -80,7 +80,7 @@ impl Driver {
             (2, Leg::There(_)) => Decision::Repeat { machine, process },
             // Late: something else happens meanwhile.
             (3, _) => Decision::Pass { millis: 0 },
-            (_, Leg::There(_)) => Decision::Carry { machine, process },
+            (_, Leg::There(_) | Leg::Half(_)) => Decision::Carry { machine, process },
             (_, Leg::Back(_)) => Decision::Return { machine, process },
         }
     }
@@ -104,6 +104,7 @@ impl Driver {
             5 => start(What::Beat),
             6 => start(What::Leave),
             7 => start(What::Observe { of }),
+            8 if world.setup.store.leases && self.random.happens(500) => start(What::TakeOverWatched { of }),
             8 => start(What::TakeOver { of }),
             9 => start(What::TakeOverSilent { of }),
             10 => Decision::Off { machine },
@@ -130,6 +131,13 @@ impl Driver {
 
     /// What happens elsewhere: in the store, to stray calls, to time.
     fn outside<D: Disk>(&mut self, world: &World<D>) -> Decision {
+        let store = world.setup.store;
+        if store.foreign_writes && self.random.happens(100) {
+            return Decision::Label { record: self.random.below(world.records.iter().count()) };
+        }
+        if store.leases && self.random.happens(30) {
+            return Decision::LoseLease { machine: self.random.below(world.machines.len()) };
+        }
         let stray = self.random.below(world.strays.len());
         match self.random.below(100) {
             0..40 if !world.strays.is_empty() => Decision::Arrive { stray },

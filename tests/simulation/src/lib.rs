@@ -15,6 +15,7 @@ pub mod driver;
 pub mod machine;
 pub mod model;
 pub mod process;
+pub mod properties;
 pub mod random;
 pub mod report;
 pub mod run;

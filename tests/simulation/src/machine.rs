@@ -66,7 +66,13 @@ impl<D: Disk> Machine<D> {
     }
 
     pub fn identity(&self) -> Identity {
-        Identity { machine: self.hardware.clone(), boot: self.boot_id(), address: Some(self.address), mac: None }
+        Identity {
+            machine: self.hardware.clone(),
+            boot: self.boot_id(),
+            address: Some(self.address),
+            mac: None,
+            node_uid: None,
+        }
     }
 
     pub fn now(&self, true_now: u64) -> u64 {

@@ -11,6 +11,7 @@ use crate::chooser::Native;
 use crate::decision::{Decision, What};
 use crate::disk::PlainDisk;
 use crate::process::Leg;
+use crate::properties::StoreProperties;
 use crate::setup::Setup;
 use crate::truth::Violation;
 use crate::world::World;
@@ -37,6 +38,12 @@ pub struct Bounds {
     pub losses: u8,
     pub kills: u8,
     pub repeats: u8,
+    /// Foreign writes to records.
+    pub labels: u8,
+    /// Takeovers of which the operator does not know whether the node runs, each after an observation.
+    pub watched: u8,
+    /// Leases that are deleted.
+    pub lost_leases: u8,
 }
 
 /// A cluster to check exhaustively.
@@ -47,6 +54,7 @@ pub struct Scenario {
     pub blocks: u128,
     /// Processes at the same time on a machine.
     pub processes: usize,
+    pub store: StoreProperties,
     pub bounds: Bounds,
 }
 
@@ -102,6 +110,7 @@ impl Scenario {
     fn beginning(&self, rules: Rules, damage_only: bool) -> World<PlainDisk> {
         let mut setup = Setup::new(2, self.blocks, 2, rules);
         setup.processes = self.processes;
+        setup.store = self.store;
         setup.chooser = Native::Lowest;
         setup.damage_only = damage_only;
         let mut world = World::new(setup);
@@ -132,6 +141,10 @@ impl State {
         let mut possible = Vec::new();
         for stray in 0..self.world.strays.len() {
             possible.push((Decision::Arrive { stray }, self.left));
+        }
+        for record in 0..self.world.records.iter().count() {
+            let labels = self.left.labels.checked_sub(1);
+            possible.extend(labels.map(|labels| (Decision::Label { record }, Bounds { labels, ..self.left })));
         }
         for machine in 0..self.world.machines.len() {
             self.of_machine(machine, &mut possible);
@@ -168,6 +181,7 @@ impl State {
         } else {
             may(Decision::Del { machine, pod: 0 }, |left| &mut left.dels);
         }
+        may(Decision::LoseLease { machine }, |left| &mut left.lost_leases);
         let Some(process) = state.processes.iter().position(Option::is_none) else { return };
         let start = |task| Decision::Start { machine, process, task };
         if state.local.membership() != MembershipState::Member {
@@ -179,7 +193,7 @@ impl State {
         may(start(What::Sync), |left| &mut left.syncs);
         let of = 1 - machine;
         let has_seen = state.observations.contains_key(&of);
-        if !has_seen && self.left.takeovers + self.left.silences > 0 {
+        if !has_seen && self.left.takeovers + self.left.silences + self.left.watched > 0 {
             possible.push((start(What::Observe { of }), self.left));
         }
         let mut may = |decision, spend: fn(&mut Bounds) -> &mut u8| {
@@ -193,6 +207,7 @@ impl State {
         if !self.world.machines[of].is_on {
             may(start(What::TakeOver { of }), |left| &mut left.takeovers);
         }
+        may(start(What::TakeOverWatched { of }), |left| &mut left.watched);
         may(start(What::TakeOverSilent { of }), |left| &mut left.silences);
     }
 
@@ -214,6 +229,7 @@ impl State {
                     may(Decision::Repeat { machine, process }, |left| &mut left.repeats);
                     possible.push((Decision::Carry { machine, process }, self.left));
                 }
+                Leg::Half(_) => possible.push((Decision::Carry { machine, process }, self.left)),
                 Leg::Back(_) => possible.push((Decision::Return { machine, process }, self.left)),
             }
         }

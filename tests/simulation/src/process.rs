@@ -97,6 +97,8 @@ impl Task for Running {
 pub enum Leg {
     /// On its way to the store.
     There(Call),
+    /// A list of which the blocks are read and the members are not.
+    Half(Reply),
     /// Carried out; the reply is on its way.
     Back(Reply),
 }

@@ -7,6 +7,7 @@ use crate::chooser::Component;
 use crate::decision::Decision;
 use crate::disk::Disk;
 use crate::driver::Driver;
+use crate::properties::StoreProperties;
 use crate::report::Counts;
 use crate::setup::Setup;
 use crate::truth::Violation;
@@ -25,7 +26,9 @@ pub struct Case {
     pub pods: usize,
     /// Milliseconds.
     pub cooldown: u64,
-    /// The rule that is off: "R1" to "R8".
+    /// The store.
+    pub store: StoreProperties,
+    /// The rule that is off: "R1" to "R10".
     pub without: Option<String>,
     /// Whether only an address that is in use twice counts as a violation.
     pub damage_only: bool,
@@ -44,6 +47,7 @@ impl Default for Case {
             bits: 2,
             pods: 6,
             cooldown: 10_000,
+            store: StoreProperties::ETCD,
             without: None,
             damage_only: false,
             weave_split: false,
@@ -68,16 +72,17 @@ impl Case {
     /// The cluster at its beginning.
     ///
     /// # Panics
-    /// If the rule has another name than R1 to R8, or this program lacks the component that the case wants.
+    /// If the rule has another name than R1 to R10, or this program lacks the component that the case wants.
     pub fn world<D: Disk>(&self) -> World<D> {
         let rules = match &self.without {
             None => Rules::default(),
             Some(name) => {
-                let Some(rule) = rule(name) else { panic!("there is no rule {name}; there are R1 to R8") };
+                let Some(rule) = rule(name) else { panic!("there is no rule {name}; there are R1 to R10") };
                 Rules::without(rule)
             }
         };
         let mut setup = Setup::new(self.nodes, self.blocks, self.bits, rules);
+        setup.store = self.store;
         setup.damage_only = self.damage_only;
         setup.cooldown = self.cooldown;
         if self.twin {

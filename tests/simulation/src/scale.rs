@@ -127,7 +127,7 @@ impl<D: Disk> Run<D> {
         let state = &self.world.machines[machine];
         let start = |task| Decision::Start { machine, process: 0, task };
         let decision = match state.processes[0].as_ref().map(|process| &process.leg) {
-            Some(Leg::There(_)) => Decision::Carry { machine, process: 0 },
+            Some(Leg::There(_) | Leg::Half(_)) => Decision::Carry { machine, process: 0 },
             Some(Leg::Back(_)) => Decision::Return { machine, process: 0 },
             None if state.local.wants_to_join() => start(What::Join),
             None => match (0..pods).find(|pod| !state.pods.contains_key(pod)) {

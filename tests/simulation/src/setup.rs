@@ -4,6 +4,7 @@ use gingham_ownership::grid::Grid;
 use gingham_ownership::rules::Rules;
 
 use crate::chooser::{Component, Native};
+use crate::properties::StoreProperties;
 
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -20,6 +21,7 @@ pub struct Setup {
     /// Whether the component chooses the addresses, too. It sees the whole cluster for each.
     pub component_allocates: bool,
     pub rules: Rules,
+    pub store: StoreProperties,
     /// Whether only an address that is in use twice counts as a violation.
     pub damage_only: bool,
 }
@@ -43,6 +45,7 @@ impl Setup {
             component: None,
             component_allocates: false,
             rules,
+            store: StoreProperties::ETCD,
             damage_only: false,
         }
     }

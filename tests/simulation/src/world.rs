@@ -1,14 +1,15 @@
 //! A cluster, and what each decision does to it.
 
+mod store;
 mod tasks;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use gingham_ownership::address::{IpRange, predecessor, successor};
 use gingham_ownership::in_memory_store::InMemoryStore;
 use gingham_ownership::local::MembershipState;
-use gingham_ownership::record::Key;
 use gingham_ownership::shared_store::{Call, Reply, StoreFault};
 
 use crate::decision::{Decision, What};
@@ -36,6 +37,10 @@ pub struct World<D> {
     pub machines: Vec<Machine<D>>,
     /// Calls whose sender no longer waits.
     pub(crate) strays: Vec<Call>,
+    /// How often each Lease was renewed, by node.
+    leases: BTreeMap<String, u64>,
+    /// Records whose last update was answered as written and wrote nothing.
+    unwritten: BTreeSet<String>,
     pub counts: Counts,
     /// The first thing that must never be.
     violation: Option<Violation>,
@@ -47,6 +52,7 @@ impl<D: PartialEq> PartialEq for World<D> {
             && self.records == other.records
             && self.machines == other.machines
             && self.strays == other.strays
+            && (&self.leases, &self.unwritten) == (&other.leases, &other.unwritten)
     }
 }
 
@@ -56,6 +62,7 @@ impl<D: Hash> Hash for World<D> {
         self.records.hash(state);
         self.machines.hash(state);
         self.strays.hash(state);
+        (&self.leases, &self.unwritten).hash(state);
     }
 }
 
@@ -64,6 +71,7 @@ type Done = Result<(), Violation>;
 impl<D: Disk> World<D> {
     /// A cluster of machines that have not joined yet.
     pub fn new(setup: Setup) -> Self {
+        let leases = setup.nodes.iter().filter(|_| setup.store.leases).map(|node| (node.clone(), 0)).collect();
         let machines = (0..setup.nodes.len()).map(|number| Machine::new(number, &setup)).collect();
         Self {
             setup: Rc::new(setup),
@@ -73,6 +81,8 @@ impl<D: Disk> World<D> {
             now: BEGINNING,
             machines,
             strays: Vec::new(),
+            leases,
+            unwritten: BTreeSet::new(),
             counts: Counts::default(),
             violation: None,
         }
@@ -119,7 +129,7 @@ impl<D: Disk> World<D> {
             Decision::Arrive { stray } => {
                 if self.is_up && stray < self.strays.len() {
                     let call = self.strays.remove(stray);
-                    self.carry_out(&call);
+                    self.arrive_late(&call);
                 }
             }
             Decision::Vanish { stray } => {
@@ -143,6 +153,12 @@ impl<D: Disk> World<D> {
             }
             Decision::Pass { millis } => self.now = self.now.saturating_add(millis),
             Decision::Store { up } => self.is_up = up,
+            Decision::Label { record } => self.label(record),
+            Decision::LoseLease { machine } => {
+                if let Some(machine) = self.machines.get(machine) {
+                    self.leases.remove(&machine.node);
+                }
+            }
         }
     }
 
@@ -152,7 +168,8 @@ impl<D: Disk> World<D> {
 
     fn leave_on_its_way(&mut self, call: Call) {
         // A read changes nothing, and its reply has no receiver.
-        if !matches!(call, Call::Get { .. } | Call::List { .. }) && self.strays.len() < MOST_STRAYS {
+        let is_late = self.setup.store.late_writes && !matches!(call, Call::Get { .. } | Call::List { .. });
+        if is_late && self.strays.len() < MOST_STRAYS {
             self.strays.push(call);
         }
     }
@@ -210,38 +227,13 @@ impl<D: Disk> World<D> {
         if !machine.is_on || machine.processes.get(process).is_none_or(Option::is_some) {
             return;
         }
+        if let What::TakeOverWatched { .. } = what {
+            // The watch lasts longer than two renewals.
+            self.renew_leases();
+        }
         let Some(task) = self.task(number, what) else { return };
         self.counts.started += 1;
         self.step(number, process, task, None);
-    }
-
-    fn carry(&mut self, number: usize, process: usize) {
-        let Some(Leg::There(call)) = self.leg(number, process) else { return };
-        let call = call.clone();
-        let reply = if self.is_up {
-            self.carry_out(&call)
-        } else {
-            Reply::Refused(StoreFault::Unreachable("connection refused".into()))
-        };
-        if let Some(process) = &mut self.machines[number].processes[process] {
-            process.leg = Leg::Back(reply);
-        }
-    }
-
-    fn carry_out(&mut self, call: &Call) -> Reply {
-        let reply = self.records.carry_out(call);
-        self.truth.carried_out(call, &reply);
-        if matches!(reply, Reply::Written(_) | Reply::Deleted)
-            && let Call::Create { key, .. } | Call::Update { key, .. } | Call::Delete { key, .. } = call
-        {
-            let done = match Key::read(key) {
-                Key::Block(block) => self.truth.check_block(block, &self.machines),
-                Key::Member(name) => self.truth.check_node(name, &self.machines),
-                _ => Ok(()),
-            };
-            self.note(done);
-        }
-        reply
     }
 
     fn give_back(&mut self, number: usize, process: usize) {
@@ -283,6 +275,10 @@ impl<D: Disk> World<D> {
     fn power_on(&mut self, number: usize) {
         let Some(machine) = self.machines.get_mut(number).filter(|machine| !machine.is_on) else { return };
         machine.power_on();
+        if self.setup.store.leases {
+            // A kubelet that starts makes its Lease, or renews it.
+            *self.leases.entry(machine.node.clone()).or_default() += 1;
+        }
         self.serves(number);
     }
 
@@ -319,6 +315,7 @@ impl<D: Disk> World<D> {
                 }
             }
         }
+        self.release_under_foreign_writes();
         self.violation.clone().map_or(Ok(()), Err)?;
         let members = self.machines.iter().filter(|machine| machine.local.membership() == MembershipState::Member);
         for machine in members {
@@ -332,6 +329,22 @@ impl<D: Disk> World<D> {
         let joined = self.machines.iter().any(|machine| machine.local.membership() == MembershipState::Member);
         let left = self.machines.iter().any(|machine| machine.local.membership() == MembershipState::Left);
         if joined || left { Ok(()) } else { Err(Violation::new("no node can join".into())) }
+    }
+
+    /// Gives back what is idle while the version that the node knows of each block is not the latest.
+    fn release_under_foreign_writes(&mut self) {
+        for machine in 0..self.machines.len() {
+            let pods: Vec<u16> = self.machines[machine].pods.keys().copied().collect();
+            pods.into_iter().for_each(|pod| self.decide(Decision::Del { machine, pod }));
+        }
+        self.decide(Decision::Pass { millis: self.setup.cooldown });
+        for machine in 0..self.machines.len() {
+            for record in 0..self.records.iter().count() {
+                self.decide(Decision::Label { record });
+            }
+            self.decide(Decision::Start { machine, process: 0, task: What::Release });
+            self.finish(machine, 0);
+        }
     }
 
     fn finish(&mut self, machine: usize, process: usize) {

@@ -3,6 +3,7 @@
 
 use gingham_ownership::rules::{Rule, Rules};
 use gingham_simulation::model::{Bounds, Scenario};
+use gingham_simulation::properties::StoreProperties;
 
 /// More states than any scenario has.
 const MOST: usize = 3_000_000;
@@ -21,48 +22,102 @@ const NOTHING: Bounds = Bounds {
     losses: 0,
     kills: 0,
     repeats: 0,
+    labels: 0,
+    watched: 0,
+    lost_leases: 0,
 };
 const GIVE_AND_TAKE: Scenario = Scenario {
     name: "a block is given back and claimed by another, and an answer is lost",
     blocks: 1,
     processes: 2,
+    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, claims: 2, releases: 1, syncs: 1, losses: 1, ..NOTHING },
 };
 const REPEATED: Scenario = Scenario {
     name: "a block is given back, a call is sent twice and a process killed",
     blocks: 1,
     processes: 2,
+    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, dels: 1, claims: 1, releases: 1, syncs: 1, kills: 1, repeats: 1, ..NOTHING },
 };
 const TWO_BLOCKS: Scenario = Scenario {
     name: "two blocks and one that is given back",
     blocks: 2,
     processes: 2,
+    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 1, claims: 2, releases: 1, syncs: 1, ..NOTHING },
 };
 const DEATH: Scenario = Scenario {
     name: "a node dies, is taken over and comes back, and an answer is lost",
     blocks: 1,
     processes: 1,
+    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, joins: 1, claims: 1, takeovers: 1, boots: 1, losses: 1, ..NOTHING },
 };
 const DEATH_AND_KILL: Scenario = Scenario {
     name: "a node dies, is taken over and comes back, and a process is killed",
     blocks: 1,
     processes: 1,
+    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, joins: 2, claims: 1, takeovers: 1, boots: 1, kills: 1, ..NOTHING },
 };
 const OLD_DISK: Scenario = Scenario {
     name: "a node gives a block back and starts from an older image of its disk",
     blocks: 1,
     processes: 1,
+    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, joins: 1, claims: 2, releases: 2, boots: 1, images: 1, ..NOTHING },
 };
 const SILENCE: Scenario = Scenario {
     name: "a node is silent",
     blocks: 1,
     processes: 1,
+    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, claims: 1, silences: 1, syncs: 1, ..NOTHING },
+};
+
+const TAKEN_BACK: Scenario = Scenario {
+    name: "a block is given back, an answer is lost, and the block is taken back",
+    blocks: 1,
+    processes: 2,
+    store: StoreProperties::KUBERNETES,
+    bounds: Bounds { adds: 2, claims: 2, releases: 1, syncs: 1, losses: 1, ..NOTHING },
+};
+const LABELLED: Scenario = Scenario {
+    name: "a block is given back and taken back while others write to its record",
+    blocks: 1,
+    processes: 2,
+    store: StoreProperties::KUBERNETES,
+    bounds: Bounds { adds: 2, claims: 1, releases: 1, syncs: 1, losses: 1, labels: 2, ..NOTHING },
+};
+const LABELLED_DEATH: Scenario = Scenario {
+    name: "a node dies and is taken over while others write to its record",
+    blocks: 1,
+    processes: 1,
+    store: StoreProperties::KUBERNETES,
+    bounds: Bounds { adds: 2, joins: 1, claims: 1, takeovers: 1, boots: 1, labels: 2, ..NOTHING },
+};
+const LOST_LEASE: Scenario = Scenario {
+    name: "a node's Lease is deleted, and it is taken over by who does not know whether it runs",
+    blocks: 1,
+    processes: 1,
+    store: StoreProperties::KUBERNETES,
+    bounds: Bounds { adds: 2, joins: 1, claims: 1, watched: 1, boots: 1, lost_leases: 1, ..NOTHING },
+};
+const TWO_READS: StoreProperties = StoreProperties { exact_lists: false, ..StoreProperties::KUBERNETES };
+const READ_IN_TWO: Scenario = Scenario {
+    name: "lists are two reads, and a node dies, is taken over and comes back",
+    blocks: 1,
+    processes: 1,
+    store: TWO_READS,
+    bounds: Bounds { adds: 2, joins: 1, claims: 1, syncs: 1, takeovers: 1, boots: 1, ..NOTHING },
+};
+const GIVEN_BACK_READ_IN_TWO: Scenario = Scenario {
+    name: "lists are two reads, and a block is given back and claimed by another",
+    blocks: 1,
+    processes: 2,
+    store: TWO_READS,
+    bounds: Bounds { adds: 2, claims: 2, releases: 1, syncs: 1, ..NOTHING },
 };
 
 fn nothing_is_wrong(scenarios: &[Scenario]) {
@@ -81,6 +136,44 @@ fn with_all_rules_nothing_is_wrong_while_blocks_come_and_go() {
 #[test]
 fn with_all_rules_nothing_is_wrong_whoever_dies_and_comes_back() {
     nothing_is_wrong(&[DEATH, DEATH_AND_KILL, OLD_DISK, SILENCE]);
+}
+
+#[test]
+fn with_all_rules_nothing_is_wrong_on_kubernetes_while_blocks_come_and_go() {
+    nothing_is_wrong(&[TAKEN_BACK, LABELLED]);
+}
+
+#[test]
+fn with_all_rules_nothing_is_wrong_on_kubernetes_whoever_dies_and_comes_back() {
+    nothing_is_wrong(&[LABELLED_DEATH, LOST_LEASE]);
+}
+
+#[test]
+fn lists_that_are_two_reads_break_no_rule() {
+    nothing_is_wrong(&[READ_IN_TWO, GIVEN_BACK_READ_IN_TWO]);
+}
+
+/// The shortest way to a violation of a cluster without a countermeasure.
+fn shortest(scenario: &Scenario, rules: Rules, damage_only: bool) -> usize {
+    let verdict = scenario.check(rules, damage_only, MOST);
+    let Some((violation, trace)) = verdict.violation else { panic!("{}: nothing is wrong", scenario.name) };
+    println!("{}: {} decisions, {} states: {}", scenario.name, trace.len(), verdict.states, violation.what);
+    println!("    {}", serde_json::to_string(&trace).unwrap_or_default());
+    trace.len()
+}
+
+#[test]
+fn without_nonces_a_late_delete_takes_a_block_after_a_write_that_was_answered() {
+    let store = StoreProperties { nonces: false, ..StoreProperties::KUBERNETES };
+    assert_eq!(shortest(&Scenario { store, ..TAKEN_BACK }, Rules::default(), false), 5);
+    // Where nothing is carried out late, no delete is left that could.
+    let store = StoreProperties { late_writes: false, ..store };
+    nothing_is_wrong(&[Scenario { store, ..TAKEN_BACK }]);
+}
+
+#[test]
+fn without_the_rule_for_lost_leases_a_living_node_is_taken_over() {
+    assert_eq!(shortest(&LOST_LEASE, Rules::without(Rule::R10), true), 20);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Small clusters in which everything that can go wrong does, from many seeds.
 
 use gingham_simulation::disk::LeaseDisk;
+use gingham_simulation::properties::StoreProperties;
 use gingham_simulation::run::Case;
 
 /// A fixed part of the seeds, so that a red test stays red.
@@ -45,4 +46,22 @@ fn five_nodes_and_four_blocks() {
 #[test]
 fn two_machines_of_one_name() {
     run(&Case { nodes: 2, twin: true, blocks: 2, bits: 2, pods: 2, ..Case::default() }, 0..8, 50_000);
+}
+
+const KUBERNETES: StoreProperties = StoreProperties::KUBERNETES;
+
+#[test]
+fn two_nodes_and_one_block_on_kubernetes() {
+    run(&Case { nodes: 2, blocks: 1, bits: 3, pods: 2, store: KUBERNETES, ..Case::default() }, 0..8, 50_000);
+}
+
+#[test]
+fn five_nodes_and_four_blocks_on_kubernetes() {
+    run(&Case { nodes: 5, blocks: 4, bits: 2, pods: 5, store: KUBERNETES, ..Case::default() }, 0..8, 50_000);
+}
+
+#[test]
+fn lists_that_are_two_reads_on_kubernetes() {
+    let store = StoreProperties { exact_lists: false, ..KUBERNETES };
+    run(&Case { nodes: 3, blocks: 2, bits: 2, pods: 2, store, ..Case::default() }, 0..8, 50_000);
 }

@@ -1,6 +1,7 @@
 //! Each rule switched off in turn: the simulation finds an address in use on two nodes, and so does its replay file.
 
 use gingham_simulation::disk::LeaseDisk;
+use gingham_simulation::properties::StoreProperties;
 use gingham_simulation::run::{Case, Failure};
 
 /// Steps of all seeds together within which a rule that is off is noticed.
@@ -10,7 +11,12 @@ const STEPS: u64 = 20_000;
 
 fn find(rule: &str) -> Option<Box<Failure>> {
     let without = Some(rule.to_owned());
-    let case = Case { nodes: 2, blocks: 1, bits: 3, pods: 2, without, damage_only: true, ..Case::default() };
+    // Only there can a Lease be deleted.
+    let store = if rule == "R10" { StoreProperties::KUBERNETES } else { StoreProperties::ETCD };
+    look(rule, &Case { nodes: 2, blocks: 1, bits: 3, pods: 2, store, without, damage_only: true, ..Case::default() })
+}
+
+fn look(rule: &str, case: &Case) -> Option<Box<Failure>> {
     let found =
         (0..BOUND / STEPS).find_map(|seed| case.run::<LeaseDisk>(seed, STEPS).err().map(|failure| (seed, failure)));
     let (seed, failure) = found?;
@@ -20,7 +26,7 @@ fn find(rule: &str) -> Option<Box<Failure>> {
 
 #[test]
 fn without_any_of_the_rules_an_address_is_used_twice() {
-    for rule in ["R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8"] {
+    for rule in ["R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R10"] {
         let Some(failure) = find(rule) else { panic!("{rule} is off, and {BOUND} steps did not notice") };
         let without = failure.case.without.clone();
         let mut with_all = failure.case;
@@ -29,6 +35,34 @@ fn without_any_of_the_rules_an_address_is_used_twice() {
         with_all.damage_only = false;
         assert!(with_all.replay::<LeaseDisk>().is_ok(), "{rule}: with the rule the same decisions do no harm");
     }
+}
+
+#[test]
+fn without_the_rule_for_foreign_writes_a_released_block_stays_claimed() {
+    let with = |without: Option<&str>| Case {
+        nodes: 2,
+        blocks: 2,
+        pods: 2,
+        store: StoreProperties::KUBERNETES,
+        without: without.map(str::to_owned),
+        ..Case::default()
+    };
+    let end = |without| (0..8).find_map(|seed| with(without).run::<LeaseDisk>(seed, 2_000).ok()?.settles().err());
+    assert_eq!(end(None), None);
+    let Some(violation) = end(Some("R9")) else { panic!("R9 is off, and nothing is noticed") };
+    assert!(violation.what.contains("owns") && violation.what.contains("does not know of it"), "{}", violation.what);
+}
+
+#[test]
+fn without_nonces_a_late_delete_takes_a_block_after_a_write_that_was_answered() {
+    let store = StoreProperties { nonces: false, ..StoreProperties::KUBERNETES };
+    let case = Case { nodes: 2, blocks: 1, bits: 3, pods: 2, store, ..Case::default() };
+    let Some(failure) = look("no nonces", &case) else {
+        panic!("{BOUND} steps did not notice that there are no nonces")
+    };
+    assert!(failure.violation.what.contains("after an update that was answered as written"), "{failure:?}");
+    let with_nonces = Case { store: StoreProperties::KUBERNETES, ..failure.case };
+    assert!(with_nonces.replay::<LeaseDisk>().is_ok(), "with nonces the same decisions do no harm");
 }
 
 #[test]

@@ -236,6 +236,7 @@ fn store(store: &StoreSettings) -> String {
             let endpoints: Vec<String> = etcd.endpoints.iter().map(ToString::to_string).collect();
             format!("etcd at {}", endpoints.join(", "))
         }
+        StoreSettings::Kubernetes { .. } => "kubernetes".to_owned(),
         StoreSettings::Directory { path } => format!("directory {}", path.display()),
         StoreSettings::Local { members } if members.is_empty() => "none, this node is alone".to_owned(),
         StoreSettings::Local { .. } => "none, the members are a list".to_owned(),

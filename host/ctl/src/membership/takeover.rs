@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 
 use gingham_cluster::Status;
-use gingham_ownership::beat::WATCH;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::record::{MemberRecord, Membership};
 use gingham_ownership::takeover::TakenOver;
@@ -44,14 +43,14 @@ pub(super) fn run(arguments: &TakeoverArguments, library: &Path, out: &mut Outpu
             return over(arguments, session, record, out);
         }
         if !arguments.cluster.format.json {
-            announce(arguments, session.network, &status, record, &held, out)?;
+            announce(arguments, session, (&status, record, &held), out)?;
         }
         let question = format!("Take {node} over?");
         confirm(&question, &arguments.confirmed, arguments.cluster.format.json, out)?;
         let taken = end(session, node, arguments.force)?;
         let (network, node) = (session.network, node);
         if arguments.cluster.format.json {
-            let watched_seconds = if arguments.force { 0 } else { WATCH / 1_000 };
+            let watched_seconds = if arguments.force { 0 } else { session.cluster.watch_time().as_secs() };
             let report =
                 TakeoverReport { network, node, done: true, fenced: taken.fenced, blocks: held, watched_seconds };
             return Ok(out.json(&report)?);
@@ -99,13 +98,11 @@ fn over(
 /// Says what is about to happen.
 fn announce(
     arguments: &TakeoverArguments,
-    network: &str,
-    status: &Status,
-    record: &MemberRecord,
-    held: &[IpNet],
+    session: &Session<'_>,
+    (status, record, held): (&Status, &MemberRecord, &[IpNet]),
     out: &mut Output,
 ) -> io::Result<()> {
-    let node = &arguments.node;
+    let (network, node) = (session.network, &arguments.node);
     let address = record.address.map(|address| format!(" at {address}")).unwrap_or_default();
     writeln!(
         out,
@@ -126,12 +123,12 @@ fn announce(
     if arguments.force {
         return writeln!(out, "  it is not watched (--force)");
     }
-    if !status.records.life.contains_key(node) {
+    if !session.cluster.has_leases() && !status.records.life.contains_key(node) {
         writeln!(
             out,
             "  it was never seen alive, because gingham-node does not run there: its silence proves nothing"
         )?;
     }
-    let seconds = WATCH / 1_000;
+    let seconds = session.cluster.watch_time().as_secs();
     writeln!(out, "  it is watched for {seconds} s first; if it is alive, nothing is changed")
 }

@@ -16,12 +16,16 @@ pub const LOW_WATER: u64 = 64;
 /// UDP port of vxlan: IANA's.
 pub const VXLAN_PORT: u16 = 4789;
 
+/// Where the node agent listens when the configuration does not say.
+pub const AGENT_SOCKET: &str = "/run/gingham/node.sock";
+
 /// A network's cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterSettings {
     /// Where the truth is kept.
     pub store: StoreSettings,
-    /// This node's name among the members; its host name for none.
+    /// This node's name among the members. For none its host name; with the store `kubernetes` that of its Node object, which
+    /// the agent knows.
     pub node: Option<String>,
     /// This node's address for the other nodes; the source address of its default route for none.
     pub address: Option<IpAddr>,
@@ -54,6 +58,11 @@ pub enum StoreSettings {
     },
     /// etcd, version 3 of its interface.
     Etcd(EtcdSettings),
+    /// The Kubernetes API. Only the node agent calls it.
+    Kubernetes {
+        /// Where the plugin asks the agent for a block.
+        agent_socket: PathBuf,
+    },
     /// A directory that all members see: nodes that are namespaces of one machine.
     Directory {
         /// An absolute path.
@@ -102,6 +111,8 @@ pub(super) struct Written {
     store: Option<Store>,
     members: Option<Vec<Name>>,
     #[serde(deserialize_with = "path")]
+    agent_socket: Option<PathBuf>,
+    #[serde(deserialize_with = "path")]
     directory: Option<PathBuf>,
     node: Option<Name>,
     #[serde(deserialize_with = "address")]
@@ -128,6 +139,7 @@ pub(super) struct Written {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Store {
     Etcd,
+    Kubernetes,
     Local,
     Directory,
 }
@@ -147,6 +159,10 @@ struct Name(#[serde(deserialize_with = "node_name")] String);
 impl Written {
     pub(super) fn check(mut self) -> Result<ClusterSettings, SettingsError> {
         let store = self.store.ok_or_else(|| fault("cluster.store", format!("a store is required: {STORE_HINT}")))?;
+        if store == Store::Kubernetes && self.node.is_some() {
+            let message = "with the store \"kubernetes\" a node has the name of its Node object: remove the key";
+            return Err(fault("cluster.node", message));
+        }
         if let Some(key) = self.foreign_key(store) {
             let message = format!("the key is not for the store {:?}: remove it", store.name());
             return Err(fault(format!("cluster.{key}"), message));
@@ -156,6 +172,10 @@ impl Written {
         let vxlan = VxlanSettings { id: self.vxlan.id, port: self.vxlan.port.unwrap_or(VXLAN_PORT) };
         let store = match store {
             Store::Etcd => StoreSettings::Etcd(self.etcd()?),
+            Store::Kubernetes => {
+                let agent_socket = self.agent_socket.take().unwrap_or_else(|| AGENT_SOCKET.into());
+                StoreSettings::Kubernetes { agent_socket }
+            }
             Store::Local => StoreSettings::Local { members: members(self.members.take(), node.as_deref())? },
             Store::Directory => {
                 let hint = "a path is required: use the directory that all members share";
@@ -170,6 +190,7 @@ impl Written {
     fn foreign_key(&self, store: Store) -> Option<&'static str> {
         let keys = [
             ("members", self.members.is_some(), Store::Local),
+            ("agentSocket", self.agent_socket.is_some(), Store::Kubernetes),
             ("directory", self.directory.is_some(), Store::Directory),
             ("endpoints", self.endpoints.is_some(), Store::Etcd),
             ("prefix", self.prefix.is_some(), Store::Etcd),
@@ -195,6 +216,7 @@ impl Store {
     fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
+            Self::Kubernetes => "kubernetes",
             Self::Local => "local",
             Self::Directory => "directory",
         }
@@ -233,8 +255,8 @@ pub(super) fn check_routing(
         Some(routing) if is_shared => Ok(routing),
         Some(_) => Err(fault(
             "routing",
-            "the addresses of other nodes are in the cluster's store: set cluster.store to \"etcd\", or routing to \
-             \"none\"",
+            "the addresses of other nodes are in the cluster's store: set cluster.store to \"etcd\" or \"kubernetes\", or \
+             routing to \"none\"",
         )),
     }
 }
@@ -248,13 +270,14 @@ pub(super) fn routing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Routi
     })
 }
 
-const STORE_HINT: &str = "use \"etcd\", \"local\" (no store: this node alone, or cluster.members) or \"directory\" \
-                          (nodes that are namespaces of one machine)";
+const STORE_HINT: &str = "use \"etcd\", \"kubernetes\", \"local\" (no store: this node alone, or cluster.members) or \
+                          \"directory\" (nodes that are namespaces of one machine)";
 
 fn store<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Store>, D::Error> {
     valid(from, "store", STORE_HINT, |value| {
         let name = value.as_str()?;
-        [Store::Etcd, Store::Local, Store::Directory].into_iter().find(|store| store.name() == name).map(Some)
+        let all = [Store::Etcd, Store::Kubernetes, Store::Local, Store::Directory];
+        all.into_iter().find(|store| store.name() == name).map(Some)
     })
 }
 

@@ -252,12 +252,25 @@ impl ClusterAllocation<'_> {
         if !cluster.is_shared() {
             return Ok(Availability { room: here, member, store: Ok(()) });
         }
+        if !cluster.can_call_store() {
+            // The agent joins, and claims ahead; it is asked when an ADD finds no room.
+            let store = if member { Ok(()) } else { Err(agent_has_not_joined(self.network)) };
+            return Ok(Availability { room: here || member, member, store });
+        }
         let cluster_policy = ClusterPolicy::new(self.policy, self.settings, &self.context(), &mut log)?;
         match cluster.has_unclaimed(&cluster_policy, Instant::now() + STATUS_TIMEOUT, &mut log) {
             Ok(unclaimed) => Ok(Availability { room: here || unclaimed, member, store: Ok(()) }),
             Err(fault) => Ok(Availability { room: here, member, store: Err(fault.into()) }),
         }
     }
+}
+
+fn agent_has_not_joined(network: &str) -> NetworkError {
+    let text = format!(
+        "this node is not a member of the cluster of network {network} yet: gingham-node joins it; check that it runs here \
+         and what its log reports"
+    );
+    NetworkError::new(Code::TRY_AGAIN, text)
 }
 
 /// Why there is no room, and why none could be had.

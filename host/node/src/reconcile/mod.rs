@@ -1,12 +1,13 @@
 //! The reconcile loops: one thread per network, so that a store that does not answer delays no other network.
 
 mod reconciler;
+mod room;
 mod status;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 use gingham_ownership::beat::PERIOD;
 use tracing::{info, warn};
 
+use self::room::Order;
+pub(crate) use self::room::Rooms;
 pub(crate) use self::status::{State, Status};
 use crate::cluster::{AgentError, Cluster};
 use crate::networks::Network;
@@ -50,23 +53,27 @@ pub(crate) struct Reconcilers {
     open: Open,
     timing: Timing,
     board: Board,
+    rooms: Rooms,
     running: BTreeMap<String, Running>,
 }
 
 struct Running {
     network: Network,
-    /// Dropped, it ends the thread.
-    stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Reconcilers {
     pub(crate) fn new(open: Open, timing: Timing) -> Self {
-        Self { open, timing, board: Board::default(), running: BTreeMap::new() }
+        Self { open, timing, board: Board::default(), rooms: Rooms::default(), running: BTreeMap::new() }
     }
 
     pub(crate) fn board(&self) -> Board {
         self.board.clone()
+    }
+
+    /// For ADDs that wait for a block.
+    pub(crate) fn rooms(&self) -> Rooms {
+        self.rooms.clone()
     }
 
     /// Starts the threads of new networks and stops those of removed ones. A changed configuration restarts the thread.
@@ -79,19 +86,22 @@ impl Reconcilers {
             .collect();
         let ending: Vec<_> = gone.iter().filter_map(|name| self.running.remove(name)).collect();
         lock(&self.board.0).retain(|name, _| !gone.contains(name));
+        gone.iter().for_each(|name| self.rooms.remove(name));
         end(ending);
         for (name, network) in networks {
             if !self.running.contains_key(&name) {
                 info!(network = name, "reconciling, configured by {}", network.file.display());
                 let status = Arc::new(Mutex::new(Status::new(self.timing.interval)));
                 lock(&self.board.0).insert(name.clone(), Arc::clone(&status));
-                self.running.insert(name, start(&self.open, self.timing, network, status));
+                let orders = self.rooms.add(&name);
+                self.running.insert(name, start(&self.open, self.timing, network, (status, orders)));
             }
         }
     }
 
     /// Stops all threads after their current step.
     pub(crate) fn end(&mut self) {
+        self.running.keys().for_each(|name| self.rooms.remove(name));
         end(std::mem::take(&mut self.running).into_values().collect());
     }
 }
@@ -101,8 +111,13 @@ fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
     guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn start(open: &Open, timing: Timing, network: Network, status: Arc<Mutex<Status>>) -> Running {
-    let (stop, stopped) = mpsc::channel();
+/// The thread ends when nothing can send it orders any more.
+fn start(
+    open: &Open,
+    timing: Timing,
+    network: Network,
+    (status, orders): (Arc<Mutex<Status>>, Receiver<Order>),
+) -> Running {
     let (open, own) = (Arc::clone(open), network.clone());
     let thread = thread::spawn(move || {
         let mut reconciler = Reconciler::new(open, own, timing);
@@ -114,18 +129,18 @@ fn start(open: &Open, timing: Timing, network: Network, status: Arc<Mutex<Status
             });
             let mut left = jittered(timing.interval);
             while left > BEAT + BEAT / 5 {
-                if is_stopped(&stopped, BEAT) {
+                if !pause(&orders, BEAT, &mut reconciler, &status) {
                     return;
                 }
                 left -= BEAT;
                 on_a_copy(&status, |next| reconciler.beat(next));
             }
-            if is_stopped(&stopped, left) {
+            if !pause(&orders, left, &mut reconciler, &status) {
                 return;
             }
         }
     });
-    Running { network, stop, thread }
+    Running { network, thread }
 }
 
 /// Readers of the status do not wait for the work.
@@ -135,9 +150,16 @@ fn on_a_copy(status: &Mutex<Status>, work: impl FnOnce(&mut Status)) {
     *lock(status) = next;
 }
 
-/// Pauses; returns true immediately if the thread is to stop.
-fn is_stopped(stopped: &Receiver<()>, pause: Duration) -> bool {
-    stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout)
+/// Carries out orders for so long; returns false immediately if the thread is to stop.
+fn pause(orders: &Receiver<Order>, pause: Duration, reconciler: &mut Reconciler, status: &Mutex<Status>) -> bool {
+    let until = Instant::now() + pause;
+    loop {
+        match orders.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(order) => on_a_copy(status, |next| reconciler.make_room(order, next)),
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
 }
 
 /// Up to a tenth more, so that nodes that started together do not call the store together.
@@ -149,13 +171,7 @@ fn jittered(interval: Duration) -> Duration {
 
 fn end(ending: Vec<Running>) {
     let deadline = Instant::now() + STOP_TIMEOUT;
-    let ending: Vec<_> = ending
-        .into_iter()
-        .map(|running| {
-            drop(running.stop);
-            (running.network.name, running.thread)
-        })
-        .collect();
+    let ending: Vec<_> = ending.into_iter().map(|running| (running.network.name, running.thread)).collect();
     for (name, thread) in ending {
         while !thread.is_finished() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use gingham_cluster::RoomAnswer;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{self, Report, ReversePathProblem, Wanted};
 use gingham_net::notice;
 use tracing::{debug, info, warn};
 
+use super::room::Order;
 use super::status::{State, Status};
 use super::{Open, Timing};
 use crate::cluster::{AgentError, Cluster, Snapshot, Usage};
@@ -79,6 +81,25 @@ impl Reconciler {
             status.usage = usage;
         }
         self.end(problems, status);
+    }
+
+    /// For an ADD that waits, unless it has given up.
+    pub(super) fn make_room(&mut self, order: Order, status: &mut Status) {
+        if order.answer.is_closed() {
+            return;
+        }
+        let answer = match self.cluster.as_mut() {
+            Some(cluster) => cluster.make_room(order.addresses),
+            None => RoomAnswer::Failed(match &status.state {
+                State::Failed(reason) | State::StoreUnreachable(reason) => reason.clone(),
+                State::Starting | State::Reconciled => "it has not read the network yet".to_owned(),
+            }),
+        };
+        if let RoomAnswer::Claimed(blocks) = answer {
+            status.claims += blocks;
+        }
+        // The ADD may have given up meanwhile; what was claimed is there for the next one.
+        let _ = order.answer.send(answer);
     }
 
     /// A sign of life between two rounds. A failure is visible in the next reconcile, too.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use gingham_cluster::RoomAnswer;
 use gingham_net::address::{self, DuplicateDetection};
 use gingham_net::bridge;
 use gingham_net::netlink::{Route, Socket};
@@ -45,6 +46,13 @@ impl Cluster for Scripted {
     fn beat(&mut self) -> Result<(), AgentError> {
         world(|world| world.calls.push("beat"));
         Ok(())
+    }
+
+    fn make_room(&mut self, addresses: u64) -> RoomAnswer {
+        world(|world| {
+            world.calls.push("make room");
+            RoomAnswer::Claimed(addresses)
+        })
     }
 
     fn sync(&mut self) -> Result<Snapshot, AgentError> {
@@ -191,6 +199,23 @@ fn threads_follow_the_configuration() {
     // In the middle of their pause of an hour.
     reconcilers.end();
     assert!(reconcilers.running.is_empty());
+}
+
+#[tokio::test]
+async fn room_is_made_between_two_reconciles() {
+    let (mut reconcilers, rooms) = {
+        let _turn = my_turn();
+        let timing = Timing { interval: Duration::from_hours(1), grace_period: Duration::from_hours(1) };
+        let mut reconcilers = Reconcilers::new(Arc::new(open), timing);
+        reconcilers.follow([("a".to_owned(), network("a"))].into());
+        let rooms = reconcilers.rooms();
+        (reconcilers, rooms)
+    };
+    assert_eq!(rooms.make("a", 2).await, RoomAnswer::Claimed(2));
+    assert_eq!(rooms.make("b", 2).await, RoomAnswer::UnknownNetwork);
+    assert_eq!(reconcilers.board().statuses()["a"].claims, 3, "one of the reconcile, two of the order");
+    reconcilers.end();
+    assert_eq!(rooms.make("a", 2).await, RoomAnswer::UnknownNetwork);
 }
 
 #[test]

@@ -86,10 +86,15 @@ impl Listener {
         }
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    /// A connection, and whether the kernel knows that its other end is a process of root on this machine.
+    pub(super) async fn accept(&self) -> io::Result<(Box<dyn Stream>, bool)> {
         match self {
-            Self::Unix { socket, .. } => Ok(Box::new(socket.accept().await?.0)),
-            Self::Tcp(socket) => Ok(Box::new(socket.accept().await?.0)),
+            Self::Unix { socket, .. } => {
+                let (stream, _) = socket.accept().await?;
+                let is_root = stream.peer_cred().is_ok_and(|peer| peer.uid() == 0);
+                Ok((Box::new(stream), is_root))
+            }
+            Self::Tcp(socket) => Ok((Box::new(socket.accept().await?.0), false)),
         }
     }
 }
@@ -118,6 +123,6 @@ fn unix(path: &Path) -> Result<Listener, ListenError> {
         fs::remove_file(path).map_err(failed)?;
     }
     let socket = UnixListener::bind(path).map_err(failed)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(Listener::Unix { socket, path: path.to_owned() })
 }

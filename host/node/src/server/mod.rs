@@ -1,7 +1,9 @@
-//! `/metrics` and `/healthz`, by HTTP/1.1 on a unix socket or an address of this machine.
+//! `/metrics` and `/healthz`, by HTTP/1.1 on a unix socket or an address of this machine; for root's processes on the unix
+//! socket, room for ADDs.
 
 mod connections;
 mod listen;
+mod room;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -21,18 +23,26 @@ use self::connections::{Connections, LastRequest};
 pub(crate) use self::listen::{Listen, ListenError, Listener};
 use crate::local_networks::{LocalNetwork, LocalNetworks};
 use crate::metrics;
-use crate::reconcile::{Board, State, Status};
+use crate::reconcile::{Board, Rooms, State, Status};
 
 /// For the headers of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const TEXT: &str = "text/plain; charset=utf-8";
 
-pub(crate) async fn serve(listener: Listener, board: Board, local: LocalNetworks) {
+/// What is served.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    pub(crate) board: Board,
+    pub(crate) local: LocalNetworks,
+    pub(crate) rooms: Rooms,
+}
+
+pub(crate) async fn serve(listener: Listener, sources: Sources) {
     let mut connections = Connections::default();
     loop {
         match listener.accept().await {
-            Ok(stream) => {
-                connections.admit(|last| tokio::spawn(converse(stream, (board.clone(), local.clone()), last)));
+            Ok((stream, is_root)) => {
+                connections.admit(|last| tokio::spawn(converse(stream, is_root, sources.clone(), last)));
             }
             // No descriptor is free, or the client went away.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -40,12 +50,18 @@ pub(crate) async fn serve(listener: Listener, board: Board, local: LocalNetworks
     }
 }
 
-async fn converse(stream: Box<dyn Stream>, (board, local): (Board, LocalNetworks), last: LastRequest) {
+async fn converse(stream: Box<dyn Stream>, is_root: bool, sources: Sources, last: LastRequest) {
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
         last.is_now();
-        let (method, path) = (request.method(), request.uri().path());
-        let answer = answer(method, path, (&board.statuses(), &local.last()), Instant::now());
-        async move { Ok::<_, Infallible>(answer) }
+        let sources = sources.clone();
+        async move {
+            if let Some(network) = room::network(request.uri()) {
+                return Ok::<_, Infallible>(room::answer(&request, network, is_root, &sources.rooms).await);
+            }
+            let (method, path) = (request.method(), request.uri().path());
+            let now = Instant::now();
+            Ok(answer(method, path, (&sources.board.statuses(), &sources.local.last()), now))
+        }
     });
     // A client may break off.
     let _ = hyper::server::conn::http1::Builder::new()

@@ -16,6 +16,8 @@ pub struct Identity {
     pub address: Option<IpAddr>,
     /// The hardware address of its tunnel device. None leaves what is registered.
     pub mac: Option<String>,
+    /// In Kubernetes: the uid of its Node object. None leaves what is registered.
+    pub node_uid: Option<String>,
 }
 
 impl Identity {
@@ -70,6 +72,7 @@ impl Identity {
             membership: Membership::Member,
             address: self.address,
             mac: self.mac.clone().or_else(|| before.and_then(|before| before.mac.clone())),
+            node_uid: self.node_uid.clone().or_else(|| before.and_then(|before| before.node_uid.clone())),
             since: before.filter(|before| before.incarnation == incarnation).map_or(now, |before| before.since),
             rest: before.map(|before| before.rest.clone()).unwrap_or_default(),
         }
@@ -77,6 +80,8 @@ impl Identity {
 
     /// Whether others find in the record what they need.
     pub(super) fn agrees(&self, record: &MemberRecord) -> bool {
-        record.address == self.address && (self.mac.is_none() || record.mac == self.mac)
+        record.address == self.address
+            && (self.mac.is_none() || record.mac == self.mac)
+            && (self.node_uid.is_none() || record.node_uid == self.node_uid)
     }
 }

@@ -138,6 +138,18 @@ impl LocalState {
         }
     }
 
+    /// Notes that the record of a block that is being given back was written to since: what is to be deleted is the later
+    /// version, and none up to it is taken up. False if the block is not being given back in that version any more.
+    pub(crate) fn follow_release(&mut self, block: IpNet, version: Version, later: Version) -> bool {
+        match self.blocks.get_mut(&block) {
+            Some(entry) if entry.version == version && entry.state == BlockState::Releasing && later > version => {
+                entry.version = later;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Drops a held block that the store has not. What was known of its version stays known.
     pub(crate) fn lose(&mut self, block: IpNet) {
         if let Some(entry) = self.blocks.get_mut(&block) {

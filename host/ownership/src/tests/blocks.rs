@@ -59,6 +59,53 @@ fn lost_answers_are_made_good_by_repeating_the_write() {
     assert_eq!(owner(&records, block("10.32.0.0/24")), None);
 }
 
+/// Another writes to a record, and what it says stays.
+fn label(records: &mut InMemoryStore, key: &str) {
+    let found = records.get(key).unwrap().clone();
+    records.carry_out(&Call::Update { key: key.into(), value: found.value, expected: found.version });
+}
+
+#[test]
+fn a_release_follows_a_record_that_another_wrote_to() {
+    let (mut records, mut locals) = cluster(&["a", "b"]);
+    let held = claim(&mut locals[0], &mut records).unwrap().block;
+    label(&mut records, &record::block_key(held));
+    let released = run(&mut Release::new(vec![held]), &mut locals[0], &mut records).unwrap();
+    assert_eq!((released.blocks, released.unsure), (vec![held], vec![]));
+    assert_eq!(owner(&records, held), None);
+}
+
+#[test]
+fn a_release_does_not_take_what_another_process_took_back() {
+    let (mut records, mut locals) = cluster(&["a"]);
+    let held = claim(&mut locals[0], &mut records).unwrap().block;
+    let mut release = Release::new(vec![held]);
+    let Step::Call(delete) = release.start(&mut locals[0], NOW) else { panic!("a delete") };
+    assert_eq!(claim(&mut locals[0], &mut records).unwrap().block, held, "taken back by a write");
+    let Step::Done(Ok(released)) = release.resume(records.carry_out(&delete), &mut locals[0], NOW) else {
+        panic!("nothing more to do")
+    };
+    assert!(released.blocks.is_empty() && released.unsure.is_empty());
+    assert!(locals[0].holds(held) && owner(&records, held).is_some());
+}
+
+#[test]
+fn a_record_that_is_written_to_all_the_time_is_released_later() {
+    let (mut records, mut locals) = cluster(&["a"]);
+    let held = claim(&mut locals[0], &mut records).unwrap().block;
+    let mut release = Release::new(vec![held]);
+    let mut step = release.start(&mut locals[0], NOW);
+    let released = loop {
+        label(&mut records, &record::block_key(held));
+        match step {
+            Step::Call(call) => step = release.resume(records.carry_out(&call), &mut locals[0], NOW),
+            Step::Done(done) => break done.unwrap(),
+        }
+    };
+    assert_eq!((released.blocks.len(), released.unsure.len(), locals[0].held().count()), (0, 1, 0));
+    assert_eq!(run(&mut Release::new(vec![]), &mut locals[0], &mut records).unwrap().blocks, [held]);
+}
+
 #[test]
 fn a_block_whose_release_is_not_known_is_taken_back_by_a_write_before_another_is_claimed() {
     let (mut records, mut locals) = cluster(&["a"]);

@@ -4,7 +4,8 @@ use super::{Lowest, NOW, block, claim, cluster, drive, join, member, run};
 use crate::claim::{Claim, ClaimError, Claimed};
 use crate::error::ClusterError;
 use crate::local::{LocalState, MembershipState};
-use crate::record::Membership;
+use crate::record::{self, Membership};
+use crate::shared_store::Call;
 use crate::sync::Sync;
 use crate::takeover::{Observe, Takeover};
 
@@ -39,6 +40,29 @@ fn a_takeover_of_a_node_that_came_back_changes_nothing() {
     let refused = run(&mut Takeover::ordered(observation, true), &mut locals[1], &mut records).unwrap_err();
     assert!(matches!(refused, ClusterError::CameBack { .. }));
     assert!(member(&records, "a").is_alive());
+}
+
+#[test]
+fn a_takeover_follows_a_record_that_another_wrote_to() {
+    let (mut records, mut locals) = cluster(&["a", "b"]);
+    let observation = run(&mut Observe::node("a"), &mut locals[1], &mut records).unwrap();
+    let key = record::member_key("a");
+    let found = records.get(&key).unwrap().clone();
+    records.carry_out(&Call::Update { key, value: found.value, expected: found.version });
+    run(&mut Takeover::ordered(observation, false), &mut locals[1], &mut records).unwrap();
+    assert!(!member(&records, "a").is_alive());
+}
+
+#[test]
+fn where_every_node_shows_life_a_node_without_a_sign_is_not_taken_over() {
+    let (mut records, mut locals) = cluster(&["a", "b"]);
+    let observation = run(&mut Observe::node("a"), &mut locals[1], &mut records).unwrap();
+    let watched = Takeover::ordered(observation.clone(), false).expecting_life();
+    let refused = run(&mut watched.clone(), &mut locals[1], &mut records).unwrap_err();
+    assert!(matches!(refused, ClusterError::LifeUnknown { .. }), "{refused}");
+    assert!(member(&records, "a").is_alive());
+    run(&mut Takeover::ordered(observation, true).expecting_life(), &mut locals[1], &mut records).unwrap();
+    assert!(!member(&records, "a").is_alive());
 }
 
 #[test]

@@ -36,9 +36,8 @@ impl<D: Disk> World<D> {
                 Running::Release(Release::new(machine.idle(machine.clock(self.now, &self.setup))).under(rules))
             }
             What::Sync => Running::Sync(Sync::new().under(rules)),
-            What::Beat => Running::Beat(machine.beat.clone()),
+            What::Beat if !self.setup.store.leases => Running::Beat(machine.beat.clone()),
             What::Leave if machine.pods.is_empty() => Running::Leave(Leave::new()),
-            What::Leave => return None,
             What::Observe { of } => Running::Observe(Observe::node(self.setup.nodes.get(of)?)),
             What::TakeOver { of } => {
                 let node = self.setup.nodes.get(of)?;
@@ -47,6 +46,11 @@ impl<D: Disk> World<D> {
                 }
                 Running::Takeover(Takeover::ordered(machine.observations.get(&of)?.clone(), false).under(rules))
             }
+            What::TakeOverWatched { of } if self.setup.store.leases => {
+                let observation = machine.observations.get(&of)?.clone();
+                Running::Takeover(Takeover::ordered(observation, false).expecting_life().under(rules))
+            }
+            What::Beat | What::Leave | What::TakeOverWatched { .. } => return None,
             What::TakeOverSilent { of } => {
                 Running::Takeover(Takeover::upon_silence(machine.observations.get(&of)?.clone()).under(rules))
             }
@@ -68,7 +72,8 @@ impl<D: Disk> World<D> {
             Step::Call(call) => {
                 self.counts.calls += 1;
                 let done = check_call(machine, &call);
-                machine.processes[process] = Some(Process { task, leg: Leg::There(call) });
+                let leg = Leg::There(self.stamped(call));
+                self.machines[number].processes[process] = Some(Process { task, leg });
                 self.note(done);
             }
             Step::Done(outcome) => {

@@ -58,6 +58,16 @@ fn what_is_not_said_has_a_default() {
 }
 
 #[test]
+fn with_kubernetes_the_agent_knows_the_rest() {
+    let store = |json: &str| cluster(json).map(|cluster| cluster.store);
+    let default = StoreSettings::Kubernetes { agent_socket: AGENT_SOCKET.into() };
+    assert_eq!(store(r#"{"store": "kubernetes", "lowWater": 9}"#), Ok(default));
+    let elsewhere = StoreSettings::Kubernetes { agent_socket: "/run/x.sock".into() };
+    assert_eq!(store(r#"{"store": "kubernetes", "agentSocket": "/run/x.sock"}"#), Ok(elsewhere));
+    assert_eq!(parse(r#"{"cluster": {"store": "kubernetes"}}"#).unwrap().routing, Routing::Direct);
+}
+
+#[test]
 fn a_password_is_never_shown() {
     let settings =
         cluster(r#"{"store": "etcd", "endpoints": ["http://a"], "user": "u", "password": "hunter2"}"#).unwrap();
@@ -85,6 +95,12 @@ fn a_bad_value_names_its_key() {
         ("cluster.endpoints[1]", r#"{"store": "etcd", "endpoints": ["http://a", "https://b"]}"#.to_owned()),
         ("cluster.endpoints[0]", r#"{"store": "etcd", "endpoints": [1]}"#.to_owned()),
         ("cluster.members", format!(r#"{{{etcd}, "members": ["a"]}}"#)),
+        ("cluster.agentSocket", format!(r#"{{{etcd}, "agentSocket": "/run/x.sock"}}"#)),
+        ("cluster.agentSocket", r#"{"store": "kubernetes", "agentSocket": "x.sock"}"#.to_owned()),
+        ("cluster.node", r#"{"store": "kubernetes", "node": "n-1"}"#.to_owned()),
+        ("cluster.endpoints", r#"{"store": "kubernetes", "endpoints": ["http://a"]}"#.to_owned()),
+        ("cluster.ca", r#"{"store": "kubernetes", "ca": "/ca"}"#.to_owned()),
+        ("cluster.members", r#"{"store": "kubernetes", "members": ["a"]}"#.to_owned()),
         ("cluster.directory", format!(r#"{{{etcd}, "directory": "/d"}}"#)),
         ("cluster.endpoints", r#"{"store": "local", "endpoints": ["http://a"]}"#.to_owned()),
         ("cluster.user", r#"{"store": "local", "user": "u"}"#.to_owned()),
@@ -128,7 +144,7 @@ fn a_bad_value_names_its_key() {
 #[test]
 fn an_error_repeats_the_value_and_has_a_hint() {
     let cases = [
-        (r#"{"store": "consul"}"#, "store: invalid store \"consul\": use \"etcd\", \"local\""),
+        (r#"{"store": "consul"}"#, "store: invalid store \"consul\": use \"etcd\", \"kubernetes\""),
         (
             r#"{"store": "etcd", "endpoints": ["a:1"]}"#,
             "endpoints[0]: found \"a:1\": the URL does not begin with http:// or https://: use one such as",
