@@ -75,6 +75,8 @@ fn cargo_build(target: &str, more: &[&str]) -> PathBuf {
     command.args(["--package", "hostile-guests", "--features", "guests"]).args(more);
     command.args(["--config", "profile.release.lto='off'", "--config", "profile.release.panic='abort'"]);
     command.arg("--target-dir").arg(&target);
+    // It decides what is inlined, so which functions a fault names.
+    command.env("CARGO_INCREMENTAL", "0");
     let output = command.output().unwrap();
     assert!(output.status.success(), "the hostile guests do not build:\n{}", String::from_utf8_lossy(&output.stderr));
     target.join("wasm32-unknown-unknown/release/examples")

@@ -110,6 +110,13 @@ guests! {
 
 /// As the main plugin: neither bridge nor link nor masquerade comes of a guest.
 #[test]
+fn a_fault_names_the_functions_on_the_stack() {
+    let outcome = engine::Network::new(&json!({})).add(&guest("overflows_stack"), "victim", &[]);
+    let fault = outcome.answer.map(|granted| granted.answer).expect_err("the misbehaviour was rewarded").to_string();
+    assert!(fault.contains("overflows_stack::"), "{fault}");
+}
+
+#[test]
 fn no_sin_touches_the_kernel() {
     let guests = ["panics", "loops_in_check_config", "eats_memory", "answers_gateway", "refuses_for_good"];
     guests.into_iter().for_each(plugin::leaves_no_link);
