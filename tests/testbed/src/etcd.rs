@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::daemon::{end_of, end_with_this_thread};
 
@@ -126,7 +126,12 @@ impl Etcd {
 
     /// Lets a member hang: it keeps its connections and answers nothing.
     pub fn freeze(&mut self, member: usize) {
-        self.members[member].signal(Signal::STOP);
+        let member = &self.members[member];
+        member.signal(Signal::STOP);
+        // A thread that runs on another processor answers until it is interrupted.
+        if let Some(pid) = member.pid() {
+            let _ = waitpid(Some(pid), WaitOptions::UNTRACED);
+        }
     }
 
     /// Continues a frozen member.
@@ -208,9 +213,13 @@ impl Member {
         Ok(())
     }
 
-    fn signal(&self, signal: Signal) {
+    fn pid(&self) -> Option<Pid> {
         let id = self.process.as_ref().and_then(|process| i32::try_from(process.id()).ok());
-        if let Some(pid) = id.and_then(Pid::from_raw) {
+        id.and_then(Pid::from_raw)
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.pid() {
             // It is our child and not waited for yet: the id is its own. It may have ended.
             let _ = kill_process(pid, signal);
         }
