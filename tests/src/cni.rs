@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
@@ -40,7 +42,7 @@ pub struct Cni {
 pub enum Output {
     /// To the test.
     Read,
-    /// To a pipe whose reader has gone.
+    /// To a reader that has gone.
     Abandoned,
     /// To a device that is full.
     Full,
@@ -213,18 +215,18 @@ impl Cni {
                 None => call.command.env_remove(name),
             };
         }
-        let abandon = |child: &mut Child| {
-            if self.output == Output::Abandoned {
-                // Before the plugin has read what it is to do.
-                drop(child.stdout.take());
-            }
-        };
-        Running { child: call.start(abandon).unwrap_or_else(|error| panic!("{}: {error}", self.find().display())) }
+        Running { child: call.start().unwrap_or_else(|error| panic!("{}: {error}", self.find().display())) }
     }
 
     fn stdout(&self) -> Stdio {
         match self.output {
-            Output::Read | Output::Abandoned => Stdio::piped(),
+            Output::Read => Stdio::piped(),
+            Output::Abandoned => {
+                // A pipe's reader lives on in every process that is just being forked; a shutdown holds for all of them.
+                let (reader, writer) = UnixStream::pair().unwrap();
+                reader.shutdown(Shutdown::Both).unwrap();
+                OwnedFd::from(writer).into()
+            }
             Output::Full => File::options().write(true).open("/dev/full").unwrap().into(),
             Output::ReadOnly => File::open("/dev/zero").unwrap().into(),
             Output::Closed => Stdio::null(),

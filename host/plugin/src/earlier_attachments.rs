@@ -125,6 +125,10 @@ fn alone_within(directory: &Path) -> Result<(Option<AddsPaused>, bool), NetworkE
 /// ran. A living sandbox keeps it. Its runtime may as well clean up after the ADD of a second network, which failed because the
 /// interface was there; the two look the same.
 pub(crate) fn end_renamed(call: &Call, key: &AttachmentKey, records: &Records<'_>) -> Result<(), NetworkError> {
+    // Nothing is recorded in what is not a directory, which `forget` has reported.
+    if !records.directory().is_dir() {
+        return Ok(());
+    }
     for held in Holdings::read(records.directory(), None)?.attachments {
         let is_of_another_network = held.network != call.config.name.as_str() && held.key == *key;
         if is_of_another_network

@@ -33,13 +33,12 @@ impl Call {
         self
     }
 
-    /// Starts it and writes the configuration. `spawned` sees the process before that.
+    /// Starts it and writes the configuration.
     ///
     /// # Errors
     /// The program cannot be started.
-    pub fn start(mut self, spawned: impl FnOnce(&mut Child)) -> io::Result<Child> {
+    pub fn start(mut self) -> io::Result<Child> {
         let mut child = self.command.spawn()?;
-        spawned(&mut child);
         if let Some(mut stdin) = child.stdin.take() {
             // A plugin that ends before it has read its input reports why on standard output.
             let _ = stdin.write_all(self.input.as_bytes());
@@ -53,7 +52,7 @@ impl Call {
     /// The program cannot be started.
     pub fn run(self) -> io::Result<(Output, Duration)> {
         let start = Instant::now();
-        let output = self.start(|_| ())?.wait_with_output()?;
+        let output = self.start()?.wait_with_output()?;
         Ok((output, start.elapsed()))
     }
 }

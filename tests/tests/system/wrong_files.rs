@@ -247,6 +247,11 @@ fn del_where_no_lease_can_be_recorded() {
     assert_eq!(kernel::links(), ["cni0"], "the container's link is gone");
     assert!(ended.stderr.contains("ipam.dataDir: /dev/null is not a directory"), "{}", ended.stderr);
     assert_eq!(Cni::status(&network).run().fault().code, 50);
+    for directory in ["/dev/null", "/dev/null/below"] {
+        let network = bridged_with(json!({"ipam": {"dataDir": directory}}));
+        // A repeated DEL looks for the attachment under other names as well.
+        Cni::del(&network, &container).run().succeeds();
+    }
     let leases = ctl(&["leases"]).done();
     assert!(leases.contains("10.7.0.2"), "where it is recorded the lease stays: {leases}");
     Cni::del(&bridged(), &container).run().succeeds();
