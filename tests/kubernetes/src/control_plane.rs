@@ -38,12 +38,13 @@ impl ControlPlane {
         let mut kernel = Socket::<Route>::open().unwrap();
         link::change(&mut kernel, Which::Name("lo"), &Change { up: Some(true), ..Change::default() })
             .expect("run it in a namespace, as tests/in-namespaces does");
-        Self::start_at(own_loopback_address(), &[])
+        Self::start_in(&std::env::temp_dir(), own_loopback_address(), &[])
     }
 
-    /// On an address that the caller's network namespace has. `arguments` are the API server's.
-    pub fn start_at(address: IpAddr, arguments: &[&str]) -> Self {
-        let directory = TempDir::new().unwrap();
+    /// On an address that the caller's network namespace has, with a directory in `parent`. `arguments` are the API
+    /// server's.
+    pub fn start_in(parent: &Path, address: IpAddr, arguments: &[&str]) -> Self {
+        let directory = TempDir::new_in(parent).unwrap();
         let keeper = Arc::new(Keeper::new());
         let mut layout = Layout::at(directory.path(), address, 1);
         layout.arguments.push("--unsafe-no-fsync".to_owned());
@@ -98,6 +99,16 @@ impl ControlPlane {
     /// `kubectl` with any token.
     pub fn kubectl_with(&self, name: &str, token: &str) -> Kubectl {
         Kubectl::new(self.directory.path(), name, &self.url(), self.authority(), token)
+    }
+
+    /// `kubectl` as one of the users with a fixed token.
+    pub fn kubectl_of(&self, name: &str) -> Kubectl {
+        self.kubectl_with(&name.replace(':', "-"), &self.user(name).token)
+    }
+
+    /// The key that signs the tokens of service accounts.
+    pub(crate) fn accounts_key(&self) -> &Path {
+        &self.certificates.accounts_key
     }
 
     pub fn audit_log(&self) -> AuditLog {

@@ -66,6 +66,15 @@ impl Process {
         let _ = kill_process(pid, signal);
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Until it has ended.
+    pub(crate) fn wait(mut self) {
+        self.child.wait().unwrap();
+    }
+
     pub(crate) fn end(mut self, signal: Signal) {
         self.signal(signal);
         self.child.wait().unwrap();

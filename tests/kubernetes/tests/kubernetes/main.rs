@@ -1,0 +1,9 @@
+//! Gingham in a real Kubernetes: kubelets and containerds as Debian has their source, on nodes that are namespaces.
+//!
+//! The tests share a cluster, one after the other.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod pods_on_one_node;
+mod services_and_ports;
+mod shared;
+mod workloads;
