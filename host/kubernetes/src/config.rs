@@ -112,17 +112,19 @@ impl Server {
         if host.is_empty() {
             return Err(wrong("has no host"));
         }
-        let port = match (authority.port(), authority.port_u16()) {
-            (None, _) if authority.as_str().ends_with(':') => return Err(wrong("has no port after its colon")),
-            (None, _) => {
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") => {
                 if tls {
                     443
                 } else {
                     80
                 }
             }
-            (Some(_), Some(port)) if port != 0 => port,
-            (Some(_), _) => return Err(wrong("has no port from 1 to 65535")),
+            Some(rest) => {
+                let port = rest.strip_prefix(':').and_then(|port| port.parse().ok()).filter(|port| *port != 0);
+                port.ok_or_else(|| wrong("has no port from 1 to 65535"))?
+            }
+            None => return Err(wrong("has no host")),
         };
         Ok(Self { tls, host: host.to_owned(), port, prefix: uri.path().trim_end_matches('/').to_owned() })
     }

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::runtime::{Builder, Runtime};
@@ -143,6 +144,7 @@ async fn sender(config: &Config, tls: &Tls, limit: Instant) -> Result<SendReques
     let stream = connect(&config.server, limit).await?;
     // A call is one small packet, and its caller waits.
     let _ = stream.set_nodelay(true);
+    keep_alive(&stream);
     if config.server.tls {
         handshake(&config.server, tls.secure(config, stream).await?).await
     } else {
@@ -179,6 +181,14 @@ async fn connect(server: &Server, limit: Instant) -> Result<TcpStream, StoreFaul
     }
     reasons.dedup();
     Err(unreachable(server, &reasons.join(", ")))
+}
+
+/// A watch may be silent for long: only the kernel notices that nobody is there any more.
+fn keep_alive(stream: &TcpStream) {
+    let _ = sockopt::set_tcp_keepidle(stream, Duration::from_secs(30));
+    let _ = sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10));
+    let _ = sockopt::set_tcp_keepcnt(stream, 3);
+    let _ = sockopt::set_socket_keepalive(stream, true);
 }
 
 fn message(

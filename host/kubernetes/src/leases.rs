@@ -7,11 +7,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Instant;
 
 use gingham_ownership::record::{self, Key, LifeRecord};
-use gingham_ownership::shared_store::{Call, Record, Reply, SharedStore, StoreFault, Version};
+use gingham_ownership::shared_store::{Call, Record, Reply, SharedStore, Version};
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::objects::ApiError;
+use crate::failure::of_read;
 use crate::resource::Resource;
 
 /// A store whose records of life are the Leases.
@@ -40,7 +40,7 @@ impl<S: SharedStore> SharedStore for WithLeases<S> {
 fn life(api: &Api, node: &str, deadline: Instant) -> Reply {
     match api.get(&Resource::node_leases(), node, deadline) {
         Ok(lease) => Reply::Got(lease.as_ref().and_then(sign)),
-        Err(error) => Reply::Refused(fault(error)),
+        Err(error) => of_read(&error),
     }
 }
 
@@ -52,20 +52,6 @@ fn sign(lease: &Value) -> Option<Record> {
     let version = lease["metadata"]["resourceVersion"].as_str()?.parse().ok()?;
     let value = record::write(&LifeRecord { incarnation: 0, beat: hasher.finish() });
     Some(Record { value, version: Version(version) })
-}
-
-fn fault(error: ApiError) -> StoreFault {
-    let text = error.to_string();
-    match error {
-        ApiError::Call { error, .. } => match error.fault() {
-            StoreFault::Unreachable(_) => StoreFault::Unreachable(text),
-            StoreFault::Denied(_) => StoreFault::Denied(text),
-            StoreFault::Unusable(_) => StoreFault::Unusable(text),
-        },
-        ApiError::Refused { status, .. } if matches!(status.code, 401 | 403) => StoreFault::Denied(text),
-        ApiError::Refused { status, .. } if status.code >= 429 => StoreFault::Unreachable(text),
-        ApiError::Refused { .. } | ApiError::Malformed { .. } => StoreFault::Unusable(text),
-    }
 }
 
 #[cfg(test)]

@@ -4,21 +4,33 @@
 //! what was certainly not carried out from what may have been: nothing is sent twice by itself, except reads.
 
 mod api;
+mod backoff;
 mod config;
 mod connection;
+mod failure;
+mod informer;
 mod leases;
+mod name;
+mod nonce;
+mod object;
 mod objects;
 mod request;
 mod resource;
 mod status;
+mod store;
 mod tls;
 mod watch;
+mod watched;
 
 pub use api::Api;
 pub use config::{Config, ConfigError, Identity, Pem, Server};
+pub use informer::{Cached, Informer, InformerSettings, ObjectKey, SILENCE, Signal};
 pub use leases::WithLeases;
+pub use name::NetworkNameError;
 pub use objects::{ApiError, Deletion, Objects, Patch, Preconditions, Selection};
 pub use request::{Answer, CallError, JSON, Request};
 pub use resource::{GROUP, Resource, VERSION};
 pub use status::{Cause, Details, Status};
+pub use store::KubernetesStore;
 pub use watch::{Event, Next, Stop, Watch};
+pub use watched::{Watched, WatchedRecords};

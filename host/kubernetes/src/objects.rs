@@ -72,8 +72,16 @@ pub enum Patch {
     Strategic,
 }
 
+/// Which moment a list is of.
+#[derive(Debug, Clone, Copy)]
+enum Moment<'v> {
+    Now,
+    At(&'v str),
+    NotBefore(&'v str),
+}
+
 #[derive(Deserialize)]
-pub(crate) struct Page {
+struct Page {
     metadata: PageMetadata,
     items: Vec<Value>,
 }
@@ -105,7 +113,7 @@ impl Api {
     /// # Errors
     /// [`ApiError`]
     pub fn list(&self, resource: &Resource, selection: &Selection, deadline: Instant) -> Result<Objects, ApiError> {
-        self.list_as(resource, selection, None, deadline)
+        self.list_of(resource, selection, Moment::Now, deadline)
     }
 
     /// All objects as they were at a version of the store. The server may have forgotten it: 410.
@@ -119,30 +127,52 @@ impl Api {
         version: &str,
         deadline: Instant,
     ) -> Result<Objects, ApiError> {
-        self.list_as(resource, selection, Some(version), deadline)
+        self.list_of(resource, selection, Moment::At(version), deadline)
     }
 
-    fn list_as(
+    /// All objects as an API server has them in its cache, in any order, but not as they were before a version. This costs
+    /// the API server's etcd nothing. Not for decisions.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub fn list_since(
         &self,
         resource: &Resource,
         selection: &Selection,
-        version: Option<&str>,
+        version: &str,
+        deadline: Instant,
+    ) -> Result<Objects, ApiError> {
+        self.list_of(resource, selection, Moment::NotBefore(version), deadline)
+    }
+
+    /// The store's latest version, at the price of one object.
+    pub(crate) fn latest_version(&self, resource: &Resource, deadline: Instant) -> Result<String, ApiError> {
+        let what = format!("list {}", resource.plural);
+        let request = Request::get(resource.path()).and("limit", "1");
+        let page: Page = read(&what, &self.done(&what, &request, deadline)?)?;
+        Ok(page.metadata.resource_version)
+    }
+
+    fn list_of(
+        &self,
+        resource: &Resource,
+        selection: &Selection,
+        moment: Moment<'_>,
         deadline: Instant,
     ) -> Result<Objects, ApiError> {
         let first = selection.request(resource).and("limit", PAGE.to_string());
-        let first = match version {
-            Some(version) => first.and("resourceVersion", version).and("resourceVersionMatch", "Exact"),
-            None => first,
+        let (first, attempts) = match moment {
+            Moment::Now => (first, ATTEMPTS),
+            Moment::At(version) => (first.and("resourceVersion", version).and("resourceVersionMatch", "Exact"), 1),
+            Moment::NotBefore(version) => {
+                (first.and("resourceVersion", version).and("resourceVersionMatch", "NotOlderThan"), 1)
+            }
         };
         let mut attempt = 1;
         loop {
             match self.pages(resource, selection, &first, deadline) {
                 // The page that the server offers to go on with is of another moment than those before it.
-                Err(ApiError::Refused { status, .. })
-                    if status.is_expired() && version.is_none() && attempt < ATTEMPTS =>
-                {
-                    attempt += 1;
-                }
+                Err(ApiError::Refused { status, .. }) if status.is_expired() && attempt < attempts => attempt += 1,
                 listed => return listed,
             }
         }
