@@ -5,6 +5,7 @@ mod documentation;
 mod explain;
 mod membership;
 mod network;
+mod node;
 mod policy;
 mod recover;
 
@@ -22,6 +23,7 @@ pub(crate) use network::{
     AllocateArguments, CheckConfigArguments, CompletionsArguments, ExportArguments, ExportCommand, ImportArguments,
     ImportCommand, ReleaseArguments, RunArguments, Shell, StatusArguments,
 };
+pub(crate) use node::{InstallArguments, NodeCommand, ProbeArguments, Question, RollbackArguments, UninstallArguments};
 pub(crate) use policy::{
     AbsentFact, AddArguments, BenchArguments, BuildArguments, CallArguments, CheckArguments, CompareArguments,
     InspectArguments, ListArguments, NewArguments, PolicyCommand, PullArguments, PushArguments, RecompileArguments,
@@ -107,6 +109,18 @@ Examples:
     Cluster {
         #[command(subcommand)]
         command: ClusterCommand,
+    },
+    /// Install, roll back and remove Gingham's programs on a node
+    #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+    #[command(after_help = "\
+These commands work on files of the node. The DaemonSet of deploy/kubernetes runs `install` before the agent starts.
+
+Examples:
+  ginghamctl node install --host /host
+  ginghamctl node uninstall")]
+    Node {
+        #[command(subcommand)]
+        command: NodeCommand,
     },
     /// Allocate an address of a network for a script or service, and print it
     Allocate(AllocateArguments),

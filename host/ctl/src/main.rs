@@ -14,6 +14,7 @@ mod leases;
 mod log;
 mod membership;
 mod network;
+mod node;
 mod output;
 mod policy;
 mod recover;
@@ -72,6 +73,7 @@ fn run(cli: &Cli, out: &mut Output) -> Result<(), Box<dyn Error>> {
         Command::Gc(arguments) => Ok(gc::run(arguments, out)?),
         Command::Recover(arguments) => Ok(recover::run(arguments, &cli.library, out)?),
         Command::Cluster { command } => Ok(membership::run(command, &cli.library, out)?),
+        Command::Node { command } => Ok(node::run(command, &cli.library, out)?),
         Command::Allocate(arguments) => Ok(allocate::allocate(arguments, &cli.library, out)?),
         Command::Release(arguments) => Ok(allocate::release(arguments, &cli.library, out)?),
         Command::Import { command } => reference::import(command, out),

@@ -16,6 +16,9 @@ const FORWARDING_IPV4: &str = "ipv4/ip_forward";
 const FORWARDING_IPV6: &str = "ipv6/conf/all/forwarding";
 const FORWARDS: &str = "1";
 
+/// Where a container may have the node's `/proc/sys/net` mounted to write to: runtimes make `/proc/sys` read-only.
+const WRITABLE: &str = "/host/proc/sys/net";
+
 /// The value of the setting `name`, which is its path below `/proc/sys/net`, without the line's end.
 ///
 /// # Errors
@@ -43,7 +46,14 @@ pub fn set(name: &str, value: &str) -> Result<(), NetError> {
         return Ok(());
     }
     let path = path(name);
-    let written = fs::OpenOptions::new().write(true).open(&path).and_then(|mut file| file.write_all(value.as_bytes()));
+    let write = |path: &PathBuf| fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes());
+    let written = match write(&path) {
+        // As in a container that is not privileged. The original error names the setting's usual file.
+        Err(read_only) if read_only.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            write(&PathBuf::from(format!("{WRITABLE}/{name}"))).map_err(|_| read_only)
+        }
+        written => written,
+    };
     written.map_err(|source| {
         let unset = SysctlUnset { setting: in_full(name), wanted: value.to_owned(), present, path, source };
         NetError::from(Box::new(unset))

@@ -25,6 +25,7 @@ pub mod network;
 pub mod plan;
 mod policies;
 pub mod preparation;
+pub mod published;
 pub mod records;
 pub mod recovery;
 mod resolv_conf;

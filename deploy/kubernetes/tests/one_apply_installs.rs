@@ -1,0 +1,91 @@
+//! The file as people apply it, on a real API server.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use gingham_kubernetes_tests::{ControlPlane, Kubectl, programs};
+use serde_json::Value;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gingham.yaml");
+
+/// Kubernetes 1.22 and earlier do not know the rules in the definitions (`x-kubernetes-validations`), and their kubectl refuses
+/// what they do not know.
+const APPLY: [&str; 4] = ["apply", "--validate=false", "-f", FILE];
+
+/// What the agent calls: group, resource, verbs.
+const CALLS: [(&str, &str, &str); 11] = [
+    // kubernetes/network_object.rs; the store, which writes what all members have to agree on.
+    ("gingham.dev", "addressnetworks", "create get list update watch"),
+    ("gingham.dev", "networkmembers", "create get list update watch"),
+    ("gingham.dev", "addressblocks", "create delete get list update watch"),
+    ("gingham.dev", "allocationpolicies", "get list watch"),
+    // kubernetes/node_conditions.rs; the order of a takeover by deleting a Node; facts about nodes.
+    ("", "nodes", "get list watch"),
+    ("", "nodes/status", "patch"),
+    ("", "pods", "get list watch"),
+    ("", "namespaces", "get list watch"),
+    ("", "events", "create patch"),
+    ("coordination.k8s.io", "leases", "get"),
+    // Nothing else: no secrets, no tokens, no configmaps.
+    ("", "secrets", ""),
+];
+
+/// `group/resource verb`.
+fn calls() -> BTreeSet<String> {
+    let each = |(group, resource, verbs): &(&str, &str, &str)| {
+        let prefix = format!("{group}/{resource}");
+        verbs.split_whitespace().map(move |verb| format!("{prefix} {verb}")).collect::<Vec<_>>()
+    };
+    CALLS.iter().flat_map(each).collect()
+}
+
+fn allowed(roles: &[Value]) -> BTreeSet<String> {
+    let texts = |rule: &Value, key: &str| -> Vec<String> {
+        let list = rule[key].as_array().cloned().unwrap_or_default();
+        list.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let mut allowed = BTreeSet::new();
+    for rule in roles.iter().flat_map(|role| role["rules"].as_array().unwrap()) {
+        for group in texts(rule, "apiGroups") {
+            for resource in texts(rule, "resources") {
+                allowed.extend(texts(rule, "verbs").iter().map(|verb| format!("{group}/{resource} {verb}")));
+            }
+        }
+    }
+    allowed
+}
+
+fn get(kubectl: &Kubectl, arguments: &[&str]) -> Value {
+    kubectl.get(arguments)
+}
+
+#[test]
+fn one_apply_installs_it_and_the_role_has_what_the_agent_calls() {
+    if !programs::has_control_plane() {
+        return;
+    }
+    assert!(Path::new(FILE).is_file());
+    let cluster = ControlPlane::start();
+    let kubectl = cluster.kubectl();
+    let applied = kubectl.run(&APPLY).stdout();
+    assert!(applied.contains("daemonset.apps/gingham-node created"), "{applied}");
+    let again = kubectl.run(&APPLY).stdout();
+    // An old server drops the rules of the definitions.
+    let is_same = |line: &str| line.ends_with(" unchanged") || line.starts_with("customresourcedefinition");
+    assert!(again.lines().all(is_same), "{again}");
+
+    let cluster_role = get(kubectl, &["clusterrole", "gingham-node"]);
+    let role = get(kubectl, &["--namespace", "kube-node-lease", "role", "gingham-node"]);
+    assert_eq!(allowed(&[cluster_role, role]), calls());
+
+    let pod =
+        &get(kubectl, &["--namespace", "gingham-system", "daemonset", "gingham-node"])["spec"]["template"]["spec"];
+    let agent = &pod["containers"][0];
+    assert_eq!(pod["hostNetwork"], true);
+    assert_eq!(pod["priorityClassName"], "system-node-critical");
+    assert_eq!(agent["securityContext"]["privileged"], Value::Null);
+    assert_eq!(agent["securityContext"]["capabilities"]["add"], serde_json::json!(["NET_ADMIN", "SYS_ADMIN"]));
+    assert_eq!(agent["resources"]["limits"], Value::Null);
+    assert_eq!(pod["initContainers"][0]["securityContext"]["capabilities"]["add"], Value::Null);
+}
