@@ -16,6 +16,7 @@ mod component_size;
 mod contract_types;
 #[cfg(feature = "compiler")]
 pub mod description;
+pub mod facts;
 pub mod file_lock;
 pub mod guard;
 pub mod history;
@@ -25,6 +26,7 @@ pub mod library;
 pub mod memory_ledger;
 pub mod network_view;
 pub mod occupied;
+pub mod pod_refusal;
 pub mod pool;
 pub mod reference_leases;
 pub mod runtime;

@@ -1,13 +1,14 @@
 //! Where a network's addresses come from, and the host's settings about them: read once for a call.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
+use std::time::Duration;
 
 use gingham_cni::args::Arguments;
 use gingham_cni::config::Ipam;
-use gingham_engine::attachment::Context;
-use gingham_engine::history::RecordedPolicy;
+use gingham_engine::attachment::{Context, Labels, Pod, PodFacts};
+use gingham_engine::history::{RecordedPolicy, RefusedKind};
 use gingham_engine::ipam::ShadowPolicy;
-use gingham_engine::runtime::Policy;
+use gingham_engine::runtime::{FactImports, Policy};
 use gingham_engine::settings::{Settings, SettingsError, ShadowSettings};
 use serde_json::{Map, Value};
 
@@ -15,6 +16,7 @@ use crate::adoption::ReferenceLeases;
 use crate::call::Call;
 use crate::delegate::DelegateError;
 use crate::error::NetworkError;
+use crate::facts;
 use crate::history::Recorder;
 use crate::log;
 use crate::plan::{self, AddressSource, PolicyChoice};
@@ -31,9 +33,26 @@ pub struct AddressManagement<'a> {
     pub request: RuntimeRequest,
     policy: OnceCell<Policy>,
     shadow: OnceCell<ShadowPolicy>,
+    /// Read once: every call of a policy in this process gets the same.
+    node_labels: OnceCell<Option<Labels>>,
+    /// What the policy refused last.
+    pub(crate) last_refusal: Cell<Option<RefusedKind>>,
 }
 
 impl<'a> AddressManagement<'a> {
+    fn new(call: &'a Call, source: AddressSource, settings: Settings, request: RuntimeRequest) -> Self {
+        Self {
+            call,
+            source,
+            settings,
+            request,
+            policy: OnceCell::new(),
+            shadow: OnceCell::new(),
+            node_labels: OnceCell::new(),
+            last_refusal: Cell::new(None),
+        }
+    }
+
     /// Of the call's configuration.
     pub fn of(call: &'a Call, arguments: Arguments) -> Result<Self, NetworkError> {
         if let Some(fault) = &call.library_fault {
@@ -52,7 +71,7 @@ impl<'a> AddressManagement<'a> {
             // Before anything is recorded for it.
             call.delegate(plugin).find()?;
         }
-        Ok(Self { call, source, settings, request, policy: OnceCell::new(), shadow: OnceCell::new() })
+        Ok(Self::new(call, source, settings, request))
     }
 
     /// The same for a verb that must work with what it gets. What is at fault is reported and counts as absent.
@@ -65,7 +84,7 @@ impl<'a> AddressManagement<'a> {
                 AddressSource::None
             });
         let (settings, request) = (Settings::parse(&Map::new())?, RuntimeRequest::default());
-        let mut management = Self { call, source, settings, request, policy: OnceCell::new(), shadow: OnceCell::new() };
+        let mut management = Self::new(call, source, settings, request);
         management.recognise_removed_policy()?;
         if let (AddressSource::Policy(_) | AddressSource::None, Some(ipam)) = (&management.source, ipam) {
             management.settings = tolerant_settings(&ipam.object)?;
@@ -105,7 +124,8 @@ impl<'a> AddressManagement<'a> {
         let (AddressSource::Policy(choice), Some(ipam)) = (&self.source, &self.call.config.ipam) else { return None };
         self.settings.record?;
         let policy = RecordedPolicy { name: choice.name.clone(), digest: self.call.policies.digest(&choice.name) };
-        Recorder::of(&self.settings, &self.context(), policy, (&ipam.object, boot, &self.call.by))
+        let context = self.settings.context(self.call.config.name.as_str());
+        Recorder::of(&self.settings, &context, policy, (&ipam.object, boot, &self.call.by))
     }
 
     /// The settings as they would be if the runtime had sent a range: one of those that are for documentation.
@@ -115,9 +135,42 @@ impl<'a> AddressManagement<'a> {
         Settings::parse(&policy_object(&Ipam { plugin: String::new(), policy: None, object }, Some(&ranges)))
     }
 
-    /// The network and the node, for a policy.
+    /// The network and the node, for a policy: the one that is loaded.
     pub fn context(&self) -> Context {
-        self.settings.context(self.call.config.name.as_str())
+        self.context_for(self.imported_facts())
+    }
+
+    pub(crate) fn context_for(&self, imports: FactImports) -> Context {
+        let node_labels = if imports.node { self.node_labels() } else { None };
+        Context { node_labels, ..self.settings.context(self.call.config.name.as_str()) }
+    }
+
+    fn node_labels(&self) -> Option<Labels> {
+        let look = || {
+            let records = self.records().ok()?;
+            let imports = FactImports { node: true, ..FactImports::default() };
+            facts::learn(imports, &Pod::default(), None, &records, Duration::ZERO).node_labels
+        };
+        self.node_labels.get_or_init(look).clone()
+    }
+
+    /// What Kubernetes knows of a pod, as far as the policies that are loaded can read it. Waits for it if the agent is about
+    /// to know.
+    pub(crate) fn pod_facts(&self, pod: &Pod, records: &Records<'_>, timeout: Duration) -> PodFacts {
+        let imports = self.imported_facts();
+        let learned = facts::learn(imports, pod, self.request.pod_annotations.clone(), records, timeout);
+        if imports.node {
+            // Not if they were read before: a policy gets the same in each call.
+            let _ = self.node_labels.set(learned.node_labels);
+        }
+        learned.pod
+    }
+
+    /// Of the policies that are loaded.
+    pub(crate) fn imported_facts(&self) -> FactImports {
+        let policy = self.policy.get().map(Policy::fact_imports).unwrap_or_default();
+        let shadow = self.shadow.get().and_then(|shadow| shadow.loaded.as_ref().ok());
+        policy | shadow.map(|(policy, _)| policy.fact_imports()).unwrap_or_default()
     }
 
     /// The policy that addresses come from, loaded once.

@@ -18,11 +18,12 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use gingham_cni::env::Attachment;
 use gingham_cni::error::Code;
 use gingham_cni::result::CniResult;
-use gingham_engine::attachment::{AttachmentKey, Pod, PodFacts, Request, Requester};
+use gingham_engine::attachment::{AttachmentKey, Pod, Request, Requester};
 use gingham_engine::history::Refused;
 use gingham_engine::ipam::{self, Hooks, IpamError, IpamResult, Shadow};
 use gingham_engine::ledger::{AttachmentRecord, Masquerade};
@@ -39,6 +40,7 @@ use crate::address_management::AddressManagement;
 use crate::cni_result;
 use crate::delegate::DelegateError;
 use crate::error::NetworkError;
+use crate::facts::FACT_TIMEOUT;
 use crate::log;
 use crate::plan::{AddressSource, PolicyChoice};
 use crate::records::{End, Records};
@@ -183,9 +185,12 @@ impl AddressManagement<'_> {
         wanted: &AddressRequest<'_>,
         records: &Records<'_>,
     ) -> Result<Allocation, NetworkError> {
-        let request = self.policy_request(wanted, records)?;
-        let record = records.fresh(wanted.netns, wanted.pod.clone(), wanted.masquerade.clone());
         let policy = self.policy(choice)?;
+        // Before the request: it may read more facts than the policy.
+        let _ = self.shadow();
+        let timeout = if wanted.requester == Requester::Pod { FACT_TIMEOUT } else { Duration::ZERO };
+        let request = self.policy_request(wanted, records, timeout)?;
+        let record = records.fresh(wanted.netns, wanted.pod.clone(), wanted.masquerade.clone());
         let (mut log, observed) = (Vec::new(), Observed::default());
         let result = if policy.is_cluster() {
             self.cluster_allocation(policy, records).observed_by(&observed).allocate(&request, &record, &mut log)
@@ -193,6 +198,7 @@ impl AddressManagement<'_> {
             self.allocate_alone(policy, &request, &record, records, (&observed, &mut log))
         };
         log::policy(policy.name(), &log);
+        self.last_refusal.set(observed.refusal.borrow().as_ref().map(|refused| refused.kind));
         if let Some(recorder) = records.recorder() {
             recorder.request(&request, &self.context(), self.request.ip_ranges.as_ref(), &observed, &result);
         }
@@ -228,6 +234,7 @@ impl AddressManagement<'_> {
             bridge: &self.call.bridge.name,
             observed: None,
             shadow: self.shadow(),
+            context: self.context(),
         }
     }
 
@@ -276,19 +283,24 @@ impl AddressManagement<'_> {
     /// Forgets attachments, and calls the policy's release hook if there is one.
     pub fn forget(&self, keys: &[&AttachmentKey], end: &End, records: &Records<'_>) -> Result<(), NetworkError> {
         let policy = self.policy_with_release_hook();
-        let context = self.context();
+        let shadow = self.shadow_with_release_hook();
+        let imports = policy.as_ref().map(Policy::fact_imports).unwrap_or_default();
+        let of_shadow = shadow.and_then(|shadow| shadow.loaded.as_ref().ok());
+        let context =
+            self.context_for(imports | of_shadow.map(|(policy, _)| policy.fact_imports()).unwrap_or_default());
         let hooks = Hooks {
             policy: policy.as_ref().map(|policy| (policy, &self.settings, &context)),
-            shadow: self.shadow_with_release_hook().map(|shadow| (shadow, &context)),
+            shadow: shadow.map(|shadow| (shadow, &context)),
         };
         Ok(records.forget(keys, end, hooks)?)
     }
 
-    /// What the policy gets to see.
+    /// What the policy gets to see. Facts that are not known yet are waited for until the timeout.
     pub(crate) fn policy_request(
         &self,
         wanted: &AddressRequest<'_>,
         records: &Records<'_>,
+        timeout: Duration,
     ) -> Result<Request, NetworkError> {
         let runtime = &self.request;
         let resolv_conf = self.settings.resolv_conf.as_deref().map(resolv_conf::read);
@@ -297,7 +309,7 @@ impl AddressManagement<'_> {
             key: wanted.key.clone(),
             netns: wanted.netns.to_string_lossy().into_owned(),
             pod: wanted.pod.clone(),
-            facts: PodFacts { annotations: runtime.pod_annotations.clone(), ..PodFacts::default() },
+            facts: self.pod_facts(&wanted.pod, records, timeout),
             cni_args: runtime.arguments.pairs.clone(),
             args_labels: runtime.args_labels.clone(),
             requested: wanted.addresses.clone(),

@@ -142,7 +142,7 @@ impl Addresses<'_> {
             addresses: self.management.request.addresses.clone(),
             masquerade: None,
         };
-        let request = self.management.policy_request(&wanted, &records)?;
+        let request = self.management.policy_request(&wanted, &records, Duration::ZERO)?;
         let record = records.fresh(Path::new(""), pod.clone(), None);
         let ledger = store.ledger(self.network.name());
         let mut log = Vec::new();

@@ -2,7 +2,7 @@
 //! addresses for those who are no containers. The same policy, store and locks as the plugin's.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gingham_cni::args::Arguments;
 use gingham_cni::config::NetworkConfig;
@@ -13,7 +13,7 @@ use gingham_engine::ipam::{self, PoolRoom, Shadow, ShadowCounters};
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::pool::Pools;
-use gingham_engine::runtime::Policy;
+use gingham_engine::runtime::{FactImports, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::store::ReadLedger;
 use ipnet::IpNet;
@@ -134,6 +134,17 @@ impl Network {
         let log = unknown.chain(log.into_iter().map(|line| line.message)).collect();
         let pools = prepared.pools().clone();
         Ok(Some(Addresses { network: self, management, choice, pools, log }))
+    }
+
+    /// Which facts of Kubernetes its policies can read, and the data directory where the plugin looks for them; none if its
+    /// addresses come from no policy.
+    pub fn fact_imports(&self) -> Result<Option<(PathBuf, FactImports)>, NetworkError> {
+        let management = AddressManagement::of(&self.call, Arguments::default())?;
+        let AddressSource::Policy(choice) = &management.source else { return Ok(None) };
+        management.policy(choice)?;
+        // Loaded as well, if there is one.
+        let _ = management.shadow();
+        Ok(Some((management.settings.data_dir.clone(), management.imported_facts())))
     }
 
     /// What the node agent works with.

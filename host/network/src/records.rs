@@ -196,7 +196,8 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn reader(&self) -> Result<Option<StoreReader>, RecordsError> {
+    /// None if nothing was ever recorded here in this boot.
+    pub(crate) fn reader(&self) -> Result<Option<StoreReader>, RecordsError> {
         let store = match Store::open_read_only(self.directory) {
             Err(damage @ StoreError::Damaged { .. }) => {
                 // Opening it for writing puts it aside if it is of an earlier boot.

@@ -166,7 +166,9 @@ impl Add<'_> {
         let allocation = match &self.management.source {
             AddressSource::Policy(choice) => {
                 let allocate = || self.management.allocate(choice, &self.attachment, self.records);
-                let allocation = self.without_stale_leases(allocate)?;
+                let allocation = self
+                    .without_stale_leases(allocate)
+                    .inspect_err(|error| self.management.leave_refusal(error, self.records))?;
                 undo.push(Done::Recorded(allocation.ipam.cooling.clone()));
                 allocation
             }

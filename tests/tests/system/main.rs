@@ -15,6 +15,7 @@ mod container_ends_that_stay_down;
 mod containers_that_are_gone;
 mod cooldown_and_exclude;
 mod damaged_store;
+mod facts_of_kubernetes;
 mod failed_adds_cost_no_address;
 mod gc_beside_add;
 mod histories_are_recorded;

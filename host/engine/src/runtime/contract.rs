@@ -200,7 +200,7 @@ fn interface_and_version(item: &str) -> Option<(&str, &str)> {
     (package == PACKAGE).then_some((interface, version))
 }
 
-fn interface_of(item: &str) -> Option<&str> {
+pub(super) fn interface_of(item: &str) -> Option<&str> {
     interface_and_version(item).map(|(interface, _)| interface)
 }
 

@@ -5,6 +5,7 @@ mod cluster;
 mod code;
 pub mod config;
 mod contract;
+mod fact_imports;
 mod fault;
 mod fuel;
 mod limits;
@@ -26,6 +27,7 @@ use wasmtime::component::Component;
 pub use backtrace::Backtrace;
 use contract::Imports;
 pub use contract::{ContractError, Language, PACKAGE, Surface};
+pub use fact_imports::FactImports;
 pub use fault::{CallError, FailedCall, PolicyFault};
 pub use limits::{INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
 pub use observer::{ExportCall, HostCall, Observer};
@@ -51,6 +53,7 @@ pub struct Policy {
     has_adoption: bool,
     is_cluster: bool,
     imports: Imports,
+    fact_imports: FactImports,
     observer: Option<Arc<dyn Observer>>,
     shows_lines: bool,
 }
@@ -143,6 +146,7 @@ impl Runtime {
             name: name.to_owned(),
             digest: None,
             engine: self.engine.clone(),
+            fact_imports: FactImports::of(&self.engine, &component),
             component,
             has_release: surface.has_release(),
             has_adoption: surface.has_adoption(),
@@ -193,6 +197,11 @@ impl Policy {
     /// Whether it divides a range among the members of a cluster.
     pub fn is_cluster(&self) -> bool {
         self.is_cluster
+    }
+
+    /// Which facts it may read.
+    pub fn fact_imports(&self) -> FactImports {
+        self.fact_imports
     }
 
     /// For the compiler, which alone knows what it compiled for.

@@ -28,6 +28,40 @@ pub(super) enum Table {
     Namespaces = 13,
     LastAllocated = 14,
     Shadow = 15,
+    Facts = 16,
+    Refusals = 17,
+}
+
+/// What a record of the facts is about.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(super) enum FactKind {
+    Feed = 0,
+    Node = 1,
+    Namespace = 2,
+    Pod = 3,
+}
+
+pub(super) const ALL_FACTS: &[u8] = &[Table::Facts as u8];
+pub(super) const REFUSALS: &[u8] = &[Table::Refusals as u8];
+/// LMDB's bound.
+const LONGEST_KEY: usize = 511;
+
+/// The start of all facts of a kind.
+pub(super) fn facts(kind: FactKind) -> [u8; 2] {
+    [Table::Facts as u8, kind as u8]
+}
+
+/// None if the name is longer than any name in Kubernetes.
+pub(super) fn fact(kind: FactKind, name: &str) -> Option<Vec<u8>> {
+    let key = [&facts(kind), name.as_bytes()].concat();
+    (key.len() <= LONGEST_KEY).then_some(key)
+}
+
+/// As [`fact`].
+pub(super) fn refusal(name: &str) -> Option<Vec<u8>> {
+    let key = [REFUSALS, name.as_bytes()].concat();
+    (key.len() <= LONGEST_KEY).then_some(key)
 }
 
 /// The longest container id and network name. Both are part of file names in every runtime's cache, so 255 bytes is what

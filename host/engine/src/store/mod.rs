@@ -34,6 +34,9 @@
 //! | 14 last       | net, pool (u32)            | the address that was allocated last of the policy's pool         |
 //! | 15 shadow     | net, key                   | JSON: [`ShadowCounters`](crate::ipam::ShadowCounters); the       |
 //! |               |                            | shadow policy's bytes under "=" and its key, their size          |
+//! | 16 facts      | 0, 1, 2 or 3; name         | JSON of [`crate::facts`]: what the agent does, the node, a       |
+//! |               |                            | namespace, a pod (`NAMESPACE/NAME`); of all networks             |
+//! | 17 refusals   | pod NUL reason NUL network | JSON: [`PodRefusal`](crate::pod_refusal::PodRefusal)             |
 //!
 //! Runs are the maximal runs of addresses that are leased, cooling or reserved: no two of them touch. So the next unused
 //! address is one step of a cursor, however many leases there are.
@@ -48,11 +51,13 @@ mod damaged_files;
 mod directory;
 mod environment;
 mod error;
+mod facts;
 pub(crate) mod key;
 mod ledgers;
 mod pages;
 mod private;
 mod rebuild;
+mod refusals;
 mod snapshot;
 mod succession;
 mod writer;
@@ -67,6 +72,7 @@ use snapshot::Snapshot;
 use crate::file_lock::Kind;
 
 pub use crate::store_error::StoreError;
+pub use facts::Kept;
 pub use ledgers::{ReadLedger, StoreLedger};
 pub use rebuild::{Attachments, Rebuilt};
 

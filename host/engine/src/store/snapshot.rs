@@ -227,7 +227,7 @@ impl<'t> Snapshot<'t> {
         Ok(())
     }
 
-    fn get(&self, key: &[u8]) -> Result<Option<&'t [u8]>, StoreError> {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<&'t [u8]>, StoreError> {
         self.tree.get(self.txn, key).map_err(|error| self.fault(error))
     }
 

@@ -219,7 +219,11 @@ fn copy_survivors<'e>(
             id += 1;
         }
     }
-    Ok(())
+    // Pods outlive a boot of their node, and are started before the agent is.
+    old.scan(key::ALL_FACTS, |key, value| {
+        let fault = |error| StoreError::lmdb("replace the lease store", new.path(), error);
+        new.tree().put(txn, key, value).map(|()| true).map_err(fault)
+    })
 }
 
 fn copy_network(old: &Snapshot, from: NetworkId, to: &mut Writer, boot: &str) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ mod boots;
 mod concurrency;
 mod damage;
 mod disks;
+mod facts;
 mod fixtures;
 mod masquerade;
 mod model;

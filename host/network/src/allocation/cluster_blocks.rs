@@ -40,6 +40,7 @@ pub struct ClusterAllocation<'a> {
     pub bridge: &'a str,
     pub observed: Option<&'a Observed>,
     pub shadow: Option<&'a ShadowPolicy>,
+    pub context: Context,
 }
 
 /// What an allocation does with cooling addresses.
@@ -71,7 +72,7 @@ impl ClusterAllocation<'_> {
 
     /// The network and the node, for the policy.
     pub fn context(&self) -> Context {
-        self.settings.context(self.network)
+        self.context.clone()
     }
 
     /// Gives a container its addresses, and the node its own the first time. What the policy logged is in `log` all the

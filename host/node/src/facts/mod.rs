@@ -1,0 +1,75 @@
+//! Facts of Kubernetes for policies: what the API server has of this node, its pods and their namespaces goes into the stores
+//! that the plugin reads. Only what a policy of this node can read is watched.
+
+mod keeper;
+mod known;
+mod source;
+mod wanted;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use gingham_kubernetes::{Api, Resource, Selection};
+use tracing::warn;
+
+use keeper::Keeper;
+use source::{Kind, Source, Sources};
+use wanted::Wanted;
+
+/// Between two looks at which facts the policies can read.
+const WANTED_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Where the agent finds this node's networks and keeps what it knows.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    pub(crate) config_dir: PathBuf,
+    pub(crate) library: PathBuf,
+    pub(crate) data_dir: PathBuf,
+}
+
+/// Starts a thread that runs until the process ends. `node` is the name of the Node object.
+pub(crate) fn start(api: Api, node: String, places: Places) -> io::Result<()> {
+    thread::Builder::new().name("facts".to_owned()).spawn(move || run(&api, &node, &places)).map(drop)
+}
+
+fn run(api: &Api, node: &str, places: &Places) {
+    let (send, heard) = mpsc::channel();
+    let mut sources = Sources::new(send);
+    let mut keeper = Keeper::default();
+    let mut due = Instant::now();
+    loop {
+        if Instant::now() >= due {
+            let wanted = Wanted::read(places);
+            sources.follow(wanted.kinds(), |kind| source(api, node, kind));
+            keeper.want(wanted);
+            due = Instant::now() + WANTED_INTERVAL;
+        }
+        match heard.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            // What came together is written together.
+            Ok(first) => std::iter::once(first).chain(heard.try_iter()).for_each(|news| keeper.hear(news)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        keeper.write();
+    }
+}
+
+fn source(api: &Api, node: &str, kind: Kind) -> Source {
+    let (resource, fields) = match kind {
+        Kind::Pods => (Resource::pods(), Some(format!("spec.nodeName={node}"))),
+        Kind::Namespaces => (Resource::namespaces(), None),
+        Kind::Node => (Resource::nodes(), Some(format!("metadata.name={node}"))),
+    };
+    Source { api: api.clone(), kind, resource, selection: Selection { labels: None, fields } }
+}
+
+/// Without Kubernetes nobody writes facts, and no ADD may wait for one that an earlier agent promised.
+pub(crate) fn switch_off(places: &Places) {
+    for directory in Wanted::read(places).directories() {
+        if let Err(error) = keeper::forget_all(directory) {
+            warn!("the facts in {} are kept, though they are not kept up to date: {error}", directory.display());
+        }
+    }
+}
