@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gingham_engine::store::{Store, StoreError};
+use gingham_kubernetes::ConfigError;
 use gingham_net::node_routes::{AgentLock, AgentLockError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -13,10 +14,13 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::info;
 
 use crate::cli::Cli;
+use crate::facts::{self, Places};
 use crate::garbage_collection;
 use crate::ip_masquerade;
+use crate::kubernetes::Kubernetes;
 use crate::local_networks::LocalNetworks;
 use crate::member;
+use crate::pod_events;
 use crate::reconcile::{Open, Reconcilers, State, Status, Timing};
 use crate::reload::Reload;
 use crate::server::{self, ListenError, Listener, Sources};
@@ -33,6 +37,8 @@ pub(crate) enum DaemonError {
     Store(#[from] StoreError),
     #[error(transparent)]
     AgentLock(#[from] AgentLockError),
+    #[error(transparent)]
+    Kubernetes(#[from] ConfigError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error("cannot connect to the service manager at NOTIFY_SOCKET: {0}")]
@@ -62,6 +68,7 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     let (board, rooms) = (reconcilers.board(), reconcilers.rooms());
     let masquerading = ip_masquerade::Reconciling::start(cli.data_dir.clone(), cli.interval);
     let local = LocalNetworks::start(cli.config_dir.clone(), cli.library.clone(), CONFIG_INTERVAL);
+    start_kubernetes(cli)?;
     let sources = Sources { board: board.clone(), local: local.map_err(DaemonError::Start)?, rooms };
     let serving = serve(cli, &sources).await?;
     let mut reload = Reload::new(reconcilers, &cli.config_dir);
@@ -102,6 +109,19 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
         let _ = serving.await;
     }
     ended
+}
+
+/// What the agent does in a pod of Kubernetes alone.
+fn start_kubernetes(cli: &Cli) -> Result<(), DaemonError> {
+    let places =
+        Places { config_dir: cli.config_dir.clone(), library: cli.library.clone(), data_dir: cli.data_dir.clone() };
+    let Some(kubernetes) = Kubernetes::of_this_process()? else {
+        facts::switch_off(&places);
+        return Ok(());
+    };
+    info!("the Kubernetes API is at {}, this is node {}", kubernetes.api.server(), kubernetes.node);
+    facts::start(kubernetes.clone(), places.clone()).map_err(DaemonError::Start)?;
+    pod_events::start(kubernetes, places).map_err(DaemonError::Start)
 }
 
 fn reconcilers(cli: &Cli) -> Reconcilers {

@@ -4,14 +4,17 @@
 mod cli;
 mod cluster;
 mod daemon;
+mod facts;
 mod garbage_collection;
 mod grace_period;
 mod ip_masquerade;
+mod kubernetes;
 mod local_networks;
 mod log;
 mod member;
 mod metrics;
 mod networks;
+mod pod_events;
 mod reconcile;
 mod reload;
 mod server;

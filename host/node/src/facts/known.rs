@@ -72,7 +72,8 @@ pub(super) fn pod(object: Value, now: u64) -> Option<((String, String), KnownPod
 
 pub(super) fn namespace(object: Value, now: u64) -> Option<(String, NamespaceFacts)> {
     let metadata = read(object)?.metadata;
-    let known = NamespaceFacts { observed_at: now, labels: kept(metadata.labels), annotations: kept(metadata.annotations) };
+    let known =
+        NamespaceFacts { observed_at: now, labels: kept(metadata.labels), annotations: kept(metadata.annotations) };
     Some((metadata.name, known))
 }
 
@@ -98,7 +99,8 @@ mod tests {
 
     #[test]
     fn the_owner_is_the_controller() {
-        let reference = |kind: &str, controller: Value| json!({"kind": kind, "name": "n", "uid": "u", "controller": controller});
+        let reference =
+            |kind: &str, controller: Value| json!({"kind": kind, "name": "n", "uid": "u", "controller": controller});
         let of = |references: Value| {
             let metadata = json!({"namespace": "shop", "name": "web-0", "uid": "p", "ownerReferences": references});
             let (name, known) = pod(json!({"metadata": metadata, "spec": {"serviceAccountName": "web"}}), 7).unwrap();
@@ -114,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_static_pod_has_the_kubelets_identity_too() {
-        let metadata = json!({"namespace": "kube-system", "name": "etcd", "uid": "api", "annotations": {STATIC_POD: "own"}});
+        let metadata =
+            json!({"namespace": "kube-system", "name": "etcd", "uid": "api", "annotations": {STATIC_POD: "own"}});
         let (_, known) = pod(json!({"metadata": metadata}), 0).unwrap();
         assert!(known.is(Some("api")) && known.is(Some("own")) && !known.is(Some("other")));
         assert_eq!(known.service_account, Fact::Absent);

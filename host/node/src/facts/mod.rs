@@ -6,14 +6,15 @@ mod known;
 mod source;
 mod wanted;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use gingham_kubernetes::{Api, Resource, Selection};
+use gingham_kubernetes::{Resource, Selection};
 use tracing::warn;
 
+use crate::kubernetes::Kubernetes;
 use keeper::Keeper;
 use source::{Kind, Source, Sources};
 use wanted::Wanted;
@@ -29,12 +30,12 @@ pub(crate) struct Places {
     pub(crate) data_dir: PathBuf,
 }
 
-/// Starts a thread that runs until the process ends. `node` is the name of the Node object.
-pub(crate) fn start(api: Api, node: String, places: Places) -> io::Result<()> {
-    thread::Builder::new().name("facts".to_owned()).spawn(move || run(&api, &node, &places)).map(drop)
+/// Starts a thread that runs until the process ends.
+pub(crate) fn start(kubernetes: Kubernetes, places: Places) -> io::Result<()> {
+    thread::Builder::new().name("facts".to_owned()).spawn(move || run(&kubernetes, &places)).map(drop)
 }
 
-fn run(api: &Api, node: &str, places: &Places) {
+fn run(kubernetes: &Kubernetes, places: &Places) {
     let (send, heard) = mpsc::channel();
     let mut sources = Sources::new(send);
     let mut keeper = Keeper::default();
@@ -42,7 +43,7 @@ fn run(api: &Api, node: &str, places: &Places) {
     loop {
         if Instant::now() >= due {
             let wanted = Wanted::read(places);
-            sources.follow(wanted.kinds(), |kind| source(api, node, kind));
+            sources.follow(wanted.kinds(), |kind| source(kubernetes, kind));
             keeper.want(wanted);
             due = Instant::now() + WANTED_INTERVAL;
         }
@@ -56,7 +57,7 @@ fn run(api: &Api, node: &str, places: &Places) {
     }
 }
 
-fn source(api: &Api, node: &str, kind: Kind) -> Source {
+fn source(Kubernetes { api, node }: &Kubernetes, kind: Kind) -> Source {
     let (resource, fields) = match kind {
         Kind::Pods => (Resource::pods(), Some(format!("spec.nodeName={node}"))),
         Kind::Namespaces => (Resource::namespaces(), None),
@@ -65,10 +66,15 @@ fn source(api: &Api, node: &str, kind: Kind) -> Source {
     Source { api: api.clone(), kind, resource, selection: Selection { labels: None, fields } }
 }
 
+/// Where the plugin of this node's networks looks.
+pub(crate) fn directories(places: &Places) -> Vec<PathBuf> {
+    Wanted::read(places).directories().map(Path::to_owned).collect()
+}
+
 /// Without Kubernetes nobody writes facts, and no ADD may wait for one that an earlier agent promised.
 pub(crate) fn switch_off(places: &Places) {
-    for directory in Wanted::read(places).directories() {
-        if let Err(error) = keeper::forget_all(directory) {
+    for directory in directories(places) {
+        if let Err(error) = keeper::forget_all(&directory) {
             warn!("the facts in {} are kept, though they are not kept up to date: {error}", directory.display());
         }
     }

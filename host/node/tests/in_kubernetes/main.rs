@@ -1,0 +1,7 @@
+//! The real agent beside a real API server: pods are objects, and a test does what their kubelet would do. Files are named after
+//! the property they hold.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod facts_reach_policies;
+mod refusals_become_events;
+mod testbed;

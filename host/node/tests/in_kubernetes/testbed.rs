@@ -1,0 +1,167 @@
+//! What the tests stand on: an API server, and one node with an agent that has the rights it needs and no others.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use gingham_engine::facts::Facts;
+use gingham_engine::store::Store;
+use gingham_kubernetes_tests::command::until;
+use gingham_kubernetes_tests::{ControlPlane, Kubectl};
+use gingham_tests::cni::{Cni, Outcome};
+use gingham_tests::ctl::ctl;
+use gingham_tests::networks::addresses_only_with;
+use gingham_tests::node::{DATA, Node};
+use serde_json::{Value, json};
+
+pub(crate) const NODE: &str = "node-1";
+
+/// Longer than anything here takes, so that running into it is a failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+const CREDENTIALS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const CONFIG: &str = "/etc/cni/net.d";
+const LOG: &str = "/run/gingham-node.log";
+
+/// What the agent has written so far.
+pub(crate) fn facts() -> Facts {
+    Store::open_read_only(Path::new(DATA)).unwrap().map(|store| store.facts().unwrap()).unwrap_or_default()
+}
+
+pub(crate) struct Testbed {
+    pub(crate) node: Node,
+    pub(crate) plane: ControlPlane,
+}
+
+impl Testbed {
+    /// This thread moves onto the node. It has some of the repository's policies.
+    pub(crate) fn new(policies: &[&str]) -> Self {
+        let node = Node::new();
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        for policy in policies {
+            let built = gingham_build::build_policy(&workspace.join("policies").join(policy)).unwrap();
+            let file = format!("/run/{policy}.wasm");
+            fs::write(&file, built.bytes).unwrap();
+            ctl(&["policy", "add", &file]).done();
+        }
+        let testbed = Self { node, plane: ControlPlane::start() };
+        testbed.create(&json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": {"topology.kubernetes.io/zone": "b"}},
+        }));
+        testbed.namespace("shop", &json!({"team": "blue"}));
+        testbed.give_rights();
+        testbed
+    }
+
+    pub(crate) fn kubectl(&self) -> &Kubectl {
+        self.plane.kubectl()
+    }
+
+    /// What the agent may do for facts and Events.
+    fn give_rights(&self) {
+        let rule =
+            |resources: &[&str], verbs: &[&str]| json!({"apiGroups": [""], "resources": resources, "verbs": verbs});
+        let rules =
+            [rule(&["pods", "namespaces", "nodes"], &["list", "watch"]), rule(&["events"], &["create", "patch"])];
+        let group = "rbac.authorization.k8s.io";
+        self.namespace("gingham-system", &json!({}));
+        let account = json!({"name": "gingham-node", "namespace": "gingham-system"});
+        self.create(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}));
+        self.create(&json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": {"name": "gingham-node"}, "rules": rules,
+        }));
+        self.create(&json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": "gingham-node"},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "gingham-node"},
+            "subjects": [{"kind": "ServiceAccount", "name": "gingham-node", "namespace": "gingham-system"}],
+        }));
+        fs::create_dir_all(CREDENTIALS).unwrap();
+        let token = self.kubectl().service_account_token("gingham-system", "gingham-node", 3600);
+        fs::write(format!("{CREDENTIALS}/token"), token).unwrap();
+        fs::copy(self.plane.authority(), format!("{CREDENTIALS}/ca.crt")).unwrap();
+    }
+
+    pub(crate) fn create(&self, object: &Value) {
+        self.kubectl().with_file(&["create"], &object.to_string()).stdout();
+    }
+
+    /// With the account that a controller would make.
+    pub(crate) fn namespace(&self, name: &str, labels: &Value) {
+        self.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}));
+        let account = json!({"name": "default", "namespace": name});
+        self.create(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}));
+    }
+
+    /// A pod that is bound to the node. Its controller is an object that need not exist.
+    pub(crate) fn pod(&self, name: &str, owner: &str) {
+        let reference = json!({
+            "apiVersion": "apps/v1", "kind": owner, "name": "web", "uid": "3f0c8f3e-0000-4000-8000-000000000001",
+            "controller": true,
+        });
+        self.create(&json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "shop", "labels": {"app": "web"}, "annotations": {"note": "of-the-pod"},
+                "ownerReferences": [reference]},
+            "spec": {"nodeName": NODE, "containers": [{"name": "c", "image": "none"}]},
+        }));
+    }
+
+    /// A network of the node, for agent and plugin alike. It keeps its history.
+    pub(crate) fn network(&self, policy: &str, config: &Value) -> Value {
+        let mut ipam = json!({"type": "gingham", "policy": policy, "subnet": null, "record": true});
+        ipam.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
+        let network = addresses_only_with(json!({"name": policy, "ipam": ipam}));
+        fs::create_dir_all(CONFIG).unwrap();
+        fs::write(format!("{CONFIG}/{policy}.conf"), network.to_string()).unwrap();
+        network
+    }
+
+    /// ADD, as the kubelet has a runtime call it.
+    pub(crate) fn add(&self, network: &Value, pod: &str, container: &str) -> Outcome {
+        let object = self.kubectl().get(&["pod", pod, "--namespace=shop"]);
+        let uid = object["metadata"]["uid"].as_str().unwrap();
+        let args = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME={pod};K8S_POD_UID={uid}");
+        Cni::add(network, &self.node.container(container)).args(&args).run()
+    }
+
+    pub(crate) fn agent(&self) -> Agent {
+        let address = self.plane.api_server.address();
+        let log = File::options().create(true).append(true).open(LOG).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_gingham-node"))
+            .args(["--listen", "none", "--data-dir", DATA])
+            .env("KUBERNETES_SERVICE_HOST", address.ip().to_string())
+            .env("KUBERNETES_SERVICE_PORT", address.port().to_string())
+            .env("GINGHAM_NODE_NAME", NODE)
+            .env("GINGHAM_LOG", "debug")
+            .env_remove("NOTIFY_SOCKET")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        Agent(child.unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn until<T>(&self, what: &str, ask: impl FnMut() -> Result<T, String>) -> T {
+        until(what, PATIENCE, ask)
+    }
+}
+
+impl Drop for Testbed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the agent's log:\n{}", fs::read_to_string(LOG).unwrap_or_default());
+        }
+    }
+}
+
+/// Ends with the value, as if it were killed.
+pub(crate) struct Agent(Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
