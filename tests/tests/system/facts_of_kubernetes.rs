@@ -45,8 +45,8 @@ fn add(network: &Value, container: &Container, pod: &str) -> Outcome {
     Cni::add(network, container).args(&args).run()
 }
 
-fn labels(pairs: &[(&str, &str)]) -> Option<Labels> {
-    Some(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 fn known(pod: &str, owner: &str) -> ((String, String), KnownPod) {
@@ -56,17 +56,18 @@ fn known(pod: &str, owner: &str) -> ((String, String), KnownPod) {
         uids: vec![format!("uid-of-{pod}")],
         service_account: Fact::Known("default".to_owned()),
         owner: Fact::Known(owner),
-        labels: labels(&[("app", "web")]),
-        annotations: labels(&[]),
+        labels: Some(labels(&[("app", "web")])),
+        annotations: Some(labels(&[])),
     };
     (("shop".to_owned(), pod.to_owned()), known)
 }
 
 fn some_facts() -> Facts {
-    let shop = NamespaceFacts { observed_at: 1, labels: labels(&[("team", "blue")]), annotations: labels(&[]) };
+    let shop =
+        NamespaceFacts { observed_at: 1, labels: Some(labels(&[("team", "blue")])), annotations: Some(labels(&[])) };
     Facts {
         feed: Feed { facts: true, events: true },
-        node: Some(NodeFacts { observed_at: 1, labels: labels(&[("topology.kubernetes.io/zone", "b")]) }),
+        node: Some(NodeFacts { observed_at: 1, labels: Some(labels(&[("topology.kubernetes.io/zone", "b")])) }),
         namespaces: BTreeMap::from([("shop".to_owned(), shop)]),
         pods: BTreeMap::from([known("web-x7f2k", "ReplicaSet"), known("web-0", "StatefulSet")]),
     }
@@ -88,7 +89,7 @@ fn labels_of_the_namespace_decide_which_pool_a_pod_has() {
     keep(&some_facts());
     assert_eq!(address(&add(&network, &node.container("c2"), "web-0").result()), "10.10.0.2");
     let mut facts = some_facts();
-    facts.namespaces.get_mut("shop").unwrap().labels = labels(&[("team", "green")]);
+    facts.namespaces.get_mut("shop").unwrap().labels = Some(labels(&[("team", "green")]));
     keep(&facts);
     let fault = add(&network, &node.container("c3"), "web-0").fault().msg;
     assert!(fault.contains("namespaces with team=green have no pool here"), "{fault}");

@@ -90,10 +90,10 @@ fn nothing_is_watched_that_no_policy_reads() {
     testbed.pod("web-0", "StatefulSet");
     let user = "system:serviceaccount:gingham-system:gingham-node";
     let _agent = testbed.agent();
-    let feed = |facts: bool| {
+    let feed = |is_fed: bool| {
         testbed.until("the agent has written what it does", || {
             let feed = facts().feed;
-            if feed == (Feed { facts, events: true }) { Ok(()) } else { Err(format!("{feed:?}")) }
+            if feed == (Feed { facts: is_fed, events: true }) { Ok(()) } else { Err(format!("{feed:?}")) }
         });
     };
     feed(false);

@@ -29,14 +29,16 @@ fn a_refusal_is_one_event_with_a_count() {
     // Before that nobody makes Events.
     testbed.until("the agent has begun", || if facts().feed.events { Ok(()) } else { Err("not yet".to_owned()) });
     testbed.add(&quota, "web-0", "c0").result();
+    let mut sandboxes = (1..).map(|number| format!("sandbox-{number}"));
     testbed.until("the refusal is an Event", || {
-        assert_eq!(testbed.add(&quota, "web-1", "c1").fault().code, 11);
+        let sandbox = sandboxes.next().unwrap();
+        assert_eq!(testbed.add(&quota, "web-1", &sandbox).fault().code, 11);
         sleep(Duration::from_millis(500));
         let events = events(&testbed, "web-1");
         if events.is_empty() { Err("none".to_owned()) } else { Ok(()) }
     });
-    for _ in 0..3 {
-        testbed.add(&quota, "web-1", "c1").fault();
+    for sandbox in sandboxes.take(3) {
+        testbed.add(&quota, "web-1", &sandbox).fault();
     }
     let event = testbed.until("it is counted", || {
         let mut events = events(&testbed, "web-1");

@@ -21,7 +21,7 @@ pub(crate) const NODE: &str = "node-1";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 const CREDENTIALS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-const CONFIG: &str = "/etc/cni/net.d";
+const CONFIG: &str = "/run/net.d";
 const LOG: &str = "/run/gingham-node.log";
 
 /// What the agent has written so far.
@@ -103,7 +103,7 @@ impl Testbed {
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": name, "namespace": "shop", "labels": {"app": "web"}, "annotations": {"note": "of-the-pod"},
                 "ownerReferences": [reference]},
-            "spec": {"nodeName": NODE, "containers": [{"name": "c", "image": "none"}]},
+            "spec": {"nodeName": NODE, "automountServiceAccountToken": false, "containers": [{"name": "c", "image": "none"}]},
         }));
     }
 
@@ -129,7 +129,7 @@ impl Testbed {
         let address = self.plane.api_server.address();
         let log = File::options().create(true).append(true).open(LOG).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_gingham-node"))
-            .args(["--listen", "none", "--data-dir", DATA])
+            .args(["--listen", "none", "--data-dir", DATA, "--config-dir", CONFIG])
             .env("KUBERNETES_SERVICE_HOST", address.ip().to_string())
             .env("KUBERNETES_SERVICE_PORT", address.port().to_string())
             .env("GINGHAM_NODE_NAME", NODE)
