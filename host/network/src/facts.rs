@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gingham_engine::attachment::{Labels, Pod, PodFacts};
-use gingham_engine::facts::{KnownPod, NamespaceFacts};
+use gingham_engine::facts::{KnownPod, NamespaceFacts, NodeFacts};
 use gingham_engine::runtime::FactImports;
 use gingham_net::node_routes::is_agent_running;
 
@@ -26,7 +26,7 @@ struct Known {
     is_fed: bool,
     pod: Option<KnownPod>,
     namespace: Option<NamespaceFacts>,
-    node: Option<Option<Labels>>,
+    node: Option<NodeFacts>,
 }
 
 /// What a policy gets to know.
@@ -57,7 +57,7 @@ pub(crate) fn learn(
         namespace_labels: namespace.labels,
         namespace_annotations: namespace.annotations,
     };
-    Learned { pod, node_labels: known.node.flatten() }
+    Learned { pod, node_labels: known.node.and_then(|node| node.labels) }
 }
 
 /// Without a pod there are no facts of one, and a runtime's annotations need no others.
@@ -96,7 +96,7 @@ fn read(wanted: FactImports, pod: &Pod, records: &Records<'_>) -> Result<Known, 
         is_fed: store.feed()?.facts,
         pod: of_pod.filter(|known| known.is(pod.uid.as_deref())),
         namespace: if wanted.namespace { store.namespace_facts(namespace)? } else { None },
-        node: if wanted.node { store.node_facts()?.map(|node| node.labels) } else { None },
+        node: if wanted.node { store.node_facts()? } else { None },
     })
 }
 

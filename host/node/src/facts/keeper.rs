@@ -141,7 +141,7 @@ impl Keeper {
 }
 
 fn put<K: Ord, T>(all: &mut Option<BTreeMap<K, T>>, one: Option<(K, T)>) {
-    if let (Some(all), Some((name, facts))) = (all, one) {
+    if let (Some(all), Some((name, facts))) = (all.as_mut(), one) {
         all.insert(name, facts);
     }
 }
