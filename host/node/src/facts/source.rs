@@ -93,7 +93,7 @@ impl Source {
     }
 
     /// Returns when a list is needed again.
-    fn list_and_watch(&self, news: &Sender<News>, stop: &Stop) -> Result<(), ApiError> {
+    fn list_and_watch(&self, news: &Sender<News>, stop: &Stop) -> Result<(), Box<ApiError>> {
         let listed = self.api.list(&self.resource, &self.selection, Instant::now() + CALL_TIMEOUT)?;
         let mut version = listed.version;
         if news.send(News::All(self.kind, listed.items)).is_err() {

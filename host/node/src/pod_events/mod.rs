@@ -41,7 +41,7 @@ enum ReportError {
     #[error(transparent)]
     Boot(#[from] BootIdError),
     #[error(transparent)]
-    Api(#[from] ApiError),
+    Api(Box<ApiError>),
 }
 
 /// Starts a thread that runs until the process ends.
@@ -86,7 +86,7 @@ impl Reporter {
             match self.post(&refusal) {
                 Ok(()) => reported.push(refusal),
                 // The API server does not want it: the namespace is about to end, for example.
-                Err(error @ ApiError::Refused { .. }) if error.had_no_effect() && !is_temporary(&error) => {
+                Err(error) if error.status().is_some() && error.had_no_effect() && !is_temporary(&error) => {
                     debug!("an Event is dropped: {error}");
                     reported.push(refusal);
                     fault = fault.or(Some(error));
@@ -100,10 +100,10 @@ impl Reporter {
         if !reported.is_empty() {
             Store::open(directory, &boot_id::read()?, clock::now())?.forget_refusals(&reported)?;
         }
-        fault.map_or(Ok(()), |error| Err(error.into()))
+        fault.map_or(Ok(()), |error| Err(ReportError::Api(error)))
     }
 
-    fn post(&mut self, refusal: &PodRefusal) -> Result<(), ApiError> {
+    fn post(&mut self, refusal: &PodRefusal) -> Result<(), Box<ApiError>> {
         let (api, key) = (&self.kubernetes.api, Key::of(refusal));
         let events = Resource::events().within(&key.namespace);
         let deadline = Instant::now() + CALL_TIMEOUT;

@@ -1,8 +1,6 @@
 //! Labels, annotations, owners and service accounts of pods, labels of namespaces and of the node decide which address a pod
 //! gets: from the API server over agent and store to the policy.
 
-use std::time::Instant;
-
 use gingham_engine::attachment::{Fact, Owner};
 use gingham_engine::facts::Feed;
 use gingham_kubernetes_tests::programs;
@@ -29,9 +27,7 @@ fn each_fact_decides_and_follows_its_object() {
 
     // The sandbox of a new pod may be wanted before the agent has heard of the pod: ADD waits for it.
     testbed.pod("job-0", "Job");
-    let start = Instant::now();
     assert_eq!(address(&testbed.add(&by_namespace, "job-0", "c1").result()), "10.10.0.2");
-    eprintln!("from the pod's creation to its address: {:?}", start.elapsed());
     assert_eq!(address(&testbed.add(&by_zone, "job-0", "c2").result()), "10.2.0.2");
     assert_eq!(address(&testbed.add(&quota, "job-0", "c3").result()), "10.8.0.2");
     assert_eq!(testbed.add(&quota, "job-0", "c4").fault().code, 11);

@@ -108,6 +108,7 @@ impl Testbed {
     }
 
     /// A network of the node, for agent and plugin alike. It keeps its history.
+    #[expect(clippy::unused_self, reason = "the node is that of this thread")]
     pub(crate) fn network(&self, policy: &str, config: &Value) -> Value {
         let mut ipam = json!({"type": "gingham", "policy": policy, "subnet": null, "record": true});
         ipam.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
@@ -143,12 +144,14 @@ impl Testbed {
     }
 
     #[track_caller]
+    #[expect(clippy::unused_self, reason = "a test waits for something on its node")]
     pub(crate) fn until<T>(&self, what: &str, ask: impl FnMut() -> Result<T, String>) -> T {
         until(what, PATIENCE, ask)
     }
 }
 
 impl Drop for Testbed {
+    #[expect(clippy::disallowed_macros, reason = "for who reads why a test failed")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("the agent's log:\n{}", fs::read_to_string(LOG).unwrap_or_default());
