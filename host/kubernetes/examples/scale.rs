@@ -7,9 +7,10 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gingham_kubernetes::{Api, Config, KubernetesStore, Pem, Request, Resource, SILENCE, Server, Watched};
+use gingham_kubernetes::{Api, Config, KubernetesStore, Pem, Request, Resource as Kind, SILENCE, Server, Watched};
 use gingham_kubernetes_tests::{ControlPlane, programs, users};
 use gingham_ownership::shared_store::{Call, Reply, SharedStore, StoreFault};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 const NETWORK: &str = "pods";
@@ -29,7 +30,9 @@ fn main() {
     if !programs::has_control_plane() {
         return;
     }
+    raise_descriptors();
     let plane = ControlPlane::start();
+    drop(api(&plane));
     plane.kubectl().with_file(&["apply", "--validate=false"], &KINDS.join("\n---\n")).stdout();
     thread::sleep(Duration::from_secs(3));
     joins(&plane, nodes);
@@ -38,9 +41,17 @@ fn main() {
     steady(&plane, blocks);
 }
 
+/// Each of a thousand clients has a connection and what waits for it.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
+}
+
 fn api(plane: &ControlPlane) -> Api {
     let token = plane.directory().join("token");
-    std::fs::write(&token, &plane.user(users::ADMIN).token).unwrap();
+    if !token.exists() {
+        std::fs::write(&token, &plane.user(users::ADMIN).token).unwrap();
+    }
     Api::new(Config {
         server: Server::parse(&plane.url()).unwrap(),
         authority: Pem::File(plane.authority().to_owned()),
@@ -136,7 +147,7 @@ fn fill(plane: &ControlPlane, nodes: usize, blocks: usize) {
 
 fn lists(plane: &ControlPlane) {
     let (api, mut store) = (api(plane), store(plane));
-    for resource in [Resource::blocks(), Resource::members()] {
+    for resource in [Kind::blocks(), Kind::members()] {
         let start = Instant::now();
         let answer = api.request(&Request::get(resource.path()), start + PATIENCE).unwrap();
         let (bytes, millis) = (answer.body.len(), start.elapsed().as_millis());
