@@ -118,6 +118,8 @@ impl Node {
 
     fn start_namespaces(&mut self) {
         assert!(self.up.is_none(), "{} is up", self.name);
+        // A node of a test that failed has left in a hurry.
+        self.wait_until_gone();
         cgroups::create(&self.cgroup);
         // The kernel makes another one on each read.
         fs::copy("/proc/sys/kernel/random/uuid", self.directory.join("boot_id")).unwrap();
@@ -160,9 +162,13 @@ impl Node {
         let up = self.up.take().unwrap_or_else(|| panic!("{} is not up", self.name));
         kill(up.first_process, Signal::KILL);
         drop(up);
+        self.wait_until_gone();
+    }
+
+    /// The kernel ends namespaces in the background and announces only that their link is gone.
+    fn wait_until_gone(&self) {
         let mut kernel = Socket::<Route>::open().unwrap();
         until("the link of a node that is gone is gone", START_TIMEOUT, || {
-            // The kernel ends namespaces in the background and announces only this.
             match link::by_name(&mut kernel, &self.port).unwrap() {
                 Some(_) => Err("it is there".to_owned()),
                 None => Ok(()),
@@ -204,6 +210,11 @@ impl Node {
             kill(daemon, signal);
         }
         process.wait();
+    }
+
+    /// Whether a daemon was started and not killed.
+    pub fn runs(&self, name: &str) -> bool {
+        self.up().daemons.contains_key(name)
     }
 
     /// The process of a daemon, by the ids of the calling process.
@@ -284,16 +295,16 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if std::thread::panicking() && self.up.is_some() {
-            for name in self.up().daemons.keys() {
-                let log = self.log(name, 200);
-                let serious = log.lines().filter(|line| !line.contains("level=info") && !line.starts_with('I'));
-                let last: Vec<&str> = serious.collect();
-                eprintln!("{} of {}:\n{}", name, self.name, last[last.len().saturating_sub(8)..].join("\n"));
-            }
-        }
-        if self.up.is_some() && !std::thread::panicking() {
+        let Some(up) = &self.up else { return };
+        if !std::thread::panicking() {
             self.power_cut();
+            return;
+        }
+        for name in up.daemons.keys() {
+            let log = self.log(name, 300);
+            let is_serious = |line: &&str| !line.contains("level=info") && !line.starts_with(['I', 'F', ' ']);
+            let serious: Vec<&str> = log.lines().filter(is_serious).collect();
+            eprintln!("{name} of {}:\n{}", self.name, serious[serious.len().saturating_sub(8)..].join("\n"));
         }
     }
 }

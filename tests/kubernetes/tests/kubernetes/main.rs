@@ -3,6 +3,9 @@
 //! The tests share a cluster, one after the other.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod nodes_that_go_away;
+mod pods_keep_addresses;
+mod pods_of_three_nodes;
 mod pods_on_one_node;
 mod services_and_ports;
 mod shared;

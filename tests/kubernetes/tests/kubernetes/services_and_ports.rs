@@ -3,26 +3,17 @@
 use std::net::SocketAddr;
 
 use gingham_kubernetes_tests::Cluster;
-use gingham_kubernetes_tests::command::until;
 use gingham_kubernetes_tests::node::pods::{ask, server};
 use serde_json::{Value, json};
 
 use crate::shared::with_cluster;
-use crate::workloads::{TIMEOUT, bridge_with_host_local, deployment, remove};
+use crate::workloads::{TIMEOUT, answers, bridge_with_host_local, deployment, remove};
 
 const HOST_PORT: u16 = 8080;
 const NODE_PORT: u16 = 30080;
 
 fn name(pod: &Value) -> &str {
     pod["metadata"]["name"].as_str().unwrap()
-}
-
-/// Every service forwards in its own time, and a server of one connection at a time is busy for a moment.
-#[track_caller]
-fn answers(from: &str, server: SocketAddr, mut asked: impl FnMut() -> Result<String, String>) -> String {
-    until(&format!("{server} answers {from}"), TIMEOUT, || {
-        asked().and_then(|name| if name.is_empty() { Err("it closed the connection".to_owned()) } else { Ok(name) })
-    })
 }
 
 fn address_of_service(cluster: &Cluster) -> String {

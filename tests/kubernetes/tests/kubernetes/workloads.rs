@@ -1,8 +1,11 @@
 //! What tests let a cluster run.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use gingham_kubernetes_tests::command::until;
 use gingham_kubernetes_tests::image::BUSYBOX;
+use gingham_kubernetes_tests::node::pods::server;
 use gingham_kubernetes_tests::{Cluster, Kubectl};
 use serde_json::{Value, json};
 
@@ -17,6 +20,16 @@ pub(crate) fn bridge_with_host_local(kind: &str) -> String {
     list(
         &json!({"type": kind, "bridge": "cni0", "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true, "ipam": ipam}),
     )
+}
+
+/// A range that all nodes share. Its blocks' owners are in the etcd of the control plane.
+pub(crate) fn weave_split(cluster: &Cluster) -> String {
+    let store = json!({"store": "etcd", "endpoints": cluster.control_plane.etcd_endpoints()});
+    let ipam = json!({"type": "gingham", "policy": "weave-split", "range": "10.32.0.0/12", "cluster": store});
+    list(&json!({
+        "type": "gingham", "bridge": "pods0", "isGateway": true, "isDefaultGateway": true, "ipMasq": true,
+        "hairpinMode": true, "ipam": ipam,
+    }))
 }
 
 /// A plugin as a configuration list, with portmap as everywhere in Kubernetes.
@@ -70,4 +83,46 @@ pub(crate) fn remove(cluster: &Cluster, names: &[&str]) {
         cluster.kubectl().run(&["delete", kinds, name, "--ignore-not-found", "--wait=false"]).stdout();
         cluster.wait_running(&format!("app={name}"), 0, TIMEOUT);
     }
+}
+
+/// A pod's name, node and address.
+pub(crate) struct Placed {
+    pub(crate) name: String,
+    pub(crate) node: String,
+    pub(crate) address: String,
+}
+
+pub(crate) fn placed(pods: &[Value]) -> Vec<Placed> {
+    let text = |value: &Value| value.as_str().expect("a running pod has it").to_owned();
+    pods.iter()
+        .map(|pod| Placed {
+            name: text(&pod["metadata"]["name"]),
+            node: text(&pod["spec"]["nodeName"]),
+            address: text(&pod["status"]["podIP"]),
+        })
+        .collect()
+}
+
+/// From one pod of each node to one pod of each node, itself included.
+#[track_caller]
+pub(crate) fn nodes_reach_each_other(cluster: &Cluster, pods: &[Value]) {
+    let pods = placed(pods);
+    let first_of = |node: &str| pods.iter().find(|pod| pod.node == node).unwrap_or_else(|| panic!("{node} has no pod"));
+    let up = || cluster.nodes.iter().filter(|node| node.is_up());
+    for from in up() {
+        for to in up() {
+            let (client, target) = (first_of(&from.name), first_of(&to.name));
+            let target_address = server(&target.address, 80);
+            let answer = answers(&client.name, target_address, || from.ask_from_pod(&client.name, target_address));
+            assert_eq!(answer, target.name, "{} of {} asks {target_address}", client.name, from.name);
+        }
+    }
+}
+
+/// Every service forwards in its own time, and a server of one connection at a time is busy for a moment.
+#[track_caller]
+pub(crate) fn answers(from: &str, server: SocketAddr, mut asked: impl FnMut() -> Result<String, String>) -> String {
+    until(&format!("{server} answers {from}"), TIMEOUT, || {
+        asked().and_then(|name| if name.is_empty() { Err("it closed the connection".to_owned()) } else { Ok(name) })
+    })
 }

@@ -1,0 +1,139 @@
+//! How fast pods get addresses in a cluster, with Gingham beside the reference plugins, and what the agent costs:
+//!
+//! `GINGHAM_PROGRAMS=DIRECTORY cargo run -p gingham-kubernetes-tests --example kubernetes-pods-a-second -- [PODS]`, as root.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on has failed")]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "what is printed is rounded")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use gingham_kubernetes_tests::image::BUSYBOX;
+use gingham_kubernetes_tests::node::daemons::AGENT;
+use gingham_kubernetes_tests::{Cluster, Programs, cluster};
+use serde_json::{Value, json};
+
+const TIMEOUT: Duration = Duration::from_mins(5);
+
+fn main() {
+    assert!(cluster::can_start(), "something is missing");
+    let pods = std::env::args().nth(1).map_or(60, |text| text.parse().expect("a number of pods"));
+    let directory = PathBuf::from(std::env::var_os("GINGHAM_PROGRAMS").expect("GINGHAM_PROGRAMS names a directory"));
+    let program = |name: &str| directory.join(name);
+    let programs = Programs { plugin: program("gingham"), ctl: program("ginghamctl"), agent: program("gingham-node") };
+    let mut cluster = Cluster::start(1, &programs);
+    let etcd = cluster.control_plane.etcd_endpoints().to_vec();
+    let networks = [
+        ("bridge + host-local (reference)", bridge("bridge", "ref0", "10.10.0.0/22")),
+        ("gingham + host-local", bridge("gingham", "own0", "10.20.0.0/22")),
+        ("gingham + weave-split, etcd", weave_split(&etcd)),
+    ];
+    for round in 1..=2 {
+        for (name, plugin) in &networks {
+            let network = json!({"cniVersion": "1.0.0", "name": plugin["bridge"], "plugins": [plugin]});
+            cluster.configure(&network.to_string());
+            if plugin["ipam"]["cluster"].is_object() && !cluster.nodes[0].runs(AGENT) {
+                cluster.nodes[0].start(AGENT);
+            }
+            // containerd reads the directory when it is told of a change.
+            std::thread::sleep(Duration::from_secs(3));
+            measure(&cluster, round, name, pods);
+        }
+    }
+}
+
+fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) {
+    let begin = log_position(cluster);
+    let agent = agent_seconds(cluster);
+    let start = Instant::now();
+    cluster.kubectl().apply(&deployment(pods).to_string());
+    cluster.wait_running("app=load", pods, TIMEOUT);
+    let up = start.elapsed().as_secs_f64();
+    cluster.kubectl().run(&["delete", "deployment", "load"]).stdout();
+    cluster.wait_running("app=load", 0, TIMEOUT);
+    let down = start.elapsed().as_secs_f64() - up;
+    let mut sandboxes = sandbox_milliseconds(&cluster.nodes[0].disk().with_extension("containerd.log"), begin);
+    sandboxes.sort_unstable();
+    let at = |share: usize| sandboxes.get((sandboxes.len() * share / 100).min(sandboxes.len().saturating_sub(1)));
+    let agent = agent_seconds(cluster).zip(agent).map(|((cpu, memory), (before, _))| (cpu - before, memory));
+    println!(
+        "round {round}, {name}: {pods} pods in {up:.1} s ({:.1} a second), gone in {down:.1} s; RunPodSandbox p50 {:?} ms, p99 \
+         {:?} ms of {}; agent (s of processor, MB): {agent:?}",
+        pods as f64 / up,
+        at(50),
+        at(99),
+        sandboxes.len(),
+    );
+}
+
+/// Seconds of processor and megabytes of memory.
+fn agent_seconds(cluster: &Cluster) -> Option<(f64, f64)> {
+    if !cluster.nodes[0].runs(AGENT) {
+        return None;
+    }
+    let process = cluster.nodes[0].process(AGENT);
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>().ok()? + fields[12].parse::<f64>().ok()?;
+    let pages: f64 = fields[21].parse().ok()?;
+    // The kernel's ticks are hundredths of a second, and its pages 4 KiB, on every machine that this runs on.
+    Some((ticks / 100.0, pages * 4096.0 / 1e6))
+}
+
+fn log_position(cluster: &Cluster) -> usize {
+    fs::metadata(cluster.nodes[0].disk().with_extension("containerd.log")).map_or(0, |file| file.len() as usize)
+}
+
+/// From containerd's `RunPodSandbox for …` to its `… returns sandbox id`.
+fn sandbox_milliseconds(log: &std::path::Path, begin: usize) -> Vec<i64> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let mut begun = std::collections::BTreeMap::new();
+    let mut took = Vec::new();
+    for line in text.get(begin..).unwrap_or_default().lines().filter(|line| line.contains("RunPodSandbox for ")) {
+        let Some(pod) = line.split("&PodSandboxMetadata{Name:").nth(1).and_then(|rest| rest.split(',').next()) else {
+            continue;
+        };
+        let at = time(line);
+        if line.contains("returns sandbox id") {
+            took.extend(begun.remove(pod).map(|before: i64| at - before));
+        } else if !line.contains("level=error") {
+            begun.insert(pod.to_owned(), at);
+        }
+    }
+    took
+}
+
+/// Milliseconds of the day, of `time="2026-11-29T04:47:39.659310872Z"`.
+fn time(line: &str) -> i64 {
+    let clock = line.split('T').nth(1).and_then(|rest| rest.split('Z').next()).unwrap_or_default();
+    let mut parts = clock.split(':').map(|part| part.parse::<f64>().unwrap_or_default());
+    let mut next = || parts.next().unwrap_or_default();
+    let seconds = next() * 3600.0 + next() * 60.0 + next();
+    (seconds * 1000.0) as i64
+}
+
+fn bridge(kind: &str, bridge: &str, subnet: &str) -> Value {
+    let ipam = json!({"type": "host-local", "ranges": [[{"subnet": subnet}]], "routes": [{"dst": "0.0.0.0/0"}]});
+    json!({"type": kind, "bridge": bridge, "isGateway": true, "isDefaultGateway": true, "ipMasq": true, "ipam": ipam})
+}
+
+fn weave_split(etcd: &[String]) -> Value {
+    let ipam = json!({
+        "type": "gingham", "policy": "weave-split", "range": "10.32.0.0/12",
+        "cluster": {"store": "etcd", "endpoints": etcd},
+    });
+    json!({"type": "gingham", "bridge": "pods0", "isGateway": true, "isDefaultGateway": true, "ipMasq": true, "ipam": ipam})
+}
+
+fn deployment(replicas: usize) -> Value {
+    let container = json!({"name": "main", "image": BUSYBOX, "imagePullPolicy": "Never"});
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "load"},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": {"app": "load"}},
+            "template": {"metadata": {"labels": {"app": "load"}}, "spec": {
+                "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": false, "containers": [container],
+            }},
+        },
+    })
+}

@@ -1,0 +1,125 @@
+//! Three nodes share one range; pods come and go by the hundred while daemons die.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use gingham_kubernetes_tests::Cluster;
+use gingham_kubernetes_tests::node::daemons::{AGENT, CONTAINERD, KUBELET};
+use rustix::process::Signal;
+
+use crate::shared::with_cluster;
+use crate::workloads::{TIMEOUT, deployment, nodes_reach_each_other, remove, scale, scale_to, weave_split};
+
+/// Three nodes with their agents, and pods of the deployment `web` on all of them.
+pub(crate) fn with_pods_on_three_nodes(pods: usize, test: impl FnOnce(&mut Cluster)) {
+    with_cluster(3, |cluster| {
+        cluster.configure(&weave_split(cluster));
+        for node in &mut cluster.nodes {
+            if !node.runs(AGENT) {
+                node.start(AGENT);
+            }
+        }
+        cluster.kubectl().apply(&deployment("web", pods).to_string());
+        let running = cluster.wait_running("app=web", pods, TIMEOUT);
+        nodes_reach_each_other(cluster, &running);
+        cluster.agree();
+        test(cluster);
+        remove(cluster, &["web"]);
+        assert!(cluster.agree().is_empty());
+    });
+}
+
+#[test]
+fn a_hundred_and_fifty_pods_come_and_go_while_daemons_are_killed() {
+    with_pods_on_three_nodes(12, |cluster| {
+        scale(cluster.kubectl(), "web", 150);
+        for (node, daemon) in [(0, CONTAINERD), (1, KUBELET), (2, AGENT)] {
+            cluster.nodes[node].kill(daemon, Signal::KILL);
+            cluster.nodes[node].start(daemon);
+        }
+        cluster.wait_running("app=web", 150, TIMEOUT * 2);
+        assert_eq!(cluster.agree().len(), 150);
+        scale(cluster.kubectl(), "web", 12);
+        for (node, daemon) in [(1, CONTAINERD), (2, KUBELET), (0, AGENT)] {
+            cluster.nodes[node].kill(daemon, Signal::KILL);
+            cluster.nodes[node].start(daemon);
+        }
+        let running = cluster.wait_running("app=web", 12, TIMEOUT * 2);
+        assert_eq!(cluster.agree().len(), 12);
+        nodes_reach_each_other(cluster, &running);
+    });
+}
+
+#[test]
+fn the_plugin_is_replaced_while_pods_come() {
+    with_pods_on_three_nodes(3, |cluster| {
+        scale(cluster.kubectl(), "web", 45);
+        for node in &mut cluster.nodes {
+            let installed = node.disk().join("plugins/gingham");
+            let new = installed.with_extension("new");
+            fs::copy(&installed, &new).unwrap();
+            fs::rename(&new, &installed).unwrap();
+            node.kill(AGENT, Signal::TERM);
+            node.start(AGENT);
+        }
+        let running = cluster.wait_running("app=web", 45, TIMEOUT);
+        assert_eq!(cluster.agree().len(), 45);
+        nodes_reach_each_other(cluster, &running);
+    });
+}
+
+#[test]
+fn the_history_of_the_store_is_compacted_under_load() {
+    with_pods_on_three_nodes(3, |cluster| {
+        scale(cluster.kubectl(), "web", 30);
+        compact(cluster);
+        cluster.wait_running("app=web", 30, TIMEOUT);
+        compact(cluster);
+        let running = scale_to(cluster, "web", 9);
+        cluster.agree();
+        nodes_reach_each_other(cluster, &running);
+    });
+}
+
+/// Throws away all versions of records but the last ones.
+fn compact(cluster: &Cluster) {
+    let endpoint = &cluster.control_plane.etcd_endpoints()[0];
+    let revision = call(endpoint, "/v3/kv/range", r#"{"key": "AA=="}"#);
+    let revision = revision.split("\"revision\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let answer = call(endpoint, "/v3/kv/compaction", &format!(r#"{{"revision": "{revision}"}}"#));
+    assert!(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200"), "{answer}");
+}
+
+/// A call of etcd's JSON interface.
+fn call(endpoint: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(endpoint.strip_prefix("http://").unwrap()).unwrap();
+    let length = body.len();
+    write!(stream, "POST {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn pods_get_addresses_again_while_the_api_server_is_away() {
+    with_pods_on_three_nodes(6, |cluster| {
+        let before = cluster.agree();
+        cluster.stop_api_server();
+        for node in &cluster.nodes {
+            // The kubelet makes each pod's sandbox again.
+            let tasks = node.run("ctr", &["--namespace=k8s.io", "task", "list", "--quiet"]).stdout();
+            for task in tasks.lines() {
+                node.run("ctr", &["--namespace=k8s.io", "task", "kill", "--signal=SIGKILL", task]).stdout();
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_secs(20));
+        cluster.start_api_server();
+        cluster.wait_ready(3);
+        let running = cluster.wait_running("app=web", 6, TIMEOUT);
+        let after = cluster.agree();
+        assert_eq!(after.len(), 6);
+        assert_ne!(after, before, "other sandboxes have other addresses");
+        nodes_reach_each_other(cluster, &running);
+    });
+}
