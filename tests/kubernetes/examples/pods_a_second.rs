@@ -114,7 +114,7 @@ fn time(line: &str) -> i64 {
 
 fn bridge(kind: &str, bridge: &str, subnet: &str) -> Value {
     let ipam = json!({"type": "host-local", "ranges": [[{"subnet": subnet}]], "routes": [{"dst": "0.0.0.0/0"}]});
-    json!({"type": kind, "bridge": bridge, "isGateway": true, "isDefaultGateway": true, "ipMasq": true, "ipam": ipam})
+    json!({"type": kind, "bridge": bridge, "isGateway": true, "ipMasq": true, "ipam": ipam})
 }
 
 fn weave_split(etcd: &[String]) -> Value {
