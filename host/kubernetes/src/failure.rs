@@ -84,6 +84,9 @@ mod tests {
         {
             assert!(matches!(of(code, reason), Reply::Refused(StoreFault::Unusable(_))), "{code} {reason}");
         }
+        for code in [302, 408] {
+            assert!(matches!(of(code, ""), Reply::Unknown(_)), "{code}");
+        }
         assert!(matches!(of(429, ""), Reply::Refused(StoreFault::Unreachable(_))));
     }
 

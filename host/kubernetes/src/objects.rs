@@ -299,7 +299,8 @@ impl ApiError {
     pub fn had_no_effect(&self) -> bool {
         match self {
             Self::Call { error, .. } => matches!(error, CallError::NotSent(_)),
-            Self::Refused { status, .. } => status.code < 500,
+            // A gateway may give up on a request that it has passed on.
+            Self::Refused { status, .. } => (400..500).contains(&status.code) && status.code != 408,
             Self::Malformed { .. } => false,
         }
     }

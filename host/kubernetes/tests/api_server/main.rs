@@ -9,4 +9,5 @@ mod late_requests;
 mod lost_answers;
 mod records;
 mod setup;
+mod strangers;
 mod watches;
