@@ -26,7 +26,8 @@ impl Cluster {
             for node in self.nodes.iter().filter(|node| node.is_up()) {
                 let (wanted, leased) = (of_api(&pods, node), leases(node));
                 if wanted != leased {
-                    let only = |one: &Addresses, other: &Addresses| format!("{:?}", one.difference(other));
+                    let only =
+                        |one: &Addresses, other: &Addresses| format!("{:?}", one.difference(other).collect::<Vec<_>>());
                     let [api, leases] = [only(&wanted, &leased), only(&leased, &wanted)];
                     return Err(format!("{}: only the API has {api}, only the leases have {leases}", node.name));
                 }
