@@ -19,7 +19,7 @@ use gingham_ownership::record::Membership;
 use gingham_ownership::shared_store::{Call, Reply};
 use gingham_ownership::snapshot::Snapshot;
 use gingham_ownership::sync::SyncError;
-use gingham_ownership::takeover::{Observe, TakenOver, Takeover};
+use gingham_ownership::takeover::{Observation, Observe, TakenOver, Takeover};
 use ipnet::IpNet;
 
 use crate::error::Fault;
@@ -199,6 +199,21 @@ impl Cluster<'_> {
             takeover = takeover.expecting_life();
         }
         let (taken, _) = self.drive(takeover, Instant::now() + patience)?;
+        Ok(taken?)
+    }
+
+    /// A member as it is now, to be compared with what it is later.
+    pub fn observe(&mut self, node: &str, deadline: Instant) -> Result<Observation, Fault> {
+        let (observation, _) = self.drive(Observe::node(node), deadline)?;
+        Ok(observation?)
+    }
+
+    /// Ends the membership of a node that was deleted from the cluster, as it was observed some time ago.
+    ///
+    /// # Errors
+    /// [`Fault`]; [`ClusterError::Alive`] if the node shows life.
+    pub fn take_over_deleted(&mut self, observation: Observation, deadline: Instant) -> Result<TakenOver, Fault> {
+        let (taken, _) = self.drive(Takeover::ordered(observation, false).of_a_deleted_node(), deadline)?;
         Ok(taken?)
     }
 

@@ -1,5 +1,6 @@
 //! Being a member: joining, getting blocks, giving them back, showing life.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,8 +14,10 @@ use gingham_ownership::claim::{Chooser, Claim, ClaimError};
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::grid::BlockMap;
 use gingham_ownership::join::{Identity, Join, Joined};
-use gingham_ownership::local::{LocalState, MembershipState};
+use gingham_ownership::local::{BlockState, LocalState, MembershipState};
 use gingham_ownership::release::{Release, Released};
+use gingham_ownership::shared_store::Version;
+use gingham_ownership::snapshot::Snapshot;
 use gingham_ownership::sync::{Sync, SyncError, Synced};
 use gingham_ownership::takeover::Observation;
 use ipnet::IpNet;
@@ -178,6 +181,20 @@ impl Cluster<'_> {
             Err(SyncError { error, snapshot: None }) => Err(error.into()),
             synced => Ok(synced),
         }
+    }
+
+    /// Whether records that may be old show this node as its own state has it: then a list of the store would change nothing
+    /// here. Nothing is ever taken up from such records: those of blocks may be later than those of members.
+    pub fn agrees_with(&self, records: &Snapshot) -> Result<bool, Fault> {
+        let local = self.local(&self.ledger()?)?;
+        let own = records.members.get(&self.node).map(|seen| &seen.record);
+        let is_member = local.membership() == MembershipState::Member
+            && own.is_some_and(|own| own.incarnation == local.incarnation() && own.is_alive());
+        let theirs = records.blocks.iter().filter(|(_, seen)| seen.record.owner == self.node);
+        let theirs: BTreeMap<IpNet, Version> = theirs.map(|(block, seen)| (*block, seen.version)).collect();
+        let ours = local.blocks().filter(|block| !matches!(block.state, BlockState::Released));
+        let ours: BTreeMap<IpNet, Version> = ours.map(|block| (block.block, block.version)).collect();
+        Ok(is_member && theirs == ours)
     }
 
     /// Held blocks in which no address is leased or cools. The agent waits until a block was among them for a while, and

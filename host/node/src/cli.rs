@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use gingham_engine::settings::{default_data_dir, default_library};
 
 use crate::log::Format;
@@ -40,6 +40,8 @@ pub(crate) struct Cli {
     /// Allow a --listen address that other machines can reach, without a password
     #[arg(long)]
     pub(crate) listen_anywhere: bool,
+    #[command(flatten)]
+    pub(crate) kubernetes: KubernetesArguments,
     /// The pause between two reconciles, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(crate) interval: Duration,
@@ -49,6 +51,23 @@ pub(crate) struct Cli {
     /// The format of the log on standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub(crate) log_format: Format,
+}
+
+/// For networks with the store `kubernetes`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct KubernetesArguments {
+    /// The name of this node's Node object; by default the variable `GINGHAM_NODE_NAME`, then the host name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node_name: Option<String>,
+    /// The Kubernetes API, https://HOST:PORT; by default as in a pod, by `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`
+    #[arg(long, value_name = "URL")]
+    pub(crate) kube_server: Option<String>,
+    /// PEM file of the authority that signed the API server's certificate; by default the pod's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kube_ca: Option<PathBuf>,
+    /// File of the token for the Kubernetes API; by default the pod's. It is read for each call
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kube_token: Option<PathBuf>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gingham_engine::store::{Store, StoreError};
-use gingham_kubernetes::ConfigError;
 use gingham_net::node_routes::{AgentLock, AgentLockError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -17,7 +16,7 @@ use crate::cli::Cli;
 use crate::facts::{self, Places};
 use crate::garbage_collection;
 use crate::ip_masquerade;
-use crate::kubernetes::Kubernetes;
+use crate::kubernetes::{Kubernetes, KubernetesError};
 use crate::local_networks::LocalNetworks;
 use crate::member;
 use crate::pod_events;
@@ -38,7 +37,7 @@ pub(crate) enum DaemonError {
     #[error(transparent)]
     AgentLock(#[from] AgentLockError),
     #[error(transparent)]
-    Kubernetes(#[from] ConfigError),
+    Kubernetes(#[from] KubernetesError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error("cannot connect to the service manager at NOTIFY_SOCKET: {0}")]
@@ -64,11 +63,12 @@ pub(crate) fn run(cli: &Cli) -> Result<(), DaemonError> {
 async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
     let mut hangup = listen_for(SignalKind::hangup())?;
-    let reconcilers = reconcilers(cli);
+    let kubernetes = Kubernetes::of_this_process(&cli.kubernetes)?;
+    let reconcilers = reconcilers(cli, kubernetes.clone());
     let (board, rooms) = (reconcilers.board(), reconcilers.rooms());
     let masquerading = ip_masquerade::Reconciling::start(cli.data_dir.clone(), cli.interval);
     let local = LocalNetworks::start(cli.config_dir.clone(), cli.library.clone(), CONFIG_INTERVAL);
-    start_kubernetes(cli)?;
+    start_kubernetes(cli, kubernetes)?;
     let sources = Sources { board: board.clone(), local: local.map_err(DaemonError::Start)?, rooms };
     let serving = serve(cli, &sources).await?;
     let mut reload = Reload::new(reconcilers, &cli.config_dir);
@@ -111,11 +111,11 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     ended
 }
 
-/// What the agent does in a pod of Kubernetes alone.
-fn start_kubernetes(cli: &Cli) -> Result<(), DaemonError> {
+/// What the agent does in Kubernetes alone.
+fn start_kubernetes(cli: &Cli, kubernetes: Option<Kubernetes>) -> Result<(), DaemonError> {
     let places =
         Places { config_dir: cli.config_dir.clone(), library: cli.library.clone(), data_dir: cli.data_dir.clone() };
-    let Some(kubernetes) = Kubernetes::of_this_process()? else {
+    let Some(kubernetes) = kubernetes else {
         facts::switch_off(&places);
         return Ok(());
     };
@@ -124,10 +124,10 @@ fn start_kubernetes(cli: &Cli) -> Result<(), DaemonError> {
     pod_events::start(kubernetes, places).map_err(DaemonError::Start)
 }
 
-fn reconcilers(cli: &Cli) -> Reconcilers {
+fn reconcilers(cli: &Cli, kubernetes: Option<Kubernetes>) -> Reconcilers {
     let timing = Timing { interval: cli.interval, grace_period: cli.grace_period };
     let library = cli.library.clone();
-    let open: Open = Arc::new(move |network| member::open(network, &library, timing.grace_period));
+    let open: Open = Arc::new(move |network| member::open(network, &library, timing.grace_period, kubernetes.as_ref()));
     Reconcilers::new(open, timing)
 }
 

@@ -1,14 +1,35 @@
-//! The Kubernetes that this agent runs in, if it does.
+//! The Kubernetes that this agent runs in, if it does: the API server, and this node's Node object.
 
 use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use gingham_kubernetes::{Api, Config, ConfigError};
+use gingham_engine::settings::cluster::is_node_name;
+use gingham_kubernetes::{
+    Api, Config, ConfigError, KubernetesStore, Pem, Resource, SILENCE, Server, Watched, WithLeases,
+};
+use gingham_ownership::shared_store::SharedStore;
+use serde_json::Value;
+
+use crate::cli::KubernetesArguments;
+use crate::cluster::AgentError;
 
 /// The name of this agent's Node object, from the downward API.
 const NODE_NAME: &str = "GINGHAM_NODE_NAME";
 
 /// Set in every pod.
 const SERVICE: &str = "KUBERNETES_SERVICE_HOST";
+
+/// Where Kubernetes puts a pod's credentials.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KubernetesError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("--node-name (or {NODE_NAME}): {0:?} is no name of a Node object")]
+    NodeName(String),
+}
 
 #[derive(Clone)]
 pub(crate) struct Kubernetes {
@@ -18,13 +39,52 @@ pub(crate) struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// None outside of a pod.
-    pub(crate) fn of_this_process() -> Result<Option<Self>, ConfigError> {
-        if env::var_os(SERVICE).is_none_or(|value| value.is_empty()) {
-            return Ok(None);
-        }
-        let named = env::var(NODE_NAME).ok().filter(|name| !name.is_empty());
-        let node = named.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
-        Ok(Some(Self { api: Api::new(Config::in_cluster()?), node }))
+    /// None outside of a pod, unless the arguments name an API server.
+    pub(crate) fn of_this_process(arguments: &KubernetesArguments) -> Result<Option<Self>, KubernetesError> {
+        let config = match &arguments.kube_server {
+            Some(url) => config(Server::parse(url)?, arguments),
+            None if env::var_os(SERVICE).is_none_or(|value| value.is_empty()) => return Ok(None),
+            None => config(Config::in_cluster()?.server, arguments),
+        };
+        let named = arguments.node_name.clone().or_else(|| env::var(NODE_NAME).ok());
+        let node = match named.filter(|name| !name.is_empty()) {
+            Some(name) if is_node_name(&name) => name,
+            Some(name) => return Err(KubernetesError::NodeName(name)),
+            None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        };
+        Ok(Some(Self { api: Api::new(config), node }))
+    }
+
+    /// The store of a network.
+    pub(crate) fn store(&self, network: &str) -> Result<Box<dyn SharedStore>, AgentError> {
+        let store = KubernetesStore::new(self.api.clone(), network).map_err(AgentError::of_node)?;
+        Ok(Box::new(WithLeases::new(store, self.api.clone())))
+    }
+
+    /// A network's records, kept current by watches.
+    pub(crate) fn watched(&self, network: &str) -> Result<Watched, AgentError> {
+        Watched::start(&self.api, network, SILENCE).map_err(AgentError::of_node)
+    }
+
+    /// The uid of this node's Node object; none if it has none.
+    pub(crate) fn uid(&self, deadline: Instant) -> Result<Option<String>, AgentError> {
+        let node = self.node_object(&self.node, deadline)?;
+        Ok(node.and_then(|node| node["metadata"]["uid"].as_str().map(str::to_owned)))
+    }
+
+    pub(crate) fn node_object(&self, name: &str, deadline: Instant) -> Result<Option<Value>, AgentError> {
+        let node = self.api.get(&Resource::nodes(), name, deadline);
+        node.map_err(|error| AgentError::Store(error.to_string()))
+    }
+}
+
+fn config(server: Server, arguments: &KubernetesArguments) -> Config {
+    let of_pod = |name: &str| Path::new(SERVICE_ACCOUNT).join(name);
+    let file = |given: &Option<PathBuf>, name: &str| given.clone().unwrap_or_else(|| of_pod(name));
+    Config {
+        server,
+        authority: Pem::File(file(&arguments.kube_ca, "ca.crt")),
+        token: Some(file(&arguments.kube_token, "token")),
+        identity: None,
     }
 }

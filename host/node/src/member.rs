@@ -1,6 +1,8 @@
 //! This node's membership in a network's cluster: runs the tasks of ownership against the node's own store and the cluster's.
 
+mod departures;
 mod membership;
+mod this_node;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -24,9 +26,12 @@ use tracing::{debug, error, info, warn};
 
 use crate::cluster::{AgentError, Cluster, Snapshot, Usage};
 use crate::grace_period::GracePeriod;
+use crate::kubernetes::Kubernetes;
 use crate::networks::Network;
 use crate::stale_leases::StaleLeases;
+use departures::Departures;
 use membership::Suspicion;
+use this_node::{Brought, NodeObject};
 
 /// For the calls of one task.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,10 +68,18 @@ pub(crate) struct Member {
     suspicion: Option<Suspicion>,
     idle: GracePeriod<IpNet>,
     stale_leases: StaleLeases,
+    /// With the store `kubernetes`.
+    node_object: Option<NodeObject>,
+    departures: Departures,
 }
 
 /// Opens a network's cluster, without a call of its store. `library` is the directory of installed policies.
-pub(crate) fn open(network: &Network, library: &Path, grace_period: Duration) -> Result<Box<dyn Cluster>, AgentError> {
+pub(crate) fn open(
+    network: &Network,
+    library: &Path,
+    grace_period: Duration,
+    kubernetes: Option<&Kubernetes>,
+) -> Result<Box<dyn Cluster>, AgentError> {
     let input = Value::Object(network.config.clone()).to_string();
     let configured =
         Configured::read(program(&network.config), library, input.as_bytes()).map_err(AgentError::of_node)?;
@@ -83,10 +96,18 @@ pub(crate) fn open(network: &Network, library: &Path, grace_period: Duration) ->
         bridge: divided.bridge,
         boot,
     };
+    let store = this_node::store(&settled, kubernetes)?;
     let mut lines = Vec::new();
+    let node_object = match kubernetes.filter(|_| store.is_some()) {
+        Some(kubernetes) => Some(NodeObject::new(kubernetes.clone(), &network.name)?),
+        None => None,
+    };
     let whole = Whole::try_new(settled, |settled| {
         let context = settled.settings.context(&settled.network);
-        let cluster = Joined::new(&settled.network, &settled.settings, &settled.boot).map_err(cluster_error)?;
+        let mut cluster = Joined::new(&settled.network, &settled.settings, &settled.boot).map_err(cluster_error)?;
+        if let Some(Brought { store, node }) = store {
+            cluster = cluster.with_store(store, Some(node));
+        }
         let policy =
             Policy::new(&settled.component, &settled.settings, &context, &mut lines).map_err(AgentError::of_node)?;
         Ok(Parts { cluster, policy })
@@ -98,6 +119,8 @@ pub(crate) fn open(network: &Network, library: &Path, grace_period: Duration) ->
         suspicion: None,
         idle: GracePeriod::new(grace_period),
         stale_leases: StaleLeases::default(),
+        node_object,
+        departures: Departures::new(grace_period),
     }))
 }
 

@@ -24,12 +24,23 @@ pub struct Takeover {
     observation: Observation,
     force: bool,
     is_ordered: bool,
-    expects_life: bool,
+    watch: Watch,
     /// How often a foreign write to the member's record was met.
     followed: u8,
     rules: Rules,
     stage: Stage,
     out: Outstanding,
+}
+
+/// What a sign of life means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Watch {
+    /// It must be the same as before, or missing as before.
+    Same,
+    /// It must be there, and the same.
+    Expected,
+    /// It must not be another one.
+    Veto,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,7 +72,7 @@ impl Takeover {
             observation,
             force,
             is_ordered: true,
-            expects_life: false,
+            watch: Watch::Same,
             followed: 0,
             rules: Rules::default(),
             stage: Stage::LookingAgain,
@@ -73,7 +84,15 @@ impl Takeover {
     /// life is not known to be dead (rule R10). A Lease can be deleted from under a living node.
     #[must_use]
     pub fn expecting_life(mut self) -> Self {
-        self.expects_life = true;
+        self.watch = Watch::Expected;
+        self
+    }
+
+    /// By the order that the node's deletion from the cluster is: then a sign of life that ended with it is none, and only
+    /// a later one shows that the node lives.
+    #[must_use]
+    pub fn of_a_deleted_node(mut self) -> Self {
+        self.watch = Watch::Veto;
         self
     }
 
@@ -105,7 +124,7 @@ impl Takeover {
         if self.force {
             return Ok(self.end());
         }
-        if self.expects_life && self.observation.life.is_none() && self.rules.hold(Rule::R10) {
+        if self.watch == Watch::Expected && self.observation.life.is_none() && self.rules.hold(Rule::R10) {
             return Err(ClusterError::LifeUnknown { node });
         }
         self.stage = Stage::LookingAgain;
@@ -120,7 +139,8 @@ impl Takeover {
         let Reply::Got(found) = reply else { return Err(ClusterError::UnexpectedReply) };
         let key = record::life_key(&self.observation.node);
         let life = found.and_then(|found| record::read::<LifeRecord>(&key, &found.value).ok());
-        if life != self.observation.life {
+        let is_alive = life != self.observation.life && (life.is_some() || self.watch != Watch::Veto);
+        if is_alive {
             return Err(ClusterError::Alive { node: self.observation.node.clone() });
         }
         Ok(self.end())

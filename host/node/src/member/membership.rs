@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use gingham_cluster::Fault as ClusterFault;
-use gingham_ownership::beat::WATCH;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::grid::Grid;
 use gingham_ownership::snapshot::Snapshot as Records;
@@ -23,8 +22,8 @@ pub(super) struct Suspicion {
 
 impl Suspicion {
     /// The observation, once it is old enough for a decision.
-    fn ripe(&self, now: Instant) -> Option<Observation> {
-        let is_ripe = now.saturating_duration_since(self.since) >= Duration::from_millis(WATCH);
+    fn ripe(&self, now: Instant, watch: Duration) -> Option<Observation> {
+        let is_ripe = now.saturating_duration_since(self.since) >= watch;
         is_ripe.then(|| self.observation.as_ref().clone())
     }
 }
@@ -32,6 +31,7 @@ impl Suspicion {
 impl Member {
     pub(super) fn sync_with_store(&mut self) -> Result<Snapshot, AgentError> {
         let before = self.held()?;
+        self.follow_node_object()?;
         let mut problem = self.join_if_out()?;
         let (mut records, mut error) = self.read_store()?;
         if let Some(ClusterError::Fenced { .. }) = error {
@@ -41,6 +41,9 @@ impl Member {
             (records, error) = self.read_store()?;
         }
         let problem = problem.or(error.map(|error| cluster_error(error.into())));
+        if problem.is_none() {
+            self.follow_departures(&records);
+        }
         let after = self.held()?;
         let lost = before.iter().filter(|block| !after.contains(block)).count();
         let wanted = self.with(|settled, parts| {
@@ -62,7 +65,8 @@ impl Member {
 
     /// Joins if this node is not a member. Returns why it cannot; a store that does not answer is an error.
     fn join_if_out(&mut self) -> Result<Option<AgentError>, AgentError> {
-        let watched = self.suspicion.as_ref().and_then(|suspicion| suspicion.ripe(Instant::now()));
+        let watch = self.with(|_, parts| parts.cluster.watch_time());
+        let watched = self.suspicion.as_ref().and_then(|suspicion| suspicion.ripe(Instant::now(), watch));
         let had_watched = watched.is_some();
         let joined = self.with(|_, parts| parts.cluster.join_if_out(&parts.policy, watched, deadline()));
         match joined {
@@ -100,6 +104,9 @@ impl Member {
 
     /// The store's records, and the problem of this node's membership.
     fn read_store(&mut self) -> Result<(Records, Option<ClusterError>), AgentError> {
+        if let Some(records) = self.watched_records()? {
+            return Ok((records, None));
+        }
         match self.with(|_, parts| parts.cluster.sync(deadline())).map_err(cluster_error)? {
             Ok(synced) => Ok((synced.snapshot, None)),
             Err(SyncError { error, snapshot: Some(records) }) => Ok((records, Some(error))),

@@ -4,8 +4,8 @@ use super::{Lowest, NOW, block, claim, cluster, drive, join, member, run};
 use crate::claim::{Claim, ClaimError, Claimed};
 use crate::error::ClusterError;
 use crate::local::{LocalState, MembershipState};
-use crate::record::{self, Membership};
-use crate::shared_store::Call;
+use crate::record::{self, LifeRecord, Membership};
+use crate::shared_store::{Call, Reply};
 use crate::sync::Sync;
 use crate::takeover::{Observe, Takeover};
 
@@ -62,6 +62,25 @@ fn where_every_node_shows_life_a_node_without_a_sign_is_not_taken_over() {
     assert!(matches!(refused, ClusterError::LifeUnknown { .. }), "{refused}");
     assert!(member(&records, "a").is_alive());
     run(&mut Takeover::ordered(observation, true).expecting_life(), &mut locals[1], &mut records).unwrap();
+    assert!(!member(&records, "a").is_alive());
+}
+
+#[test]
+fn a_deleted_node_whose_lease_went_with_it_is_taken_over_and_one_that_renews_it_is_not() {
+    let (mut records, mut locals) = cluster(&["a", "b"]);
+    let life = |beat| record::write(&LifeRecord { incarnation: 0, beat });
+    let key = record::life_key("a");
+    let Reply::Written(version) = records.carry_out(&Call::Create { key: key.clone(), value: life(1) }) else {
+        panic!("written")
+    };
+    let observation = run(&mut Observe::node("a"), &mut locals[1], &mut records).unwrap();
+    let deleted = Takeover::ordered(observation, false).of_a_deleted_node();
+    records.carry_out(&Call::Update { key: key.clone(), value: life(2), expected: version });
+    let refused = run(&mut deleted.clone(), &mut locals[1], &mut records).unwrap_err();
+    assert!(matches!(refused, ClusterError::Alive { .. }), "{refused}");
+    let expected = records.get(&key).unwrap().version;
+    records.carry_out(&Call::Delete { key, expected });
+    run(&mut deleted.clone(), &mut locals[1], &mut records).unwrap();
     assert!(!member(&records, "a").is_alive());
 }
 
