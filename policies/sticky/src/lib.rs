@@ -55,7 +55,7 @@ impl Policy for Sticky {
             }
         };
         // For the release; without it the reservation ends earlier.
-        let _ = state::set_bytes(&pod, b"");
+        let _ = state::set_bytes(&pod, request.container_id().as_bytes());
         let assigned = pools[0].assign(address).ok_or_else(|| pools[0].exhausted())?;
         Ok(Answer::from(assigned).because(format!("reserved for pod {pod}")))
     }
@@ -65,8 +65,9 @@ impl ReleaseHook for Sticky {
     fn release(config: &Config, _: &Context, ended: &Ended) {
         let (Some(namespace), Some(name)) = (ended.pod_namespace().known(), ended.pod_name().known()) else { return };
         let pod = format!("{namespace}/{name}");
-        // The reservation may have ended while the pod lived.
-        if state::get_bytes(&pod).is_some() {
+        // The reservation may have ended while the pod lived. A container that the pod had when its owner was another or
+        // unknown leaves it alone.
+        if state::get_bytes(&pod).is_some_and(|container| container == ended.container_id().as_bytes()) {
             state::delete(&pod);
             ended.addresses().into_iter().for_each(|address| keep(config, &pod, address));
         }
