@@ -9,6 +9,8 @@
 //! The host takes the line out of the log, drops it on an ADD, and makes a warning of it where a person checks a
 //! configuration: with the nearest key that the policy or the host knows.
 
+use std::fmt;
+
 use crate::runtime::LogLine;
 use crate::settings::HOST_KEYS;
 
@@ -23,6 +25,13 @@ pub struct UnknownKey {
     pub key: String,
     /// Keys that it knows in that place.
     pub known: Vec<String>,
+}
+
+/// `ipam.cooldwon: unknown key, did you mean "cooldown"?`
+impl fmt::Display for UnknownKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ipam.{}: {}", self.key, self.advice())
+    }
 }
 
 impl UnknownKey {

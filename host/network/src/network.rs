@@ -129,8 +129,7 @@ impl Network {
         let policy = management.policy(&choice)?;
         let prepared = ipam::prepare(policy, &management.settings, &management.context(), &mut log);
         let prepared = prepared?;
-        let unknown =
-            prepared.unknown_keys().iter().map(|unknown| format!("ipam.{}: {}", unknown.key, unknown.advice()));
+        let unknown = prepared.unknown_keys().iter().map(ToString::to_string);
         let log = unknown.chain(log.into_iter().map(|line| line.message)).collect();
         let pools = prepared.pools().clone();
         Ok(Some(Addresses { network: self, management, choice, pools, log }))

@@ -8,6 +8,7 @@ use gingham_engine::memory_ledger::MemoryStore;
 use gingham_engine::pool::Pool;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
+use gingham_engine::unknown_keys::UnknownKey;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
@@ -158,6 +159,13 @@ impl Scenario {
             let prepared = ipam::prepare(policy, &self.settings, &context, log);
             prepared.map(|prepared| prepared.pools().iter().cloned().collect())
         })
+    }
+
+    /// Keys of the configuration that the policy does not know. None where it refuses the configuration: then the error
+    /// has them.
+    pub fn unknown_keys(&self) -> Vec<UnknownKey> {
+        let prepared = ipam::prepare(&self.policy, &self.settings, &self.context(), &mut Vec::new());
+        prepared.map_or_else(|_| Vec::new(), |prepared| prepared.unknown_keys().to_vec())
     }
 
     /// How full the pools are; those of a cluster policy as far as this node holds blocks of them.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use gingham_engine::attachment::Request;
 use gingham_engine::ipam::{IpamError, IpamResult};
 use gingham_engine::library::Library;
+use gingham_engine::unknown_keys::UnknownKey;
 use gingham_workbench::{Difference, Run, Scenario, ScenarioError};
 
 use super::component::{self, ComponentError};
@@ -46,6 +47,8 @@ struct Called {
     scenario: Scenario,
     request: Request,
     run: Run<IpamResult>,
+    /// Keys of the configuration that the policy does not know.
+    unknown_keys: Vec<UnknownKey>,
 }
 
 pub(super) fn run(arguments: &CallArguments, library: &Library, out: &mut Output) -> Result<(), CallError> {
@@ -70,5 +73,6 @@ fn call(arguments: &CallArguments, library: &Library) -> Result<Called, CallErro
     let request = situation::request(&mut scenario, arguments);
     scenario.set_trace(arguments.trace);
     let run = scenario.add(&request)?;
-    Ok(Called { scenario, request, run })
+    let unknown_keys = scenario.unknown_keys();
+    Ok(Called { scenario, request, run, unknown_keys })
 }

@@ -26,9 +26,13 @@ impl Bench {
 
     fn call(&self, policy: &str, config: &Value, more: &[&str]) -> Said {
         let config = self.config(config);
+        Said::by(self.ctl(&["call", policy, "--config"]).arg(config).args(more))
+    }
+
+    fn ctl(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(CTL);
-        command.current_dir(self.dir.path()).args(["--library", "library", "policy", "call", policy, "--config"]);
-        Said::by(command.arg(config).args(more))
+        command.current_dir(self.dir.path()).args(["--library", "library", "policy"]).args(arguments);
+        command
     }
 
     fn json(&self, policy: &str, config: &Value, more: &[&str]) -> Value {
@@ -62,6 +66,17 @@ fn the_answer_is_shown_with_its_cost() {
     assert_eq!(exports, ["check-config", "allocate"]);
     let fuel: u64 = answer["calls"].as_array().unwrap().iter().filter_map(|call| call["fuel"].as_u64()).sum();
     assert_eq!(answer["fuel"], fuel);
+}
+
+#[test]
+fn unknown_keys_are_noted_with_the_nearest_one() {
+    const NOTE: &str = "ipam.cooldwon: unknown key, did you mean \"cooldown\"?";
+    let bench = Bench::new();
+    let config = json!({"subnet": "10.1.0.0/24", "cooldwon": "1s"});
+    assert!(bench.call("host-local", &config, &[]).done().contains(&format!("\n  note      {NOTE}\n")));
+    assert_eq!(bench.json("host-local", &config, &[])["notes"], json!([NOTE]));
+    let inspected = Said::by(&mut bench.ctl(&["inspect", "host-local", "--config", "config.json"])).done();
+    assert!(inspected.contains(&format!("\n  note         {NOTE}\n")), "{inspected}");
 }
 
 #[test]

@@ -156,6 +156,17 @@ fn a_case_that_fails_shows_what_differs_and_where() {
 }
 
 #[test]
+fn keys_that_the_policy_does_not_know_are_noted_once() {
+    let bench = Bench::new();
+    let text = TURNS.replace("config = {", "config = { cooldwon = \"1s\",");
+    bench.file("turns.toml", &text);
+    let said = bench.test(&["host-local", "turns.toml", "--filter", "o"]);
+    let note = "  note  one address: ipam.cooldwon: unknown key, did you mean \"cooldown\"?\n";
+    assert_eq!(said.out.matches("ipam.cooldwon").count(), 1, "{}", said.out);
+    assert!(said.out.contains(note), "{}", said.out);
+}
+
+#[test]
 fn a_misspelt_key_is_named_with_its_line() {
     let bench = Bench::new();
     for (text, line, message) in [

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gingham_engine::runtime::Usage;
+use gingham_engine::unknown_keys::UnknownKey;
 
 /// A case that was run.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct CaseOutcome {
     /// What its steps cost together: the sums of fuel and host calls, and the most memory.
     pub usage: Usage,
     pub elapsed: Duration,
+    /// Keys of its configurations that the policy does not know.
+    pub unknown_keys: Vec<UnknownKey>,
     /// None if all was as expected.
     pub failure: Option<Failure>,
 }

@@ -31,10 +31,14 @@ pub fn run(policy: &Policy, file: &CaseFile, text: &str, index: usize) -> CaseOu
         steps: 0,
         usage: Usage::default(),
         elapsed: began.elapsed(),
+        unknown_keys: Vec::new(),
         failure: None,
     };
     match situation(policy, file, case) {
-        Ok(scenario) => steps(scenario, case, text, &mut outcome),
+        Ok(scenario) => {
+            outcome.unknown_keys = scenario.unknown_keys();
+            steps(scenario, case, text, &mut outcome);
+        }
         Err(error) => {
             let mismatches = vec![impossible(&error)];
             outcome.failure =
@@ -54,6 +58,10 @@ fn steps(scenario: Scenario, case: &Case, text: &str, outcome: &mut CaseOutcome)
         let compared = runner
             .repeat(step, action)
             .unwrap_or_else(|error| Compared { mismatches: vec![impossible(&error)], ..Compared::default() });
+        if action == Action::Reconfigure {
+            let new = runner.scenario.unknown_keys().into_iter().filter(|key| !outcome.unknown_keys.contains(key));
+            outcome.unknown_keys.extend(new.collect::<Vec<_>>());
+        }
         outcome.steps += 1;
         outcome.usage = sum(outcome.usage, compared.usage);
         if !compared.mismatches.is_empty() {

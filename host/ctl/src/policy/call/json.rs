@@ -29,6 +29,7 @@ pub(super) fn of(called: &Called) -> Value {
         "error": error.map(ToString::to_string),
         "refused": error.and_then(RefusalKind::of).map(|kind| kind.to_string()),
         "log": log.collect::<Vec<_>>(),
+        "notes": called.unknown_keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "calls": calls(called),
         "fuel": usage.fuel,
         "fuelLimit": called.scenario.settings().limits.fuel,

@@ -16,6 +16,9 @@ pub(super) fn show(called: &Called, out: &mut Output) -> io::Result<()> {
         Err(error) => writeln!(out, "  refused   {error}")?,
     }
     show_cost(called, out)?;
+    for key in &called.unknown_keys {
+        writeln!(out, "  note      {key}")?;
+    }
     for line in &called.run.log {
         let level = format!("{:?}", line.level).to_lowercase();
         writeln!(out, "  log       {level}: {}", line.message)?;

@@ -18,6 +18,8 @@ pub(super) struct Trial {
     /// Why there are no pools, or no answer.
     pub(super) error: Option<String>,
     pub(super) calls: Vec<Call>,
+    /// Keys of the configuration that the policy does not know.
+    pub(super) notes: Vec<String>,
 }
 
 /// What a call of an export cost.
@@ -52,6 +54,7 @@ impl Trial {
             microseconds: call.elapsed.as_micros(),
         });
         let pools = pools.map(|pools| pool_facts(&pools, &scenario.settings().exclude)).unwrap_or_default();
-        Ok(Self { pools, answer, error, calls: calls.collect() })
+        let notes = scenario.unknown_keys().iter().map(ToString::to_string).collect();
+        Ok(Self { pools, answer, error, calls: calls.collect(), notes })
     }
 }

@@ -52,7 +52,8 @@ fn show_trial(trial: &Trial, out: &mut Output) -> io::Result<()> {
             size(call.memory as u64)
         )
     };
-    list("cost", &trial.calls.iter().map(cost).collect::<Vec<_>>(), out)
+    list("cost", &trial.calls.iter().map(cost).collect::<Vec<_>>(), out)?;
+    list("note", &trial.notes, out)
 }
 
 fn rows(inspected: &Inspected) -> Vec<(&'static str, String)> {

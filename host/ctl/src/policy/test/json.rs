@@ -37,6 +37,7 @@ fn of_case(path: &str, outcome: &CaseOutcome) -> Value {
     set("hostCalls", outcome.usage.host_calls.into());
     set("memory", outcome.usage.memory.into());
     set("milliseconds", (outcome.elapsed.as_secs_f64() * 1000.0).into());
+    set("notes", outcome.unknown_keys.iter().map(ToString::to_string).collect());
     set("failure", failure.into());
     Value::Object(case)
 }

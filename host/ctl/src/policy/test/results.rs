@@ -1,5 +1,6 @@
 //! What came of all cases, for people.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -67,10 +68,24 @@ pub(super) fn show(results: &Results, out: &mut Output) -> io::Result<()> {
             Ok(outcomes) => {
                 writeln!(out, "{path}")?;
                 outcomes.iter().try_for_each(|outcome| show_case(&path.to_string(), outcome, out))?;
+                show_unknown_keys(outcomes, out)?;
             }
         }
     }
     writeln!(out, "{} passed, {} failed", results.passed(), results.failed())
+}
+
+/// Each key once, however many cases have it.
+fn show_unknown_keys(outcomes: &[CaseOutcome], out: &mut Output) -> io::Result<()> {
+    let mut shown = BTreeSet::new();
+    for outcome in outcomes {
+        for key in &outcome.unknown_keys {
+            if shown.insert(key.to_string()) {
+                writeln!(out, "  note  {}: {key}", outcome.name)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn show_case(path: &str, outcome: &CaseOutcome, out: &mut Output) -> io::Result<()> {
