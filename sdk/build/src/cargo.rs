@@ -18,15 +18,16 @@ const TARGETS_OWN: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_";
 
 /// A policy is small and starts for every container: size counts, and a panic is a trap. Level 2 came out smaller than
 /// 's' (the default policy: 179 kB against 196) and needs less fuel.
-const PROFILE: [&str; 6] = [
+const PROFILE: [&str; 4] = [
     "profile.release.opt-level=2",
     "profile.release.lto='fat'",
     "profile.release.codegen-units=1",
     "profile.release.panic='abort'",
-    // The names of functions stay: a fault is shown with them.
-    "profile.release.strip='debuginfo'",
-    "profile.release.debug=false",
 ];
+/// The names of functions stay: a fault is shown with them.
+const NAMES: [&str; 2] = ["profile.release.strip='debuginfo'", "profile.release.debug=false"];
+/// And lines, where they are wanted.
+const LINES: [&str; 2] = ["profile.release.strip='none'", "profile.release.debug='line-tables-only'"];
 
 pub(crate) struct Built {
     pub(crate) module: PathBuf,
@@ -36,12 +37,17 @@ pub(crate) struct Built {
 }
 
 /// Builds; `progress` gets each line that cargo and rustc print, as it comes.
-pub(crate) fn build(directory: &Path, target_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
+pub(crate) fn build(
+    directory: &Path,
+    target_dir: &Path,
+    lines: bool,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Built, BuildError> {
     let manifest = directory.join("Cargo.toml");
     if !manifest.exists() {
         return Err(BuildError::NoCrate { path: directory.to_owned() });
     }
-    let command = command(&manifest, target_dir);
+    let command = command(&manifest, target_dir, lines);
     let program = command.get_program().to_string_lossy().into_owned();
     let output = run(command, progress).map_err(|source| BuildError::CargoMissing { program, source })?;
     if !output.is_success {
@@ -87,7 +93,7 @@ pub(crate) fn is_status(line: &str) -> bool {
 }
 
 #[allow(clippy::disallowed_methods)] // The one program this crate is there to run.
-fn command(manifest: &Path, target_dir: &Path) -> Command {
+fn command(manifest: &Path, target_dir: &Path, lines: bool) -> Command {
     let other = env::var_os(OTHER_CARGO).map(PathBuf::from);
     let cargo = other.clone().or_else(|| env::var_os("CARGO").map(PathBuf::from)).unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
@@ -104,7 +110,7 @@ fn command(manifest: &Path, target_dir: &Path) -> Command {
     }
     command.args(["build", "--lib", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
     command.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(target_dir);
-    for setting in PROFILE {
+    for setting in PROFILE.into_iter().chain(if lines { LINES } else { NAMES }) {
         command.args(["--config", setting]);
     }
     if let Some(setting) = remapping() {

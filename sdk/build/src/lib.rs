@@ -97,7 +97,7 @@ pub struct EncodeError {
 /// # Errors
 /// [`BuildError`]
 pub fn build_policy(directory: &Path) -> Result<Component, BuildError> {
-    build_policy_showing(directory, None, &mut |_| {})
+    build_policy_with(directory, Options::default(), &mut |_| {})
 }
 
 /// As [`build_policy`], with this directory for what cargo leaves behind. Policies that share one share the dependencies
@@ -106,21 +106,31 @@ pub fn build_policy(directory: &Path) -> Result<Component, BuildError> {
 /// # Errors
 /// [`BuildError`]
 pub fn build_policy_in(directory: &Path, target_dir: &Path) -> Result<Component, BuildError> {
-    build_policy_showing(directory, Some(target_dir), &mut |_| {})
+    build_policy_with(directory, Options { target_dir: Some(target_dir), lines: false }, &mut |_| {})
 }
 
-/// As [`build_policy_in`] with a target directory, as [`build_policy`] without one. `progress` gets each line that cargo
-/// and the compiler print, as it comes.
+/// How a policy is built.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// For what cargo leaves behind; beside the outer build's files otherwise.
+    pub target_dir: Option<&'a Path>,
+    /// Whether the component has the lines of its source, so that tools show them with a fault. The code is the same, the
+    /// digest is not.
+    pub lines: bool,
+}
+
+/// As [`build_policy`], with these options. `progress` gets each line that cargo and the compiler print, as it comes.
 ///
 /// # Errors
 /// [`BuildError`]
-pub fn build_policy_showing(
+pub fn build_policy_with(
     directory: &Path,
-    target_dir: Option<&Path>,
+    options: Options<'_>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Component, BuildError> {
     let usual = || cargo::target_dir(&directory.join("Cargo.toml"));
-    let built = cargo::build(directory, &target_dir.map_or_else(usual, Path::to_owned), progress)?;
+    let target_dir = options.target_dir.map_or_else(usual, Path::to_owned);
+    let built = cargo::build(directory, &target_dir, options.lines, progress)?;
     let bytes =
         std::fs::read(&built.module).map_err(|source| BuildError::Read { path: built.module.clone(), source })?;
     Ok(Component { bytes: encode(&bytes)?, module: built.module, name: built.package, warnings: built.warnings })

@@ -13,6 +13,16 @@ pub struct Built {
     pub component: Vec<u8>,
 }
 
+/// What of its source a component has, for tools that show where it failed. Its code is the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DebugInformation {
+    /// The names of its functions.
+    #[default]
+    Names,
+    /// Files and lines as well. JavaScript and Python always have theirs.
+    Lines,
+}
+
 /// Why there is no component.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -32,9 +42,17 @@ pub enum BuildError {
 /// # Errors
 /// [`BuildError`]
 pub fn build(directory: &Path, messages: Messages) -> Result<Built, BuildError> {
+    build_with(directory, DebugInformation::Names, messages)
+}
+
+/// Builds the policy in a directory with more of its source.
+///
+/// # Errors
+/// [`BuildError`]
+pub fn build_with(directory: &Path, debug: DebugInformation, messages: Messages) -> Result<Built, BuildError> {
     let manifest = Manifest::read(directory)?.or_else(|| crate_of(directory));
     let manifest = manifest.ok_or_else(|| BuildError::NoPolicy { path: directory.to_owned() })?;
-    let component = manifest.language.toolchain().build(directory, &manifest, messages);
+    let component = manifest.language.toolchain().build(directory, &manifest, debug, messages);
     let component = component.map_err(|source| BuildError::Toolchain { path: directory.to_owned(), source })?;
     Ok(Built { name: manifest.name, component })
 }

@@ -20,7 +20,7 @@ mod rust;
 mod template;
 mod toolchain;
 
-pub use build::{BuildError, Built, build};
+pub use build::{BuildError, Built, DebugInformation, build, build_with};
 pub use javascript::JavaScriptError;
 pub use language::{Export, Kind, Language};
 pub use manifest::{MANIFEST, Manifest, ManifestError};

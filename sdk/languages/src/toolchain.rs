@@ -8,7 +8,7 @@ use gingham_build::BuildError;
 use crate::javascript::JavaScriptError;
 use crate::python::PythonError;
 use crate::template::File;
-use crate::{Kind, Manifest, PolicyName, Program};
+use crate::{DebugInformation, Kind, Manifest, PolicyName, Program};
 
 /// What a toolchain has for people while it works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,13 @@ pub(crate) trait Toolchain: Sync {
     ///
     /// # Errors
     /// [`ToolchainError`]
-    fn build(&self, directory: &Path, manifest: &Manifest, messages: Messages) -> Result<Vec<u8>, ToolchainError>;
+    fn build(
+        &self,
+        directory: &Path,
+        manifest: &Manifest,
+        debug: DebugInformation,
+        messages: Messages,
+    ) -> Result<Vec<u8>, ToolchainError>;
 }
 
 /// A policy that a toolchain could not build.

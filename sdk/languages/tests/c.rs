@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gingham_engine::compile::Compiler;
-use gingham_languages::{BuildError, Kind, Language, Message, ToolchainError, build, create};
+use gingham_languages::{
+    BuildError, DebugInformation, Kind, Language, Message, ToolchainError, build, build_with, create,
+};
 use gingham_testing::Network;
 use serde_json::json;
 use tempfile::TempDir;
@@ -63,6 +65,27 @@ impl Place {
             other => panic!("{:?}", other.map(|built| built.name)),
         }
     }
+}
+
+#[test]
+fn a_fault_shows_its_line_in_a_component_with_lines() {
+    if !has_compiler() {
+        return;
+    }
+    let place = Place::with("if (gingham_node_name(context)) __builtin_trap();");
+    let fault = |component: &[u8]| {
+        let policy = Compiler::with_lines().unwrap().load("first-policy", component).unwrap();
+        Network::of(&policy, json!({"subnet": "10.1.0.0/24"})).add("c1").outcome().unwrap_err().to_string()
+    };
+    let source = fs::read_to_string(place.directory.join("src/policy.c")).unwrap();
+    let line = source.lines().position(|line| line.contains("__builtin_trap")).unwrap() + 1;
+    let component = build_with(&place.directory, DebugInformation::Lines, &mut |_| {}).unwrap().component;
+    let shown = fault(&component);
+    assert!(shown.contains(&format!("in allocate (./src/policy.c:{line})")), "{shown}");
+    let text = String::from_utf8_lossy(&component).into_owned();
+    assert!(!text.contains(place.directory.to_str().unwrap()), "the directory's path is in the component");
+    let without = fault(&place.component());
+    assert!(without.contains("in allocate") && !without.contains("policy.c"), "{without}");
 }
 
 #[test]

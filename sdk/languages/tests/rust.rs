@@ -5,7 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gingham_languages::{Kind, Language, NewError, build, create};
+use gingham_engine::compile::Compiler;
+use gingham_languages::{DebugInformation, Kind, Language, NewError, build, build_with, create};
+use gingham_testing::Network;
+use serde_json::json;
 use tempfile::TempDir;
 
 fn new(parent: &TempDir, name: &str, kind: Kind) -> PathBuf {
@@ -45,6 +48,27 @@ fn the_same_source_gives_the_same_bytes_in_every_directory() {
         built.component == build(&second, &mut |_| {}).unwrap().component,
         "the directory's path is in the component"
     );
+}
+
+#[test]
+fn a_panic_shows_its_line_in_a_component_with_lines() {
+    let place = TempDir::new().unwrap();
+    let directory = new(&place, "first-policy", Kind::Plain);
+    seed(&directory);
+    let path = directory.join("src/lib.rs");
+    let source = fs::read_to_string(&path).unwrap();
+    let begin = source.find("fn allocate").unwrap();
+    let at = begin + source[begin..].find('{').unwrap() + 1;
+    let line = source[..at].lines().count() + 1;
+    let call = "\n        pick_from_table(&request.container_id());";
+    let function =
+        "\n\n#[inline(never)]\nfn pick_from_table(name: &str) {\n    assert!(name.is_empty(), \"no table\");\n}\n";
+    fs::write(&path, format!("{}{call}{}{function}", &source[..at], &source[at..])).unwrap();
+    let built = build_with(&directory, DebugInformation::Lines, &mut |_| {}).unwrap();
+    let policy = Compiler::with_lines().unwrap().load("first-policy", &built.component).unwrap();
+    let fault = Network::of(&policy, json!({"subnet": "10.1.0.0/24"})).add("c1").outcome().unwrap_err().to_string();
+    let places = [format!("src/lib.rs:{line})"), "pick_from_table".to_owned()];
+    assert!(places.iter().all(|place| fault.contains(place)), "{places:?}: {fault}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use gingham_engine::library::Digest;
-use gingham_languages::BuildError;
+use gingham_languages::{BuildError, DebugInformation};
 use serde::Serialize;
 
 use super::messages;
@@ -32,7 +32,8 @@ struct Written<'a> {
 }
 
 pub(super) fn run(arguments: &BuildArguments, out: &mut Output) -> Result<(), BuildPolicyError> {
-    let built = gingham_languages::build(&arguments.dir, &mut messages::show())?;
+    let debug = if arguments.lines { DebugInformation::Lines } else { DebugInformation::Names };
+    let built = gingham_languages::build_with(&arguments.dir, debug, &mut messages::show())?;
     let path = arguments.output.clone().unwrap_or_else(|| arguments.dir.join(format!("{}.wasm", built.name)));
     fs::write(&path, &built.component).map_err(|source| BuildPolicyError::Write { path: path.clone(), source })?;
     let digest = Digest::of(&built.component).to_string();

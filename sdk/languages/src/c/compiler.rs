@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::{LIBRARY, source_of};
-use crate::{Export, Program, ToolchainError};
+use crate::{DebugInformation, Manifest, Program, ToolchainError};
 
 const INSTALL: &str = "apt-get install clang lld wasi-libc";
 
@@ -26,7 +26,7 @@ const MISSING: [(&str, Program); 5] = [
 const LIBRARY_SOURCES: [&str; 6] = ["policy.c", "gingham.c", "json.c", "addresses.c", "allocator.c", "output.c"];
 
 /// `compile_flags.txt` of the template has those that matter to editors.
-const OPTIONS: [&str; 16] = [
+const OPTIONS: [&str; 15] = [
     "--target=wasm32-wasi",
     "-std=gnu17",
     "-O2",
@@ -41,8 +41,6 @@ const OPTIONS: [&str; 16] = [
     "-fsanitize-trap=undefined",
     "-nostartfiles",
     "-Wl,--no-entry",
-    // wasi-libc has debug information; function names stay.
-    "-Wl,--strip-debug",
     // A stack that overflows leaves the memory instead of running into the data.
     "-Wl,--stack-first",
     "-Wl,-z,stack-size=262144",
@@ -50,19 +48,27 @@ const OPTIONS: [&str; 16] = [
     LIBRARY,
 ];
 
-/// Compiles and links the policy in a directory. Returns the warnings.
+/// wasi-libc has debug information; function names stay.
+const NAMES: &[&str] = &["-Wl,--strip-debug"];
+/// Paths are those in the policy's directory.
+const LINES: &[&str] = &["-g", "-fdebug-compilation-dir=."];
+
+/// Compiles the policy in a directory and links it with the contract's object file to the module. Returns the warnings.
 pub(super) fn link(
     directory: &Path,
-    exports: &[Export],
-    contract: &Path,
-    module: &Path,
+    manifest: &Manifest,
+    debug: DebugInformation,
+    (contract, module): (&Path, &Path),
 ) -> Result<String, ToolchainError> {
+    let exports = &manifest.exports;
     let contract = absolute(contract)?;
     let module = absolute(module)?;
     let library = LIBRARY_SOURCES.into_iter().map(str::to_owned).chain(exports.iter().copied().map(source_of));
     let mut command = CLANG.command();
     // Paths are relative to it, so that none of this machine is in the policy.
-    command.current_dir(directory).args(OPTIONS).arg("-o").arg(module).arg(contract);
+    command.current_dir(directory).args(OPTIONS);
+    command.args(if debug == DebugInformation::Lines { LINES } else { NAMES });
+    command.arg("-o").arg(module).arg(contract);
     command.args(own_sources(directory)?).args(library.map(|name| format!("{LIBRARY}/{name}")));
     let printed = CLANG.run(command).map_err(|error| missing_part(&error).unwrap_or(error))?;
     Ok(String::from_utf8_lossy(&printed.stderr).trim_end().to_owned())

@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use crate::template::File;
 use crate::toolchain::{Toolchain, ToolchainError};
-use crate::{Export, Kind, Manifest, Message, Messages, PolicyName, Program};
+use crate::{DebugInformation, Export, Kind, Manifest, Message, Messages, PolicyName, Program};
 use bindings::Bindings;
 use compiler::{CLANG, LINKER};
 
@@ -29,7 +29,13 @@ impl Toolchain for C {
         &[CLANG, LINKER]
     }
 
-    fn build(&self, directory: &Path, manifest: &Manifest, messages: Messages) -> Result<Vec<u8>, ToolchainError> {
+    fn build(
+        &self,
+        directory: &Path,
+        manifest: &Manifest,
+        debug: DebugInformation,
+        messages: Messages,
+    ) -> Result<Vec<u8>, ToolchainError> {
         let bindings = Bindings::of(&manifest.exports)?;
         let at = |path: &Path| {
             let path = path.to_owned();
@@ -46,7 +52,7 @@ impl Toolchain for C {
         fs::write(&contract, &bindings.contract).map_err(at(&contract))?;
         let module = work.path().join("policy.wasm");
         messages(Message::Status("Compiling"));
-        let warnings = compiler::link(directory, &manifest.exports, &contract, &module)?;
+        let warnings = compiler::link(directory, manifest, debug, (&contract, &module))?;
         if !warnings.is_empty() {
             messages(Message::Warning(&warnings));
         }

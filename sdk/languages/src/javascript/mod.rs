@@ -12,7 +12,7 @@ pub use load::JavaScriptError;
 
 use crate::template::File;
 use crate::toolchain::{Messages, Toolchain, ToolchainError};
-use crate::{Kind, Manifest, PolicyName, Program};
+use crate::{DebugInformation, Kind, Manifest, PolicyName, Program};
 
 pub(crate) struct JavaScript;
 
@@ -28,7 +28,13 @@ impl Toolchain for JavaScript {
         &[]
     }
 
-    fn build(&self, directory: &Path, _: &Manifest, _: Messages) -> Result<Vec<u8>, ToolchainError> {
+    fn build(
+        &self,
+        directory: &Path,
+        _: &Manifest,
+        _: DebugInformation,
+        _: Messages,
+    ) -> Result<Vec<u8>, ToolchainError> {
         Ok(load::load(directory, MAIN).and_then(|loaded| Ok(component::of(&loaded)?))?)
     }
 }

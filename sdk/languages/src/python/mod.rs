@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use crate::template::File;
 use crate::toolchain::{Message, Messages, Toolchain, ToolchainError};
-use crate::{Kind, Manifest, PolicyName, Program};
+use crate::{DebugInformation, Kind, Manifest, PolicyName, Program};
 
 pub(crate) struct Python;
 
@@ -40,7 +40,13 @@ impl Toolchain for Python {
         &[Program { name: "python3", install: "install python3 and python3-venv (Debian: apt install python3-venv)" }]
     }
 
-    fn build(&self, directory: &Path, manifest: &Manifest, messages: Messages) -> Result<Vec<u8>, ToolchainError> {
+    fn build(
+        &self,
+        directory: &Path,
+        manifest: &Manifest,
+        _: DebugInformation,
+        messages: Messages,
+    ) -> Result<Vec<u8>, ToolchainError> {
         let sources = stage::sources(directory, &manifest.exports)?;
         let kept = cache::path(directory, &sources, &manifest.exports);
         if let Ok(component) = fs::read(&kept) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::embedded::{RUST_BINDINGS, RUST_SDK};
 use crate::template::File;
 use crate::toolchain::{Toolchain, ToolchainError};
-use crate::{Kind, MANIFEST, Manifest, Message, Messages, PolicyName, Program};
+use crate::{DebugInformation, Kind, MANIFEST, Manifest, Message, Messages, PolicyName, Program};
 
 pub(crate) struct Rust;
 
@@ -30,11 +30,18 @@ impl Toolchain for Rust {
         &[CARGO]
     }
 
-    fn build(&self, directory: &Path, _: &Manifest, messages: Messages) -> Result<Vec<u8>, ToolchainError> {
+    fn build(
+        &self,
+        directory: &Path,
+        _: &Manifest,
+        debug: DebugInformation,
+        messages: Messages,
+    ) -> Result<Vec<u8>, ToolchainError> {
         // A directory with a manifest of Gingham's is a workspace of its own, whatever lies around it.
         let own = directory.join(MANIFEST).is_file().then(|| directory.join("target/policies"));
         let status = &mut |line: &str| messages(Message::Status(line.trim_start()));
-        match gingham_build::build_policy_showing(directory, own.as_deref(), status) {
+        let options = gingham_build::Options { target_dir: own.as_deref(), lines: debug == DebugInformation::Lines };
+        match gingham_build::build_policy_with(directory, options, status) {
             Err(gingham_build::BuildError::CargoMissing { .. }) => Err(ToolchainError::Missing { program: CARGO }),
             Err(error) => Err(error.into()),
             Ok(built) => {
