@@ -22,7 +22,7 @@ pub use prepared::{PoolRoom, Prepared, prepare};
 pub use release::{Hooks, call_adoption_hook, release, release_all, withdraw};
 pub use result::IpamResult;
 use shadow::Answered;
-pub use shadow::{Comparison, Shadow, ShadowCounters, ShadowPolicy};
+pub use shadow::{Comparison, Shadow, ShadowAnswer, ShadowCounters, ShadowPolicy};
 
 /// Addresses whose cooldown, and reservations whose time, may end within one request; more wait for the next one.
 const ENDED_PER_REQUEST: usize = 256;
@@ -67,10 +67,11 @@ impl Prepared<'_> {
             source => IpamError::Guard { policy: name(), source },
         })?;
         tracing::debug!("guard passed");
-        let result = IpamResult::of(answer, &view, self.session.usage())?;
+        let mut result = IpamResult::of(answer, &view, self.session.usage())?;
         self.log_short_cooldowns(&result.cooling, request, &view, log)?;
         log.extend(result.answer.reason.as_ref().map(|reason| self.reason_line(request, reason)));
-        let mut ledger = self.compare_with_shadow(view, request, record, &result.answer, log)?;
+        let (mut ledger, shadow) = self.compare_with_shadow(view, request, record, &result.answer, log)?;
+        result.shadow = shadow;
         self.record(&mut ledger, request, record, &result)?;
         Ok((result, ledger))
     }
@@ -83,13 +84,13 @@ impl Prepared<'_> {
         record: &AttachmentRecord,
         answer: &Answer,
         log: &mut Vec<LogLine>,
-    ) -> Result<L, StoreError> {
-        let Some(shadow) = self.shadow.take() else { return view.into_ledger() };
+    ) -> Result<(L, Option<ShadowAnswer>), StoreError> {
+        let Some(shadow) = self.shadow.take() else { return Ok((view.into_ledger()?, None)) };
         let answered = Answered { request, record, answer, free_early: view.free_early().clone() };
         let (ledger, changes) = view.into_parts();
-        let mut ledger = shadow.compare(ledger, &answered, &self.context.network, log)?;
+        let (mut ledger, shadow) = shadow.compare(ledger, &answered, &self.context.network, log)?;
         changes.write(&mut ledger)?;
-        Ok(ledger)
+        Ok((ledger, Some(shadow)))
     }
 
     /// What the policy sees: the ledger without what is over, and without addresses that are used elsewhere.

@@ -97,9 +97,11 @@ impl Recorder {
             (Err(error), None) => Outcome::Failed { message: error.to_string() },
         };
         let usage = result.as_ref().ok().map(|allocation| allocation.ipam.usage.into());
+        let shadow = result.as_ref().ok().and_then(|allocation| allocation.ipam.shadow.clone());
         let blocks = observed.blocks.take();
         let request = RecordedRequest::new(request, context, ip_ranges);
-        self.write(request.now, vec![Event::Request(Box::new(Requested { request, blocks, outcome, usage }))]);
+        let requested = Requested { request, blocks, outcome, usage, shadow };
+        self.write(requested.request.now, vec![Event::Request(Box::new(requested))]);
     }
 
     /// Attachments that ended.

@@ -46,7 +46,7 @@ fn recorded(policy: &Policy, ipam: &Value) -> String {
             Err(error) => Outcome::Failed { message: error.to_string() },
         };
         let request = RecordedRequest::new(&request, &scenario.context(), None);
-        events.push(Event::Request(Box::new(Requested { request, blocks: None, outcome, usage: None })));
+        events.push(Event::Request(Box::new(Requested::new(request, outcome))));
         if number % 3 == 0 {
             let ended = format!("c{}", number / 2);
             let key = AttachmentKey { container_id: ended.clone(), interface: "eth0".to_owned() };

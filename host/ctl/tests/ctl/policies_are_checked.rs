@@ -109,7 +109,7 @@ fn history(address: &str) -> String {
     let request =
         RecordedRequest { container_id: "c1".to_owned(), interface: "eth0".to_owned(), ..RecordedRequest::default() };
     let outcome = Outcome::Granted(Answer { addresses: vec![assigned], ..Answer::default() });
-    let requested = Requested { request, blocks: None, outcome, usage: None };
+    let requested = Requested::new(request, outcome);
     let snapshot = Snapshot { complete: true, ..Snapshot::default() };
     let events = [Event::Start(start), Event::Snapshot(snapshot), Event::Request(Box::new(requested))];
     let line = |(order, event)| Line { at: 0, order, event, config: "one".to_owned() };

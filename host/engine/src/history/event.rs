@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::attachment::{
     Answer, AttachmentKey, Context, Dns, Fact, Labels, Owner, Pod, PodFacts, Problem, Refusal, Request, Requester,
 };
+use crate::ipam::ShadowAnswer;
 use crate::ranges::RangeSet;
 use crate::runtime::Usage;
 
@@ -123,9 +124,16 @@ pub struct Requested {
     /// What the call cost; none where the policy did not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<RecordedUsage>,
+    /// What the shadow policy would have answered, if the network has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowAnswer>,
 }
 
 impl Requested {
+    pub fn new(request: RecordedRequest, outcome: Outcome) -> Self {
+        Self { request, blocks: None, outcome, usage: None, shadow: None }
+    }
+
     /// The blocks, as [`Prepared::restrict`](crate::ipam::Prepared::restrict) takes them. None outside of clusters.
     pub fn held_blocks(&self) -> Option<RangeSet> {
         let ranges = self.blocks.as_ref()?.iter().filter_map(|range| range.parse().ok());

@@ -16,6 +16,7 @@ use super::writer::{HistoryFile, WriteError, key};
 use super::{Ended, Event, HeldAddresses, Outcome, RecordedRequest, Requested, Snapshot};
 use crate::address::IpRange;
 use crate::attachment::{Fact, Labels, Pod};
+use crate::ipam::Comparison;
 
 /// The shortest text that is looked for within sentences: a shorter one is part of many words.
 const SHORTEST_IN_SENTENCES: usize = 3;
@@ -62,6 +63,13 @@ impl Pseudonyms {
             Outcome::Granted(answer) => self.sentence_if_any(&mut answer.reason),
             Outcome::Refused(refused) => self.sentence(&mut refused.message),
             Outcome::Failed { message } => self.sentence(message),
+        }
+        match requested.shadow.as_mut().map(|shadow| &mut shadow.comparison) {
+            None | Some(Comparison::Agreed) => {}
+            Some(Comparison::Differed(answer)) => self.sentence_if_any(&mut answer.reason),
+            Some(Comparison::Refused(text) | Comparison::Rejected(text) | Comparison::Failed(text)) => {
+                self.sentence(text)
+            }
         }
     }
 
@@ -190,6 +198,7 @@ mod tests {
     use super::super::Refused;
     use super::*;
     use crate::attachment::{Owner, Refusal};
+    use crate::ipam::ShadowAnswer;
 
     fn requested(namespace: &str, name: &str) -> Event {
         let pod = Pod { namespace: Some(namespace.to_owned()), name: Some(name.to_owned()), uid: None };
@@ -204,7 +213,9 @@ mod tests {
         };
         let refusal = Refusal::Denied(format!("{namespace}/{name} has no quota for billing"));
         let outcome = Outcome::Refused(Refused::from(&refusal));
-        Event::Request(Box::new(Requested { request, blocks: None, outcome, usage: None }))
+        let text = format!("{name} of billing is not for this shadow");
+        let shadow = Some(ShadowAnswer { policy: "other".to_owned(), comparison: Comparison::Refused(text) });
+        Event::Request(Box::new(Requested { shadow, ..Requested::new(request, outcome) }))
     }
 
     fn replaced(pseudonyms: &mut Pseudonyms, mut event: Event) -> Requested {
@@ -223,7 +234,7 @@ mod tests {
         for name in ["shop", "web", "billing", "52"] {
             assert!(!text.contains(&format!("\"{name}")), "{name}: {text}");
         }
-        assert!(!text.contains("shop/") && !text.contains("for billing"), "{text}");
+        assert!(!text.contains("shop/") && !text.contains("for billing") && !text.contains("of billing"), "{text}");
         let Fact::Known(owner) = &one.request.owner else { panic!("{one:?}") };
         assert_eq!(one.request.pod.name.as_deref(), Some(format!("{}-0", owner.name).as_str()));
         assert_eq!(one.request.cni_args[0].1, one.request.pod.name.clone().unwrap());

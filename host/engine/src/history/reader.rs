@@ -136,7 +136,7 @@ mod tests {
     fn refused() -> Event {
         let message = "full".to_owned();
         let outcome = Outcome::Refused(Refused { kind: RefusedKind::Exhausted, message, key: None, after_ms: None });
-        Event::Request(Box::new(Requested { request: RecordedRequest::default(), blocks: None, outcome, usage: None }))
+        Event::Request(Box::new(Requested::new(RecordedRequest::default(), outcome)))
     }
 
     fn names(history: &History) -> Vec<String> {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::shadow::ShadowAnswer;
 use crate::attachment::Answer;
 use crate::ledger::{Cooling, LedgerQueries};
 use crate::network_view::NetworkView;
@@ -22,6 +23,8 @@ pub struct IpamResult {
     /// Those of its addresses that were cooling when they were allocated.
     pub cooling: Vec<Cooling>,
     pub usage: Usage,
+    /// What the network's shadow policy would have answered.
+    pub shadow: Option<ShadowAnswer>,
 }
 
 impl IpamResult {
@@ -31,7 +34,7 @@ impl IpamResult {
         usage: Usage,
     ) -> Result<Self, StoreError> {
         let networks = view.pools().networks();
-        let mut result = Self { answer, prefixes: Vec::new(), networks, cooling: Vec::new(), usage };
+        let mut result = Self { answer, prefixes: Vec::new(), networks, cooling: Vec::new(), usage, shadow: None };
         for address in result.addresses().collect::<Vec<_>>() {
             result.prefixes.extend(view.pools().locate(address).map(|(_, part)| part.prefix));
             let Some(since) = view.ledger().cooling_since(address)? else { continue };

@@ -99,8 +99,18 @@ impl ShadowCounters {
     }
 }
 
+/// What a shadow made of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShadowAnswer {
+    /// NAME@sha256:HEX.
+    pub policy: String,
+    pub comparison: Comparison,
+}
+
 /// How a shadow's answer compares with the answer that was used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Comparison {
     Agreed,
     Differed(Answer),
@@ -124,7 +134,7 @@ impl<'a> Shadow<'a> {
                 let mut lines = Vec::new();
                 let prepared = prepare(policy, settings, context, &mut lines);
                 log.extend(lines.iter().map(|line| of_shadow(&shadow.title, line)));
-                prepared.map(Box::new).map_err(|error| error.to_string())
+                prepared.map(Box::new).map_err(|error| fault_text(&error))
             }
         };
         Self { title: &shadow.title, prepared }
@@ -151,7 +161,7 @@ pub(super) struct Answered<'r> {
 }
 
 impl Shadow<'_> {
-    /// Asks the shadow, and counts. Nothing of it changes what the first policy did.
+    /// Asks the shadow, counts, and hands the ledger back. Nothing of it changes what the first policy did.
     ///
     /// # Errors
     /// If the store fails.
@@ -161,7 +171,7 @@ impl Shadow<'_> {
         answered: &Answered<'_>,
         network: &str,
         log: &mut Vec<LogLine>,
-    ) -> Result<L, StoreError> {
+    ) -> Result<(L, ShadowAnswer), StoreError> {
         let mut counters = ShadowCounters::of(&mut ledger, self.title, answered.request.now)?;
         let mut lines = Vec::new();
         let (mut ledger, comparison) = match self.prepared {
@@ -177,7 +187,7 @@ impl Shadow<'_> {
             counters.last = Some(message);
         }
         counters.write(&mut ledger)?;
-        Ok(ledger)
+        Ok((ledger, ShadowAnswer { policy: self.title.to_owned(), comparison }))
     }
 }
 
@@ -201,7 +211,7 @@ impl Prepared<'_> {
         let answer = match answer {
             Err(CallError::Store(store)) => return Err(store),
             Err(error) => {
-                let fault = call_error(self.policy, error).to_string();
+                let fault = fault_text(&call_error(self.policy, error));
                 return Ok((view.into_ledger_without_changes(), Comparison::Failed(fault)));
             }
             Ok(Err(refusal)) => {
@@ -233,7 +243,7 @@ pub(super) fn release<L: Ledger + 'static>(
     let mut lines = Vec::new();
     let (mut ledger, failed) = match prepare(policy, settings, context, &mut lines) {
         Err(IpamError::Store(store)) => return Err(store),
-        Err(error) => (ledger, Some(error.to_string())),
+        Err(error) => (ledger, Some(fault_text(&error))),
         Ok(mut prepared) => {
             let view = NetworkView::new(ledger, prepared.pools.clone(), settings.exclude.clone())?;
             prepared.session.show(view.at(ended.now).of_shadow()?);
@@ -243,7 +253,7 @@ pub(super) fn release<L: Ledger + 'static>(
             match released {
                 Ok(()) => (view.into_ledger_with_shadow_state()?, None),
                 Err(CallError::Store(store)) => return Err(store),
-                Err(error) => (view.into_ledger_without_changes(), Some(call_error(policy, error).to_string())),
+                Err(error) => (view.into_ledger_without_changes(), Some(fault_text(&call_error(policy, error)))),
             }
         }
     };
@@ -283,6 +293,11 @@ fn sentence(comparison: &Comparison, answered: &Answered<'_>) -> Option<(LogLeve
         }
         Comparison::Failed(text) => (LogLevel::Warn, format!("{instead}, and the shadow failed: {text}")),
     })
+}
+
+/// A shadow's limits and keys are in `ipam.shadow`.
+fn fault_text(error: &IpamError) -> String {
+    error.to_string().replace("ipam.limits.", "ipam.shadow.limits.")
 }
 
 fn of_shadow(title: &str, line: &LogLine) -> LogLine {
