@@ -2,14 +2,14 @@
 //!
 //! Written apart from it on purpose, with other data structures, so that each checks the other.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use crate::address::{Family, IpRange, predecessor, successor};
-use crate::attachment::{AttachmentKey, FormerHolder};
+use crate::attachment::{AttachmentKey, FormerHolder, Pod};
 use crate::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, Reservation};
 use crate::store::key;
 use crate::store_error::StoreError;
@@ -56,6 +56,8 @@ struct Book {
     edition: u64,
     attachments: RedBlackTreeMapSync<AttachmentKey, AttachmentRecord>,
     leases: RedBlackTreeMapSync<IpAddr, AttachmentKey>,
+    /// The leases of each pod namespace.
+    by_namespace: RedBlackTreeSetSync<(String, IpAddr)>,
     /// Address to the time it was freed, and the other way round.
     cooling: RedBlackTreeMapSync<IpAddr, u64>,
     cooling_order: RedBlackTreeSetSync<(u64, IpAddr)>,
@@ -130,9 +132,26 @@ impl Book {
         true
     }
 
-    fn of_namespace(&self, namespace: &str) -> BTreeSet<IpAddr> {
-        let of = |record: &&AttachmentRecord| record.pod.namespace.as_deref() == Some(namespace);
-        self.attachments.values().filter(of).flat_map(|record| record.addresses.iter().copied()).collect()
+    /// The leases of a pod namespace above an address, in order.
+    fn of_namespace(&self, namespace: &str, after: Option<IpAddr>) -> impl Iterator<Item = IpAddr> {
+        let lowest = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let from = (namespace.to_owned(), after.unwrap_or(lowest));
+        let leases = self.by_namespace.range(from..).take_while(move |(of, _)| of == namespace);
+        leases.map(|(_, address)| *address).filter(move |address| Some(*address) != after)
+    }
+
+    fn lease(&mut self, address: IpAddr, key: &AttachmentKey, pod: &Pod) {
+        self.leases.insert_mut(address, key.clone());
+        if let Some(namespace) = &pod.namespace {
+            self.by_namespace.insert_mut((namespace.clone(), address));
+        }
+    }
+
+    fn end_lease(&mut self, address: IpAddr, pod: &Pod) {
+        self.leases.remove_mut(&address);
+        if let Some(namespace) = &pod.namespace {
+            self.by_namespace.remove_mut(&(namespace.clone(), address));
+        }
     }
 
     fn reservations(&self, wanted: impl Fn(&Reservation) -> bool) -> Vec<Reservation> {
@@ -185,12 +204,11 @@ impl LedgerQueries for MemoryLedger {
         after: Option<IpAddr>,
         most: usize,
     ) -> Result<Vec<IpAddr>, StoreError> {
-        let above = |address: &IpAddr| after.is_none_or(|after| *address > after);
-        Ok(self.book.of_namespace(namespace).into_iter().filter(above).take(most).collect())
+        Ok(self.book.of_namespace(namespace, after).take(most).collect())
     }
 
     fn lease_count_of_namespace(&self, namespace: &str) -> Result<u64, StoreError> {
-        Ok(self.book.of_namespace(namespace).len() as u64)
+        Ok(self.book.of_namespace(namespace, None).count() as u64)
     }
 
     fn reservation(&self, address: IpAddr) -> Result<Option<Reservation>, StoreError> {
@@ -300,7 +318,7 @@ impl Ledger for MemoryLedger {
             if self.book.leases.contains_key(address) {
                 return Err(StoreError::Conflict { what: format!("the lease of {address}") });
             }
-            self.book.leases.insert_mut(*address, key.clone());
+            self.book.lease(*address, key, &record.pod);
             self.book.end_cooldown(*address);
             self.book.use_address(*address);
         }
@@ -311,7 +329,7 @@ impl Ledger for MemoryLedger {
     fn detach(&mut self, key: &AttachmentKey, now: u64) -> Result<Option<AttachmentRecord>, StoreError> {
         let Some(record) = take(&mut self.book.attachments, key) else { return Ok(None) };
         for address in &record.addresses {
-            self.book.leases.remove_mut(address);
+            self.book.end_lease(*address, &record.pod);
             self.book.cool(*address, now);
             let holder = FormerHolder { key: key.clone(), pod: record.pod.clone() };
             self.book.last_holders.insert_mut(*address, holder);
@@ -353,7 +371,7 @@ impl Ledger for MemoryLedger {
     fn withdraw(&mut self, key: &AttachmentKey, cooling: &[Cooling]) -> Result<Option<AttachmentRecord>, StoreError> {
         let Some(record) = take(&mut self.book.attachments, key) else { return Ok(None) };
         for address in &record.addresses {
-            self.book.leases.remove_mut(address);
+            self.book.end_lease(*address, &record.pod);
             let Some(cools) = Cooling::find(cooling, *address) else {
                 self.book.unuse_if_free(*address);
                 continue;
