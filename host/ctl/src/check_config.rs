@@ -157,8 +157,13 @@ impl ConfigReport {
         let pod = Pod { namespace: arguments.pod_namespace.clone(), ..Pod::default() };
         let (first, refused) = addresses.first(TRIED, &pod);
         let texts = |first: &First| first.addresses.iter().map(|net| net.addr().to_string()).collect();
-        self.first = first.iter().map(texts).collect();
         self.first_refused = refused.map(|refused| refused.to_string());
+        // What is wrong with the cluster's settings is among the problems.
+        if addresses.awaits_first_block().unwrap_or_default() {
+            self.notes.push(notes::NO_BLOCK.to_owned());
+        } else {
+            self.first = first.iter().map(texts).collect();
+        }
         self.notes.extend(addresses.log.iter().cloned());
         self.notes.extend(addresses.shadow_fault());
         if addresses.awaits_adoption()? {
@@ -218,7 +223,7 @@ fn show(report: &ConfigReport, out: &mut Output) -> io::Result<()> {
     if !report.exclude.is_empty() {
         row("excluded", &report.exclude.join(", "))?;
     }
-    if report.policy.is_some() {
+    if !report.first.is_empty() || report.first_refused.is_some() {
         row("first", &first_in_words(report))?;
     }
     for problem in &report.problems {

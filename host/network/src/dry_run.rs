@@ -103,17 +103,36 @@ impl Addresses<'_> {
         Ok(self.try_one(store, (policy, part.as_ref()), key, &Pod::default())?.addresses().collect())
     }
 
+    /// Whether this node has to claim a block before it can hand out an address. Which one is known afterwards.
+    pub fn awaits_first_block(&self) -> Result<bool, NetworkError> {
+        let claimed = self.claimed_here(self.management.policy(&self.choice)?)?;
+        Ok(match claimed {
+            Claimed::Blocks(blocks) => blocks.all.iter().next().is_none(),
+            Claimed::NotJoined => true,
+            Claimed::All | Claimed::Unsettled => false,
+        })
+    }
+
     /// What this node may hand out of a divided range: its share of a list, or the blocks that it holds. None where it is all,
-    /// or not known before it has joined.
+    /// or not known before it has a block.
     fn part_of_node(&self, policy: &Policy) -> Result<Option<Blocks>, NetworkError> {
+        let claimed = self.claimed_here(policy)?;
+        Ok(if let Claimed::Blocks(blocks) = claimed {
+            Some(blocks).filter(|blocks| blocks.all.iter().next().is_some())
+        } else {
+            None
+        })
+    }
+
+    fn claimed_here(&self, policy: &Policy) -> Result<Claimed, NetworkError> {
         let settings = &self.management.settings;
         if settings.cluster.is_none() {
-            return Ok(None);
+            return Ok(Claimed::All);
         }
         let records = self.management.records()?;
         let cluster = Cluster::new(self.network.name(), settings, records.boot())?;
         let recorded = records.look()?.map(|ledger| cluster.claimed(&ledger)).transpose()?;
-        let claimed = match recorded {
+        Ok(match recorded {
             Some(claimed @ (Claimed::Blocks(_) | Claimed::All)) => claimed,
             _ => {
                 let mut ledger = MemoryStore::new().ledger(self.network.name());
@@ -121,8 +140,7 @@ impl Addresses<'_> {
                 cluster.settle_list(&divided, &mut ledger, &mut Vec::new())?;
                 cluster.claimed(&ledger)?
             }
-        };
-        Ok(if let Claimed::Blocks(blocks) = claimed { Some(blocks) } else { None })
+        })
     }
 
     fn try_one(

@@ -11,6 +11,10 @@ use crate::network::{ConfigDirError, Configuration, Plugins, list};
 pub(super) const NO_DEFAULT_ROUTE: &str = "ipMasq is true, but containers get no default route and reach nothing outside \
                                            of the network; set isDefaultGateway, or ipam.routes to [{\"dst\": \"0.0.0.0/0\"}]";
 
+/// Which block it will be depends on the other nodes.
+pub(super) const NO_BLOCK: &str = "this node holds no block of the range yet; its first ADD or its agent claims one, and its \
+                                   addresses come from that";
+
 pub(super) fn of(
     configuration: &Configuration,
     is_gingham: bool,
