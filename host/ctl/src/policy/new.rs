@@ -36,6 +36,7 @@ pub(super) fn run(arguments: &NewArguments, out: &mut Output) -> Result<(), NewP
     writeln!(out, "Next:")?;
     writeln!(out, "  cd {}", directory.display())?;
     writeln!(out, "  ginghamctl policy build")?;
+    writeln!(out, "  ginghamctl policy test .")?;
     writeln!(out, "  sudo ginghamctl policy add .")?;
     Ok(())
 }

@@ -3,9 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use gingham_engine::compile::{CompileError, Compiler};
+use gingham_engine::compile::{self, CompileError};
 use gingham_engine::library::Digest;
-use gingham_engine::runtime::LoadError;
 use gingham_registry::{Component, Reference, ReferenceError, Registry, RegistryError};
 use serde::Serialize;
 
@@ -22,9 +21,7 @@ pub(crate) enum PushError {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error("{}: {source}", path.display())]
-    Compile { path: PathBuf, source: CompileError },
-    #[error(transparent)]
-    Load(#[from] LoadError),
+    Refused { path: PathBuf, source: CompileError },
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error("cannot write to standard output: {0}")]
@@ -41,8 +38,8 @@ struct Pushed {
 pub(super) fn run(arguments: &PushArguments, out: &mut Output) -> Result<(), PushError> {
     let reference = Reference::parse(&arguments.reference)?;
     let component = Source::read(&arguments.file)?.component;
-    let compiled = Compiler::new()?.compile(&component);
-    let surface = compiled.map_err(|source| PushError::Compile { path: arguments.file.clone(), source })?.surface;
+    let refused = |source| PushError::Refused { path: arguments.file.clone(), source };
+    let surface = compile::check(&component).map_err(refused)?.surface;
     let registry = Registry::new(&access(&arguments.registry))?;
     let component = Component { bytes: &component, exports: &surface.exports, imports: &surface.imports };
     let manifest = registry.push(&reference, &component)?;
