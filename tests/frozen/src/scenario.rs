@@ -96,7 +96,7 @@ impl History {
         self.scenario.advance(Duration::from_secs(30));
         let request = Request { args_labels: label("key", "kept"), ..self.pod("c5", "web-0") };
         self.add("a reserved address", &request);
-        self.scenario.advance(Duration::from_secs(300));
+        self.scenario.advance(Duration::from_mins(5));
         let request = self.scenario.request("c6");
         if let Some(result) = self.add("after the reservations", &request) {
             let run = self.scenario.withdraw(&request.key, &result);

@@ -244,3 +244,25 @@ fn lines_of_a_crowd_are_whole_and_in_the_order_of_the_leases() {
     // host-local gives them one after the other.
     assert!(given.collect::<Vec<_>>().is_sorted());
 }
+
+#[test]
+fn what_a_node_recorded_is_replayed() {
+    let node = Node::new();
+    let ipam = json!({"record": true, "rangeStart": "10.7.0.9", "rangeEnd": "10.7.0.11", "exclude": ["10.7.0.10"]});
+    let network = addresses_only_with(json!({"ipam": ipam}));
+    let [c1, c2, c3] = ["c1", "c2", "c3"].map(|id| node.container(id));
+    assert_eq!((add(&network, &c1).as_str(), add(&network, &c2).as_str()), ("10.7.0.9", "10.7.0.11"));
+    Cni::add(&network, &c3).run().fault();
+    Cni::del(&network, &c1).run().succeeds();
+    assert_eq!(add(&network, &c3), "10.7.0.9", "it was the one that cooled");
+    let file = "/run/mynet.history";
+    fs::write(file, ctl(&["policy", "record", "mynet"]).done()).unwrap();
+    let replayed: Value =
+        serde_json::from_str(&ctl(&["policy", "replay", file, "host-local", "--json"]).done()).unwrap();
+    assert_eq!((&replayed["requests"], &replayed["ends"]), (&json!(4), &json!(1)), "{replayed}");
+    assert_eq!(replayed["differences"], json!([]));
+    gingham_tests::guests::guest("honest").install();
+    let other = ctl(&["policy", "replay", file, "honest"]).failed();
+    assert!(other.contains("of 4 requests are answered differently"), "{other}");
+}
+
