@@ -8,6 +8,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use gingham_kubernetes_tests::agent_account::USER;
+use gingham_kubernetes_tests::audit_log::AuditLog;
 use gingham_kubernetes_tests::image::BUSYBOX;
 use gingham_kubernetes_tests::node::daemons::AGENT;
 use gingham_kubernetes_tests::{Cluster, Programs, cluster};
@@ -22,11 +24,14 @@ fn main() {
     let program = |name: &str| directory.join(name);
     let programs = Programs { plugin: program("gingham"), ctl: program("ginghamctl"), agent: program("gingham-node") };
     let mut cluster = Cluster::start(1, &programs);
-    let etcd = cluster.control_plane.etcd_endpoints().to_vec();
+    cluster.admit_agents();
+    let etcd = json!({"store": "etcd", "endpoints": cluster.control_plane.etcd_endpoints()});
+    let kubernetes = json!({"store": "kubernetes"});
     let networks = [
         ("bridge + host-local (reference)", bridge("bridge", "ref0", "10.10.0.0/22")),
         ("gingham + host-local", bridge("gingham", "own0", "10.20.0.0/22")),
-        ("gingham + weave-split, etcd", weave_split(&etcd)),
+        ("gingham + weave-split, etcd", weave_split("pods0", "10.32.0.0/12", &etcd)),
+        ("gingham + weave-split, kubernetes", weave_split("kube0", "10.64.0.0/12", &kubernetes)),
     ];
     for round in 1..=2 {
         for (name, plugin) in &networks {
@@ -45,6 +50,7 @@ fn main() {
 fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) {
     let begin = log_position(cluster);
     let agent = agent_seconds(cluster);
+    let audit = cluster.control_plane.audit_log().from_now();
     let start = Instant::now();
     cluster.kubectl().apply(&deployment(pods).to_string());
     cluster.wait_running("app=load", pods, TIMEOUT);
@@ -64,6 +70,13 @@ fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) {
         at(99),
         sandboxes.len(),
     );
+    println!("    the agent's calls of the API: {:?}", calls(&audit));
+}
+
+/// `VERB RESOURCE` and how often.
+fn calls(audit: &AuditLog) -> Vec<(String, usize)> {
+    let counted = audit.requests(USER).into_iter();
+    counted.map(|(kind, count)| (format!("{} {}", kind.verb, kind.resource), count)).collect()
 }
 
 /// Seconds of processor and megabytes of memory.
@@ -117,12 +130,9 @@ fn bridge(kind: &str, bridge: &str, subnet: &str) -> Value {
     json!({"type": kind, "bridge": bridge, "isGateway": true, "ipMasq": true, "ipam": ipam})
 }
 
-fn weave_split(etcd: &[String]) -> Value {
-    let ipam = json!({
-        "type": "gingham", "policy": "weave-split", "range": "10.32.0.0/12",
-        "cluster": {"store": "etcd", "endpoints": etcd},
-    });
-    json!({"type": "gingham", "bridge": "pods0", "isGateway": true, "isDefaultGateway": true, "ipMasq": true, "ipam": ipam})
+fn weave_split(bridge: &str, range: &str, store: &Value) -> Value {
+    let ipam = json!({"type": "gingham", "policy": "weave-split", "range": range, "cluster": store});
+    json!({"type": "gingham", "bridge": bridge, "isGateway": true, "isDefaultGateway": true, "ipMasq": true, "ipam": ipam})
 }
 
 fn deployment(replicas: usize) -> Value {

@@ -18,6 +18,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::agent_account::AgentAccount;
 use crate::command::until;
 use crate::control_plane::ControlPlane;
 use crate::keeper::{Keeper, Process};
@@ -45,6 +46,7 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     managers: Vec<Process>,
     pub control_plane: ControlPlane,
+    account: AgentAccount,
     directory: TempDir,
 }
 
@@ -73,17 +75,20 @@ impl Cluster {
         let base = private_directories::prepare();
         let directory = TempDir::new_in(&base).unwrap();
         let keeper = Arc::new(Keeper::new());
+        let switch = switch();
+        let arguments = ["--kubelet-preferred-address-types=InternalIP"];
+        let control_plane = ControlPlane::start_in(&base, CONTROL_PLANE.into(), &arguments);
+        let account = AgentAccount::of(&control_plane, directory.path());
         let site = Site {
-            switch: switch(),
+            switch,
             router: CONTROL_PLANE,
             image: image::busybox(directory.path()),
             programs: keep(programs, directory.path()),
+            account: account.clone(),
             keeper,
         };
-        let arguments = ["--kubelet-preferred-address-types=InternalIP"];
-        let control_plane = ControlPlane::start_in(&base, CONTROL_PLANE.into(), &arguments);
         let managers = start_managers(&site.keeper, &control_plane);
-        let mut cluster = Self { nodes: Vec::new(), managers, control_plane, directory };
+        let mut cluster = Self { nodes: Vec::new(), managers, control_plane, account, directory };
         for number in 1..=nodes {
             let user = |name: &str| cluster.control_plane.kubectl_of(name);
             let users = [user(&format!("system:node:node-{number}")), user("system:kube-proxy")];
@@ -97,6 +102,11 @@ impl Cluster {
     /// `kubectl` as a user who may do everything.
     pub fn kubectl(&self) -> &Kubectl {
         self.control_plane.kubectl()
+    }
+
+    /// Makes what agents that are no pods need in the Kubernetes API: definitions, rights and a token.
+    pub fn admit_agents(&self) {
+        self.account.create(self.kubectl());
     }
 
     /// Gives all nodes the same network and waits until they are ready.

@@ -5,6 +5,7 @@
 //! the namespaces in which cargo runs tests (`tests/in-namespaces`).
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+pub mod agent_account;
 mod api_server;
 pub mod audit_log;
 mod certificates;

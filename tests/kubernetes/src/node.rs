@@ -22,6 +22,7 @@ use gingham_testbed::daemon::end_of;
 use ipnet::{IpNet, Ipv4Net};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::agent_account::AgentAccount;
 use crate::command::{Finished, bounded, finish, until};
 use crate::keeper::{Keeper, Process};
 use crate::kubectl::Kubectl;
@@ -44,6 +45,7 @@ pub(crate) struct Site {
     pub(crate) image: PathBuf,
     /// The plugin, `ginghamctl` and `gingham-node`.
     pub(crate) programs: PathBuf,
+    pub(crate) account: AgentAccount,
 }
 
 #[derive(Debug)]

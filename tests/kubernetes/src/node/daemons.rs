@@ -36,7 +36,7 @@ pub(super) fn command_line(node: &Node, name: &str) -> Vec<String> {
         CONTAINERD => containerd(&node.directory),
         KUBELET => kubelet(node),
         KUBE_PROXY => kube_proxy(node),
-        AGENT => vec![node.program("gingham-node").display().to_string()],
+        AGENT => agent(node),
         other => panic!("no daemon is called {other}"),
     }
 }
@@ -93,6 +93,14 @@ fn kube_proxy(node: &Node) -> Vec<String> {
         ("bind-address", &node.address.to_string()),
         ("metrics-bind-address", "127.0.0.1:10249"),
     ]));
+    line
+}
+
+fn agent(node: &Node) -> Vec<String> {
+    let mut line = vec![node.program("gingham-node").display().to_string()];
+    // 30 s elsewhere: tests wait for takeovers, which last a multiple of it.
+    line.extend(options(&[("node-name", &node.name), ("grace-period", "5")]));
+    line.extend(node.site.account.arguments());
     line
 }
 

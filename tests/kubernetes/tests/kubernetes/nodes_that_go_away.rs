@@ -5,11 +5,37 @@ use gingham_kubernetes_tests::command::until;
 use gingham_kubernetes_tests::node::daemons::AGENT;
 
 use crate::pods_of_three_nodes::with_pods_on_three_nodes;
-use crate::workloads::{TIMEOUT, nodes_reach_each_other};
+use crate::workloads::{KUBERNETES_NETWORK, Store, TIMEOUT, nodes_reach_each_other};
 
-/// `ginghamctl cluster takeover`, on another node, of a node that shows no life.
+/// Ends the membership of a node that shows no life, as an operator does with either store.
 #[track_caller]
-fn take_over(cluster: &Cluster, node: &str) {
+fn take_over(cluster: &Cluster, store: Store, node: &str) {
+    match store {
+        Store::Etcd => take_over_by_command(cluster, node),
+        Store::Kubernetes => take_over_by_object(cluster, node),
+    }
+}
+
+/// The taint is the order, as the deletion of the Node object is. The agents of the other nodes follow it.
+#[track_caller]
+fn take_over_by_object(cluster: &Cluster, node: &str) {
+    if cluster.kubectl().run(&["get", "node", node]).is_success() {
+        cluster.kubectl().run(&["taint", "node", node, &format!("{OUT_OF_SERVICE}=nodeshutdown:NoExecute")]).stdout();
+    }
+    let member = format!("{KUBERNETES_NETWORK}.{node}");
+    until("the agents take over a node that departed", TIMEOUT, || {
+        let member = cluster.kubectl().get(&["networkmembers", &member]);
+        if member["spec"]["membership"] == "taken" { Ok(()) } else { Err(member["spec"].to_string()) }
+    });
+    if cluster.kubectl().run(&["get", "node", node]).is_success() {
+        cluster.kubectl().run(&["taint", "node", node, &format!("{OUT_OF_SERVICE}-")]).stdout();
+    }
+}
+
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+
+#[track_caller]
+fn take_over_by_command(cluster: &Cluster, node: &str) {
     until("a takeover finds no life", TIMEOUT, || {
         let done = cluster.nodes[0].ctl(&["cluster", "takeover", node, "--yes"]);
         if done.is_success() { Ok(()) } else { Err(done.refusal()) }
@@ -38,7 +64,16 @@ fn spread_again(cluster: &Cluster) {
 
 #[test]
 fn a_node_that_lost_its_power_keeps_its_blocks() {
-    with_pods_on_three_nodes(9, |cluster| {
+    power_cut(Store::Etcd);
+}
+
+#[test]
+fn a_node_that_lost_its_power_keeps_its_blocks_with_the_store_kubernetes() {
+    power_cut(Store::Kubernetes);
+}
+
+fn power_cut(store: Store) {
+    with_pods_on_three_nodes(store, 9, |cluster| {
         cluster.nodes[2].power_cut();
         cluster.nodes[2].boot();
         spread_again(cluster);
@@ -47,12 +82,21 @@ fn a_node_that_lost_its_power_keeps_its_blocks() {
 
 #[test]
 fn a_node_that_was_cut_off_and_taken_over_joins_again() {
-    with_pods_on_three_nodes(9, |cluster| {
+    cut_off(Store::Etcd);
+}
+
+#[test]
+fn a_node_that_was_cut_off_and_taken_over_joins_again_with_the_store_kubernetes() {
+    cut_off(Store::Kubernetes);
+}
+
+fn cut_off(store: Store) {
+    with_pods_on_three_nodes(store, 9, |cluster| {
         cordon(cluster, "node-3", "cordon");
         cluster.nodes[2].set_connected(false);
         forget_pods_of(cluster, "node-3");
         cluster.wait_running("app=web", 9, TIMEOUT);
-        take_over(cluster, "node-3");
+        take_over(cluster, store, "node-3");
         cluster.nodes[2].set_connected(true);
         cordon(cluster, "node-3", "uncordon");
         spread_again(cluster);
@@ -61,14 +105,23 @@ fn a_node_that_was_cut_off_and_taken_over_joins_again() {
 
 #[test]
 fn another_machine_takes_the_name_of_a_deleted_node() {
-    with_pods_on_three_nodes(9, |cluster| {
+    deleted(Store::Etcd);
+}
+
+#[test]
+fn another_machine_takes_the_name_of_a_deleted_node_with_the_store_kubernetes() {
+    deleted(Store::Kubernetes);
+}
+
+fn deleted(store: Store) {
+    with_pods_on_three_nodes(store, 9, |cluster| {
         cluster.nodes[2].power_cut();
         cluster.kubectl().run(&["delete", "node", "node-3"]).stdout();
         forget_pods_of(cluster, "node-3");
         cluster.wait_running("app=web", 9, TIMEOUT);
-        take_over(cluster, "node-3");
+        take_over(cluster, store, "node-3");
         cluster.nodes[2].replace_disk();
-        let list = crate::workloads::weave_split(cluster);
+        let list = crate::workloads::weave_split(cluster, store);
         cluster.nodes[2].configure(&list);
         cluster.nodes[2].boot();
         assert!(cluster.nodes[2].runs(AGENT));

@@ -9,12 +9,12 @@ use gingham_kubernetes_tests::node::daemons::{AGENT, CONTAINERD, KUBELET};
 use rustix::process::Signal;
 
 use crate::shared::with_cluster;
-use crate::workloads::{TIMEOUT, deployment, nodes_reach_each_other, remove, scale, scale_to, weave_split};
+use crate::workloads::{Store, TIMEOUT, deployment, nodes_reach_each_other, remove, scale, scale_to, weave_split};
 
 /// Three nodes with their agents, and pods of the deployment `web` on all of them.
-pub(crate) fn with_pods_on_three_nodes(pods: usize, test: impl FnOnce(&mut Cluster)) {
+pub(crate) fn with_pods_on_three_nodes(store: Store, pods: usize, test: impl FnOnce(&mut Cluster)) {
     with_cluster(3, |cluster| {
-        cluster.configure(&weave_split(cluster));
+        cluster.configure(&weave_split(cluster, store));
         for node in &mut cluster.nodes {
             if !node.runs(AGENT) {
                 node.start(AGENT);
@@ -32,7 +32,16 @@ pub(crate) fn with_pods_on_three_nodes(pods: usize, test: impl FnOnce(&mut Clust
 
 #[test]
 fn a_hundred_and_fifty_pods_come_and_go_while_daemons_are_killed() {
-    with_pods_on_three_nodes(12, |cluster| {
+    hundreds_come_and_go(Store::Etcd);
+}
+
+#[test]
+fn a_hundred_and_fifty_pods_come_and_go_while_daemons_are_killed_with_the_store_kubernetes() {
+    hundreds_come_and_go(Store::Kubernetes);
+}
+
+fn hundreds_come_and_go(store: Store) {
+    with_pods_on_three_nodes(store, 12, |cluster| {
         scale(cluster.kubectl(), "web", 150);
         for (node, daemon) in [(0, CONTAINERD), (1, KUBELET), (2, AGENT)] {
             cluster.nodes[node].kill(daemon, Signal::KILL);
@@ -53,7 +62,7 @@ fn a_hundred_and_fifty_pods_come_and_go_while_daemons_are_killed() {
 
 #[test]
 fn the_plugin_is_replaced_while_pods_come() {
-    with_pods_on_three_nodes(3, |cluster| {
+    with_pods_on_three_nodes(Store::Etcd, 3, |cluster| {
         scale(cluster.kubectl(), "web", 45);
         for node in &mut cluster.nodes {
             let installed = node.disk().join("plugins/gingham");
@@ -71,7 +80,16 @@ fn the_plugin_is_replaced_while_pods_come() {
 
 #[test]
 fn the_history_of_the_store_is_compacted_under_load() {
-    with_pods_on_three_nodes(3, |cluster| {
+    compacted(Store::Etcd);
+}
+
+#[test]
+fn the_history_of_the_store_is_compacted_under_load_with_the_store_kubernetes() {
+    compacted(Store::Kubernetes);
+}
+
+fn compacted(store: Store) {
+    with_pods_on_three_nodes(store, 3, |cluster| {
         scale(cluster.kubectl(), "web", 30);
         compact(cluster);
         cluster.wait_running("app=web", 30, TIMEOUT);
@@ -103,7 +121,16 @@ fn call(endpoint: &str, path: &str, body: &str) -> String {
 
 #[test]
 fn pods_get_addresses_again_while_the_api_server_is_away() {
-    with_pods_on_three_nodes(6, |cluster| {
+    api_server_away(Store::Etcd);
+}
+
+#[test]
+fn pods_get_addresses_again_while_the_api_server_is_away_with_the_store_kubernetes() {
+    api_server_away(Store::Kubernetes);
+}
+
+fn api_server_away(store: Store) {
+    with_pods_on_three_nodes(store, 6, |cluster| {
         let before = cluster.agree();
         cluster.stop_api_server();
         for node in &cluster.nodes {

@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use gingham_kubernetes_tests::{Cluster, Programs, cluster};
 use gingham_tests::binaries::binaries;
 
+static SHARED: Mutex<Option<Cluster>> = Mutex::new(None);
+
 /// Runs `test` with a cluster of at least so many nodes, unless a program is missing. One test runs at a time.
 pub(crate) fn with_cluster(nodes: u8, test: impl FnOnce(&mut Cluster)) {
-    static SHARED: Mutex<Option<Cluster>> = Mutex::new(None);
     if !cluster::can_start() {
         return;
     }
@@ -18,7 +19,9 @@ pub(crate) fn with_cluster(nodes: u8, test: impl FnOnce(&mut Cluster)) {
         Some(cluster) if cluster.nodes.len() >= nodes.into() => cluster,
         smaller => {
             drop(smaller);
-            Cluster::start(nodes, &under_test())
+            let cluster = Cluster::start(nodes, &under_test());
+            cluster.admit_agents();
+            cluster
         }
     };
     test(&mut cluster);

@@ -22,20 +22,42 @@ pub(crate) fn bridge_with_host_local(kind: &str) -> String {
     )
 }
 
-/// A range that all nodes share. Its blocks' owners are in the etcd of the control plane.
-pub(crate) fn weave_split(cluster: &Cluster) -> String {
-    let store = json!({"store": "etcd", "endpoints": cluster.control_plane.etcd_endpoints()});
-    let ipam = json!({"type": "gingham", "policy": "weave-split", "range": "10.32.0.0/12", "cluster": store});
-    list(&json!({
-        "type": "gingham", "bridge": "pods0", "isGateway": true, "isDefaultGateway": true, "ipMasq": true,
-        "hairpinMode": true, "ipam": ipam,
-    }))
+/// Where the owners of blocks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    /// The etcd of the control plane.
+    Etcd,
+    Kubernetes,
 }
+
+/// A range that all nodes share. The networks of two stores have nothing in common: tests use them in turn.
+pub(crate) fn weave_split(cluster: &Cluster, store: Store) -> String {
+    let (name, range, settings) = match store {
+        Store::Etcd => {
+            let endpoints = cluster.control_plane.etcd_endpoints();
+            ("pods", "10.32.0.0/12", json!({"store": "etcd", "endpoints": endpoints}))
+        }
+        Store::Kubernetes => (KUBERNETES_NETWORK, "10.64.0.0/12", json!({"store": "kubernetes"})),
+    };
+    let ipam = json!({"type": "gingham", "policy": "weave-split", "range": range, "cluster": settings});
+    let plugin = json!({
+        "type": "gingham", "bridge": format!("{name}0"), "isGateway": true, "isDefaultGateway": true, "ipMasq": true,
+        "hairpinMode": true, "ipam": ipam,
+    });
+    list_of(name, &plugin)
+}
+
+/// The network of [`Store::Kubernetes`].
+pub(crate) const KUBERNETES_NETWORK: &str = "kube";
 
 /// A plugin as a configuration list, with portmap as everywhere in Kubernetes.
 pub(crate) fn list(plugin: &Value) -> String {
+    list_of("pods", plugin)
+}
+
+fn list_of(name: &str, plugin: &Value) -> String {
     let portmap = json!({"type": "portmap", "capabilities": {"portMappings": true}});
-    json!({"cniVersion": "1.0.0", "name": "pods", "plugins": [plugin, portmap]}).to_string()
+    json!({"cniVersion": "1.0.0", "name": name, "plugins": [plugin, portmap]}).to_string()
 }
 
 /// Pods that answer on port 80 with their name.
