@@ -15,12 +15,12 @@ const APPLY: [&str; 4] = ["apply", "--validate=false", "-f", FILE];
 
 /// What the agent calls: group, resource, verbs.
 const CALLS: [(&str, &str, &str); 11] = [
-    // kubernetes/network_object.rs; the store, which writes what all members have to agree on.
+    // kubernetes_node/network_object.rs; the store, which writes what all members have to agree on.
     ("gingham.dev", "addressnetworks", "create get list update watch"),
     ("gingham.dev", "networkmembers", "create get list update watch"),
     ("gingham.dev", "addressblocks", "create delete get list update watch"),
     ("gingham.dev", "allocationpolicies", "get list watch"),
-    // kubernetes/node_conditions.rs; the order of a takeover by deleting a Node; facts about nodes.
+    // kubernetes_node/node_conditions.rs; the order of a takeover by deleting a Node; facts about nodes.
     ("", "nodes", "get list watch"),
     ("", "nodes/status", "patch"),
     ("", "pods", "get list watch"),

@@ -19,6 +19,8 @@ unit.
 
   curl --unix-socket /run/gingham/node.sock http://node/metrics    metrics for Prometheus
   curl --unix-socket /run/gingham/node.sock http://node/healthz    200, or 503 and the reason
+  curl --unix-socket /run/gingham/node.sock http://node/readyz     200 if the runtime has the configuration
+  curl --unix-socket /run/gingham/node.sock http://node/livez      200 if the reconcile loops turn
 
 GINGHAM_LOG filters the log by level and target, such as `debug` or `info,h2=debug`; the default is `info`.
 
@@ -42,6 +44,13 @@ pub(crate) struct Cli {
     pub(crate) listen_anywhere: bool,
     #[command(flatten)]
     pub(crate) kubernetes: KubernetesArguments,
+    /// Run on a node of Kubernetes: take the network from its API, and write its configuration into --config-dir when the node
+    /// can serve it. DIR has the values to create the network with, as files: the `ConfigMap` `gingham-network`
+    #[arg(long = "kubernetes", value_name = "DIR")]
+    pub(crate) network_values: Option<PathBuf>,
+    /// The directory of CNI plugins
+    #[arg(long, value_name = "DIR", default_value = "/opt/cni/bin")]
+    pub(crate) plugin_dir: PathBuf,
     /// The pause between two reconciles, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(crate) interval: Duration,
@@ -59,7 +68,8 @@ pub(crate) struct KubernetesArguments {
     /// The name of this node's Node object; by default the variable `GINGHAM_NODE_NAME`, then the host name
     #[arg(long, value_name = "NAME")]
     pub(crate) node_name: Option<String>,
-    /// The Kubernetes API, https://HOST:PORT; by default as in a pod, by `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`
+    /// The Kubernetes API, https://HOST:PORT; by default the variable `GINGHAM_KUBE_SERVER`, then as in a pod, by
+    /// `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`
     #[arg(long, value_name = "URL")]
     pub(crate) kube_server: Option<String>,
     /// PEM file of the authority that signed the API server's certificate; by default the pod's

@@ -17,10 +17,13 @@ use crate::facts::{self, Places};
 use crate::garbage_collection;
 use crate::ip_masquerade;
 use crate::kubernetes::{Kubernetes, KubernetesError};
+use crate::kubernetes_node::{self, KubernetesNodeError};
 use crate::local_networks::LocalNetworks;
 use crate::member;
+use crate::networks::Directories;
 use crate::pod_events;
-use crate::reconcile::{Open, Reconcilers, State, Status, Timing};
+use crate::publication::Published;
+use crate::reconcile::{Board, Open, Reconcilers, State, Status, Timing};
 use crate::reload::Reload;
 use crate::server::{self, ListenError, Listener, Sources};
 use crate::service_manager::ServiceManager;
@@ -42,6 +45,8 @@ pub(crate) enum DaemonError {
     Listen(#[from] ListenError),
     #[error("cannot connect to the service manager at NOTIFY_SOCKET: {0}")]
     ServiceManager(io::Error),
+    #[error(transparent)]
+    KubernetesNode(#[from] KubernetesNodeError),
     #[error("cannot start: {0}")]
     Start(io::Error),
 }
@@ -68,10 +73,11 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     let (board, rooms) = (reconcilers.board(), reconcilers.rooms());
     let masquerading = ip_masquerade::Reconciling::start(cli.data_dir.clone(), cli.interval);
     let local = LocalNetworks::start(cli.config_dir.clone(), cli.library.clone(), CONFIG_INTERVAL);
-    start_kubernetes(cli, kubernetes)?;
-    let sources = Sources { board: board.clone(), local: local.map_err(DaemonError::Start)?, rooms };
+    start_kubernetes(cli, kubernetes.clone())?;
+    let (local, published) = (local.map_err(DaemonError::Start)?, kubernetes_node(cli, kubernetes, &board)?);
+    let sources = Sources { board: board.clone(), local, rooms, published };
     let serving = serve(cli, &sources).await?;
-    let mut reload = Reload::new(reconcilers, &cli.config_dir);
+    let mut reload = Reload::new(reconcilers, Directories::of(cli));
     let (mut config, mut status) = (every(CONFIG_INTERVAL), every(STATUS_INTERVAL));
     let mut pulse = every(manager.pulse().unwrap_or(Duration::from_hours(1)));
     let (mut last_line, mut is_ready) = (String::new(), false);
@@ -139,6 +145,18 @@ fn every(period: Duration) -> Interval {
     let mut interval = interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
+}
+
+/// None where people write the configurations.
+fn kubernetes_node(
+    cli: &Cli,
+    kubernetes: Option<Kubernetes>,
+    board: &Board,
+) -> Result<Option<Published>, KubernetesNodeError> {
+    let Some(values) = cli.network_values.clone() else { return Ok(None) };
+    let (data_dir, config_dir, plugin_dir) = (cli.data_dir.clone(), cli.config_dir.clone(), cli.plugin_dir.clone());
+    let places = kubernetes_node::Places { values, data_dir, config_dir, plugin_dir };
+    kubernetes_node::start(places, kubernetes, board).map(Some)
 }
 
 async fn serve(cli: &Cli, sources: &Sources) -> Result<Vec<JoinHandle<()>>, DaemonError> {

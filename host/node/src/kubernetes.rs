@@ -17,6 +17,9 @@ use crate::cluster::AgentError;
 /// The name of this agent's Node object, from the downward API.
 const NODE_NAME: &str = "GINGHAM_NODE_NAME";
 
+/// The API server's URL, from a value of the installed file; empty: that of the pod.
+const SERVER: &str = "GINGHAM_KUBE_SERVER";
+
 /// Set in every pod.
 const SERVICE: &str = "KUBERNETES_SERVICE_HOST";
 
@@ -41,13 +44,12 @@ pub(crate) struct Kubernetes {
 impl Kubernetes {
     /// None outside of a pod, unless the arguments name an API server.
     pub(crate) fn of_this_process(arguments: &KubernetesArguments) -> Result<Option<Self>, KubernetesError> {
-        let config = match &arguments.kube_server {
-            Some(url) => config(Server::parse(url)?, arguments),
-            None if env::var_os(SERVICE).is_none_or(|value| value.is_empty()) => return Ok(None),
+        let config = match arguments.kube_server.clone().or_else(|| set(SERVER)) {
+            Some(url) => config(Server::parse(&url)?, arguments),
+            None if set(SERVICE).is_none() => return Ok(None),
             None => config(Config::in_cluster()?.server, arguments),
         };
-        let named = arguments.node_name.clone().or_else(|| env::var(NODE_NAME).ok());
-        let node = match named.filter(|name| !name.is_empty()) {
+        let node = match arguments.node_name.clone().or_else(|| set(NODE_NAME)) {
             Some(name) if is_node_name(&name) => name,
             Some(name) => return Err(KubernetesError::NodeName(name)),
             None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -76,6 +78,10 @@ impl Kubernetes {
         let node = self.api.get(&Resource::nodes(), name, deadline);
         node.map_err(|error| AgentError::Store(error.to_string()))
     }
+}
+
+fn set(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
 fn config(server: Server, arguments: &KubernetesArguments) -> Config {

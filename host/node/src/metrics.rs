@@ -171,6 +171,20 @@ mod tests {
     use crate::cluster::Usage;
 
     #[test]
+    fn the_dashboard_names_metrics_that_exist() {
+        let text = include_str!("../../../deploy/grafana/gingham.json");
+        let rendered = render(&BTreeMap::new(), &BTreeMap::new(), Instant::now());
+        let known: Vec<&str> =
+            rendered.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let named: Vec<&str> = words.filter(|word| word.starts_with("gingham_")).collect();
+        assert!(named.len() >= 15, "{named:?}");
+        for name in named {
+            assert!(known.contains(&name), "{name} is no metric");
+        }
+    }
+
+    #[test]
     fn the_text_is_what_prometheus_reads() {
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);

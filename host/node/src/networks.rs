@@ -6,9 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham_network::plan::OWN_NAME;
+use gingham_network::published::{self, staging};
 use gingham_untrusted::file::{self, FileError, LARGEST_CONFIGURATION};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::cli::Cli;
 
 /// A network of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,42 @@ struct WrittenIpam {
     cluster: Option<Value>,
     #[serde(rename = "dataDir")]
     data_dir: Option<PathBuf>,
+}
+
+/// Where networks are configured.
+#[derive(Debug, Clone)]
+pub(crate) struct Directories {
+    /// What runtimes read.
+    pub(crate) configured: PathBuf,
+    /// What the agent has prepared for them. The node joins, claims and routes before the runtime knows of the network.
+    pub(crate) staged: PathBuf,
+}
+
+impl Directories {
+    pub(crate) fn of(cli: &Cli) -> Self {
+        Self { configured: cli.config_dir.clone(), staged: staging(&cli.data_dir) }
+    }
+}
+
+/// Reads both. A staged network replaces the one that was published of it earlier.
+pub(crate) fn read_all(directories: &Directories) -> Found {
+    let (mut found, staged) = (read(&directories.configured), read(&directories.staged));
+    for (name, network) in staged.networks {
+        match found.networks.get(&name) {
+            Some(configured) if !is_published(&configured.file) => found.faults.push(format!(
+                "{}: name: {name:?} is also the name of an AddressNetwork; rename the network of the file, or remove it",
+                configured.file.display()
+            )),
+            _ => drop(found.networks.insert(name, network)),
+        }
+    }
+    found.faults.extend(staged.faults);
+    found
+}
+
+fn is_published(file: &Path) -> bool {
+    let text = file::read_text(file, LARGEST_CONFIGURATION).unwrap_or_default();
+    serde_json::from_str(&text).is_ok_and(|list: Map<String, Value>| published::is_published(&list))
 }
 
 /// Reads the files in the order of their names, as runtimes do. An invalid file does not hide the others: it may belong to
@@ -177,6 +216,34 @@ mod tests {
         assert_eq!(
             (&config["name"], &config["cniVersion"], &config["bridge"]),
             (&"one".into(), &"1.1.0".into(), &"br1".into())
+        );
+    }
+
+    #[test]
+    fn staged_networks_replace_those_published_earlier_and_no_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |below: &str| directory.path().join(below);
+        let list = |name: &str, by: &str, range: &str| {
+            format!(
+                r#"{{"name": "{name}", "{by}": "gingham-node", "plugins": [{{"type": "gingham", "range": "{range}",
+                "ipam": {{"cluster": {{}}}}}}]}}"#
+            )
+        };
+        fs::create_dir_all(at("net.d")).unwrap();
+        fs::create_dir_all(at("staged")).unwrap();
+        fs::write(at("net.d/10-gingham.conflist"), list("pods", "publishedBy", "old")).unwrap();
+        fs::write(at("net.d/20-own.conflist"), list("own", "by", "mine")).unwrap();
+        fs::write(at("staged/pods.conflist"), list("pods", "publishedBy", "new")).unwrap();
+        fs::write(at("staged/own.conflist"), list("own", "publishedBy", "theirs")).unwrap();
+        let found = read_all(&Directories { configured: at("net.d"), staged: at("staged") });
+        assert_eq!(
+            (&found.networks["pods"].config["range"], &found.networks["own"].config["range"]),
+            (&"new".into(), &"mine".into())
+        );
+        assert!(
+            found.faults.iter().any(|fault| fault.contains("also the name of an AddressNetwork")),
+            "{:?}",
+            found.faults
         );
     }
 

@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 use std::future::pending;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
-use crate::networks::{self, Found};
+use crate::networks::{self, Directories, Found};
 use crate::reconcile::Reconcilers;
 
 /// A reading that takes longer is logged.
@@ -18,7 +17,7 @@ const SLOW: Duration = Duration::from_secs(30);
 
 /// The reconciled networks, and the state of reading their directory.
 pub(crate) struct Reload {
-    directory: PathBuf,
+    directories: Directories,
     job: Job,
     /// Whether the directory is to be read again after this.
     again: bool,
@@ -38,9 +37,9 @@ enum Job {
 }
 
 impl Reload {
-    pub(crate) fn new(reconcilers: Reconcilers, directory: &Path) -> Self {
+    pub(crate) fn new(reconcilers: Reconcilers, directories: Directories) -> Self {
         Self {
-            directory: directory.to_owned(),
+            directories,
             job: Job::Idle(reconcilers),
             again: false,
             reported: BTreeSet::new(),
@@ -55,8 +54,8 @@ impl Reload {
         self.job = match std::mem::replace(&mut self.job, Job::Changing) {
             Job::Idle(reconcilers) => {
                 (self.again, self.started) = (false, Instant::now());
-                let directory = self.directory.clone();
-                Job::Reading(spawn_blocking(move || networks::read(&directory)), reconcilers)
+                let directories = self.directories.clone();
+                Job::Reading(spawn_blocking(move || networks::read_all(&directories)), reconcilers)
             }
             busy => busy,
         };
@@ -84,7 +83,7 @@ impl Reload {
 
     fn follow(&mut self, found: Found) {
         if std::mem::take(&mut self.is_slow) {
-            info!("resolved: {} was read", self.directory.display());
+            info!("resolved: {} was read", self.directories.configured.display());
         }
         let faults: BTreeSet<_> = found.faults.into_iter().collect();
         faults.difference(&self.reported).for_each(|fault| warn!("{fault}"));
@@ -101,7 +100,7 @@ impl Reload {
     pub(crate) fn watch(&mut self) {
         if matches!(self.job, Job::Reading(..)) && !self.is_slow && self.started.elapsed() > SLOW {
             self.is_slow = true;
-            let (directory, seconds) = (self.directory.display(), SLOW.as_secs());
+            let (directory, seconds) = (self.directories.configured.display(), SLOW.as_secs());
             warn!(
                 "reading {directory} takes longer than {seconds} s, networks stay as they were read last; check its \
                      file system"

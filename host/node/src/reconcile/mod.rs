@@ -44,6 +44,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) struct Board(Arc<Mutex<BTreeMap<String, Arc<Mutex<Status>>>>>);
 
 impl Board {
+    /// Of one network.
+    #[cfg(test)]
+    pub(crate) fn with(network: &str, status: Status) -> Self {
+        Self(Arc::new(Mutex::new(BTreeMap::from([(network.to_owned(), Arc::new(Mutex::new(status)))]))))
+    }
+
     pub(crate) fn statuses(&self) -> BTreeMap<String, Status> {
         lock(&self.0).iter().map(|(name, status)| (name.clone(), lock(status).clone())).collect()
     }
@@ -144,10 +150,11 @@ fn start(
 }
 
 /// Readers of the status do not wait for the work.
-fn on_a_copy(status: &Mutex<Status>, work: impl FnOnce(&mut Status)) {
+fn on_a_copy<T>(status: &Mutex<Status>, work: impl FnOnce(&mut Status) -> T) -> T {
     let mut next = lock(status).clone();
-    work(&mut next);
+    let result = work(&mut next);
     *lock(status) = next;
+    result
 }
 
 /// Carries out orders for so long; returns false immediately if the thread is to stop.
@@ -155,7 +162,13 @@ fn pause(orders: &Receiver<Order>, pause: Duration, reconciler: &mut Reconciler,
     let until = Instant::now() + pause;
     loop {
         match orders.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(order) => on_a_copy(status, |next| reconciler.make_room(order, next)),
+            // The ADD may have given up.
+            Ok(order) if order.answer.is_closed() => {}
+            Ok(order) => {
+                let answer = on_a_copy(status, |next| reconciler.make_room(order.addresses, next));
+                // The ADD may have given up meanwhile; what was claimed is there for the next one.
+                let _ = order.answer.send(answer);
+            }
             Err(RecvTimeoutError::Timeout) => return true,
             Err(RecvTimeoutError::Disconnected) => return false,
         }

@@ -9,7 +9,6 @@ use gingham_net::node_routes::{self, Report, ReversePathProblem, Wanted};
 use gingham_net::notice;
 use tracing::{debug, info, warn};
 
-use super::room::Order;
 use super::status::{State, Status};
 use super::{Open, Timing};
 use crate::cluster::{AgentError, Cluster, Snapshot, Usage};
@@ -83,13 +82,10 @@ impl Reconciler {
         self.end(problems, status);
     }
 
-    /// For an ADD that waits, unless it has given up.
-    pub(super) fn make_room(&mut self, order: Order, status: &mut Status) {
-        if order.answer.is_closed() {
-            return;
-        }
+    /// For an ADD that waits.
+    pub(super) fn make_room(&mut self, addresses: u64, status: &mut Status) -> RoomAnswer {
         let answer = match self.cluster.as_mut() {
-            Some(cluster) => cluster.make_room(order.addresses),
+            Some(cluster) => cluster.make_room(addresses),
             None => RoomAnswer::Failed(match &status.state {
                 State::Failed(reason) | State::StoreUnreachable(reason) => reason.clone(),
                 State::Starting | State::Reconciled => "it has not read the network yet".to_owned(),
@@ -98,8 +94,7 @@ impl Reconciler {
         if let RoomAnswer::Claimed(blocks) = answer {
             status.claims += blocks;
         }
-        // The ADD may have given up meanwhile; what was claimed is there for the next one.
-        let _ = order.answer.send(answer);
+        answer
     }
 
     /// A sign of life between two rounds. A failure is visible in the next reconcile, too.

@@ -201,21 +201,20 @@ fn threads_follow_the_configuration() {
     assert!(reconcilers.running.is_empty());
 }
 
-#[tokio::test]
-async fn room_is_made_between_two_reconciles() {
-    let (mut reconcilers, rooms) = {
-        let _turn = my_turn();
-        let timing = Timing { interval: Duration::from_hours(1), grace_period: Duration::from_hours(1) };
-        let mut reconcilers = Reconcilers::new(Arc::new(open), timing);
-        reconcilers.follow([("a".to_owned(), network("a"))].into());
-        let rooms = reconcilers.rooms();
-        (reconcilers, rooms)
-    };
-    assert_eq!(rooms.make("a", 2).await, RoomAnswer::Claimed(2));
-    assert_eq!(rooms.make("b", 2).await, RoomAnswer::UnknownNetwork);
+#[test]
+fn room_is_made_between_two_reconciles() {
+    let _turn = my_turn();
+    let timing = Timing { interval: Duration::from_hours(1), grace_period: Duration::from_hours(1) };
+    let mut reconcilers = Reconcilers::new(Arc::new(open), timing);
+    reconcilers.follow([("a".to_owned(), network("a"))].into());
+    let rooms = reconcilers.rooms();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let make = |network, addresses| runtime.block_on(rooms.make(network, addresses));
+    assert_eq!(make("a", 2), RoomAnswer::Claimed(2));
     assert_eq!(reconcilers.board().statuses()["a"].claims, 3, "one of the reconcile, two of the order");
+    assert_eq!(make("b", 2), RoomAnswer::UnknownNetwork);
     reconcilers.end();
-    assert_eq!(rooms.make("a", 2).await, RoomAnswer::UnknownNetwork);
+    assert_eq!(make("a", 2), RoomAnswer::UnknownNetwork);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod connections;
 mod listen;
+mod probes;
 mod room;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use self::connections::{Connections, LastRequest};
 pub(crate) use self::listen::{Listen, ListenError, Listener};
 use crate::local_networks::{LocalNetwork, LocalNetworks};
 use crate::metrics;
+use crate::publication::Published;
 use crate::reconcile::{Board, Rooms, State, Status};
 
 /// For the headers of a request.
@@ -35,6 +37,8 @@ pub(crate) struct Sources {
     pub(crate) board: Board,
     pub(crate) local: LocalNetworks,
     pub(crate) rooms: Rooms,
+    /// None where people write the configurations.
+    pub(crate) published: Option<Published>,
 }
 
 pub(crate) async fn serve(listener: Listener, sources: Sources) {
@@ -60,7 +64,11 @@ async fn converse(stream: Box<dyn Stream>, is_root: bool, sources: Sources, last
             }
             let (method, path) = (request.method(), request.uri().path());
             let now = Instant::now();
-            Ok(answer(method, path, (&sources.board.statuses(), &sources.local.last()), now))
+            let statuses = sources.board.statuses();
+            if let Some(answer) = probes::answer(method, path, &statuses, sources.published.as_ref(), now) {
+                return Ok(answer);
+            }
+            Ok(answer(method, path, (&statuses, &sources.local.last()), now))
         }
     });
     // A client may break off.

@@ -1,0 +1,221 @@
+//! Conditions of this Node, and Events about it: whether pods can get addresses, and whether the runtime uses Gingham's
+//! configuration. They are written when they change, so that the steady state writes nothing.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use gingham_kubernetes::{Api, ApiError, Patch, Resource};
+use serde_json::{Value, json};
+use tracing::warn;
+
+use super::{RETRY, deadline};
+use crate::publication::{FILE, Published};
+use crate::reconcile::{Board, State, Status};
+
+const STEP: Duration = Duration::from_secs(5);
+const ADDRESSES: &str = "gingham.dev/AddressesAvailable";
+const CONFIGURED: &str = "gingham.dev/NetworkConfigured";
+/// Events about Nodes are in this namespace, as the kubelet's are.
+const EVENTS_NAMESPACE: &str = "default";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Condition {
+    kind: &'static str,
+    is_true: bool,
+    reason: &'static str,
+    message: String,
+}
+
+pub(super) struct NodeConditions {
+    api: Api,
+    node: String,
+    board: Board,
+    published: Published,
+    written: BTreeMap<&'static str, Condition>,
+    /// Whether a cloud's `NetworkUnavailable` has been looked for since the configuration was published.
+    network_available: bool,
+}
+
+impl NodeConditions {
+    pub(super) fn new(api: Api, node: String, board: Board, published: Published) -> Self {
+        Self { api, node, board, published, written: BTreeMap::new(), network_available: false }
+    }
+
+    pub(super) fn run(mut self) {
+        let mut reported = String::new();
+        loop {
+            match self.step() {
+                Ok(()) => reported.clear(),
+                Err(error) => {
+                    let text = error.to_string();
+                    if text != reported {
+                        warn!("{text}; retrying every {} s", RETRY.as_secs());
+                        reported = text;
+                    }
+                }
+            }
+            thread::sleep(STEP);
+        }
+    }
+
+    fn step(&mut self) -> Result<(), ApiError> {
+        let publication = self.published.now();
+        let foreign = publication.foreign.as_ref().map(|file| file.display().to_string());
+        let conditions = [configured(publication.waiting.as_deref(), foreign.as_deref())]
+            .into_iter()
+            .chain(addresses(&self.board.statuses()));
+        for condition in conditions {
+            if self.written.get(condition.kind) != Some(&condition) {
+                self.write(condition)?;
+            }
+        }
+        if publication.waiting.is_none() && !self.network_available {
+            self.end_network_unavailable()?;
+            self.network_available = true;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, condition: Condition) -> Result<(), ApiError> {
+        self.patch(condition.kind, condition.is_true, condition.reason, &condition.message)?;
+        // The start of an agent is no news; that something is wrong is.
+        let was_wrong = self.written.get(condition.kind).is_some_and(|before| !before.is_true);
+        if condition.reason != STARTING && (!condition.is_true || was_wrong) {
+            self.event(&condition)?;
+        }
+        self.written.insert(condition.kind, condition);
+        Ok(())
+    }
+
+    fn patch(&self, kind: &str, is_true: bool, reason: &str, message: &str) -> Result<(), ApiError> {
+        let now = now();
+        let patch = json!({"status": {"conditions": [{
+            "type": kind, "status": if is_true { "True" } else { "False" }, "reason": reason, "message": message,
+            "lastHeartbeatTime": now, "lastTransitionTime": now,
+        }]}});
+        let place = (self.node.as_str(), Some("status"));
+        self.api.patch(&Resource::nodes(), place, (Patch::Strategic, &patch), deadline()).map(drop)
+    }
+
+    /// Clouds set it, and taint the node with it, until the network reports that it works.
+    fn end_network_unavailable(&self) -> Result<(), ApiError> {
+        let Some(node) = self.api.get(&Resource::nodes(), &self.node, deadline())? else { return Ok(()) };
+        let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
+        let is_set = conditions
+            .into_iter()
+            .flatten()
+            .any(|condition| condition["type"] == "NetworkUnavailable" && condition["status"] == "True");
+        if !is_set {
+            return Ok(());
+        }
+        self.patch("NetworkUnavailable", false, "GinghamIsUp", "Gingham serves the network of this node")
+    }
+
+    fn event(&self, condition: &Condition) -> Result<(), ApiError> {
+        let (now, nanoseconds) = (now(), jiff::Timestamp::now().as_nanosecond());
+        let event = json!({
+            "apiVersion": "v1", "kind": "Event",
+            "metadata": {"name": format!("{}.{nanoseconds:x}", self.node), "namespace": EVENTS_NAMESPACE},
+            "involvedObject": {"kind": "Node", "name": self.node, "uid": self.node},
+            "reason": condition.reason, "message": condition.message,
+            "type": if condition.is_true { "Normal" } else { "Warning" },
+            "source": {"component": "gingham-node", "host": self.node},
+            "firstTimestamp": now, "lastTimestamp": now, "count": 1,
+        });
+        self.api.create(&Resource::events().within(EVENTS_NAMESPACE), &event, deadline()).map(drop)
+    }
+}
+
+const STARTING: &str = "Starting";
+
+fn configured(waiting: Option<&str>, foreign: Option<&str>) -> Condition {
+    let condition = |is_true, reason, message| Condition { kind: CONFIGURED, is_true, reason, message };
+    match (waiting, foreign) {
+        (Some(reason), _) => condition(false, STARTING, reason.to_owned()),
+        (None, Some(file)) => {
+            let message = format!(
+                "the container runtime uses {file} instead of {FILE}, because it sorts first: pods get no network of \
+                 Gingham; remove that file or rename it"
+            );
+            condition(false, "ForeignConfiguration", message)
+        }
+        (None, None) => condition(true, "Published", format!("the container runtime has {FILE}")),
+    }
+}
+
+/// None until the first reconcile: nothing is known.
+fn addresses(networks: &BTreeMap<String, Status>) -> Option<Condition> {
+    let condition = |is_true, reason, message| Some(Condition { kind: ADDRESSES, is_true, reason, message });
+    let known: Vec<_> = networks.iter().filter(|(_, status)| status.state != State::Starting).collect();
+    if known.is_empty() {
+        return None;
+    }
+    let full = known.iter().find(|(_, status)| status.usage.free + status.usage.cooling == 0);
+    match full {
+        None => condition(true, "Available", "this node has free addresses".to_owned()),
+        Some((network, status)) => match &status.state {
+            State::StoreUnreachable(reason) => {
+                let text =
+                    format!("network {network}: no address is free on this node, and it can claim no block: {reason}");
+                condition(false, "StoreUnreachable", text)
+            }
+            State::Failed(reason) => condition(false, "Failed", format!("network {network}: {reason}")),
+            State::Reconciled | State::Starting => {
+                let text = format!(
+                    "network {network}: no address is free on this node, and no block of the range is unclaimed; delete \
+                     pods, or move them to a network with a larger range"
+                );
+                condition(false, "Exhausted", text)
+            }
+        },
+    }
+}
+
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    // Seconds: an API server refuses fractions in these fields.
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(state: State, free: u64, cooling: u64) -> Status {
+        let mut status = Status { state, ..Status::new(Duration::from_secs(5)) };
+        (status.usage.free, status.usage.cooling) = (free, cooling);
+        status
+    }
+
+    #[test]
+    fn a_node_that_can_give_no_address_says_why() {
+        let of = |state, free, cooling| addresses(&BTreeMap::from([("pods".to_owned(), status(state, free, cooling))]));
+        assert_eq!(of(State::Starting, 0, 0), None);
+        assert_eq!(of(State::Reconciled, 1, 0).unwrap().reason, "Available");
+        // A cooling address is given where there is no other.
+        assert!(of(State::Reconciled, 0, 3).unwrap().is_true);
+        let exhausted = of(State::Reconciled, 0, 0).unwrap();
+        assert_eq!((exhausted.is_true, exhausted.reason), (false, "Exhausted"));
+        let away = of(State::StoreUnreachable("no answer".to_owned()), 0, 0).unwrap();
+        assert!(!away.is_true && away.message.ends_with("it can claim no block: no answer"), "{}", away.message);
+        assert!(of(State::StoreUnreachable("no answer".to_owned()), 5, 0).unwrap().is_true);
+    }
+
+    #[test]
+    fn a_foreign_configuration_is_named() {
+        assert!(configured(None, None).is_true);
+        assert_eq!(configured(Some("starting"), Some("x")).reason, STARTING);
+        let foreign = configured(None, Some("/etc/cni/net.d/05-other.conflist"));
+        assert!(
+            !foreign.is_true && foreign.message.contains("/etc/cni/net.d/05-other.conflist"),
+            "{}",
+            foreign.message
+        );
+    }
+
+    #[test]
+    fn times_are_whole_seconds() {
+        assert!(!now().contains('.') && now().ends_with('Z'), "{}", now());
+    }
+}

@@ -1,0 +1,44 @@
+//! The list that a runtime reads, made of a network's configuration.
+
+use std::path::Path;
+
+use gingham_network::plan::OWN_NAME;
+use gingham_network::published;
+use serde_json::{Map, Value, json};
+
+/// containerd 1.6 and 1.7 refuse later versions.
+const CNI_VERSION: &str = "1.0.0";
+const PORTMAP: &str = "portmap";
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ConflistError {
+    #[error("AddressNetwork {network}: spec.config: {key} is not an object; use the object of a plugin in a conflist")]
+    NoObject { network: String, key: &'static str },
+}
+
+/// Keys that the network leaves out are as pods need them: default routes, masquerade, and a pod that reaches itself through
+/// its Service.
+pub(crate) fn conflist(network: &str, config: &Value, plugin_dir: &Path) -> Result<String, ConflistError> {
+    let object = |value: &Value, key| {
+        let no_object = || ConflistError::NoObject { network: network.to_owned(), key };
+        value.as_object().cloned().ok_or_else(no_object)
+    };
+    let mut plugin: Map<String, Value> = object(config, "config")?;
+    let mut ipam = object(plugin.get("ipam").unwrap_or(&json!({})), "ipam")?;
+    ipam.entry("type").or_insert_with(|| OWN_NAME.into());
+    ipam.entry("cluster").or_insert_with(|| json!({"store": "kubernetes"}));
+    plugin.insert("ipam".to_owned(), Value::Object(ipam));
+    plugin.entry("type").or_insert_with(|| OWN_NAME.into());
+    for key in ["isDefaultGateway", "ipMasq", "hairpinMode"] {
+        plugin.entry(key).or_insert(Value::Bool(true));
+    }
+    let mut plugins = vec![Value::Object(plugin)];
+    // hostPort of pods is another plugin's work.
+    if plugin_dir.join(PORTMAP).is_file() {
+        plugins.push(json!({"type": PORTMAP, "capabilities": {"portMappings": true}}));
+    }
+    let list = json!({
+        "cniVersion": CNI_VERSION, "name": network, published::KEY: published::AGENT, "plugins": plugins,
+    });
+    Ok(format!("{list:#}\n"))
+}

@@ -1,0 +1,159 @@
+//! The configuration that the runtime reads is written last: when the plugin runs, its policy loads, and the node has
+//! addresses and routes. Until then the node has no network, and no pod fails on it. At the agent's end nothing is removed.
+
+mod conflist;
+mod foreign;
+mod replacement;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gingham_network::plan::OWN_NAME;
+use gingham_network::published::staging;
+use gingham_untrusted::file::{LARGEST_CONFIGURATION, read_text};
+use tracing::{info, warn};
+
+pub(crate) use self::conflist::{ConflistError, conflist};
+pub(crate) use self::replacement::replace;
+use crate::reconcile::{Board, State};
+
+/// Runtimes take the first file of the directory.
+pub(crate) const FILE: &str = "10-gingham.conflist";
+
+/// How far it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Publication {
+    /// Why the runtime does not have the configuration; none if it has.
+    pub(crate) waiting: Option<String>,
+    /// A configuration of others that the runtime takes first.
+    pub(crate) foreign: Option<PathBuf>,
+}
+
+/// Shared by the threads.
+#[derive(Debug, Clone)]
+pub(crate) struct Published(Arc<Mutex<Publication>>);
+
+impl Published {
+    fn new() -> Self {
+        let waiting = Some("the agent has just started".to_owned());
+        Self(Arc::new(Mutex::new(Publication { waiting, foreign: None })))
+    }
+
+    pub(crate) fn now(&self) -> Publication {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Logs what is new.
+    fn set(&self, publication: Publication) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *kept == publication {
+            return;
+        }
+        match &publication.waiting {
+            Some(reason) if kept.waiting.as_ref() != Some(reason) => info!("not published yet: {reason}"),
+            None if kept.waiting.is_some() => info!("the runtime has the network's configuration"),
+            _ => {}
+        }
+        if let Some(foreign) = publication.foreign.as_ref().filter(|foreign| kept.foreign.as_ref() != Some(foreign)) {
+            warn!(
+                "the runtime uses {} instead of {FILE}, because it sorts first; remove it or rename it",
+                foreign.display()
+            );
+        }
+        *kept = publication;
+    }
+}
+
+pub(crate) struct Publisher {
+    staging: PathBuf,
+    config_dir: PathBuf,
+    plugin_dir: PathBuf,
+    board: Board,
+    published: Published,
+}
+
+impl Publisher {
+    pub(crate) fn new(data_dir: &Path, config_dir: &Path, plugin_dir: &Path, board: Board) -> Self {
+        let (config_dir, plugin_dir) = (config_dir.to_owned(), plugin_dir.to_owned());
+        Self { staging: staging(data_dir), config_dir, plugin_dir, board, published: Published::new() }
+    }
+
+    pub(crate) fn published(&self) -> Published {
+        self.published.clone()
+    }
+
+    /// Publishes what is staged, if the node can serve it.
+    pub(crate) fn step(&self) {
+        let waiting = self.publish().err();
+        self.published.set(Publication { waiting, foreign: foreign::first(&self.config_dir, FILE) });
+    }
+
+    fn publish(&self) -> Result<(), String> {
+        let file = self.config_dir.join(FILE);
+        let Some((network, text)) = self.staged()? else {
+            // With the API server unreachable since the start, the last configuration is as good as ever.
+            let is_there = file.exists();
+            return if is_there { Ok(()) } else { Err("no network is known yet".to_owned()) };
+        };
+        if read_text(&file, LARGEST_CONFIGURATION).is_ok_and(|present| present == text) {
+            return Ok(());
+        }
+        require_plugin(&self.plugin_dir.join(OWN_NAME))?;
+        self.require_addresses(&network)?;
+        replace(&file, &text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        info!(network, "wrote {}", file.display());
+        Ok(())
+    }
+
+    /// The network that waits, by its name. The directory has one.
+    fn staged(&self) -> Result<Option<(String, String)>, String> {
+        let failed = |path: &Path, error: String| format!("cannot read {}: {error}", path.display());
+        let entries = match fs::read_dir(&self.staging) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(&self.staging, error.to_string())),
+        };
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "conflist"));
+        files.sort();
+        let Some(file) = files.first() else { return Ok(None) };
+        let text = read_text(file, LARGEST_CONFIGURATION).map_err(|error| failed(file, error.to_string()))?;
+        let network = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Some((network, text)))
+    }
+
+    /// The reconcile loop has loaded the policy, joined, claimed and routed.
+    fn require_addresses(&self, network: &str) -> Result<(), String> {
+        let statuses = self.board.statuses();
+        let Some(status) = statuses.get(network) else {
+            return Err(format!("network {network} is not reconciled yet"));
+        };
+        match &status.state {
+            State::Starting => Err(format!("network {network} is starting")),
+            State::StoreUnreachable(reason) => Err(format!("network {network}: the store is unreachable: {reason}")),
+            State::Failed(reason) => Err(format!("network {network}: {reason}")),
+            State::Reconciled if status.usage.free + status.usage.cooling == 0 => {
+                Err(format!("network {network}: this node has no free address"))
+            }
+            State::Reconciled => Ok(()),
+        }
+    }
+}
+
+/// Half a file, or one for another processor, does not answer.
+fn require_plugin(plugin: &Path) -> Result<(), String> {
+    let mut command = Command::new(plugin);
+    command.env_clear().env("CNI_COMMAND", "VERSION");
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("the plugin {} does not run: {status}", plugin.display())),
+        Err(error) => Err(format!("the plugin {} does not run: {error}", plugin.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests;
