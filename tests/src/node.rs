@@ -26,6 +26,9 @@ pub const PLUGIN_NAMES: [&str; 3] = ["gingham", "net-script", "host-local"];
 /// Where leases are kept by default.
 pub const DATA: &str = "/var/lib/gingham";
 
+/// Where its networks are configured by default.
+pub const NETWORKS: &str = "/etc/cni/net.d";
+
 /// The node. It lasts as long as the thread.
 pub struct Node(());
 
@@ -84,6 +87,8 @@ impl Node {
 /// Makes a node of the calling thread's new namespaces.
 pub(crate) fn prepare() -> Result<(), TestbedError> {
     machine::hide(&["/run", "/var/lib"])?;
+    machine::hide_in_etc("cni", Path::new("/run/etc-of-the-machine"))?;
+    fs::create_dir(NETWORKS).unwrap();
     let binaries = binaries();
     install(&binaries.plugin, PLUGINS);
     install(&binaries.plugin_with_failpoints, PLUGINS_WITH_FAILPOINTS);

@@ -14,7 +14,7 @@ use gingham_net::link::{self, Change, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::netns::NetNs;
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_bind_recursive, mount_change};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 use crate::TestbedError;
@@ -140,19 +140,39 @@ pub fn set_machine_id(number: u8, directory: &Path) -> Result<(), TestbedError> 
     if id.is_file() {
         return mount_bind(&own, id).map_err(io("hide", id));
     }
-    etc_with(&own, &directory.join("etc")).map_err(io("make up an /etc with", id))
+    lead_etc_to(&directory.join("etc")).and_then(|()| write_new(id, &own)).map_err(io("make up", id))
 }
 
-/// A machine without an id has an `/etc` that leads to its files, and one more.
-fn etc_with(machine_id: &Path, kept: &Path) -> io::Result<()> {
+/// A link that leads nowhere is replaced, and not followed.
+fn write_new(file: &Path, content: &Path) -> io::Result<()> {
+    if file.is_symlink() {
+        fs::remove_file(file)?;
+    }
+    fs::copy(content, file).map(drop)
+}
+
+/// Makes a directory of `/etc` empty, and private to this mount namespace. `kept` is a place for the machine's `/etc`: on a
+/// machine without that directory none is made.
+///
+/// # Errors
+/// The kernel does not allow it.
+pub fn hide_in_etc(name: &str, kept: &Path) -> Result<(), TestbedError> {
+    let directory = Path::new("/etc").join(name);
+    if directory.is_dir() {
+        return mount_tmpfs(&directory, "mode=0755");
+    }
+    lead_etc_to(kept).and_then(|()| fs::create_dir(&directory)).map_err(io("make up", &directory))
+}
+
+/// From now on `/etc` is a directory of this mount namespace that leads to all that was in it.
+fn lead_etc_to(kept: &Path) -> io::Result<()> {
     fs::create_dir_all(kept)?;
-    mount_bind("/etc", kept)?;
+    // With what is hidden in it already.
+    mount_bind_recursive("/etc", kept)?;
     mount("tmpfs", "/etc", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, c"mode=0755")?;
     for entry in fs::read_dir(kept)? {
         let name = entry?.file_name();
-        if name != "machine-id" {
-            symlink(kept.join(&name), Path::new("/etc").join(&name))?;
-        }
+        symlink(kept.join(&name), Path::new("/etc").join(&name))?;
     }
-    fs::copy(machine_id, MACHINE_ID).map(drop)
+    Ok(())
 }

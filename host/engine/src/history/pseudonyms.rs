@@ -68,7 +68,7 @@ impl Pseudonyms {
             None | Some(Comparison::Agreed) => {}
             Some(Comparison::Differed(answer)) => self.sentence_if_any(&mut answer.reason),
             Some(Comparison::Refused(text) | Comparison::Rejected(text) | Comparison::Failed(text)) => {
-                self.sentence(text)
+                self.sentence(text);
             }
         }
     }
