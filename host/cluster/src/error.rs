@@ -38,7 +38,10 @@ pub enum Fault {
     Store(#[from] StoreError),
     #[error("cannot read this node's cluster state from the lease store: {reason}")]
     Unreadable { reason: String },
-    #[error("network {network}: its store is the Kubernetes API, and only gingham-node calls it from this node")]
+    #[error(
+        "network {network}: its store is the Kubernetes API, and this program has no access to it; use `ginghamctl cluster` with \
+         --kube-server, --kube-ca and --kube-token, or let gingham-node do it"
+    )]
     AgentOnly { network: String },
     #[error(transparent)]
     Agent(#[from] AgentError),

@@ -16,8 +16,8 @@ use gingham_engine::settings::{default_data_dir, default_library};
 
 pub(crate) use explain::ExplainArguments;
 pub(crate) use membership::{
-    ClusterArguments, ClusterCommand, ClusterStatusArguments, Confirmed, JoinArguments, LeaveArguments,
-    TakeoverArguments,
+    ClusterArguments, ClusterCommand, ClusterStatusArguments, Confirmed, JoinArguments, KubernetesArguments,
+    LeaveArguments, TakeoverArguments,
 };
 pub(crate) use network::{
     AllocateArguments, CheckConfigArguments, CompletionsArguments, ExportArguments, ExportCommand, ImportArguments,

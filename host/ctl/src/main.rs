@@ -9,6 +9,7 @@ mod confirmation;
 mod explain;
 mod gc;
 mod holdings;
+mod kubernetes;
 mod lease_store;
 mod leases;
 mod log;

@@ -21,6 +21,7 @@ use gingham_network::error::NetworkError;
 
 use crate::cli::ClusterCommand;
 use crate::confirmation::ConfirmationError;
+use crate::kubernetes::KubernetesError;
 use crate::lease_store::BootIdError;
 use crate::network::{ConfigDirError, GinghamPluginError};
 use crate::output::Output;
@@ -58,6 +59,8 @@ pub(crate) enum CommandError {
     HalfLeft { network: String, source: Box<Fault> },
     #[error("cannot bring the routes of network {network} up to date: {source}")]
     Reach { network: String, source: NodeRoutesError },
+    #[error("network {network}: {source}")]
+    Kubernetes { network: String, source: KubernetesError },
     #[error("cannot free this node's own address: {0}")]
     Store(#[from] StoreError),
     #[error("cannot list this node's routes: {0}")]

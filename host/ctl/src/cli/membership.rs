@@ -1,5 +1,7 @@
 //! Arguments of `ginghamctl cluster`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::{ConfigDir, Format};
@@ -24,7 +26,23 @@ pub(crate) struct ClusterArguments {
     #[command(flatten)]
     pub(crate) config: ConfigDir,
     #[command(flatten)]
+    pub(crate) kubernetes: KubernetesArguments,
+    #[command(flatten)]
     pub(crate) format: Format,
+}
+
+/// For networks with the store `kubernetes`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct KubernetesArguments {
+    /// The Kubernetes API, https://HOST:PORT, for the store `kubernetes` [default: as in a pod]
+    #[arg(long, value_name = "URL")]
+    pub(crate) kube_server: Option<String>,
+    /// PEM file of the authority that signed the API server's certificate [default: the pod's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kube_ca: Option<PathBuf>,
+    /// File of a token for the Kubernetes API [default: the pod's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kube_token: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -53,7 +71,8 @@ pub(crate) struct ClusterStatusArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A node joins with its first ADD, or when gingham-node starts. Join by hand to see that it can, or after `leave`. The
-node claims a first block. If another machine may have the node's name, that machine is watched for 12 seconds first.
+node claims a first block. If another machine may have the node's name, that machine is watched for 12 seconds first
+(with the store `kubernetes` 25).
 
 With --json: an object with network, node, incarnation, blocks (prefixes) and lost (blocks that other nodes hold now).
 
@@ -90,15 +109,16 @@ pub(crate) struct LeaveArguments {
 #[command(after_help = "\
 For a node that does not come back, or not with its containers. Its blocks are free immediately, and other nodes claim
 them as needed. If it comes back, it joins again and claims new blocks. Make sure that its containers do not run:
-silence does not prove it. The node is watched for 12 seconds first; if it is alive, the command fails. A repeated
-takeover changes nothing.
+silence does not prove it. The node is watched for 12 seconds first (with the store `kubernetes` its Lease, for 25). If
+it is alive, the command fails. A repeated takeover changes nothing.
 
 With --json: an object with network, node, done (false: it was not a member), fenced (blocks claimed up to this
 incarnation are free), blocks (those that are free now) and watchedSeconds. Needs --yes.
 
 Examples:
   ginghamctl cluster takeover node-3
-  ginghamctl cluster takeover node-3 --yes --json")]
+  ginghamctl cluster takeover node-3 --yes --json
+  ginghamctl cluster takeover node-3 --kube-server https://192.0.2.10:6443 --kube-ca ca.crt --kube-token token")]
 pub(crate) struct TakeoverArguments {
     /// The dead node
     #[arg(value_name = "NODE")]

@@ -14,7 +14,8 @@ use gingham_ownership::snapshot::Snapshot as Records;
 use ipnet::IpNet;
 
 use super::{CommandError, STORE_TIMEOUT};
-use crate::cli::ClusterArguments;
+use crate::cli::{ClusterArguments, KubernetesArguments};
+use crate::kubernetes::{self, KubernetesError};
 use crate::lease_store;
 use crate::network::keys::get;
 use crate::network::{Configuration, find, list, read_network};
@@ -38,12 +39,13 @@ impl Session<'_> {
         work: impl FnOnce(&mut Session<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let configuration = choose(arguments)?;
-        Self::in_network(&read_network(&configuration, library)?, work)
+        Self::in_network(&read_network(&configuration, library)?, &arguments.kubernetes, work)
     }
 
     /// The same for a network that has been read.
     pub(crate) fn in_network<T>(
         network: &Network,
+        kubernetes: &KubernetesArguments,
         work: impl FnOnce(&mut Session<'_>) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let name = network.name();
@@ -61,6 +63,8 @@ impl Session<'_> {
         let boot = lease_store::boot_id()?;
         let cluster = Cluster::new(name, settings, &boot)
             .map_err(|source| CommandError::Cluster { network: name.to_owned(), source: Box::new(source) })?;
+        let cluster = with_kubernetes(cluster, name, kubernetes)
+            .map_err(|source| CommandError::Kubernetes { network: name.to_owned(), source })?;
         let bridge = network.bridge_name();
         work(&mut Session { network: name, bridge, settings, policy: &dividing, cluster })
     }
@@ -100,6 +104,19 @@ impl Session<'_> {
         let report = node_routes::reconcile(&mut Socket::<Route>::open()?, &wanted);
         report.map(Some).map_err(|source| CommandError::Reach { network: self.network.to_owned(), source })
     }
+}
+
+/// With the Kubernetes API, if that is the store and this process has access to it. Without, the node's own part is shown.
+fn with_kubernetes<'c>(
+    cluster: Cluster<'c>,
+    network: &str,
+    arguments: &KubernetesArguments,
+) -> Result<Cluster<'c>, KubernetesError> {
+    if !cluster.has_leases() {
+        return Ok(cluster);
+    }
+    let Some(api) = kubernetes::api(arguments)? else { return Ok(cluster) };
+    Ok(cluster.with_store(kubernetes::store(api, network)?, None))
 }
 
 /// The network that is named, or the only one that is divided.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod clusters_are_administered;
+mod clusters_in_kubernetes_are_administered;
 mod configurations_are_explained;
 mod gc_frees_only_the_dead;
 mod leases_are_shown;

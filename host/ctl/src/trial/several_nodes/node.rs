@@ -11,6 +11,7 @@ use gingham_testbed::TestbedError;
 
 use super::nodes::TrialNode;
 use super::store::Store;
+use crate::cli::KubernetesArguments;
 use crate::membership::{CommandError, Session};
 use crate::trial::answer::{Answer, AnswerError};
 use crate::trial::config::TrialConfig;
@@ -102,7 +103,8 @@ impl Trial<'_> {
         node.on(|| {
             let network = Network::read(&self.config.kind, Path::new(LIBRARY_DIR), input.as_bytes())
                 .map_err(|source| NodeError::Network { node: name(), source })?;
-            Session::in_network(&network, work).map_err(|source| NodeError::Cluster { node: name(), source })
+            Session::in_network(&network, &KubernetesArguments::default(), work)
+                .map_err(|source| NodeError::Cluster { node: name(), source })
         })?
     }
 }
