@@ -4,6 +4,7 @@
 mod blocks_and_routes_are_ready;
 mod containers_that_are_gone;
 mod killed_at_each_call;
+mod kubernetes_is_the_store;
 mod restarts_change_nothing;
 mod taken_over;
 mod testbed;
