@@ -9,6 +9,6 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["contract"] => print!("{}", contract::text(&contract::current())),
         ["run", name] => print!("{}", scenario::run(name, &components::read(name)).text),
-        _ => print!("usage: gingham-frozen contract | run NAME\n"),
+        _ => println!("usage: gingham-frozen contract | run NAME"),
     }
 }

@@ -265,4 +265,3 @@ fn what_a_node_recorded_is_replayed() {
     let other = ctl(&["policy", "replay", file, "honest"]).failed();
     assert!(other.contains("of 4 requests are answered differently"), "{other}");
 }
-
