@@ -27,13 +27,13 @@ pub enum CompileError {
     )]
     NotWasm,
     /// A core module that is not whole.
-    #[error("this WebAssembly module is damaged: {reason}")]
+    #[error("this WebAssembly file is damaged: {reason}; build it or copy it again")]
     Damaged { reason: String },
     #[error("this component cannot be compiled: {reason}")]
     Refused { reason: String },
     /// A component that would take too much memory or time, here or on a node.
     #[error("this component is too large for a policy: {0}")]
-    Size(#[from] SizeError),
+    Size(SizeError),
     /// A component that is no policy for this host.
     #[error("this version cannot run this policy: {0}")]
     Contract(#[from] ContractError),
@@ -52,6 +52,15 @@ pub enum CompileError {
     Description(#[from] DescriptionError),
     #[error(transparent)]
     Load(#[from] LoadError),
+}
+
+impl From<SizeError> for CompileError {
+    fn from(error: SizeError) -> Self {
+        match error {
+            SizeError::Damaged { reason } => Self::Damaged { reason },
+            error => Self::Size(error),
+        }
+    }
 }
 
 /// A compiled policy with what is known of it.

@@ -29,6 +29,11 @@ pub enum ManifestError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is not a policy's manifest: {source}", path.display())]
     Parse { path: PathBuf, source: Box<toml::de::Error> },
+    #[error(
+        "{}: name {name:?}: use 1 to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit",
+        path.display()
+    )]
+    Name { path: PathBuf, name: String },
 }
 
 impl Manifest {
@@ -40,6 +45,36 @@ impl Manifest {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(ManifestError::Read { path, source }),
         };
-        toml::from_str(&text).map(Some).map_err(|source| ManifestError::Parse { path, source: Box::new(source) })
+        match toml::from_str::<Self>(&text) {
+            // It becomes the name of a file.
+            Ok(manifest) if !is_name(&manifest.name) => Err(ManifestError::Name { path, name: manifest.name }),
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(source) => Err(ManifestError::Parse { path, source: Box::new(source) }),
+        }
+    }
+}
+
+/// What the library of installed policies takes as a name.
+fn is_name(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    first && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_lead_out_of_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let read = |name: &str| {
+            let text = format!("name = {name:?}\nlanguage = \"rust\"\n");
+            fs::write(directory.path().join(MANIFEST), text).unwrap();
+            Manifest::read(directory.path())
+        };
+        assert_eq!(read("by-rack").unwrap().unwrap().name, "by-rack");
+        for name in ["../x", "/x", "", "a/b", "-x"] {
+            assert!(matches!(read(name), Err(ManifestError::Name { .. })), "{name}");
+        }
     }
 }

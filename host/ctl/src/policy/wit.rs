@@ -20,7 +20,7 @@ pub(crate) enum WitError {
 pub(super) fn run(arguments: &WitArguments, out: &mut Output) -> Result<(), WitError> {
     let Some(directory) = &arguments.out else {
         for (name, text) in contract::files() {
-            writeln!(out, "// {name}\n{text}")?;
+            out.script(&format!("// {name}\n{text}\n"))?;
         }
         return Ok(());
     };

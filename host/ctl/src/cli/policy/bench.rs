@@ -37,7 +37,7 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "NS/NAME", value_parser = pod, default_value = "shop/bench-0")]
     pub(crate) pod: (String, String),
     /// How often each situation is measured
-    #[arg(long, value_name = "N", default_value_t = 31)]
+    #[arg(long, value_name = "N", default_value_t = 31, value_parser = runs)]
     pub(crate) runs: usize,
     /// Write the result to FILE
     #[arg(long, value_name = "FILE")]
@@ -47,6 +47,11 @@ pub(crate) struct BenchArguments {
     pub(crate) compare: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: Format,
+}
+
+fn runs(text: &str) -> Result<usize, String> {
+    let runs = text.parse().ok().filter(|runs| (1..=100_000).contains(runs));
+    runs.ok_or_else(|| "use a number from 1 to 100000".to_owned())
 }
 
 fn pod(text: &str) -> Result<(String, String), String> {

@@ -145,12 +145,18 @@ bool gingham_take(gingham_request request, gingham_prefix network, gingham_addre
   gingham_range range = gingham_range_of(network);
   gingham_ipam_request_list_ip_address_t requested;
   gingham_ipam_request_method_request_requested_addresses(request, &requested);
+  bool is_requested = false;
   for (size_t i = 0; i < requested.len; i++) {
     if (!gingham_contains(range, requested.ptr[i])) continue;
+    // An answer without it would be refused: one address of a network is all that this gives.
+    if (is_requested)
+      return gingham_unavailable(refusal, "%s was requested besides, and one address is given", gingham_address_text(requested.ptr[i]));
     *address = requested.ptr[i];
-    if (gingham_is_free(*address)) return true;
-    return gingham_unavailable(refusal, "requested IP address %s is not available", gingham_address_text(*address));
+    is_requested = true;
   }
+  if (is_requested && gingham_is_free(*address)) return true;
+  if (is_requested)
+    return gingham_unavailable(refusal, "requested IP address %s is not available", gingham_address_text(*address));
   if (gingham_next_free(range, NULL, address)) return true;
   return gingham_exhausted(refusal, "no IP addresses available in %s", gingham_prefix_text(network));
 }
