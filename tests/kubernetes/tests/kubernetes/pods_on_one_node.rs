@@ -7,6 +7,7 @@ use crate::shared::with_cluster;
 use crate::workloads::{TIMEOUT, bridge_with_host_local, deployment, remove, scale, scale_to};
 
 #[test]
+#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
 fn containerd_and_kubelet_are_killed_while_pods_come_and_go() {
     with_cluster(1, |cluster| {
         cluster.configure(&bridge_with_host_local("gingham"));
@@ -30,6 +31,7 @@ fn containerd_and_kubelet_are_killed_while_pods_come_and_go() {
 }
 
 #[test]
+#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
 fn pods_come_again_after_a_power_cut_with_other_addresses() {
     with_cluster(1, |cluster| {
         cluster.configure(&bridge_with_host_local("gingham"));

@@ -22,6 +22,7 @@ fn address_of_service(cluster: &Cluster) -> String {
 }
 
 #[test]
+#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
 fn pods_are_reached_by_service_and_by_port_of_the_node() {
     with_cluster(1, |cluster| {
         cluster.configure(&bridge_with_host_local("gingham"));
