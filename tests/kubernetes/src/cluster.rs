@@ -109,6 +109,16 @@ impl Cluster {
         self.account.create(self.kubectl());
     }
 
+    /// Gives all nodes the image that the manifests name.
+    pub fn import_gingham(&self) {
+        let directory = self.directory.path();
+        let archive = image::gingham(directory, &directory.join("programs"));
+        for node in &self.nodes {
+            node.take_boot_id_of_machine();
+            node.import(&archive);
+        }
+    }
+
     /// Gives all nodes the same network and waits until they are ready.
     pub fn configure(&self, list: &str) {
         for node in &self.nodes {

@@ -13,6 +13,9 @@ use crate::command::{bounded, finish};
 /// The image of pods, and of what holds their namespaces.
 pub const BUSYBOX: &str = "localhost/busybox:1";
 
+/// The image of the manifests.
+pub const GINGHAM: &str = "gingham:0.1.0";
+
 const PROGRAM: &str = "/usr/bin/busybox";
 
 /// What the image's containers do unless they are given something else.
@@ -30,6 +33,40 @@ pub(crate) fn busybox(directory: &Path) -> PathBuf {
     }
     let configuration = json!({"Entrypoint": WAIT, "Env": ["PATH=/bin"]});
     archive(directory, BUSYBOX, &root, &configuration)
+}
+
+/// The image of the manifests with the programs of a directory, and the libraries that they want if they are not static:
+/// cargo's tests have no others. `GINGHAM_IMAGE` names an archive of `cargo image` to take instead.
+pub(crate) fn gingham(directory: &Path, programs: &Path) -> PathBuf {
+    if let Some(archive) = std::env::var_os("GINGHAM_IMAGE") {
+        return archive.into();
+    }
+    let root = directory.join("gingham-image");
+    for part in ["run", "var"] {
+        fs::create_dir_all(root.join(part)).unwrap();
+    }
+    // Runtimes call the namespaces of pods /var/run/netns/…
+    symlink("/run", root.join("var/run")).unwrap();
+    for name in ["gingham", "ginghamctl", "gingham-node"] {
+        let program = programs.join(name);
+        fs::copy(&program, root.join(name)).unwrap();
+        libraries(&program).iter().for_each(|library| {
+            let place = root.join(library.strip_prefix("/").unwrap());
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::copy(library, place).unwrap();
+        });
+    }
+    archive(directory, &format!("docker.io/library/{GINGHAM}"), &root, &json!({}))
+}
+
+/// The paths in `libm.so.6 => /lib/libm.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2 (0x…)`; none of a static program.
+fn libraries(program: &Path) -> Vec<PathBuf> {
+    let listed = finish(bounded("ldd").arg(program));
+    if !listed.is_success() {
+        return Vec::new();
+    }
+    let text = listed.stdout();
+    text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
 }
 
 fn archive(directory: &Path, name: &str, root: &Path, configuration: &Value) -> PathBuf {

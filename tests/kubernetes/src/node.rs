@@ -248,6 +248,12 @@ impl Node {
         self.run("ctr", &["--namespace=k8s.io", "image", "import", &archive.display().to_string()]).stdout();
     }
 
+    /// Until the next boot. Containers have a `/proc` of their own, in which no runtime mounts anything: the agent in one
+    /// sees the machine's boot, and the plugin has to see the same.
+    pub(crate) fn take_boot_id_of_machine(&self) {
+        self.run("umount", &["/proc/sys/kernel/random/boot_id"]).stdout();
+    }
+
     /// The node's network namespace.
     pub fn network(&self) -> NetNs {
         NetNs::open(format!("/proc/{}/ns/net", self.up().first_process)).unwrap()

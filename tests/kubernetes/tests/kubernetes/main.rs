@@ -3,6 +3,7 @@
 //! The tests share a cluster, one after the other.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod installed_by_one_file;
 mod nodes_that_go_away;
 mod pods_keep_addresses;
 mod pods_of_three_nodes;

@@ -8,6 +8,16 @@ use gingham_tests::binaries::binaries;
 
 static SHARED: Mutex<Option<Cluster>> = Mutex::new(None);
 
+/// Runs `test` with a cluster in which nothing was before, unless a program is missing.
+pub(crate) fn with_new_cluster(nodes: u8, test: impl FnOnce(&mut Cluster)) {
+    if !cluster::can_start() {
+        return;
+    }
+    let mut shared: MutexGuard<'_, Option<Cluster>> = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(shared.take());
+    test(&mut Cluster::start(nodes, &under_test()));
+}
+
 /// Runs `test` with a cluster of at least so many nodes, unless a program is missing. One test runs at a time.
 pub(crate) fn with_cluster(nodes: u8, test: impl FnOnce(&mut Cluster)) {
     if !cluster::can_start() {

@@ -1,0 +1,91 @@
+//! The file that people apply gives a cluster its network.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gingham_kubernetes_tests::agent_account::USER;
+use gingham_kubernetes_tests::audit_log::Kind;
+use gingham_kubernetes_tests::command::until;
+use gingham_kubernetes_tests::{Cluster, Node};
+
+use crate::shared::with_new_cluster;
+use crate::workloads::{TIMEOUT, deployment, nodes_reach_each_other, scale_to};
+
+const MANIFEST: &str = include_str!("../../../../deploy/kubernetes/gingham.yaml");
+const AGENTS: &str = "app.kubernetes.io/name=gingham-node";
+const NODES: u8 = 3;
+
+/// What follows an installation, such as the first list of each watch, is over.
+const SETTLE: Duration = Duration::from_secs(30);
+const QUIET: Duration = Duration::from_mins(1);
+
+#[test]
+#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+fn one_apply_gives_pods_addresses_and_they_come_without_agents() {
+    with_new_cluster(NODES, |cluster| {
+        cluster.import_gingham();
+        let start = Instant::now();
+        // kubectl 1.20 knows fewer fields of a CustomResourceDefinition than the API server takes.
+        cluster.kubectl().with_file(&["apply", "--validate=false"], MANIFEST).stdout();
+        cluster.kubectl().apply(&deployment("web", 9).to_string());
+        first_address(cluster);
+        println!("the first pod has its address {:.1} s after kubectl apply", start.elapsed().as_secs_f64());
+        let running = cluster.wait_running("app=web", 9, TIMEOUT);
+        cluster.wait_running(AGENTS, NODES.into(), TIMEOUT);
+        println!("9 pods and the agents run after {:.1} s", start.elapsed().as_secs_f64());
+        assert!(cluster.nodes.iter().all(has_configuration));
+        nodes_reach_each_other(cluster, &running);
+        assert_eq!(cluster.agree().len(), 9);
+        agents_make_no_calls(cluster);
+
+        cluster
+            .kubectl()
+            .run(&["--namespace=gingham-system", "delete", "pods", "--selector", AGENTS, "--wait=false"])
+            .stdout();
+        scale_to(cluster, "web", 18);
+        cluster.wait_running(AGENTS, NODES.into(), TIMEOUT);
+        assert_eq!(cluster.agree().len(), 18);
+
+        cluster.kubectl().run(&["--namespace=gingham-system", "delete", "daemonset", "gingham-node"]).stdout();
+        cluster.wait_running(AGENTS, 0, TIMEOUT);
+        let running = scale_to(cluster, "web", 24);
+        assert_eq!(cluster.agree().len(), 24);
+        nodes_reach_each_other(cluster, &running);
+    });
+}
+
+fn first_address(cluster: &Cluster) {
+    until("a pod has an address", TIMEOUT, || {
+        let addresses = cluster.kubectl().run(&["get", "pods", "--output=jsonpath={.items[*].status.podIP}"]).stdout();
+        if addresses.is_empty() { Err(agents(cluster)) } else { Ok(()) }
+    });
+}
+
+/// What is printed if it takes too long.
+fn agents(cluster: &Cluster) -> String {
+    cluster.kubectl().get(&["pods", "--namespace=gingham-system"])["items"][0]["status"].to_string()
+}
+
+fn has_configuration(node: &Node) -> bool {
+    let entries = fs::read_dir(node.disk().join("net.d")).unwrap();
+    entries.into_iter().any(|entry| entry.unwrap().path().extension().is_some_and(|extension| extension == "conflist"))
+}
+
+/// A watch ends after some minutes, and each of the agents' begins another one then.
+#[track_caller]
+fn agents_make_no_calls(cluster: &Cluster) {
+    thread::sleep(SETTLE);
+    let log = cluster.control_plane.audit_log().from_now();
+    thread::sleep(QUIET);
+    let calls = log.requests(USER);
+    println!("calls of {NODES} agents in a quiet minute: {calls:?}");
+    let others: Vec<_> =
+        calls.iter().filter(|(kind, count)| kind.verb != "watch" && !are_looks(kind, **count)).collect();
+    assert!(others.is_empty(), "{calls:?}");
+}
+
+/// In two minutes each agent looks once whether the Node object of another member was deleted.
+fn are_looks(kind: &Kind, count: usize) -> bool {
+    kind.verb == "get" && kind.resource == "nodes" && count <= usize::from(NODES)
+}
