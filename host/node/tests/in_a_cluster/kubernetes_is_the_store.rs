@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use gingham_kubernetes_tests::{ControlPlane, programs};
@@ -18,6 +19,8 @@ struct Cluster {
     testbed: Testbed,
     plane: ControlPlane,
     token: PathBuf,
+    /// So many were made to fill a node.
+    pods: AtomicUsize,
 }
 
 impl Cluster {
@@ -35,7 +38,7 @@ impl Cluster {
         kubectl.run(&[&binding[..], &["--serviceaccount=default:agent"]].concat()).stdout();
         let token = testbed.path("token");
         std::fs::write(&token, kubectl.service_account_token("default", "agent", 3600)).unwrap();
-        Self { testbed, plane, token }
+        Self { testbed, plane, token, pods: AtomicUsize::new(0) }
     }
 
     fn network(&self, node: usize) -> Value {
@@ -67,7 +70,9 @@ impl Cluster {
     fn fill(&self, node: usize, pods: &mut Vec<Container>) -> (Fault, Duration) {
         for _ in 0..40 {
             let begun = Instant::now();
-            let (container, outcome) = self.add(node, &format!("pod-{}", pods.len()));
+            // The namespace of one that was refused keeps its name.
+            let number = self.pods.fetch_add(1, Ordering::Relaxed);
+            let (container, outcome) = self.add(node, &format!("filling-{number}"));
             if !outcome.is_success() {
                 return (outcome.fault(), begun.elapsed());
             }
