@@ -15,8 +15,18 @@ use crate::reference_leases;
 const MODE: u32 = 0o700;
 
 /// What Gingham makes in its data directory. Names that start with `leases.` are the store and its successors.
-const OURS: [&str; 8] =
-    ["attaching.lock", "attaching.turn", "nat.lock", "node.lock", "history", "networks", "policies", "lost+found"];
+const OURS: [&str; 10] = [
+    "attaching.lock",
+    "attaching.turn",
+    "node-name",
+    ".node-name.new",
+    "nat.lock",
+    "node.lock",
+    "history",
+    "networks",
+    "policies",
+    "lost+found",
+];
 
 /// Makes the directory (mode 0700) and its parents (0755). One that is there is closed to other users.
 pub(super) fn make(path: &Path) -> Result<(), StoreError> {
