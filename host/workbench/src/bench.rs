@@ -15,12 +15,11 @@ use serde::{Deserialize, Serialize};
 pub use baseline::{BaselineError, Regression, regressions};
 pub use host_local::equivalent;
 
+use gingham_engine::runtime::config::WASMTIME;
+
 use crate::check::{CheckError, Identity, Subject};
 use crate::{Scenario, ScenarioError};
 use seeding::{Amount, Capacity};
-
-/// The version of wasmtime that counts the fuel: numbers of another one mean something else.
-pub const WASMTIME: &str = "48.0.8";
 
 /// Of the usable addresses, in percent.
 const FILL_LEVELS: [u64; 4] = [0, 50, 90, 99];

@@ -22,8 +22,8 @@ use proptest::strategy::ValueTree;
 use serde_json::Value;
 
 use crate::ScenarioError;
-pub(crate) use execution::FILLERS;
 use execution::{Execution, Stop};
+pub(crate) use execution::{FILLERS, key, name};
 pub(crate) use generator::Generator;
 use growth::Growth;
 pub(crate) use narrowing::Usable;

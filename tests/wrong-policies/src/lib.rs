@@ -27,7 +27,8 @@ fn build() -> PathBuf {
     command.current_dir(workspace).args(["build", "--offline", "--release", "--target", "wasm32-unknown-unknown"]);
     command.args(["--package", "wrong-policies", "--examples", "--features", "guests"]);
     command.args(["--config", "profile.release.lto='off'", "--config", "profile.release.panic='abort'"]);
-    command.arg("--target-dir").arg(&target);
+    // Whatever the outer build has: it decides what is inlined, so fuel and the functions that a fault names.
+    command.arg("--target-dir").arg(&target).env("CARGO_INCREMENTAL", "0");
     let output = command.output().unwrap_or_else(|error| panic!("cargo: {error}"));
     assert!(output.status.success(), "the guests do not build:\n{}", String::from_utf8_lossy(&output.stderr));
     target.join("wasm32-unknown-unknown/release/examples")

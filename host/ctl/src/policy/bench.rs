@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &BenchArguments, library: &Library, out: &mut Outpu
     let policy = component::load(&arguments.component, library)?;
     let (node, node_labels) = (arguments.node.node.clone(), arguments.node.labels());
     let subject = Subject { node, node_labels, ..Subject::new(&policy, vec![ipam]) };
-    let pod = (arguments.pod.0.as_str(), arguments.pod.1.as_str());
+    let pod = (arguments.pod.namespace.as_str(), arguments.pod.name.as_str());
     let measured = bench::bench(&subject, pod, arguments.runs)?;
     let host_local = beside(&subject, pod, arguments.runs)?;
     if let Some(path) = &arguments.save {

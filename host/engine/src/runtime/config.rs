@@ -8,6 +8,9 @@ use wasmtime::{Config, ModuleVersionStrategy, WasmBacktraceDetails, WasmFeatures
 use super::code::InPlace;
 use super::fuel;
 
+/// The exact version of wasmtime: it compiles policies, and counts their fuel.
+pub const WASMTIME: &str = env!("GINGHAM_WASMTIME_VERSION");
+
 /// What a compiled artefact was made by and for: another key means it must be compiled again. It holds the *exact*
 /// wasmtime version, because a security release may repair the machine code itself.
 pub const ARTEFACT_KEY: &str = concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-4");

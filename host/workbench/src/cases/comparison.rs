@@ -265,7 +265,7 @@ pub(super) fn recorded(scenario: &Scenario, expected: &Expected) -> Result<Vec<M
     }
     let ledger = scenario.ledger();
     if let Some(most) = expected.state_keys {
-        let keys = ledger.state_keys("", None, usize::MAX)?.len() as u64;
+        let keys = scenario.state_keys()?.len() as u64;
         found.at_most("state-keys", most, keys);
     }
     if let Some(most) = expected.state_bytes {

@@ -260,10 +260,10 @@ impl<'a> Execution<'a> {
     }
 }
 
-fn name(container: usize) -> String {
+pub(crate) fn name(container: usize) -> String {
     format!("c{container}")
 }
 
-fn key(container: usize) -> AttachmentKey {
+pub(crate) fn key(container: usize) -> AttachmentKey {
     AttachmentKey { container_id: name(container), interface: "eth0".to_owned() }
 }

@@ -156,7 +156,7 @@ impl Growth {
         self.del("probe");
         self.settle()?;
         let ledger = self.scenario.ledger();
-        let keys = ledger.state_keys("", None, usize::MAX)?.len() as u64;
+        let keys = self.scenario.state_keys()?.len() as u64;
         let (bytes, reservations) = (ledger.state_size()?, ledger.reservation_count()?);
         Ok(Some(Measure { keys, bytes, reservations, fuel }))
     }

@@ -81,7 +81,7 @@ pub(crate) enum Step {
 }
 
 impl Identity {
-    /// The pod of a `StatefulSet`, or of none.
+    /// A container of this pod.
     pub(crate) fn of_pod(namespace: &str, name: &str, facts: PodFacts) -> Self {
         Self { pod: Some((namespace.to_owned(), name.to_owned())), facts, args: Labels::new() }
     }

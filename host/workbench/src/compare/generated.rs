@@ -10,7 +10,7 @@ use gingham_engine::runtime::Policy;
 use serde_json::Value;
 
 use crate::Scenario;
-use crate::check::{CheckError, FILLERS, Generator, Identity, Sequence, Step, Subject, Usable};
+use crate::check::{CheckError, FILLERS, Generator, Identity, Sequence, Step, Subject, Usable, key, name};
 use crate::replay::player::Asked;
 use crate::replay::{Divergence, Replay, ReplayError, result_text, verdict_of_results};
 
@@ -145,12 +145,4 @@ fn ask(
     let request = identity.request(network, &name(container), requested);
     let run = network.add(&request)?;
     Ok(Asked::new(request, run, before))
-}
-
-fn name(container: usize) -> String {
-    format!("c{container}")
-}
-
-fn key(container: usize) -> AttachmentKey {
-    AttachmentKey { container_id: name(container), interface: "eth0".to_owned() }
 }

@@ -37,12 +37,18 @@ impl Player {
 
     /// The configuration holds from now on. With another boot, the leases of containers are gone.
     pub(crate) fn start(&mut self, start: &Start) -> Result<(), ReplayError> {
-        let ipam = self.ipam.clone().unwrap_or_else(|| Value::Object(start.ipam.clone()));
+        let mut ipam = self.ipam.clone().unwrap_or_else(|| Value::Object(start.ipam.clone()));
+        if let Some(object) = ipam.as_object_mut() {
+            // In a file it is an unknown key: no policy on a node sees it there.
+            object.retain(|key, _| !key.eq_ignore_ascii_case(IP_RANGES));
+        }
         match &mut self.scenario {
             Some(scenario) => scenario.reconfigure(ipam)?,
             None => {
                 let mut scenario = Scenario::new(&self.policy, ipam)?;
                 scenario.set_claiming(false);
+                // Nobody looks at a second run of each call.
+                scenario.set_rehearsal(false);
                 self.scenario = Some(scenario);
             }
         }

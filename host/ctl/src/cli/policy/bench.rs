@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use gingham_workbench::cases::PodName;
 
 use super::network::TriedNodeArguments;
 use crate::cli::Format;
@@ -34,8 +35,8 @@ pub(crate) struct BenchArguments {
     #[command(flatten)]
     pub(crate) node: TriedNodeArguments,
     /// The pod that requests addresses
-    #[arg(long, value_name = "NS/NAME", value_parser = pod, default_value = "shop/bench-0")]
-    pub(crate) pod: (String, String),
+    #[arg(long, value_name = "NS/NAME", default_value = "shop/bench-0")]
+    pub(crate) pod: PodName,
     /// How often each situation is measured
     #[arg(long, value_name = "N", default_value_t = 31, value_parser = runs)]
     pub(crate) runs: usize,
@@ -52,10 +53,4 @@ pub(crate) struct BenchArguments {
 fn runs(text: &str) -> Result<usize, String> {
     let runs = text.parse().ok().filter(|runs| (1..=100_000).contains(runs));
     runs.ok_or_else(|| "use a number from 1 to 100000".to_owned())
-}
-
-fn pod(text: &str) -> Result<(String, String), String> {
-    let pod = text.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
-    let pod = pod.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
-    pod.ok_or_else(|| "use NAMESPACE/NAME, such as shop/web-0".to_owned())
 }
