@@ -189,9 +189,9 @@ impl Cluster<'_> {
     /// # Errors
     /// [`Fault`]; [`ClusterError::Alive`] if the node shows life.
     pub fn takeover(&mut self, node: &str, force: bool, patience: Duration) -> Result<TakenOver, Fault> {
-        let (observation, _) = self.drive(Observe::node(node), Instant::now() + patience)?;
-        let observation = observation?;
-        if !force {
+        let observation = self.observe(node, Instant::now() + patience)?;
+        // Where each node has a Lease, one without is refused whatever comes (rule R10).
+        if !force && (observation.life.is_some() || !self.has_leases()) {
             thread::sleep(self.watch_time());
         }
         let mut takeover = Takeover::ordered(observation, force);

@@ -37,7 +37,7 @@ pub use agent::{AgentError, RoomAnswer};
 pub use claimed::{Blocks, Claimed};
 pub use error::Fault;
 pub use membership::Ensured;
-pub use node_identity::{ThisNode, write_node_name};
+pub use node_identity::{ThisNode, node_name_file};
 pub use node_routes::{Peer, peers};
 pub use occupancy::Occupancy;
 

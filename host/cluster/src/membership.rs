@@ -136,8 +136,9 @@ impl Cluster<'_> {
         if self.node_uid.as_deref() == Some(uid) {
             return Ok(false);
         }
+        let is_member = self.local(&self.ledger()?)?.membership() == MembershipState::Member;
         let before = self.node_uid.replace(uid.to_owned());
-        if self.local(&self.ledger()?)?.membership() != MembershipState::Member {
+        if !is_member {
             return Ok(true);
         }
         match self.join_now(policy, None, deadline) {

@@ -1,6 +1,5 @@
 //! Which machine this is, and where other nodes reach it.
 
-use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ pub struct ThisNode {
 /// This node's name: the configured one, the agent's, or the host's.
 pub(crate) fn node_name(cluster: &ClusterSettings, data_dir: &Path) -> Result<String, Fault> {
     let of_agent = || match &cluster.store {
-        StoreSettings::Kubernetes { .. } => read_text(&data_dir.join(NODE_NAME), LONGEST_NAME).ok(),
+        StoreSettings::Kubernetes { .. } => read_text(&node_name_file(data_dir), LONGEST_NAME).ok(),
         _ => None,
     };
     let name = match cluster.node.clone().or_else(of_agent) {
@@ -47,18 +46,9 @@ pub(crate) fn node_name(cluster: &ClusterSettings, data_dir: &Path) -> Result<St
     Err(settings("cluster.node", format!("invalid host name {name:?} for a member: set cluster.node")))
 }
 
-/// Keeps the name of this node's Node object where the plugin finds it: it must not use the host's, which may be another.
-///
-/// # Errors
-/// If the data directory cannot be written.
-pub fn write_node_name(data_dir: &Path, name: &str) -> io::Result<()> {
-    let path = data_dir.join(NODE_NAME);
-    if read_text(&path, LONGEST_NAME).is_ok_and(|kept| kept == name) {
-        return Ok(());
-    }
-    let new = data_dir.join(".node-name.new");
-    fs::write(&new, name)?;
-    fs::rename(&new, &path)
+/// Where the agent keeps the name of this node's Node object for the plugin. Without it the plugin goes by the host's.
+pub fn node_name_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(NODE_NAME)
 }
 
 /// What this node registers itself with.

@@ -83,12 +83,6 @@ impl Config {
             identity: None,
         })
     }
-
-    /// The same credentials at another server: where the Service `kubernetes` is not reachable yet.
-    #[must_use]
-    pub fn at(self, server: Server) -> Self {
-        Self { server, ..self }
-    }
 }
 
 impl Server {

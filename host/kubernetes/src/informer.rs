@@ -132,13 +132,6 @@ impl Informer {
     }
 }
 
-impl InformerSettings {
-    /// All objects of a kind.
-    pub fn new(resource: Resource) -> Self {
-        Self { resource, selection: Selection::default(), silence: SILENCE }
-    }
-}
-
 impl Drop for Informer {
     /// A call that is under way is not waited for.
     fn drop(&mut self) {
@@ -243,7 +236,8 @@ impl Worker {
                 Ok(mut watch) => {
                     self.shared.state().failure = None;
                     if self.collect(&mut watch, &mut version).is_none() {
-                        return Some(version).filter(|version| self.has_reached(version));
+                        let is_stopped = self.stop.is_stopped();
+                        return Some(version).filter(|version| !is_stopped && self.has_reached(version));
                     }
                 }
                 Err(error) if error.status().is_some_and(Status::is_expired) => return Some(version),

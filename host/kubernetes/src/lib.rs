@@ -1,7 +1,8 @@
 //! The Kubernetes API: a client, and a cluster's store on it.
 //!
 //! A call of [`Api`] blocks until its deadline at most, whatever the network or the servers do. Its failures distinguish
-//! what was certainly not carried out from what may have been: nothing is sent twice by itself, except reads.
+//! what was certainly not carried out from what may have been: nothing is sent twice by itself, except reads and what
+//! a replaced token was refused for.
 
 mod api;
 mod backoff;

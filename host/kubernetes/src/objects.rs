@@ -66,8 +66,6 @@ pub enum Deletion {
 pub enum Patch {
     /// RFC 7386.
     Merge,
-    /// RFC 6902.
-    Json,
     /// Of the kinds that Kubernetes itself has: lists such as conditions are merged by key.
     Strategic,
 }
@@ -102,10 +100,10 @@ impl Api {
     pub fn get(&self, resource: &Resource, name: &str, deadline: Instant) -> Result<Option<Value>, ApiError> {
         let what = format!("read {} {name}", resource.plural);
         let answer = self.answer(&what, &Request::get(resource.object(name, None)), deadline)?;
-        match answer.status() {
-            status if status.is_not_found(name) => Ok(None),
-            _ => object(what, &answer).map(Some),
+        if answer.code == 404 && answer.status().is_not_found(name) {
+            return Ok(None);
         }
+        object(what, &answer).map(Some)
     }
 
     /// All objects as they are now.
@@ -238,7 +236,6 @@ impl Api {
         let mut request = Request::with_body(Method::PATCH, resource.object(name, part), patch.to_string());
         request.content_type = match kind {
             Patch::Merge => "application/merge-patch+json",
-            Patch::Json => "application/json-patch+json",
             Patch::Strategic => "application/strategic-merge-patch+json",
         };
         self.write(what, &request, deadline)
@@ -307,10 +304,6 @@ impl ApiError {
 }
 
 impl Selection {
-    pub fn labels(selector: &str) -> Self {
-        Self { labels: Some(selector.to_owned()), fields: None }
-    }
-
     pub fn fields(selector: &str) -> Self {
         Self { labels: None, fields: Some(selector.to_owned()) }
     }

@@ -89,7 +89,7 @@ fn look(wanted: FactImports, pod: &Pod, records: &Records<'_>, timeout: Duration
 }
 
 fn read(wanted: FactImports, pod: &Pod, records: &Records<'_>) -> Result<Known, RecordsError> {
-    let Some(store) = records.reader()? else { return Ok(Known::default()) };
+    let Some(store) = records.reader_of_any_boot()? else { return Ok(Known::default()) };
     let (namespace, name) = (pod.namespace.as_deref().unwrap_or_default(), pod.name.as_deref().unwrap_or_default());
     let of_pod = if wanted.pod || wanted.annotations { store.pod_facts(namespace, name)? } else { None };
     Ok(Known {

@@ -198,18 +198,22 @@ impl<'a> Records<'a> {
 
     /// None if nothing was ever recorded here in this boot.
     pub(crate) fn reader(&self) -> Result<Option<StoreReader>, RecordsError> {
-        let store = match Store::open_read_only(self.directory) {
+        let Some(store) = self.reader_of_any_boot()? else { return Ok(None) };
+        Ok((store.boot()? == self.boot).then_some(store))
+    }
+
+    /// What outlives a boot is in it before the first ADD as well.
+    pub(crate) fn reader_of_any_boot(&self) -> Result<Option<StoreReader>, RecordsError> {
+        match Store::open_read_only(self.directory) {
             Err(damage @ StoreError::Damaged { .. }) => {
                 // Opening it for writing puts it aside if it is of an earlier boot.
                 drop(self.open().map_err(|_| damage)?);
-                Store::open_read_only(self.directory)?
+                Ok(Store::open_read_only(self.directory)?)
             }
             // No lease can be recorded there. ADD and STATUS open it for writing and report it.
-            Err(StoreError::Directory { source, .. }) if source.kind() == ErrorKind::NotADirectory => None,
-            opened => opened?,
-        };
-        let Some(store) = store else { return Ok(None) };
-        Ok((store.boot()? == self.boot).then_some(store))
+            Err(StoreError::Directory { source, .. }) if source.kind() == ErrorKind::NotADirectory => Ok(None),
+            opened => Ok(opened?),
+        }
     }
 
     /// What is known of an attachment before it has addresses.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham_network::plan::OWN_NAME;
-use gingham_network::published::{self, staging};
+use gingham_network::published::{is_published_file, staging};
 use gingham_untrusted::file::{self, FileError, LARGEST_CONFIGURATION};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -74,7 +74,7 @@ pub(crate) fn read_all(directories: &Directories) -> Found {
     let (mut found, staged) = (read(&directories.configured), read(&directories.staged));
     for (name, network) in staged.networks {
         match found.networks.get(&name) {
-            Some(configured) if !is_published(&configured.file) => found.faults.push(format!(
+            Some(configured) if !is_published_file(&configured.file) => found.faults.push(format!(
                 "{}: name: {name:?} is also the name of an AddressNetwork; rename the network of the file, or remove it",
                 configured.file.display()
             )),
@@ -83,11 +83,6 @@ pub(crate) fn read_all(directories: &Directories) -> Found {
     }
     found.faults.extend(staged.faults);
     found
-}
-
-fn is_published(file: &Path) -> bool {
-    let text = file::read_text(file, LARGEST_CONFIGURATION).unwrap_or_default();
-    serde_json::from_str(&text).is_ok_and(|list: Map<String, Value>| published::is_published(&list))
 }
 
 /// Reads the files in the order of their names, as runtimes do. An invalid file does not hide the others: it may belong to

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use gingham_net::node_routes;
 use gingham_network::network::Network;
-use gingham_network::published::{is_published, staging};
+use gingham_network::published::{is_published_file, staging};
 use gingham_network::stale_leases::{self, AddsPaused};
-use serde_json::{Map, Value};
 
 use super::error::{NodeError, file};
 use super::program::Directory;
@@ -76,7 +75,7 @@ fn configured(arguments: &UninstallArguments, library: &Path) -> Result<Configur
         let Some((_, network)) = find_gingham(&configuration, &plugins, library, false) else { continue };
         if entry.path.starts_with(&staging) {
             configured.staged.push(entry.path);
-        } else if wrote_the_agent(&entry.path) {
+        } else if is_published_file(&entry.path) {
             configured.published.push(entry.path);
         } else {
             configured.foreign.push(entry.path);
@@ -88,11 +87,6 @@ fn configured(arguments: &UninstallArguments, library: &Path) -> Result<Configur
         }
     }
     Ok(configured)
-}
-
-fn wrote_the_agent(path: &Path) -> bool {
-    let text = fs::read(path).unwrap_or_default();
-    serde_json::from_slice::<Map<String, Value>>(&text).is_ok_and(|list| is_published(&list))
 }
 
 /// Attachments of this boot whose container may live, and addresses that people hold.

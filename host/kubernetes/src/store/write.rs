@@ -69,7 +69,8 @@ impl KubernetesStore {
                 Reply::Conflict(None) => {}
                 reply => return Ok(reply),
             }
-            found = self.found(place, deadline)?.unwrap_or_default();
+            let Some(next) = self.found(place, deadline)? else { return Ok(Reply::Conflict(None)) };
+            found = next;
         }
         met(place, Some(&found), nonce)
     }

@@ -6,18 +6,21 @@ mod known;
 mod source;
 mod wanted;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use gingham_kubernetes::{Resource, Selection};
+use gingham_network::published::staging;
 use tracing::warn;
 
 use crate::kubernetes::Kubernetes;
+use crate::networks::{self, Directories, Found};
 use keeper::Keeper;
 use source::{Kind, Source, Sources};
-use wanted::Wanted;
+use wanted::{Wanted, configured};
 
 /// Between two looks at which facts the policies can read.
 const WANTED_INTERVAL: Duration = Duration::from_secs(10);
@@ -28,6 +31,13 @@ pub(crate) struct Places {
     pub(crate) config_dir: PathBuf,
     pub(crate) library: PathBuf,
     pub(crate) data_dir: PathBuf,
+}
+
+impl Places {
+    /// Those that wait to be published count: facts are there when their first pods come.
+    fn networks(&self) -> Found {
+        networks::read_all(&Directories { configured: self.config_dir.clone(), staged: staging(&self.data_dir) })
+    }
 }
 
 /// Starts a thread that runs until the process ends.
@@ -66,9 +76,12 @@ fn source(Kubernetes { api, node }: &Kubernetes, kind: Kind) -> Source {
     Source { api: api.clone(), kind, resource, selection: Selection { labels: None, fields } }
 }
 
-/// Where the plugin of this node's networks looks.
-pub(crate) fn directories(places: &Places) -> Vec<PathBuf> {
-    Wanted::read(places).directories().map(Path::to_owned).collect()
+/// Where the plugin of this node's networks looks. No policy is loaded for it.
+pub(crate) fn directories(places: &Places) -> BTreeSet<PathBuf> {
+    let found = places.networks();
+    let directory = |network| Some(configured(network, &places.library).ok()?.settings().ok()?.data_dir);
+    let networks = found.networks.values().chain(found.without_cluster.values());
+    networks.filter_map(directory).chain([places.data_dir.clone()]).collect()
 }
 
 /// Without Kubernetes nobody writes facts, and no ADD may wait for one that an earlier agent promised.

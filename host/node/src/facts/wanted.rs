@@ -12,7 +12,7 @@ use tracing::debug;
 use super::Places;
 use super::source::Kind;
 use crate::member::program;
-use crate::networks::{self, Network};
+use crate::networks::Network;
 
 /// By data directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// A network that cannot be read wants nothing: its ADDs fail.
     pub(super) fn read(places: &Places) -> Self {
-        let found = networks::read(&places.config_dir);
+        let found = places.networks();
         let mut directories = BTreeMap::from([(places.data_dir.clone(), FactImports::default())]);
         for network in found.networks.values().chain(found.without_cluster.values()) {
             match of_network(network, &places.library) {
@@ -36,10 +36,6 @@ impl Wanted {
             }
         }
         Self { directories }
-    }
-
-    pub(super) fn directories(&self) -> impl Iterator<Item = &Path> {
-        self.directories.keys().map(PathBuf::as_path)
     }
 
     pub(super) fn of(&self) -> impl Iterator<Item = (&Path, FactImports)> {
@@ -62,6 +58,10 @@ impl Wanted {
 }
 
 fn of_network(network: &Network, library: &Path) -> Result<Option<(PathBuf, FactImports)>, NetworkError> {
+    configured(network, library)?.fact_imports()
+}
+
+pub(super) fn configured(network: &Network, library: &Path) -> Result<Configured, NetworkError> {
     let input = Value::Object(network.config.clone()).to_string();
-    Configured::read(program(&network.config), library, input.as_bytes())?.fact_imports()
+    Configured::read(program(&network.config), library, input.as_bytes())
 }

@@ -67,6 +67,8 @@ pub(crate) fn start(
     let values = Values::read(&places.values)?;
     let publisher = Publisher::new(&places.data_dir, &places.config_dir, &places.plugin_dir, board.clone());
     let published = publisher.published();
+    // A start is no news: the conditions begin with what is published.
+    publisher.step();
     let conditions = NodeConditions::new(api.clone(), node, board.clone(), published.clone());
     let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
         thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(KubernetesNodeError::Thread)

@@ -2,16 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use gingham_cluster::{ThisNode, write_node_name};
+use gingham_cluster::{ThisNode, node_name_file};
 use gingham_engine::settings::cluster::StoreSettings;
 use gingham_kubernetes::Watched;
 use gingham_ownership::shared_store::SharedStore;
 use gingham_ownership::snapshot::Snapshot;
+use gingham_untrusted::file::{LARGEST_CONFIGURATION, read_text};
 use tracing::info;
 
 use super::{Member, Settled, cluster_error, deadline};
 use crate::cluster::AgentError;
 use crate::kubernetes::Kubernetes;
+use crate::publication::replace;
 
 /// Between two looks at the Node object: it may have been created again.
 const PERIOD: Duration = Duration::from_mins(5);
@@ -55,7 +57,10 @@ pub(super) fn store(settled: &Settled, kubernetes: Option<&Kubernetes>) -> Resul
     };
     let store = kubernetes.store(&settled.network)?;
     let name = kubernetes.node.clone();
-    write_node_name(&settled.settings.data_dir, &name).map_err(AgentError::of_node)?;
+    let file = node_name_file(&settled.settings.data_dir);
+    if !read_text(&file, LARGEST_CONFIGURATION).is_ok_and(|kept| kept == name) {
+        replace(&file, &name).map_err(AgentError::of_node)?;
+    }
     Ok(Some(Brought { store, node: ThisNode { name, uid: None } }))
 }
 
@@ -80,9 +85,12 @@ impl Member {
             );
             return Err(AgentError::Node(text));
         };
-        object.read = Some(Instant::now());
         let is_new = self.with(|_, parts| parts.cluster.follow_node_uid(&parts.policy, &uid, deadline()));
-        if is_new.map_err(cluster_error)? {
+        let is_new = is_new.map_err(cluster_error)?;
+        if let Some(object) = &mut self.node_object {
+            object.read = Some(Instant::now());
+        }
+        if is_new {
             info!(network = self.settled().network, "registered the Node object with uid {uid}");
         }
         Ok(())

@@ -48,7 +48,7 @@ enum ReportError {
 pub(crate) fn start(kubernetes: Kubernetes, places: Places) -> io::Result<()> {
     let run = move || {
         let mut reporter = Reporter { kubernetes, posted: Posted::default() };
-        let (mut last_fault, mut stores) = (String::new(), directories(&places));
+        let (mut faults, mut stores) = (BTreeMap::new(), directories(&places));
         for look in 1_u64.. {
             thread::sleep(INTERVAL);
             if look.is_multiple_of(LOOKS_AT_STORES) {
@@ -56,12 +56,13 @@ pub(crate) fn start(kubernetes: Kubernetes, places: Places) -> io::Result<()> {
             }
             for directory in &stores {
                 match reporter.report(directory) {
-                    Ok(()) => last_fault.clear(),
-                    Err(error) if error.to_string() != last_fault => {
-                        warn!("what pods are refused is not reported as Events for now: {error}");
-                        last_fault = error.to_string();
+                    Ok(()) => drop(faults.remove(directory)),
+                    Err(error) => {
+                        let text = error.to_string();
+                        if faults.insert(directory.clone(), text.clone()).as_ref() != Some(&text) {
+                            warn!("what pods are refused is not reported as Events for now: {text}");
+                        }
                     }
-                    Err(_) => {}
                 }
             }
         }

@@ -101,8 +101,9 @@ impl Publisher {
         if read_text(&file, LARGEST_CONFIGURATION).is_ok_and(|present| present == text) {
             return Ok(());
         }
-        require_plugin(&self.plugin_dir.join(OWN_NAME))?;
         self.require_addresses(&network)?;
+        // Last: it starts a process.
+        require_plugin(&self.plugin_dir.join(OWN_NAME))?;
         replace(&file, &text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
         info!(network, "wrote {}", file.display());
         Ok(())
