@@ -14,12 +14,11 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gingham.yaml");
 const APPLY: [&str; 4] = ["apply", "--validate=false", "-f", FILE];
 
 /// What the agent calls: group, resource, verbs.
-const CALLS: [(&str, &str, &str); 11] = [
+const CALLS: [(&str, &str, &str); 10] = [
     // kubernetes_node/network_object.rs; the store, which writes what all members have to agree on.
     ("gingham.dev", "addressnetworks", "create get list update watch"),
     ("gingham.dev", "networkmembers", "create get list update watch"),
     ("gingham.dev", "addressblocks", "create delete get list update watch"),
-    ("gingham.dev", "allocationpolicies", "get list watch"),
     // kubernetes_node/node_conditions.rs; the order of a takeover by deleting a Node; facts about nodes.
     ("", "nodes", "get list watch"),
     ("", "nodes/status", "patch"),

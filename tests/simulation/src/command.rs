@@ -125,7 +125,7 @@ fn case(arguments: &Arguments) -> Case {
         pods: arguments.pods,
         store: if arguments.kubernetes { StoreProperties::KUBERNETES } else { StoreProperties::ETCD },
         without: arguments.without.clone(),
-        // These two leave something behind, and no address in use twice.
+        // Without R9 something is left behind, and no address is in use twice.
         damage_only: arguments.without.as_deref().is_some_and(|rule| rule != "R9"),
         weave_split: arguments.weave_split,
         ..Case::default()
