@@ -80,7 +80,7 @@ them; the routes, bridges and tables of their networks; the programs. Leases and
 
 Fails, and changes nothing, while gingham-node runs, while containers hold addresses of a network of Gingham, or while a
 configuration that gingham-node did not write names it. --force overrides the latter two: those containers lose their
-network. Other nodes keep this node's blocks reserved: run `ginghamctl cluster leave` before, or `cluster takeover` there.
+network. This node's blocks stay claimed: run `ginghamctl cluster leave` before, or `cluster takeover` elsewhere.
 
 Run it on the node as root, in the host's network namespace.
 
