@@ -1,8 +1,8 @@
-//! Asking this node's agent for room. With the store `kubernetes` the agent alone can claim a block: the plugin has no
-//! credentials and makes no network call.
+//! Requests to this node's agent, by HTTP/1.1 on its unix socket. Everything is bounded: the time, and what is read.
 //!
-//! `POST /networks/NETWORK/room?addresses=NUMBER`, by HTTP/1.1 on the agent's unix socket; the answer is a [`RoomAnswer`] as
-//! JSON. Everything is bounded: the time, and what is read.
+//! The plugin asks for room: with the store `kubernetes` the agent alone can claim a block, because the plugin has no
+//! credentials and makes no network call. `POST /networks/NETWORK/room?addresses=NUMBER`; the answer is a [`RoomAnswer`] as
+//! JSON.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -34,7 +34,8 @@ pub enum RoomAnswer {
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     #[error(
-        "gingham-node does not run on this node (cannot connect to {}: {source}), and it alone can claim a block; start it",
+        "gingham-node does not run on this node (cannot connect to {}: {source}); start it: with cluster.store \
+         \"kubernetes\" it alone can claim a block",
         path.display()
     )]
     NotRunning { path: PathBuf, source: io::Error },
@@ -62,28 +63,43 @@ pub enum AgentError {
 
 /// Has the agent claim blocks until so many addresses are free on each grid.
 pub(crate) fn make_room(path: &Path, network: &str, addresses: u64, deadline: Instant) -> Result<(), AgentError> {
-    let text = ask(path, network, addresses, deadline)?;
-    let unreadable = |reason: String| AgentError::Answer { path: path.to_owned(), reason };
-    let (_, body) = text.split_once("\r\n\r\n").ok_or_else(|| unreadable("it is no HTTP".to_owned()))?;
-    match serde_json::from_str(body) {
+    let Answer { body, .. } = ask(path, "POST", &format!("/networks/{network}/room?addresses={addresses}"), deadline)?;
+    match serde_json::from_str(&body) {
         Ok(RoomAnswer::Claimed(_)) => Ok(()),
         Ok(RoomAnswer::Exhausted(reason)) => Err(AgentError::Exhausted { reason }),
         Ok(RoomAnswer::Failed(reason)) => Err(AgentError::Failed { reason }),
         Ok(RoomAnswer::UnknownNetwork) => Err(AgentError::UnknownNetwork { network: network.to_owned() }),
-        Err(error) => Err(unreadable(error.to_string())),
+        Err(error) => Err(AgentError::Answer { path: path.to_owned(), reason: error.to_string() }),
     }
 }
 
-fn ask(path: &Path, network: &str, addresses: u64, deadline: Instant) -> Result<String, AgentError> {
+/// What the agent answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// As HTTP numbers it.
+    pub status: u16,
+    pub body: String,
+}
+
+impl Answer {
+    fn parse(text: &str) -> Option<Self> {
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+        Some(Self { status, body: body.to_owned() })
+    }
+}
+
+/// One request without a body. `target`: a path, perhaps with a query.
+///
+/// # Errors
+/// All of [`AgentError`] that no content of an answer decides.
+pub fn ask(path: &Path, method: &str, target: &str, deadline: Instant) -> Result<Answer, AgentError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => AgentError::Silent { path: path.to_owned() },
         _ => AgentError::Answer { path: path.to_owned(), reason: error.to_string() },
     };
     let mut stream = open(path)?;
-    let request = format!(
-        "POST /networks/{network}/room?addresses={addresses} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\
-         Content-Length: 0\r\n\r\n"
-    );
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     stream
         .set_write_timeout(Some(left(deadline)))
         .and_then(|()| stream.write_all(request.as_bytes()))
@@ -100,7 +116,9 @@ fn ask(path: &Path, network: &str, addresses: u64, deadline: Instant) -> Result<
             return Err(AgentError::Answer { path: path.to_owned(), reason: "it is too long".to_owned() });
         }
     }
-    String::from_utf8(answer).map_err(|error| AgentError::Answer { path: path.to_owned(), reason: error.to_string() })
+    let unreadable = |reason: &str| AgentError::Answer { path: path.to_owned(), reason: reason.to_owned() };
+    let text = String::from_utf8(answer).map_err(|error| unreadable(&error.to_string()))?;
+    Answer::parse(&text).ok_or_else(|| unreadable("it is no HTTP"))
 }
 
 /// Without waiting where the agent accepts no connection.

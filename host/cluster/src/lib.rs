@@ -33,7 +33,7 @@ use gingham_etcd::Etcd;
 use gingham_ownership::shared_store::SharedStore;
 
 pub use administration::{MemberStatus, Status, Usage};
-pub use agent::{AgentError, RoomAnswer};
+pub use agent::{AgentError, Answer, RoomAnswer, ask};
 pub use claimed::{Blocks, Claimed};
 pub use error::Fault;
 pub use membership::Ensured;

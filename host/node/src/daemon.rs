@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use gingham_engine::store::{Store, StoreError};
 use gingham_net::node_routes::{AgentLock, AgentLockError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::info;
@@ -22,7 +23,7 @@ use crate::local_networks::LocalNetworks;
 use crate::member;
 use crate::networks::Directories;
 use crate::pod_events;
-use crate::publication::Published;
+use crate::publication::{self, Published};
 use crate::reconcile::{Board, Open, Reconcilers, State, Status, Timing};
 use crate::reload::Reload;
 use crate::server::{self, ListenError, Listener, Sources};
@@ -74,7 +75,9 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     let masquerading = ip_masquerade::Reconciling::start(cli.data_dir.clone(), cli.interval);
     let local = LocalNetworks::start(cli.config_dir.clone(), cli.library.clone(), CONFIG_INTERVAL);
     start_kubernetes(cli, kubernetes.clone())?;
-    let (local, published) = (local.map_err(DaemonError::Start)?, kubernetes_node(cli, kubernetes, &board)?);
+    let staged = Arc::new(Notify::new());
+    let published = kubernetes_node(cli, kubernetes, &board, &staged)?;
+    let local = local.map_err(DaemonError::Start)?;
     let sources = Sources { board: board.clone(), local, rooms, published };
     let serving = serve(cli, &sources).await?;
     let mut reload = Reload::new(reconcilers, Directories::of(cli));
@@ -88,6 +91,7 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
             followed = reload.step() => followed.map_err(DaemonError::Start)?,
             _ = hangup.recv() => { reload.begin(); false }
             _ = config.tick() => { reload.begin(); false }
+            () = staged.notified() => { reload.begin(); false }
             _ = pulse.tick() => {
                 if board.statuses().values().all(|network| !network.is_stuck(Instant::now())) {
                     manager.alive();
@@ -152,11 +156,12 @@ fn kubernetes_node(
     cli: &Cli,
     kubernetes: Option<Kubernetes>,
     board: &Board,
+    staged: &Arc<Notify>,
 ) -> Result<Option<Published>, KubernetesNodeError> {
-    let Some(values) = cli.network_values.clone() else { return Ok(None) };
+    let Some(values) = &cli.network_values else { return Ok(None) };
     let (data_dir, config_dir, plugin_dir) = (cli.data_dir.clone(), cli.config_dir.clone(), cli.plugin_dir.clone());
-    let places = kubernetes_node::Places { values, data_dir, config_dir, plugin_dir };
-    kubernetes_node::start(places, kubernetes, board).map(Some)
+    let places = publication::Places { data_dir, config_dir, plugin_dir };
+    kubernetes_node::start((values, places), kubernetes, board, Arc::clone(staged)).map(Some)
 }
 
 async fn serve(cli: &Cli, sources: &Sources) -> Result<Vec<JoinHandle<()>>, DaemonError> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use gingham_engine::settings::DATA_DIR;
+use gingham_engine::settings::cluster::AGENT_SOCKET;
 
 use super::CONFIG_DIR;
 use super::membership::Confirmed;
@@ -123,6 +124,6 @@ pub(crate) struct ProbeArguments {
     #[arg(value_enum)]
     pub(crate) question: Question,
     /// The agent's socket
-    #[arg(long, value_name = "PATH", default_value = "/run/gingham/node.sock")]
+    #[arg(long, value_name = "PATH", default_value = AGENT_SOCKET)]
     pub(crate) socket: PathBuf,
 }

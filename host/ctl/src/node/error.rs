@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use gingham_cluster::AgentError;
 use gingham_engine::boot_id::BootIdError;
 use gingham_engine::ipam::IpamError;
 use gingham_engine::store::StoreError;
@@ -70,10 +71,10 @@ pub(crate) enum NodeError {
     StaleLease(#[from] StaleLeaseError),
     #[error(transparent)]
     Confirmation(#[from] ConfirmationError),
-    #[error("cannot ask gingham-node at {socket}: {source}; is it running?")]
-    NoAgent { socket: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     #[error("gingham-node answered {status}: {text}")]
-    NotYet { status: String, text: String },
+    NotYet { status: u16, text: String },
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
 }

@@ -5,27 +5,28 @@ mod network_object;
 mod node_conditions;
 mod values;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use gingham_kubernetes::{Api, ApiError};
-use gingham_network::published::staging;
+use gingham_kubernetes::{Api, ApiError, Signal};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use self::network_object::NetworkObject;
 use self::node_conditions::NodeConditions;
 use self::values::{Values, ValuesError};
 use crate::kubernetes::Kubernetes;
-use crate::publication::{ConflistError, Published, Publisher, conflist, replace};
+use crate::publication::{ConflistError, Places, Published, Publisher, conflist, replace};
 use crate::reconcile::Board;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a failure of the API server.
 const RETRY: Duration = Duration::from_secs(5);
-/// Between two looks at what is to be published, and before a watch that ended is begun again.
+/// The longest time between two looks at what is to be published, and before a watch that ended is begun again.
 const STEP: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
@@ -48,24 +49,17 @@ pub(crate) enum KubernetesNodeError {
     Thread(io::Error),
 }
 
-/// Of the command line.
-pub(crate) struct Places {
-    /// Has the values, as files.
-    pub(crate) values: PathBuf,
-    pub(crate) data_dir: PathBuf,
-    pub(crate) config_dir: PathBuf,
-    pub(crate) plugin_dir: PathBuf,
-}
-
-/// Starts threads that run until the process ends.
+/// Starts threads that run until the process ends. `values` is a directory with them, as files; `staged` is notified of
+/// each new configuration.
 pub(crate) fn start(
-    places: Places,
+    (values, places): (&Path, Places),
     kubernetes: Option<Kubernetes>,
     board: &Board,
+    staged: Arc<Notify>,
 ) -> Result<Published, KubernetesNodeError> {
     let Kubernetes { api, node } = kubernetes.ok_or(KubernetesNodeError::NoApi)?;
-    let values = Values::read(&places.values)?;
-    let publisher = Publisher::new(&places.data_dir, &places.config_dir, &places.plugin_dir, board.clone());
+    let values = Values::read(values)?;
+    let publisher = Publisher::new(&values.name, &places, board.clone());
     let published = publisher.published();
     // A start is no news: the conditions begin with what is published.
     publisher.step();
@@ -73,20 +67,22 @@ pub(crate) fn start(
     let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
         thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(KubernetesNodeError::Thread)
     };
-    spawn("network", Box::new(move || follow_network(&api, &values, &places)))?;
-    spawn("publish", Box::new(move || publish(&publisher)))?;
+    let changed = Arc::clone(board.changed());
+    spawn("network", Box::new(move || follow_network(&api, &values, &places, &staged)))?;
+    spawn("publish", Box::new(move || publish(&publisher, &changed)))?;
     spawn("conditions", Box::new(move || conditions.run()))?;
     Ok(published)
 }
 
-fn publish(publisher: &Publisher) {
+fn publish(publisher: &Publisher, changed: &Signal) {
     loop {
+        let seen = changed.changes();
         publisher.step();
-        thread::sleep(STEP);
+        changed.wait(seen, STEP);
     }
 }
 
-fn follow_network(api: &Api, values: &Values, places: &Places) {
+fn follow_network(api: &Api, values: &Values, places: &Places, staged: &Notify) {
     let mut reported = String::new();
     loop {
         let mut object = NetworkObject::new(api, values);
@@ -95,7 +91,10 @@ fn follow_network(api: &Api, values: &Values, places: &Places) {
                 info!("resolved: {reported}");
                 reported.clear();
             }
-            stage(object, values, places)
+            if stage(object, values, places)? {
+                staged.notify_one();
+            }
+            Ok(())
         });
         let Err(error) = ended else {
             // An API server that ends each watch at once is not to be kept busy.
@@ -111,20 +110,19 @@ fn follow_network(api: &Api, values: &Values, places: &Places) {
     }
 }
 
-/// Makes the object the configuration that waits for its publication.
-fn stage(object: &Value, values: &Values, places: &Places) -> Result<(), KubernetesNodeError> {
+/// Makes the object the configuration that waits for its publication. Returns whether it is a new one.
+fn stage(object: &Value, values: &Values, places: &Places) -> Result<bool, KubernetesNodeError> {
     let no_config = || KubernetesNodeError::NoConfig(values.name.clone());
     let config = object.pointer("/spec/config").ok_or_else(no_config)?;
     let text = conflist(&values.name, config, &places.plugin_dir)?;
-    let directory = staging(&places.data_dir);
-    let path = directory.join(format!("{}.conflist", values.name));
+    let path = places.staged(&values.name);
     if fs::read_to_string(&path).is_ok_and(|present| present == text) {
-        return Ok(());
+        return Ok(false);
     }
-    let staged = fs::create_dir_all(&directory).and_then(|()| replace(&path, &text));
+    let staged = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| replace(&path, &text));
     staged.map_err(|source| KubernetesNodeError::Stage { path: path.clone(), source })?;
     info!(network = values.name, "staged {}", path.display());
-    Ok(())
+    Ok(true)
 }
 
 fn deadline() -> Instant {

@@ -1,11 +1,12 @@
 //! Conditions of this Node, and Events about it: whether pods can get addresses, and whether the runtime uses Gingham's
-//! configuration. They are written when they change, so that the steady state writes nothing.
+//! configuration. They are written when they change, so that neither the steady state nor a restart writes anything.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use gingham_kubernetes::{Api, ApiError, Patch, Resource};
+use gingham_kubernetes::{Api, ApiError, Patch, Resource, Signal};
 use serde_json::{Value, json};
 use tracing::warn;
 
@@ -16,6 +17,7 @@ use crate::reconcile::{Board, State, Status};
 const STEP: Duration = Duration::from_secs(5);
 const ADDRESSES: &str = "gingham.dev/AddressesAvailable";
 const CONFIGURED: &str = "gingham.dev/NetworkConfigured";
+const NETWORK_UNAVAILABLE: &str = "NetworkUnavailable";
 /// Events about Nodes are in this namespace, as the kubelet's are.
 const EVENTS_NAMESPACE: &str = "default";
 
@@ -23,7 +25,7 @@ const EVENTS_NAMESPACE: &str = "default";
 struct Condition {
     kind: &'static str,
     is_true: bool,
-    reason: &'static str,
+    reason: String,
     message: String,
 }
 
@@ -32,30 +34,38 @@ pub(super) struct NodeConditions {
     node: String,
     board: Board,
     published: Published,
-    written: BTreeMap<&'static str, Condition>,
+    changed: Arc<Signal>,
+    /// As the Node object has them; none until it was read.
+    written: Option<BTreeMap<&'static str, Condition>>,
     /// Whether a cloud's `NetworkUnavailable` has been looked for since the configuration was published.
     network_available: bool,
 }
 
 impl NodeConditions {
     pub(super) fn new(api: Api, node: String, board: Board, published: Published) -> Self {
-        Self { api, node, board, published, written: BTreeMap::new(), network_available: false }
+        let changed = Arc::clone(board.changed());
+        Self { api, node, board, published, changed, written: None, network_available: false }
     }
 
     pub(super) fn run(mut self) {
         let mut reported = String::new();
         loop {
+            let seen = self.changed.changes();
             match self.step() {
-                Ok(()) => reported.clear(),
+                Ok(()) => {
+                    reported.clear();
+                    // Clouds keep pods away until the condition NetworkUnavailable is gone.
+                    self.changed.wait(seen, STEP);
+                }
                 Err(error) => {
                     let text = error.to_string();
                     if text != reported {
                         warn!("{text}; retrying every {} s", RETRY.as_secs());
                         reported = text;
                     }
+                    thread::sleep(RETRY);
                 }
             }
-            thread::sleep(STEP);
         }
     }
 
@@ -65,11 +75,23 @@ impl NodeConditions {
         let conditions = [configured(publication.waiting.as_deref(), foreign.as_deref())]
             .into_iter()
             .chain(addresses(&self.board.statuses()));
-        for condition in conditions {
-            if self.written.get(condition.kind) != Some(&condition) {
-                self.write(condition)?;
+        let mut written = match self.written.take() {
+            Some(written) => written,
+            None => self.read()?,
+        };
+        let step = || -> Result<(), ApiError> {
+            for condition in conditions {
+                let before = written.get(condition.kind);
+                if before != Some(&condition) {
+                    self.write(&condition, before)?;
+                    written.insert(condition.kind, condition);
+                }
             }
-        }
+            Ok(())
+        };
+        let done = step();
+        self.written = Some(written);
+        done?;
         if publication.waiting.is_none() && !self.network_available {
             self.end_network_unavailable()?;
             self.network_available = true;
@@ -77,23 +99,24 @@ impl NodeConditions {
         Ok(())
     }
 
-    fn write(&mut self, condition: Condition) -> Result<(), ApiError> {
-        self.patch(condition.kind, condition.is_true, condition.reason, &condition.message)?;
+    /// The conditions that an earlier agent wrote.
+    fn read(&self) -> Result<BTreeMap<&'static str, Condition>, ApiError> {
+        let node = self.api.get(&Resource::nodes(), &self.node, deadline())?.unwrap_or_default();
+        Ok([CONFIGURED, ADDRESSES].into_iter().filter_map(|kind| Some((kind, of_node(&node, kind)?))).collect())
+    }
+
+    fn write(&self, condition: &Condition, before: Option<&Condition>) -> Result<(), ApiError> {
+        self.patch(condition, before.is_some_and(|before| before.is_true == condition.is_true))?;
         // The start of an agent is no news; that something is wrong is.
-        let was_wrong = self.written.get(condition.kind).is_some_and(|before| !before.is_true);
+        let was_wrong = before.is_some_and(|before| !before.is_true);
         if condition.reason != STARTING && (!condition.is_true || was_wrong) {
-            self.event(&condition)?;
+            self.event(condition)?;
         }
-        self.written.insert(condition.kind, condition);
         Ok(())
     }
 
-    fn patch(&self, kind: &str, is_true: bool, reason: &str, message: &str) -> Result<(), ApiError> {
-        let now = now();
-        let patch = json!({"status": {"conditions": [{
-            "type": kind, "status": if is_true { "True" } else { "False" }, "reason": reason, "message": message,
-            "lastHeartbeatTime": now, "lastTransitionTime": now,
-        }]}});
+    fn patch(&self, condition: &Condition, keeps_status: bool) -> Result<(), ApiError> {
+        let patch = json!({"status": {"conditions": [patch(condition, keeps_status, &now())]}});
         let place = (self.node.as_str(), Some("status"));
         self.api.patch(&Resource::nodes(), place, (Patch::Strategic, &patch), deadline()).map(drop)
     }
@@ -101,15 +124,12 @@ impl NodeConditions {
     /// Clouds set it, and taint the node with it, until the network reports that it works.
     fn end_network_unavailable(&self) -> Result<(), ApiError> {
         let Some(node) = self.api.get(&Resource::nodes(), &self.node, deadline())? else { return Ok(()) };
-        let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
-        let is_set = conditions
-            .into_iter()
-            .flatten()
-            .any(|condition| condition["type"] == "NetworkUnavailable" && condition["status"] == "True");
-        if !is_set {
+        if of_node(&node, NETWORK_UNAVAILABLE).is_none_or(|condition| !condition.is_true) {
             return Ok(());
         }
-        self.patch("NetworkUnavailable", false, "GinghamIsUp", "Gingham serves the network of this node")
+        let message = "Gingham serves the network of this node".to_owned();
+        let reason = "GinghamIsUp".to_owned();
+        self.patch(&Condition { kind: NETWORK_UNAVAILABLE, is_true: false, reason, message }, false)
     }
 
     fn event(&self, condition: &Condition) -> Result<(), ApiError> {
@@ -129,8 +149,30 @@ impl NodeConditions {
 
 const STARTING: &str = "Starting";
 
+/// A condition that a Node object has.
+fn of_node(node: &Value, kind: &'static str) -> Option<Condition> {
+    let conditions = node.pointer("/status/conditions")?.as_array()?;
+    let condition = conditions.iter().find(|condition| condition["type"] == kind)?;
+    let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
+    Some(Condition { kind, is_true: condition["status"] == "True", reason: text("reason"), message: text("message") })
+}
+
+/// The time of the transition is that of the status alone: without it in the patch, the one that is there stays.
+fn patch(condition: &Condition, keeps_status: bool, now: &str) -> Value {
+    let Condition { kind, is_true, reason, message } = condition;
+    let mut patch = json!({
+        "type": kind, "status": if *is_true { "True" } else { "False" }, "reason": reason, "message": message,
+        "lastHeartbeatTime": now,
+    });
+    if !keeps_status {
+        patch["lastTransitionTime"] = now.into();
+    }
+    patch
+}
+
 fn configured(waiting: Option<&str>, foreign: Option<&str>) -> Condition {
-    let condition = |is_true, reason, message| Condition { kind: CONFIGURED, is_true, reason, message };
+    let condition =
+        |is_true, reason: &str, message| Condition { kind: CONFIGURED, is_true, reason: reason.to_owned(), message };
     match (waiting, foreign) {
         (Some(reason), _) => condition(false, STARTING, reason.to_owned()),
         (None, Some(file)) => {
@@ -146,7 +188,9 @@ fn configured(waiting: Option<&str>, foreign: Option<&str>) -> Condition {
 
 /// None until the first reconcile: nothing is known.
 fn addresses(networks: &BTreeMap<String, Status>) -> Option<Condition> {
-    let condition = |is_true, reason, message| Some(Condition { kind: ADDRESSES, is_true, reason, message });
+    let condition = |is_true, reason: &str, message| {
+        Some(Condition { kind: ADDRESSES, is_true, reason: reason.to_owned(), message })
+    };
     let known: Vec<_> = networks.iter().filter(|(_, status)| status.state != State::Starting).collect();
     if known.is_empty() {
         return None;
@@ -196,7 +240,7 @@ mod tests {
         // A cooling address is given where there is no other.
         assert!(of(State::Reconciled, 0, 3).unwrap().is_true);
         let exhausted = of(State::Reconciled, 0, 0).unwrap();
-        assert_eq!((exhausted.is_true, exhausted.reason), (false, "Exhausted"));
+        assert_eq!((exhausted.is_true, &*exhausted.reason), (false, "Exhausted"));
         let away = of(State::StoreUnreachable("no answer".to_owned()), 0, 0).unwrap();
         assert!(!away.is_true && away.message.ends_with("it can claim no block: no answer"), "{}", away.message);
         assert!(of(State::StoreUnreachable("no answer".to_owned()), 5, 0).unwrap().is_true);
@@ -212,6 +256,18 @@ mod tests {
             "{}",
             foreign.message
         );
+    }
+
+    #[test]
+    fn the_time_of_the_transition_changes_with_the_status_alone() {
+        let waiting = configured(Some("network pods is starting"), None);
+        let first = patch(&waiting, false, "2026-01-01T00:00:00Z");
+        assert_eq!(first["lastTransitionTime"], "2026-01-01T00:00:00Z");
+        let node = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}, first]}});
+        assert_eq!(of_node(&node, CONFIGURED), Some(waiting));
+        let later = patch(&configured(Some("this node has no free address"), None), true, "2026-01-01T00:00:09Z");
+        assert_eq!((later["lastTransitionTime"].is_null(), &later["status"]), (true, &"False".into()));
+        assert_eq!(later["lastHeartbeatTime"], "2026-01-01T00:00:09Z");
     }
 
     #[test]

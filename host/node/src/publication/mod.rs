@@ -5,15 +5,15 @@ mod conflist;
 mod foreign;
 mod replacement;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gingham_kubernetes::Signal;
 use gingham_network::plan::OWN_NAME;
 use gingham_network::published::staging;
-use gingham_untrusted::file::{LARGEST_CONFIGURATION, read_text};
+use gingham_untrusted::file::{FileError, LARGEST_CONFIGURATION, read_text};
 use tracing::{info, warn};
 
 pub(crate) use self::conflist::{ConflistError, conflist};
@@ -32,23 +32,41 @@ pub(crate) struct Publication {
     pub(crate) foreign: Option<PathBuf>,
 }
 
+/// Where the node's files are.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) config_dir: PathBuf,
+    pub(crate) plugin_dir: PathBuf,
+}
+
+impl Places {
+    /// A network's configuration before the runtime has it.
+    pub(crate) fn staged(&self, network: &str) -> PathBuf {
+        staging(&self.data_dir).join(format!("{network}.conflist"))
+    }
+}
+
 /// Shared by the threads.
 #[derive(Debug, Clone)]
-pub(crate) struct Published(Arc<Mutex<Publication>>);
+pub(crate) struct Published {
+    publication: Arc<Mutex<Publication>>,
+    changed: Arc<Signal>,
+}
 
 impl Published {
-    fn new() -> Self {
+    fn new(changed: Arc<Signal>) -> Self {
         let waiting = Some("the agent has just started".to_owned());
-        Self(Arc::new(Mutex::new(Publication { waiting, foreign: None })))
+        Self { publication: Arc::new(Mutex::new(Publication { waiting, foreign: None })), changed }
     }
 
     pub(crate) fn now(&self) -> Publication {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.publication.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Logs what is new.
     fn set(&self, publication: Publication) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.publication.lock().unwrap_or_else(PoisonError::into_inner);
         if *kept == publication {
             return;
         }
@@ -64,11 +82,14 @@ impl Published {
             );
         }
         *kept = publication;
+        drop(kept);
+        self.changed.notify();
     }
 }
 
 pub(crate) struct Publisher {
-    staging: PathBuf,
+    network: String,
+    staged: PathBuf,
     config_dir: PathBuf,
     plugin_dir: PathBuf,
     board: Board,
@@ -76,9 +97,10 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) fn new(data_dir: &Path, config_dir: &Path, plugin_dir: &Path, board: Board) -> Self {
-        let (config_dir, plugin_dir) = (config_dir.to_owned(), plugin_dir.to_owned());
-        Self { staging: staging(data_dir), config_dir, plugin_dir, board, published: Published::new() }
+    pub(crate) fn new(network: &str, places: &Places, board: Board) -> Self {
+        let published = Published::new(Arc::clone(board.changed()));
+        let Places { config_dir, plugin_dir, .. } = places.clone();
+        Self { network: network.to_owned(), staged: places.staged(network), config_dir, plugin_dir, board, published }
     }
 
     pub(crate) fn published(&self) -> Published {
@@ -93,7 +115,7 @@ impl Publisher {
 
     fn publish(&self) -> Result<(), String> {
         let file = self.config_dir.join(FILE);
-        let Some((network, text)) = self.staged()? else {
+        let Some(text) = self.staged()? else {
             // With the API server unreachable since the start, the last configuration is as good as ever.
             let is_there = file.exists();
             return if is_there { Ok(()) } else { Err("no network is known yet".to_owned()) };
@@ -101,34 +123,26 @@ impl Publisher {
         if read_text(&file, LARGEST_CONFIGURATION).is_ok_and(|present| present == text) {
             return Ok(());
         }
-        self.require_addresses(&network)?;
+        self.require_addresses()?;
         // Last: it starts a process.
         require_plugin(&self.plugin_dir.join(OWN_NAME))?;
         replace(&file, &text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-        info!(network, "wrote {}", file.display());
+        info!(network = self.network, "wrote {}", file.display());
         Ok(())
     }
 
-    /// The network that waits, by its name. The directory has one.
-    fn staged(&self) -> Result<Option<(String, String)>, String> {
-        let failed = |path: &Path, error: String| format!("cannot read {}: {error}", path.display());
-        let entries = match fs::read_dir(&self.staging) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(&self.staging, error.to_string())),
-        };
-        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "conflist"));
-        files.sort();
-        let Some(file) = files.first() else { return Ok(None) };
-        let text = read_text(file, LARGEST_CONFIGURATION).map_err(|error| failed(file, error.to_string()))?;
-        let network = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Some((network, text)))
+    /// The configuration that waits; none while the network's object was never seen.
+    fn staged(&self) -> Result<Option<String>, String> {
+        match read_text(&self.staged, LARGEST_CONFIGURATION) {
+            Ok(text) => Ok(Some(text)),
+            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("cannot read {}: {error}", self.staged.display())),
+        }
     }
 
     /// The reconcile loop has loaded the policy, joined, claimed and routed.
-    fn require_addresses(&self, network: &str) -> Result<(), String> {
-        let statuses = self.board.statuses();
+    fn require_addresses(&self) -> Result<(), String> {
+        let (network, statuses) = (self.network.as_str(), self.board.statuses());
         let Some(status) = statuses.get(network) else {
             return Err(format!("network {network} is not reconciled yet"));
         };

@@ -41,7 +41,8 @@ impl Node {
         status.usage.free = free;
         let path = self.0.path();
         let board = Board::with("pods", status);
-        let publisher = Publisher::new(&path.join("data"), &path.join("net.d"), &path.join("bin"), board);
+        let [data_dir, config_dir, plugin_dir] = ["data", "net.d", "bin"].map(|part| path.join(part));
+        let publisher = Publisher::new("pods", &Places { data_dir, config_dir, plugin_dir }, board);
         publisher.step();
         publisher.published().now()
     }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use gingham_kubernetes::Signal;
 use gingham_ownership::beat::PERIOD;
 use tracing::{info, warn};
 
@@ -41,17 +42,26 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The status of each network, shared by the threads.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Board(Arc<Mutex<BTreeMap<String, Arc<Mutex<Status>>>>>);
+pub(crate) struct Board {
+    networks: Arc<Mutex<BTreeMap<String, Arc<Mutex<Status>>>>>,
+    changed: Arc<Signal>,
+}
 
 impl Board {
     /// Of one network.
     #[cfg(test)]
     pub(crate) fn with(network: &str, status: Status) -> Self {
-        Self(Arc::new(Mutex::new(BTreeMap::from([(network.to_owned(), Arc::new(Mutex::new(status)))]))))
+        let networks = BTreeMap::from([(network.to_owned(), Arc::new(Mutex::new(status)))]);
+        Self { networks: Arc::new(Mutex::new(networks)), changed: Arc::default() }
     }
 
     pub(crate) fn statuses(&self) -> BTreeMap<String, Status> {
-        lock(&self.0).iter().map(|(name, status)| (name.clone(), lock(status).clone())).collect()
+        lock(&self.networks).iter().map(|(name, status)| (name.clone(), lock(status).clone())).collect()
+    }
+
+    /// Notified after each reconcile.
+    pub(crate) fn changed(&self) -> &Arc<Signal> {
+        &self.changed
     }
 }
 
@@ -91,16 +101,17 @@ impl Reconcilers {
             .map(|(name, _)| name.clone())
             .collect();
         let ending: Vec<_> = gone.iter().filter_map(|name| self.running.remove(name)).collect();
-        lock(&self.board.0).retain(|name, _| !gone.contains(name));
+        lock(&self.board.networks).retain(|name, _| !gone.contains(name));
         gone.iter().for_each(|name| self.rooms.remove(name));
         end(ending);
         for (name, network) in networks {
             if !self.running.contains_key(&name) {
                 info!(network = name, "reconciling, configured by {}", network.file.display());
                 let status = Arc::new(Mutex::new(Status::new(self.timing.interval)));
-                lock(&self.board.0).insert(name.clone(), Arc::clone(&status));
+                lock(&self.board.networks).insert(name.clone(), Arc::clone(&status));
                 let orders = self.rooms.add(&name);
-                self.running.insert(name, start(&self.open, self.timing, network, (status, orders)));
+                let shared = (status, Arc::clone(&self.board.changed), orders);
+                self.running.insert(name, start(&self.open, self.timing, network, shared));
             }
         }
     }
@@ -122,7 +133,7 @@ fn start(
     open: &Open,
     timing: Timing,
     network: Network,
-    (status, orders): (Arc<Mutex<Status>>, Receiver<Order>),
+    (status, changed, orders): (Arc<Mutex<Status>>, Arc<Signal>, Receiver<Order>),
 ) -> Running {
     let (open, own) = (Arc::clone(open), network.clone());
     let thread = thread::spawn(move || {
@@ -133,6 +144,7 @@ fn start(
                 next.last_reconcile = Instant::now();
                 next.reconciles += 1;
             });
+            changed.notify();
             let mut left = jittered(timing.interval);
             while left > BEAT + BEAT / 5 {
                 if !pause(&orders, BEAT, &mut reconciler, &status) {
