@@ -12,17 +12,15 @@ const PROFILE: &str = "ship";
 pub(crate) fn programs(target: &str) -> Result<PathBuf, ImageError> {
     build(target, &["gingham"])?;
     build(target, &["gingham-node", "ginghamctl"])?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let built = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let built = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     Ok(built.join(target).join(PROFILE))
 }
 
 fn build(target: &str, packages: &[&str]) -> Result<(), ImageError> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--profile", PROFILE, "--target", target]);
-    // A linker of the machine's own architecture cannot link for another one.
-    if !target.starts_with(env::consts::ARCH) {
-        cargo.args(["--config", &format!("target.{target}.linker='rust-lld'")]);
+    for setting in settings(target) {
+        cargo.args(["--config", &setting]);
     }
     for package in packages {
         cargo.args(["--package", package]);
@@ -30,4 +28,31 @@ fn build(target: &str, packages: &[&str]) -> Result<(), ImageError> {
     let failed = |reason: String| ImageError::Build { target: target.to_owned(), reason };
     let status = cargo.status().map_err(|error| failed(error.to_string()))?;
     if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
+}
+
+/// In cargo's configuration. Variables of the environment have precedence.
+fn settings(target: &str) -> Vec<String> {
+    let variable = target.replace('-', "_");
+    // Messages of panics and assertions have paths in them: without this, each machine would make another image.
+    let prefixes = [(cargo_home(), "/cargo"), (root(), "/gingham")];
+    let map = |option: &str| prefixes.iter().map(|(from, to)| format!("{option}={}={to}", from.display())).collect();
+    let (rust, c): (Vec<String>, Vec<String>) = (map("--remap-path-prefix"), map("-ffile-prefix-map"));
+    let mut settings =
+        vec![format!("target.{target}.rustflags={rust:?}"), format!("env.CFLAGS_{variable}={:?}", c.join(" "))];
+    // A linker and a C compiler of the machine's own architecture cannot build for another one.
+    if !target.starts_with(env::consts::ARCH) {
+        let architecture = target.split('-').next().unwrap_or_default();
+        settings.push(format!("target.{target}.linker=\"rust-lld\""));
+        settings.push(format!("env.CC_{variable}=\"{architecture}-linux-gnu-gcc\""));
+    }
+    settings
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/")).to_owned()
+}
+
+fn cargo_home() -> PathBuf {
+    let given = env::var_os("CARGO_HOME").map(PathBuf::from);
+    given.unwrap_or_else(|| PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cargo"))
 }

@@ -32,12 +32,12 @@ impl Image {
         Self { name: name.to_owned(), blobs: BTreeMap::new(), manifests: Vec::new(), docker: None }
     }
 
-    /// Adds the programs of a platform.
+    /// Adds the programs of a platform. Returns their names and sizes.
     ///
     /// # Errors
     /// A program is missing, for another architecture, or not static.
-    pub fn add(&mut self, platform: Platform, programs: &Path) -> Result<(), ImageError> {
-        let layer = layer(platform, programs)?;
+    pub fn add(&mut self, platform: Platform, programs: &Path) -> Result<Vec<(&'static str, usize)>, ImageError> {
+        let (layer, sizes) = layer(platform, programs)?;
         let layer_id = format!("sha256:{}", digest(&layer));
         let config = json!({
             "architecture": platform.architecture, "os": "linux",
@@ -54,7 +54,7 @@ impl Image {
         let mut manifest = self.blob(MANIFEST, manifest.to_string().into_bytes());
         manifest["platform"] = json!({"architecture": platform.architecture, "os": "linux"});
         self.manifests.push(manifest);
-        Ok(())
+        Ok(sizes)
     }
 
     /// A tar archive that is an OCI layout, and that Docker loads.
@@ -90,20 +90,21 @@ impl Image {
     }
 }
 
-fn layer(platform: Platform, programs: &Path) -> Result<Vec<u8>, ImageError> {
-    let mut layer = Archive::default();
+fn layer(platform: Platform, programs: &Path) -> Result<(Vec<u8>, Vec<(&'static str, usize)>), ImageError> {
+    let (mut layer, mut sizes) = (Archive::default(), Vec::new());
     for name in PROGRAMS {
         let path = programs.join(name);
         let program =
             fs::read(&path).map_err(|source| ImageError::Io { operation: "read", path: path.clone(), source })?;
         platform.require_static(&path, &program)?;
         layer.file(name, 0o755, &program)?;
+        sizes.push((name, program.len()));
     }
     layer.directory("run/");
     layer.directory("var/");
     // Runtimes call the namespaces of pods /var/run/netns/…
     layer.link("var/run", "/run");
-    Ok(layer.end())
+    Ok((layer.end(), sizes))
 }
 
 /// As container runtimes complete a short name.
@@ -115,7 +116,8 @@ fn full_name(name: &str) -> String {
     }
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// `sha256` in hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -6,5 +6,5 @@ mod image;
 mod platform;
 
 pub use error::ImageError;
-pub use image::Image;
+pub use image::{Image, digest};
 pub use platform::Platform;

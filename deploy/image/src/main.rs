@@ -7,14 +7,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use gingham_image::{Image, ImageError, Platform};
+use gingham_image::{Image, ImageError, Platform, digest};
 
 /// Build Gingham's container image, without a container daemon.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Builds the plugin, the agent and the admin CLI, statically linked, and writes a tar archive that is an OCI layout and can be
-loaded by Docker, too. The same sources and toolchain give the same bytes. A target needs `rustup target add TARGET` and,
-for the C code of the lease store, a C compiler with musl: Debian's musl-tools for x86_64.
+loaded by Docker, too. The same sources and toolchain give the same bytes. A target needs `rustup target add TARGET` and
+a C compiler for the lease store: Debian's musl-tools for x86_64 on x86_64, gcc-aarch64-linux-gnu and
+libc6-dev-arm64-cross for aarch64. CC_<target> names another one.
 
 Examples:
   cargo image
@@ -38,10 +39,7 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(&cli) {
-        Ok(size) => {
-            println!("wrote {} ({}.{} MB)", cli.out.display(), size / 1_000_000, size % 1_000_000 / 100_000);
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gingham-image: {error}");
             ExitCode::FAILURE
@@ -49,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> Result<usize, ImageError> {
+fn run(cli: &Cli) -> Result<(), ImageError> {
     let mut image = Image::new(&cli.name);
     for target in &cli.target {
         let platform = Platform::of_target(target)?;
@@ -57,7 +55,9 @@ fn run(cli: &Cli) -> Result<usize, ImageError> {
             Some(directory) => directory.clone(),
             None => build::programs(target)?,
         };
-        image.add(platform, &directory)?;
+        for (program, size) in image.add(platform, &directory)? {
+            println!("{}: {program}, {}", platform.architecture, megabytes(size));
+        }
     }
     let archive = image.archive()?;
     fs::write(&cli.out, &archive).map_err(|source| ImageError::Io {
@@ -65,5 +65,10 @@ fn run(cli: &Cli) -> Result<usize, ImageError> {
         path: cli.out.clone(),
         source,
     })?;
-    Ok(archive.len())
+    println!("wrote {}, {}, sha256:{}", cli.out.display(), megabytes(archive.len()), digest(&archive));
+    Ok(())
+}
+
+fn megabytes(bytes: usize) -> String {
+    format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
 }

@@ -15,9 +15,14 @@ pub const WASMTIME: &str = env!("GINGHAM_WASMTIME_VERSION");
 /// wasmtime version, because a security release may repair the machine code itself.
 pub const ARTEFACT_KEY: &str = concat!(env!("CARGO_PKG_VERSION"), "-wasmtime-", env!("GINGHAM_WASMTIME_VERSION"), "-4");
 
-/// The processor family artefacts are compiled for, without extensions: one artefact runs on every node of the family.
-pub const TARGET: &str =
-    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
+/// The processor family artefacts are compiled for, without extensions: one artefact runs on every node of the family. The C
+/// library is that of this program, as wasmtime requires; artefacts load whichever it was.
+pub const TARGET: &str = match (cfg!(target_arch = "aarch64"), cfg!(target_env = "musl")) {
+    (true, true) => "aarch64-unknown-linux-musl",
+    (true, false) => "aarch64-unknown-linux-gnu",
+    (false, true) => "x86_64-unknown-linux-musl",
+    (false, false) => "x86_64-unknown-linux-gnu",
+};
 
 /// Bytes of native stack a policy may use.
 pub(super) const STACK: usize = 256 << 10;
