@@ -2,7 +2,8 @@
 
 mod agreement;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::agent_account::AgentAccount;
-use crate::command::until;
+use crate::command::{Finished, until};
 use crate::control_plane::ControlPlane;
 use crate::keeper::{Keeper, Process};
 use crate::kubectl::Kubectl;
@@ -31,7 +32,9 @@ pub use agreement::Addresses;
 /// The control plane's address on the link of the nodes.
 pub const CONTROL_PLANE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);
 
-const READY_TIMEOUT: Duration = Duration::from_mins(2);
+/// Ends a test that hangs. On a busy machine a step may last ten times as long as on an idle one, and each wait ends when
+/// its condition holds.
+const READY_TIMEOUT: Duration = Duration::from_mins(8);
 
 /// What is under test, as cargo built it.
 #[derive(Debug, Clone)]
@@ -109,20 +112,65 @@ impl Cluster {
         self.account.create(self.kubectl());
     }
 
-    /// Gives all nodes the image that the manifests name.
+    /// Gives all nodes the image that the manifests name. The plugin is in the image alone.
     pub fn import_gingham(&self) {
         let directory = self.directory.path();
         let archive = image::gingham(directory, &directory.join("programs"));
         for node in &self.nodes {
             node.take_boot_id_of_machine();
+            fs::remove_file(node.disk().join("plugins/gingham")).unwrap();
             node.import(&archive);
         }
+    }
+
+    /// Gives all nodes [`image::NEXT`]: the programs of the directory `GINGHAM_PROGRAMS_NEXT`, or those under test with other
+    /// bytes. Returns its plugin.
+    pub fn import_next_gingham(&self) -> PathBuf {
+        let directory = self.directory.path();
+        let next = std::env::var_os("GINGHAM_PROGRAMS_NEXT").map_or_else(|| self.other_bytes(), PathBuf::from);
+        let archive = image::of_programs(directory, image::NEXT, &next);
+        for node in &self.nodes {
+            node.import(&archive);
+        }
+        next.join("gingham")
+    }
+
+    /// Copies of the programs that differ in their digest. A loader reads nothing at the end.
+    fn other_bytes(&self) -> PathBuf {
+        let directory = self.directory.path();
+        let next = directory.join("programs-next");
+        fs::create_dir(&next).unwrap();
+        for name in ["gingham", "ginghamctl", "gingham-node"] {
+            let copy = next.join(name);
+            fs::copy(directory.join("programs").join(name), &copy).unwrap();
+            File::options().append(true).open(copy).unwrap().write_all(b"next").unwrap();
+        }
+        next
+    }
+
+    /// `kubectl exec` in the container of a node's agent, which the manifests started.
+    pub fn exec_in_agent(&self, node: &Node, command: &[&str]) -> Finished {
+        let selector = "--selector=app.kubernetes.io/name=gingham-node";
+        let on_node = format!("--field-selector=spec.nodeName={}", node.name);
+        let found = ["pods", "--namespace=gingham-system", selector, &on_node];
+        let pods = items(self.kubectl().get(&found));
+        let pod = pods[0]["metadata"]["name"].as_str().unwrap();
+        let exec = ["--namespace=gingham-system", "exec", pod, "--container=gingham-node", "--"];
+        self.kubectl().run(&[&exec, command].concat())
     }
 
     /// Gives all nodes the same network and waits until they are ready.
     pub fn configure(&self, list: &str) {
         for node in &self.nodes {
             node.configure(list);
+        }
+        self.wait_ready(self.nodes.len());
+    }
+
+    /// Gives each node a network of its own, and waits until they are ready.
+    pub fn configure_each(&self, list: impl Fn(&Node) -> String) {
+        for node in &self.nodes {
+            node.configure(&list(node));
         }
         self.wait_ready(self.nodes.len());
     }
@@ -241,8 +289,8 @@ fn start_managers(keeper: &Keeper, plane: &ControlPlane) -> Vec<Process> {
                 format!("--flex-volume-plugin-dir={}", file("flex-volumes")),
                 format!("--cert-dir={}", file("manager")),
                 "--leader-elect=false".to_owned(),
-                "--node-monitor-grace-period=20s".to_owned(),
-                "--pod-eviction-timeout=30s".to_owned(),
+                // A kubelet of a busy machine is late, and a node that is not ready takes its pods' readiness with it.
+                "--node-monitor-grace-period=90s".to_owned(),
             ],
         ),
         ("kube-scheduler", vec![format!("--kubeconfig={}", user("kube-scheduler")), "--leader-elect=false".to_owned()]),

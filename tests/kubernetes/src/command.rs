@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longer than any command takes on a loaded machine; one that lasts longer hangs.
-const TIMEOUT_SECONDS: &str = "120";
+const TIMEOUT_SECONDS: &str = "300";
 
 /// What a command printed, and whether it succeeded.
 #[derive(Debug)]

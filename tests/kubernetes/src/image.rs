@@ -15,6 +15,8 @@ pub const BUSYBOX: &str = "localhost/busybox:1";
 
 /// The image of the manifests.
 pub const GINGHAM: &str = "gingham:0.1.0";
+/// Another build of it.
+pub const NEXT: &str = "gingham:next";
 
 const PROGRAM: &str = "/usr/bin/busybox";
 
@@ -35,13 +37,15 @@ pub(crate) fn busybox(directory: &Path) -> PathBuf {
     archive(directory, BUSYBOX, &root, &configuration)
 }
 
-/// The image of the manifests with the programs of a directory, and the libraries that they want if they are not static:
-/// cargo's tests have no others. `GINGHAM_IMAGE` names an archive of `cargo image` to take instead.
+/// The image of the manifests with the programs of a directory. `GINGHAM_IMAGE` names an archive of `cargo image` to take
+/// instead.
 pub(crate) fn gingham(directory: &Path, programs: &Path) -> PathBuf {
-    if let Some(archive) = std::env::var_os("GINGHAM_IMAGE") {
-        return archive.into();
-    }
-    let root = directory.join("gingham-image");
+    std::env::var_os("GINGHAM_IMAGE").map_or_else(|| of_programs(directory, GINGHAM, programs), PathBuf::from)
+}
+
+/// An image with the programs, and the libraries that they want if they are not static: cargo's tests have no others.
+pub(crate) fn of_programs(directory: &Path, name: &str, programs: &Path) -> PathBuf {
+    let root = directory.join(name.replace(':', "-"));
     for part in ["run", "var"] {
         fs::create_dir_all(root.join(part)).unwrap();
     }
@@ -56,7 +60,7 @@ pub(crate) fn gingham(directory: &Path, programs: &Path) -> PathBuf {
             fs::copy(library, place).unwrap();
         });
     }
-    archive(directory, &format!("docker.io/library/{GINGHAM}"), &root, &json!({}))
+    archive(directory, &format!("docker.io/library/{name}"), &root, &json!({}))
 }
 
 /// The paths in `libm.so.6 => /lib/libm.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2 (0x…)`; none of a static program.

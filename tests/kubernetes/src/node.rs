@@ -31,7 +31,7 @@ use daemons::{AGENT, CONTAINERD, KUBE_PROXY, KUBELET};
 const BOOT_SCRIPT: &str = include_str!("node/boot.sh");
 
 /// Longer than a daemon takes to start on a loaded machine.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Where Debian installs the reference plugins.
 const REFERENCE_PLUGINS: &str = "/usr/lib/cni";

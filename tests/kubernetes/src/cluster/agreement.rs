@@ -10,7 +10,7 @@ use crate::command::until;
 use crate::node::Node;
 
 /// What the kubelet still takes away when the API has forgotten it.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(90);
+const SETTLE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// `NAMESPACE/POD ADDRESS`.
 pub type Addresses = BTreeSet<String>;

@@ -3,11 +3,14 @@
 //! The tests share a cluster, one after the other.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod installed;
 mod installed_by_one_file;
+mod network_policies;
 mod nodes_that_go_away;
 mod pods_keep_addresses;
 mod pods_of_three_nodes;
 mod pods_on_one_node;
 mod services_and_ports;
 mod shared;
+mod upgraded_and_removed;
 mod workloads;

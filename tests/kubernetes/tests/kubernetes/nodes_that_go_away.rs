@@ -63,13 +63,13 @@ fn spread_again(cluster: &Cluster) {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn a_node_that_lost_its_power_keeps_its_blocks() {
     power_cut(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn a_node_that_lost_its_power_keeps_its_blocks_with_the_store_kubernetes() {
     power_cut(Store::Kubernetes);
 }
@@ -83,13 +83,13 @@ fn power_cut(store: Store) {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn a_node_that_was_cut_off_and_taken_over_joins_again() {
     cut_off(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn a_node_that_was_cut_off_and_taken_over_joins_again_with_the_store_kubernetes() {
     cut_off(Store::Kubernetes);
 }
@@ -108,13 +108,13 @@ fn cut_off(store: Store) {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn another_machine_takes_the_name_of_a_deleted_node() {
     deleted(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn another_machine_takes_the_name_of_a_deleted_node_with_the_store_kubernetes() {
     deleted(Store::Kubernetes);
 }

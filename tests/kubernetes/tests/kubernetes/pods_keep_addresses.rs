@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::shared::with_cluster;
-use crate::workloads::{TIMEOUT, list, placed, remove, workload};
+use crate::workloads::{TIMEOUT, list, on_first_node, placed, remove, workload};
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn sticky_pods_of_a_stateful_set_come_back_to_their_addresses() {
     with_cluster(1, |cluster| {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
@@ -22,7 +22,7 @@ fn sticky_pods_of_a_stateful_set_come_back_to_their_addresses() {
         let plugin =
             json!({"type": "gingham", "bridge": "sticky0", "isDefaultGateway": true, "ipMasq": true, "ipam": ipam});
         cluster.configure(&list(&plugin));
-        let mut set = workload("StatefulSet", "db", 3);
+        let mut set = on_first_node(workload("StatefulSet", "db", 3));
         set["spec"]["serviceName"] = json!("db");
         set["spec"]["podManagementPolicy"] = json!("Parallel");
         cluster.kubectl().apply(&set.to_string());

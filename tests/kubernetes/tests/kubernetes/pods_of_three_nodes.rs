@@ -31,13 +31,13 @@ pub(crate) fn with_pods_on_three_nodes(store: Store, pods: usize, test: impl FnO
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn a_hundred_and_fifty_pods_come_and_go_while_daemons_are_killed() {
     hundreds_come_and_go(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn a_hundred_and_fifty_pods_come_and_go_while_daemons_are_killed_with_the_store_kubernetes() {
     hundreds_come_and_go(Store::Kubernetes);
 }
@@ -63,7 +63,7 @@ fn hundreds_come_and_go(store: Store) {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn the_plugin_is_replaced_while_pods_come() {
     with_pods_on_three_nodes(Store::Etcd, 3, |cluster| {
         scale(cluster.kubectl(), "web", 45);
@@ -82,13 +82,13 @@ fn the_plugin_is_replaced_while_pods_come() {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn the_history_of_the_store_is_compacted_under_load() {
     compacted(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn the_history_of_the_store_is_compacted_under_load_with_the_store_kubernetes() {
     compacted(Store::Kubernetes);
 }
@@ -125,13 +125,13 @@ fn call(endpoint: &str, path: &str, body: &str) -> String {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn pods_get_addresses_again_while_the_api_server_is_away() {
     api_server_away(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets on an idle machine: .ci/kubernetes-clusters"]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn pods_get_addresses_again_while_the_api_server_is_away_with_the_store_kubernetes() {
     api_server_away(Store::Kubernetes);
 }

@@ -6,16 +6,17 @@ use std::time::Duration;
 use gingham_kubernetes_tests::command::until;
 use gingham_kubernetes_tests::image::BUSYBOX;
 use gingham_kubernetes_tests::node::pods::server;
-use gingham_kubernetes_tests::{Cluster, Kubectl};
+use gingham_kubernetes_tests::{Cluster, Kubectl, Node};
 use serde_json::{Value, json};
 
-/// For what lasts some seconds on a machine that does nothing else.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(150);
+/// For what lasts some seconds on a machine that does nothing else: it ends a test that hangs.
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(8);
 
 /// A network of one node's own pods.
-pub(crate) fn bridge_with_host_local(kind: &str) -> String {
+pub(crate) fn bridge_with_host_local(kind: &str, node: &Node) -> String {
+    let subnet = format!("10.244.{}.0/24", node.address.octets()[3]);
     let ipam = json!({
-        "type": "host-local", "ranges": [[{"subnet": "10.244.0.0/20"}]], "routes": [{"dst": "0.0.0.0/0"}],
+        "type": "host-local", "ranges": [[{"subnet": subnet}]], "routes": [{"dst": "0.0.0.0/0"}],
     });
     list(
         &json!({"type": kind, "bridge": "cni0", "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true, "ipam": ipam}),
@@ -85,6 +86,12 @@ pub(crate) fn workload(kind: &str, name: &str, replicas: usize) -> Value {
             },
         },
     })
+}
+
+/// The shared cluster may have more nodes than a test is about.
+pub(crate) fn on_first_node(mut workload: Value) -> Value {
+    workload["spec"]["template"]["spec"]["nodeSelector"] = json!({"kubernetes.io/hostname": "node-1"});
+    workload
 }
 
 pub(crate) fn scale(kubectl: &Kubectl, name: &str, replicas: usize) {

@@ -1,0 +1,105 @@
+//! Another build replaces the installed one while pods come, the earlier one comes back, and all of it goes.
+
+use std::fs;
+
+use gingham_kubernetes_tests::command::until;
+use gingham_kubernetes_tests::image::{GINGHAM, NEXT};
+use gingham_kubernetes_tests::{Cluster, Node};
+
+use crate::installed::{AGENTS, MANIFEST, apply};
+use crate::shared::with_new_cluster;
+use crate::workloads::{TIMEOUT, deployment, nodes_reach_each_other, remove, scale, scale_to};
+
+const NODES: u8 = 3;
+
+#[test]
+#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
+fn another_build_is_installed_under_load_and_rolled_back_and_uninstalled() {
+    with_new_cluster(NODES, |cluster| {
+        cluster.import_gingham();
+        apply(cluster);
+        cluster.kubectl().apply(&deployment("web", 6).to_string());
+        cluster.wait_running("app=web", 6, TIMEOUT);
+        wait_rolled_out(cluster, GINGHAM);
+        let (first, next) = (plugin(&cluster.nodes[0]), fs::read(cluster.import_next_gingham()).unwrap());
+        assert_ne!(first, next);
+
+        scale(cluster.kubectl(), "web", 30);
+        let images = [format!("install={NEXT}"), format!("gingham-node={NEXT}")];
+        daemon_set(cluster, &["set", "image", "daemonset/gingham-node", &images[0], &images[1]]);
+        wait_rolled_out(cluster, NEXT);
+        cluster.wait_running("app=web", 30, TIMEOUT);
+        assert_eq!(cluster.agree().len(), 30);
+        assert!(cluster.nodes.iter().all(|node| plugin(node) == next && previous(node) == first));
+
+        scale(cluster.kubectl(), "web", 12);
+        daemon_set(cluster, &["rollout", "undo", "daemonset/gingham-node"]);
+        wait_rolled_out(cluster, GINGHAM);
+        let running = scale_to(cluster, "web", 15);
+        assert_eq!(cluster.agree().len(), 15);
+        nodes_reach_each_other(cluster, &running);
+        assert!(cluster.nodes.iter().all(|node| plugin(node) == first && previous(node) == next));
+        uninstall(cluster);
+    });
+}
+
+/// As docs/kubernetes.md has it.
+fn uninstall(cluster: &Cluster) {
+    let [refused_by_agent, refused_by_pods] = ["gingham-node runs", "containers on this node hold addresses"];
+    let uninstall = |node: &Node| node.ctl(&["node", "uninstall", "--yes"]);
+    assert!(uninstall(&cluster.nodes[0]).refusal().contains(refused_by_agent));
+    // The node leaves while its agent can still reach the API.
+    let leave = ["/ginghamctl", "cluster", "leave", "--yes"];
+    assert!(cluster.exec_in_agent(&cluster.nodes[0], &leave).refusal().contains("cannot leave"));
+    cluster.kubectl().run(&["drain", "node-1", "--ignore-daemonsets", "--delete-emptydir-data"]).stdout();
+    until("the leases of a drained node are freed", TIMEOUT, || {
+        let left = cluster.exec_in_agent(&cluster.nodes[0], &leave);
+        if left.is_success() { Ok(()) } else { Err(left.refusal()) }
+    });
+    daemon_set(cluster, &["delete", "daemonset", "gingham-node"]);
+    cluster.wait_running(AGENTS, 0, TIMEOUT);
+    assert!(uninstall(&cluster.nodes[1]).refusal().contains(refused_by_pods));
+    assert!(plugins(&cluster.nodes[1]).contains(&"gingham".to_owned()));
+
+    remove(cluster, &["web"]);
+    for node in &cluster.nodes {
+        until("the leases of pods that are gone are freed", TIMEOUT, || {
+            let done = uninstall(node);
+            if done.is_success() { Ok(()) } else { Err(done.refusal()) }
+        });
+        assert!(!plugins(node).iter().any(|name| name.starts_with("gingham")), "{:?}", plugins(node));
+        assert!(!node.disk().join("net.d/10-gingham.conflist").exists());
+        assert!(!node.run("/usr/bin/busybox", &["ip", "link", "show", "gingham0"]).is_success(), "the bridge is gone");
+    }
+    cluster.kubectl().with_file(&["delete", "--wait=true"], MANIFEST).stdout();
+}
+
+fn daemon_set(cluster: &Cluster, command: &[&str]) {
+    cluster.kubectl().run(&[&["--namespace=gingham-system"], command].concat()).stdout();
+}
+
+/// Each node has an agent of this image, and all are ready.
+#[track_caller]
+fn wait_rolled_out(cluster: &Cluster, image: &str) {
+    until(&format!("all agents are of {image}"), TIMEOUT, || {
+        let pods = cluster.wait_running(AGENTS, NODES.into(), TIMEOUT);
+        let of_image = |pod: &&serde_json::Value| pod["spec"]["containers"][0]["image"] == image;
+        match pods.iter().filter(of_image).count() {
+            count if count == usize::from(NODES) => Ok(()),
+            count => Err(format!("{count} are")),
+        }
+    });
+}
+
+fn plugin(node: &Node) -> Vec<u8> {
+    fs::read(node.disk().join("plugins/gingham")).unwrap()
+}
+
+fn previous(node: &Node) -> Vec<u8> {
+    fs::read(node.disk().join("plugins/gingham.previous")).unwrap()
+}
+
+fn plugins(node: &Node) -> Vec<String> {
+    let entries = fs::read_dir(node.disk().join("plugins")).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
