@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod documentation;
 mod explain;
+mod kubectl;
 mod membership;
 mod network;
 mod node;
@@ -15,6 +16,10 @@ use clap::{Args, Parser, Subcommand};
 use gingham_engine::settings::{default_data_dir, default_library};
 
 pub(crate) use explain::ExplainArguments;
+pub(crate) use kubectl::{
+    BlocksArguments, Connection, DrainArguments, IpsArguments, KubectlCli, KubectlCommand, KubectlExplainArguments,
+    KubectlStatusArguments, KubectlTakeoverArguments, UndrainArguments, View,
+};
 pub(crate) use membership::{
     ClusterArguments, ClusterCommand, ClusterStatusArguments, Confirmed, JoinArguments, KubernetesArguments,
     LeaveArguments, TakeoverArguments,

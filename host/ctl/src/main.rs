@@ -9,6 +9,7 @@ mod confirmation;
 mod explain;
 mod gc;
 mod holdings;
+mod kubectl;
 mod kubernetes;
 mod lease_store;
 mod leases;
@@ -36,6 +37,9 @@ use output::{Output, print_error, print_error_lines};
 
 fn main() -> ExitCode {
     gingham_engine::signals::survive_file_size_limit();
+    if kubectl::is_called(std::env::args_os().next().as_deref()) {
+        return kubectl::main();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),

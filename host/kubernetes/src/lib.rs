@@ -27,7 +27,7 @@ pub use api::Api;
 pub use config::{Config, ConfigError, Identity, Pem, Server};
 pub use informer::{Cached, Informer, InformerSettings, ObjectKey, SILENCE, Signal};
 pub use leases::WithLeases;
-pub use name::NetworkNameError;
+pub use name::{NetworkNameError, of_block as block_name};
 pub use objects::{ApiError, Deletion, Objects, Patch, Preconditions, Selection};
 pub use request::{Answer, CallError, JSON, Request};
 pub use resource::{GROUP, Resource, VERSION};

@@ -37,7 +37,8 @@ pub(crate) fn check_network(name: &str) -> Result<(), NetworkNameError> {
     if is_label(name) { Ok(()) } else { Err(NetworkNameError { name: name.to_owned() }) }
 }
 
-pub(crate) fn of_block(network: &str, block: IpNet) -> String {
+/// The name of a block's object.
+pub fn of_block(network: &str, block: IpNet) -> String {
     let address = match block.addr() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => address.segments().map(|segment| format!("{segment:x}")).join("-"),

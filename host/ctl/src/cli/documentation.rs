@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory};
 
-use super::Cli;
+use super::{Cli, KubectlCli};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
 
@@ -25,7 +25,9 @@ fn all() -> Vec<(String, Command)> {
     // Propagates --library to all commands.
     let mut root = Cli::command().term_width(120);
     root.build();
-    commands(&root, "ginghamctl")
+    let mut plugin = KubectlCli::command().term_width(120);
+    plugin.build();
+    [commands(&root, "ginghamctl"), commands(&plugin, "kubectl gingham")].concat()
 }
 
 fn help(command: &Command) -> String {
@@ -34,7 +36,7 @@ fn help(command: &Command) -> String {
 }
 
 fn page() -> String {
-    let mut page = "# Commands of `ginghamctl`\n\n<!-- Generated from the help texts: GINGHAM_UPDATE_DOCS=1 cargo test -p ginghamctl documentation -->\n\n".to_owned();
+    let mut page = "# Commands of `ginghamctl` and `kubectl gingham`\n\n<!-- Generated from the help texts: GINGHAM_UPDATE_DOCS=1 cargo test -p ginghamctl documentation -->\n\n".to_owned();
     for (words, command) in &all() {
         let anchor = words.replace(' ', "-");
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
@@ -55,12 +57,17 @@ fn the_page_has_the_help_of_every_command() {
     assert!(written == page(), "docs/cli.md is not up to date: run {UPDATE}=1 cargo test -p ginghamctl documentation");
 }
 
+/// As the first words of an example.
+fn program(words: &str) -> &'static str {
+    if words.starts_with("kubectl") { "kubectl gingham " } else { "ginghamctl " }
+}
+
 #[test]
 fn every_command_has_facts_and_two_examples() {
     for (words, command) in all() {
         let help = help(&command);
         let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("{words}: {help}"));
-        assert!(examples.lines().filter(|line| line.contains("ginghamctl ")).count() >= 2, "{words}: {examples}");
+        assert!(examples.lines().filter(|line| line.contains(program(&words))).count() >= 2, "{words}: {examples}");
         assert!(examples.contains(&words), "{words}: {examples}");
         assert!(help.lines().all(|line| line.chars().count() <= 120), "{words}: {help}");
         assert_eq!(help.contains("\n      --json\n"), help.contains("With --json: "), "{words}");

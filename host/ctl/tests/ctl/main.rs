@@ -5,6 +5,7 @@ mod clusters_are_administered;
 mod clusters_in_kubernetes_are_administered;
 mod configurations_are_explained;
 mod gc_frees_only_the_dead;
+mod kubectl_shows_the_cluster;
 mod leases_are_shown;
 mod nodes_are_cleared_in_order;
 mod pages_are_true;
