@@ -123,7 +123,7 @@ impl Cluster<'_> {
         Ok(true)
     }
 
-    fn read_records(&mut self, deadline: Instant) -> Result<Snapshot, Fault> {
+    pub(crate) fn read_records(&mut self, deadline: Instant) -> Result<Snapshot, Fault> {
         match self.carry_out(&Call::List { prefix: String::new() }, deadline)? {
             Reply::Listed { records, at } => Ok(Snapshot::read(&records, at)?),
             Reply::Unknown(fault) | Reply::Refused(fault) => Err(ClusterError::Store(fault).into()),
@@ -147,6 +147,7 @@ impl Cluster<'_> {
     /// Joins by an operator's order, also after leaving. Where the name may be another machine's, it is watched for a sign of
     /// life first, which takes [`Self::watch_time`] beyond `patience`.
     pub fn join(&mut self, policy: &Policy<'_>, patience: Duration) -> Result<Joined, Fault> {
+        self.follow_move(Instant::now() + patience)?;
         match self.join_now(policy, None, Instant::now() + patience) {
             Err(Fault::Protocol(ClusterError::Suspicious { observation, .. })) => {
                 thread::sleep(self.watch_time());
@@ -189,6 +190,8 @@ impl Cluster<'_> {
     /// # Errors
     /// [`Fault`]; [`ClusterError::Alive`] if the node shows life.
     pub fn takeover(&mut self, node: &str, force: bool, patience: Duration) -> Result<TakenOver, Fault> {
+        // After a move it would change what is not read any more.
+        self.read_records(Instant::now() + patience)?.require_open()?;
         let observation = self.observe(node, Instant::now() + patience)?;
         // Where each node has a Lease, one without is refused whatever comes (rule R10).
         if !force && (observation.life.is_some() || !self.has_leases()) {

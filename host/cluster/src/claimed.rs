@@ -57,7 +57,11 @@ impl Cluster<'_> {
             },
             StoreSettings::Local { members } => self.claimed_of_list(ledger, members),
             StoreSettings::Etcd(_) | StoreSettings::Kubernetes { .. } | StoreSettings::Directory { .. } => {
-                self.claimed_of_member(&self.local(ledger)?)
+                match self.kept(ledger)? {
+                    // Joining takes the blocks over.
+                    Kept::Shared(local) if !self.is_ours(&local) => Ok(Claimed::NotJoined),
+                    kept => self.claimed_of_member(&self.local_of(kept, ledger)?),
+                }
             }
         }
     }

@@ -86,6 +86,8 @@ impl Fault {
                 | ClusterError::Superseded { .. }
                 | ClusterError::Fenced { .. }
                 | ClusterError::Suspicious { .. }
+                | ClusterError::Moved { .. }
+                | ClusterError::Moving { .. }
                 | ClusterError::NotMember { .. } => true,
                 _ => false,
             },

@@ -102,6 +102,7 @@ impl Cluster<'_> {
         watched: Option<Observation>,
         deadline: Instant,
     ) -> Result<Option<Joined>, Fault> {
+        self.follow_move(deadline)?;
         let local = self.local(&self.ledger()?)?;
         if local.wants_to_join() {
             return self.join_now(policy, watched, deadline).map(Some);
@@ -195,7 +196,7 @@ impl Cluster<'_> {
         let theirs: BTreeMap<IpNet, Version> = theirs.map(|(block, seen)| (*block, seen.version)).collect();
         let ours = local.blocks().filter(|block| !matches!(block.state, BlockState::Released));
         let ours: BTreeMap<IpNet, Version> = ours.map(|block| (block.block, block.version)).collect();
-        Ok(is_member && theirs == ours)
+        Ok(is_member && theirs == ours && records.require_open().is_ok())
     }
 
     /// Held blocks in which no address is leased or cools. The agent waits until a block was among them for a while, and

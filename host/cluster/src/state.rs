@@ -54,7 +54,11 @@ impl Cluster<'_> {
     ///
     /// A node that handed out addresses without a cluster cannot join one: another node may have given out the same.
     pub(crate) fn local<L: LedgerQueries>(&self, ledger: &L) -> Result<LocalState, Fault> {
-        let kept = self.kept(ledger)?;
+        self.local_of(self.kept(ledger)?, ledger)
+    }
+
+    /// The same of what was read before.
+    pub(crate) fn local_of<L: LedgerQueries>(&self, kept: Kept, ledger: &L) -> Result<LocalState, Fault> {
         let is_first = matches!(&kept, Kept::Nothing) || matches!(&kept, Kept::Shared(local) if is_new(local));
         if is_first && ledger.attachment_count()? > 0 {
             return Err(settings(
@@ -63,9 +67,11 @@ impl Cluster<'_> {
                  hand out the same addresses; delete these containers first, or use a network of another name",
             ));
         }
+        let kind = self.store_kind();
         match kept {
+            Kept::Shared(local) if !self.is_ours(&local) => Err(self.another_store()),
+            Kept::Shared(local) if is_new(&local) => Ok(LocalState::new(&self.node, local.disk()).of_store(kind)),
             Kept::Shared(local) if local.node() == self.node => Ok(local),
-            Kept::Shared(local) if is_new(&local) => Ok(LocalState::new(&self.node, local.disk())),
             Kept::Shared(local) => Err(settings(
                 "cluster.node",
                 format!(
@@ -80,7 +86,7 @@ impl Cluster<'_> {
                 "cluster.store",
                 "this network was divided among the members of a fixed list; use another network name for a cluster with a store",
             )),
-            Kept::Nothing => Ok(LocalState::new(&self.node, &node_identity::new_disk_id()?)),
+            Kept::Nothing => Ok(LocalState::new(&self.node, &node_identity::new_disk_id()?).of_store(kind)),
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) use kubectl::{
 };
 pub(crate) use membership::{
     ClusterArguments, ClusterCommand, ClusterStatusArguments, Confirmed, JoinArguments, KubernetesArguments,
-    LeaveArguments, TakeoverArguments,
+    LeaveArguments, MigrateArguments, MigrationTarget, TakeoverArguments,
 };
 pub(crate) use network::{
     AllocateArguments, CheckConfigArguments, CompletionsArguments, ExportArguments, ExportCommand, ImportArguments,

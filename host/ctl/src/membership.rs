@@ -3,6 +3,7 @@
 mod block_map;
 mod join;
 mod leave;
+mod migrate;
 mod session;
 mod status;
 mod takeover;
@@ -11,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gingham_cluster::Fault;
+use gingham_cluster::{Fault, MigrationError};
 use gingham_engine::ipam::IpamError;
 use gingham_engine::store::StoreError;
 use gingham_net::NetError;
@@ -61,6 +62,15 @@ pub(crate) enum CommandError {
     Reach { network: String, source: NodeRoutesError },
     #[error("network {network}: {source}")]
     Kubernetes { network: String, source: KubernetesError },
+    #[error("network {network}: its configuration must have the store etcd; use --network FILE for the one with etcd")]
+    NotEtcd { network: String },
+    #[error("network {network}: {source}")]
+    Migration { network: String, source: Box<MigrationError> },
+    #[error(
+        "network {network}: spec.config of its AddressNetwork divides the range as {theirs}, and the cluster has {ours}: \
+         correct the object, or delete it"
+    )]
+    OtherObject { network: String, theirs: String, ours: String },
     #[error("cannot free this node's own address: {0}")]
     Store(#[from] StoreError),
     #[error("cannot list this node's routes: {0}")]
@@ -81,6 +91,7 @@ pub(crate) fn run(command: &ClusterCommand, library: &Path, out: &mut Output) ->
         ClusterCommand::Join(arguments) => join::run(arguments, library, out),
         ClusterCommand::Leave(arguments) => leave::run(arguments, library, out),
         ClusterCommand::Takeover(arguments) => takeover::run(arguments, library, out),
+        ClusterCommand::Migrate(arguments) => migrate::run(arguments, library, out),
     }
 }
 

@@ -56,7 +56,6 @@ fn api(plane: &ControlPlane) -> Api {
         server: Server::parse(&plane.url()).unwrap(),
         authority: Pem::File(plane.authority().to_owned()),
         token: Some(token),
-        identity: None,
     })
 }
 

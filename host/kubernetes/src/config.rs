@@ -9,6 +9,10 @@ use http::Uri;
 /// Where Kubernetes puts a pod's credentials.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+/// The API server's URL, from a value of the installed file; empty: that of the pod.
+pub const SERVER: &str = "GINGHAM_KUBE_SERVER";
+
+/// Set in every pod.
 const HOST: &str = "KUBERNETES_SERVICE_HOST";
 const PORT: &str = "KUBERNETES_SERVICE_PORT";
 
@@ -20,8 +24,6 @@ pub struct Config {
     pub authority: Pem,
     /// The file of the bearer token. It is read for each request: kubelets replace it.
     pub token: Option<PathBuf>,
-    /// A client certificate.
-    pub identity: Option<Identity>,
 }
 
 /// Certificates or keys in PEM.
@@ -30,12 +32,6 @@ pub enum Pem {
     /// Read for each connection: kubelets replace it.
     File(PathBuf),
     Text(Vec<u8>),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    pub certificate: Pem,
-    pub key: Pem,
 }
 
 /// `https://HOST:PORT/PREFIX`.
@@ -62,30 +58,40 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// As in a pod: by environment variables, with the token and the authority of the service account.
+    /// What is given; else [`SERVER`]; else what a pod has. None outside of a pod, unless a server is named.
     ///
     /// # Errors
-    /// [`ConfigError::Environment`] outside of a pod.
-    pub fn in_cluster() -> Result<Self, ConfigError> {
-        let variable = |variable: &'static str| {
-            let missing = || ConfigError::Environment { variable, found: "not set".to_owned() };
-            env::var(variable).ok().filter(|value| !value.is_empty()).ok_or_else(missing)
+    /// [`ConfigError`]: what names the server cannot be read.
+    pub fn find(
+        server: Option<&str>,
+        authority: Option<&Path>,
+        token: Option<&Path>,
+    ) -> Result<Option<Self>, ConfigError> {
+        let server = match server.map(str::to_owned).or_else(|| set(SERVER)) {
+            Some(url) => Server::parse(&url)?,
+            None if set(HOST).is_none() => return Ok(None),
+            None => Server::of_pod()?,
         };
-        let host = variable(HOST)?;
-        let text = variable(PORT)?;
-        let port = text.parse().map_err(|_| ConfigError::Environment { variable: PORT, found: format!("{text:?}") })?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let directory = Path::new(SERVICE_ACCOUNT);
-        Ok(Self {
-            server: Server { tls: true, host, port, prefix: String::new() },
-            authority: Pem::File(directory.join("ca.crt")),
-            token: Some(directory.join("token")),
-            identity: None,
-        })
+        let file =
+            |given: Option<&Path>, name| given.map_or_else(|| Path::new(SERVICE_ACCOUNT).join(name), Path::to_owned);
+        Ok(Some(Self { server, authority: Pem::File(file(authority, "ca.crt")), token: Some(file(token, "token")) }))
     }
 }
 
+fn set(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
 impl Server {
+    fn of_pod() -> Result<Self, ConfigError> {
+        let missing = |variable| ConfigError::Environment { variable, found: "not set".to_owned() };
+        let host = set(HOST).ok_or_else(|| missing(HOST))?;
+        let text = set(PORT).ok_or_else(|| missing(PORT))?;
+        let port = text.parse().map_err(|_| ConfigError::Environment { variable: PORT, found: format!("{text:?}") })?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { tls: true, host, port, prefix: String::new() })
+    }
+
     /// Reads a URL.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use crate::config::{Config, Server};
-use crate::request::{Answer, CallError, Request, retry_after};
+use crate::request::{Answer, CallError, Request};
 use crate::tls::Tls;
 
 /// A list of 16,384 blocks has 12 MB.
@@ -78,9 +78,9 @@ impl Connection {
         limit: Instant,
     ) -> Result<Answer, CallError> {
         self.run(limit, request, token, async |response, server| {
-            let (head, body) = response.into_parts();
-            let body = collect(body, server).await.map_err(CallError::NoAnswer)?;
-            Ok(Answer { code: head.status.as_u16(), body, retry_after: retry_after(&head.headers) })
+            let code = response.status().as_u16();
+            let body = collect(response.into_body(), server).await.map_err(CallError::NoAnswer)?;
+            Ok(Answer { code, body })
         })
     }
 

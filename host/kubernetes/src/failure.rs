@@ -42,7 +42,9 @@ pub(crate) fn fault(error: &ApiError) -> StoreFault {
 
 fn refused(status: &Status, text: &str) -> StoreFault {
     match status.code {
-        401 => StoreFault::Denied(format!("{text}; the token is wrong or has expired: restart the pod of this agent")),
+        401 => StoreFault::Denied(format!(
+            "{text}; the token is wrong or has expired: restart the pod of the agent, or create another one for --kube-token"
+        )),
         403 => StoreFault::Denied(format!("{text}; apply the ClusterRole of this release of Gingham")),
         404 | 405 if !status.is_status() || status.code == 405 => StoreFault::Unusable(format!(
             "{text}; the API server does not serve the group {GROUP}: apply the CustomResourceDefinitions of this release \

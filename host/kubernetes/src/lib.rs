@@ -24,14 +24,14 @@ mod watch;
 mod watched;
 
 pub use api::Api;
-pub use config::{Config, ConfigError, Identity, Pem, Server};
+pub use config::{Config, ConfigError, Pem, SERVER, Server};
 pub use informer::{Cached, Informer, InformerSettings, ObjectKey, SILENCE, Signal};
 pub use leases::WithLeases;
-pub use name::{NetworkNameError, of_block as block_name};
+pub use name::{NetworkNameError, of_block as block_name, of_member as member_name};
 pub use objects::{ApiError, Deletion, Objects, Patch, Preconditions, Selection};
 pub use request::{Answer, CallError, JSON, Request};
 pub use resource::{GROUP, Resource, VERSION};
-pub use status::{Cause, Details, Status};
+pub use status::Status;
 pub use store::KubernetesStore;
 pub use watch::{Event, Next, Stop, Watch};
 pub use watched::{Watched, WatchedRecords};

@@ -62,7 +62,7 @@ fn ipv6(text: &str) -> Option<Ipv6Addr> {
 
 /// A node's name is part of the object's, unless that would be too long or none at all: then a hash makes it one of its
 /// own. Which node a member is says its `spec.node`.
-pub(crate) fn of_member(network: &str, node: &str) -> String {
+pub fn of_member(network: &str, node: &str) -> String {
     let name = format!("{network}.{node}");
     if name.len() <= LONGEST && node.split('.').all(is_label) {
         return name;

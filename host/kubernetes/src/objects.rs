@@ -14,9 +14,6 @@ use crate::status::Status;
 /// How many objects are fetched at once.
 const PAGE: usize = 500;
 
-/// How often a list is begun again because the server compacts faster than it can be read.
-const ATTEMPTS: usize = 3;
-
 /// Why something was not done with an object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
@@ -70,14 +67,6 @@ pub enum Patch {
     Strategic,
 }
 
-/// Which moment a list is of.
-#[derive(Debug, Clone, Copy)]
-enum Moment<'v> {
-    Now,
-    At(&'v str),
-    NotBefore(&'v str),
-}
-
 #[derive(Deserialize)]
 struct Page {
     metadata: PageMetadata,
@@ -109,9 +98,9 @@ impl Api {
     /// All objects as they are now.
     ///
     /// # Errors
-    /// [`ApiError`]
+    /// [`ApiError`]; 410 if the server compacts faster than it can be read: list again.
     pub fn list(&self, resource: &Resource, selection: &Selection, deadline: Instant) -> Result<Objects, ApiError> {
-        self.list_of(resource, selection, Moment::Now, deadline)
+        self.pages(resource, selection, None, deadline)
     }
 
     /// All objects as they were at a version of the store. The server may have forgotten it: 410.
@@ -125,7 +114,7 @@ impl Api {
         version: &str,
         deadline: Instant,
     ) -> Result<Objects, ApiError> {
-        self.list_of(resource, selection, Moment::At(version), deadline)
+        self.pages(resource, selection, Some(("Exact", version)), deadline)
     }
 
     /// All objects as an API server has them in its cache, in any order, but not as they were before a version. This costs
@@ -140,7 +129,7 @@ impl Api {
         version: &str,
         deadline: Instant,
     ) -> Result<Objects, ApiError> {
-        self.list_of(resource, selection, Moment::NotBefore(version), deadline)
+        self.pages(resource, selection, Some(("NotOlderThan", version)), deadline)
     }
 
     /// The store's latest version, at the price of one object.
@@ -151,40 +140,20 @@ impl Api {
         Ok(page.metadata.resource_version)
     }
 
-    fn list_of(
-        &self,
-        resource: &Resource,
-        selection: &Selection,
-        moment: Moment<'_>,
-        deadline: Instant,
-    ) -> Result<Objects, ApiError> {
-        let first = selection.request(resource).and("limit", PAGE.to_string());
-        let (first, attempts) = match moment {
-            Moment::Now => (first, ATTEMPTS),
-            Moment::At(version) => (first.and("resourceVersion", version).and("resourceVersionMatch", "Exact"), 1),
-            Moment::NotBefore(version) => {
-                (first.and("resourceVersion", version).and("resourceVersionMatch", "NotOlderThan"), 1)
-            }
-        };
-        let mut attempt = 1;
-        loop {
-            match self.pages(resource, selection, &first, deadline) {
-                // The page that the server offers to go on with is of another moment than those before it.
-                Err(ApiError::Refused { status, .. }) if status.is_expired() && attempt < attempts => attempt += 1,
-                listed => return listed,
-            }
-        }
-    }
-
+    /// `moment`: which version, and whether exactly that.
     fn pages(
         &self,
         resource: &Resource,
         selection: &Selection,
-        first: &Request,
+        moment: Option<(&str, &str)>,
         deadline: Instant,
     ) -> Result<Objects, ApiError> {
+        let mut first = selection.request(resource).and("limit", PAGE.to_string());
+        if let Some((how, version)) = moment {
+            first = first.and("resourceVersion", version).and("resourceVersionMatch", how);
+        }
         let what = format!("list {}", resource.plural);
-        let mut page: Page = read(&what, &self.done(&what, first, deadline)?)?;
+        let mut page: Page = read(&what, &self.done(&what, &first, deadline)?)?;
         let mut objects = Objects { items: page.items, version: page.metadata.resource_version };
         while !page.metadata.r#continue.is_empty() {
             let next = selection.request(resource).and("limit", PAGE.to_string());

@@ -1,12 +1,11 @@
 //! One request and what became of it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use form_urlencoded::Serializer;
 use gingham_ownership::shared_store::StoreFault;
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, Method};
+use http::Method;
 use serde::de::DeserializeOwned;
 
 use crate::status::Status;
@@ -31,8 +30,6 @@ pub const JSON: &str = "application/json";
 pub struct Answer {
     pub code: u16,
     pub body: Bytes,
-    /// How long the server wants to be left alone.
-    pub retry_after: Option<Duration>,
 }
 
 /// Why there is no answer.
@@ -105,11 +102,6 @@ impl CallError {
             Self::NotSent(fault) | Self::NoAnswer(fault) => fault,
         }
     }
-}
-
-/// The number of seconds; the header's other form, a date, is not used by API servers.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]

@@ -22,20 +22,9 @@ pub struct Status {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub struct Details {
     pub name: String,
-    pub uid: String,
-    pub causes: Vec<Cause>,
-    pub retry_after_seconds: u64,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Cause {
-    pub reason: String,
-    pub message: String,
-    pub field: String,
 }
 
 impl Status {

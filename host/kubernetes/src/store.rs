@@ -41,8 +41,9 @@ impl KubernetesStore {
         let reply = match call {
             Call::Create { key, value } => self.create(key, value, &nonce, deadline),
             Call::Update { key, value, expected } => self.update(key, value, *expected, &nonce, deadline),
-            Call::Delete { .. } | Call::Get { .. } | Call::List { .. } => unusable("the call writes nothing"),
+            Call::Delete { .. } | Call::Get { .. } | Call::List { .. } => Err(unusable("the call writes nothing")),
         };
+        let reply = reply.unwrap_or_else(|reply| reply);
         if !matches!(reply, Reply::Unknown(_)) {
             self.nonces.forget(call);
         }
@@ -56,7 +57,7 @@ impl SharedStore for KubernetesStore {
             Call::Get { key } => self.get(key, deadline),
             Call::List { prefix } => self.list(prefix, deadline),
             Call::Create { .. } | Call::Update { .. } => self.write(call, deadline),
-            Call::Delete { key, expected } => self.delete(key, *expected, deadline),
+            Call::Delete { key, expected } => self.delete(key, *expected, deadline).unwrap_or_else(|reply| reply),
         }
     }
 }

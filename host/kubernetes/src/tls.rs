@@ -11,10 +11,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{CertificateError, ClientConfig, Error, InvalidMessage, RootCertStore};
 
-use crate::config::{Config, Identity, Pem};
+use crate::config::{Config, Pem};
 
 /// In bytes: all authorities of a distribution have a fifth of it.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -26,14 +26,9 @@ pub(crate) struct Tls {
 }
 
 struct Kept {
-    files: Files,
-    config: Arc<ClientConfig>,
-}
-
-#[derive(PartialEq, Eq)]
-struct Files {
+    /// The authority's file.
     authority: Vec<u8>,
-    identity: Option<(Vec<u8>, Vec<u8>)>,
+    config: Arc<ClientConfig>,
 }
 
 impl Tls {
@@ -46,44 +41,30 @@ impl Tls {
     }
 
     fn client(&self, config: &Config) -> Result<Arc<ClientConfig>, StoreFault> {
-        let files = Files::read(config)?;
+        let authority = bytes(&config.authority)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.files == files) {
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.authority == authority) {
             return Ok(Arc::clone(&kept.config));
         }
-        let made = Arc::new(files.client(config)?);
-        *kept = Some(Kept { files, config: Arc::clone(&made) });
+        let made = Arc::new(client(&config.authority, &authority)?);
+        *kept = Some(Kept { authority, config: Arc::clone(&made) });
         Ok(made)
     }
 }
 
-impl Files {
-    fn read(config: &Config) -> Result<Self, StoreFault> {
-        let identity = |identity: &Identity| Ok((bytes(&identity.certificate)?, bytes(&identity.key)?));
-        Ok(Self { authority: bytes(&config.authority)?, identity: config.identity.as_ref().map(identity).transpose()? })
+fn client(authority: &Pem, text: &[u8]) -> Result<ClientConfig, StoreFault> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(authority, text)? {
+        roots.add(certificate).map_err(|error| unusable(authority, &error))?;
     }
-
-    fn client(&self, config: &Config) -> Result<ClientConfig, StoreFault> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&config.authority, &self.authority)? {
-            roots.add(certificate).map_err(|error| unusable(&config.authority, &error))?;
-        }
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| StoreFault::Unusable(format!("TLS cannot be used: {error}")))?
-            .with_root_certificates(roots);
-        let mut client = match config.identity.as_ref().zip(self.identity.as_ref()) {
-            None => builder.with_no_client_auth(),
-            Some((identity, (certificate, key))) => {
-                let chain = certificates(&identity.certificate, certificate)?;
-                let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| unusable(&identity.key, &error))?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| unusable(&identity.key, &error))?
-            }
-        };
-        // With HTTP/2 as well an API server would choose that.
-        client.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(client)
-    }
+    let mut client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| StoreFault::Unusable(format!("TLS cannot be used: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // With HTTP/2 as well an API server would choose that.
+    client.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(client)
 }
 
 fn certificates(pem: &Pem, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, StoreFault> {
@@ -121,7 +102,9 @@ fn explain(config: &Config, error: &io::Error) -> StoreFault {
     match tls {
         Error::InvalidCertificate(certificate) => StoreFault::Denied(match certificate {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                format!("{server}: its certificate has expired; renew the certificates of the control plane")
+                format!(
+                    "{server}: its certificate has expired; renew the certificates of the control plane, or check the clock of this machine"
+                )
             }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                 format!("{server}: its certificate is not valid yet; check the clock of this machine")

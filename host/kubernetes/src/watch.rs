@@ -119,7 +119,7 @@ impl Api {
         if code == 200 {
             return Ok(watch);
         }
-        Err(Refusal::Answer(Answer { code, body: watch.rest(), retry_after: None }))
+        Err(Refusal::Answer(Answer { code, body: watch.rest() }))
     }
 }
 

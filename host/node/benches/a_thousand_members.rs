@@ -48,6 +48,7 @@ fn fill(store: &mut Etcd, grid: &Grid) {
             address: Some(address),
             mac: None,
             node_uid: None,
+            closed: 0,
             since: 0,
             rest: Map::new(),
         };

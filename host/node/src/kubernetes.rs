@@ -1,13 +1,10 @@
 //! The Kubernetes that this agent runs in, if it does: the API server, and this node's Node object.
 
 use std::env;
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use gingham_engine::settings::cluster::is_node_name;
-use gingham_kubernetes::{
-    Api, Config, ConfigError, KubernetesStore, Pem, Resource, SILENCE, Server, Watched, WithLeases,
-};
+use gingham_kubernetes::{Api, Config, ConfigError, KubernetesStore, Resource, SILENCE, Watched, WithLeases};
 use gingham_ownership::shared_store::SharedStore;
 use serde_json::Value;
 
@@ -16,15 +13,6 @@ use crate::cluster::AgentError;
 
 /// The name of this agent's Node object, from the downward API.
 const NODE_NAME: &str = "GINGHAM_NODE_NAME";
-
-/// The API server's URL, from a value of the installed file; empty: that of the pod.
-const SERVER: &str = "GINGHAM_KUBE_SERVER";
-
-/// Set in every pod.
-const SERVICE: &str = "KUBERNETES_SERVICE_HOST";
-
-/// Where Kubernetes puts a pod's credentials.
-const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KubernetesError {
@@ -44,11 +32,8 @@ pub(crate) struct Kubernetes {
 impl Kubernetes {
     /// None outside of a pod, unless the arguments name an API server.
     pub(crate) fn of_this_process(arguments: &KubernetesArguments) -> Result<Option<Self>, KubernetesError> {
-        let config = match arguments.kube_server.clone().or_else(|| set(SERVER)) {
-            Some(url) => config(Server::parse(&url)?, arguments),
-            None if set(SERVICE).is_none() => return Ok(None),
-            None => config(Config::in_cluster()?.server, arguments),
-        };
+        let (authority, token) = (arguments.kube_ca.as_deref(), arguments.kube_token.as_deref());
+        let Some(config) = Config::find(arguments.kube_server.as_deref(), authority, token)? else { return Ok(None) };
         let node = match arguments.node_name.clone().or_else(|| set(NODE_NAME)) {
             Some(name) if is_node_name(&name) => name,
             Some(name) => return Err(KubernetesError::NodeName(name)),
@@ -82,15 +67,4 @@ impl Kubernetes {
 
 fn set(variable: &str) -> Option<String> {
     env::var(variable).ok().filter(|value| !value.is_empty())
-}
-
-fn config(server: Server, arguments: &KubernetesArguments) -> Config {
-    let of_pod = |name: &str| Path::new(SERVICE_ACCOUNT).join(name);
-    let file = |given: &Option<PathBuf>, name: &str| given.clone().unwrap_or_else(|| of_pod(name));
-    Config {
-        server,
-        authority: Pem::File(file(&arguments.kube_ca, "ca.crt")),
-        token: Some(file(&arguments.kube_token, "token")),
-        identity: None,
-    }
 }

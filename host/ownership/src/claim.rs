@@ -69,6 +69,8 @@ pub struct Claim<C> {
     out: Outstanding,
     version_before: Version,
     incarnation: u64,
+    /// Of the config by which the block was chosen; 0 before a list.
+    epoch: u64,
     rounds: u8,
 }
 
@@ -119,6 +121,7 @@ impl<C: Chooser> Claim<C> {
             out: Outstanding::default(),
             version_before: Version(0),
             incarnation: 0,
+            epoch: 0,
             rounds: 0,
         }
     }
@@ -159,6 +162,8 @@ impl<C: Chooser> Claim<C> {
         let Reply::Listed { records, at } = reply else { return Err(ClusterError::UnexpectedReply.into()) };
         local.note_version(self.version_before, at)?;
         let snapshot = Snapshot::read(&records, at)?;
+        snapshot.require_open()?;
+        self.epoch = snapshot.epoch();
         match &snapshot.config {
             None => return Err(ClusterError::NoConfig.into()),
             Some(config) if config.grids != local.grids() => {
@@ -283,6 +288,10 @@ impl<C: Chooser> Claim<C> {
         let record = found.map(|found| record::read::<MemberRecord>(&key, &found.value)).transpose();
         let record = record.map_err(ClusterError::from)?;
         local.check_own_record(record.as_ref())?;
+        if record.is_some_and(|record| record.closed > self.epoch) {
+            // The network was closed since it was listed, and the claim may have come too late to be moved.
+            return self.list(local);
+        }
         let cooling_until = if claimed.was_anothers { now.saturating_add(self.cooldown) } else { 0 };
         let adopted = local.adopt(claimed.block, version, cooling_until);
         if adopted || local.holds(claimed.block) {

@@ -74,6 +74,13 @@ pub enum ClusterError {
     NoConfig,
     #[error("cluster store: its records have schema {schema}, and this version knows {known}; install a newer version")]
     NewerSchema { schema: u64, known: u64 },
+    #[error(
+        "the cluster has moved to the store {to}: set cluster.store to \"{to}\" on this node; until then it serves from the \
+         blocks it holds"
+    )]
+    Moved { to: String },
+    #[error("the cluster is being moved here from the store {from}: wait until ginghamctl cluster migrate has ended")]
+    Moving { from: String },
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
     #[error("other nodes or processes changed the same records first, several times; try again")]

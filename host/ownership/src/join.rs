@@ -113,14 +113,10 @@ impl Join {
         let Reply::Listed { records, at } = reply else { return Err(ClusterError::UnexpectedReply) };
         local.note_version(self.version_before, at)?;
         let snapshot = Snapshot::read(&records, at)?;
+        snapshot.require_open()?;
         match &snapshot.config {
             None => {
-                let config = ConfigRecord {
-                    schema: record::SCHEMA,
-                    grids: self.grids.clone(),
-                    policy: self.policy.clone(),
-                    rest: serde_json::Map::new(),
-                };
+                let config = ConfigRecord::new(self.grids.clone(), &self.policy);
                 self.stage = Stage::Configuring;
                 let call = Call::Create { key: record::CONFIG.into(), value: record::write(&config) };
                 return Ok(Step::Call(self.out.send(call)));

@@ -38,6 +38,9 @@ pub struct LocalState {
     /// their containers may run.
     #[serde(default)]
     orphaned: u64,
+    /// The kind of store that all versions are of; empty for etcd and directories.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    store: String,
 }
 
 /// How far the store's version may move before it is worth a write to the local disk by itself.
@@ -58,7 +61,33 @@ impl LocalState {
             floor: Version(0),
             highest: Version(0),
             orphaned: 0,
+            store: String::new(),
         }
+    }
+
+    /// Of a store of this kind: empty for etcd and directories.
+    #[must_use]
+    pub fn of_store(self, kind: &str) -> Self {
+        Self { store: kind.to_owned(), ..self }
+    }
+
+    /// The kind of store that its versions are of.
+    pub fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// The same after its cluster's records were moved to another store, whose versions are others: nothing is held until
+    /// [`super::join`] has taken it back there, in another incarnation. So it writes each record again, and whatever is on
+    /// its way to the store from an interrupted move does nothing.
+    #[must_use]
+    pub fn of_moved_cluster(mut self, kind: &str) -> Self {
+        blocks::make_unsure(&mut self.blocks);
+        self.blocks.values_mut().for_each(|block| block.version = Version(0));
+        (self.floor, self.highest) = (Version(0), Version(0));
+        if self.membership != MembershipState::Left {
+            self.membership = MembershipState::Fenced;
+        }
+        self.of_store(kind)
     }
 
     /// Reads what [`Self::to_bytes`] has written. `boot` is the machine's present boot id: in another boot a node is no

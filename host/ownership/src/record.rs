@@ -23,22 +23,63 @@ use super::shared_store::Version;
 /// The key of [`ConfigRecord`].
 pub const CONFIG: &str = "config";
 pub const SCHEMA: u64 = 1;
+/// That of a config which nothing may be claimed by, so that versions which know no moves do not.
+pub const SCHEMA_OF_A_MOVE: u64 = 2;
 const MEMBERS: &str = "members/";
 const LIFE: &str = "life/";
 const BLOCKS: &str = "blocks/";
 
 /// What all members have to agree on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ConfigRecord {
-    /// [`SCHEMA`] of who wrote it.
+    /// [`SCHEMA`] of who wrote it, or [`SCHEMA_OF_A_MOVE`].
     pub schema: u64,
     /// The policy's grids, in the order of its pools.
     pub grids: Vec<Grid>,
     #[serde(default)]
     pub policy: String,
+    /// The cluster has moved to a store of this kind: nothing is claimed here any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
+    /// The cluster is being moved here from a store of this kind: nothing is claimed here yet. With `moved_to`: that was
+    /// given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving_from: Option<String>,
+    /// Counts how often a store of the cluster was closed for a move. Only grows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub epoch: u64,
     /// What a later version has written.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
+}
+
+impl ConfigRecord {
+    pub fn new(grids: Vec<Grid>, policy: &str) -> Self {
+        let policy = policy.to_owned();
+        Self { schema: SCHEMA, grids, policy, moved_to: None, moving_from: None, epoch: 0, rest: Map::new() }
+    }
+
+    /// Whether nothing may be claimed by it.
+    pub fn is_closed(&self) -> bool {
+        self.moved_to.is_some() || self.moving_from.is_some()
+    }
+
+    /// Whether a move that found the other store in this epoch has reserved it.
+    pub fn is_reserved_in(&self, epoch: u64) -> bool {
+        self.moving_from.is_some() && self.moved_to.is_none() && self.epoch == epoch
+    }
+
+    /// With what another config has beside what members agree on.
+    #[must_use]
+    pub fn with_rest_of(self, other: &Self) -> Self {
+        Self { rest: other.rest.clone(), ..self }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "for serde")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -73,6 +114,9 @@ pub struct MemberRecord {
     /// In Kubernetes: the uid of its Node object. A Node that was created again under the same name has another one.
     #[serde(default, rename = "nodeUID", skip_serializing_if = "Option::is_none")]
     pub node_uid: Option<String>,
+    /// Claims by members that listed the network in an epoch of [`ConfigRecord`] before this one do not count. Only grows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub closed: u64,
     /// When this incarnation began: milliseconds since the epoch, by the node's own clock. For people.
     #[serde(default)]
     pub since: u64,

@@ -15,10 +15,7 @@ use super::record::{self, BlockRecord};
 use super::rules::{Rule, Rules};
 use super::shared_store::{Call, Record, Reply, StoreFault, Version};
 use super::sync::ours;
-use super::task::{Outstanding, Step, Task};
-
-/// How often the delete of one block follows to a later version before the next release goes on.
-const MOST_FOLLOWED: u8 = 8;
+use super::task::{MOST_FOLLOWED, Outstanding, Step, Task};
 
 /// Gives idle blocks back, and those of which it is not known whether they were.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

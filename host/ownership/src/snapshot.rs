@@ -72,6 +72,24 @@ impl Snapshot {
         Ok(snapshot)
     }
 
+    /// That blocks may be claimed, and nodes may join.
+    ///
+    /// # Errors
+    /// [`ClusterError::Moved`], [`ClusterError::Moving`]
+    pub fn require_open(&self) -> Result<(), ClusterError> {
+        let Some(config) = &self.config else { return Ok(()) };
+        match (&config.moved_to, &config.moving_from) {
+            (Some(to), _) => Err(ClusterError::Moved { to: to.clone() }),
+            (None, Some(from)) => Err(ClusterError::Moving { from: from.clone() }),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// The epoch in which it was listed.
+    pub fn epoch(&self) -> u64 {
+        self.config.as_ref().map_or(0, |config| config.epoch)
+    }
+
     /// Whether a block's record binds everybody: its owner's membership has not been ended since. An owner without a
     /// record of its own is taken to be alive.
     pub fn is_live(&self, block: &BlockRecord) -> bool {
@@ -132,8 +150,8 @@ fn read_config(value: &[u8]) -> Result<ConfigRecord, ClusterError> {
         schema: u64,
     }
     let schema = record::read::<Schema>(record::CONFIG, value)?.schema;
-    if schema > record::SCHEMA {
-        return Err(ClusterError::NewerSchema { schema, known: record::SCHEMA });
+    if schema > record::SCHEMA_OF_A_MOVE {
+        return Err(ClusterError::NewerSchema { schema, known: record::SCHEMA_OF_A_MOVE });
     }
     Ok(record::read(record::CONFIG, value)?)
 }

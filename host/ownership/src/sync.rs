@@ -140,11 +140,11 @@ impl Sync {
         let Reply::Listed { records, at } = reply else { return Err(ClusterError::UnexpectedReply.into()) };
         local.note_version(self.version_before, at)?;
         let snapshot = Snapshot::read(&records, at)?;
-        let settled =
-            match local.require_still_member(self.incarnation).and_then(|()| settle(&snapshot, local, self.rules)) {
-                Ok(settled) => settled,
-                Err(error) => return Err(SyncError { error, snapshot: Some(snapshot) }),
-            };
+        let usable = local.require_still_member(self.incarnation).and_then(|()| snapshot.require_open());
+        let settled = match usable.and_then(|()| settle(&snapshot, local, self.rules)) {
+            Ok(settled) => settled,
+            Err(error) => return Err(SyncError { error, snapshot: Some(snapshot) }),
+        };
         let synced = Synced { snapshot, adopted: settled.adopted, lost: settled.lost };
         Ok(self.renew(settled.to_renew, synced, local))
     }

@@ -13,7 +13,7 @@ use super::local::LocalState;
 use super::record::{self, LifeRecord, MemberRecord, Membership};
 use super::rules::{Rule, Rules};
 use super::shared_store::{Call, Record, Reply};
-use super::task::{Outstanding, Step, Task};
+use super::task::{MOST_FOLLOWED, Outstanding, Step, Task};
 
 pub use super::observation::Observation;
 pub use observe::Observe;
@@ -50,9 +50,6 @@ enum Stage {
     /// Reads the record again: what rule R6 forbids.
     Rereading,
 }
-
-/// How often the write follows to a later version of the same record.
-const MOST_FOLLOWED: u8 = 8;
 
 /// A node whose membership is over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

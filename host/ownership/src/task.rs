@@ -37,6 +37,9 @@ pub trait Task {
 /// How often a call is repeated whose reply was [`Reply::Unknown`], before the task gives up. Giving up is always safe.
 const REPETITIONS: u8 = 2;
 
+/// How often a write follows to a later version of a record that others write to without changing what it says.
+pub(super) const MOST_FOLLOWED: u8 = 8;
+
 /// The call that is out, to be repeated while it is unknown what became of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Outstanding {

@@ -16,6 +16,8 @@ pub(crate) enum ClusterCommand {
     Leave(LeaveArguments),
     /// End the membership of a dead node, so that its blocks are free
     Takeover(TakeoverArguments),
+    /// Move the network's cluster between etcd and the Kubernetes API, while its nodes run
+    Migrate(MigrateArguments),
 }
 
 #[derive(Debug, Args)]
@@ -34,7 +36,7 @@ pub(crate) struct ClusterArguments {
 /// For networks with the store `kubernetes`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct KubernetesArguments {
-    /// The Kubernetes API, https://HOST:PORT, for the store `kubernetes` [default: as in a pod]
+    /// The Kubernetes API, https://HOST:PORT [default: GINGHAM_KUBE_SERVER, else the pod's]
     #[arg(long, value_name = "URL")]
     pub(crate) kube_server: Option<String>,
     /// PEM file of the authority that signed the API server's certificate [default: the pod's]
@@ -128,6 +130,46 @@ pub(crate) struct TakeoverArguments {
     /// Do not watch the node: it is certainly off
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) confirmed: Confirmed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MigrationTarget {
+    Kubernetes,
+    /// The way back
+    Etcd,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Members and live blocks are copied with their incarnations. Meanwhile no node can claim a block or join, for about 15 s;
+running pods are not affected, and new ones start as long as their node's blocks have free addresses. At no moment can a
+block be claimed in both stores. Interrupted at any point, run the command again: it goes on, and two at once do no harm.
+Then set `cluster.store` on each node; until then a node serves from the blocks it holds. docs/cluster.md has all steps.
+
+The configuration of the network is that with the store etcd, in both directions. The Kubernetes API is found as in a
+pod, or by --kube-server, --kube-ca and --kube-token.
+
+Refused if a member has no Node object of its name, a record cannot be read, blocks overlap, this node holds a block that
+the store does not record as its, the ranges differ, or the other store has records of another cluster of this network.
+With --to etcd a move to kubernetes that has not ended is given up, and nothing is copied.
+
+With --json: an object with network, from, to, plan (\"move\", \"give-up\" or \"nothing\"), done (false with --dry-run),
+members and blocks. Needs --yes or --dry-run.
+
+Examples:
+  ginghamctl cluster migrate --to kubernetes --dry-run --kube-server https://192.0.2.10:6443 --kube-ca ca --kube-token token
+  ginghamctl cluster migrate --to etcd --network ./pods-with-etcd.conf --yes")]
+pub(crate) struct MigrateArguments {
+    /// The store to move to
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: MigrationTarget,
+    /// Check and show what would be moved, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArguments,
     #[command(flatten)]
     pub(crate) confirmed: Confirmed,
 }

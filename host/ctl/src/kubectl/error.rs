@@ -14,8 +14,8 @@ pub(crate) enum KubectlError {
     #[error("kubectl {arguments} failed: {reason}")]
     Failed { arguments: String, reason: String },
     #[error(
-        "the API server does not know the kinds of {GROUP} ({reason}); apply gingham.yaml, or choose another cluster with \
-         --context"
+        "the API server does not know the kinds of {GROUP}, or does not answer in time ({reason}); apply gingham.yaml, or \
+         choose another cluster with --context"
     )]
     NoKinds { reason: String },
     #[error("cannot read the answer of kubectl {arguments}: {source}; use kubectl 1.20 or later")]
@@ -80,7 +80,7 @@ mod tests {
         let kinds = ["get", "addressblocks.gingham.dev"];
         let none = of(&kinds, "error: the server doesn't have a resource type \"addressblocks\"\n");
         assert!(
-            none.starts_with("the API server does not know the kinds of gingham.dev (the server doesn't"),
+            none.starts_with("the API server does not know the kinds of gingham.dev, or does not answer"),
             "{none}"
         );
         let pods = of(&["get", "pods"], "error: the server doesn't have a resource type \"pods\"\n");

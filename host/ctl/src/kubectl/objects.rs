@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use gingham_kubernetes::{Resource, block_name};
+use gingham_kubernetes::{Resource, block_name, member_name};
 use ipnet::IpNet;
 use serde_json::Value;
 
@@ -34,6 +34,8 @@ pub(super) struct Member {
     pub(super) address: String,
     pub(super) incarnation: u64,
     pub(super) fenced: u64,
+    /// Not if somebody has written another network or node into it: then it counts for nobody.
+    pub(super) is_readable: bool,
 }
 
 pub(super) struct Block {
@@ -149,9 +151,12 @@ impl Network {
 
 impl Member {
     fn of(object: &Value) -> Self {
+        let (network, node) = (text(object, "/spec/network"), text(object, "/spec/node"));
         Self {
-            network: text(object, "/spec/network"),
-            node: text(object, "/spec/node"),
+            // A name that no network can have has no object either.
+            is_readable: network.len() <= 63 && member_name(&network, &node) == text(object, "/metadata/name"),
+            network,
+            node,
             membership: text(object, "/spec/membership"),
             address: text(object, "/spec/address"),
             incarnation: object["spec"]["incarnation"].as_u64().unwrap_or_default(),

@@ -74,7 +74,8 @@ pub(super) fn run(kubectl: &Kubectl, arguments: &KubectlStatusArguments, out: &m
     let headings = ["NETWORK", "NODE", "STATE", "BLOCKS", "PROBLEM", "ADDRESS", "INCARNATION", "FENCED"];
     view::table::<5, 8>(headings, members, view, out)?;
     if !report.other_nodes.is_empty() {
-        writeln!(out, "\nno members: {}", report.other_nodes.join(", "))?;
+        writeln!(out)?;
+        writeln!(out, "no members: {}", report.other_nodes.join(", "))?;
     }
     Ok(())
 }
@@ -113,6 +114,7 @@ fn of_network(network: &Network, objects: &Objects) -> NetworkRow {
 fn of_member(member: &Member, blocks: usize, problems: &BTreeMap<String, String>) -> MemberRow {
     let is_member = member.membership == "member";
     let problem = match problems.get(&member.node) {
+        _ if !member.is_readable => "unreadable: the object's name and spec.node differ".to_owned(),
         Some(problem) => problem.clone(),
         None if is_member => "its Node does not exist: the other agents take it over".to_owned(),
         None => String::new(),

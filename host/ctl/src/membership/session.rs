@@ -106,6 +106,18 @@ impl Session<'_> {
     }
 }
 
+/// How a network's policy divides the range.
+pub(super) fn grids(network: &Network) -> Result<Vec<Grid>, CommandError> {
+    let name = network.name();
+    let fault = |source| CommandError::Network { network: name.to_owned(), source };
+    let addresses =
+        network.addresses().map_err(fault)?.ok_or_else(|| CommandError::Alone { network: name.to_owned() })?;
+    let (settings, policy) = (addresses.settings(), addresses.load().map_err(fault)?);
+    let dividing = ClusterPolicy::new(policy, settings, &settings.context(name), &mut Vec::new())
+        .map_err(|source| CommandError::Policy { network: name.to_owned(), source: Box::new(source) })?;
+    Ok(dividing.grids().to_vec())
+}
+
 /// With the Kubernetes API, if that is the store and this process has access to it. Without, the node's own part is shown.
 fn with_kubernetes<'c>(
     cluster: Cluster<'c>,
@@ -120,7 +132,7 @@ fn with_kubernetes<'c>(
 }
 
 /// The network that is named, or the only one that is divided.
-fn choose(arguments: &ClusterArguments) -> Result<Configuration, CommandError> {
+pub(super) fn choose(arguments: &ClusterArguments) -> Result<Configuration, CommandError> {
     if let Some(network) = &arguments.network {
         return Ok(find(network, &arguments.config.dir)?);
     }

@@ -3,6 +3,7 @@
 
 mod clusters_are_administered;
 mod clusters_in_kubernetes_are_administered;
+mod clusters_move_between_stores;
 mod configurations_are_explained;
 mod gc_frees_only_the_dead;
 mod kubectl_shows_the_cluster;

@@ -16,13 +16,20 @@ impl Store {
     pub fn leave_refusal(self, refusal: PodRefusal) -> Result<(), StoreError> {
         let Some(key) = key_of(&refusal) else { return Ok(()) };
         let txn = self.environment.read()?;
-        let waiting = read_all(&Snapshot::new(&self.environment, &txn))?;
+        let snapshot = Snapshot::new(&self.environment, &txn);
+        let (mut waiting, mut earlier) = (0, None);
+        snapshot.scan(key::REFUSALS, |found, value| {
+            waiting += 1;
+            if found == key {
+                earlier = Some(read(&snapshot, value)?);
+            }
+            Ok(true)
+        })?;
         drop(txn);
-        let earlier = waiting.iter().find(|waiting| key_of(waiting).as_ref() == Some(&key));
-        if earlier.is_none() && waiting.len() >= MOST_REFUSALS {
+        if earlier.is_none() && waiting >= MOST_REFUSALS {
             return Ok(());
         }
-        let refusal = match earlier {
+        let refusal = match &earlier {
             Some(earlier) if earlier.pod == refusal.pod => refusal.after(earlier),
             _ => refusal,
         };
@@ -74,10 +81,14 @@ fn key_of(refusal: &PodRefusal) -> Option<Vec<u8>> {
 fn read_all(snapshot: &Snapshot<'_>) -> Result<Vec<PodRefusal>, StoreError> {
     let mut all = Vec::new();
     snapshot.scan(key::REFUSALS, |_, value| {
-        all.push(serde_json::from_slice(value).map_err(|_| snapshot.broken("a refusal"))?);
+        all.push(read(snapshot, value)?);
         Ok(true)
     })?;
     Ok(all)
+}
+
+fn read(snapshot: &Snapshot<'_>, value: &[u8]) -> Result<PodRefusal, StoreError> {
+    serde_json::from_slice(value).map_err(|_| snapshot.broken("a refusal"))
 }
 
 fn put<'e>(

@@ -29,11 +29,7 @@ impl KubernetesStore {
         self.api.get(&place.resource, &place.name, deadline).map_err(|error| of_read(&error))
     }
 
-    pub(super) fn create(&self, key: &str, value: &[u8], nonce: &str, deadline: Instant) -> Reply {
-        self.try_create(key, value, nonce, deadline).unwrap_or_else(|reply| reply)
-    }
-
-    fn try_create(&self, key: &str, value: &[u8], nonce: &str, deadline: Instant) -> Result<Reply, Reply> {
+    pub(super) fn create(&self, key: &str, value: &[u8], nonce: &str, deadline: Instant) -> Result<Reply, Reply> {
         let place = self.place(key)?;
         let record = object::fields(value).map_err(unusable)?;
         if place.is_network()
@@ -75,11 +71,7 @@ impl KubernetesStore {
         met(place, Some(&found), nonce)
     }
 
-    pub(super) fn update(&self, key: &str, value: &[u8], expected: Version, nonce: &str, deadline: Instant) -> Reply {
-        self.try_update(key, value, expected, nonce, deadline).unwrap_or_else(|reply| reply)
-    }
-
-    fn try_update(
+    pub(super) fn update(
         &self,
         key: &str,
         value: &[u8],
@@ -117,11 +109,7 @@ impl KubernetesStore {
         }
     }
 
-    pub(super) fn delete(&self, key: &str, expected: Version, deadline: Instant) -> Reply {
-        self.try_delete(key, expected, deadline).unwrap_or_else(|reply| reply)
-    }
-
-    fn try_delete(&self, key: &str, expected: Version, deadline: Instant) -> Result<Reply, Reply> {
+    pub(super) fn delete(&self, key: &str, expected: Version, deadline: Instant) -> Result<Reply, Reply> {
         let place = self.place(key)?;
         let Some(found) = self.found(&place, deadline)? else { return Ok(Reply::Conflict(None)) };
         let version = object::version(&found).map_err(unusable)?;

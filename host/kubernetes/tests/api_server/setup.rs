@@ -44,7 +44,6 @@ pub(crate) fn config(plane: &ControlPlane, url: &str, token: &Path) -> Config {
         server: Server::parse(url).unwrap(),
         authority: Pem::File(plane.authority().to_owned()),
         token: Some(token.to_owned()),
-        identity: None,
     }
 }
 

@@ -58,7 +58,7 @@ fn head(client: &mut TcpStream) -> Option<String> {
 
 fn store(server: Server, token: Option<&Path>) -> KubernetesStore {
     let authority = Pem::Text(Vec::new());
-    let config = Config { server, authority, token: token.map(Path::to_owned), identity: None };
+    let config = Config { server, authority, token: token.map(Path::to_owned) };
     KubernetesStore::new(Api::new(config), "pods").unwrap()
 }
 

@@ -169,6 +169,7 @@ mod tests {
             address: None,
             mac: None,
             node_uid: uid.map(str::to_owned),
+            closed: 0,
             since: 0,
             rest: Map::new(),
         }

@@ -30,6 +30,12 @@ impl Suspicion {
 
 impl Member {
     pub(super) fn sync_with_store(&mut self) -> Result<Snapshot, AgentError> {
+        if self.with(|_, parts| parts.cluster.follow_move(deadline())).map_err(cluster_error)? {
+            info!(
+                network = self.settled().network,
+                "the cluster was moved to this store: this node takes its blocks over"
+            );
+        }
         let before = self.held()?;
         self.follow_node_object()?;
         let mut problem = self.join_if_out()?;

@@ -73,6 +73,7 @@ impl Identity {
             address: self.address,
             mac: self.mac.clone().or_else(|| before.and_then(|before| before.mac.clone())),
             node_uid: self.node_uid.clone().or_else(|| before.and_then(|before| before.node_uid.clone())),
+            closed: before.map_or(0, |before| before.closed),
             since: before.filter(|before| before.incarnation == incarnation).map_or(now, |before| before.since),
             rest: before.map(|before| before.rest.clone()).unwrap_or_default(),
         }
