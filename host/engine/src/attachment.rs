@@ -121,6 +121,44 @@ pub struct PodFacts {
     pub namespace_annotations: Option<Labels>,
 }
 
+/// Facts of a pod that the host may be about to learn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AwaitedFacts {
+    /// Service account, owner and labels.
+    pub pod: bool,
+    pub annotations: bool,
+    /// Labels and annotations of the namespace.
+    pub namespace: bool,
+}
+
+impl AwaitedFacts {
+    pub const POD: Self = Self { pod: true, annotations: false, namespace: false };
+    pub const ANNOTATIONS: Self = Self { pod: false, annotations: true, namespace: false };
+    pub const NAMESPACE: Self = Self { pod: false, annotations: false, namespace: true };
+
+    pub fn any(self) -> bool {
+        self != Self::default()
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let Self { pod, annotations, namespace } = other;
+        Self {
+            pod: self.pod && pod,
+            annotations: self.annotations && annotations,
+            namespace: self.namespace && namespace,
+        }
+    }
+
+    /// Those that are not in the other one.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        let Self { pod, annotations, namespace } = other;
+        self.and(Self { pod: !pod, annotations: !annotations, namespace: !namespace })
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Request {
     pub requester: Requester,
@@ -130,6 +168,8 @@ pub struct Request {
     pub pod: Pod,
     /// What else is known of the pod.
     pub facts: PodFacts,
+    /// A policy that reads one of them is stopped: the host waits for it without the store's lock, and asks again.
+    pub awaited: AwaitedFacts,
     /// `CNI_ARGS` in the order given.
     pub cni_args: Vec<(String, String)>,
     /// `args.cni.labels`.
@@ -155,6 +195,7 @@ impl Request {
             netns: String::new(),
             pod: Pod::default(),
             facts: PodFacts::default(),
+            awaited: AwaitedFacts::default(),
             cni_args: Vec::new(),
             args_labels: Labels::new(),
             requested: Vec::new(),

@@ -84,7 +84,7 @@ impl Prepared<'_> {
         record: &AttachmentRecord,
         answer: &Answer,
         log: &mut Vec<LogLine>,
-    ) -> Result<(L, Option<ShadowAnswer>), StoreError> {
+    ) -> Result<(L, Option<ShadowAnswer>), IpamError> {
         let Some(shadow) = self.shadow.take() else { return Ok((view.into_ledger()?, None)) };
         let answered = Answered { request, record, answer, free_early: view.free_early().clone() };
         let (ledger, changes) = view.into_parts();

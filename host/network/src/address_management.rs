@@ -1,11 +1,10 @@
 //! Where a network's addresses come from, and the host's settings about them: read once for a call.
 
 use std::cell::{Cell, OnceCell};
-use std::time::Duration;
 
 use gingham_cni::args::Arguments;
 use gingham_cni::config::Ipam;
-use gingham_engine::attachment::{Context, Labels, Pod, PodFacts};
+use gingham_engine::attachment::{AwaitedFacts, Context, Labels, Pod, PodFacts};
 use gingham_engine::history::{RecordedPolicy, RefusedKind};
 use gingham_engine::ipam::ShadowPolicy;
 use gingham_engine::runtime::{FactImports, Policy};
@@ -16,7 +15,7 @@ use crate::adoption::ReferenceLeases;
 use crate::call::Call;
 use crate::delegate::DelegateError;
 use crate::error::NetworkError;
-use crate::facts;
+use crate::facts::{self, Wait};
 use crate::history::Recorder;
 use crate::log;
 use crate::plan::{self, AddressSource, PolicyChoice};
@@ -149,21 +148,20 @@ impl<'a> AddressManagement<'a> {
         let look = || {
             let records = self.records().ok()?;
             let imports = FactImports { node: true, ..FactImports::default() };
-            facts::learn(imports, &Pod::default(), None, &records, Duration::ZERO).node_labels
+            facts::learn(imports, &Pod::default(), None, &records, Wait::none()).node_labels
         };
         self.node_labels.get_or_init(look).clone()
     }
 
-    /// What Kubernetes knows of a pod, as far as the policies that are loaded can read it. Waits for it if the agent is about
-    /// to know.
-    pub(crate) fn pod_facts(&self, pod: &Pod, records: &Records<'_>, timeout: Duration) -> PodFacts {
+    /// What Kubernetes knows of a pod, as far as the policies that are loaded can read it, and what may be known soon.
+    pub(crate) fn pod_facts(&self, pod: &Pod, records: &Records<'_>, wait: Wait) -> (PodFacts, AwaitedFacts) {
         let imports = self.imported_facts();
-        let learned = facts::learn(imports, pod, self.request.pod_annotations.clone(), records, timeout);
+        let learned = facts::learn(imports, pod, self.request.pod_annotations.clone(), records, wait);
         if imports.node {
             // Not if they were read before: a policy gets the same in each call.
             let _ = self.node_labels.set(learned.node_labels);
         }
-        learned.pod
+        (learned.pod, learned.awaited)
     }
 
     /// Of the policies that are loaded.

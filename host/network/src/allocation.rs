@@ -15,15 +15,15 @@
 //! | divides a range | absent | leases the node's own address, then allocates from the whole range |
 //! | divides a range | present | the same from the blocks that this node holds; without room it claims a block ([`cluster_blocks`]) |
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::Instant;
 
 use gingham_cni::env::Attachment;
 use gingham_cni::error::Code;
 use gingham_cni::result::CniResult;
-use gingham_engine::attachment::{AttachmentKey, Pod, Request, Requester};
+use gingham_engine::attachment::{AttachmentKey, AwaitedFacts, Pod, Request, Requester};
 use gingham_engine::history::Refused;
 use gingham_engine::ipam::{self, Hooks, IpamError, IpamResult, Shadow};
 use gingham_engine::ledger::{AttachmentRecord, Masquerade};
@@ -40,7 +40,7 @@ use crate::address_management::AddressManagement;
 use crate::cni_result;
 use crate::delegate::DelegateError;
 use crate::error::NetworkError;
-use crate::facts::FACT_TIMEOUT;
+use crate::facts::{FACT_TIMEOUT, Wait};
 use crate::log;
 use crate::plan::{AddressSource, PolicyChoice};
 use crate::records::{End, Records};
@@ -121,12 +121,15 @@ pub struct Observed {
     pub(crate) blocks: RefCell<Option<Vec<String>>>,
     /// What the policy refused last.
     pub(crate) refusal: RefCell<Option<Refused>>,
+    /// The awaited fact that a policy read last.
+    pub(crate) awaited: Cell<Option<AwaitedFacts>>,
 }
 
 impl Observed {
     fn error(&self, error: &IpamError) {
         let refused = if let IpamError::Refused { refusal, .. } = error { Some(refusal.into()) } else { None };
         *self.refusal.borrow_mut() = refused;
+        self.awaited.set(if let IpamError::FactAwaited { fact, .. } = error { Some(*fact) } else { None });
     }
 }
 
@@ -188,21 +191,49 @@ impl AddressManagement<'_> {
         let policy = self.policy(choice)?;
         // Before the request: it may read more facts than the policy.
         let _ = self.shadow();
-        let timeout = if wanted.requester == Requester::Pod { FACT_TIMEOUT } else { Duration::ZERO };
-        let request = self.policy_request(wanted, records, timeout)?;
+        let deadline = Instant::now() + FACT_TIMEOUT;
+        let is_pod = wanted.requester == Requester::Pod;
+        let mut request = self.policy_request(wanted, records, is_pod.then_some(deadline))?;
         let record = records.fresh(wanted.netns, wanted.pod.clone(), wanted.masquerade.clone());
         let (mut log, observed) = (Vec::new(), Observed::default());
-        let result = if policy.is_cluster() {
-            self.cluster_allocation(policy, records).observed_by(&observed).allocate(&request, &record, &mut log)
-        } else {
-            self.allocate_alone(policy, &request, &record, records, (&observed, &mut log))
+        let mut earlier = Vec::new();
+        let result = loop {
+            let result = self.attempt(policy, &request, &record, records, (&observed, &mut log));
+            let Some(fact) = observed.awaited.take() else { break result };
+            request = self.with_fact(request, fact, deadline, records);
+            earlier.append(&mut log);
         };
-        log::policy(policy.name(), &log);
+        // What a stopped policy logged it logged again. Lines about an adoption come once.
+        earlier.retain(|line| !log.contains(line));
+        earlier.append(&mut log);
+        log::policy(policy.name(), &earlier);
         self.last_refusal.set(observed.refusal.borrow().as_ref().map(|refused| refused.kind));
         if let Some(recorder) = records.recorder() {
             recorder.request(&request, &self.context(), self.request.ip_ranges.as_ref(), &observed, &result);
         }
         result
+    }
+
+    /// One transaction, or several where blocks are claimed meanwhile. It is dropped if a policy reads an awaited fact.
+    fn attempt(
+        &self,
+        policy: &Policy,
+        request: &Request,
+        record: &AttachmentRecord,
+        records: &Records<'_>,
+        (observed, log): (&Observed, &mut Vec<LogLine>),
+    ) -> Result<Allocation, NetworkError> {
+        if policy.is_cluster() {
+            self.cluster_allocation(policy, records).observed_by(observed).allocate(request, record, log)
+        } else {
+            self.allocate_alone(policy, request, record, records, (observed, log))
+        }
+    }
+
+    /// What a policy that read an awaited fact is asked next. If the fact does not come, it is unknown.
+    fn with_fact(&self, request: Request, fact: AwaitedFacts, deadline: Instant, records: &Records<'_>) -> Request {
+        let (facts, missing) = self.pod_facts(&request.pod, records, Wait { facts: fact, node: false, deadline });
+        Request { facts, awaited: request.awaited.and(missing).without(fact), now: records.now(), ..request }
     }
 
     /// On a network that is this node's alone.
@@ -295,21 +326,24 @@ impl AddressManagement<'_> {
         Ok(records.forget(keys, end, hooks)?)
     }
 
-    /// What the policy gets to see. Facts that are not known yet are waited for until the timeout.
+    /// What the policy gets to see. With a deadline, the node's labels are waited for, and the pod's facts are awaited.
     pub(crate) fn policy_request(
         &self,
         wanted: &AddressRequest<'_>,
         records: &Records<'_>,
-        timeout: Duration,
+        deadline: Option<Instant>,
     ) -> Result<Request, NetworkError> {
         let runtime = &self.request;
+        let wait = deadline.map(|deadline| Wait { node: true, deadline, ..Wait::none() });
+        let (facts, missing) = self.pod_facts(&wanted.pod, records, wait.unwrap_or_else(Wait::none));
         let resolv_conf = self.settings.resolv_conf.as_deref().map(resolv_conf::read);
         Ok(Request {
             requester: wanted.requester,
             key: wanted.key.clone(),
             netns: wanted.netns.to_string_lossy().into_owned(),
             pod: wanted.pod.clone(),
-            facts: self.pod_facts(&wanted.pod, records, timeout),
+            facts,
+            awaited: if wait.is_some() { missing } else { AwaitedFacts::default() },
             cni_args: runtime.arguments.pairs.clone(),
             args_labels: runtime.args_labels.clone(),
             requested: wanted.addresses.clone(),

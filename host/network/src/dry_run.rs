@@ -160,7 +160,7 @@ impl Addresses<'_> {
             addresses: self.management.request.addresses.clone(),
             masquerade: None,
         };
-        let request = self.management.policy_request(&wanted, &records, Duration::ZERO)?;
+        let request = self.management.policy_request(&wanted, &records, None)?;
         let record = records.fresh(Path::new(""), pod.clone(), None);
         let ledger = store.ledger(self.network.name());
         let mut log = Vec::new();

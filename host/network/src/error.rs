@@ -235,6 +235,7 @@ impl From<IpamError> for NetworkError {
                 Code::POLICY_FAULT
             }
             IpamError::Process { .. } => Code::IO,
+            IpamError::FactAwaited { .. } => Code::TRY_AGAIN,
             IpamError::Store(error) => code_of_store(error),
         };
         Self::new(code, error.to_string())

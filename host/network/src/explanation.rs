@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use gingham_cluster::{Claimed, Cluster};
 use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
@@ -67,7 +66,7 @@ impl Addresses<'_> {
             addresses: self.management.request.addresses.clone(),
             masquerade: None,
         };
-        let request = self.management.policy_request(&wanted, &records, Duration::ZERO)?;
+        let request = self.management.policy_request(&wanted, &records, None)?;
         let record = records.fresh(Path::new(""), pod.clone(), None);
         let (settings, context) = (&self.management.settings, self.management.context());
         let policy = self.management.policy(&self.choice)?;

@@ -1,12 +1,13 @@
 //! What Kubernetes knows of a request's pod, from the facts that the node agent keeps in this node's store.
 //!
-//! They are read before the transaction of the ADD: a request is the same for each attempt of an allocation, and nobody may
-//! wait for the agent while the store is locked.
+//! They are read before the transaction of the ADD: nobody may wait for the agent while the store is locked. Policies in
+//! some languages import every fact and read few, so that an import is no reason to wait: a policy that reads a fact which
+//! may come yet is stopped, its transaction is dropped, and it is asked again when the fact has come.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gingham_engine::attachment::{Labels, Pod, PodFacts};
+use gingham_engine::attachment::{AwaitedFacts, Labels, Pod, PodFacts};
 use gingham_engine::facts::{KnownPod, NamespaceFacts, NodeFacts};
 use gingham_engine::runtime::FactImports;
 use gingham_net::node_routes::is_agent_running;
@@ -34,19 +35,38 @@ struct Known {
 pub(crate) struct Learned {
     pub(crate) pod: PodFacts,
     pub(crate) node_labels: Option<Labels>,
+    /// What may be known soon.
+    pub(crate) awaited: AwaitedFacts,
 }
 
-/// The facts that are imported. `annotations` are those that the runtime passed on. Waits for what is missing, at most
-/// `timeout`, if the agent runs.
+/// What to wait for, and how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait {
+    pub(crate) facts: AwaitedFacts,
+    /// Labels of the node: policies check their configuration with them.
+    pub(crate) node: bool,
+    pub(crate) deadline: Instant,
+}
+
+impl Wait {
+    pub(crate) fn none() -> Self {
+        Self { facts: AwaitedFacts::default(), node: false, deadline: Instant::now() }
+    }
+}
+
+/// The facts that are imported. `annotations` are those that the runtime passed on. Waits for those that are named, if they
+/// are missing and the agent runs.
 pub(crate) fn learn(
     imports: FactImports,
     pod: &Pod,
     annotations: Option<Labels>,
     records: &Records<'_>,
-    timeout: Duration,
+    wait: Wait,
 ) -> Learned {
     let wanted = wanted(imports, pod, annotations.is_some());
-    let known = if wanted.any() { look(wanted, pod, records, timeout) } else { Known::default() };
+    let known = if wanted.any() { look(wanted, pod, records, wait) } else { Known::default() };
+    let missing = known.missing(wanted);
+    let awaited = if missing.any() && known.may_change(records) { missing } else { AwaitedFacts::default() };
     let namespace = known.namespace.unwrap_or_default();
     let of_kubernetes = known.pod.unwrap_or_default();
     let pod = PodFacts {
@@ -57,7 +77,7 @@ pub(crate) fn learn(
         namespace_labels: namespace.labels,
         namespace_annotations: namespace.annotations,
     };
-    Learned { pod, node_labels: known.node.and_then(|node| node.labels) }
+    Learned { pod, node_labels: known.node.and_then(|node| node.labels), awaited }
 }
 
 /// Without a pod there are no facts of one, and a runtime's annotations need no others.
@@ -71,17 +91,18 @@ fn wanted(imports: FactImports, pod: &Pod, has_annotations: bool) -> FactImports
     }
 }
 
-fn look(wanted: FactImports, pod: &Pod, records: &Records<'_>, timeout: Duration) -> Known {
-    let deadline = Instant::now() + timeout;
+fn look(wanted: FactImports, pod: &Pod, records: &Records<'_>, wait: Wait) -> Known {
     loop {
         // No fact is worth a failed ADD: without it the policy decides, and a store that cannot be read is reported by the
         // allocation itself.
         let known = read(wanted, pod, records).unwrap_or_default();
-        let is_complete = known.is_complete(wanted);
-        if is_complete || !known.is_fed || Instant::now() + PAUSE > deadline || !is_agent_running(records.directory()) {
-            if !is_complete {
-                tracing::debug!(is_fed = known.is_fed, "some facts of the pod are unknown");
-            }
+        let is_missing =
+            known.missing(wanted).and(wait.facts).any() || (wait.node && wanted.node && known.node.is_none());
+        if !is_missing {
+            return known;
+        }
+        if Instant::now() + PAUSE > wait.deadline || !known.may_change(records) {
+            tracing::debug!(is_fed = known.is_fed, "some facts are unknown");
             return known;
         }
         thread::sleep(PAUSE);
@@ -101,8 +122,16 @@ fn read(wanted: FactImports, pod: &Pod, records: &Records<'_>) -> Result<Known, 
 }
 
 impl Known {
-    fn is_complete(&self, wanted: FactImports) -> bool {
-        let pod = !(wanted.pod || wanted.annotations) || self.pod.is_some();
-        pod && (!wanted.namespace || self.namespace.is_some()) && (!wanted.node || self.node.is_some())
+    fn missing(&self, wanted: FactImports) -> AwaitedFacts {
+        AwaitedFacts {
+            pod: wanted.pod && self.pod.is_none(),
+            annotations: wanted.annotations && self.pod.is_none(),
+            namespace: wanted.namespace && self.namespace.is_none(),
+        }
+    }
+
+    /// Whether the agent is there to write what is missing.
+    fn may_change(&self, records: &Records<'_>) -> bool {
+        self.is_fed && is_agent_running(records.directory())
     }
 }

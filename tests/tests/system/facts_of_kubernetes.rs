@@ -1,4 +1,4 @@
-//! What the node agent knows from Kubernetes reaches the policies that ask for it. A policy that asks for nothing waits for
+//! What the node agent knows from Kubernetes reaches the policies that ask for it. A policy that reads nothing waits for
 //! nothing, and a fact that does not come in time is unknown: then the policy decides.
 
 use std::collections::BTreeMap;
@@ -191,6 +191,63 @@ fn a_policy_that_asks_for_no_fact_waits_for_none() {
     let start = Instant::now();
     add(&network, &container, "web-0").result();
     assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_fact_that_is_imported_and_not_read_is_not_waited_for() {
+    let node = node_with(&["by-namespace"]);
+    // With `label` it reads a label of the namespace; the component is the same.
+    let network = network("by-namespace", &[("pools", json!({"shop": "10.10.0.0/24"}))]);
+    keep(&Facts { feed: Feed { facts: true, events: false }, ..Facts::default() });
+    let _lock = AgentLock::take(Path::new(DATA)).unwrap();
+    let container = node.container("c1");
+    let start = Instant::now();
+    assert_eq!(address(&add(&network, &container, "web-0").result()), "10.10.0.2");
+    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+}
+
+#[test]
+fn others_are_served_while_an_add_waits_for_a_fact() {
+    let node = node_with(&["by-namespace", "quota"]);
+    let pools = json!({"blue": "10.10.0.0/24"});
+    let mut waits = network("by-namespace", &[("label", json!("team")), ("pools", pools)]);
+    waits["name"] = json!("waits");
+    let quota = network("quota", &[("subnet", json!("10.7.0.0/24")), ("quota", json!(5))]);
+    keep(&Facts { feed: Feed { facts: true, events: false }, ..Facts::default() });
+    let _lock = AgentLock::take(Path::new(DATA)).unwrap();
+    let (c1, c2) = (node.container("c1"), node.container("c2"));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let start = Instant::now();
+            (add(&waits, &c1, "web-0"), start.elapsed())
+        });
+        // Both plugins read the store by now, and the first one waits.
+        thread::sleep(Duration::from_millis(300));
+        let start = Instant::now();
+        add(&quota, &c2, "web-1").result();
+        assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+        let (outcome, took) = waiting.join().unwrap();
+        assert_eq!(outcome.fault().code, 102);
+        assert!(took >= Duration::from_millis(900), "{took:?}");
+    });
+}
+
+#[test]
+fn a_shadow_gets_the_facts_that_it_reads() {
+    let node = node_with(&["by-namespace", "quota"]);
+    let by_label = json!({"policy": "by-namespace", "config": {"label": "team", "pools": {"blue": "10.7.0.0/24"}}});
+    let network = network("quota", &[("subnet", json!("10.7.0.0/24")), ("quota", json!(5)), ("shadow", by_label)]);
+    keep(&Facts { feed: Feed { facts: true, events: false }, ..Facts::default() });
+    let lock = AgentLock::take(Path::new(DATA)).unwrap();
+    let agent = thread::spawn(|| {
+        thread::sleep(Duration::from_millis(300));
+        keep(&some_facts());
+    });
+    assert_eq!(address(&add(&network, &node.container("c1"), "web-0").result()), "10.7.0.2");
+    agent.join().unwrap();
+    drop(lock);
+    let status: Value = serde_json::from_str(&ctl(&["status", "--json"]).done()).unwrap();
+    assert!(status.to_string().contains("\"agreed\":1"), "{status}");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::attachment::{
-    Answer, AttachmentKey, Context, Dns, Fact, Labels, Owner, Pod, PodFacts, Problem, Refusal, Request, Requester,
+    Answer, AttachmentKey, AwaitedFacts, Context, Dns, Fact, Labels, Owner, Pod, PodFacts, Problem, Refusal, Request,
+    Requester,
 };
 use crate::ipam::ShadowAnswer;
 use crate::ranges::RangeSet;
@@ -228,6 +229,7 @@ impl RecordedRequest {
             netns: String::new(),
             pod: self.pod.clone(),
             facts,
+            awaited: AwaitedFacts::default(),
             cni_args: self.cni_args.clone(),
             args_labels: self.args_labels.clone(),
             requested: self.requested.clone(),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::address::IpRange;
-use crate::attachment::{AttachmentKey, Problem, Refusal};
+use crate::attachment::{AttachmentKey, AwaitedFacts, Problem, Refusal};
 use crate::guard::GuardError;
 use crate::pool::PoolError;
 use crate::runtime::{CallError, FailedCall, Policy, ProcessError};
@@ -41,6 +41,9 @@ pub enum IpamError {
     /// The system denies this process what every policy needs.
     #[error("policy {policy} cannot run: {source}")]
     Process { policy: String, source: ProcessError },
+    /// It read one of the facts that the request awaits: the caller waits for it, and asks again.
+    #[error("policy {policy}: allocate: it reads a fact of the pod that is not known yet")]
+    FactAwaited { policy: String, fact: AwaitedFacts },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -87,6 +90,7 @@ pub(crate) fn call_error(policy: &Policy, error: CallError) -> IpamError {
     match error {
         CallError::Policy(call) => IpamError::Fault { policy: policy.name().to_owned(), call },
         CallError::Process(source) => IpamError::Process { policy: policy.name().to_owned(), source },
+        CallError::FactAwaited { fact } => IpamError::FactAwaited { policy: policy.name().to_owned(), fact },
         CallError::Store(store) => store.into(),
     }
 }

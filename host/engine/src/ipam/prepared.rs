@@ -159,6 +159,6 @@ fn counted(count: Result<u64, ViewError>) -> Result<u64, IpamError> {
     match count {
         Ok(count) => Ok(count),
         Err(ViewError::Store(store)) => Err(store.into()),
-        Err(ViewError::HostCalls { .. } | ViewError::Steps { .. }) => Ok(u64::MAX),
+        Err(ViewError::HostCalls { .. } | ViewError::Steps { .. } | ViewError::FactAwaited { .. }) => Ok(u64::MAX),
     }
 }

@@ -140,7 +140,7 @@ fn call_hook<L: Ledger + 'static>(
     match result {
         Ok(()) => view.into_ledger(),
         Err(CallError::Store(store)) => Err(store),
-        Err(error @ (CallError::Policy(_) | CallError::Process(_))) => {
+        Err(error @ (CallError::Policy(_) | CallError::Process(_) | CallError::FactAwaited { .. })) => {
             log.push(failed(&call_error(policy, error).to_string()));
             Ok(view.into_ledger_without_changes())
         }

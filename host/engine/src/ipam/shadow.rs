@@ -164,14 +164,14 @@ impl Shadow<'_> {
     /// Asks the shadow, counts, and hands the ledger back. Nothing of it changes what the first policy did.
     ///
     /// # Errors
-    /// If the store fails.
+    /// If the store fails, or if the shadow reads a fact that the request awaits.
     pub(super) fn compare<L: Ledger + 'static>(
         self,
         mut ledger: L,
         answered: &Answered<'_>,
         network: &str,
         log: &mut Vec<LogLine>,
-    ) -> Result<(L, ShadowAnswer), StoreError> {
+    ) -> Result<(L, ShadowAnswer), IpamError> {
         let mut counters = ShadowCounters::of(&mut ledger, self.title, answered.request.now)?;
         let mut lines = Vec::new();
         let (mut ledger, comparison) = match self.prepared {
@@ -197,7 +197,7 @@ impl Prepared<'_> {
         ledger: L,
         answered: &Answered<'_>,
         lines: &mut Vec<LogLine>,
-    ) -> Result<(L, Comparison), StoreError> {
+    ) -> Result<(L, Comparison), IpamError> {
         let Answered { request, record, answer: first, free_early } = answered;
         let occupied = Occupied::of(&ledger, &self.pools, request, record)?;
         let view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
@@ -209,7 +209,9 @@ impl Prepared<'_> {
         lines.append(&mut self.session.take_log());
         let mut view: NetworkView<L> = self.session.hide().ok_or(StoreError::Lost)?;
         let answer = match answer {
-            Err(CallError::Store(store)) => return Err(store),
+            Err(error @ (CallError::Store(_) | CallError::FactAwaited { .. })) => {
+                return Err(call_error(self.policy, error));
+            }
             Err(error) => {
                 let fault = fault_text(&call_error(self.policy, error));
                 return Ok((view.into_ledger_without_changes(), Comparison::Failed(fault)));
@@ -220,7 +222,7 @@ impl Prepared<'_> {
             Ok(Ok(answer)) => answer,
         };
         match guard::check(&answer, request, &mut view) {
-            Err(GuardError::Store(store)) => Err(store),
+            Err(GuardError::Store(store)) => Err(store.into()),
             Err(error) => Ok((view.into_ledger_without_changes(), Comparison::Rejected(error.to_string()))),
             Ok(()) => Ok((view.into_ledger_with_shadow_state()?, compared(first, answer))),
         }

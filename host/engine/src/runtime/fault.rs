@@ -11,6 +11,7 @@ use super::process::ProcessError;
 use super::state::{LogLevel, LogLine};
 use super::v0_2::convert::{BadValue, one_line};
 use super::view::ViewError;
+use crate::attachment::AwaitedFacts;
 use crate::store_error::StoreError;
 
 /// Lines of the policy's log that are shown with a fault, and bytes of each.
@@ -130,6 +131,9 @@ pub enum CallError {
     /// The system denies this process what every policy needs.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// It read one of the facts that the request awaits.
+    #[error("it reads a fact that is not known yet")]
+    FactAwaited { fact: AwaitedFacts },
 }
 
 /// What is known of a call that failed beside the error.
@@ -153,6 +157,7 @@ pub(super) fn diagnose(error: wasmtime::Error, about: &Circumstances<'_>) -> Cal
     let error = match error.downcast::<ViewError>() {
         Ok(ViewError::Store(store)) => return CallError::Store(store),
         Ok(ViewError::HostCalls { limit }) => return about.failed(PolicyFault::HostCalls { limit }, backtrace),
+        Ok(ViewError::FactAwaited { fact }) => return CallError::FactAwaited { fact },
         Ok(ViewError::Steps { limit }) => return about.failed(PolicyFault::Steps { limit }, backtrace),
         Err(error) => error,
     };

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::net::IpAddr;
 
 use crate::address::IpRange;
-use crate::attachment::{AttachmentKey, FormerHolder, Pod};
+use crate::attachment::{AttachmentKey, AwaitedFacts, FormerHolder, Pod};
 use crate::ledger::Reservation;
 use crate::store_error::StoreError;
 
@@ -60,6 +60,9 @@ pub enum ViewError {
     /// Questions whose answers take too long to find.
     #[error("its host calls took more than {limit} steps")]
     Steps { limit: u64 },
+    /// The host may be about to learn it.
+    #[error("it reads a fact that is not known yet")]
+    FactAwaited { fact: AwaitedFacts },
     #[error(transparent)]
     Store(#[from] StoreError),
 }

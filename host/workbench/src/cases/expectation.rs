@@ -143,6 +143,7 @@ impl RefusalKind {
             | IpamError::Guard { .. }
             | IpamError::Cluster { .. }
             | IpamError::Process { .. }
+            | IpamError::FactAwaited { .. }
             | IpamError::Store(_) => None,
         }
     }

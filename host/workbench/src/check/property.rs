@@ -82,7 +82,10 @@ impl Property {
             | IpamError::Problems { .. }
             | IpamError::Pools { .. }
             | IpamError::Cluster { .. } => Some(Self::NoFaults),
-            IpamError::AlreadyAttached { .. } | IpamError::Process { .. } | IpamError::Store(_) => None,
+            IpamError::AlreadyAttached { .. }
+            | IpamError::Process { .. }
+            | IpamError::FactAwaited { .. }
+            | IpamError::Store(_) => None,
         }
     }
 }

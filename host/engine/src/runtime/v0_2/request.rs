@@ -7,8 +7,9 @@ use super::bindings::gingham::ipam::context::Fact as WitFact;
 use super::bindings::gingham::ipam::request as wit;
 use super::context::{fact, label, pairs};
 use super::convert;
-use crate::attachment::{Fact, Owner, Request, Requester};
+use crate::attachment::{AwaitedFacts, Fact, Owner, Request, Requester};
 use crate::runtime::state::HostState;
+use crate::runtime::view::ViewError;
 use crate::runtime::weight::Weight;
 
 type Pairs = Vec<(String, String)>;
@@ -19,6 +20,14 @@ fn of_pod(request: &Request, value: Option<&String>) -> WitFact {
         Some(value) => WitFact::Known(value.clone()),
         None if request.requester.has_no_pod() => WitFact::Absent,
         None => WitFact::Unknown,
+    }
+}
+
+impl HostState {
+    /// Stops the policy if what it reads may be known soon.
+    fn require(&self, request: &Resource<Request>, fact: AwaitedFacts) -> wasmtime::Result<()> {
+        let fact = self.table.get(request)?.awaited.and(fact);
+        if fact.any() { Err(ViewError::FactAwaited { fact }.into()) } else { Ok(()) }
     }
 }
 
@@ -75,10 +84,12 @@ impl wit::HostRequest for HostState {
     }
 
     fn service_account(&mut self, request: Resource<Request>) -> wasmtime::Result<WitFact> {
+        self.require(&request, AwaitedFacts::POD)?;
         self.getter(&request, |request| fact(request.facts.service_account.clone()))
     }
 
     fn owner(&mut self, request: Resource<Request>) -> wasmtime::Result<wit::OwnerFact> {
+        self.require(&request, AwaitedFacts::POD)?;
         match self.table.get(&request)?.facts.owner.clone() {
             Fact::Known(owner) => {
                 // The policy may keep it.
@@ -91,38 +102,46 @@ impl wit::HostRequest for HostState {
     }
 
     fn pod_label(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<WitFact> {
+        self.require(&request, AwaitedFacts::POD)?;
         self.charge_for(key.len())?;
         self.getter(&request, |request| label(request.facts.labels.as_ref(), &key))
     }
 
     fn pod_labels(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<Pairs>> {
+        self.require(&request, AwaitedFacts::POD)?;
         self.getter(&request, |request| pairs(request.facts.labels.as_ref()))
     }
 
     fn pod_annotation(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<WitFact> {
+        self.require(&request, AwaitedFacts::ANNOTATIONS)?;
         self.charge_for(key.len())?;
         self.getter(&request, |request| label(request.facts.annotations.as_ref(), &key))
     }
 
     fn pod_annotations(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<Pairs>> {
+        self.require(&request, AwaitedFacts::ANNOTATIONS)?;
         self.getter(&request, |request| pairs(request.facts.annotations.as_ref()))
     }
 
     fn namespace_label(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<WitFact> {
+        self.require(&request, AwaitedFacts::NAMESPACE)?;
         self.charge_for(key.len())?;
         self.getter(&request, |request| label(request.facts.namespace_labels.as_ref(), &key))
     }
 
     fn namespace_labels(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<Pairs>> {
+        self.require(&request, AwaitedFacts::NAMESPACE)?;
         self.getter(&request, |request| pairs(request.facts.namespace_labels.as_ref()))
     }
 
     fn namespace_annotation(&mut self, request: Resource<Request>, key: String) -> wasmtime::Result<WitFact> {
+        self.require(&request, AwaitedFacts::NAMESPACE)?;
         self.charge_for(key.len())?;
         self.getter(&request, |request| label(request.facts.namespace_annotations.as_ref(), &key))
     }
 
     fn namespace_annotations(&mut self, request: Resource<Request>) -> wasmtime::Result<Option<Pairs>> {
+        self.require(&request, AwaitedFacts::NAMESPACE)?;
         self.getter(&request, |request| pairs(request.facts.namespace_annotations.as_ref()))
     }
 
