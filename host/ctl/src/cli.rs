@@ -44,6 +44,7 @@ pub(crate) use recover::RecoverArguments;
 Start with `ginghamctl try`: it shows an address from ADD to DEL and changes nothing on this machine.
 GINGHAM_LOG=debug writes each step to standard error.
 Exit status: 0 success, 1 failure (standard error has the reason), 2 wrong usage.
+With --json the reason is a line of JSON on standard error: an object with error.
 
 Examples:
   ginghamctl try

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
-use output::{Output, print_error, print_error_lines};
+use output::{ErrorFormat, Output, print_error, print_error_as_json, print_error_lines};
 
 fn main() -> ExitCode {
     gingham_engine::signals::survive_file_size_limit();
@@ -56,10 +56,11 @@ fn main() -> ExitCode {
         Err(error) if is_io(error.as_ref(), io::ErrorKind::BrokenPipe) => ExitCode::SUCCESS,
         Err(error) => {
             let message = format!("{error}{}", advice(error.as_ref()));
-            match &cli.command {
+            match (ErrorFormat::of_command_line(), &cli.command) {
+                (ErrorFormat::Json, _) => print_error_as_json(&message),
                 // What a plugin, a compiler or a store said, in their lines.
-                Command::Try(_) | Command::Policy { .. } => print_error_lines(message),
-                _ => print_error(message),
+                (ErrorFormat::Text, Command::Try(_) | Command::Policy { .. }) => print_error_lines(message),
+                (ErrorFormat::Text, _) => print_error(message),
             }
             ExitCode::FAILURE
         }

@@ -97,10 +97,32 @@ pub(crate) fn print_error_json(data: &serde_json::Value) {
     standard_error(&format!("{}\n", text::json(&data.to_string())));
 }
 
+/// Why a command failed, for programs.
+pub(crate) fn print_error_as_json(message: &str) {
+    print_error_json(&serde_json::json!({ "error": message }));
+}
+
+/// How a failed command reports the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ErrorFormat {
+    Text,
+    Json,
+}
+
+impl ErrorFormat {
+    /// As the command line asks for it, even one that cannot be read otherwise. What follows `--` is another program's.
+    pub(crate) fn of_command_line() -> Self {
+        let mut own = std::env::args_os().skip(1).take_while(|argument| argument != "--");
+        if own.any(|argument| argument == "--json") { Self::Json } else { Self::Text }
+    }
+}
+
 /// What the reader of the command line says of itself.
 pub(crate) fn usage(error: &clap::Error) -> std::process::ExitCode {
     let text = text::lines(&error.render().to_string());
-    if error.use_stderr() {
+    if error.use_stderr() && ErrorFormat::of_command_line() == ErrorFormat::Json {
+        print_error_as_json(text.trim_end());
+    } else if error.use_stderr() {
         standard_error(&text);
     } else {
         let _ = Output::standard().script(&text);

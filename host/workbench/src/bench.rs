@@ -124,9 +124,9 @@ fn cost(mut calls: Vec<ExportCall>) -> Cost {
 /// Whether a policy measures what another one does: as many addresses in pools of the same shape.
 pub fn beside(policy: &Policy, subject: &Subject) -> Result<Option<Subject>, CheckError> {
     let ipam = subject.configurations.first().ok_or(CheckError::NoConfiguration)?;
-    let pools = subject.scenario(ipam)?.check_config().result?;
-    let settings = subject.scenario(ipam)?.settings().clone();
-    let Some(ipam) = equivalent(&pools, &settings) else { return Ok(None) };
+    let scenario = subject.scenario(ipam)?;
+    let pools = scenario.check_config().result?;
+    let Some(ipam) = equivalent(&pools, scenario.settings()) else { return Ok(None) };
     let other = Subject::new(policy, vec![ipam.clone()]);
     // A prefix that host-local refuses has nothing to be measured beside.
     let is_accepted = other.scenario(&ipam)?.check_config().result.is_ok();

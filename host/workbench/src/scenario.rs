@@ -116,7 +116,12 @@ impl Scenario {
 
     /// Time passes.
     pub fn advance(&mut self, by: Duration) {
-        self.now = self.now.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
+        self.now = self.now.saturating_add(millis(by));
+    }
+
+    /// The clock is set back.
+    pub fn set_back(&mut self, by: Duration) {
+        self.now = self.now.saturating_sub(millis(by));
     }
 
     /// The clock is set: milliseconds since 1970-01-01 UTC.
@@ -197,4 +202,9 @@ impl Scenario {
 fn settings(ipam: &Value) -> Result<Settings, ScenarioError> {
     let object = ipam.as_object().ok_or_else(|| ScenarioError::NoObject { ipam: ipam.clone() })?;
     Ok(Settings::parse(object)?)
+}
+
+/// As requests have times.
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -98,6 +98,8 @@ pub enum Export {
 }
 
 impl Export {
+    pub(crate) const ALL: [Self; 3] = [Self::ReleaseHook, Self::AdoptionHook, Self::Cluster];
+
     /// The interface's name in the contract; its world is `policy-with-` and this.
     pub fn as_str(self) -> &'static str {
         match self {

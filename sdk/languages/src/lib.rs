@@ -19,6 +19,7 @@ mod python;
 mod rust;
 mod template;
 mod toolchain;
+mod work_directory;
 
 pub use build::{BuildError, Built, DebugInformation, build, build_with};
 pub use javascript::JavaScriptError;

@@ -229,3 +229,58 @@ fn a_directory_without_a_source_says_so() {
     };
     assert!(matches!(source, ToolchainError::NoSource { .. }), "{source}");
 }
+
+const TWO_FAMILIES: &str = r#"
+#include "gingham.h"
+
+static const char *const KEYS[] = {"v4", "v6"};
+
+void check_config(gingham_json config, gingham_context context, gingham_pools *pools) {
+  (void)context;
+  for (size_t i = 0; i < 2; i++) {
+    gingham_prefix subnet;
+    if (gingham_get_prefix(config, KEYS[i], &subnet)) gingham_add_subnet(pools, KEYS[i], subnet);
+  }
+}
+
+bool allocate(gingham_json config, gingham_context context, gingham_request request, gingham_answer *answer,
+              gingham_refusal *refusal) {
+  (void)context;
+  gingham_address address;
+  size_t count = 0;
+  while (gingham_requested_address(request, count, &address)) count++;
+  for (size_t i = 0; i < 2; i++) {
+    gingham_prefix subnet;
+    gingham_get_prefix(config, KEYS[i], &subnet);
+    if (!gingham_take(request, subnet, &address, refusal)) return false;
+    gingham_answer_in(answer, subnet, address);
+  }
+  gingham_answer_reason(answer, "%zu requested", count);
+  return true;
+}
+"#;
+
+#[test]
+fn an_address_of_each_family_can_be_requested() {
+    if !has_compiler() {
+        return;
+    }
+    let place = Place::new(Kind::Plain);
+    fs::write(place.directory.join("src/policy.c"), TWO_FAMILIES).unwrap();
+    let ipam = json!({"v4": "10.1.0.0/24", "v6": "fd00::/64"});
+    let mut network = place.network(ipam);
+    let mut add = |container: &str, requested: &[&str]| {
+        let attachment = network.add(container);
+        let attachment = requested.iter().fold(attachment, |attachment, address| attachment.requested(address));
+        attachment.outcome()
+    };
+    let granted = add("c1", &["fd00::77", "10.1.0.77"]).unwrap();
+    let addresses: Vec<String> = granted.addresses().iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["10.1.0.77/24", "fd00::77/64"]);
+    assert_eq!(granted.reason(), Some("2 requested"));
+    assert_eq!(add("c2", &[]).unwrap().reason(), Some("0 requested"));
+    let refused = add("c3", &["10.1.0.78", "fd00::77"]).unwrap_err().to_string();
+    assert!(refused.contains("requested IP address fd00::77 is not available"), "{refused}");
+    let refused = add("c4", &["10.1.0.78", "10.1.0.79"]).unwrap_err().to_string();
+    assert!(refused.contains("10.1.0.79 was requested besides, and one address is given"), "{refused}");
+}

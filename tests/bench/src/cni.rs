@@ -31,6 +31,11 @@ impl Plugin {
         self.run(name, verb, config, id, "/proc/self/ns/mnt")
     }
 
+    /// The same under its own name, for a configuration that names a policy.
+    pub(crate) fn policy(&self, verb: &str, config: &str, id: &str) -> Result<Duration, Box<dyn Error>> {
+        self.run("gingham", verb, config, id, "/proc/self/ns/mnt")
+    }
+
     /// One verb as main plugin.
     pub(crate) fn main(&self, verb: &str, config: &str, id: &str, netns: &str) -> Result<Duration, Box<dyn Error>> {
         self.run("", verb, config, id, netns)

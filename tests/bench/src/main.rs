@@ -10,6 +10,7 @@ mod cluster;
 mod cni;
 mod networks;
 mod options;
+mod policies;
 mod report;
 
 use std::error::Error;
@@ -30,6 +31,7 @@ Measure how long ADD and DEL take, from exec to exit, side by side with the refe
   --reference DIR    the reference plugins bridge and host-local [/usr/lib/cni]
   --disk DIR         a directory on a disk [target/bench]
   --leases N,N,...   numbers of leases to measure beside [0,10000,1000000]
+  --policy FILE      a component to measure beside host-local, instead of all else; repeat it for several
   --help             print this";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -43,7 +45,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let options = Options::parse(arguments)?;
     networks::private_directories()?;
-    let rows = [floor(&options)?, ipam_only(&options)?, with_leases(&options)?, whole(&options)?].concat();
+    let rows = if options.policies.is_empty() {
+        [floor(&options)?, ipam_only(&options)?, with_leases(&options)?, whole(&options)?].concat()
+    } else {
+        [floor(&options)?, policies::ipam_only(&options)?].concat()
+    };
     report::print(&options, &rows);
     Ok(())
 }

@@ -91,6 +91,15 @@ impl Place {
         .to_string()
     }
 
+    /// A config for IPAM alone, with any policy that has the key `subnet`.
+    pub(crate) fn policy(&self, name: &str) -> String {
+        serde_json::json!({
+            "cniVersion": "1.0.0", "name": format!("of-{name}"), "type": "other",
+            "ipam": {"type": "gingham", "policy": name, "subnet": "10.0.0.0/16", "dataDir": self.directory}
+        })
+        .to_string()
+    }
+
     /// A config for a bridge with everything.
     pub(crate) fn network(&self, main: &str, network: &str, bridge: &str, subnet: &str) -> String {
         serde_json::json!({

@@ -14,6 +14,8 @@ pub(crate) struct Options {
     pub(crate) disk: PathBuf,
     /// Numbers of leases to measure beside.
     pub(crate) leases: Vec<u32>,
+    /// Components to measure beside host-local.
+    pub(crate) policies: Vec<PathBuf>,
 }
 
 impl Options {
@@ -25,6 +27,7 @@ impl Options {
             reference: "/usr/lib/cni".into(),
             disk: target.join("bench"),
             leases: vec![0, 10_000, 1_000_000],
+            policies: Vec::new(),
         };
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{name} wants a value"))?;
@@ -33,6 +36,7 @@ impl Options {
                 "--plugin" => options.plugin = value.into(),
                 "--reference" => options.reference = value.into(),
                 "--disk" => options.disk = value.into(),
+                "--policy" => options.policies.push(value.into()),
                 "--leases" => {
                     let parse = |count: &str| count.parse().map_err(|_| format!("{count} is no number"));
                     options.leases = value.split(',').map(parse).collect::<Result<_, _>>()?;

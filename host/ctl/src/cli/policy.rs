@@ -131,11 +131,11 @@ An installed policy hides a file of the same name in the working directory. What
 shown as it is: name, version, description, licence, authors, source, and the tools that made it.
 
 With --json: an object with name, digest, size (bytes), builtIn, installed, compiled (for this version), contract (the
-version of gingham:ipam), imports, exports, hasRelease (DEL calls the policy), hasAdoption (adopted leases are offered
-to it), isCluster (it divides a range among nodes), metadata (of the author: name, version, description, licences,
-authors, source, homepage, revision, and producers with role, name and version), refused (reasons), and of an installed
-one installedAt (UTC), reference, manifest and signer. With --config also trial: pools, answer (addresses), error, and
-calls with export, fuel, hostCalls, memory (bytes) and microseconds.
+version of gingham:ipam), language, imports, exports, hasRelease (DEL calls the policy), hasAdoption (adopted leases are
+offered to it), isCluster (it divides a range among nodes), metadata (of the author: name, version, description,
+licences, authors, source, homepage, revision, and producers with role, name and version), refused (reasons), and of an
+installed one installedAt (UTC), reference, manifest and signer. With --config also trial: pools, answer (addresses),
+error, and calls with export, fuel, hostCalls, memory (bytes) and microseconds.
 
 Exit status: 0 if the policy can be used, 1 if it is refused.
 

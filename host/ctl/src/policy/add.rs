@@ -122,7 +122,7 @@ fn describe(
 ) -> Result<(), AddError> {
     let at = library_dir.join("components").join(format!("{}.wasm", installed.digest.hex()));
     writeln!(out, "  digest   {}", installed.digest)?;
-    writeln!(out, "  exports  {}", surface.exports.join(", "))?;
+    writeln!(out, "  exports  {}", surface.contract_exports().collect::<Vec<_>>().join(", "))?;
     writeln!(out, "  imports  {}", imports(surface))?;
     writeln!(out, "  at       {} ({})", at.display(), size(installed.size))?;
     writeln!(out, "Select it in a network's configuration:")?;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::component::{self, ComponentError};
 use super::ipam_object::{self, IpamObjectError};
+use super::whole_file::check_writable;
 use crate::cli::BenchArguments;
 use crate::output::Output;
 use crate::table::Table;
@@ -66,6 +67,8 @@ struct Worse<'a> {
 
 pub(super) fn run(arguments: &BenchArguments, library: &Library, out: &mut Output) -> Result<(), BenchError> {
     let ipam = ipam_object::read(&arguments.config)?;
+    let not_saved = |path: &Path, source| BenchError::Save { path: path.to_owned(), source };
+    arguments.save.iter().try_for_each(|path| check_writable(path).map_err(|source| not_saved(path, source)))?;
     // A saved bench that cannot be read is no reason to wait for a new one.
     let saved = arguments.compare.as_deref().map(read).transpose()?;
     let policy = component::load(&arguments.component, library)?;

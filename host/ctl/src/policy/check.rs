@@ -1,7 +1,7 @@
 //! `ginghamctl policy check`: properties that every policy keeps.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gingham_engine::library::Library;
 use gingham_workbench::check::{self, CheckError as WorkbenchError, Effort, Property, Report, Subject};
@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::component::{self, ComponentError};
 use super::ipam_object::{self, IpamObjectError};
+use super::whole_file::check_writable;
 use crate::cli::CheckArguments;
 use crate::output::Output;
 
@@ -53,6 +54,8 @@ struct Found<'a> {
 }
 
 pub(super) fn run(arguments: &CheckArguments, library: &Library, out: &mut Output) -> Result<(), CheckError> {
+    // A finding may have taken an hour.
+    arguments.save.iter().try_for_each(|path| check_writable(path).map_err(|source| not_saved(path, source)))?;
     let files = arguments.network.config.iter().map(|path| ipam_object::read(path));
     let configurations = files.collect::<Result<Vec<_>, _>>()?;
     let policy = component::load(&arguments.component, library)?;
@@ -63,15 +66,17 @@ pub(super) fn run(arguments: &CheckArguments, library: &Library, out: &mut Outpu
     };
     let (steps, seed, time) = (arguments.steps, arguments.seed, arguments.time);
     let report = check::check(&subject, &Effort { steps, seed, time, skipped: arguments.skip.clone() })?;
-    if let (Some(path), Some(finding)) = (&arguments.save, &report.finding) {
-        let saved = std::fs::write(path, &finding.case);
-        saved.map_err(|source| CheckError::Save { path: path.clone(), source })?;
-    }
+    let to_save = arguments.save.as_ref().zip(report.finding.as_ref());
+    let saved = to_save.map(|(path, finding)| {
+        std::fs::write(path, &finding.case).map_err(|source| not_saved(path, source))?;
+        Ok::<&Path, CheckError>(path.as_path())
+    });
     if arguments.format.json {
         out.json(&checked(policy.name(), &report, seed))?;
     } else {
-        show(policy.name(), &report, arguments, out)?;
+        show(policy.name(), &report, (arguments, saved.as_ref().and_then(|saved| saved.as_ref().ok().copied())), out)?;
     }
+    saved.transpose()?;
     match report.finding {
         None => Ok(()),
         Some(finding) => {
@@ -79,6 +84,10 @@ pub(super) fn run(arguments: &CheckArguments, library: &Library, out: &mut Outpu
             Err(CheckError::Broken { policy, property })
         }
     }
+}
+
+fn not_saved(path: &Path, source: io::Error) -> CheckError {
+    CheckError::Save { path: path.to_owned(), source }
 }
 
 fn checked<'a>(policy: &'a str, report: &'a Report, seed: u64) -> Checked<'a> {
@@ -104,12 +113,17 @@ fn checked<'a>(policy: &'a str, report: &'a Report, seed: u64) -> Checked<'a> {
     }
 }
 
-fn show(policy: &str, report: &Report, arguments: &CheckArguments, out: &mut Output) -> Result<(), CheckError> {
+fn show(
+    policy: &str,
+    report: &Report,
+    (arguments, saved): (&CheckArguments, Option<&Path>),
+    out: &mut Output,
+) -> Result<(), CheckError> {
     let counts = report.counts;
     writeln!(out, "Policy {policy}: {} sequences, {} steps, seed {}", counts.sequences, counts.steps, arguments.seed)?;
     writeln!(
         out,
-        "  ADD        {}: {} granted, {} refused ({} exhausted, {} try-again)",
+        "  ADD        {}: {} granted, {} refused ({} for an exhausted pool, {} for a time)",
         counts.adds, counts.granted, counts.refused, counts.exhausted, counts.try_again
     )?;
     writeln!(out, "  retries    {}", counts.retries)?;
@@ -118,13 +132,16 @@ fn show(policy: &str, report: &Report, arguments: &CheckArguments, out: &mut Out
         let kept: Vec<&str> = kept.map(|property| property.name()).collect();
         writeln!(out, "  kept       {}", kept.join(", "))?;
         if counts.exhausted == 0 {
-            writeln!(out, "  note       no pool ran full, so that finds-free-addresses was not tried")?;
+            writeln!(
+                out,
+                "  note       no request was refused as exhausted, so that finds-free-addresses was not tried"
+            )?;
         }
         return Ok(());
     };
     writeln!(out, "  broken     {}: {}", finding.violation.property, finding.violation.property.rule())?;
     writeln!(out, "  because    {}", finding.violation.message)?;
-    match &arguments.save {
+    match saved {
         Some(path) => {
             let again = format!("ginghamctl policy test {} {}", arguments.component, path.display());
             writeln!(out, "  case       {}; run it again with `{again}`", path.display())?;

@@ -144,7 +144,7 @@ fn show(replay: &Replay, names: Names, out: &mut Output) -> Result<(), ReplayErr
         writeln!(out, "All differences:")?;
         out.table(&table)?;
         if replay.divergences.len() > SHOWN {
-            writeln!(out, "and {} more; --json has all", replay.differences() - SHOWN)?;
+            writeln!(out, "and {} more; --json has {}", replay.differences() - SHOWN, replay.divergences.len())?;
         }
     }
     writeln!(out, "{} requests, {} ends", replay.requests, replay.ends)?;

@@ -9,6 +9,7 @@ use gingham_untrusted::file::{self, FileError};
 use gingham_untrusted::text;
 
 use super::messages;
+use super::whole_file;
 use crate::output::print_error;
 
 /// The largest file that is read, in bytes: five times a policy with a JavaScript engine inside.
@@ -36,6 +37,8 @@ pub(crate) enum SourceError {
         shown(path)
     )]
     PlainModule { path: PathBuf, reason: String },
+    #[error("{} is an earlier build, and cannot be replaced: {source}; remove it", shown(path))]
+    Outdated { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Build(#[from] BuildError),
 }
@@ -50,6 +53,7 @@ impl Source {
     pub(super) fn read(path: &Path) -> Result<Self, SourceError> {
         if path.is_dir() {
             let built = gingham_languages::build(path, &mut messages::show())?;
+            keep_up_to_date(&path.join(format!("{}.wasm", built.name)), &built.component)?;
             return Ok(Self { component: built.component, name: policy_name(&built.name) });
         }
         Self::of_bytes(read_bounded(path)?, path)
@@ -69,6 +73,15 @@ impl Source {
             }
         };
         Ok(Self { component, name: policy_name(&path.file_stem().unwrap_or_default().to_string_lossy()) })
+    }
+}
+
+/// What `policy build` wrote into the directory is what was built last, whichever command built it.
+fn keep_up_to_date(path: &Path, component: &[u8]) -> Result<(), SourceError> {
+    match std::fs::read(path) {
+        Ok(there) if there != component => whole_file::write(path, component, true)
+            .map_err(|source| SourceError::Outdated { path: path.to_owned(), source }),
+        _ => Ok(()),
     }
 }
 

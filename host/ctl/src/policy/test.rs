@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use gingham_engine::library::Library;
 
 use super::component::{self, ComponentError};
+use super::whole_file::check_writable;
 use crate::cli::TestArguments;
 use crate::output::Output;
 use files::FilesError;
@@ -38,10 +39,12 @@ pub(super) fn run(arguments: &TestArguments, library: &Library, out: &mut Output
     if arguments.watch {
         return watch::run(arguments, library, out);
     }
+    let no_report = |path: &Path, source| TestError::Junit { path: path.to_owned(), source };
+    arguments.junit.iter().try_for_each(|path| check_writable(path).map_err(|source| no_report(path, source)))?;
     let results = results(arguments, library)?;
     if let Some(path) = &arguments.junit {
         let written = junit::report(&arguments.component, &results).and_then(|text| std::fs::write(path, text));
-        written.map_err(|source| TestError::Junit { path: path.clone(), source })?;
+        written.map_err(|source| no_report(path, source))?;
     }
     if arguments.format.json {
         out.json(&json::of(&results))?;

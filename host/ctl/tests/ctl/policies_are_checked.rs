@@ -62,7 +62,36 @@ fn a_broken_property_is_a_case_that_fails_alike() {
     let skipping = ["check", "@mine.wasm", "--config", "@net.json", "--steps", "300", "--skip", "families", "--json"];
     let checked: Value = serde_json::from_str(&author.run(&skipping).done()).unwrap();
     assert_eq!(checked["finding"], Value::Null);
+    let count = |name: &str| checked[name].as_u64().unwrap();
+    assert_eq!(count("adds"), count("granted") + count("refused"), "{checked}");
     assert!(checked["granted"].as_u64().unwrap() > 50 && checked["exhausted"].as_u64().unwrap() > 10, "{checked}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_reported_before_the_work() {
+    let author = Author::new();
+    std::fs::create_dir(author.path("a-directory")).unwrap();
+    for (place, reason) in [("@nowhere/found.toml", "No such file"), ("@a-directory", "Is a directory")] {
+        let check = ["check", "host-local", "--config", "@net.json", "--time", "1h", "--steps", "100000000"];
+        let said = author.run(&[&check[..], &["--save", place]].concat());
+        assert_eq!(said.out, "");
+        let error = said.failed();
+        assert!(error.contains("cannot write the case to") && error.contains(reason), "{error}");
+        let bench = author.run(&["bench", "host-local", "--config", "@net.json", "--runs", "100000", "--save", place]);
+        assert!(bench.failed().contains("cannot write the bench to"));
+    }
+    author.write("kept.toml", "what was there");
+    let check = ["check", "host-local", "--config", "@net.json", "--steps", "100", "--save", "@kept.toml"];
+    author.run(&check).done();
+    assert_eq!(std::fs::read_to_string(author.path("kept.toml")).unwrap(), "what was there");
+}
+
+#[test]
+fn a_component_shows_the_language_that_its_author_wrote() {
+    let author = Author::new();
+    author.run(&["new", "mine", "--lang", "js", "--dir", "@mine"]).done();
+    let shown = author.run(&["inspect", "@mine"]).out;
+    assert!(shown.contains("  language     JavaScript\n"), "{shown}");
 }
 
 #[test]

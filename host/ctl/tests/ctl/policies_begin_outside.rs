@@ -103,6 +103,29 @@ fn a_policy_in_rust_has_the_same_digest_wherever_cargo_keeps_its_downloads() {
 }
 
 #[test]
+fn the_component_in_the_directory_is_what_was_built_last() {
+    if !has_c() {
+        return;
+    }
+    let author = Author::new();
+    author.run(&["new", "by-team", "--lang", "c"]).done();
+    fs::write(author.path("ipam.json"), "{\"subnet\": \"10.1.0.0/24\"}").unwrap();
+    let call = |component: &str| author.run(&["call", component, "--config", "ipam.json"]).done();
+    call("./by-team");
+    assert!(!author.path("by-team/by-team.wasm").exists(), "it is written by `policy build`");
+    author.build(&["by-team"]);
+    let source = author.path("by-team/src/policy.c");
+    let text = fs::read_to_string(&source).unwrap();
+    fs::write(&source, text.replace("the lowest free address", "another reason")).unwrap();
+    assert!(call("./by-team").contains("another reason"));
+    let shown = call("by-team/by-team.wasm");
+    assert!(shown.contains("another reason"), "an earlier build was left: {shown}");
+    let left: Vec<_> =
+        fs::read_dir(author.path("by-team/target")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["build.lock"]);
+}
+
+#[test]
 fn the_programs_that_are_missing_are_named_with_what_installs_them() {
     let author = Author::new();
     fs::create_dir(author.path("nothing")).unwrap();

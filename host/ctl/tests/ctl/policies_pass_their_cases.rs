@@ -226,7 +226,7 @@ fn directories_are_searched_and_programs_read_json_and_junit() {
     assert_eq!(json["cases"][1]["failure"]["mismatches"][0]["got"], "10.1.0.2/29");
     assert_eq!(json["cases"][1]["failure"]["line"], 14);
     assert_eq!((&json["cases"][2]["line"], &json["cases"][2]["passed"]), (&1.into(), &false.into()));
-    said.failed();
+    assert_eq!((said.code, said.err.as_str()), (Some(1), "{\"error\":\"2 of 3 cases failed\"}\n"));
     let xml = fs::read_to_string(bench.dir.path().join("report.xml")).unwrap();
     for part in [
         "tests=\"3\" skipped=\"0\" failures=\"1\" errors=\"1\"",

@@ -55,7 +55,7 @@ impl Said {
         self.out
     }
 
-    /// Standard error of a call that failed.
+    /// Standard error of a call that failed, as people read it.
     #[track_caller]
     pub(crate) fn failed(self) -> String {
         assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);

@@ -19,6 +19,26 @@ fn wrong_usage_is_told_apart_from_failure() {
     }
 }
 
+#[test]
+fn with_json_the_reason_of_a_failure_is_json() {
+    for (arguments, code, part) in [
+        (&["policy", "list", "--jsonn", "--json"][..], 2, "unexpected argument '--jsonn'"),
+        (&["policy", "call", "x.wasm", "--json"], 2, "--config <CONFIG>"),
+        (&["policy", "inspect", "/nowhere/x.wasm", "--json"], 1, "no policy or file"),
+        (&["policy", "bench", "host-local", "--config", "/nowhere/net.json", "--json"], 1, "/nowhere/net.json"),
+        (&["explain", "nothing", "10.1.0.2", "--config-dir", "/nowhere", "--json"], 1, "/nowhere"),
+    ] {
+        let said = ctl(arguments);
+        assert_eq!((said.code, said.out.as_str()), (Some(code), ""), "{arguments:?}: {}", said.err);
+        let reason: serde_json::Value = serde_json::from_str(&said.err).unwrap();
+        assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+        let text = reason["error"].as_str().unwrap();
+        assert!(text.contains(part), "{arguments:?}: {text}");
+    }
+    let program = ctl(["run", "nothing", "--config-dir", "/nowhere", "--", "ls", "--json"]);
+    assert!(program.err.starts_with("ginghamctl: "), "{}", program.err);
+}
+
 /// A shell that has read the completions knows the commands.
 #[test]
 fn shells_complete() {

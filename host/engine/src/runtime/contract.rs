@@ -103,6 +103,18 @@ pub enum Language {
     Go,
 }
 
+impl Language {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "Rust",
+            Self::JavaScript => "JavaScript",
+            Self::Python => "Python",
+            Self::C => "C",
+            Self::Go => "Go",
+        }
+    }
+}
+
 fn advice(language: Option<Language>) -> &'static str {
     match language {
         None => "build it for wasm32-unknown-unknown, or with its language's option that leaves WASI out",
@@ -151,8 +163,7 @@ impl Surface {
     }
 
     /// The exports that the contract knows.
-    #[cfg(feature = "compiler")]
-    pub(crate) fn contract_exports(&self) -> impl Iterator<Item = &str> {
+    pub fn contract_exports(&self) -> impl Iterator<Item = &str> {
         let known = [ALLOCATOR, RELEASE_HOOK, ADOPTION_HOOK, CLUSTER];
         let is_known = move |name: &&str| interface_of(name).is_some_and(|interface| known.contains(&interface));
         self.exports.iter().map(String::as_str).filter(is_known)
@@ -234,6 +245,13 @@ mod tests {
         assert_eq!(whole.check(), Ok(()));
         assert!(whole.has_release() && whole.has_adoption() && !whole.is_cluster());
         assert!(surface(&[], &[ALLOCATOR, "gingham:ipam/cluster@0.2.0"]).is_cluster());
+    }
+
+    #[test]
+    fn what_tools_export_besides_is_not_the_contracts() {
+        let of_python = surface(&[], &["exports", ALLOCATOR, "gingham:ipam/release-hook@0.2.0"]);
+        let exports: Vec<&str> = of_python.contract_exports().collect();
+        assert_eq!(exports, [ALLOCATOR, "gingham:ipam/release-hook@0.2.0"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::request::{numbered, request_of};
 use super::step::{Action, Step};
 use crate::error::ScenarioError;
 use crate::run::Run;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, millis};
 
 /// Runs the case with this index of a file. `text` is what the file was read from.
 pub fn run(policy: &Policy, file: &CaseFile, text: &str, index: usize) -> CaseOutcome {
@@ -137,10 +137,6 @@ fn attachment(lease: &Lease, now: u64) -> (AttachmentKey, AttachmentRecord) {
     (key_of(&lease.container, lease.interface.as_deref()), record)
 }
 
-fn millis(span: std::time::Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
 fn key_of(container: &str, interface: Option<&str>) -> AttachmentKey {
     AttachmentKey { container_id: container.to_owned(), interface: interface.unwrap_or("eth0").to_owned() }
 }
@@ -233,7 +229,7 @@ impl Runner {
             self.scenario.advance(pause.0);
         }
         if let Some(pause) = step.set_back {
-            self.scenario.set_now(self.scenario.now().saturating_sub(millis(pause.0)));
+            self.scenario.set_back(pause.0);
         }
         if let Some(config) = &step.reconfigure {
             self.scenario.reconfigure(Value::Object(config.clone()))?;

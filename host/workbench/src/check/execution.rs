@@ -103,8 +103,7 @@ impl<'a> Execution<'a> {
                 Ok(())
             }
             Step::SetBack { by } => {
-                let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-                self.scenario.set_now(self.scenario.now().saturating_sub(millis));
+                self.scenario.set_back(*by);
                 self.script.set_back(*by);
                 Ok(())
             }

@@ -83,7 +83,10 @@ impl Growth {
             for (name, identity) in &come {
                 counts.steps += 1;
                 counts.adds += 1;
-                self.add(identity.add(name, &[]))?;
+                match self.add(identity.add(name, &[]))? {
+                    Some(_) => counts.granted += 1,
+                    None => counts.refused += 1,
+                }
             }
             come.iter().for_each(|(name, _)| self.del(name));
             self.settle()?;

@@ -81,7 +81,7 @@ pub(crate) enum Step {
 }
 
 impl Identity {
-    /// A container of this pod.
+    /// A container of the pod of this namespace and name.
     pub(crate) fn of_pod(namespace: &str, name: &str, facts: PodFacts) -> Self {
         Self { pod: Some((namespace.to_owned(), name.to_owned())), facts, args: Labels::new() }
     }
@@ -126,7 +126,7 @@ fn list<T>(items: Vec<T>) -> Option<List<T>> {
     if items.is_empty() { None } else { Some(List(items)) }
 }
 
-/// Facts of a pod that a `StatefulSet` or nothing owns.
+/// Facts of a pod: its owner by kind and name, or that it has none. The rest is unknown.
 pub(crate) fn owned_by(owner: Option<(&str, &str)>) -> PodFacts {
     let owner = owner.map(|(kind, name)| Owner { kind: kind.to_owned(), name: name.to_owned(), uid: String::new() });
     PodFacts { owner: owner.map_or(Fact::Absent, Fact::Known), ..PodFacts::default() }

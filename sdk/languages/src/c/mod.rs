@@ -9,6 +9,7 @@ use std::{fs, io};
 
 use crate::template::File;
 use crate::toolchain::{Toolchain, ToolchainError};
+use crate::work_directory::WorkDirectory;
 use crate::{DebugInformation, Export, Kind, Manifest, Message, Messages, PolicyName, Program};
 use bindings::Bindings;
 use compiler::{CLANG, LINKER};
@@ -46,8 +47,7 @@ impl Toolchain for C {
             write_if_it_differs(&path, text).map_err(at(&path))?;
         }
         let target = directory.join("target");
-        fs::create_dir_all(&target).map_err(at(&target))?;
-        let work = tempfile::tempdir_in(&target).map_err(at(&target))?;
+        let work = WorkDirectory::open(&target).map_err(at(&target))?;
         let contract = work.path().join("contract.o");
         fs::write(&contract, &bindings.contract).map_err(at(&contract))?;
         let module = work.path().join("policy.wasm");

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use wasm_encoder::{CustomSection, Module, RawSection};
+use wasm_encoder::{CustomSection, Module, ProducersField, ProducersSection, RawSection};
 use wasmparser::{Parser, Payload};
 
 use super::engine::EngineError;
@@ -39,6 +39,10 @@ fn with_contract_of(module: &[u8], functions: &[String]) -> Result<Vec<u8>, wasm
             }
         }
     }
+    // Otherwise only the language of the engine would show.
+    let mut producers = ProducersSection::new();
+    producers.field("language", ProducersField::new().value("JavaScript", ""));
+    kept.section(&producers);
     Ok(kept.finish())
 }
 

@@ -12,8 +12,11 @@ use super::stage::Sources;
 use super::{PythonError, failed};
 use crate::{Export, contract};
 
+const COMPONENT: &str = "wasm";
+const UNFINISHED: &str = "new";
+
 /// In the policy's directory.
-const DIRECTORY: &str = ".gingham";
+pub(super) const DIRECTORY: &str = ".gingham";
 
 /// Where the component of these sources is kept.
 pub(super) fn path(directory: &Path, sources: &Sources, exports: &[Export]) -> PathBuf {
@@ -32,17 +35,20 @@ pub(super) fn path(directory: &Path, sources: &Sources, exports: &[Export]) -> P
         let _ = write!(name, "{byte:02x}");
         name
     });
-    directory.join(DIRECTORY).join(name).with_extension("wasm")
+    directory.join(DIRECTORY).join(name).with_extension(COMPONENT)
 }
 
 /// Keeps it, and nothing else that was built before.
 pub(super) fn keep(path: &Path, component: &[u8]) -> Result<(), PythonError> {
     let directory = path.parent().unwrap_or(path);
-    if directory.exists() {
-        fs::remove_dir_all(directory).map_err(failed(directory))?;
-    }
     fs::create_dir_all(directory).map_err(failed(directory))?;
-    let beside = path.with_extension("new");
+    for entry in fs::read_dir(directory).map_err(failed(directory))? {
+        let earlier = entry.map_err(failed(directory))?.path();
+        if earlier.extension().is_some_and(|extension| extension == COMPONENT || extension == UNFINISHED) {
+            fs::remove_file(&earlier).map_err(failed(&earlier))?;
+        }
+    }
+    let beside = path.with_extension(UNFINISHED);
     fs::write(&beside, component).map_err(failed(&beside))?;
     fs::rename(&beside, path).map_err(failed(path))
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::stage::Sources;
-use super::{PythonError, failed};
+use super::{PythonError, cache, failed};
+use crate::work_directory::WorkDirectory;
 use crate::{Export, Program, ToolchainError, contract};
 
 /// The version that policies are built with: others make other bindings.
@@ -19,7 +20,11 @@ const OWN: &str = ".venv/bin/componentize-py";
 /// Builds the sources in a directory of their own.
 pub(super) fn run(directory: &Path, sources: &Sources, exports: &[Export]) -> Result<Vec<u8>, ToolchainError> {
     let program = find(directory)?;
-    let stage = tempfile::tempdir().map_err(failed(Path::new("the temporary directory")))?;
+    let kept = directory.join(cache::DIRECTORY);
+    let stage = WorkDirectory::open(&kept).map_err(failed(&kept))?;
+    // The tool unpacks Python into a temporary directory.
+    let temporary = stage.path().join("tmp");
+    fs::create_dir(&temporary).map_err(failed(&temporary))?;
     for (path, text) in sources {
         let path = stage.path().join("app").join(path);
         let parent = path.parent().unwrap_or(stage.path());
@@ -27,6 +32,7 @@ pub(super) fn run(directory: &Path, sources: &Sources, exports: &[Export]) -> Re
     }
     contract::write(&stage.path().join("wit"), exports).map_err(failed(stage.path()))?;
     let mut command = isolated(&program, stage.path());
+    command.env("TMPDIR", std::path::absolute(&temporary).map_err(failed(&temporary))?);
     command.args(["--quiet", "--wit-path", "wit", "--world", contract::WORLD, "componentize", "--stub-wasi"]);
     command.args(["--python-path", "app", "--output", "policy.wasm", "gingham_component"]);
     let output = command.output().map_err(|source| ToolchainError::Start { program: PROGRAM, source })?;

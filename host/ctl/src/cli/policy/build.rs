@@ -11,7 +11,7 @@ use super::super::Format;
 DIR is a directory that `ginghamctl policy new` wrote, or a crate that uses gingham-sdk. The same source gives the same
 bytes, and so the same digest, in every directory and on every machine with the same compiler. Python is different:
 componentize-py makes other bytes each time, so DIR/.gingham keeps the last component. `ginghamctl policy add DIR`
-installs the same component.
+installs the same component. Other commands that build DIR write NAME.wasm too, if it is there and out of date.
 
 With --lines, a fault in Rust or C is shown with file and line by the tools that compile the component. The policy's
 code is the same, but the file is larger and has another digest. Errors in JavaScript and Python always have a line.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gingham_workbench::cases::{Mac, OwnerName, PodName};
 
+use super::network::{TriedNodeArguments, pair};
 use crate::cli::Format;
 
 #[derive(Debug, Args)]
@@ -63,12 +64,8 @@ pub(crate) struct CallArguments {
     /// A fact that the host knows there is none of
     #[arg(long, value_name = "FACT")]
     pub(crate) absent: Vec<AbsentFact>,
-    /// The node's name [default: node-1]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) node: Option<String>,
-    /// A label of the node
-    #[arg(long = "node-label", value_name = "KEY=VALUE", value_parser = pair)]
-    pub(crate) node_labels: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) node: TriedNodeArguments,
     /// An argument of `CNI_ARGS`
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) args: Vec<(String, String)>,
@@ -115,11 +112,4 @@ pub(crate) enum RequesterKind {
     Container,
     Node,
     Script,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("use KEY=VALUE, such as app=web".to_owned()),
-    }
 }

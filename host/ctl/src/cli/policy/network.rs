@@ -20,7 +20,7 @@ pub(crate) struct TriedNodeArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) node: Option<String>,
     /// A label of the node; without any, its labels are unknown
-    #[arg(long = "node-label", value_name = "KEY=VALUE", value_parser = label)]
+    #[arg(long = "node-label", value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) node_labels: Vec<(String, String)>,
 }
 
@@ -30,8 +30,9 @@ impl TriedNodeArguments {
     }
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
-    let label = text.split_once('=').filter(|(key, _)| !key.is_empty());
-    let label = label.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    label.ok_or_else(|| "use KEY=VALUE, such as topology.kubernetes.io/zone=a".to_owned())
+/// A label, an annotation or an argument.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let pair = pair.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| "use KEY=VALUE, such as app=web".to_owned())
 }

@@ -34,8 +34,8 @@ fn bare(bytes: &[u8]) -> Option<Value> {
 
 /// Node, labels, and what is leased before.
 pub(super) fn prepare(scenario: &mut Scenario, arguments: &CallArguments) -> Result<(), CallError> {
-    arguments.node.iter().for_each(|name| scenario.set_node(name));
-    scenario.set_node_labels(labels(&arguments.node_labels));
+    arguments.node.node.iter().for_each(|name| scenario.set_node(name));
+    scenario.set_node_labels(arguments.node.labels());
     let Some(path) = &arguments.leases else { return Ok(()) };
     let text = fs::read_to_string(path).map_err(|source| CallError::Read { path: path.clone(), source })?;
     let file = cases::read(&text).map_err(|source| CallError::Cases { path: path.clone(), source })?;

@@ -3,7 +3,7 @@
 use gingham_engine::compile::{Examined, examine};
 use gingham_engine::description::{Description, Producer};
 use gingham_engine::library::{Digest, Provenance};
-use gingham_engine::runtime::{PACKAGE, Surface};
+use gingham_engine::runtime::{Language, PACKAGE, Surface};
 use serde::Serialize;
 
 use super::cost::Trial;
@@ -31,7 +31,10 @@ pub(in crate::policy) struct Inspected {
     pub(super) compiled: bool,
     pub(super) contract: Option<String>,
     pub(super) imports: Vec<String>,
+    /// Those of the contract. Tools add others, which nothing calls.
     pub(super) exports: Vec<String>,
+    /// What it was written in, as far as its producers show.
+    pub(super) language: Option<&'static str>,
     pub(super) has_release: bool,
     pub(super) has_adoption: bool,
     pub(super) is_cluster: bool,
@@ -86,8 +89,9 @@ impl Inspected {
             has_release: surface.has_release(),
             has_adoption: surface.has_adoption(),
             is_cluster: surface.is_cluster(),
-            imports: surface.imports,
-            exports: surface.exports,
+            imports: surface.imports.clone(),
+            exports: surface.contract_exports().map(str::to_owned).collect(),
+            language: description.as_ref().and_then(Description::language).map(Language::name),
             metadata: description.map(Metadata::of).unwrap_or_default(),
             refused: refusals.iter().map(ToString::to_string).collect(),
             installed_at: None,

@@ -14,6 +14,8 @@ use crate::output::Output;
 use crate::policy::list::{provenance_lines, yes_no};
 use crate::table::size;
 
+const LANGUAGE: &str = "language";
+
 pub(super) fn show(inspected: &Inspected, provenance: &Provenance, out: &mut Output) -> io::Result<()> {
     let source = match (inspected.built_in, inspected.installed) {
         (true, _) => "built in",
@@ -58,6 +60,9 @@ fn show_trial(trial: &Trial, out: &mut Output) -> io::Result<()> {
 
 fn rows(inspected: &Inspected) -> Vec<(&'static str, String)> {
     let mut rows = of_author(&inspected.metadata);
+    // Where no tool wrote it down, what the tools are shows it.
+    let is_stated = rows.iter().any(|(row, _)| *row == LANGUAGE);
+    rows.extend(inspected.language.filter(|_| !is_stated).map(|language| (LANGUAGE, language.to_owned())));
     let yes = |is: bool, what: &str| if is { format!("yes: {what}") } else { "no".to_owned() };
     rows.extend([
         ("digest", inspected.digest.clone()),
@@ -95,7 +100,7 @@ fn of_author(metadata: &Metadata) -> Vec<(&'static str, String)> {
         let tools: Vec<String> = metadata.producers.iter().filter(|one| one.role == role).map(tool).collect();
         (!tools.is_empty()).then(|| tools.join(", "))
     };
-    let made = [("language", "language"), ("made by", "processed-by"), ("SDK", "sdk")];
+    let made = [(LANGUAGE, "language"), ("made by", "processed-by"), ("SDK", "sdk")];
     stated.chain(made.into_iter().filter_map(|(row, role)| Some((row, of_role(role)?)))).collect()
 }
 

@@ -116,6 +116,14 @@ const char *gingham_node_name(gingham_context context) {
   return gingham_text(text);
 }
 
+bool gingham_requested_address(gingham_request request, size_t index, gingham_address *address) {
+  gingham_ipam_request_list_ip_address_t requested;
+  gingham_ipam_request_method_request_requested_addresses(request, &requested);
+  if (index >= requested.len) return false;
+  *address = requested.ptr[index];
+  return true;
+}
+
 uint64_t gingham_random(gingham_request request) {
   // SplitMix64. The globals of a policy last for one request.
   static uint64_t state;

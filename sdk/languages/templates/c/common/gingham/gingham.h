@@ -103,6 +103,8 @@ const char *gingham_node_name(gingham_context context);
 const char *gingham_node_label(gingham_context context, const char *key);
 const char *gingham_ended_pod_namespace(gingham_ended ended);
 const char *gingham_ended_pod_name(gingham_ended ended);
+// The addresses that the runtime requested, from index 0 on. False beyond the last. Grant all of them, or refuse.
+bool gingham_requested_address(gingham_request request, size_t index, gingham_address *address);
 uint64_t gingham_random(gingham_request request); // The next number of a sequence that the request's seed begins.
 
 // ---- Choosing.
