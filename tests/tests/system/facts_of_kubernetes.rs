@@ -223,9 +223,8 @@ fn others_are_served_while_an_add_waits_for_a_fact() {
         });
         // Both plugins read the store by now, and the first one waits.
         thread::sleep(Duration::from_millis(300));
-        let start = Instant::now();
         add(&quota, &c2, "web-1").result();
-        assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+        assert!(!waiting.is_finished(), "it was served after the one that waits");
         let (outcome, took) = waiting.join().unwrap();
         assert_eq!(outcome.fault().code, 102);
         assert!(took >= Duration::from_millis(900), "{took:?}");
