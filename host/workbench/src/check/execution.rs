@@ -131,12 +131,12 @@ impl<'a> Execution<'a> {
         self.judge_difference(&run)?;
         match run.result {
             Ok(result) => {
+                self.counts.granted += 1;
                 if let Some(message) = refusal::families(&self.scenario, &request, &result)? {
                     self.script.expect_refusal(RefusalKind::Exhausted);
                     return Err(self.violation(Property::Families, message));
                 }
                 self.held.insert(container, result);
-                self.counts.granted += 1;
                 Ok(true)
             }
             Err(error) => self.judge_error(&request, error).map(|()| false),
