@@ -45,7 +45,7 @@ extern crate self as gingham_sdk;
 
 mod answer;
 mod bindings;
-mod cluster;
+mod cluster_policy;
 mod context;
 mod convert;
 mod events;
@@ -62,7 +62,7 @@ pub mod shares;
 pub mod state;
 
 pub use answer::{Answer, Assigned, Dns, Problem, Refusal, Route};
-pub use cluster::{ClusterPolicy, Grid};
+pub use cluster_policy::{ClusterPolicy, Grid};
 pub use context::{Context, Fact};
 pub use events::{Adopted, Ended};
 pub use guest::{AdoptionHook, Policy, ReleaseHook};

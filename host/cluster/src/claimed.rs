@@ -6,7 +6,7 @@ use gingham_engine::address::IpRange;
 use gingham_engine::clock::now;
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::ranges::RangeSet;
-use gingham_engine::settings::cluster::StoreSettings;
+use gingham_engine::settings::membership::StoreSettings;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::grid::BlockMap;
 use gingham_ownership::local::{LocalState, MembershipState};

@@ -29,7 +29,7 @@ use std::path::Path;
 
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::settings::Settings;
-use gingham_engine::settings::cluster::{ClusterSettings, StoreSettings};
+use gingham_engine::settings::membership::{ClusterSettings, StoreSettings};
 use gingham_etcd::Etcd;
 use gingham_ownership::shared_store::SharedStore;
 

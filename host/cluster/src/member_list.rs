@@ -6,7 +6,7 @@ use gingham_engine::address::IpRange;
 use gingham_engine::ledger::{Ledger, LedgerQueries};
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
-use gingham_engine::settings::cluster::StoreSettings;
+use gingham_engine::settings::membership::StoreSettings;
 use gingham_ownership::grid::BlockMap;
 use sha2::{Digest as _, Sha256};
 

@@ -8,7 +8,7 @@ use gingham_engine::ipam::IpamError;
 use gingham_engine::ledger::used_within;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
-use gingham_engine::settings::cluster::StoreSettings;
+use gingham_engine::settings::membership::StoreSettings;
 use gingham_ownership::beat::Beat;
 use gingham_ownership::claim::{Chooser, Claim, ClaimError};
 use gingham_ownership::error::ClusterError;

@@ -4,7 +4,8 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use gingham_engine::settings::cluster::{ClusterSettings, Routing, StoreSettings, is_node_name};
+use gingham_engine::settings::membership::{ClusterSettings, StoreSettings, is_node_name};
+use gingham_engine::settings::routing::Routing;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::{address, route};
 use gingham_ownership::join::Identity;

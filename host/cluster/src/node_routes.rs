@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use gingham_engine::settings::cluster::Routing;
+use gingham_engine::settings::routing::Routing;
 use gingham_net::node_routes::{self, Mode, Wanted, device_mac};
 use gingham_ownership::snapshot::Snapshot;
 use ipnet::IpNet;

@@ -2,17 +2,18 @@
 //!
 //! Written apart from it on purpose, with other data structures, so that each checks the other.
 
+mod book;
+
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
-
-use crate::address::{Family, IpRange, predecessor, successor};
-use crate::attachment::{AttachmentKey, FormerHolder, Pod};
+use crate::address::{Family, IpRange, successor};
+use crate::attachment::{AttachmentKey, FormerHolder};
 use crate::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, Reservation};
 use crate::store::key;
 use crate::store_error::StoreError;
+use book::{Book, take};
 
 /// Networks in memory. Clones are handles on the same store.
 #[derive(Debug, Clone, Default)]
@@ -48,126 +49,12 @@ impl MemoryStore {
     }
 }
 
-/// Its maps share what they have in common with their copies: a copy costs nothing, however many leases there are, and a
-/// request of a test works on several.
-#[derive(Debug, Clone, Default)]
-struct Book {
-    /// How often it was committed.
-    edition: u64,
-    attachments: RedBlackTreeMapSync<AttachmentKey, AttachmentRecord>,
-    leases: RedBlackTreeMapSync<IpAddr, AttachmentKey>,
-    /// The leases of each pod namespace.
-    by_namespace: RedBlackTreeSetSync<(String, IpAddr)>,
-    /// Address to the time it was freed, and the other way round.
-    cooling: RedBlackTreeMapSync<IpAddr, u64>,
-    cooling_order: RedBlackTreeSetSync<(u64, IpAddr)>,
-    last_holders: RedBlackTreeMapSync<IpAddr, FormerHolder>,
-    /// Address to key and end.
-    reservations: RedBlackTreeMapSync<IpAddr, (String, u64)>,
-    /// Maximal runs of used addresses: first to last. IPv4 sorts before IPv6.
-    runs: RedBlackTreeMapSync<IpAddr, IpAddr>,
-    state: RedBlackTreeMapSync<String, Vec<u8>>,
-    last_allocated: RedBlackTreeMapSync<u32, IpAddr>,
-    cluster_state: Option<Vec<u8>>,
-    shadow: BTreeMap<String, Vec<u8>>,
-}
-
-fn take<K: Ord, V: Clone>(map: &mut RedBlackTreeMapSync<K, V>, key: &K) -> Option<V> {
-    let value = map.get(key).cloned();
-    map.remove_mut(key);
-    value
-}
-
 /// One network of a [`MemoryStore`], in a transaction of its own. A clone is a branch of the transaction.
 #[derive(Debug, Clone)]
 pub struct MemoryLedger {
     store: MemoryStore,
     network: String,
     book: Book,
-}
-
-impl Book {
-    fn run_at_or_below(&self, address: IpAddr) -> Option<IpRange> {
-        let (first, last) = self.runs.range(..=address).next_back()?;
-        IpRange::new(*first, *last).filter(|run| run.family() == Family::of(address))
-    }
-
-    fn is_used(&self, address: IpAddr) -> bool {
-        self.run_at_or_below(address).is_some_and(|run| run.contains(address))
-    }
-
-    fn use_address(&mut self, address: IpAddr) {
-        if self.is_used(address) {
-            return;
-        }
-        let last = successor(address).and_then(|next| take(&mut self.runs, &next)).unwrap_or(address);
-        let below =
-            predecessor(address).and_then(|previous| self.run_at_or_below(previous).filter(|r| r.contains(previous)));
-        self.runs.insert_mut(below.map_or(address, |run| run.first()), last);
-    }
-
-    fn unuse_address(&mut self, address: IpAddr) {
-        let Some(run) = self.run_at_or_below(address).filter(|run| run.contains(address)) else { return };
-        self.runs.remove_mut(&run.first());
-        let before = predecessor(address).filter(|_| run.first() < address).map(|last| (run.first(), last));
-        let after = successor(address).filter(|_| address < run.last()).map(|first| (first, run.last()));
-        for (first, last) in before.into_iter().chain(after) {
-            self.runs.insert_mut(first, last);
-        }
-    }
-
-    fn unuse_if_free(&mut self, address: IpAddr) {
-        let is_used = self.leases.contains_key(&address)
-            || self.cooling.contains_key(&address)
-            || self.reservations.contains_key(&address);
-        if !is_used {
-            self.unuse_address(address);
-        }
-    }
-
-    fn end_cooldown(&mut self, address: IpAddr) -> bool {
-        let Some(freed_at) = take(&mut self.cooling, &address) else { return false };
-        self.cooling_order.remove_mut(&(freed_at, address));
-        self.last_holders.remove_mut(&address);
-        true
-    }
-
-    /// The leases of a pod namespace above an address, in order.
-    fn of_namespace(&self, namespace: &str, after: Option<IpAddr>) -> impl Iterator<Item = IpAddr> {
-        let lowest = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let from = (namespace.to_owned(), after.unwrap_or(lowest));
-        let leases = self.by_namespace.range(from..).take_while(move |(of, _)| of == namespace);
-        leases.map(|(_, address)| *address).filter(move |address| Some(*address) != after)
-    }
-
-    fn lease(&mut self, address: IpAddr, key: &AttachmentKey, pod: &Pod) {
-        self.leases.insert_mut(address, key.clone());
-        if let Some(namespace) = &pod.namespace {
-            self.by_namespace.insert_mut((namespace.clone(), address));
-        }
-    }
-
-    fn end_lease(&mut self, address: IpAddr, pod: &Pod) {
-        self.leases.remove_mut(&address);
-        if let Some(namespace) = &pod.namespace {
-            self.by_namespace.remove_mut(&(namespace.clone(), address));
-        }
-    }
-
-    fn reservations(&self, wanted: impl Fn(&Reservation) -> bool) -> Vec<Reservation> {
-        let all = self.reservations.iter().map(|(address, (key, until))| Reservation {
-            address: *address,
-            key: key.clone(),
-            until: *until,
-        });
-        all.filter(wanted).collect()
-    }
-
-    fn cool(&mut self, address: IpAddr, now: u64) {
-        self.end_cooldown(address);
-        self.cooling.insert_mut(address, now);
-        self.cooling_order.insert_mut((now, address));
-    }
 }
 
 impl LedgerQueries for MemoryLedger {

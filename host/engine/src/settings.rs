@@ -11,16 +11,18 @@ use crate::attachment::Context;
 use crate::ranges::RangeSet;
 use crate::runtime::Limits;
 
-pub mod cluster;
 pub mod data_dir;
 mod etcd;
+pub mod membership;
 mod record;
+pub mod routing;
 mod shadow;
 mod value;
 
-use cluster::{ClusterSettings, Routing};
 pub use data_dir::{DATA_DIR, default_data_dir, default_library};
+use membership::ClusterSettings;
 pub use record::RecordSettings;
+use routing::Routing;
 pub use shadow::ShadowSettings;
 use value::{number, valid};
 
@@ -85,8 +87,8 @@ struct Written {
     #[serde(deserialize_with = "data_dir")]
     data_dir: Option<PathBuf>,
     limits: WrittenLimits,
-    cluster: Option<cluster::Written>,
-    #[serde(deserialize_with = "cluster::routing")]
+    cluster: Option<membership::Written>,
+    #[serde(deserialize_with = "routing::routing")]
     routing: Option<Routing>,
     record: Option<Value>,
     shadow: Option<Value>,
@@ -118,7 +120,7 @@ impl Settings {
             return Err(fault(EARLIER_ROUTING, "the key was renamed: use routing: direct | vxlan | none"));
         }
         let written: Written = gingham_config::from_map(ipam)?;
-        let cluster = written.cluster.map(cluster::Written::check).transpose()?;
+        let cluster = written.cluster.map(membership::Written::check).transpose()?;
         let of_policy = ipam
             .iter()
             .filter(|(key, _)| !HOST_KEYS.iter().chain([&EARLIER_ROUTING]).any(|host| host.eq_ignore_ascii_case(key)));
@@ -134,7 +136,7 @@ impl Settings {
                 memory: written.limits.memory.unwrap_or(default.memory),
                 host_calls: written.limits.host_calls.unwrap_or(default.host_calls),
             },
-            routing: cluster::check_routing(written.routing, cluster.as_ref())?,
+            routing: routing::check(written.routing, cluster.as_ref())?,
             cluster,
             record: record::read(written.record.as_ref())?,
             shadow: shadow::read(written.shadow.as_ref())?,

@@ -17,7 +17,7 @@ const BLOCKS: u16 = 4096;
 fn node(switch: &Switch) -> Node {
     let addresses = ["172.16.0.1/16", "2001:db8::1/64"];
     let node = Node::new(0, &addresses);
-    switch.plug(0, &node.machine, &addresses);
+    switch.plug(0, &node, &addresses);
     node
 }
 

@@ -6,8 +6,8 @@ mod testbed;
 use gingham_net::link::{self, Change, Which};
 use gingham_net::node_routes::{self, Changes, Device, Mode, NodeRoutesError, Vxlan, Wanted};
 use gingham_net::{bridge, sysctl};
-use testbed::net;
-use testbed::nodes::{NETWORK, Node, RANGES, Router, converse, source_seen, udp_of};
+use testbed::nodes::{NETWORK, Node, RANGES, Router, converse, udp_of};
+use testbed::{net, source_seen};
 
 const DEVICE: &str = "ggv-mynet";
 
@@ -20,7 +20,7 @@ fn three_nodes(underlay: usize) -> (Router, Vec<Node>) {
             let gateways = [format!("198.51.{number}.1/24"), format!("2001:db8:{number}::1/64")];
             let addresses = addresses.each_ref().map(String::as_str);
             let node = Node::new(number, &addresses);
-            router.connect(number, &node.machine, &gateways.each_ref().map(String::as_str), &addresses);
+            router.connect(number, &node, &gateways.each_ref().map(String::as_str), &addresses);
             node
         })
         .collect();
@@ -70,7 +70,7 @@ fn over_ipv6_too() {
     let (_router, nodes) = three_nodes(1);
     reconcile_all(&nodes, 1);
     all_converse(&nodes);
-    let mtu = nodes[0].machine.inside(|kernel| link::by_name(kernel, DEVICE).unwrap().unwrap().mtu);
+    let mtu = nodes[0].inside(|kernel| link::by_name(kernel, DEVICE).unwrap().unwrap().mtu);
     assert_eq!(mtu, 1430);
 }
 
@@ -80,7 +80,7 @@ fn nothing_is_fragmented() {
     let (_router, nodes) = three_nodes(0);
     reconcile_all(&nodes, 0);
     let (from, to) = (nodes[0].pod().udp("10.32.0.2"), nodes[1].pod().udp("10.33.0.2"));
-    let device = nodes[0].machine.inside(|kernel| link::by_name(kernel, DEVICE).unwrap().unwrap());
+    let device = nodes[0].inside(|kernel| link::by_name(kernel, DEVICE).unwrap().unwrap());
     assert_eq!(device.mtu, 1450);
     let mtu = device.mtu as usize;
     // Without the headers of IP and UDP.
@@ -94,7 +94,7 @@ fn nothing_is_fragmented() {
 
 /// A counter of the node's IP layer.
 fn sysctl_snmp(node: &Node, name: &str) -> u64 {
-    node.machine.inside(|_| {
+    node.inside(|_| {
         let text = std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
         let mut lines = text.lines().filter_map(|line| line.strip_prefix("Ip: "));
         let column = lines.next().unwrap().split(' ').position(|column| column == name).unwrap();
@@ -122,9 +122,9 @@ fn a_device_made_anew_has_its_address_again() {
     let (_router, nodes) = three_nodes(0);
     reconcile_all(&nodes, 0);
     let node = &nodes[1];
-    let look = || node.machine.inside(|kernel| link::by_name(kernel, DEVICE).unwrap().unwrap());
+    let look = || node.inside(|kernel| link::by_name(kernel, DEVICE).unwrap().unwrap());
     let before = look();
-    node.machine.inside(|kernel| assert!(link::delete(kernel, Which::Name(DEVICE)).unwrap()));
+    node.inside(|kernel| assert!(link::delete(kernel, Which::Name(DEVICE)).unwrap()));
     let mut wanted = node.wanted(node.vxlan(0), &nodes);
     assert_eq!(node.reconcile(&wanted).device, Device::Created);
     assert_eq!(
@@ -135,7 +135,7 @@ fn a_device_made_anew_has_its_address_again() {
     all_converse(&nodes);
 
     // Somebody changed it: it is set right, and is the same device.
-    node.machine.inside(|kernel| {
+    node.inside(|kernel| {
         let change = Change {
             mtu: Some(1300),
             mac: Some("02:00:00:00:00:07".parse().unwrap()),
@@ -189,7 +189,7 @@ fn one_way_follows_the_other_and_all_of_ours_is_taken_away() {
     assert!(node.routes().is_empty());
     node.reconcile(&node.wanted(node.vxlan(0), &nodes));
     converse(node, &nodes[1]);
-    node.machine.inside(|kernel| {
+    node.inside(|kernel| {
         assert!(node_routes::remove(kernel, NETWORK, "br0", &RANGES.map(net)).unwrap());
         assert_eq!(link::by_name(kernel, DEVICE).unwrap(), None);
         assert!(!node_routes::remove(kernel, NETWORK, "br0", &RANGES.map(net)).unwrap());
@@ -221,13 +221,13 @@ fn what_stands_in_the_way_is_named() {
     let text = error(node, &with(good.clone())).to_string();
     assert!(text.starts_with("another vxlan device of this node uses VNI "), "{text}");
     assert!(text.contains("on UDP port 4789; give network \"mynet\" another vxlan.id or vxlan.port"), "{text}");
-    node.machine.inside(|kernel| {
+    node.inside(|kernel| {
         assert!(link::delete(kernel, Which::Name("ggv-other")).unwrap());
         bridge::ensure(kernel, DEVICE, None, false).unwrap();
     });
     let text = error(node, &with(good.clone())).to_string();
     assert!(text.contains("\"ggv-mynet\" exists but is not the vxlan device of network \"mynet\""), "{text}");
-    node.machine.inside(|kernel| {
+    node.inside(|kernel| {
         assert!(
             !node_routes::remove(kernel, NETWORK, "br0", &[]).unwrap()
                 || link::by_name(kernel, DEVICE).unwrap().is_some()
@@ -273,13 +273,12 @@ fn nodes_with_the_same_address_are_named() {
 fn a_strict_reverse_path_filter_lets_packets_through() {
     let (_router, nodes) = three_nodes(0);
     for node in &nodes {
-        node.machine.inside(|_| sysctl::set("ipv4/conf/all/rp_filter", "1").unwrap());
+        node.inside(|_| sysctl::set("ipv4/conf/all/rp_filter", "1").unwrap());
     }
     reconcile_all(&nodes, 0);
     all_converse(&nodes);
     let wanted = nodes[0].wanted(nodes[0].vxlan(0), &nodes);
-    let dropped =
-        nodes[0].machine.inside(|kernel| node_routes::dropped_by_reverse_path_filter(kernel, &wanted).unwrap());
+    let dropped = nodes[0].inside(|kernel| node_routes::dropped_by_reverse_path_filter(kernel, &wanted).unwrap());
     assert_eq!(dropped, []);
 }
 

@@ -10,8 +10,8 @@ use gingham_net::link::{Change, Which};
 use gingham_net::node_routes::{self, Changes, Mode, PeerProblem, Wanted};
 use gingham_net::route::{self, Route};
 use gingham_net::{bridge, link, sysctl};
-use testbed::net;
-use testbed::nodes::{Node, RANGES, Switch, converse, source_seen, udp_of};
+use testbed::nodes::{Node, RANGES, Switch, converse, udp_of};
+use testbed::{net, source_seen};
 
 /// Three nodes on a switch, each with a container.
 fn three_nodes() -> (Switch, Vec<Node>) {
@@ -27,7 +27,7 @@ fn node(switch: &Switch, number: u8) -> Node {
     let addresses = [format!("192.0.2.{}/24", number + 1), format!("2001:db8::{}/64", number + 1)];
     let addresses = addresses.each_ref().map(String::as_str);
     let node = Node::new(number, &addresses);
-    switch.plug(number, &node.machine, &addresses);
+    switch.plug(number, &node, &addresses);
     node
 }
 
@@ -64,7 +64,7 @@ fn containers_of_one_node_reach_each_other() {
     ];
     let addresses = networks.each_ref().map(|(address, _)| address.to_string());
     let routes: Vec<Route> = networks.iter().flat_map(|(_, routes)| routes.iter().copied()).collect();
-    let second = node.machine.inside(|kernel| {
+    let second = node.inside(|kernel| {
         let bridge = bridge::ensure(kernel, "br0", None, false).unwrap();
         testbed::Container::join(kernel, &bridge, 2, &addresses.each_ref().map(String::as_str), &routes)
     });
@@ -89,7 +89,7 @@ fn addresses_that_no_node_holds_stay_unanswered() {
         (error, std::fs::read_to_string("/proc/thread-self/net/arp").unwrap())
     });
     assert_eq!(error.kind(), ErrorKind::HostUnreachable, "{error} {neighbours}");
-    let mac = nodes[0].machine.inside(|kernel| link::by_name(kernel, "br0").unwrap().unwrap().mac.unwrap().to_string());
+    let mac = nodes[0].inside(|kernel| link::by_name(kernel, "br0").unwrap().unwrap().mac.unwrap().to_string());
     let known = |address: &str| {
         let line = neighbours.lines().find(|line| line.split_whitespace().next() == Some(address));
         line.is_some_and(|line| line.split_whitespace().nth(3) == Some(&mac))
@@ -103,7 +103,7 @@ fn who_leaves_takes_its_routes_along_and_no_others() {
     let node = &nodes[0];
     let foreign = Route { gateway: Some("192.0.2.9".parse().unwrap()), ..Route::to(net("10.34.0.0/24")) };
     let elsewhere = Route { gateway: Some("192.0.2.9".parse().unwrap()), ..Route::to(net("10.33.0.0/25")) };
-    let before = node.machine.inside(|kernel| {
+    let before = node.inside(|kernel| {
         let uplink = link::by_name(kernel, "eth0").unwrap().unwrap().index;
         for it in [foreign, elsewhere] {
             route::add(kernel, uplink, &it).unwrap();
@@ -125,7 +125,7 @@ fn who_leaves_takes_its_routes_along_and_no_others() {
     assert_eq!(node.reconcile(&without).routes, Changes { unchanged: 2, added: 0, removed: 1 });
     let alone = node.wanted(Mode::Direct, &[]);
     assert_eq!(node.reconcile(&alone).routes, Changes { unchanged: 0, added: 0, removed: 2 });
-    node.machine.inside(|kernel| {
+    node.inside(|kernel| {
         let uplink = link::by_name(kernel, "eth0").unwrap().unwrap().index;
         assert_eq!(route::list(kernel, uplink).unwrap(), before);
     });
@@ -183,7 +183,7 @@ fn problems(node: &Node, wanted: &Wanted) -> Vec<String> {
 fn nodes_that_cannot_be_reached_are_named() {
     let (_switch, nodes) = three_nodes();
     let node = &nodes[0];
-    node.machine.inside(|kernel| {
+    node.inside(|kernel| {
         let uplink = link::by_name(kernel, "eth0").unwrap().unwrap().index;
         let far = Route { gateway: Some("192.0.2.9".parse().unwrap()), ..Route::to(net("198.51.100.0/24")) };
         route::add(kernel, uplink, &far).unwrap();
@@ -230,7 +230,7 @@ fn proxy_arp_is_enabled_on_a_bridge_that_is_created_later() {
     let nodes = [node(&switch, 0), node(&switch, 1)];
     let wanted = nodes[0].wanted(Mode::Direct, &nodes);
     assert!(nodes[0].reconcile(&wanted).bridge_missing);
-    nodes[0].machine.inside(|kernel| {
+    nodes[0].inside(|kernel| {
         bridge::ensure(kernel, "br0", None, false).unwrap();
         assert!(node_routes::ensure_proxy_arp(kernel, "br0", &wanted.ranges).unwrap());
         assert_eq!(sysctl::get("ipv4/conf/br0/proxy_arp").unwrap(), "1");
@@ -244,7 +244,7 @@ fn all_of_ours_is_taken_away() {
     let (_switch, nodes) = three_nodes();
     let node = &nodes[0];
     node.reconcile(&node.wanted(Mode::Direct, &nodes));
-    node.machine.inside(|kernel| {
+    node.inside(|kernel| {
         let uplink = link::by_name(kernel, "eth0").unwrap().unwrap().index;
         route::add(kernel, uplink, &Route::to(net("10.47.0.0/24"))).unwrap();
         assert!(node_routes::remove(kernel, "mynet", "br0", &RANGES.map(net)).unwrap());
@@ -263,13 +263,13 @@ fn a_strict_reverse_path_filter_that_drops_is_reported() {
     let node = &nodes[0];
     let wanted = node.wanted(Mode::Direct, &nodes);
     node.reconcile(&wanted);
-    let ask = || node.machine.inside(|kernel| node_routes::dropped_by_reverse_path_filter(kernel, &wanted).unwrap());
-    node.machine.inside(|_| sysctl::set("ipv4/conf/all/rp_filter", "1").unwrap());
+    let ask = || node.inside(|kernel| node_routes::dropped_by_reverse_path_filter(kernel, &wanted).unwrap());
+    node.inside(|_| sysctl::set("ipv4/conf/all/rp_filter", "1").unwrap());
     assert_eq!(ask(), [], "one link is symmetric");
-    switch.plug_as(9, &node.machine, "eth1", &["192.0.2.201/24"]);
+    switch.plug_as(9, &node, "eth1", &["192.0.2.201/24"]);
     let dropped: Vec<_> = ask().iter().map(|problem| (problem.member.clone(), problem.interface.clone())).collect();
     assert_eq!(dropped, [("node-1".to_owned(), "eth1".to_owned()), ("node-2".to_owned(), "eth1".to_owned())]);
-    node.machine.inside(|_| sysctl::set("ipv4/conf/eth1/rp_filter", "2").unwrap());
+    node.inside(|_| sysctl::set("ipv4/conf/eth1/rp_filter", "2").unwrap());
     assert_eq!(ask(), [], "a loose filter lets them in");
 }
 

@@ -6,13 +6,11 @@ mod testbed;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 
-use gingham_net::address::{self, DuplicateDetection};
-use gingham_net::container::{self, Interface};
 use gingham_net::masquerade::{self, MasqueradeError, Masqueraded, Outcome};
 use gingham_net::netns::NetNs;
-use gingham_net::route::Route;
-use gingham_net::{link, sysctl, veth};
-use testbed::{Container, Kernel, PATIENCE, bridge, default_route, net, on_a_fresh_host, pair, udp};
+use gingham_net::sysctl;
+use gingham_testbed::cable::{Cable, Port};
+use testbed::{Container, Kernel, bridge, default_route, net, nets, on_a_fresh_host, source_seen, udp};
 
 /// A host that has its link-local addresses at once. It asks from them who its neighbours are when it forwards, and on a
 /// new interface it would first ask for two seconds whether another has them.
@@ -31,42 +29,21 @@ struct Outside {
 }
 
 impl Outside {
-    fn connect(host: &mut Kernel, host_addresses: &[&str], addresses: &[&str], routes: &[Route]) -> Self {
+    fn connect(host: &mut Kernel, host_addresses: &[&str], addresses: &[&str], gateways: &[&str]) -> Self {
         let netns = NetNs::create().unwrap();
-        let veth = veth::create(host, &pair("outside", &netns)).unwrap();
-        for address in host_addresses {
-            address::add(host, veth.host_index, net(address), DuplicateDetection::Off).unwrap();
-        }
-        let addresses: Vec<_> = addresses.iter().map(|address| net(address)).collect();
-        let interface = Interface {
-            index: veth.container_index,
-            name: "eth0",
-            addresses: &addresses,
-            routes,
-            detection: DuplicateDetection::Off,
-        };
-        container::configure(&netns, &interface).unwrap();
-        link::wait_until_operational(host, veth.host_index, PATIENCE).unwrap();
+        let (own, addresses) = (nets(host_addresses), nets(addresses));
+        let gateways: Vec<IpAddr> = gateways.iter().map(|gateway| address(gateway)).collect();
+        let to = Port::Router(&own);
+        let cable = Cable { port: "outside", to, interface: "eth0", addresses: &addresses, gateways: &gateways };
+        let wire = cable.connect(host, &netns).unwrap().host_index;
         sysctl::forward_ipv4().unwrap();
         sysctl::forward_ipv6().unwrap();
-        Self { netns, wire: veth.host_index }
+        Self { netns, wire }
     }
 
     fn udp(&self, address: &str) -> UdpSocket {
         self.netns.enter(|| udp(address)).unwrap()
     }
-}
-
-/// The sender's address as the listener sees it, who then answers; the answer must come from where the question went.
-fn source_seen(sender: &UdpSocket, listener: &UdpSocket) -> IpAddr {
-    let mut buffer = [0; 16];
-    let asked = listener.local_addr().unwrap();
-    sender.send_to(b"question", asked).unwrap();
-    let (_, seen) = listener.recv_from(&mut buffer).expect("the question");
-    listener.send_to(b"answer", seen).unwrap();
-    let (length, answerer) = sender.recv_from(&mut buffer).expect("the answer");
-    assert_eq!((&buffer[..length], answerer), (&b"answer"[..], asked));
-    seen.ip()
 }
 
 fn masquerade(addresses: &[&str], within: &[&str]) {
@@ -89,7 +66,7 @@ fn by_ipv4() {
         let bridge = bridge(host, &["10.1.0.1/24"]);
         let container = Container::join(host, &bridge, 1, &["10.1.0.2/24"], &[default_route("10.1.0.1")]);
         let addresses = (["192.0.2.1/24", "10.1.9.1/24"], ["192.0.2.2/24", "10.1.9.2/24"]);
-        let outside = Outside::connect(host, &addresses.0, &addresses.1, &[default_route("192.0.2.1")]);
+        let outside = Outside::connect(host, &addresses.0, &addresses.1, &["192.0.2.1"]);
         let reach = |listener: &str| source_seen(&container.udp("10.1.0.2"), &outside.udp(listener));
 
         assert_eq!(reach("192.0.2.2"), address("10.1.0.2"), "before it is masqueraded");
@@ -110,7 +87,7 @@ fn by_ipv6() {
         let bridge = bridge(host, &["fd00:1::1/64"]);
         let container = Container::join(host, &bridge, 1, &["fd00:1::2/64"], &[default_route("fd00:1::1")]);
         let addresses = (["2001:db8::1/64", "fd00:1:0:9::1/64"], ["2001:db8::2/64", "fd00:1:0:9::2/64"]);
-        let outside = Outside::connect(host, &addresses.0, &addresses.1, &[default_route("2001:db8::1")]);
+        let outside = Outside::connect(host, &addresses.0, &addresses.1, &["2001:db8::1"]);
         let reach = |listener: &str| source_seen(&container.udp("fd00:1::2"), &outside.udp(listener));
 
         assert_eq!(reach("2001:db8::2"), address("fd00:1::2"), "before it is masqueraded");
@@ -128,9 +105,8 @@ fn from_the_containers_and_not_from_their_neighbours() {
         let routes = [default_route("10.1.0.1"), default_route("fd00:1::1")];
         let inner = ["10.1.18.2/16", "10.1.20.2/16", "fd00:1::1:2/64", "fd00:1::5:2/64"];
         let container = Container::join(host, &bridge, 1, &inner, &routes);
-        let routes = [default_route("192.0.2.1"), default_route("2001:db8::1")];
         let outer = (["192.0.2.1/24", "2001:db8::1/64"], ["192.0.2.2/24", "2001:db8::2/64"]);
-        let outside = Outside::connect(host, &outer.0, &outer.1, &routes);
+        let outside = Outside::connect(host, &outer.0, &outer.1, &["192.0.2.1", "2001:db8::1"]);
         masquerade(&["10.1.18.2", "fd00:1::1:2"], &["10.1.16.0/22", "fd00:1::/110"]);
         let seen = |sender: &str, listener: &str| source_seen(&container.udp(sender), &outside.udp(listener));
         assert_eq!(seen("10.1.18.2", "192.0.2.2"), address("192.0.2.1"));
@@ -147,8 +123,7 @@ fn multicast_keeps_its_source() {
     on_a_settled_host(|host| {
         bridge(host, &["10.1.0.1/24", "fd00:1::1/64"]);
         let outer = (["192.0.2.1/24", "2001:db8::1/64"], ["192.0.2.2/24", "2001:db8::2/64"]);
-        let routes = [default_route("192.0.2.1"), default_route("2001:db8::1")];
-        let outside = Outside::connect(host, &outer.0, &outer.1, &routes);
+        let outside = Outside::connect(host, &outer.0, &outer.1, &["192.0.2.1", "2001:db8::1"]);
         masquerade(&["10.1.0.1", "fd00:1::1"], &["10.1.0.0/16", "fd00:1::/64"]);
         let (v4, v6) = (udp("10.1.0.1"), udp("fd00:1::1"));
         assert_eq!(source_seen(&v4, &outside.udp("192.0.2.2")), address("192.0.2.1"), "alone it is masqueraded");

@@ -29,7 +29,7 @@ use gingham_engine::ipam::{self, Hooks, IpamError, IpamResult, Shadow};
 use gingham_engine::ledger::{AttachmentRecord, Masquerade};
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
-use gingham_engine::settings::cluster::Routing;
+use gingham_engine::settings::routing::Routing;
 use gingham_net::Mac;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{ensure_proxy_arp, is_agent_running};
@@ -179,6 +179,27 @@ impl AddressManagement<'_> {
             masquerade: Some(new.masquerade()),
         };
         self.allocate_for(choice, &request, records)
+    }
+
+    /// What a container that does not exist yet would ask, without waiting for facts.
+    pub(crate) fn question(
+        &self,
+        key: AttachmentKey,
+        pod: &Pod,
+        records: &Records<'_>,
+    ) -> Result<(Request, AttachmentRecord), NetworkError> {
+        let nowhere = Path::new("");
+        let wanted = AddressRequest {
+            requester: Requester::of_container(pod),
+            key,
+            netns: nowhere,
+            pod: pod.clone(),
+            mac: None,
+            addresses: self.request.addresses.clone(),
+            masquerade: None,
+        };
+        let request = self.policy_request(&wanted, records, None)?;
+        Ok((request, records.fresh(nowhere, pod.clone(), None)))
     }
 
     /// The same for any requester.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gingham_cluster::{Blocks, Claimed, Cluster, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
 use gingham_engine::address::Family;
-use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
+use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::ipam::{self, IpamResult, PoolRoom};
 use gingham_engine::memory_ledger::MemoryStore;
 use gingham_engine::runtime::Policy;
@@ -20,7 +20,7 @@ use rustix::io::Errno;
 
 use crate::address_management::AddressManagement;
 use crate::addressing::Addressing;
-use crate::allocation::{AddressRequest, Allocation};
+use crate::allocation::Allocation;
 use crate::bridge_config::BridgeConfig;
 use crate::cni_result;
 use crate::error::NetworkError;
@@ -151,17 +151,7 @@ impl Addresses<'_> {
         pod: &Pod,
     ) -> Result<IpamResult, NetworkError> {
         let records = self.management.records()?;
-        let wanted = AddressRequest {
-            requester: Requester::of_container(pod),
-            key,
-            netns: Path::new(""),
-            pod: pod.clone(),
-            mac: None,
-            addresses: self.management.request.addresses.clone(),
-            masquerade: None,
-        };
-        let request = self.management.policy_request(&wanted, &records, None)?;
-        let record = records.fresh(Path::new(""), pod.clone(), None);
+        let (request, record) = self.management.question(key, pod, &records)?;
         let ledger = store.ledger(self.network.name());
         let mut log = Vec::new();
         let prepared = ipam::prepare(policy, &self.management.settings, &self.management.context(), &mut log)?;

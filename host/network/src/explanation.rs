@@ -1,17 +1,15 @@
 //! Why an address is given or not: each rule of the host as it holds now, and what a new request would get. Nothing is changed.
 
 use std::net::IpAddr;
-use std::path::Path;
 
 use gingham_cluster::{Claimed, Cluster};
-use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
+use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::clock;
 use gingham_engine::ipam::{self, IpamResult};
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::memory_ledger::MemoryStore;
 use gingham_engine::store::ReadLedger;
 
-use crate::allocation::AddressRequest;
 use crate::error::NetworkError;
 use crate::network::Addresses;
 use crate::records::Records;
@@ -57,17 +55,8 @@ impl Addresses<'_> {
     /// What a new container of this pod would get now, or why it would get nothing. The transaction is not committed.
     pub fn next(&self, pod: &Pod) -> Result<IpamResult, NetworkError> {
         let records = self.management.records()?;
-        let wanted = AddressRequest {
-            requester: Requester::of_container(pod),
-            key: AttachmentKey { container_id: "a-new-container".to_owned(), interface: "eth0".to_owned() },
-            netns: Path::new(""),
-            pod: pod.clone(),
-            mac: None,
-            addresses: self.management.request.addresses.clone(),
-            masquerade: None,
-        };
-        let request = self.management.policy_request(&wanted, &records, None)?;
-        let record = records.fresh(Path::new(""), pod.clone(), None);
+        let key = AttachmentKey { container_id: "a-new-container".to_owned(), interface: "eth0".to_owned() };
+        let (request, record) = self.management.question(key, pod, &records)?;
         let (settings, context) = (&self.management.settings, self.management.context());
         let policy = self.management.policy(&self.choice)?;
         let mut log = Vec::new();

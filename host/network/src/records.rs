@@ -1,15 +1,15 @@
 //! One network's records on this node: who is attached, in the engine's store.
 
+mod end;
+
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::path::Path;
 
 use gingham_cni::config::NetworkName;
 use gingham_engine::attachment::{AttachmentKey, Context, Pod};
 use gingham_engine::boot_id::{self, BootIdError};
 use gingham_engine::clock;
-use gingham_engine::ipam::{self, Hooks};
-use gingham_engine::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, recorded};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries, Masquerade, recorded};
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::store::{ReadLedger, Store, StoreError, StoreLedger, StoreReader};
@@ -21,6 +21,9 @@ use crate::holdings::Held;
 use crate::lock::{self, Lock, LockError};
 use crate::log;
 use crate::sandbox;
+
+pub(crate) use end::ENDED_AT_ONCE;
+pub use end::End;
 
 /// Why the records cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,18 +47,6 @@ pub enum RecordsError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
-
-/// How an attachment ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// A container had its addresses, or may have had them: they cool.
-    Used,
-    /// No container had them. Those that were cooling when they were allocated go on cooling.
-    NeverUsed(Vec<Cooling>),
-}
-
-/// How many attachments end in one transaction. A release hook takes up to 50 ms for each, and others wait 4 s for the store.
-pub(crate) const ENDED_AT_ONCE: usize = 64;
 
 /// An unused table is no harm, and a DEL has not the time to read thousands of records.
 const LOOKED_AT_MOST: u64 = 16;
@@ -242,96 +233,6 @@ impl<'a> Records<'a> {
         ledger.commit()?;
         tracing::debug!(container = key.container_id, "attachment recorded");
         Ok(())
-    }
-
-    /// Forgets attachments and calls the release hook. One that was never recorded is no error. A damaged store is a
-    /// warning.
-    pub fn forget<'h>(
-        &self,
-        keys: &[&AttachmentKey],
-        end: &End,
-        hooks: impl Into<Hooks<'h>>,
-    ) -> Result<(), RecordsError> {
-        let hooks = hooks.into();
-        for some in keys.chunks(ENDED_AT_ONCE) {
-            match self.forget_at_once(some, end, hooks) {
-                Err(RecordsError::Store(damage @ StoreError::Damaged { .. })) => {
-                    // The link is gone. No address is given out until the store is rebuilt, from what is left then.
-                    for AttachmentKey { container_id, interface } in some {
-                        log::warn(format!(
-                            "the lease of container {container_id} ({interface}) is not freed: {damage}"
-                        ));
-                    }
-                }
-                done => done?,
-            }
-        }
-        Ok(())
-    }
-
-    fn forget_at_once(&self, keys: &[&AttachmentKey], end: &End, hooks: Hooks<'_>) -> Result<(), RecordsError> {
-        if !self.directory.is_dir() && !self.is_to_be_adopted(None)? {
-            // To free nothing, no directory has to be made.
-            if self.directory.exists() {
-                log::warn(format!(
-                    "ipam.dataDir: {} is not a directory, so no lease is freed; set the directory that leases were \
-                     recorded in, and run `ginghamctl gc`",
-                    self.directory.display()
-                ));
-            }
-            return Ok(());
-        }
-        let ledger = match self.write() {
-            // What blocks a writer blocks a reader as well.
-            Err(error @ RecordsError::Store(StoreError::Busy { .. })) => return Err(error),
-            // A store that cannot be written is no error for an attachment that is not in it.
-            Err(_) if self.known(keys).is_ok_and(|known| known.iter().all(Option::is_none)) => return Ok(()),
-            opened => opened?,
-        };
-        let adoption = if self.reference.is_some() { ledger.adoption()? } else { None };
-        let mut log = Vec::new();
-        let released = match (end, keys) {
-            (End::NeverUsed(cooling), [key]) => ipam::withdraw(ledger, key, self.now, cooling, hooks, &mut log)
-                .map(|record| record.map(|record| ((*key).clone(), record)).into_iter().collect()),
-            (End::Used | End::NeverUsed(_), keys) => {
-                ipam::release_all(ledger, keys.iter().copied(), self.now, hooks, &mut log)
-            }
-        };
-        log::policy(hooks.policy.map_or("", |(policy, ..)| policy.name()), &log);
-        let released = released?;
-        if let Some(recorder) = &self.recorder {
-            recorder.ended(&released, end, self.now);
-        }
-        for (key, record) in released {
-            tracing::debug!(container = key.container_id, addresses = ?record.addresses, "leases freed");
-            if let Some(adoption) = &adoption {
-                adoption::forget_files(adoption, &key, &record.addresses).iter().for_each(log::warn);
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the reservation of an address, or those under a key. Returns their addresses, each with the attachment that
-    /// holds it all the same.
-    pub fn end_reservations(&self, key_or_address: &str) -> Result<Vec<(IpAddr, Option<AttachmentKey>)>, RecordsError> {
-        if !self.directory.exists() {
-            return Ok(Vec::new());
-        }
-        let mut ledger = self.write()?;
-        let of_key = ledger.reservations_of(key_or_address)?.into_iter().map(|reservation| reservation.address);
-        let named = key_or_address.parse::<IpAddr>().ok();
-        let mut ended = Vec::new();
-        for address in of_key.chain(named) {
-            if ledger.end_reservation(address)? {
-                ended.push((address, ledger.holder(address)?));
-            }
-        }
-        ledger.commit()?;
-        if let Some(recorder) = self.recorder.as_ref().filter(|_| !ended.is_empty()) {
-            let addresses: Vec<IpAddr> = ended.iter().map(|(address, _)| *address).collect();
-            recorder.reservations_ended(&addresses, self.now);
-        }
-        Ok(ended)
     }
 
     /// Whether attachments are recorded whose addresses are another plugin's business.

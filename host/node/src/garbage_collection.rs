@@ -9,7 +9,7 @@ use gingham_engine::boot_id;
 use gingham_network::holdings::Holdings;
 use tracing::warn;
 
-use crate::cluster::AgentError;
+use crate::cluster_calls::AgentError;
 use crate::networks;
 use crate::stale_leases::StaleLeases;
 

@@ -3,13 +3,13 @@
 use std::env;
 use std::time::Instant;
 
-use gingham_engine::settings::cluster::is_node_name;
+use gingham_engine::settings::membership::is_node_name;
 use gingham_kubernetes::{Api, Config, ConfigError, KubernetesStore, Resource, SILENCE, Watched, WithLeases};
 use gingham_ownership::shared_store::SharedStore;
 use serde_json::Value;
 
 use crate::cli::KubernetesArguments;
-use crate::cluster::AgentError;
+use crate::cluster_calls::AgentError;
 
 /// The name of this agent's Node object, from the downward API.
 const NODE_NAME: &str = "GINGHAM_NODE_NAME";

@@ -2,7 +2,7 @@
 //! ADD waits for the store, releases empty blocks and frees stale leases. Containers are not affected when it stops or starts.
 
 mod cli;
-mod cluster;
+mod cluster_calls;
 mod daemon;
 mod facts;
 mod garbage_collection;

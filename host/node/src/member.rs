@@ -13,7 +13,7 @@ use gingham_engine::boot_id;
 use gingham_engine::clock;
 use gingham_engine::runtime::{LogLevel, LogLine, Policy as Component};
 use gingham_engine::settings::Settings;
-use gingham_engine::settings::cluster::StoreSettings;
+use gingham_engine::settings::membership::StoreSettings;
 use gingham_engine::store::Store;
 use gingham_network::network::Network as Configured;
 use gingham_network::plan::OWN_NAME;
@@ -24,7 +24,7 @@ use self_cell::self_cell;
 use serde_json::{Map, Value};
 use tracing::{debug, error, info, warn};
 
-use crate::cluster::{AgentError, Cluster, Snapshot, Usage};
+use crate::cluster_calls::{AgentError, Cluster, Snapshot, Usage};
 use crate::grace_period::GracePeriod;
 use crate::kubernetes::Kubernetes;
 use crate::networks::Network;

@@ -168,7 +168,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cluster::Usage;
+    use crate::cluster_calls::Usage;
 
     #[test]
     fn the_dashboard_names_metrics_that_exist() {

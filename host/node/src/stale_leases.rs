@@ -9,7 +9,7 @@ use gingham_network::holdings::{Held, Holdings};
 use gingham_network::stale_leases::{self, AddsPaused, WithReason};
 use tracing::{info, warn};
 
-use crate::cluster::AgentError;
+use crate::cluster_calls::AgentError;
 
 /// The stale leases that were found last, by name.
 #[derive(Default)]

@@ -5,23 +5,24 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::store::Store;
-use gingham_net::link::{self, Change, Which};
-use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::is_agent_running;
+use gingham_testbed::daemon::Daemon;
+use gingham_testbed::machine::Machine;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Longer than anything here takes, so that running into it is a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A node with directories of its own, and a service manager.
+/// A node with namespaces and directories of its own, and a service manager.
 struct Node {
+    machine: Machine,
     directory: TempDir,
     manager: UnixDatagram,
 }
@@ -32,7 +33,8 @@ impl Node {
         std::fs::create_dir(directory.path().join("net.d")).unwrap();
         let manager = UnixDatagram::bind(directory.path().join("notify")).unwrap();
         manager.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { directory, manager }
+        let machine = Machine::new("node".to_owned(), || Ok(())).unwrap();
+        Self { machine, directory, manager }
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -54,7 +56,13 @@ impl Node {
     }
 
     fn start(&self, listen: &str, arguments: &[&str]) -> Running {
-        Running(self.command().arg("--listen").arg(listen).args(arguments).spawn().unwrap())
+        let mut command = self.command();
+        command.arg("--listen").arg(listen).args(arguments);
+        self.run(command)
+    }
+
+    fn run(&self, command: Command) -> Running {
+        Running(Daemon::start(&self.machine, command).unwrap())
     }
 
     fn start_on_socket(&self) -> Running {
@@ -74,31 +82,23 @@ impl Node {
     }
 }
 
-/// Ends with the test, however that ends.
-struct Running(Child);
+struct Running(Daemon);
 
 impl Running {
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
+        kill_process(Pid::from_child(&self.0.process), signal).unwrap();
     }
 
     /// Waits for the end and returns the exit code and what was left to read of standard error.
     fn ended(&mut self) -> (Option<i32>, String) {
         let deadline = Instant::now() + PATIENCE;
-        while self.0.try_wait().unwrap().is_none() {
+        while self.0.process.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "it does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
         let mut text = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        (self.0.wait().unwrap().code(), text)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.0.process.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (self.0.process.wait().unwrap().code(), text)
     }
 }
 
@@ -147,7 +147,7 @@ fn there_is_one_of_it_on_a_node_and_one_that_was_killed_leaves_nothing_in_the_wa
     node.told("READY");
     let (code, text) = node.start("none", &[]).ended();
     assert_eq!(code, Some(1));
-    let pid = first.0.id();
+    let pid = first.0.process.id();
     assert!(
         text.starts_with("error: cannot lock ")
             && text.contains(&format!("another gingham-node (pid {pid}) runs on this node")),
@@ -192,7 +192,9 @@ fn a_network_that_is_added_later_is_reconciled() {
 #[test]
 fn the_watchdog_hears_of_it_again_and_again() {
     let node = Node::new();
-    let _running = Running(node.command().args(["--listen", "none"]).env("WATCHDOG_USEC", "100000").spawn().unwrap());
+    let mut command = node.command();
+    command.args(["--listen", "none"]).env("WATCHDOG_USEC", "100000");
+    let _running = node.run(command);
     for _ in 0..3 {
         node.told("WATCHDOG=1");
     }
@@ -200,8 +202,6 @@ fn the_watchdog_hears_of_it_again_and_again() {
 
 #[test]
 fn other_machines_are_not_served_unless_that_is_said() {
-    let mut kernel = Socket::<Route>::open().unwrap();
-    link::change(&mut kernel, Which::Name("lo"), &Change { up: Some(true), ..Change::default() }).unwrap();
     let node = Node::new();
     let (code, text) = node.start("0.0.0.0:0", &[]).ended();
     assert_eq!(
@@ -213,11 +213,11 @@ fn other_machines_are_not_served_unless_that_is_said() {
     for (listen, arguments) in [("127.0.0.1:0", &[][..]), ("0.0.0.0:0", &["--listen-anywhere"])] {
         let mut running = node.start(listen, &[arguments, &["--log-format", "json"]].concat());
         node.told("READY");
-        let mut lines = BufReader::new(running.0.stderr.take().unwrap()).lines();
+        let mut lines = BufReader::new(running.0.process.stderr.take().unwrap()).lines();
         let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
         let message = line["message"].as_str().unwrap();
         let port: u16 = message.rsplit(':').next().unwrap().parse().unwrap();
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let stream = node.machine.on(|| TcpStream::connect(("127.0.0.1", port)).unwrap()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         assert!(converse(stream, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
     }

@@ -27,9 +27,9 @@
 
 mod adoption;
 pub mod bench;
+mod block_claims;
 pub mod cases;
 pub mod check;
-mod cluster;
 pub mod compare;
 mod error;
 mod ledger;

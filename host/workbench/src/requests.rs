@@ -8,7 +8,7 @@ use gingham_engine::ledger::AttachmentRecord;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::runtime::{LogLine, Policy};
 
-use crate::cluster::Holdings;
+use crate::block_claims::Holdings;
 use crate::error::ScenarioError;
 use crate::run::Run;
 use crate::scenario::{NAME, Scenario};

@@ -11,7 +11,7 @@ use gingham_engine::settings::Settings;
 use gingham_engine::unknown_keys::UnknownKey;
 use serde_json::Value;
 
-use crate::cluster::Cluster;
+use crate::block_claims::Cluster;
 use crate::error::ScenarioError;
 use crate::run::Run;
 

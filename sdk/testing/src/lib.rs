@@ -63,8 +63,8 @@
 #![warn(missing_docs, clippy::missing_errors_doc)]
 
 mod attachment;
-mod cluster;
 mod crate_under_test;
+mod member_of_a_cluster;
 mod network;
 
 pub use attachment::{Add, Grant};

@@ -14,7 +14,7 @@ use gingham_engine::memory_ledger::MemoryLedger;
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::{Limits, Policy, Runtime};
 use gingham_engine::settings::Settings;
-use gingham_engine::settings::cluster::Routing;
+use gingham_engine::settings::routing::Routing;
 use gingham_ownership::grid::{BlockMap, Grid};
 use gingham_ownership::local::LocalState;
 use gingham_ownership::shared_store::Reply;

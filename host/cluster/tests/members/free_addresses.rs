@@ -5,28 +5,28 @@ use gingham_engine::attachment::Refusal;
 use gingham_engine::ipam::IpamError;
 use serde_json::json;
 
-use crate::testbed::{Testbed, deadline};
+use crate::nodes::{Nodes, deadline};
 
 #[test]
 fn a_node_joins_and_claims_in_its_own_share_when_it_has_no_room() {
-    let testbed = Testbed::new();
-    let a = testbed.node("a");
+    let nodes = Nodes::new();
+    let a = nodes.node("a");
     assert!(matches!(a.claimed().unwrap(), Claimed::NotJoined));
-    assert!(testbed.records().is_empty(), "nothing is asked before room is needed");
+    assert!(nodes.records().is_empty(), "nothing is asked before room is needed");
     assert_eq!(a.ensure().unwrap(), ["10.32.0.0/26"]);
     assert_eq!(a.ranges(), ["10.32.0.0-10.32.0.63"]);
     assert_eq!(a.ensure().unwrap(), [""; 0], "there is room now");
-    let b = testbed.node("b");
+    let b = nodes.node("b");
     assert_eq!(b.ensure().unwrap(), ["10.32.2.0/26"], "the second half is the second member's");
-    assert_eq!(testbed.owners(), ["10.32.0.0-26 a", "10.32.2.0-26 b"]);
+    assert_eq!(nodes.owners(), ["10.32.0.0-26 a", "10.32.2.0-26 b"]);
 }
 
 #[test]
 fn low_water_claims_ahead_and_a_full_block_is_followed_by_the_next() {
-    let testbed = Testbed::new();
-    let mut cluster = testbed.store();
+    let nodes = Nodes::new();
+    let mut cluster = nodes.store();
     cluster["lowWater"] = json!(100);
-    let a = testbed.node_with("a", Some(cluster), &json!({}));
+    let a = nodes.node_with("a", Some(cluster), &json!({}));
     let ensured = a.cluster().claim_ahead(&a.policy(), deadline(), &mut Vec::new()).unwrap();
     assert_eq!(ensured.new.len(), 2, "two blocks of 64 have 100 free addresses: {ensured:?}");
     assert!(ensured.joined);
@@ -36,15 +36,15 @@ fn low_water_claims_ahead_and_a_full_block_is_followed_by_the_next() {
 
 #[test]
 fn a_full_share_borrows_and_a_full_cluster_says_so() {
-    let testbed = Testbed::new();
-    let (a, b) = (testbed.node("a"), testbed.node("b"));
+    let nodes = Nodes::new();
+    let (a, b) = (nodes.node("a"), nodes.node("b"));
     a.ensure().unwrap();
     b.ensure().unwrap();
     for _ in 0..14 {
         a.fill();
         assert_eq!(a.ensure().unwrap().len(), 1);
     }
-    assert_eq!(testbed.owners().len(), 16, "all blocks are claimed");
+    assert_eq!(nodes.owners().len(), 16, "all blocks are claimed");
     a.fill();
     let fault = a.ensure().unwrap_err();
     let Fault::Policy(IpamError::Refused { refusal: Refusal::Exhausted(_), .. }) = fault else { panic!("{fault:?}") };
@@ -53,8 +53,8 @@ fn a_full_share_borrows_and_a_full_cluster_says_so() {
 
 #[test]
 fn idle_blocks_go_back_as_long_as_enough_stays() {
-    let testbed = Testbed::new();
-    let a = testbed.node("a");
+    let nodes = Nodes::new();
+    let a = nodes.node("a");
     a.ensure().unwrap();
     a.fill();
     a.ensure().unwrap();
@@ -73,14 +73,14 @@ fn idle_blocks_go_back_as_long_as_enough_stays() {
     a.forget_rests();
     let released = a.cluster().release(&a.policy(), &idle, deadline()).unwrap();
     assert_eq!(released.blocks, idle);
-    assert_eq!(testbed.owners(), ["10.32.0.0-26 a"]);
+    assert_eq!(nodes.owners(), ["10.32.0.0-26 a"]);
     assert_eq!(a.ranges(), ["10.32.0.0-10.32.0.63"]);
 }
 
 #[test]
 fn an_address_that_nobody_gets_is_no_room() {
-    let testbed = Testbed::new();
-    let a = testbed.node("a");
+    let nodes = Nodes::new();
+    let a = nodes.node("a");
     a.ensure().unwrap();
     // All but the network's own address, which no policy can give.
     for number in 1..64 {
@@ -91,9 +91,8 @@ fn an_address_that_nobody_gets_is_no_room() {
 
 #[test]
 fn status_counts_as_free_what_can_be_given() {
-    let testbed = Testbed::new();
-    let a =
-        testbed.node_with("a", Some(testbed.store()), &json!({"exclude": ["10.32.0.32/30"], "gateway": "10.32.0.1"}));
+    let nodes = Nodes::new();
+    let a = nodes.node_with("a", Some(nodes.store()), &json!({"exclude": ["10.32.0.32/30"], "gateway": "10.32.0.1"}));
     let free = || {
         let status = a.cluster().status(&a.policy(), deadline(), &mut Vec::new()).unwrap();
         let (_, known) = a.cluster().known(&a.policy()).unwrap();
@@ -114,7 +113,7 @@ fn status_counts_as_free_what_can_be_given() {
 
 #[test]
 fn excluded_blocks_are_not_claimed() {
-    let testbed = Testbed::new();
-    let a = testbed.node_with("a", Some(testbed.store()), &json!({"exclude": ["10.32.0.0/25"]}));
+    let nodes = Nodes::new();
+    let a = nodes.node_with("a", Some(nodes.store()), &json!({"exclude": ["10.32.0.0/25"]}));
     assert_eq!(a.ensure().unwrap(), ["10.32.0.128/26"]);
 }

@@ -4,5 +4,5 @@
 mod free_addresses;
 mod lists;
 mod membership;
+mod nodes;
 mod refusals;
-mod testbed;

@@ -7,27 +7,27 @@ use gingham_ownership::error::ClusterError;
 use gingham_ownership::local::MembershipState;
 use gingham_ownership::record::Membership;
 
-use crate::testbed::{Testbed, deadline};
+use crate::nodes::{Nodes, deadline};
 
 #[test]
 fn after_a_reboot_the_store_is_asked_before_anything_is_handed_out() {
-    let testbed = Testbed::new();
-    let mut a = testbed.node("a");
+    let nodes = Nodes::new();
+    let mut a = nodes.node("a");
     a.ensure().unwrap();
     a.boot = "boot-2".to_owned();
     assert!(matches!(a.claimed().unwrap(), Claimed::NotJoined));
     a.ensure().unwrap();
     assert_eq!(a.ranges(), ["10.32.0.0-10.32.0.63"], "the same block, taken back");
-    assert_eq!(testbed.owners(), ["10.32.0.0-26 a"]);
+    assert_eq!(nodes.owners(), ["10.32.0.0-26 a"]);
 }
 
 #[test]
 fn after_a_reboot_without_a_store_nothing_is_handed_out() {
-    let testbed = Testbed::new();
-    let mut a = testbed.node("a");
+    let nodes = Nodes::new();
+    let mut a = nodes.node("a");
     a.ensure().unwrap();
     a.boot = "boot-2".to_owned();
-    std::fs::rename(testbed.path().join("store"), testbed.path().join("away")).unwrap();
+    std::fs::rename(nodes.path().join("store"), nodes.path().join("away")).unwrap();
     let fault = a.ensure().unwrap_err();
     assert!(fault.to_string().contains("cluster.directory"), "{fault}");
     assert!(matches!(a.claimed().unwrap(), Claimed::NotJoined));
@@ -35,18 +35,18 @@ fn after_a_reboot_without_a_store_nothing_is_handed_out() {
 
 #[test]
 fn a_store_that_is_away_does_not_matter_while_there_is_room() {
-    let testbed = Testbed::new();
-    let a = testbed.node("a");
+    let nodes = Nodes::new();
+    let a = nodes.node("a");
     a.ensure().unwrap();
-    std::fs::rename(testbed.path().join("store"), testbed.path().join("away")).unwrap();
+    std::fs::rename(nodes.path().join("store"), nodes.path().join("away")).unwrap();
     assert_eq!(a.ranges(), ["10.32.0.0-10.32.0.63"]);
     assert_eq!(a.ensure().unwrap(), [""; 0]);
 }
 
 #[test]
 fn who_leaves_has_nothing_and_comes_back_only_when_told_to() {
-    let testbed = Testbed::new();
-    let (a, b) = (testbed.node("a"), testbed.node("b"));
+    let nodes = Nodes::new();
+    let (a, b) = (nodes.node("a"), nodes.node("b"));
     a.ensure().unwrap();
     a.lease("c", "10.32.0.1");
     let fault = a.cluster().leave(false, deadline()).unwrap_err();
@@ -62,8 +62,8 @@ fn who_leaves_has_nothing_and_comes_back_only_when_told_to() {
 
 #[test]
 fn who_was_taken_over_notices_and_starts_anew() {
-    let testbed = Testbed::new();
-    let (a, b) = (testbed.node("a"), testbed.node("b"));
+    let nodes = Nodes::new();
+    let (a, b) = (nodes.node("a"), nodes.node("b"));
     a.ensure().unwrap();
     b.ensure().unwrap();
     let taken = b.cluster().takeover("a", true, Duration::from_secs(20)).unwrap();
@@ -83,14 +83,14 @@ fn who_was_taken_over_notices_and_starts_anew() {
 
 #[test]
 fn beats_go_on_and_are_seen() {
-    let testbed = Testbed::new();
-    let a = testbed.node("a");
+    let nodes = Nodes::new();
+    let a = nodes.node("a");
     a.ensure().unwrap();
     let mut beat = gingham_ownership::beat::Beat::new();
     let mut seen = Vec::new();
     for _ in 0..3 {
         a.cluster().beat(&mut beat, deadline()).unwrap();
-        seen.push(testbed.records()["life/a"]["value"].clone());
+        seen.push(nodes.records()["life/a"]["value"].clone());
     }
     seen.dedup();
     assert_eq!(seen.len(), 3, "each is another one: {seen:?}");

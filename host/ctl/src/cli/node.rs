@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use gingham_engine::settings::DATA_DIR;
-use gingham_engine::settings::cluster::AGENT_SOCKET;
+use gingham_engine::settings::membership::AGENT_SOCKET;
 
 use super::CONFIG_DIR;
 use super::membership::Confirmed;

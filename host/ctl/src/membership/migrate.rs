@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use gingham_cluster::{Contents, Migrated, Migration, MigrationError, NodeUids, Plan, SETTLE_TIME, Side};
-use gingham_engine::settings::cluster::StoreSettings;
+use gingham_engine::settings::membership::StoreSettings;
 use gingham_kubernetes::Api;
 use gingham_network::network::Network;
 use gingham_ownership::grid::Grid;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use gingham_cluster::{Fault, Status, Usage};
 use gingham_engine::address::IpRange;
-use gingham_engine::settings::cluster::{Routing, StoreSettings};
+use gingham_engine::settings::membership::StoreSettings;
+use gingham_engine::settings::routing::Routing;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{self, NodeRoute};
 use gingham_ownership::grid::Grid;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::ledger::{AttachmentRecord, Masquerade};
 use gingham_engine::settings::Settings;
-use gingham_engine::settings::cluster::StoreSettings;
+use gingham_engine::settings::membership::StoreSettings;
 use gingham_engine::store::Attachments;
 use gingham_network::holdings::Held;
 use gingham_network::network::{Network, Source};

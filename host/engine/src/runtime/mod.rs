@@ -1,7 +1,7 @@
 //! The policy runtime: loads compiled policies and runs them within their limits. It holds no compiler.
 
 mod backtrace;
-mod cluster;
+mod cluster_exports;
 mod code;
 pub mod config;
 mod contract;

@@ -15,6 +15,7 @@ use gingham_net::netlink::{Route as RouteProtocol, Socket};
 use gingham_net::netns::NetNs;
 use gingham_net::route::Route;
 use gingham_net::veth::{self, Pair, Veth};
+use gingham_testbed::cable;
 use ipnet::IpNet;
 
 /// Longer than anything here takes, so that running into it is a failure.
@@ -32,10 +33,12 @@ pub(crate) fn net(text: &str) -> IpNet {
     text.parse().expect("an address with a prefix length")
 }
 
+pub(crate) fn nets(texts: &[&str]) -> Vec<IpNet> {
+    texts.iter().map(|text| net(text)).collect()
+}
+
 pub(crate) fn default_route(gateway: &str) -> Route {
-    let gateway: IpAddr = gateway.parse().expect("an address");
-    let everything = if gateway.is_ipv4() { "0.0.0.0/0" } else { "::/0" };
-    Route { gateway: Some(gateway), ..Route::to(net(everything)) }
+    cable::default_route(gateway.parse().expect("an address"))
 }
 
 pub(crate) fn bridge(host: &mut Kernel, gateways: &[&str]) -> Bridge {
@@ -79,7 +82,7 @@ impl Container {
     }
 
     pub(crate) fn configure(&self, addresses: &[&str], routes: &[Route], detection: DuplicateDetection) -> Kernel {
-        let addresses: Vec<_> = addresses.iter().map(|address| net(address)).collect();
+        let addresses = nets(addresses);
         let interface =
             Interface { index: self.veth.container_index, name: "eth0", addresses: &addresses, routes, detection };
         container::configure(&self.netns, &interface).expect("a configured interface")
@@ -98,16 +101,7 @@ impl Container {
 
 /// A pair with nothing but names.
 pub(crate) fn pair<'a>(host_name: &'a str, container: &'a NetNs) -> Pair<'a> {
-    Pair {
-        host_name,
-        container_name: "eth0",
-        container,
-        mac: None,
-        mtu: None,
-        bridge: None,
-        port: BridgePort::default(),
-        alias: None,
-    }
+    cable::pair(host_name, "eth0", container)
 }
 
 /// A UDP socket of the current namespace that gives up after [`PATIENCE`].
@@ -130,4 +124,16 @@ pub(crate) fn converse(one: &UdpSocket, other: &UdpSocket) {
     let (length, _) = one.recv_from(&mut buffer).expect("the answer");
     assert_eq!(&buffer[..length], b"answer");
     assert!(start.elapsed() < Duration::from_millis(900), "{one:?} and {other:?} took {:?}", start.elapsed());
+}
+
+/// The sender's address as the listener sees it, who then answers; the answer must come from where the question went.
+pub(crate) fn source_seen(sender: &UdpSocket, listener: &UdpSocket) -> IpAddr {
+    let mut buffer = [0; 16];
+    let asked = listener.local_addr().unwrap();
+    sender.send_to(b"question", asked).unwrap();
+    let (_, seen) = listener.recv_from(&mut buffer).expect("the question");
+    listener.send_to(b"answer", seen).unwrap();
+    let (length, answerer) = sender.recv_from(&mut buffer).expect("the answer");
+    assert_eq!((&buffer[..length], answerer), (&b"answer"[..], asked));
+    seen.ip()
 }

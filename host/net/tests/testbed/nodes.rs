@@ -2,41 +2,31 @@
 
 use std::net::{IpAddr, UdpSocket};
 
-use gingham_net::address::{self, DuplicateDetection};
-use gingham_net::bridge::Bridge;
-use gingham_net::container::{self, Interface};
+use gingham_net::bridge::{self, Bridge};
 use gingham_net::masquerade::{self, MasqueradeError, Masqueraded, Outcome};
-use gingham_net::netns::NetNs;
 use gingham_net::node_routes::{self, Mode, NodeRoutesError, Peer, Report, Vxlan, Wanted};
-use gingham_net::route::Route;
-use gingham_net::veth::{self, Pair};
-use gingham_net::{bridge, link, sysctl};
+use gingham_net::sysctl;
+use gingham_testbed::cable::{Cable, Port};
+use gingham_testbed::machine::Machine;
 use ipnet::IpNet;
 
-use super::{Container, Kernel, PATIENCE, net, pair, udp};
+use super::{Container, Kernel, net, nets, source_seen, udp};
 
 pub(crate) const NETWORK: &str = "mynet";
 pub(crate) const RANGES: [&str; 2] = ["10.32.0.0/12", "fd00:10::/64"];
 
-/// A machine: a namespace that has its link-local addresses at once and asks nobody for duplicates.
-pub(crate) struct Machine {
-    pub(crate) netns: NetNs,
+/// Has its link-local addresses immediately, and asks nobody for duplicates.
+fn machine(name: String) -> Machine {
+    let prepare = || {
+        sysctl::set("ipv6/conf/default/accept_dad", "0")?;
+        Ok(sysctl::set("ipv6/conf/all/accept_dad", "0")?)
+    };
+    Machine::new(name, prepare).expect("namespaces of a machine")
 }
 
-impl Machine {
-    pub(crate) fn new() -> Self {
-        let machine = Self { netns: NetNs::create().expect("a new namespace") };
-        machine.inside(|_| {
-            sysctl::set("ipv6/conf/default/accept_dad", "0").unwrap();
-            sysctl::set("ipv6/conf/all/accept_dad", "0").unwrap();
-        });
-        machine
-    }
-
-    /// Runs `work` on the machine.
-    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce(&mut Kernel) -> T + Send) -> T {
-        self.netns.enter(|| work(&mut Kernel::open().expect("a netlink socket"))).expect("entering the machine")
-    }
+/// Runs `work` on a machine.
+fn on<T: Send>(machine: &Machine, work: impl FnOnce(&mut Kernel) -> T + Send) -> T {
+    machine.on(|| work(&mut Kernel::open().expect("a netlink socket"))).expect("entering the machine")
 }
 
 /// What several nodes are plugged into.
@@ -47,25 +37,21 @@ pub(crate) struct Switch {
 
 impl Switch {
     pub(crate) fn new() -> Self {
-        let machine = Machine::new();
-        let bridge = machine.inside(|kernel| bridge::ensure(kernel, "switch", None, false).unwrap());
+        let machine = machine("switch".to_owned());
+        let bridge = on(&machine, |kernel| bridge::ensure(kernel, "switch", None, false).unwrap());
         Self { machine, bridge }
     }
 
-    /// Plugs a machine in, with addresses on its interface `eth0`.
-    pub(crate) fn plug(&self, number: u8, machine: &Machine, addresses: &[&str]) {
-        self.plug_as(number, machine, "eth0", addresses);
+    /// Plugs a node in, with addresses on its interface `eth0`.
+    pub(crate) fn plug(&self, number: u8, node: &Node, addresses: &[&str]) {
+        self.plug_as(number, node, "eth0", addresses);
     }
 
-    pub(crate) fn plug_as(&self, number: u8, machine: &Machine, name: &str, addresses: &[&str]) {
-        let host_name = format!("port{number}");
-        let port = self.machine.inside(|kernel| {
-            let bridge = Some(self.bridge.index);
-            veth::create(kernel, &Pair { bridge, container_name: name, ..pair(&host_name, &machine.netns) }).unwrap()
-        });
-        configure(machine, port.container_index, name, addresses, &[]);
-        self.machine
-            .inside(|kernel| bridge::wait_until_forwarding(kernel, &self.bridge, port.host_index, PATIENCE).unwrap());
+    pub(crate) fn plug_as(&self, number: u8, node: &Node, interface: &str, addresses: &[&str]) {
+        let (port, addresses) = (format!("port{number}"), nets(addresses));
+        let to = Port::Switch(&self.bridge);
+        let cable = Cable { port: &port, to, interface, addresses: &addresses, gateways: &[] };
+        on(&self.machine, |kernel| cable.connect(kernel, node.machine.network()).expect("a link to the switch"));
     }
 }
 
@@ -76,47 +62,29 @@ pub(crate) struct Router {
 
 impl Router {
     pub(crate) fn new() -> Self {
-        let machine = Machine::new();
-        machine.inside(|_| {
+        let machine = machine("router".to_owned());
+        on(&machine, |_| {
             sysctl::forward_ipv4().unwrap();
             sysctl::forward_ipv6().unwrap();
         });
         Self { machine }
     }
 
-    /// Connects a machine by a link of its own, with a default route to the router's `gateways`.
-    pub(crate) fn connect(&self, number: u8, machine: &Machine, gateways: &[&str], addresses: &[&str]) {
-        let host_name = format!("to{number}");
-        let port = self.machine.inside(|kernel| {
-            let port = veth::create(kernel, &pair(&host_name, &machine.netns)).unwrap();
-            for gateway in gateways {
-                address::add(kernel, port.host_index, net(gateway), DuplicateDetection::Off).unwrap();
-            }
-            port
-        });
-        let routes: Vec<_> =
-            gateways.iter().map(|gateway| super::default_route(&net(gateway).addr().to_string())).collect();
-        configure(machine, port.container_index, "eth0", addresses, &routes);
-        self.machine.inside(|kernel| {
-            link::wait_until_operational(kernel, port.host_index, PATIENCE).unwrap();
-            let gateways: Vec<_> = gateways.iter().map(|gateway| net(gateway)).collect();
-            address::wait_until_usable(kernel, port.host_index, "the router", &gateways, PATIENCE).unwrap();
-        });
+    /// Connects a node by a link of its own, with a default route to the router's `gateways`.
+    pub(crate) fn connect(&self, number: u8, node: &Node, gateways: &[&str], addresses: &[&str]) {
+        let (port, own, addresses) = (format!("to{number}"), nets(gateways), nets(addresses));
+        let gateways: Vec<IpAddr> = own.iter().map(IpNet::addr).collect();
+        let to = Port::Router(&own);
+        let cable = Cable { port: &port, to, interface: "eth0", addresses: &addresses, gateways: &gateways };
+        on(&self.machine, |kernel| cable.connect(kernel, node.machine.network()).expect("a link to the router"));
     }
-}
-
-fn configure(machine: &Machine, index: u32, name: &str, addresses: &[&str], routes: &[Route]) {
-    let addresses: Vec<_> = addresses.iter().map(|address| net(address)).collect();
-    let detection = DuplicateDetection::Off;
-    let interface = Interface { index, name, addresses: &addresses, routes, detection };
-    container::configure(&machine.netns, &interface).expect("a configured interface");
 }
 
 /// A node of the cluster, number 0, 1, 2, …: its blocks are `10.(32 + number).0.0/24` and `fd00:10::NUMBER:0/112`, its
 /// own addresses their `.1`, and its one container's their `.2`.
 pub(crate) struct Node {
     pub(crate) number: u8,
-    pub(crate) machine: Machine,
+    machine: Machine,
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) pod: Option<Container>,
 }
@@ -124,11 +92,16 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(number: u8, addresses: &[&str]) -> Self {
         let addresses = addresses.iter().map(|address| net(address).addr()).collect();
-        Self { number, machine: Machine::new(), addresses, pod: None }
+        Self { number, machine: machine(format!("node-{number}")), addresses, pod: None }
     }
 
     pub(crate) fn name(&self) -> String {
-        format!("node-{}", self.number)
+        self.machine.name.clone()
+    }
+
+    /// Runs `work` on the node.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce(&mut Kernel) -> T + Send) -> T {
+        on(&self.machine, work)
     }
 
     /// The node's address (1) or its container's (2).
@@ -155,7 +128,7 @@ impl Node {
         let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
         let routes: Vec<_> = networks.iter().flat_map(|(_, routes)| routes.iter().copied()).collect();
         let own = [format!("{}/12", self.v4(1)), format!("{}/64", self.v6(1))];
-        self.pod = Some(self.machine.inside(|kernel| {
+        self.pod = Some(self.inside(|kernel| {
             let bridge = bridge::ensure(kernel, "br0", mtu, false).unwrap();
             for own in &own {
                 bridge::ensure_address(kernel, &bridge, net(own), false).unwrap();
@@ -199,7 +172,7 @@ impl Node {
     }
 
     pub(crate) fn try_reconcile(&self, wanted: &Wanted) -> Result<Report, NodeRoutesError> {
-        self.machine.inside(|kernel| node_routes::reconcile(kernel, wanted))
+        self.inside(|kernel| node_routes::reconcile(kernel, wanted))
     }
 
     /// Reconciles, and nothing may stand in the way.
@@ -212,7 +185,7 @@ impl Node {
     /// Destinations of our routes, and through what.
     pub(crate) fn routes(&self) -> Vec<String> {
         let ranges = RANGES.map(net);
-        let routes = self.machine.inside(|kernel| node_routes::list(kernel, &ranges).unwrap());
+        let routes = self.inside(|kernel| node_routes::list(kernel, &ranges).unwrap());
         routes
             .into_iter()
             .map(|it| format!("{} via {}", it.destination, it.gateway.map_or("?".to_owned(), |it| it.to_string())))
@@ -222,7 +195,7 @@ impl Node {
     /// Whether the kernel tells of changes of links, neighbours or routes while `work` runs.
     pub(crate) fn news_of(&self, work: impl FnOnce() + Send) -> bool {
         // RTNLGRP_LINK, _NEIGH, _IPV4_ROUTE, _IPV6_ROUTE.
-        let mut news = self.machine.inside(|_| {
+        let mut news = self.inside(|_| {
             let mut news = Kernel::open().unwrap();
             for group in [1, 3, 7, 11] {
                 news.subscribe("subscribe", group).unwrap();
@@ -243,19 +216,7 @@ pub(crate) fn converse(from: &Node, to: &Node) {
     }
 }
 
-/// The sender's address as the listener sees it, who then answers; the answer must come from where the question went.
-pub(crate) fn source_seen(sender: &UdpSocket, listener: &UdpSocket) -> IpAddr {
-    let mut buffer = [0; 16];
-    let asked = listener.local_addr().unwrap();
-    sender.send_to(b"question", asked).unwrap();
-    let (_, seen) = listener.recv_from(&mut buffer).expect("the question");
-    listener.send_to(b"answer", seen).unwrap();
-    let (length, answerer) = sender.recv_from(&mut buffer).expect("the answer");
-    assert_eq!((&buffer[..length], answerer), (&b"answer"[..], asked));
-    seen.ip()
-}
-
 /// A UDP socket of the node itself, without an address of its own.
 pub(crate) fn udp_of(node: &Node, v4: bool) -> UdpSocket {
-    node.machine.inside(|_| udp(if v4 { "0.0.0.0" } else { "::" }))
+    node.inside(|_| udp(if v4 { "0.0.0.0" } else { "::" }))
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tracing::{debug, info, warn};
 
 use super::{Member, deadline};
-use crate::cluster::AgentError;
+use crate::cluster_calls::AgentError;
 
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 

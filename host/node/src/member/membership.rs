@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use tracing::{info, warn};
 
 use super::{Member, cluster_error, count, deadline};
-use crate::cluster::{AgentError, Snapshot};
+use crate::cluster_calls::{AgentError, Snapshot};
 
 /// Another machine may use this node's name. The agent watches its heartbeat between two reconciles.
 pub(super) struct Suspicion {

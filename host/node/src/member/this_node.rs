@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gingham_cluster::{ThisNode, node_name_file};
-use gingham_engine::settings::cluster::StoreSettings;
+use gingham_engine::settings::membership::StoreSettings;
 use gingham_kubernetes::Watched;
 use gingham_ownership::shared_store::SharedStore;
 use gingham_ownership::snapshot::Snapshot;
@@ -11,7 +11,7 @@ use gingham_untrusted::file::{LARGEST_CONFIGURATION, read_text};
 use tracing::info;
 
 use super::{Member, Settled, cluster_error, deadline};
-use crate::cluster::AgentError;
+use crate::cluster_calls::AgentError;
 use crate::kubernetes::Kubernetes;
 use crate::publication::replace;
 

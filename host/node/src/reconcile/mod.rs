@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use self::room::Order;
 pub(crate) use self::room::Rooms;
 pub(crate) use self::status::{State, Status};
-use crate::cluster::{AgentError, Cluster};
+use crate::cluster_calls::{AgentError, Cluster};
 use crate::networks::Network;
 use reconciler::Reconciler;
 

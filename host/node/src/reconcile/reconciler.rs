@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::status::{State, Status};
 use super::{Open, Timing};
-use crate::cluster::{AgentError, Cluster, Snapshot, Usage};
+use crate::cluster_calls::{AgentError, Cluster, Snapshot, Usage};
 use crate::grace_period::GracePeriod;
 use crate::networks::Network;
 

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::cluster::Usage;
+use crate::cluster_calls::Usage;
 
 /// The state of a network, and counters since the start of the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use gingham_net::node_routes::{self, Mode, Peer, Wanted};
 use serde_json::Map;
 
 use super::*;
-use crate::cluster::{Snapshot, Usage};
+use crate::cluster_calls::{Snapshot, Usage};
 
 /// The state of the store and the node, and the calls that were made.
 #[derive(Default)]

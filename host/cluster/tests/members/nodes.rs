@@ -34,7 +34,7 @@ pub(crate) fn deadline() -> Instant {
 }
 
 /// A cluster's store and the data of its nodes.
-pub(crate) struct Testbed {
+pub(crate) struct Nodes {
     directory: TempDir,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Node {
     pub(crate) boot: String,
 }
 
-impl Testbed {
+impl Nodes {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("store")).unwrap();

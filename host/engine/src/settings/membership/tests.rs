@@ -1,6 +1,7 @@
 //! What `cluster` and `routing` may say, and what is answered when they say something else.
 
 use super::super::Settings;
+use super::super::routing::Routing;
 use super::*;
 use gingham_ownership::etcd_settings::{Login, Password, TlsFiles};
 use serde_json::Map;
@@ -79,38 +80,50 @@ fn a_password_is_never_shown() {
     }
 }
 
+fn names_its_key(key: &str, json: &str) {
+    let error = cluster(json).unwrap_err();
+    assert!(error.starts_with(&format!("ipam.{key}: ")), "{json}: {error}");
+}
+
 #[test]
-fn a_bad_value_names_its_key() {
+fn a_bad_store_names_its_key() {
+    let cases = [
+        ("cluster", "[]"),
+        ("cluster.store", "{}"),
+        ("cluster.store", r#"{"store": "consul"}"#),
+        ("cluster.endpoint", r#"{"store": "etcd", "endpoint": "x"}"#),
+        ("cluster.endpoints", r#"{"store": "etcd"}"#),
+        ("cluster.endpoints", r#"{"store": "etcd", "endpoints": []}"#),
+        ("cluster.endpoints", r#"{"store": "etcd", "endpoints": "http://a"}"#),
+        ("cluster.endpoints[1]", r#"{"store": "etcd", "endpoints": ["http://a", "a:1"]}"#),
+        ("cluster.endpoints[1]", r#"{"store": "etcd", "endpoints": ["http://a", "https://b"]}"#),
+        ("cluster.endpoints[0]", r#"{"store": "etcd", "endpoints": [1]}"#),
+        ("cluster.agentSocket", r#"{"store": "kubernetes", "agentSocket": "x.sock"}"#),
+        ("cluster.node", r#"{"store": "kubernetes", "node": "n-1"}"#),
+        ("cluster.endpoints", r#"{"store": "kubernetes", "endpoints": ["http://a"]}"#),
+        ("cluster.ca", r#"{"store": "kubernetes", "ca": "/ca"}"#),
+        ("cluster.members", r#"{"store": "kubernetes", "members": ["a"]}"#),
+        ("cluster.endpoints", r#"{"store": "local", "endpoints": ["http://a"]}"#),
+        ("cluster.user", r#"{"store": "local", "user": "u"}"#),
+        ("cluster.members", r#"{"store": "local", "members": []}"#),
+        ("cluster.members[1]", r#"{"store": "local", "members": ["a", "a"]}"#),
+        ("cluster.members[0]", r#"{"store": "local", "members": ["a/b"]}"#),
+        ("cluster.node", r#"{"store": "local", "members": ["a"], "node": "b"}"#),
+        ("cluster.directory", r#"{"store": "directory"}"#),
+        ("cluster.directory", r#"{"store": "directory", "directory": "here"}"#),
+        ("cluster.prefix", r#"{"store": "directory", "directory": "/d", "prefix": "/p"}"#),
+    ];
+    cases.iter().for_each(|(key, json)| names_its_key(key, json));
+}
+
+#[test]
+fn a_bad_value_beside_a_good_store_names_its_key() {
     let etcd = r#""store": "etcd", "endpoints": ["http://a"]"#;
     let https = r#""store": "etcd", "endpoints": ["https://a"]"#;
     let cases = [
-        ("cluster", "[]".to_owned()),
-        ("cluster.store", "{}".to_owned()),
-        ("cluster.store", r#"{"store": "consul"}"#.to_owned()),
-        ("cluster.endpoint", r#"{"store": "etcd", "endpoint": "x"}"#.to_owned()),
-        ("cluster.endpoints", r#"{"store": "etcd"}"#.to_owned()),
-        ("cluster.endpoints", r#"{"store": "etcd", "endpoints": []}"#.to_owned()),
-        ("cluster.endpoints", r#"{"store": "etcd", "endpoints": "http://a"}"#.to_owned()),
-        ("cluster.endpoints[1]", r#"{"store": "etcd", "endpoints": ["http://a", "a:1"]}"#.to_owned()),
-        ("cluster.endpoints[1]", r#"{"store": "etcd", "endpoints": ["http://a", "https://b"]}"#.to_owned()),
-        ("cluster.endpoints[0]", r#"{"store": "etcd", "endpoints": [1]}"#.to_owned()),
         ("cluster.members", format!(r#"{{{etcd}, "members": ["a"]}}"#)),
         ("cluster.agentSocket", format!(r#"{{{etcd}, "agentSocket": "/run/x.sock"}}"#)),
-        ("cluster.agentSocket", r#"{"store": "kubernetes", "agentSocket": "x.sock"}"#.to_owned()),
-        ("cluster.node", r#"{"store": "kubernetes", "node": "n-1"}"#.to_owned()),
-        ("cluster.endpoints", r#"{"store": "kubernetes", "endpoints": ["http://a"]}"#.to_owned()),
-        ("cluster.ca", r#"{"store": "kubernetes", "ca": "/ca"}"#.to_owned()),
-        ("cluster.members", r#"{"store": "kubernetes", "members": ["a"]}"#.to_owned()),
         ("cluster.directory", format!(r#"{{{etcd}, "directory": "/d"}}"#)),
-        ("cluster.endpoints", r#"{"store": "local", "endpoints": ["http://a"]}"#.to_owned()),
-        ("cluster.user", r#"{"store": "local", "user": "u"}"#.to_owned()),
-        ("cluster.members", r#"{"store": "local", "members": []}"#.to_owned()),
-        ("cluster.members[1]", r#"{"store": "local", "members": ["a", "a"]}"#.to_owned()),
-        ("cluster.members[0]", r#"{"store": "local", "members": ["a/b"]}"#.to_owned()),
-        ("cluster.node", r#"{"store": "local", "members": ["a"], "node": "b"}"#.to_owned()),
-        ("cluster.directory", r#"{"store": "directory"}"#.to_owned()),
-        ("cluster.directory", r#"{"store": "directory", "directory": "here"}"#.to_owned()),
-        ("cluster.prefix", r#"{"store": "directory", "directory": "/d", "prefix": "/p"}"#.to_owned()),
         ("cluster.node", format!(r#"{{{etcd}, "node": "a b"}}"#)),
         ("cluster.node", format!(r#"{{{etcd}, "node": ""}}"#)),
         ("cluster.address", format!(r#"{{{etcd}, "address": "192.0.2.1/24"}}"#)),
@@ -135,10 +148,7 @@ fn a_bad_value_names_its_key() {
         ("cluster.vxlan.id", format!(r#"{{{etcd}, "vxlan": {{"id": 16777216}}}}"#)),
         ("cluster.vxlan.port", format!(r#"{{{etcd}, "vxlan": {{"port": 0}}}}"#)),
     ];
-    for (key, json) in cases {
-        let error = cluster(&json).unwrap_err();
-        assert!(error.starts_with(&format!("ipam.{key}: ")), "{json}: {error}");
-    }
+    cases.iter().for_each(|(key, json)| names_its_key(key, json));
 }
 
 #[test]

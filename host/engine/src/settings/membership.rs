@@ -1,4 +1,4 @@
-//! `ipam.cluster` and `ipam.routing`: which cluster a network's range is divided in, and how its nodes reach each other.
+//! `ipam.cluster`: which cluster a network's range is divided in, and who this node is there.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,14 +7,12 @@ use gingham_ownership::etcd_settings::{EtcdSettings, PREFIX};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::routing::{VxlanSettings, WrittenVxlan};
 use super::value::{number, path, valid};
 use super::{SettingsError, etcd, fault};
 
 /// How many claimed and free addresses a node keeps when the configuration does not say.
 pub const LOW_WATER: u64 = 64;
-
-/// UDP port of vxlan: IANA's.
-pub const VXLAN_PORT: u16 = 4789;
 
 /// Where the node agent listens when the configuration does not say.
 pub const AGENT_SOCKET: &str = "/run/gingham/node.sock";
@@ -77,33 +75,6 @@ impl StoreSettings {
     }
 }
 
-/// How `routing: vxlan` encapsulates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VxlanSettings {
-    /// The network's number, 1 to 2^24 - 1; made of the network's name for none.
-    pub id: Option<u32>,
-    /// The UDP port.
-    pub port: u16,
-}
-
-impl Default for VxlanSettings {
-    fn default() -> Self {
-        Self { id: None, port: VXLAN_PORT }
-    }
-}
-
-/// How a container reaches containers of other nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Routing {
-    /// The network underneath sees to it.
-    #[default]
-    None,
-    /// A route per claimed block, through its owner's address.
-    Direct,
-    /// The same through a vxlan device, for nodes with routers between them.
-    Vxlan,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub(super) struct Written {
@@ -144,15 +115,6 @@ enum Store {
     Directory,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct WrittenVxlan {
-    #[serde(deserialize_with = "vxlan_id")]
-    id: Option<u32>,
-    #[serde(deserialize_with = "vxlan_port")]
-    port: Option<u16>,
-}
-
 #[derive(Debug, Deserialize)]
 struct Name(#[serde(deserialize_with = "node_name")] String);
 
@@ -169,7 +131,7 @@ impl Written {
         }
         let node = self.node.take().map(|name| name.0);
         let (address, low_water) = (self.address, self.low_water.unwrap_or(LOW_WATER));
-        let vxlan = VxlanSettings { id: self.vxlan.id, port: self.vxlan.port.unwrap_or(VXLAN_PORT) };
+        let vxlan = self.vxlan.settings();
         let store = match store {
             Store::Etcd => StoreSettings::Etcd(self.etcd()?),
             Store::Kubernetes => {
@@ -243,33 +205,6 @@ fn members(written: Option<Vec<Name>>, node: Option<&str>) -> Result<Vec<String>
     Ok(names)
 }
 
-/// What `routing` can be depends on the cluster.
-pub(super) fn check_routing(
-    written: Option<Routing>,
-    cluster: Option<&ClusterSettings>,
-) -> Result<Routing, SettingsError> {
-    let is_shared = cluster.is_some_and(|cluster| cluster.store.is_shared());
-    match written {
-        None if is_shared => Ok(Routing::Direct),
-        None | Some(Routing::None) => Ok(Routing::None),
-        Some(routing) if is_shared => Ok(routing),
-        Some(_) => Err(fault(
-            "routing",
-            "the addresses of other nodes are in the cluster's store: set cluster.store to \"etcd\" or \"kubernetes\", or \
-             routing to \"none\"",
-        )),
-    }
-}
-
-pub(super) fn routing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Routing>, D::Error> {
-    valid(from, "routing", "use \"direct\", \"vxlan\" or \"none\"", |value| match value.as_str()? {
-        "none" => Some(Some(Routing::None)),
-        "direct" => Some(Some(Routing::Direct)),
-        "vxlan" => Some(Some(Routing::Vxlan)),
-        _ => None,
-    })
-}
-
 const STORE_HINT: &str = "use \"etcd\", \"kubernetes\", \"local\" (no store: this node alone, or cluster.members) or \
                           \"directory\" (nodes that are namespaces of one machine)";
 
@@ -304,14 +239,6 @@ fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpAddr>, D::Erro
 
 fn low_water<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     number(from, "number of addresses", 0..=1 << 20)
-}
-
-fn vxlan_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
-    number(from, "VXLAN network identifier", 1..=(1 << 24) - 1)
-}
-
-fn vxlan_port<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
-    number(from, "port", 1..=u16::MAX)
 }
 
 #[cfg(test)]
