@@ -10,21 +10,19 @@ const PROFILE: &str = "ship";
 
 /// Returns the directory of the programs.
 pub(crate) fn programs(target: &str) -> Result<PathBuf, ImageError> {
-    build(target, &["gingham"])?;
-    build(target, &["gingham-node", "ginghamctl"])?;
+    build(target, &["--package", "gingham", "--features", "gingham/installed"])?;
+    build(target, &["--package", "gingham-node", "--package", "ginghamctl"])?;
     let built = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     Ok(built.join(target).join(PROFILE))
 }
 
-fn build(target: &str, packages: &[&str]) -> Result<(), ImageError> {
+fn build(target: &str, arguments: &[&str]) -> Result<(), ImageError> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--profile", PROFILE, "--target", target]);
     for setting in settings(target) {
         cargo.args(["--config", &setting]);
     }
-    for package in packages {
-        cargo.args(["--package", package]);
-    }
+    cargo.args(arguments);
     let failed = |reason: String| ImageError::Build { target: target.to_owned(), reason };
     let status = cargo.status().map_err(|error| failed(error.to_string()))?;
     if status.success() { Ok(()) } else { Err(failed(status.to_string())) }

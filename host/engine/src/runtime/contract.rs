@@ -1,13 +1,14 @@
 //! Which imports and exports a component may and must have: checked when it is installed and when it is loaded.
 
 use wasmtime::Engine;
-use wasmtime::component::Component;
-use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, types};
+
+use super::imports::Imports;
 
 pub const PACKAGE: &str = "gingham:ipam";
 
 /// The interfaces a policy may import, and the versions of the contract this host speaks.
-const INTERFACES: [&str; 11] = [
+pub(super) const INTERFACES: [&str; 11] = [
     "addresses",
     "context",
     "request",
@@ -50,17 +51,6 @@ impl Function {
     /// The name under which a component exports the interface. The runtime finds compatible versions by it.
     pub(super) fn instance(self) -> String {
         format!("{PACKAGE}/{}@0.2.0", self.interface)
-    }
-}
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct Imports {
-    known: [bool; INTERFACES.len()],
-}
-
-impl Imports {
-    pub(super) fn has(&self, interface: &str) -> bool {
-        INTERFACES.iter().zip(self.known).any(|(name, known)| known && *name == interface)
     }
 }
 
@@ -137,14 +127,13 @@ fn advice(language: Option<Language>) -> &'static str {
 impl Surface {
     pub fn of(engine: &Engine, component: &Component) -> Self {
         let kind = component.component_type();
+        Self::with_imports(&Imports::of(engine, &kind), engine, &kind)
+    }
+
+    pub(super) fn with_imports(imports: &Imports, engine: &Engine, component: &types::Component) -> Self {
         Self {
-            // A bare type is no request: it repeats a type of an interface that is imported as well.
-            imports: kind
-                .imports(engine)
-                .filter(|(_, import)| !matches!(import.ty, ComponentItem::Type(_) | ComponentItem::Resource(_)))
-                .map(|(name, _)| name.to_owned())
-                .collect(),
-            exports: kind.exports(engine).map(|(name, _)| name.to_owned()).collect(),
+            imports: imports.names().map(str::to_owned).collect(),
+            exports: component.exports(engine).map(|(name, _)| name.to_owned()).collect(),
         }
     }
 
@@ -167,11 +156,6 @@ impl Surface {
         let known = [ALLOCATOR, RELEASE_HOOK, ADOPTION_HOOK, CLUSTER];
         let is_known = move |name: &&str| interface_of(name).is_some_and(|interface| known.contains(&interface));
         self.exports.iter().map(String::as_str).filter(is_known)
-    }
-
-    pub(super) fn imported(&self) -> Imports {
-        let is_imported = |name: &&str| self.imports.iter().any(|import| interface_of(import) == Some(name));
-        Imports { known: INTERFACES.map(|name| is_imported(&name)) }
     }
 
     fn exports(&self, wanted: &str) -> bool {
@@ -235,7 +219,6 @@ mod tests {
         let fits = surface(&["gingham:ipam/leases@0.2.0", "gingham:ipam/log@0.2.7"], &[ALLOCATOR]);
         assert_eq!(fits.check(), Ok(()));
         assert!(!fits.has_release() && !fits.is_cluster() && !fits.has_adoption());
-        assert!(fits.imported().has("log") && !fits.imported().has("shares"));
     }
 
     #[test]

@@ -1,13 +1,9 @@
-//! Which facts of Kubernetes a component can read. Tools leave out of a component what it does not call, so a policy that
-//! imports none never asks, and no request of it has to be looked up.
+//! Which facts of Kubernetes a component can read. A policy that imports none never asks, and no request of it has to be looked
+//! up.
 
 use std::ops::BitOr;
 
-use wasmtime::Engine;
-use wasmtime::component::Component;
-use wasmtime::component::types::ComponentItem;
-
-use super::contract::interface_of;
+use super::imports::{Import, Imports};
 
 /// By what they are about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,17 +20,9 @@ pub struct FactImports {
 }
 
 impl FactImports {
-    pub(super) fn of(engine: &Engine, component: &Component) -> Self {
-        let kind = component.component_type();
-        let instances = kind.imports(engine).filter_map(|(name, import)| match import.ty {
-            ComponentItem::ComponentInstance(instance) if matches!(interface_of(name), Some("request" | "context")) => {
-                Some(instance)
-            }
-            _ => None,
-        });
-        instances.fold(Self::default(), |all, instance| {
-            instance.exports(engine).fold(all, |all, (function, _)| all | Self::of_function(function))
-        })
+    pub(super) fn of(imports: &Imports) -> Self {
+        let interfaces = ["request", "context"].into_iter().filter_map(|name| imports.interface(name));
+        interfaces.flat_map(Import::functions).fold(Self::default(), |all, item| all | Self::of_function(item))
     }
 
     fn of_function(name: &str) -> Self {

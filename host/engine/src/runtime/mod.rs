@@ -8,6 +8,7 @@ mod contract;
 mod fact_imports;
 mod fault;
 mod fuel;
+mod imports;
 mod limits;
 mod observer;
 mod process;
@@ -25,10 +26,10 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 pub use backtrace::Backtrace;
-use contract::Imports;
 pub use contract::{ContractError, Language, PACKAGE, Surface};
 pub use fact_imports::FactImports;
 pub use fault::{CallError, FailedCall, PolicyFault};
+use imports::Imports;
 pub use limits::{INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
 pub use observer::{ExportCall, HostCall, Observer};
 pub use process::ProcessError;
@@ -52,7 +53,7 @@ pub struct Policy {
     has_release: bool,
     has_adoption: bool,
     is_cluster: bool,
-    imports: Imports,
+    imports: Arc<Imports>,
     fact_imports: FactImports,
     observer: Option<Arc<dyn Observer>>,
     shows_lines: bool,
@@ -140,18 +141,20 @@ impl Runtime {
 
     fn admit(&self, name: &str, component: wasmtime::Result<Component>) -> Result<Policy, LoadError> {
         let component = component.map_err(|error| load_error(name, &error))?;
-        let surface = Surface::of(&self.engine, &component);
+        let kind = component.component_type();
+        let imports = Imports::of(&self.engine, &kind);
+        let surface = Surface::with_imports(&imports, &self.engine, &kind);
         surface.check().map_err(|source| LoadError::Contract { policy: name.to_owned(), source })?;
         Ok(Policy {
             name: name.to_owned(),
             digest: None,
             engine: self.engine.clone(),
-            fact_imports: FactImports::of(&self.engine, &component),
+            fact_imports: FactImports::of(&imports),
             component,
             has_release: surface.has_release(),
             has_adoption: surface.has_adoption(),
             is_cluster: surface.is_cluster(),
-            imports: surface.imported(),
+            imports: Arc::new(imports),
             observer: None,
             shows_lines: false,
         })

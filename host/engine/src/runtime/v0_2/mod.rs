@@ -1,6 +1,9 @@
 //! The contract `gingham:ipam@0.2`, from the host's side: one file for each interface. Each translates, queries, and
 //! translates back.
 
+#[macro_use]
+mod functions;
+
 mod addresses;
 mod answers;
 pub(crate) mod bindings;
@@ -17,13 +20,12 @@ mod state;
 #[cfg(feature = "compiler")]
 mod trace;
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
-use self::bindings::gingham::ipam as wit;
-use super::contract::Imports;
+use super::imports::Imports;
 use super::state::HostState;
 
-/// Makes what a policy imports, and nothing else: every function costs each ADD some time.
+/// Makes what a policy imports.
 pub(super) fn link(
     linker: &mut Linker<HostState>,
     imports: &Imports,
@@ -33,25 +35,5 @@ pub(super) fn link(
     if traces {
         return trace::link(linker, imports);
     }
-    macro_rules! link {
-        ($($interface:ident $name:literal)*) => {
-            $(if imports.has($name) {
-                wit::$interface::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-            })*
-        };
-    }
-    link! {
-        addresses "addresses"
-        context "context"
-        request "request"
-        pools "pools"
-        answers "answers"
-        leases "leases"
-        state "state"
-        reservations "reservations"
-        events "events"
-        shares "shares"
-        log "log"
-    }
-    Ok(())
+    functions::link(linker, imports)
 }
