@@ -14,11 +14,15 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gingham.yaml");
 const APPLY: [&str; 4] = ["apply", "--validate=false", "-f", FILE];
 
 /// What the agent calls: group, resource, verbs.
-const CALLS: [(&str, &str, &str); 10] = [
+const CALLS: [(&str, &str, &str); 13] = [
     // kubernetes_node/network_object.rs; the store, which writes what all members have to agree on.
     ("gingham.dev", "addressnetworks", "create get list update watch"),
     ("gingham.dev", "networkmembers", "create get list update watch"),
     ("gingham.dev", "addressblocks", "create delete get list update watch"),
+    // policies/known.rs and policies/keeper.rs.
+    ("gingham.dev", "allocationpolicies", "get list watch"),
+    ("gingham.dev", "allocationpolicies/status", "patch"),
+    ("gingham.dev", "networkmembers/status", "patch"),
     // kubernetes_node/node_conditions.rs; the order of a takeover by deleting a Node; facts about nodes.
     ("", "nodes", "get list watch"),
     ("", "nodes/status", "patch"),
@@ -84,7 +88,10 @@ fn one_apply_installs_it_and_the_role_has_what_the_agent_calls() {
     assert_eq!(pod["hostNetwork"], true);
     assert_eq!(pod["priorityClassName"], "system-node-critical");
     assert_eq!(agent["securityContext"]["privileged"], Value::Null);
-    assert_eq!(agent["securityContext"]["capabilities"]["add"], serde_json::json!(["NET_ADMIN", "SYS_ADMIN"]));
+    assert_eq!(
+        agent["securityContext"]["capabilities"]["add"],
+        serde_json::json!(["NET_ADMIN", "SYS_ADMIN", "SETUID", "SETGID"])
+    );
     assert_eq!(agent["resources"]["limits"], Value::Null);
     assert_eq!(pod["initContainers"][0]["securityContext"]["capabilities"]["add"], Value::Null);
 }

@@ -31,9 +31,9 @@ pub(crate) use network::{
 pub(crate) use node::{InstallArguments, NodeCommand, ProbeArguments, Question, RollbackArguments, UninstallArguments};
 pub(crate) use policy::{
     AbsentFact, AddArguments, BenchArguments, BuildArguments, CallArguments, CheckArguments, CompareArguments,
-    InspectArguments, ListArguments, NewArguments, PolicyCommand, PullArguments, PushArguments, RecompileArguments,
-    RecordArguments, RegistryArguments, RemoveArguments, ReplayArguments, RequesterKind, SignArguments, TestArguments,
-    TrustArguments, VerifyArguments, WitArguments,
+    CompileArguments, InspectArguments, ListArguments, NewArguments, PolicyCommand, PullArguments, PushArguments,
+    RecompileArguments, RecordArguments, RegistryArguments, RemoveArguments, ReplayArguments, RequesterKind,
+    SignArguments, TestArguments, TrustArguments, VerifyArguments, WitArguments,
 };
 pub(crate) use recover::RecoverArguments;
 

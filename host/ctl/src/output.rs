@@ -62,6 +62,11 @@ impl Output {
         self.write(script)
     }
 
+    /// For programs, and no terminal.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sink().write_all(bytes)
+    }
+
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.sink().flush()
     }

@@ -7,6 +7,7 @@ mod build;
 mod call;
 mod check;
 mod compilation;
+mod compile;
 mod component;
 mod inspect;
 mod ipam_object;
@@ -57,6 +58,7 @@ pub(crate) fn run(command: &PolicyCommand, library_dir: &Path, out: &mut Output)
         PolicyCommand::Replay(arguments) => Ok(replay::run(arguments, &open()?, out)?),
         PolicyCommand::Compare(arguments) => Ok(replay::compare(arguments, &open()?, out)?),
         PolicyCommand::Add(arguments) => Ok(add::run(arguments, &mut open()?, library_dir, out)?),
+        PolicyCommand::Compile(arguments) => Ok(compile::run(arguments, out)?),
         PolicyCommand::List(arguments) => Ok(list::run(arguments, &open()?, out)?),
         PolicyCommand::Inspect(arguments) => Ok(inspect::run(arguments, &open()?, out)?),
         PolicyCommand::Remove(arguments) => Ok(remove::run(arguments, &mut open()?, library_dir, out)?),

@@ -225,7 +225,7 @@ fn shortage(name: &str, (free, cooling): (u64, u64), here: Option<&PoolRoom>, se
 
 impl ShadowStatus {
     fn of(counters: ShadowCounters) -> Self {
-        let ShadowCounters { policy, since, agreed, differed, refused, rejected, failed, last } = counters;
+        let ShadowCounters { policy, since, agreed, differed, refused, rejected, failed, last, fuel: _ } = counters;
         Self { policy, since: clock::utc(since), agreed, differed, refused, rejected, failed, last }
     }
 

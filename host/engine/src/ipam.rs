@@ -12,6 +12,7 @@ use crate::guard::{self, GuardError};
 use crate::ledger::{AttachmentRecord, Cooling, Ledger, Masquerade, recorded};
 use crate::network_view::NetworkView;
 use crate::occupied::Occupied;
+use crate::policy_counters::RequestEnd;
 use crate::runtime::{LogLevel, LogLine, Session};
 use crate::settings::Settings;
 use crate::store_error::StoreError;
@@ -127,7 +128,9 @@ impl Prepared<'_> {
             Masquerade { within, ..masquerade }
         });
         let (addresses, reason) = (result.addresses().collect(), result.answer.reason.clone());
-        let policy = Some(self.policy.title());
+        let policy = self.policy.title();
+        ledger.count_for_policy(&policy, RequestEnd::Granted { fuel: result.usage.fuel }, request.now)?;
+        let policy = Some(policy);
         ledger.attach(&request.key, &AttachmentRecord { addresses, policy, reason, masquerade, ..record.clone() })?;
         for address in result.addresses() {
             if let Some(pool) = self.pools.number_of(address) {

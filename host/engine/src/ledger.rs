@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{IpRange, successor};
 use crate::attachment::{AttachmentKey, FormerHolder, Pod};
+use crate::policy_counters::RequestEnd;
 use crate::store_error::StoreError;
 
 /// What is kept of an attachment. Serialised as JSON: unknown fields are ignored and new ones need a default, so that
@@ -288,6 +289,12 @@ pub trait Ledger: LedgerQueries {
 
     /// Records the address that was allocated last of a pool. It outlives a reboot.
     fn put_last_allocated(&mut self, pool: u32, address: IpAddr) -> Result<(), StoreError>;
+
+    /// Counts how a request ended that a policy, NAME@sha256:HEX, was asked. A ledger that nobody compares policies with
+    /// counts nothing.
+    fn count_for_policy(&mut self, _policy: &str, _end: RequestEnd, _now: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Sets what this node knows of the network's cluster. It outlives a reboot.
     fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError>;

@@ -27,6 +27,7 @@ pub mod memory_ledger;
 pub mod network_view;
 pub mod occupied;
 pub mod pod_refusal;
+pub mod policy_counters;
 pub mod pool;
 pub mod reference_leases;
 pub mod runtime;

@@ -218,6 +218,15 @@ impl Library {
         self.record(name, installed, provenance)
     }
 
+    /// The digest of a component's compiled form, as it was when it was stored.
+    pub fn compiled_digest(&self, digest: &Digest) -> Result<Option<Digest>, LibraryError> {
+        let path = record_path(digest);
+        let Some(bytes) = self.read(&path)? else { return Ok(None) };
+        let record: Record = serde_json::from_slice(&bytes)
+            .map_err(|error| LibraryError::Damaged { path, reason: error.to_string() })?;
+        Ok(Some(record.compiled().clone()))
+    }
+
     /// Stores the compiled form of an installed component.
     pub fn store_compiled(&mut self, digest: &Digest, artefact: &[u8]) -> Result<(), LibraryError> {
         self.create()?;

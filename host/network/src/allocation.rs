@@ -26,10 +26,12 @@ use gingham_cni::result::CniResult;
 use gingham_engine::attachment::{AttachmentKey, AwaitedFacts, Pod, Request, Requester};
 use gingham_engine::history::Refused;
 use gingham_engine::ipam::{self, Hooks, IpamError, IpamResult, Shadow};
-use gingham_engine::ledger::{AttachmentRecord, Masquerade};
+use gingham_engine::ledger::{AttachmentRecord, Ledger as _, Masquerade};
+use gingham_engine::policy_counters::RequestEnd;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::routing::Routing;
+use gingham_engine::store::Store;
 use gingham_net::Mac;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{ensure_proxy_arp, is_agent_running};
@@ -43,7 +45,7 @@ use crate::error::NetworkError;
 use crate::facts::{FACT_TIMEOUT, Wait};
 use crate::log;
 use crate::plan::{AddressSource, PolicyChoice};
-use crate::records::{End, Records};
+use crate::records::{End, Records, RecordsError};
 use crate::resolv_conf;
 
 pub mod cluster_blocks;
@@ -123,6 +125,8 @@ pub struct Observed {
     pub(crate) refusal: RefCell<Option<Refused>>,
     /// The awaited fact that a policy read last.
     pub(crate) awaited: Cell<Option<AwaitedFacts>>,
+    /// How the last call of the policy ended, if it gave no address.
+    pub(crate) end: Cell<Option<RequestEnd>>,
 }
 
 impl Observed {
@@ -130,6 +134,19 @@ impl Observed {
         let refused = if let IpamError::Refused { refusal, .. } = error { Some(refusal.into()) } else { None };
         *self.refusal.borrow_mut() = refused;
         self.awaited.set(if let IpamError::FactAwaited { fact, .. } = error { Some(*fact) } else { None });
+        self.end.set(match error {
+            IpamError::Refused { .. } => Some(RequestEnd::Refused),
+            IpamError::Problems { .. }
+            | IpamError::Fault { .. }
+            | IpamError::Pools { .. }
+            | IpamError::Guard { .. }
+            | IpamError::Cluster { .. } => Some(RequestEnd::Failed),
+            // No fault of the policy.
+            IpamError::AlreadyAttached { .. }
+            | IpamError::FactAwaited { .. }
+            | IpamError::Process { .. }
+            | IpamError::Store(_) => None,
+        });
     }
 }
 
@@ -228,6 +245,11 @@ impl AddressManagement<'_> {
         earlier.retain(|line| !log.contains(line));
         earlier.append(&mut log);
         log::policy(policy.name(), &earlier);
+        if let (Err(_), Some(end)) = (&result, observed.end.get())
+            && let Err(fault) = self.count(policy, end, records)
+        {
+            tracing::debug!("the policy's failure is not counted: {fault}");
+        }
         self.last_refusal.set(observed.refusal.borrow().as_ref().map(|refused| refused.kind));
         if let Some(recorder) = records.recorder() {
             recorder.request(&request, &self.context(), self.request.ip_ranges.as_ref(), &observed, &result);
@@ -257,6 +279,19 @@ impl AddressManagement<'_> {
         Request { facts, awaited: request.awaited.and(missing).without(fact), now: records.now(), ..request }
     }
 
+    /// Counts a request that got no address, if an agent compares versions of policies. What is granted is counted with its
+    /// lease.
+    fn count(&self, policy: &Policy, end: RequestEnd, records: &Records<'_>) -> Result<(), RecordsError> {
+        let is_read = records.reader()?.map_or(Ok(false), |store| store.feed().map(|feed| feed.events))?;
+        if !is_read {
+            return Ok(());
+        }
+        let store = Store::open(records.directory(), records.boot(), records.now())?;
+        let mut ledger = store.into_ledger(self.call.config.name.as_str())?;
+        ledger.count_for_policy(&policy.title(), end, records.now())?;
+        Ok(ledger.commit()?)
+    }
+
     /// On a network that is this node's alone.
     fn allocate_alone(
         &self,
@@ -268,7 +303,8 @@ impl AddressManagement<'_> {
     ) -> Result<Allocation, NetworkError> {
         let context = self.context();
         // No lock is held while the policies check their configurations.
-        let prepared = ipam::prepare(policy, &self.settings, &context, log)?;
+        let prepared = ipam::prepare(policy, &self.settings, &context, log);
+        let prepared = prepared.inspect_err(|error| observed.error(error))?;
         let shadow = self.shadow().map(|shadow| Shadow::prepare(shadow, &context, log));
         let prepared = prepared.with_shadow(shadow);
         let ledger = records.write_for((policy, &self.settings, &context), log)?;

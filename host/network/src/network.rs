@@ -8,7 +8,7 @@ use gingham_cni::args::Arguments;
 use gingham_cni::config::NetworkConfig;
 use gingham_cni::env::Environment;
 use gingham_cni::error::Code;
-use gingham_engine::attachment::{AttachmentKey, Pod, Requester};
+use gingham_engine::attachment::{AttachmentKey, Context, Labels, Pod, Requester};
 use gingham_engine::ipam::{self, PoolRoom, Shadow, ShadowCounters};
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
@@ -40,6 +40,17 @@ pub struct ClusterNetwork {
     pub policy: Policy,
     /// The bridge that containers are on. Where another main plugin makes it, the one that its configuration names.
     pub bridge: String,
+    /// What the policy sees of network and node.
+    pub context: Context,
+}
+
+/// What the answers of a network's policy depend on beside its configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PolicyState {
+    /// Of the component that its name stands for now.
+    pub digest: Option<String>,
+    /// Of the node, as far as they are known.
+    pub node_labels: Option<Labels>,
 }
 
 /// Where a network's addresses come from.
@@ -146,6 +157,22 @@ impl Network {
         Ok(Some((management.settings.data_dir.clone(), management.imported_facts())))
     }
 
+    /// Whether its addresses could come from this policy under its name: the network names another, or this one accepts its
+    /// configuration.
+    pub fn would_accept(&self, name: &str, policy: &Policy) -> Result<(), NetworkError> {
+        let management = AddressManagement::of(&self.call, Arguments::default())?;
+        let AddressSource::Policy(choice) = &management.source else { return Ok(()) };
+        if choice.name != name {
+            return Ok(());
+        }
+        if let Some(digest) = &choice.digest {
+            let text = format!("ipam.policy pins {name}@{digest}; pin the new digest, or none");
+            return Err(NetworkError::new(Code::CONFIG, text));
+        }
+        let context = management.context_for(policy.fact_imports());
+        Ok(ipam::prepare(policy, &management.settings, &context, &mut Vec::new()).map(drop)?)
+    }
+
     /// What the node agent works with.
     pub fn cluster_network(&self) -> Result<ClusterNetwork, NetworkError> {
         let management = AddressManagement::of(&self.call, Arguments::default())?;
@@ -154,8 +181,19 @@ impl Network {
                         ipam.policy, e.g. \"weave-split\"";
             return Err(NetworkError::new(Code::CONFIG, text));
         };
+        management.policy(&choice)?;
+        let context = management.context();
         let (settings, policy) = management.into_parts(&choice)?;
-        Ok(ClusterNetwork { settings, policy, bridge: self.bridge_name() })
+        Ok(ClusterNetwork { settings, policy, bridge: self.bridge_name(), context })
+    }
+
+    /// Whoever keeps a policy loaded loads it again when this changes. It loads none.
+    pub fn policy_state(&self) -> Result<PolicyState, NetworkError> {
+        let management = AddressManagement::of(&self.call, Arguments::default())?;
+        let AddressSource::Policy(choice) = &management.source else { return Ok(PolicyState::default()) };
+        let digest = self.call.policies.digest(&choice.name);
+        let node = FactImports { node: true, ..FactImports::default() };
+        Ok(PolicyState { digest, node_labels: management.context_for(node).node_labels })
     }
 
     /// Takes an owner's addresses back, as DEL does: whatever is wrong with `ipam`, and without the policy if it is gone.

@@ -12,6 +12,11 @@ use crate::bridge_config::BridgeKeys;
 /// The name under which the plugin itself, and no policy, is `ipam.type`.
 pub const OWN_NAME: &str = "gingham";
 
+/// Whether no policy can be installed under this name.
+pub fn is_reserved(policy: &str) -> bool {
+    policy == OWN_NAME || gingham_builtin::find(policy).is_some()
+}
+
 /// What the plugin is in this configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

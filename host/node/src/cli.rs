@@ -44,6 +44,8 @@ pub(crate) struct Cli {
     pub(crate) listen_anywhere: bool,
     #[command(flatten)]
     pub(crate) kubernetes: KubernetesArguments,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArguments,
     /// Run on a node of Kubernetes: take the network from its API, and write its configuration into --config-dir when the node
     /// can serve it. DIR has the values to create the network with, as files: the `ConfigMap` `gingham-network`
     #[arg(long = "kubernetes", value_name = "DIR")]
@@ -78,6 +80,17 @@ pub(crate) struct KubernetesArguments {
     /// File of the token for the Kubernetes API; by default the pod's. It is read for each call
     #[arg(long, value_name = "FILE")]
     pub(crate) kube_token: Option<PathBuf>,
+}
+
+/// For policies that come as objects of Kubernetes and name an image.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RegistryArguments {
+    /// Certificates in PEM to trust for registries of policies; by default /etc/gingham/registry-ca.pem, then this machine's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry_ca: Option<PathBuf>,
+    /// Reach registries of policies without TLS
+    #[arg(long)]
+    pub(crate) registry_plain_http: bool,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

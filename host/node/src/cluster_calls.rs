@@ -32,6 +32,11 @@ pub(crate) trait Cluster {
     fn free(&mut self, stale: &BTreeSet<String>) -> Result<u64, AgentError>;
 
     fn usage(&mut self) -> Result<Usage, AgentError>;
+
+    /// Whether it has to be opened again: the policy's name stands for another component, or the node has other labels.
+    fn is_outdated(&mut self) -> bool {
+        false
+    }
 }
 
 /// The cluster as read from the store.

@@ -23,6 +23,7 @@ use crate::local_networks::LocalNetworks;
 use crate::member;
 use crate::networks::Directories;
 use crate::pod_events;
+use crate::policies;
 use crate::publication::{self, Published};
 use crate::reconcile::{Board, Open, Reconcilers, State, Status, Timing};
 use crate::reload::Reload;
@@ -131,6 +132,7 @@ fn start_kubernetes(cli: &Cli, kubernetes: Option<Kubernetes>) -> Result<(), Dae
     };
     info!("the Kubernetes API is at {}, this is node {}", kubernetes.api.server(), kubernetes.node);
     facts::start(kubernetes.clone(), places.clone()).map_err(DaemonError::Start)?;
+    policies::start(kubernetes.clone(), places.clone(), cli.registry.clone()).map_err(DaemonError::Start)?;
     pod_events::start(kubernetes, places).map_err(DaemonError::Start)
 }
 

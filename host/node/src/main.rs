@@ -16,6 +16,7 @@ mod member;
 mod metrics;
 mod networks;
 mod pod_events;
+mod policies;
 mod publication;
 mod reconcile;
 mod reload;

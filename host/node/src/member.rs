@@ -9,13 +9,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gingham_cluster::{Cluster as Joined, Policy, RoomAnswer};
+use gingham_engine::attachment::Context;
 use gingham_engine::boot_id;
 use gingham_engine::clock;
 use gingham_engine::runtime::{LogLevel, LogLine, Policy as Component};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::membership::StoreSettings;
 use gingham_engine::store::Store;
-use gingham_network::network::Network as Configured;
+use gingham_network::network::{Network as Configured, PolicyState};
 use gingham_network::plan::OWN_NAME;
 use gingham_ownership::beat::Beat;
 use gingham_ownership::error::ClusterError;
@@ -43,6 +44,7 @@ struct Settled {
     network: String,
     settings: Settings,
     component: Component,
+    context: Context,
     bridge: String,
     boot: String,
 }
@@ -64,6 +66,9 @@ self_cell!(
 /// This node in one network's cluster.
 pub(crate) struct Member {
     whole: Whole,
+    configured: Configured,
+    /// As it was when the policy was loaded.
+    policy_state: PolicyState,
     beat: Beat,
     suspicion: Option<Suspicion>,
     idle: GracePeriod<IpNet>,
@@ -83,6 +88,7 @@ pub(crate) fn open(
     let input = Value::Object(network.config.clone()).to_string();
     let configured =
         Configured::read(program(&network.config), library, input.as_bytes()).map_err(AgentError::of_node)?;
+    let policy_state = configured.policy_state().map_err(AgentError::of_node)?;
     let divided = configured.cluster_network().map_err(AgentError::of_node)?;
     let boot = boot_id::read().map_err(AgentError::of_node)?;
     // The first use after a boot reports what the boot ended.
@@ -93,6 +99,7 @@ pub(crate) fn open(
         network: network.name.clone(),
         settings: divided.settings,
         component: divided.policy,
+        context: divided.context,
         bridge: divided.bridge,
         boot,
     };
@@ -103,18 +110,19 @@ pub(crate) fn open(
         None => None,
     };
     let whole = Whole::try_new(settled, |settled| {
-        let context = settled.settings.context(&settled.network);
         let mut cluster = Joined::new(&settled.network, &settled.settings, &settled.boot).map_err(cluster_error)?;
         if let Some(Brought { store, node }) = store {
             cluster = cluster.with_store(store, Some(node));
         }
-        let policy =
-            Policy::new(&settled.component, &settled.settings, &context, &mut lines).map_err(AgentError::of_node)?;
+        let policy = Policy::new(&settled.component, &settled.settings, &settled.context, &mut lines)
+            .map_err(AgentError::of_node)?;
         Ok(Parts { cluster, policy })
     });
     log_policy(&network.name, &lines);
     Ok(Box::new(Member {
         whole: whole?,
+        configured,
+        policy_state,
         beat: Beat::new(),
         suspicion: None,
         idle: GracePeriod::new(grace_period),
@@ -243,6 +251,11 @@ impl Cluster for Member {
     fn free(&mut self, stale: &BTreeSet<String>) -> Result<u64, AgentError> {
         let Settled { network, settings, boot, .. } = self.whole.borrow_owner();
         self.stale_leases.free(stale, &settings.data_dir, network, boot)
+    }
+
+    fn is_outdated(&mut self) -> bool {
+        // What cannot be read now is reported by whoever needs it.
+        self.configured.policy_state().is_ok_and(|now| now != self.policy_state)
     }
 
     fn usage(&mut self) -> Result<Usage, AgentError> {

@@ -1,7 +1,8 @@
 //! Policies in OCI registries: push, pull, signatures, and which signatures a node requires.
 //!
-//! For the admin CLI alone. The plugin makes no network call and checks no signature: what is installed was checked.
+//! For the admin CLI and the node agent. The plugin makes no network call and checks no signature: what is installed was checked.
 
+pub mod acquisition;
 mod authorization;
 mod connection;
 mod credentials;

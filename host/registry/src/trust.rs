@@ -23,6 +23,8 @@ pub const TRUST_FILE: &str = "/etc/gingham/trust.toml";
 pub enum Origin<'a> {
     File(&'a Path),
     Reference(&'a Reference),
+    /// A component inside an object of Kubernetes, which the text names. The rules for files are for it.
+    Object(&'a str),
 }
 
 /// The rules of a trust file.
@@ -99,13 +101,14 @@ impl fmt::Display for Place {
 pub enum Named {
     File(PathBuf),
     Repository(String),
+    Object(String),
 }
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
-            Self::Repository(identity) => f.write_str(identity),
+            Self::Repository(text) | Self::Object(text) => f.write_str(text),
         }
     }
 }
@@ -113,7 +116,7 @@ impl fmt::Display for Named {
 impl Named {
     fn rule(&self) -> String {
         match self {
-            Self::File(_) => "files = true".to_owned(),
+            Self::File(_) | Self::Object(_) => "files = true".to_owned(),
             Self::Repository(identity) => format!("references = [\"{identity}\"]"),
         }
     }
@@ -124,6 +127,7 @@ impl Origin<'_> {
         match self {
             Self::File(path) => Named::File(path.to_owned()),
             Self::Reference(reference) => Named::Repository(reference.identity()),
+            Self::Object(name) => Named::Object(name.to_owned()),
         }
     }
 }

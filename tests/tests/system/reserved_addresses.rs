@@ -5,7 +5,7 @@ use std::path::Path;
 use gingham_tests::cni::{Cni, address};
 use gingham_tests::ctl::ctl;
 use gingham_tests::networks::addresses_only_with;
-use gingham_tests::node::{Container, Node};
+use gingham_tests::node::{Container, NETWORKS, Node};
 use serde_json::{Value, json};
 
 const NEXT_BOOT: &str = "11111111-2222-4333-8444-555555555555";
@@ -17,10 +17,9 @@ fn node() -> Node {
     let built = gingham_build::build_policy(&workspace.join("policies/sticky")).unwrap();
     std::fs::write("/run/sticky.wasm", built.bytes).unwrap();
     ctl(&["policy", "add", "/run/sticky.wasm"]).done();
-    std::fs::create_dir_all("/etc/cni/net.d").unwrap();
     let mut file = network();
     file["cniVersion"] = json!("1.1.0");
-    std::fs::write("/etc/cni/net.d/10-mynet.conf", file.to_string()).unwrap();
+    std::fs::write(Path::new(NETWORKS).join("10-mynet.conf"), file.to_string()).unwrap();
     node
 }
 

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod call;
 mod check;
+mod compile;
 mod network;
 mod new;
 mod pull;
@@ -26,6 +27,7 @@ pub(crate) use bench::BenchArguments;
 pub(crate) use build::BuildArguments;
 pub(crate) use call::{AbsentFact, CallArguments, RequesterKind};
 pub(crate) use check::CheckArguments;
+pub(crate) use compile::CompileArguments;
 pub(crate) use new::NewArguments;
 pub(crate) use pull::PullArguments;
 pub(crate) use push::PushArguments;
@@ -59,6 +61,8 @@ pub(crate) enum PolicyCommand {
     Compare(CompareArguments),
     /// Check, compile and install a policy
     Add(AddArguments),
+    /// Compile a policy, and install nothing
+    Compile(CompileArguments),
     /// List the policies that a configuration can name
     List(ListArguments),
     /// Show what a policy is, and why it cannot be used if it is refused

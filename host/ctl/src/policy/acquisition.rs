@@ -1,19 +1,16 @@
 //! Where a policy is: a file, a directory to build, or a registry; and whether this node trusts it.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use gingham_engine::library::{Provenance, Signer};
-use gingham_registry::signature::{self, SignatureError, verify_file, verify_reference};
-use gingham_registry::trust::{self, TRUST_FILE, Trust, TrustError, Verdict};
-use gingham_registry::{Access, Reference, ReferenceError, Registry, RegistryError};
-use gingham_untrusted::file::{self, FileError};
+use gingham_engine::library::Provenance;
+use gingham_registry::acquisition::{check_content, provenance, pull_checked, read_signature};
+use gingham_registry::signature::SignatureError;
+use gingham_registry::trust::{Origin, TRUST_FILE, Trust, TrustError, Verdict};
+use gingham_registry::{Access, Reference, ReferenceError};
+use gingham_untrusted::file::FileError;
 
 use super::source::{self, Source, SourceError};
 use crate::cli::{RegistryArguments, TrustArguments};
-
-/// Much more than a signature has.
-const LARGEST_SIGNATURE: u64 = 64 << 10;
 
 /// What an argument names.
 pub(super) enum Place {
@@ -36,8 +33,6 @@ pub(crate) enum AcquisitionError {
     Reference(#[from] ReferenceError),
     #[error(transparent)]
     Source(#[from] SourceError),
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
     #[error(transparent)]
     Trust(#[from] TrustError),
 }
@@ -81,59 +76,26 @@ fn from_path(path: &Path, trust: Option<&Trust>) -> Result<Acquired, Acquisition
     // What is verified is what is installed: the file is read once. A directory has no signature, and is not even built
     // where one is required.
     let bytes = if path.is_dir() { None } else { Some(source::read_bounded(path)?) };
-    let verdict = trust.map(|trust| {
-        trust.check(trust::Origin::File(path), |rule| {
-            let signature = if bytes.is_some() { read_signature(path)? } else { None };
-            Ok(verify_file(bytes.as_deref().unwrap_or_default(), signature.as_deref(), &rule.keys))
-        })
-    });
-    let verdict = verdict.transpose()?;
+    let signature = || if bytes.is_some() { read_signature(path) } else { Ok(None) };
+    let verdict = check_content(Origin::File(path), bytes.as_deref().unwrap_or_default(), trust, signature)?;
     let source = match bytes {
         Some(bytes) => Source::of_bytes(bytes, path)?,
         None => Source::read(path)?,
     };
-    Ok(acquired(source, Provenance::default(), verdict))
+    Ok(acquired(source, provenance(None, verdict.as_ref()), verdict))
 }
 
 fn from_registry(reference: &Reference, trust: Option<&Trust>, access: &Access) -> Result<Acquired, AcquisitionError> {
-    let registry = Registry::new(access)?;
-    let pulled = registry.pull(reference, source::LARGEST)?;
-    let verdict = trust.map(|trust| {
-        trust.check(trust::Origin::Reference(reference), |rule| {
-            let attached = registry.signatures(reference, &pulled.manifest)?;
-            Ok(verify_reference(&attached, reference, &pulled.manifest, &rule.keys))
-        })
-    });
-    let verdict = verdict.transpose()?;
+    let (pulled, verdict) = pull_checked(reference, source::LARGEST, trust, access)?;
+    let provenance = provenance(Some((reference, &pulled)), verdict.as_ref());
     let source = Source::of_bytes(pulled.component, Path::new(&format!("{}.wasm", reference.name())))?;
-    let provenance =
-        Provenance { reference: Some(reference.to_string()), manifest: Some(pulled.manifest), signer: None };
     Ok(acquired(source, provenance, verdict))
 }
 
 fn acquired(source: Source, provenance: Provenance, verdict: Option<Verdict>) -> Acquired {
-    match verdict {
-        Some(Verdict::SignedBy(signature::Signer { fingerprint, comment })) => {
-            let signer = Some(Signer { fingerprint, comment });
-            Acquired { source, provenance: Provenance { signer, ..provenance }, unsigned: None }
-        }
-        Some(Verdict::Unsigned { because }) => Acquired { source, provenance, unsigned: because },
-        None => Acquired { source, provenance, unsigned: None },
-    }
-}
-
-/// Beside the file: `FILE.sig`.
-pub(super) fn signature_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".sig");
-    PathBuf::from(name)
-}
-
-pub(super) fn read_signature(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
-    let path = signature_path(path);
-    match file::read(&path, LARGEST_SIGNATURE) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(TrustError::Signature { path, source }),
-    }
+    let unsigned = match verdict {
+        Some(Verdict::Unsigned { because }) => because,
+        Some(Verdict::SignedBy(_)) | None => None,
+    };
+    Acquired { source, provenance, unsigned }
 }

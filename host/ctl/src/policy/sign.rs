@@ -3,11 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gingham_registry::acquisition::signature_path;
 use gingham_registry::signature::{SigningError, SigningKey};
 use gingham_registry::{Reference, ReferenceError, Registry, RegistryError};
 use serde::Serialize;
 
-use super::acquisition::{Place, access, signature_path};
+use super::acquisition::{Place, access};
 use super::source::{self, SourceError};
 use super::whole_file;
 use crate::cli::SignArguments;

@@ -4,13 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham_engine::library::Digest;
+use gingham_registry::acquisition::read_signature;
 use gingham_registry::signature::{KeyError, PublicKey, SignatureError, Signer, verify_file, verify_reference};
 use gingham_registry::trust::{self, TRUST_FILE, Trust, TrustError, Verdict};
 use gingham_registry::{Reference, ReferenceError, Registry, RegistryError};
 use gingham_untrusted::file::{self, FileError};
 use serde::Serialize;
 
-use super::acquisition::{Place, access, read_signature, read_trust};
+use super::acquisition::{Place, access, read_trust};
 use super::source::{self, SourceError};
 use crate::cli::VerifyArguments;
 use crate::output::Output;

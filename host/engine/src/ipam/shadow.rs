@@ -55,6 +55,8 @@ pub struct ShadowCounters {
     pub rejected: u64,
     /// It could not be loaded, crashed, or was stopped.
     pub failed: u64,
+    /// Of all its calls that answered or refused.
+    pub fuel: u64,
     /// The last answer that was not the same, as a sentence.
     pub last: Option<String>,
 }
@@ -87,7 +89,8 @@ impl ShadowCounters {
         Ok(Self { policy: title.to_owned(), since: now, ..Self::default() })
     }
 
-    fn count(&mut self, comparison: &Comparison) {
+    fn count(&mut self, comparison: &Comparison, fuel: u64) {
+        self.fuel = self.fuel.saturating_add(fuel);
         let counter = match comparison {
             Comparison::Agreed => &mut self.agreed,
             Comparison::Differed(_) => &mut self.differed,
@@ -174,12 +177,12 @@ impl Shadow<'_> {
     ) -> Result<(L, ShadowAnswer), IpamError> {
         let mut counters = ShadowCounters::of(&mut ledger, self.title, answered.request.now)?;
         let mut lines = Vec::new();
-        let (mut ledger, comparison) = match self.prepared {
-            Err(fault) => (ledger, Comparison::Failed(fault)),
+        let (mut ledger, comparison, fuel) = match self.prepared {
+            Err(fault) => (ledger, Comparison::Failed(fault), 0),
             Ok(prepared) => prepared.ask_as_shadow(ledger, answered, &mut lines)?,
         };
         log.extend(lines.iter().map(|line| of_shadow(self.title, line)));
-        counters.count(&comparison);
+        counters.count(&comparison, fuel);
         if let Some((level, sentence)) = sentence(&comparison, answered) {
             let mut message = format!("shadow {}: {sentence}", self.title);
             log.push(LogLine { level, message: format!("network {network}: {message}") });
@@ -197,7 +200,7 @@ impl Prepared<'_> {
         ledger: L,
         answered: &Answered<'_>,
         lines: &mut Vec<LogLine>,
-    ) -> Result<(L, Comparison), IpamError> {
+    ) -> Result<(L, Comparison, u64), IpamError> {
         let Answered { request, record, answer: first, free_early } = answered;
         let occupied = Occupied::of(&ledger, &self.pools, request, record)?;
         let view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
@@ -207,6 +210,7 @@ impl Prepared<'_> {
         self.session.show(view);
         let answer = self.session.allocate(&self.settings.policy_config, request);
         lines.append(&mut self.session.take_log());
+        let fuel = self.session.usage().fuel;
         let mut view: NetworkView<L> = self.session.hide().ok_or(StoreError::Lost)?;
         let answer = match answer {
             Err(error @ (CallError::Store(_) | CallError::FactAwaited { .. })) => {
@@ -214,17 +218,17 @@ impl Prepared<'_> {
             }
             Err(error) => {
                 let fault = fault_text(&call_error(self.policy, error));
-                return Ok((view.into_ledger_without_changes(), Comparison::Failed(fault)));
+                return Ok((view.into_ledger_without_changes(), Comparison::Failed(fault), 0));
             }
             Ok(Err(refusal)) => {
-                return Ok((view.into_ledger_without_changes(), Comparison::Refused(refusal_text(&refusal))));
+                return Ok((view.into_ledger_without_changes(), Comparison::Refused(refusal_text(&refusal)), fuel));
             }
             Ok(Ok(answer)) => answer,
         };
         match guard::check(&answer, request, &mut view) {
             Err(GuardError::Store(store)) => Err(store.into()),
-            Err(error) => Ok((view.into_ledger_without_changes(), Comparison::Rejected(error.to_string()))),
-            Ok(()) => Ok((view.into_ledger_with_shadow_state()?, compared(first, answer))),
+            Err(error) => Ok((view.into_ledger_without_changes(), Comparison::Rejected(error.to_string()), fuel)),
+            Ok(()) => Ok((view.into_ledger_with_shadow_state()?, compared(first, answer), fuel)),
         }
     }
 }
@@ -263,7 +267,7 @@ pub(super) fn release<L: Ledger + 'static>(
     if let Some(fault) = failed {
         let message = format!("shadow {}: its release hook failed: {fault}", shadow.title);
         log.push(LogLine { level: LogLevel::Warn, message: message.clone() });
-        counters.count(&Comparison::Failed(fault));
+        counters.count(&Comparison::Failed(fault), 0);
         counters.last = Some(message);
     }
     counters.write(&mut ledger)?;

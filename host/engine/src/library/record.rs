@@ -43,6 +43,10 @@ impl Record {
         Self { component: component.clone(), compiled: Digest::of(compiled), file: Identity::of(meta) }
     }
 
+    pub(super) fn compiled(&self) -> &Digest {
+        &self.compiled
+    }
+
     /// Whether this file is what was compiled from the component. One that was not touched since is not read: a policy of
     /// 40 MB would take longer to read than all the rest of an ADD.
     pub(super) fn fits(&self, component: &Digest, file: &File) -> std::io::Result<bool> {

@@ -82,6 +82,12 @@ impl StoreReader {
     }
 }
 
+/// What the agent does, within a transaction.
+pub(super) fn feed(snapshot: &Snapshot<'_>) -> Result<Feed, StoreError> {
+    let Some(key) = key::fact(FactKind::Feed, "") else { return Ok(Feed::default()) };
+    snapshot.get(&key)?.map_or(Ok(Feed::default()), |bytes| read(snapshot, bytes))
+}
+
 /// No name of Kubernetes has a slash.
 fn pod_key(namespace: &str, name: &str) -> String {
     format!("{namespace}/{name}")

@@ -30,6 +30,7 @@ pub(super) enum Table {
     Shadow = 15,
     Facts = 16,
     Refusals = 17,
+    PolicyCounters = 18,
 }
 
 /// What a record of the facts is about.
@@ -151,7 +152,7 @@ pub(super) fn read_time_and_address(key: &[u8]) -> Option<(u64, IpAddr)> {
     Some((u64::from_be_bytes(*freed_at), read_address(address)?))
 }
 
-/// A key of the tables by text: state and shadow.
+/// A key of the tables by text: state, shadow and counters of policies.
 pub(super) fn by_text(table: Table, network: NetworkId, key: &str) -> Vec<u8> {
     let mut bytes = prefix(table, network);
     bytes.extend_from_slice(key.as_bytes());

@@ -14,6 +14,7 @@ use super::{Environment, StoreError};
 use crate::address::IpRange;
 use crate::attachment::{AttachmentKey, FormerHolder};
 use crate::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Masquerade, Reservation};
+use crate::policy_counters::RequestEnd;
 use crate::reference_leases::Adoption;
 
 type OpenTxn<'e> = Option<RwTxn<'e>>;
@@ -153,6 +154,10 @@ impl Ledger for StoreLedger {
 
     fn put_last_allocated(&mut self, pool: u32, address: IpAddr) -> Result<(), StoreError> {
         self.change(|writer| writer.put_last_allocated(pool, address))
+    }
+
+    fn count_for_policy(&mut self, policy: &str, end: RequestEnd, now: u64) -> Result<(), StoreError> {
+        self.change(|writer| writer.count_for_policy(policy, end, now))
     }
 
     fn put_cluster_state(&mut self, state: &[u8]) -> Result<(), StoreError> {

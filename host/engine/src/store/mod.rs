@@ -37,6 +37,7 @@
 //! | 16 facts      | 0, 1, 2 or 3; name         | JSON of [`crate::facts`]: what the agent does, the node, a       |
 //! |               |                            | namespace, a pod (`NAMESPACE/NAME`); of all networks             |
 //! | 17 refusals   | pod NUL reason NUL network | JSON: [`PodRefusal`](crate::pod_refusal::PodRefusal)             |
+//! | 18 policies   | net, NAME@sha256:HEX       | JSON: [`PolicyCounters`](crate::policy_counters::PolicyCounters) |
 //!
 //! Runs are the maximal runs of addresses that are leased, cooling or reserved: no two of them touch. So the next unused
 //! address is one step of a cursor, however many leases there are.
@@ -55,6 +56,7 @@ mod facts;
 pub(crate) mod key;
 mod ledgers;
 mod pages;
+mod policy_counters;
 mod private;
 mod rebuild;
 mod refusals;

@@ -50,7 +50,7 @@ impl Writer<'_, '_> {
         Ok(true)
     }
 
-    fn json(&self, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn json(&self, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
         serde_json::to_vec(value).map_err(|error| StoreError::Io {
             operation: "record an attachment in",
             path: self.environment.path().into(),
@@ -287,7 +287,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn delete(&mut self, key: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn delete(&mut self, key: &[u8]) -> Result<(), StoreError> {
         *self.changed |= self.tree().delete(self.txn, key).map_err(|error| self.fault(error))?;
         Ok(())
     }
@@ -296,7 +296,7 @@ impl Writer<'_, '_> {
         Snapshot::new(self.environment, self.txn)
     }
 
-    fn id(&self) -> NetworkId {
+    pub(super) fn id(&self) -> NetworkId {
         self.network.id
     }
 

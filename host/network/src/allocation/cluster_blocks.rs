@@ -124,7 +124,9 @@ impl ClusterAllocation<'_> {
         log: &mut Vec<LogLine>,
     ) -> Result<Attempt, NetworkError> {
         // No lock is held while the policies check their configurations.
-        let prepared = ipam::prepare(self.policy, self.settings, &self.context(), log)?;
+        let prepared = ipam::prepare(self.policy, self.settings, &self.context(), log);
+        let prepared =
+            prepared.inspect_err(|error| self.observed.into_iter().for_each(|observed| observed.error(error)))?;
         let shadow = self.shadow.map(|shadow| Shadow::prepare(shadow, &self.context(), log));
         let prepared = prepared.with_shadow(shadow);
         let ledger = self.records.write_for((self.policy, self.settings, &self.context()), log)?;

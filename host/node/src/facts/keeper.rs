@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gingham_engine::boot_id::{self, BootIdError};
@@ -9,11 +10,10 @@ use gingham_engine::clock;
 use gingham_engine::facts::{Facts, Feed, KnownPod, NamespaceFacts, NodeFacts};
 use gingham_engine::runtime::FactImports;
 use gingham_engine::store::{Store, StoreError};
-use serde_json::Value;
 use tracing::{debug, warn};
 
-use super::known;
-use super::source::{Kind, News};
+use super::Kind;
+use super::known::{self, Objects};
 use super::wanted::Wanted;
 
 /// A store that was replaced meanwhile has them again after this time.
@@ -31,6 +31,7 @@ pub(super) enum KeepError {
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
     wanted: Wanted,
+    heard: BTreeMap<Kind, Arc<Objects>>,
     node: Option<BTreeMap<String, NodeFacts>>,
     namespaces: Option<BTreeMap<String, NamespaceFacts>>,
     pods: Option<BTreeMap<(String, String), KnownPod>>,
@@ -43,6 +44,7 @@ impl Keeper {
     pub(super) fn want(&mut self, wanted: Wanted) {
         let kinds = wanted.kinds();
         // What is not watched any more becomes old.
+        self.heard.retain(|kind, _| kinds.contains(kind));
         if !kinds.contains(&Kind::Pods) {
             self.pods = None;
         }
@@ -55,27 +57,18 @@ impl Keeper {
         self.wanted = wanted;
     }
 
-    pub(super) fn hear(&mut self, news: News) {
-        let now = clock::now();
-        match news {
-            News::All(Kind::Pods, items) => self.pods = Some(known::all(items, |object| known::pod(object, now))),
-            News::All(Kind::Namespaces, items) => {
-                self.namespaces = Some(known::all(items, |object| known::namespace(object, now)));
-            }
-            News::All(Kind::Node, items) => self.node = Some(known::all(items, |object| known::node(object, now))),
-            News::Changed(Kind::Pods, object) => put(&mut self.pods, known::pod(object, now)),
-            News::Changed(Kind::Namespaces, object) => put(&mut self.namespaces, known::namespace(object, now)),
-            News::Changed(Kind::Node, object) => put(&mut self.node, known::node(object, now)),
-            News::Gone(kind, object) => self.forget(kind, &object),
+    /// What the API server has of a kind.
+    pub(super) fn hear(&mut self, kind: Kind, objects: Arc<Objects>) {
+        // Held, so that an informer that changes them makes others.
+        if self.heard.get(&kind).is_some_and(|heard| Arc::ptr_eq(heard, &objects)) {
+            return;
         }
-    }
-
-    fn forget(&mut self, kind: Kind, object: &Value) {
         match kind {
-            Kind::Pods => remove(&mut self.pods, known::pod_name(object)),
-            Kind::Namespaces => remove(&mut self.namespaces, known::name(object)),
-            Kind::Node => remove(&mut self.node, known::name(object)),
+            Kind::Pods => self.pods = Some(known::all(&objects, known::pod)),
+            Kind::Namespaces => self.namespaces = Some(known::all(&objects, known::namespace)),
+            Kind::Node => self.node = Some(known::all(&objects, known::node)),
         }
+        self.heard.insert(kind, objects);
     }
 
     /// Brings every store up to date. One that fails is tried again with the next news.
@@ -137,18 +130,6 @@ impl Keeper {
             namespaces: if imports.namespace { namespaces } else { BTreeMap::new() },
             pods: if imports.pod || imports.annotations { pods } else { BTreeMap::new() },
         }
-    }
-}
-
-fn put<K: Ord, T>(all: &mut Option<BTreeMap<K, T>>, one: Option<(K, T)>) {
-    if let (Some(all), Some((name, facts))) = (all.as_mut(), one) {
-        all.insert(name, facts);
-    }
-}
-
-fn remove<K: Ord, T>(all: &mut Option<BTreeMap<K, T>>, name: Option<K>) {
-    if let (Some(all), Some(name)) = (all, name) {
-        all.remove(&name);
     }
 }
 

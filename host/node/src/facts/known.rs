@@ -1,11 +1,16 @@
 //! From the API's objects to facts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gingham_engine::attachment::{Fact, Labels, Owner};
-use gingham_engine::facts::{KnownPod, NamespaceFacts, NodeFacts, kept};
+use gingham_engine::facts::{self, KnownPod, NamespaceFacts, NodeFacts};
+use gingham_kubernetes::ObjectKey;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+
+/// As an informer has them.
+pub(super) type Objects = BTreeMap<ObjectKey, Arc<Value>>;
 
 /// The kubelet's own identity of a static pod, which is the one that it gives to runtimes.
 const STATIC_POD: &str = "kubernetes.io/config.mirror";
@@ -15,6 +20,7 @@ const STATIC_POD: &str = "kubernetes.io/config.mirror";
 struct Object {
     metadata: Metadata,
     spec: Spec,
+    observed_at: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -43,58 +49,57 @@ struct Spec {
     service_account_name: Option<String>,
 }
 
-/// What an object is about: a pod's namespace and name, or a name.
-pub(super) fn pod_name(object: &Value) -> Option<(String, String)> {
-    let metadata = &object["metadata"];
-    Some((metadata["namespace"].as_str()?.to_owned(), metadata["name"].as_str()?.to_owned()))
-}
-
-pub(super) fn name(object: &Value) -> Option<String> {
-    object["metadata"]["name"].as_str().map(str::to_owned)
+/// What of an object is read, with the time at which it was heard of. A pod has ten times as much.
+pub(super) fn kept(object: &Value, now: u64) -> Value {
+    let fields = ["namespace", "name", "uid", "labels", "annotations", "ownerReferences"];
+    let metadata =
+        fields.into_iter().filter_map(|field| Some((field.to_owned(), object["metadata"].get(field)?.clone())));
+    json!({
+        "metadata": metadata.collect::<Map<String, Value>>(),
+        "spec": {"serviceAccountName": object["spec"]["serviceAccountName"]},
+        "observedAt": now,
+    })
 }
 
 /// None if it is no such object.
-pub(super) fn pod(object: Value, now: u64) -> Option<((String, String), KnownPod)> {
-    let Object { metadata, spec } = read(object)?;
+pub(super) fn pod(object: &Value) -> Option<((String, String), KnownPod)> {
+    let Object { metadata, spec, observed_at } = read(object)?;
     let of_static = metadata.annotations.get(STATIC_POD).cloned();
     let owner = metadata.owner_references.into_iter().find(|reference| reference.controller);
     let owner = owner.map(|Reference { kind, name, uid, .. }| Owner { kind, name, uid });
     let known = KnownPod {
-        observed_at: now,
+        observed_at,
         uids: std::iter::once(metadata.uid).chain(of_static).collect(),
         service_account: spec.service_account_name.filter(|name| !name.is_empty()).map_or(Fact::Absent, Fact::Known),
         owner: owner.map_or(Fact::Absent, Fact::Known),
-        labels: kept(metadata.labels),
-        annotations: kept(metadata.annotations),
+        labels: facts::kept(metadata.labels),
+        annotations: facts::kept(metadata.annotations),
     };
     Some(((metadata.namespace, metadata.name), known))
 }
 
-pub(super) fn namespace(object: Value, now: u64) -> Option<(String, NamespaceFacts)> {
-    let metadata = read(object)?.metadata;
-    let known =
-        NamespaceFacts { observed_at: now, labels: kept(metadata.labels), annotations: kept(metadata.annotations) };
-    Some((metadata.name, known))
+pub(super) fn namespace(object: &Value) -> Option<(String, NamespaceFacts)> {
+    let Object { metadata, observed_at, .. } = read(object)?;
+    let (labels, annotations) = (facts::kept(metadata.labels), facts::kept(metadata.annotations));
+    Some((metadata.name, NamespaceFacts { observed_at, labels, annotations }))
 }
 
-pub(super) fn node(object: Value, now: u64) -> Option<(String, NodeFacts)> {
-    let metadata = read(object)?.metadata;
-    Some((metadata.name, NodeFacts { observed_at: now, labels: kept(metadata.labels) }))
+pub(super) fn node(object: &Value) -> Option<(String, NodeFacts)> {
+    let Object { metadata, observed_at, .. } = read(object)?;
+    Some((metadata.name, NodeFacts { observed_at, labels: facts::kept(metadata.labels) }))
 }
 
-fn read(object: Value) -> Option<Object> {
-    serde_json::from_value::<Object>(object).ok().filter(|object| !object.metadata.name.is_empty())
+fn read(object: &Value) -> Option<Object> {
+    Object::deserialize(object).ok().filter(|object| !object.metadata.name.is_empty())
 }
 
-/// Those of a list, by name.
-pub(super) fn all<K: Ord, T>(items: Vec<Value>, read: impl Fn(Value) -> Option<(K, T)>) -> BTreeMap<K, T> {
-    items.into_iter().filter_map(read).collect()
+/// Those of a kind, by name.
+pub(super) fn all<K: Ord, T>(objects: &Objects, read: impl Fn(&Value) -> Option<(K, T)>) -> BTreeMap<K, T> {
+    objects.values().filter_map(|object| read(object)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -103,7 +108,8 @@ mod tests {
             |kind: &str, controller: Value| json!({"kind": kind, "name": "n", "uid": "u", "controller": controller});
         let of = |references: Value| {
             let metadata = json!({"namespace": "shop", "name": "web-0", "uid": "p", "ownerReferences": references});
-            let (name, known) = pod(json!({"metadata": metadata, "spec": {"serviceAccountName": "web"}}), 7).unwrap();
+            let (name, known) =
+                pod(&kept(&json!({"metadata": metadata, "spec": {"serviceAccountName": "web"}}), 7)).unwrap();
             assert_eq!((name.0.as_str(), name.1.as_str(), known.observed_at), ("shop", "web-0", 7));
             assert_eq!(known.service_account, Fact::Known("web".to_owned()));
             known.owner
@@ -118,13 +124,15 @@ mod tests {
     fn a_static_pod_has_the_kubelets_identity_too() {
         let metadata =
             json!({"namespace": "kube-system", "name": "etcd", "uid": "api", "annotations": {STATIC_POD: "own"}});
-        let (_, known) = pod(json!({"metadata": metadata}), 0).unwrap();
+        let (_, known) = pod(&kept(&json!({"metadata": metadata}), 0)).unwrap();
         assert!(known.is(Some("api")) && known.is(Some("own")) && !known.is(Some("other")));
         assert_eq!(known.service_account, Fact::Absent);
     }
 
     #[test]
     fn what_is_no_object_is_left_out() {
-        assert_eq!(all(vec![json!({"metadata": {}}), json!(7)], |object| namespace(object, 0)), BTreeMap::new());
+        let objects =
+            [json!({"metadata": {}}), json!(7)].map(|object| (ObjectKey::default(), Arc::new(kept(&object, 0))));
+        assert_eq!(all(&Objects::from(objects), namespace), BTreeMap::new());
     }
 }

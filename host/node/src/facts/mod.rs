@@ -3,27 +3,35 @@
 
 mod keeper;
 mod known;
-mod source;
 mod wanted;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use gingham_kubernetes::{Resource, Selection};
+use gingham_engine::clock;
+use gingham_kubernetes::{Informer, InformerSettings, Resource, SILENCE, Selection, Signal};
 use gingham_network::published::staging;
 use tracing::warn;
 
 use crate::kubernetes::Kubernetes;
 use crate::networks::{self, Directories, Found};
 use keeper::Keeper;
-use source::{Kind, Source, Sources};
-use wanted::{Wanted, configured};
+use wanted::Wanted;
+pub(crate) use wanted::configured;
 
 /// Between two looks at which facts the policies can read.
 const WANTED_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Pods,
+    Namespaces,
+    Node,
+}
 
 /// Where the agent finds this node's networks and keeps what it knows.
 #[derive(Debug, Clone)]
@@ -35,7 +43,7 @@ pub(crate) struct Places {
 
 impl Places {
     /// Those that wait to be published count: facts are there when their first pods come.
-    fn networks(&self) -> Found {
+    pub(crate) fn networks(&self) -> Found {
         networks::read_all(&Directories { configured: self.config_dir.clone(), staged: staging(&self.data_dir) })
     }
 }
@@ -46,34 +54,36 @@ pub(crate) fn start(kubernetes: Kubernetes, places: Places) -> io::Result<()> {
 }
 
 fn run(kubernetes: &Kubernetes, places: &Places) {
-    let (send, heard) = mpsc::channel();
-    let mut sources = Sources::new(send);
+    let signal = Arc::default();
+    let mut sources: BTreeMap<Kind, Informer> = BTreeMap::new();
     let mut keeper = Keeper::default();
-    let mut due = Instant::now();
+    let (mut due, mut seen) = (Instant::now(), 0);
     loop {
         if Instant::now() >= due {
             let wanted = Wanted::read(places);
-            sources.follow(wanted.kinds(), |kind| source(kubernetes, kind));
+            sources.retain(|kind, _| wanted.kinds().contains(kind));
+            for kind in wanted.kinds() {
+                sources.entry(*kind).or_insert_with(|| source(kubernetes, *kind, &signal));
+            }
             keeper.want(wanted);
             due = Instant::now() + WANTED_INTERVAL;
         }
-        match heard.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            // What came together is written together.
-            Ok(first) => std::iter::once(first).chain(heard.try_iter()).for_each(|news| keeper.hear(news)),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+        for (kind, source) in &sources {
+            source.cached().into_iter().for_each(|cached| keeper.hear(*kind, cached.objects));
         }
         keeper.write();
+        seen = signal.wait(seen, due.saturating_duration_since(Instant::now()));
     }
 }
 
-fn source(Kubernetes { api, node }: &Kubernetes, kind: Kind) -> Source {
+fn source(Kubernetes { api, node }: &Kubernetes, kind: Kind, signal: &Arc<Signal>) -> Informer {
     let (resource, fields) = match kind {
         Kind::Pods => (Resource::pods(), Some(format!("spec.nodeName={node}"))),
         Kind::Namespaces => (Resource::namespaces(), None),
         Kind::Node => (Resource::nodes(), Some(format!("metadata.name={node}"))),
     };
-    Source { api: api.clone(), kind, resource, selection: Selection { labels: None, fields } }
+    let settings = InformerSettings { resource, selection: Selection { labels: None, fields }, silence: SILENCE };
+    Informer::start(api.clone(), settings, |object| Some(known::kept(&object, clock::now())), signal)
 }
 
 /// Where the plugin of this node's networks looks. No policy is loaded for it.

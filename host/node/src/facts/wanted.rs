@@ -9,8 +9,7 @@ use gingham_network::network::Network as Configured;
 use serde_json::Value;
 use tracing::debug;
 
-use super::Places;
-use super::source::Kind;
+use super::{Kind, Places};
 use crate::member::program;
 use crate::networks::Network;
 
@@ -61,7 +60,7 @@ fn of_network(network: &Network, library: &Path) -> Result<Option<(PathBuf, Fact
     configured(network, library)?.fact_imports()
 }
 
-pub(super) fn configured(network: &Network, library: &Path) -> Result<Configured, NetworkError> {
+pub(crate) fn configured(network: &Network, library: &Path) -> Result<Configured, NetworkError> {
     let input = Value::Object(network.config.clone()).to_string();
     Configured::read(program(&network.config), library, input.as_bytes())
 }

@@ -26,7 +26,7 @@ use crate::reconcile::Board;
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a failure of the API server.
 const RETRY: Duration = Duration::from_secs(5);
-/// The longest time between two looks at what is to be published, and before a watch that ended is begun again.
+/// The longest time between two looks at what is to be published.
 const STEP: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,8 @@ pub(crate) enum KubernetesNodeError {
     Values(#[from] ValuesError),
     #[error(transparent)]
     Api(#[from] ApiError),
+    #[error("cannot follow the network's object: {0}")]
+    Watch(String),
     #[error(transparent)]
     Conflist(#[from] ConflistError),
     #[error("AddressNetwork {0} has no spec.config; add the object of a plugin in a conflist")]
@@ -83,30 +85,31 @@ fn publish(publisher: &Publisher, changed: &Signal) {
 }
 
 fn follow_network(api: &Api, values: &Values, places: &Places, staged: &Notify) {
+    let mut object = NetworkObject::new(api, values);
     let mut reported = String::new();
     loop {
-        let mut object = NetworkObject::new(api, values);
-        let ended = object.follow(|object| {
-            if !reported.is_empty() {
-                info!("resolved: {reported}");
-                reported.clear();
-            }
+        let step = object.step(|object| {
             if stage(object, values, places)? {
                 staged.notify_one();
             }
             Ok(())
         });
-        let Err(error) = ended else {
-            // An API server that ends each watch at once is not to be kept busy.
-            thread::sleep(STEP);
-            continue;
-        };
-        let text = error.to_string();
-        if text != reported {
-            warn!("{text}; retrying every {} s", RETRY.as_secs());
-            reported = text;
+        match step {
+            Ok(()) if reported.is_empty() => {}
+            Ok(()) => {
+                info!("resolved: {reported}");
+                reported.clear();
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if text != reported {
+                    warn!("{text}; retrying every {} s", RETRY.as_secs());
+                    reported = text;
+                }
+                thread::sleep(RETRY);
+            }
         }
-        thread::sleep(RETRY);
+        object.wait(RETRY);
     }
 }
 

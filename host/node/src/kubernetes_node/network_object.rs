@@ -1,6 +1,9 @@
 //! The network's object: created if it is missing, and watched.
 
-use gingham_kubernetes::{Api, ApiError, Event, Next, Resource, SILENCE, Selection, Stop};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gingham_kubernetes::{Api, ApiError, Informer, InformerSettings, Resource, SILENCE, Selection, Signal};
 use serde_json::Value;
 
 use super::values::Values;
@@ -9,37 +12,43 @@ use super::{KubernetesNodeError, deadline};
 pub(super) struct NetworkObject<'a> {
     api: &'a Api,
     values: &'a Values,
+    signal: Arc<Signal>,
+    seen: u64,
+    informer: Informer,
+    /// As it was taken last.
+    taken: Option<Arc<Value>>,
 }
 
 impl<'a> NetworkObject<'a> {
     pub(super) fn new(api: &'a Api, values: &'a Values) -> Self {
-        Self { api, values }
+        let signal = Arc::default();
+        let selection = Selection::fields(&format!("metadata.name={}", values.name));
+        let settings = InformerSettings { resource: Resource::networks(), selection, silence: SILENCE };
+        let informer = Informer::start(api.clone(), settings, Some, &signal);
+        Self { api, values, signal, seen: 0, informer, taken: None }
     }
 
-    /// Calls `changed` with the object as it is, and with each change of it, until the watch ends or something fails.
-    pub(super) fn follow(
+    /// Calls `changed` if the object is another than in the last call that succeeded.
+    pub(super) fn step(
         &mut self,
-        mut changed: impl FnMut(&Value) -> Result<(), KubernetesNodeError>,
+        changed: impl FnOnce(&Value) -> Result<(), KubernetesNodeError>,
     ) -> Result<(), KubernetesNodeError> {
-        let (networks, name) = (Resource::networks(), &self.values.name);
-        let selection = Selection::fields(&format!("metadata.name={name}"));
-        let listed = self.api.list(&networks, &selection, deadline())?;
-        match listed.items.first() {
-            Some(object) => changed(object)?,
-            None => self.create()?,
+        let Some(cached) = self.informer.cached() else {
+            return self.informer.failure().map_or(Ok(()), |reason| Err(KubernetesNodeError::Watch(reason)));
+        };
+        // The node's configuration stays when the object is deleted: pods use the network.
+        let Some(object) = cached.objects.values().next() else { return self.create() };
+        if self.taken.as_ref().is_some_and(|taken| Arc::ptr_eq(taken, object)) {
+            return Ok(());
         }
-        let mut watch = self.api.watch(&networks, &selection, &listed.version, &Stop::new(), deadline())?;
-        loop {
-            match watch.next(SILENCE) {
-                Next::Event(Event::Added(object) | Event::Modified(object)) => changed(&object)?,
-                // The node's configuration stays: pods use the network. An object that is missing is created by the next list.
-                // After silence the connection may be dead.
-                Next::Event(Event::Deleted(_)) | Next::Ended(_) | Next::Expired(_) | Next::Stopped | Next::Silence => {
-                    return Ok(());
-                }
-                Next::Event(Event::Bookmark(_)) => {}
-            }
-        }
+        changed(object)?;
+        self.taken = Some(Arc::clone(object));
+        Ok(())
+    }
+
+    /// Until something is heard.
+    pub(super) fn wait(&mut self, patience: Duration) {
+        self.seen = self.signal.wait(self.seen, patience);
     }
 
     /// Another agent may be first.

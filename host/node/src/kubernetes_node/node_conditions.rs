@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::{RETRY, deadline};
 use crate::publication::{FILE, Published};
-use crate::reconcile::{Board, State, Status};
+use crate::reconcile::{Board, State, Status, stray};
 
 const STEP: Duration = Duration::from_secs(5);
 const ADDRESSES: &str = "gingham.dev/AddressesAvailable";
@@ -37,6 +37,8 @@ pub(super) struct NodeConditions {
     changed: Arc<Signal>,
     /// As the Node object has them; none until it was read.
     written: Option<BTreeMap<&'static str, Condition>>,
+    /// Those with an Event.
+    conflicts: BTreeMap<ConflictKey, String>,
     /// Whether a cloud's `NetworkUnavailable` has been looked for since the configuration was published.
     network_available: bool,
 }
@@ -44,7 +46,16 @@ pub(super) struct NodeConditions {
 impl NodeConditions {
     pub(super) fn new(api: Api, node: String, board: Board, published: Published) -> Self {
         let changed = Arc::clone(board.changed());
-        Self { api, node, board, published, changed, written: None, network_available: false }
+        Self {
+            api,
+            node,
+            board,
+            published,
+            changed,
+            written: None,
+            conflicts: BTreeMap::new(),
+            network_available: false,
+        }
     }
 
     pub(super) fn run(mut self) {
@@ -92,6 +103,7 @@ impl NodeConditions {
         let done = step();
         self.written = Some(written);
         done?;
+        self.report_conflicts(conflicts(&self.board.statuses()))?;
         if publication.waiting.is_none() && !self.network_available {
             self.end_network_unavailable()?;
             self.network_available = true;
@@ -110,7 +122,7 @@ impl NodeConditions {
         // The start of an agent is no news; that something is wrong is.
         let was_wrong = before.is_some_and(|before| !before.is_true);
         if condition.reason != STARTING && (!condition.is_true || was_wrong) {
-            self.event(condition)?;
+            self.event(&condition.reason, condition.is_true, &condition.message)?;
         }
         Ok(())
     }
@@ -132,14 +144,26 @@ impl NodeConditions {
         self.patch(&Condition { kind: NETWORK_UNAVAILABLE, is_true: false, reason, message }, false)
     }
 
-    fn event(&self, condition: &Condition) -> Result<(), ApiError> {
+    /// An Event for each that is new, or another than before.
+    fn report_conflicts(&mut self, conflicts: BTreeMap<ConflictKey, String>) -> Result<(), ApiError> {
+        self.conflicts.retain(|key, _| conflicts.contains_key(key));
+        for (key, message) in conflicts {
+            if self.conflicts.get(&key) != Some(&message) {
+                self.event(key.1, false, &message)?;
+                self.conflicts.insert(key, message);
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&self, reason: &str, is_good: bool, message: &str) -> Result<(), ApiError> {
         let (now, nanoseconds) = (now(), jiff::Timestamp::now().as_nanosecond());
         let event = json!({
             "apiVersion": "v1", "kind": "Event",
             "metadata": {"name": format!("{}.{nanoseconds:x}", self.node), "namespace": EVENTS_NAMESPACE},
             "involvedObject": {"kind": "Node", "name": self.node, "uid": self.node},
-            "reason": condition.reason, "message": condition.message,
-            "type": if condition.is_true { "Normal" } else { "Warning" },
+            "reason": reason, "message": message,
+            "type": if is_good { "Normal" } else { "Warning" },
             "source": {"component": "gingham-node", "host": self.node},
             "firstTimestamp": now, "lastTimestamp": now, "count": 1,
         });
@@ -168,6 +192,33 @@ fn patch(condition: &Condition, keeps_status: bool, now: &str) -> Value {
         patch["lastTransitionTime"] = now.into();
     }
     patch
+}
+
+/// Network and reason.
+type ConflictKey = (String, &'static str);
+
+/// What no condition of a Node stands for, and an operator has to see to.
+fn conflicts(networks: &BTreeMap<String, Status>) -> BTreeMap<ConflictKey, String> {
+    let mut found = BTreeMap::new();
+    for (network, status) in networks {
+        let mut add = |reason, text: String| {
+            found.insert((network.clone(), reason), format!("network {network}: {text}"));
+        };
+        if let Some(text) = stray(&status.usage) {
+            add("StrayAddresses", text);
+        }
+        if status.ownership_conflicts > 0 {
+            let text = "other nodes own blocks that this node held: it was taken over, or came back with old data; stop containers \
+                        with addresses of them (ginghamctl leases lists them)";
+            add("OwnershipConflict", text.to_owned());
+        }
+        if status.route_conflicts > 0 {
+            let text = "routes of another program lead packets for other nodes' pods elsewhere: remove them, the agent's log names \
+                        them";
+            add("RouteConflict", text.to_owned());
+        }
+    }
+    found
 }
 
 fn configured(waiting: Option<&str>, foreign: Option<&str>) -> Condition {
@@ -244,6 +295,20 @@ mod tests {
         let away = of(State::StoreUnreachable("no answer".to_owned()), 0, 0).unwrap();
         assert!(!away.is_true && away.message.ends_with("it can claim no block: no answer"), "{}", away.message);
         assert!(of(State::StoreUnreachable("no answer".to_owned()), 5, 0).unwrap().is_true);
+    }
+
+    #[test]
+    fn conflicts_have_an_event_each() {
+        let of = |status| conflicts(&BTreeMap::from([("pods".to_owned(), status)]));
+        let mut status = status(State::Reconciled, 5, 0);
+        assert!(of(status.clone()).is_empty());
+        status.usage.outside = vec!["10.32.0.9".parse().unwrap()];
+        (status.ownership_conflicts, status.route_conflicts) = (1, 2);
+        let found = of(status);
+        let reasons: Vec<&str> = found.keys().map(|(_, reason)| *reason).collect();
+        assert_eq!(reasons, ["OwnershipConflict", "RouteConflict", "StrayAddresses"]);
+        let stray = &found[&("pods".to_owned(), "StrayAddresses")];
+        assert!(stray.starts_with("network pods: a container on this node has the address 10.32.0.9"), "{stray}");
     }
 
     #[test]

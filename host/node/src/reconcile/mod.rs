@@ -22,6 +22,7 @@ pub(crate) use self::status::{State, Status};
 use crate::cluster_calls::{AgentError, Cluster};
 use crate::networks::Network;
 use reconciler::Reconciler;
+pub(crate) use reconciler::stray;
 
 /// Opens a network's cluster.
 pub(crate) type Open = Arc<dyn Fn(&Network) -> Result<Box<dyn Cluster>, AgentError> + Send + Sync>;

@@ -39,6 +39,10 @@ impl Reconciler {
 
     pub(super) fn reconcile(&mut self, now: Instant, status: &mut Status) {
         let mut problems = Problems::default();
+        if self.cluster.as_mut().is_some_and(|cluster| cluster.is_outdated()) {
+            info!(network = self.network.name, "its policy or the node's labels have changed: opening it again");
+            self.cluster = None;
+        }
         let cluster = match self.cluster.take().map_or_else(|| (self.open)(&self.network), Ok) {
             Ok(cluster) => self.cluster.insert(cluster),
             Err(fault) => {
@@ -137,7 +141,7 @@ fn unreadable(keys: &[String]) -> Option<String> {
 
 /// Containers whose addresses are not this node's any more. An operator must stop them: the agent cannot know whether that
 /// is safe.
-fn stray(usage: &Usage) -> Option<String> {
+pub(crate) fn stray(usage: &Usage) -> Option<String> {
     let what = match usage.outside.as_slice() {
         [] => return None,
         [one] => {

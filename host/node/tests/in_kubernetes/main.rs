@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod facts_reach_policies;
+mod policies_are_installed;
+mod policies_roll_out;
 mod refusals_become_events;
+mod registry;
 mod testbed;

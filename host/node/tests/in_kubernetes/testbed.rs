@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 pub(crate) const NODE: &str = "node-1";
 
 /// Longer than anything here takes, so that running into it is a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 const CREDENTIALS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const CONFIG: &str = "/run/net.d";
@@ -54,16 +54,42 @@ impl Testbed {
         testbed
     }
 
+    /// With Gingham's kinds, and nodes that are members of a network. What they report is all that policies need of them.
+    pub(crate) fn with_members(self, nodes: &[&str]) -> Self {
+        let crds =
+            Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().join("deploy/kubernetes/base/crds");
+        self.kubectl().run(&["apply", "--validate=false", "--filename", crds.to_str().unwrap()]).stdout();
+        self.kubectl().run(&["wait", "--for=condition=Established", "crd", "--all"]).stdout();
+        for node in nodes {
+            if *node != NODE {
+                self.create(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}));
+            }
+            let spec = json!({
+                "network": "pods", "node": node, "machine": "m", "disk": "d", "boot": "b", "incarnation": 1,
+                "membership": "member", "nonce": "0123456789abcdef",
+            });
+            let metadata = json!({"name": format!("pods.{node}")});
+            self.create(&json!({
+                "apiVersion": "gingham.dev/v1alpha1", "kind": "NetworkMember", "metadata": metadata, "spec": spec,
+            }));
+        }
+        self
+    }
+
     pub(crate) fn kubectl(&self) -> &Kubectl {
         self.plane.kubectl()
     }
 
-    /// What the agent may do for facts and Events.
+    /// What the agent may do for facts, Events and policies.
     fn give_rights(&self) {
-        let rule =
-            |resources: &[&str], verbs: &[&str]| json!({"apiGroups": [""], "resources": resources, "verbs": verbs});
-        let rules =
-            [rule(&["pods", "namespaces", "nodes"], &["list", "watch"]), rule(&["events"], &["create", "patch"])];
+        let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
+        let rules = [
+            rule("", &["pods", "namespaces", "nodes"], &["get", "list", "watch"]),
+            rule("", &["events"], &["create", "patch"]),
+            rule("gingham.dev", &["allocationpolicies"], &["get", "list", "watch"]),
+            rule("gingham.dev", &["networkmembers"], &["get", "list", "watch"]),
+            rule("gingham.dev", &["allocationpolicies/status", "networkmembers/status"], &["patch"]),
+        ];
         let group = "rbac.authorization.k8s.io";
         self.namespace("gingham-system", &json!({}));
         let account = json!({"name": "gingham-node", "namespace": "gingham-system"});
@@ -127,13 +153,30 @@ impl Testbed {
     }
 
     pub(crate) fn agent(&self) -> Agent {
+        self.agent_of(NODE, DATA, CONFIG)
+    }
+
+    /// Where the second agent keeps what it has.
+    #[expect(clippy::unused_self, reason = "of this testbed's node")]
+    pub(crate) fn second(&self) -> &'static str {
+        "/run/second"
+    }
+
+    /// An agent of another node, which shares the machine and nothing else.
+    pub(crate) fn second_agent(&self) -> Agent {
+        self.agent_of("node-2", self.second(), "/run/second.d")
+    }
+
+    fn agent_of(&self, node: &str, data: &str, config: &str) -> Agent {
         let address = self.plane.api_server.address();
         let log = File::options().create(true).append(true).open(LOG).unwrap();
+        let library = format!("{data}/policies");
         let child = Command::new(env!("CARGO_BIN_EXE_gingham-node"))
-            .args(["--listen", "none", "--data-dir", DATA, "--config-dir", CONFIG])
+            .args(["--listen", "none", "--data-dir", data, "--config-dir", config, "--library", &library])
+            .arg("--registry-plain-http")
             .env("KUBERNETES_SERVICE_HOST", address.ip().to_string())
             .env("KUBERNETES_SERVICE_PORT", address.port().to_string())
-            .env("GINGHAM_NODE_NAME", NODE)
+            .env("GINGHAM_NODE_NAME", node)
             .env("GINGHAM_LOG", "debug")
             .env_remove("NOTIFY_SOCKET")
             .stdin(Stdio::null())

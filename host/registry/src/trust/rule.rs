@@ -130,7 +130,7 @@ impl Pattern {
 impl Rule {
     pub(super) fn fits(&self, origin: Origin<'_>) -> bool {
         match origin {
-            Origin::File(_) => self.files,
+            Origin::File(_) | Origin::Object(_) => self.files,
             Origin::Reference(reference) => {
                 let identity = reference.identity();
                 self.references.iter().any(|pattern| pattern.fits(&identity))

@@ -1,0 +1,165 @@
+//! Compiling without privileges: the compiler reads a foreign component, so it runs in a process that can do nothing.
+//!
+//! `ginghamctl policy compile` gets the component on its standard input and answers with machine code. It runs as `nobody` where
+//! the agent may become that, otherwise as root without capabilities; in a network namespace with nothing in it, and within
+//! limits.
+
+use std::io::{self, Read, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gingham_engine::library::Digest;
+use gingham_net::netns::{NetNs, NetnsError};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+
+const NOBODY: u32 = 65_534;
+
+/// A policy with a JavaScript engine takes some ten seconds on a small node.
+const TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Of machine code, in bytes: that of a policy in Python has 40 MB.
+const LARGEST_ARTEFACT: u64 = 256 << 20;
+
+/// Of the compiler's address space, in bytes. It reserves much more than it uses.
+const LARGEST_ADDRESS_SPACE: u64 = 64 << 30;
+
+/// Of what it can write to, in bytes.
+const LARGEST_MEMORY: u64 = 2 << 30;
+
+/// Of the files in memory that the runtime makes of a component's data, in bytes: it starts the policy once.
+const LARGEST_IMAGE: u64 = 64 << 20;
+
+/// Of what the compiler reports.
+const LONGEST_MESSAGE: u64 = 4 << 10;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CompilationError {
+    #[error("cannot run {}: {source}; it belongs beside gingham-node", program.display())]
+    Start { program: PathBuf, source: io::Error },
+    #[error("cannot make a network namespace for the compiler: {0}")]
+    Namespace(NetnsError),
+    #[error("cannot limit the compiler: {0}")]
+    Limit(io::Error),
+    #[error("cannot talk to the compiler: {0}")]
+    Pipe(io::Error),
+    #[error("the compiler was stopped after {} s", TIMEOUT.as_secs())]
+    Timeout,
+    #[error("the component was refused: {0}")]
+    Refused(String),
+    #[error("the machine code is larger than {} MiB", LARGEST_ARTEFACT >> 20)]
+    TooLarge,
+}
+
+pub(super) fn compile(component: Vec<u8>, digest: &Digest) -> Result<Vec<u8>, CompilationError> {
+    let mut child = start(digest)?;
+    let done = converse(&mut child, component);
+    // One that has answered has ended; any other must not go on.
+    let _ = child.kill();
+    let _ = child.wait();
+    done
+}
+
+/// Beside the agent, as in the image.
+fn program() -> PathBuf {
+    let beside =
+        std::env::current_exe().ok().and_then(|own| own.parent().map(|directory| directory.join("ginghamctl")));
+    beside.unwrap_or_else(|| "/ginghamctl".into())
+}
+
+fn start(digest: &Digest) -> Result<Child, CompilationError> {
+    let program = program();
+    let nowhere = NetNs::create().map_err(CompilationError::Namespace)?;
+    let as_nobody = spawn(&nowhere, &program, digest, GivesUp::User);
+    // A container without the capabilities SETUID and SETGID, or a user namespace with one user in it.
+    let started = as_nobody.or_else(|_| spawn(&nowhere, &program, digest, GivesUp::CapabilitiesAlone));
+    let child = started.map_err(|source| CompilationError::Start { program, source })?;
+    // It waits for the component, so nothing was compiled before the limits hold.
+    limit(&child).map_err(CompilationError::Limit)?;
+    Ok(child)
+}
+
+/// What a process gives up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum GivesUp {
+    /// Root, and with it all capabilities.
+    User,
+    CapabilitiesAlone,
+}
+
+fn spawn(nowhere: &NetNs, program: &Path, digest: &Digest, gives_up: GivesUp) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(["policy", "compile", "-", "--output", "-", "--digest"]).arg(digest.to_string());
+    command.env_clear().current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if gives_up == GivesUp::User {
+        // The standard library drops the supplementary groups as well.
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    // A process inherits all of this from the thread that starts it, and that flag keeps root's next program from having
+    // capabilities again.
+    let start = || {
+        rustix::thread::set_no_new_privs(true)?;
+        if gives_up == GivesUp::CapabilitiesAlone {
+            let none = CapabilitySet::empty();
+            set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+        }
+        command.spawn()
+    };
+    nowhere.enter(start).unwrap_or_else(|error| Err(io::Error::other(error.to_string())))
+}
+
+fn limit(child: &Child) -> io::Result<()> {
+    let limits = [
+        (Resource::As, LARGEST_ADDRESS_SPACE),
+        (Resource::Data, LARGEST_MEMORY),
+        (Resource::Cpu, 4 * TIMEOUT.as_secs()),
+        (Resource::Fsize, LARGEST_IMAGE),
+        (Resource::Core, 0),
+        (Resource::Nofile, 32),
+    ];
+    for (resource, most) in limits {
+        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        prlimit(Some(Pid::from_child(child)), resource, limit)?;
+    }
+    Ok(())
+}
+
+fn converse(child: &mut Child, component: Vec<u8>) -> Result<Vec<u8>, CompilationError> {
+    let (mut input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    // One that ends before it has read everything has refused it: its message says why.
+    let write = thread::spawn(move || input.take().map_or(Ok(()), |mut input| input.write_all(&component)));
+    let artefact = thread::spawn(move || read(output, LARGEST_ARTEFACT + 1));
+    let message = thread::spawn(move || read(errors, LONGEST_MESSAGE));
+    let deadline = Instant::now() + TIMEOUT;
+    let status = loop {
+        match child.try_wait().map_err(CompilationError::Pipe)? {
+            Some(status) => break status,
+            None if Instant::now() > deadline => return Err(CompilationError::Timeout),
+            None => thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let _ = write.join();
+    let joined = |read: thread::Result<io::Result<Vec<u8>>>| {
+        read.unwrap_or_else(|_| Err(io::Error::other("a thread panicked"))).map_err(CompilationError::Pipe)
+    };
+    let (artefact, message) = (joined(artefact.join())?, joined(message.join())?);
+    if artefact.len() as u64 > LARGEST_ARTEFACT {
+        return Err(CompilationError::TooLarge);
+    }
+    if !status.success() {
+        let message = String::from_utf8_lossy(&message).trim().to_owned();
+        return Err(CompilationError::Refused(if message.is_empty() { status.to_string() } else { message }));
+    }
+    Ok(artefact)
+}
+
+fn read(from: Option<impl Read>, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        from.take(limit).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,326 @@
+//! The steps of this node with each policy, and the writes to the API.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use gingham_engine::clock;
+use gingham_engine::policy_counters::PolicyCounters;
+use gingham_kubernetes::{ApiError, Patch, Resource};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tracing::{debug, info, warn};
+
+use super::comparison::{self, Rise};
+use super::known::{Known, Snapshot};
+use super::object::{AllocationPolicy, Metadata, Status};
+use super::report::{Member, Report, Reports, State, of_policy};
+use super::turn::{Found, Situation, Step};
+use super::{CALL_TIMEOUT, access, evidence, installation, summary};
+use crate::cli::RegistryArguments;
+use crate::facts::Places;
+use crate::kubernetes::Kubernetes;
+
+/// A report that did not arrive, or was lost with the object that it was in.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// All agents see when an object's status is another: the first by name writes it, the others in case it does not.
+const RANK: Duration = Duration::from_secs(2);
+const LAST_RANK: u32 = 10;
+
+/// Between two writes of a status in which only numbers changed: each is an event on all nodes.
+const NUMBERS: Duration = Duration::from_secs(5);
+
+pub(super) struct Keeper {
+    kubernetes: Kubernetes,
+    places: Places,
+    registry: RegistryArguments,
+    pub(super) known: Known,
+    /// What this node reports, by policy; none until an earlier agent's reports were read.
+    own: Option<BTreeMap<String, Report>>,
+    /// What was counted of a digest before it was installed this time.
+    counted: BTreeMap<String, PolicyCounters>,
+    /// When a policy was tried last, in milliseconds since the epoch.
+    tried: BTreeMap<String, u64>,
+    /// By the name of the member's object.
+    written: BTreeMap<String, (Vec<Report>, Instant)>,
+    /// Since when an object's status is another than it should be.
+    outdated: BTreeMap<String, Instant>,
+    /// So that a fault is logged once.
+    fault: String,
+}
+
+impl Keeper {
+    pub(super) fn new(kubernetes: Kubernetes, places: Places, registry: RegistryArguments) -> Self {
+        let known = Known::new(&kubernetes);
+        Self {
+            kubernetes,
+            places,
+            registry,
+            known,
+            own: None,
+            counted: BTreeMap::new(),
+            tried: BTreeMap::new(),
+            written: BTreeMap::new(),
+            outdated: BTreeMap::new(),
+            fault: String::new(),
+        }
+    }
+
+    pub(super) fn step(&mut self) {
+        let Some(snapshot) = self.known.snapshot() else { return };
+        let done = self.follow(&snapshot);
+        match done {
+            Ok(()) => self.fault.clear(),
+            Err(error) => {
+                let text = error.to_string();
+                if self.fault != text {
+                    warn!("policies are not up to date: {text}");
+                    self.fault = text;
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, snapshot: &Snapshot) -> Result<(), Box<ApiError>> {
+        let node = self.kubernetes.node.clone();
+        let earlier = || {
+            let own = snapshot.members.iter().filter(|member| member.node == node);
+            own.flat_map(|member| &member.policies).map(|report| (report.name.clone(), report.clone())).collect()
+        };
+        let own = self.own.get_or_insert_with(earlier);
+        let names: Vec<&str> = snapshot.policies.iter().map(|policy| metadata(policy).name.as_str()).collect();
+        // What is installed stays: a network may use it.
+        own.retain(|name, _| names.contains(&name.as_str()));
+        for policy in snapshot.policies.iter().filter_map(|policy| policy.as_ref().ok()) {
+            self.advance(policy, snapshot)?;
+        }
+        self.write_reports(&snapshot.members)?;
+        self.summarise(snapshot)
+    }
+
+    fn own(&self, policy: &str) -> Option<&Report> {
+        self.own.as_ref()?.get(policy)
+    }
+
+    fn set(&mut self, report: Report) {
+        if let Some(own) = &mut self.own {
+            own.insert(report.name.clone(), report);
+        }
+    }
+
+    /// What members report; of this node, what it will.
+    fn reports(&self, policy: &str, members: &[Member]) -> Reports {
+        let mut reports = of_policy(members, policy);
+        if let Some(report) = reports.get_mut(&self.kubernetes.node) {
+            *report = self.own(policy).cloned();
+        }
+        reports
+    }
+
+    fn advance(&mut self, policy: &AllocationPolicy, snapshot: &Snapshot) -> Result<(), Box<ApiError>> {
+        let reports = self.reports(policy.name(), &snapshot.members);
+        let found = installation::found(&policy.installed_name(), &self.places);
+        let rise = self.rise(policy);
+        let situation = Situation {
+            policy,
+            node: &self.kubernetes.node,
+            is_member: reports.contains_key(&self.kubernetes.node),
+            is_selected: policy.selects(&snapshot.labels),
+            found: found.as_ref(),
+            own: self.own(policy.name()),
+            reports: &reports,
+            rise: rise.as_ref(),
+            tried: self.tried.get(policy.name()).copied().unwrap_or_default(),
+            now: clock::now(),
+        };
+        match situation.next() {
+            Step::Stay => {}
+            Step::Report(report) => {
+                debug!(policy = policy.name(), "{:?}", report.state);
+                self.set(report);
+            }
+            Step::Halt(report) => self.halt(policy, report),
+            Step::Install => {
+                let resumed = situation.own.filter(|own| own.wanted == policy.spec.digest.to_string());
+                let replaced = found.as_ref().filter(|found| found.digest != policy.spec.digest);
+                let before = replaced.map(|found| found.digest.to_string());
+                let before = before.or_else(|| resumed.and_then(|own| own.before.clone()));
+                let report = situation.report(State::Installing, before);
+                self.install(policy, report, &reports, snapshot)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// While it is new on this node.
+    fn rise(&self, policy: &AllocationPolicy) -> Option<Rise> {
+        let own = self.own(policy.name()).filter(|own| own.wanted == policy.spec.digest.to_string())?;
+        if !matches!(own.state, State::Observing | State::Serving) || policy.is_over() {
+            return None;
+        }
+        let evidence = evidence::gather(policy, own.before.as_deref(), &self.places);
+        let earlier = self.counted.get(&title(policy)).copied().unwrap_or_default();
+        comparison::rise(&evidence.before, &evidence.new.after(earlier))
+    }
+
+    fn install(
+        &mut self,
+        policy: &AllocationPolicy,
+        report: Report,
+        reports: &Reports,
+        snapshot: &Snapshot,
+    ) -> Result<(), Box<ApiError>> {
+        // A failure stays reported while it is tried again.
+        let earlier = self.own(policy.name()).filter(|own| {
+            let generation = own.observed_generation;
+            own.state == State::Failed && (&own.wanted, generation) == (&report.wanted, report.observed_generation)
+        });
+        let earlier = earlier.cloned();
+        if earlier.is_none() {
+            // Before anything changes: others see that this node is at it.
+            self.set(report.clone());
+            self.write_reports(&snapshot.members)?;
+        }
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        let object = self.kubernetes.api.get(&Resource::policies(), policy.name(), deadline)?;
+        let Some(Ok(whole)) = object.as_ref().map(AllocationPolicy::read) else { return Ok(()) };
+        // It has changed meanwhile, and comes again.
+        if (&whole.metadata.uid, whole.metadata.generation) != (&policy.metadata.uid, policy.metadata.generation) {
+            return Ok(());
+        }
+        self.counted.insert(title(policy), evidence::gather(policy, None, &self.places).new);
+        self.tried.insert(policy.name().to_owned(), clock::now());
+        let name = policy.installed_name();
+        match installation::install(&whole, reports, &self.places, &access(&self.registry)) {
+            // The next step sees it in the library.
+            Ok(()) => {
+                info!("installed policy {name}@{}", policy.spec.digest);
+                self.set(report);
+            }
+            Err(error) => {
+                let (reason, message) = (error.reason().to_owned(), error.to_string());
+                let since = match earlier.filter(|earlier| earlier.message == message) {
+                    Some(earlier) => earlier.since,
+                    None => {
+                        warn!("policy {name}@{} is not installed: {message}", policy.spec.digest);
+                        clock::now()
+                    }
+                };
+                let found = installation::found(&name, &self.places);
+                let failed = Report { state: State::Failed, reason, message, since, ..report };
+                self.set(with(failed, found.as_ref()));
+            }
+        }
+        self.known.signal.notify();
+        Ok(())
+    }
+
+    fn halt(&mut self, policy: &AllocationPolicy, mut report: Report) {
+        let name = policy.installed_name();
+        if let Some(before) = &report.before {
+            match installation::restore(&name, before, &self.places) {
+                Ok(true) => report.message = format!("{}; the node allocates with {before} again", report.message),
+                Ok(false) => {}
+                Err(error) => warn!("policy {name} stays at {}: {error}", policy.spec.digest),
+            }
+        }
+        warn!("the rollout of policy {name}@{} stops: {}", policy.spec.digest, report.message);
+        let found = installation::found(&name, &self.places);
+        self.set(with(report, found.as_ref()));
+    }
+
+    /// Into each of this node's memberships.
+    fn write_reports(&mut self, members: &[Member]) -> Result<(), Box<ApiError>> {
+        let reports: Vec<Report> = self.own.iter().flat_map(BTreeMap::values).cloned().collect();
+        for member in members.iter().filter(|member| member.node == self.kubernetes.node) {
+            let is_written = self
+                .written
+                .get(&member.object)
+                .is_some_and(|(written, at)| *written == reports && at.elapsed() < AGAIN);
+            if member.policies == reports || is_written {
+                continue;
+            }
+            let patch = json!({"status": {"policies": reports}});
+            match self.patch(&Resource::members(), &member.object, &patch) {
+                // It has left at this moment.
+                Err(error) if error.status().is_some_and(|status| status.code == 404) => {}
+                patched => patched?,
+            }
+            self.written.insert(member.object.clone(), (reports.clone(), Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// Writes the status of objects that have another one.
+    fn summarise(&mut self, snapshot: &Snapshot) -> Result<(), Box<ApiError>> {
+        let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        for policy in &snapshot.policies {
+            let metadata = metadata(policy);
+            let (reports, present, wanted) = match policy {
+                Ok(policy) => {
+                    let reports = self.reports(policy.name(), &snapshot.members);
+                    let wanted = summary::of(policy, &reports, &time);
+                    (reports, &policy.status, wanted)
+                }
+                Err(invalid) => {
+                    let reports = of_policy(&snapshot.members, &metadata.name);
+                    (reports, &invalid.status, summary::of_invalid(invalid, &time))
+                }
+            };
+            if *present == wanted {
+                self.outdated.remove(&metadata.name);
+                continue;
+            }
+            let since = *self.outdated.entry(metadata.name.clone()).or_insert_with(Instant::now);
+            if since.elapsed() < delay(&self.kubernetes.node, &reports, present, &wanted) {
+                continue;
+            }
+            let version = &metadata.resource_version;
+            let patch = json!({"metadata": {"resourceVersion": version}, "status": wanted});
+            match self.patch(&Resource::policies(), &metadata.name, &patch) {
+                // Another agent was faster, or the object is gone: the watch shows it.
+                Err(error) if error.status().is_some_and(|status| matches!(status.code, 404 | 409)) => {}
+                patched => patched?,
+            }
+            self.outdated.remove(&metadata.name);
+        }
+        Ok(())
+    }
+
+    fn patch(&self, resource: &Resource, name: &str, patch: &Value) -> Result<(), Box<ApiError>> {
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        let patched = self.kubernetes.api.patch(resource, (name, Some("status")), (Patch::Merge, patch), deadline);
+        patched.map(drop).map_err(Box::new)
+    }
+}
+
+/// How long an agent leaves the write to others.
+fn delay(node: &str, reports: &Reports, present: &Status, wanted: &Status) -> Duration {
+    let rank = reports.keys().position(|one| one == node).unwrap_or(reports.len());
+    let rank = u32::try_from(rank).unwrap_or(LAST_RANK).min(LAST_RANK);
+    let verdicts = |status: &Status| -> Vec<(String, String, String)> {
+        let each = status.conditions.iter();
+        each.map(|one| (one.kind.clone(), one.status.clone(), one.reason.clone())).collect()
+    };
+    let is_news = verdicts(present) != verdicts(wanted) || present.observed_generation != wanted.observed_generation;
+    RANK * rank + if is_news { Duration::ZERO } else { NUMBERS }
+}
+
+fn metadata(policy: &Result<AllocationPolicy, super::object::Invalid>) -> &Metadata {
+    match policy {
+        Ok(policy) => &policy.metadata,
+        Err(invalid) => &invalid.metadata,
+    }
+}
+
+fn title(policy: &AllocationPolicy) -> String {
+    format!("{}@{}", policy.installed_name(), policy.spec.digest)
+}
+
+fn with(report: Report, found: Option<&Found>) -> Report {
+    Report {
+        digest: found.map(|found| found.digest.to_string()),
+        artefact: found.and_then(|found| found.artefact.as_ref()).map(ToString::to_string),
+        ..report
+    }
+}

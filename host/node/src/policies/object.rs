@@ -1,0 +1,144 @@
+//! The API's objects `AllocationPolicy`, as far as an agent reads them.
+
+use std::collections::BTreeMap;
+
+use gingham_engine::library::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct AllocationPolicy {
+    pub(super) metadata: Metadata,
+    pub(super) spec: Spec,
+    #[serde(default)]
+    pub(super) status: Status,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Metadata {
+    pub(super) name: String,
+    pub(super) uid: String,
+    pub(super) resource_version: String,
+    pub(super) generation: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Spec {
+    pub(super) digest: Digest,
+    pub(super) source: Source,
+    #[serde(default)]
+    pub(super) mode: Mode,
+    #[serde(default)]
+    pub(super) rollout: Rollout,
+}
+
+/// Exactly one of `inline`, `image` and `volume` is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Source {
+    /// Base64.
+    pub(super) inline: Option<String>,
+    /// Of `inline`: what would be in `FILE.sig`.
+    pub(super) signature: Option<String>,
+    pub(super) image: Option<String>,
+    pub(super) volume: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Mode {
+    #[default]
+    Enforce,
+    Shadow,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Rollout {
+    pub(super) node_selector: BTreeMap<String, String>,
+    pub(super) max_unavailable: usize,
+    pub(super) min_ready_seconds: u64,
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self { node_selector: BTreeMap::new(), max_unavailable: 1, min_ready_seconds: 30 }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Status {
+    pub(super) observed_generation: i64,
+    pub(super) ready: usize,
+    pub(super) total: usize,
+    pub(super) conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Condition {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) status: String,
+    pub(super) observed_generation: i64,
+    pub(super) last_transition_time: String,
+    pub(super) reason: String,
+    pub(super) message: String,
+}
+
+/// An object that this version cannot follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Invalid {
+    pub(super) metadata: Metadata,
+    pub(super) status: Status,
+    /// A sentence.
+    pub(super) reason: String,
+}
+
+impl AllocationPolicy {
+    /// The schema permits what a later version writes, and an API server without it would permit anything.
+    pub(super) fn read(object: &Value) -> Result<Self, Invalid> {
+        let invalid = |reason: String| Invalid {
+            metadata: Metadata::deserialize(&object["metadata"]).unwrap_or_default(),
+            status: Status::deserialize(&object["status"]).unwrap_or_default(),
+            reason,
+        };
+        let policy = Self::deserialize(object).map_err(|error| {
+            invalid(format!("agents cannot read spec: {error}; compare it with kubectl explain gpol.spec"))
+        })?;
+        if Digest::parse(&policy.spec.digest.to_string()).is_none() {
+            let reason =
+                "spec.digest is not sha256: and 64 digits; use the digest that ginghamctl policy inspect prints";
+            return Err(invalid(reason.to_owned()));
+        }
+        Ok(policy)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// The name in this node's library: what configurations name in `ipam.policy`, or in `ipam.shadow`.
+    pub(super) fn installed_name(&self) -> String {
+        match self.spec.mode {
+            Mode::Enforce => self.metadata.name.clone(),
+            Mode::Shadow => format!("{}-shadow", self.metadata.name),
+        }
+    }
+
+    pub(super) fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.spec.rollout.node_selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    }
+
+    /// Whether the rollout of this generation is over.
+    pub(super) fn is_over(&self) -> bool {
+        let is_current = |condition: &&Condition| {
+            condition.kind == SERVING && condition.observed_generation == self.metadata.generation
+        };
+        self.status.conditions.iter().find(is_current).is_some_and(|condition| condition.status == "True")
+    }
+}
+
+pub(super) const SERVING: &str = "Serving";
