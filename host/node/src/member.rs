@@ -89,20 +89,7 @@ pub(crate) fn open(
     let configured =
         Configured::read(program(&network.config), library, input.as_bytes()).map_err(AgentError::of_node)?;
     let policy_state = configured.policy_state().map_err(AgentError::of_node)?;
-    let divided = configured.cluster_network().map_err(AgentError::of_node)?;
-    let boot = boot_id::read().map_err(AgentError::of_node)?;
-    // The first use after a boot reports what the boot ended.
-    let store = Store::open(&divided.settings.data_dir, &boot, clock::now()).map_err(AgentError::of_node)?;
-    store.events().iter().for_each(|event| warn!(network = network.name, "{event}"));
-    drop(store);
-    let settled = Settled {
-        network: network.name.clone(),
-        settings: divided.settings,
-        component: divided.policy,
-        context: divided.context,
-        bridge: divided.bridge,
-        boot,
-    };
+    let settled = settle(&network.name, &configured)?;
     let store = this_node::store(&settled, kubernetes)?;
     let mut lines = Vec::new();
     let node_object = match kubernetes.filter(|_| store.is_some()) {
@@ -130,6 +117,23 @@ pub(crate) fn open(
         node_object,
         departures: Departures::new(grace_period),
     }))
+}
+
+fn settle(network: &str, configured: &Configured) -> Result<Settled, AgentError> {
+    let divided = configured.cluster_network().map_err(AgentError::of_node)?;
+    let boot = boot_id::read().map_err(AgentError::of_node)?;
+    // The first use after a boot reports what the boot ended.
+    let store = Store::open(&divided.settings.data_dir, &boot, clock::now()).map_err(AgentError::of_node)?;
+    store.events().iter().for_each(|event| warn!(network, "{event}"));
+    drop(store);
+    Ok(Settled {
+        network: network.to_owned(),
+        settings: divided.settings,
+        component: divided.policy,
+        context: divided.context,
+        bridge: divided.bridge,
+        boot,
+    })
 }
 
 /// The name of the Gingham binary in the configuration: its own, or that of a link to it.

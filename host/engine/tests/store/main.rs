@@ -11,6 +11,7 @@ mod facts;
 mod fixtures;
 mod masquerade;
 mod model;
+mod policy_counters;
 mod put_aside;
 mod refusals_and_networks;
 mod schema_1;

@@ -148,7 +148,7 @@ fn print(kubectl: &Kubectl) {
         ("gblk.spec", "The block and who holds it"),
         ("gmem.spec", "What other members rely on"),
         ("gnet.spec", "what all members have to agree on"),
-        ("gpol.spec.source", "Exactly one of the fields is set"),
+        ("gpol.spec.source", "Exactly one of inline, image and volume is set"),
         ("gpol.spec.rollout.maxUnavailable", "at the same time"),
     ] {
         let text = kubectl.run(&["explain", path]).stdout();

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
 use super::comparison::{self, Rise};
+use super::installation::InstallationError;
 use super::known::{Known, Snapshot};
 use super::object::{AllocationPolicy, Metadata, Status};
 use super::report::{Member, Report, Reports, State, of_policy};
@@ -197,22 +198,29 @@ impl Keeper {
                 info!("installed policy {name}@{}", policy.spec.digest);
                 self.set(report);
             }
-            Err(error) => {
-                let (reason, message) = (error.reason().to_owned(), error.to_string());
-                let since = match earlier.filter(|earlier| earlier.message == message) {
-                    Some(earlier) => earlier.since,
-                    None => {
-                        warn!("policy {name}@{} is not installed: {message}", policy.spec.digest);
-                        clock::now()
-                    }
-                };
-                let found = installation::found(&name, &self.places);
-                let failed = Report { state: State::Failed, reason, message, since, ..report };
-                self.set(with(failed, found.as_ref()));
-            }
+            Err(error) => self.failed(policy, report, &error, earlier.as_ref()),
         }
         self.known.signal.notify();
         Ok(())
+    }
+
+    /// What fails again in the same way is no news.
+    fn failed(
+        &mut self,
+        policy: &AllocationPolicy,
+        report: Report,
+        error: &InstallationError,
+        earlier: Option<&Report>,
+    ) {
+        let (name, reason, message) = (policy.installed_name(), error.reason().to_owned(), error.to_string());
+        let earlier = earlier.filter(|earlier| earlier.message == message);
+        if earlier.is_none() {
+            warn!("policy {name}@{} is not installed: {message}", policy.spec.digest);
+        }
+        let since = earlier.map_or_else(clock::now, |earlier| earlier.since);
+        let found = installation::found(&name, &self.places);
+        let failed = Report { state: State::Failed, reason, message, since, ..report };
+        self.set(with(failed, found.as_ref()));
     }
 
     fn halt(&mut self, policy: &AllocationPolicy, mut report: Report) {

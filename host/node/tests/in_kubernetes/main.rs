@@ -8,3 +8,4 @@ mod policies_roll_out;
 mod refusals_become_events;
 mod registry;
 mod testbed;
+mod tokens_are_replaced;

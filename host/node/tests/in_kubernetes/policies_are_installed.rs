@@ -72,8 +72,43 @@ impl Testbed {
     }
 }
 
+/// The condition and the node's report of an object that failed on the node.
+#[track_caller]
+fn says(testbed: &Testbed, name: &str, (kind, reason): (&str, &str), words: &str) {
+    let condition = testbed.until_condition(name, kind, "False", "NodeFailed");
+    let message = condition["message"].as_str().unwrap();
+    assert!(message.starts_with("node node-1: ") && message.contains(words), "{message}");
+    assert_eq!(testbed.report(NODE, name)["reason"], reason);
+}
+
 #[test]
-fn an_object_is_installed_where_it_is_for_and_only_with_its_digest() {
+fn an_object_that_is_wrong_says_what_to_do() {
+    if !programs::has_control_plane() {
+        return;
+    }
+    let testbed = Testbed::new(&[]).with_members(&[NODE]);
+    let hashed = component("hashed");
+    testbed.create(&object("forged", &Digest::of(b"another component"), &inline(&hashed), &json!({})));
+    testbed.create(&object("no-policy", &Digest::of(b"\0asm"), &inline(b"\0asm"), &json!({})));
+    // An API server that knows rules refuses it; otherwise the agent does.
+    let reserved = object("weave-split", &Digest::of(&hashed), &inline(&hashed), &json!({}));
+    let reserved = testbed.kubectl().with_file(&["create"], &reserved.to_string());
+    let volume = json!({"volume": "/run/hashed.wasm"});
+    testbed.create(&object("from-volume", &Digest::of(&hashed), &volume, &json!({})));
+    let _agent = testbed.agent();
+    says(&testbed, "forged", ("Verified", "DigestDiffers"), "as spec.digest requires: correct the one that is wrong");
+    says(&testbed, "no-policy", ("Compiled", "CompileFailed"), "the component was refused: ");
+    says(&testbed, "from-volume", ("Verified", "FetchFailed"), "cannot read /run/hashed.wasm");
+    if reserved.is_success() {
+        says(&testbed, "weave-split", ("Serving", "InstallFailed"), "create the object under another name");
+    } else {
+        assert!(reserved.refusal().contains("this name is built in"));
+    }
+    assert!(!ctl(&["policy", "list"]).done().contains("forged"));
+}
+
+#[test]
+fn an_object_is_installed_where_it_is_for_and_stays_when_it_is_deleted() {
     if !programs::has_control_plane() {
         return;
     }
@@ -82,13 +117,6 @@ fn an_object_is_installed_where_it_is_for_and_only_with_its_digest() {
     testbed.create(&object("teams", &Digest::of(&quota), &inline(&quota), &json!({})));
     let canary = json!({"rollout": {"nodeSelector": {"canary": "yes"}}});
     testbed.create(&object("elsewhere", &Digest::of(&hashed), &inline(&hashed), &canary));
-    testbed.create(&object("forged", &Digest::of(b"another component"), &inline(&hashed), &json!({})));
-    testbed.create(&object("no-policy", &Digest::of(b"\0asm"), &inline(b"\0asm"), &json!({})));
-    // An API server that knows rules refuses it; otherwise the agent does.
-    let reserved = object("weave-split", &Digest::of(&hashed), &inline(&hashed), &json!({}));
-    let reserved = testbed.kubectl().with_file(&["create"], &reserved.to_string());
-    let volume = json!({"volume": "/run/hashed.wasm"});
-    testbed.create(&object("from-volume", &Digest::of(&hashed), &volume, &json!({})));
     let agent = testbed.agent();
 
     testbed.until_condition("teams", "Serving", "True", "AllNodes");
@@ -101,26 +129,10 @@ fn an_object_is_installed_where_it_is_for_and_only_with_its_digest() {
     testbed.pod("web-0", "ReplicaSet");
     assert_eq!(address(&testbed.add(&network, "web-0", "c1").result()), "10.8.0.2");
 
-    // Each fault is a sentence that says what to do.
-    let says = |name: &str, kind: &str, reason: &str, words: &str| {
-        let condition = testbed.until_condition(name, kind, "False", "NodeFailed");
-        let message = condition["message"].as_str().unwrap();
-        assert!(message.starts_with("node node-1: ") && message.contains(words), "{message}");
-        assert_eq!(testbed.report(NODE, name)["reason"], reason);
-    };
-    says("forged", "Verified", "DigestDiffers", "as spec.digest requires: correct the one that is wrong");
-    says("no-policy", "Compiled", "CompileFailed", "the component was refused: ");
-    if reserved.is_success() {
-        says("weave-split", "Serving", "InstallFailed", "create the object under another name");
-    } else {
-        assert!(reserved.refusal().contains("this name is built in"));
-    }
-    says("from-volume", "Verified", "FetchFailed", "cannot read /run/hashed.wasm");
-
     // A policy that refuses the network's configuration does not take the place of the one that accepts it.
     let patch = json!({"spec": {"digest": Digest::of(&zones).to_string(), "source": inline(&zones)}}).to_string();
     testbed.kubectl().run(&["patch", "allocationpolicy", "teams", "--type=merge", "--patch", &patch]).stdout();
-    says("teams", "Serving", "ConfigurationRefused", "network teams cannot use it");
+    says(&testbed, "teams", ("Serving", "ConfigurationRefused"), "network teams cannot use it");
     testbed.pod("web-1", "ReplicaSet");
     assert_eq!(address(&testbed.add(&network, "web-1", "c2").result()), "10.8.0.3");
 
@@ -162,7 +174,9 @@ fn what_is_no_policy_is_refused_by_the_api_server() {
         let refusal = testbed.refused(&object);
         assert!(refusal.contains(field), "{field}: {}", &refusal[..refusal.len().min(400)]);
     }
+    // It is wrapped for terminals.
     let explained = testbed.kubectl().run(&["explain", "gpol.spec.source"]).stdout();
+    let explained = explained.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(explained.contains("Agents pull it") && explained.contains("FILE.sig"), "{explained}");
 }
 
@@ -171,59 +185,73 @@ fn trust(toml: &str) {
     fs::set_permissions("/etc/gingham/trust.toml", fs::Permissions::from_mode(0o644)).unwrap();
 }
 
+/// The trust file of a node that requires the signature of the key `/run/team`.
+fn require_signatures() {
+    hide_in_etc("gingham", Path::new("/run/etc-with-gingham")).unwrap();
+    let arguments = ["-q", "-t", "ed25519", "-N", "", "-C", "team", "-f", "/run/team"];
+    assert!(Command::new(SSH_KEYGEN).args(arguments).status().unwrap().success());
+    let key = fs::read_to_string("/run/team.pub").unwrap();
+    trust(&format!("[[trust]]\nfiles = true\nkeys = [{:?}]\n", key.trim()));
+}
+
+/// Changes an object so that nodes try again.
+fn change(testbed: &Testbed, name: &str, spec: &Value) {
+    let patch = json!({"spec": spec}).to_string();
+    testbed.kubectl().run(&["patch", "allocationpolicy", name, "--type=merge", "--patch", &patch]).stdout();
+}
+
 #[test]
 fn a_node_installs_only_what_its_trust_file_permits() {
     if !programs::has_control_plane() || !skipped_tests::has(SSH_KEYGEN, "openssh-client") {
         return;
     }
     let testbed = Testbed::new(&[]).with_members(&[NODE]);
-    hide_in_etc("gingham", Path::new("/run/etc-with-gingham")).unwrap();
-    let arguments = ["-q", "-t", "ed25519", "-N", "", "-C", "team", "-f", "/run/team"];
-    assert!(Command::new(SSH_KEYGEN).args(arguments).status().unwrap().success());
-    let key = fs::read_to_string("/run/team.pub").unwrap();
-    trust(&format!("[[trust]]\nfiles = true\nkeys = [{:?}]\n", key.trim()));
+    require_signatures();
     let hashed = component("hashed");
     fs::write("/run/hashed.wasm", &hashed).unwrap();
     let digest = Digest::of(&hashed);
     testbed.create(&object("unsigned", &digest, &inline(&hashed), &json!({})));
     testbed.create(&object("on-disk", &digest, &json!({"volume": "/run/hashed.wasm"}), &json!({})));
-    testbed.create(&object("pulled", &digest, &json!({"image": REFERENCE}), &json!({})));
-    let has_registry = registry::has_program();
-    let registry = has_registry.then(Registry::start);
-    if has_registry {
-        ctl(&["policy", "push", "/run/hashed.wasm", REFERENCE, "--plain-http"]).done();
-    }
     let _agent = testbed.agent();
     for name in ["unsigned", "on-disk"] {
-        let condition = testbed.until_condition(name, "Verified", "False", "NodeFailed");
-        let message = condition["message"].as_str().unwrap();
-        assert!(message.contains("this node does not trust it") && message.contains("it is not signed"), "{message}");
-        assert_eq!(testbed.report(NODE, name)["reason"], "Untrusted");
-    }
-    if has_registry {
-        let condition = testbed.until_condition("pulled", "Verified", "False", "NodeFailed");
-        assert!(
-            condition["message"].as_str().unwrap().contains("has no rule for 127.0.0.1:5000/team/hashed"),
-            "{condition}"
-        );
+        says(&testbed, name, ("Verified", "Untrusted"), "this node does not trust it");
+        says(&testbed, name, ("Verified", "Untrusted"), "it is not signed");
     }
     assert!(!ctl(&["policy", "list"]).done().contains("unsigned"));
 
     // Signed with the listed key, as an object and beside the file.
     ctl(&["policy", "sign", "/run/hashed.wasm", "--key", "/run/team"]).done();
     let signature = fs::read_to_string("/run/hashed.wasm.sig").unwrap();
-    let patch = json!({"spec": {"source": {"signature": signature}}}).to_string();
-    testbed.kubectl().run(&["patch", "allocationpolicy", "unsigned", "--type=merge", "--patch", &patch]).stdout();
+    change(&testbed, "unsigned", &json!({"source": {"signature": signature}}));
     testbed.until_condition("unsigned", "Serving", "True", "AllNodes");
-    let again = json!({"spec": {"rollout": {"minReadySeconds": 1}}}).to_string();
-    testbed.kubectl().run(&["patch", "allocationpolicy", "on-disk", "--type=merge", "--patch", &again]).stdout();
+    change(&testbed, "on-disk", &json!({"rollout": {"minReadySeconds": 1}}));
     testbed.until_condition("on-disk", "Serving", "True", "AllNodes");
-    if has_registry {
-        trust("[[trust]]\nreferences = [\"127.0.0.1:5000/team/*\"]\nrequire = false\n");
-        testbed.kubectl().run(&["patch", "allocationpolicy", "pulled", "--type=merge", "--patch", &again]).stdout();
-        testbed.until_condition("pulled", "Serving", "True", "AllNodes");
-        let list = ctl(&["policy", "list", "--json"]).done();
-        assert!(list.contains(REFERENCE), "{list}");
+}
+
+#[test]
+fn a_policy_is_pulled_from_a_registry_that_the_trust_file_names() {
+    if !programs::has_control_plane() || !registry::has_program() {
+        return;
     }
-    drop(registry);
+    let testbed = Testbed::new(&[]).with_members(&[NODE]);
+    hide_in_etc("gingham", Path::new("/run/etc-with-gingham")).unwrap();
+    trust("[[trust]]\nfiles = true\nrequire = false\n");
+    let _registry = Registry::start();
+    let hashed = component("hashed");
+    fs::write("/run/hashed.wasm", &hashed).unwrap();
+    ctl(&["policy", "push", "/run/hashed.wasm", REFERENCE, "--plain-http"]).done();
+    let image = |digest: &Digest| object("pulled", digest, &json!({"image": REFERENCE}), &json!({}));
+    testbed.create(&image(&Digest::of(b"another")));
+    let _agent = testbed.agent();
+    says(&testbed, "pulled", ("Verified", "Untrusted"), "has no rule for 127.0.0.1:5000/team/hashed");
+    trust("[[trust]]\nreferences = [\"127.0.0.1:5000/team/*\"]\nrequire = false\n");
+    change(&testbed, "pulled", &json!({"rollout": {"minReadySeconds": 1}}));
+    testbed.until("its digest is compared", || {
+        let report = testbed.report(NODE, "pulled");
+        if report["reason"] == "DigestDiffers" { Ok(()) } else { Err(report.to_string()) }
+    });
+    change(&testbed, "pulled", &json!({"digest": Digest::of(&hashed).to_string()}));
+    testbed.until_condition("pulled", "Serving", "True", "AllNodes");
+    let list = ctl(&["policy", "list", "--json"]).done();
+    assert!(list.contains(REFERENCE), "{list}");
 }

@@ -21,12 +21,18 @@ pub(crate) const NODE: &str = "node-1";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 const CREDENTIALS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+pub(crate) const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const CONFIG: &str = "/run/net.d";
 const LOG: &str = "/run/gingham-node.log";
 
 /// What the agent has written so far.
 pub(crate) fn facts() -> Facts {
     Store::open_read_only(Path::new(DATA)).unwrap().map(|store| store.facts().unwrap()).unwrap_or_default()
+}
+
+/// What all agents have logged so far.
+pub(crate) fn log() -> String {
+    fs::read_to_string(LOG).unwrap_or_default()
 }
 
 pub(crate) struct Testbed {
@@ -104,7 +110,7 @@ impl Testbed {
         }));
         fs::create_dir_all(CREDENTIALS).unwrap();
         let token = self.kubectl().service_account_token("gingham-system", "gingham-node", 3600);
-        fs::write(format!("{CREDENTIALS}/token"), token).unwrap();
+        fs::write(TOKEN, token).unwrap();
         fs::copy(self.plane.authority(), format!("{CREDENTIALS}/ca.crt")).unwrap();
     }
 
