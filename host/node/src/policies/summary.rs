@@ -4,6 +4,7 @@ use super::object::{AllocationPolicy, Condition, Invalid, Metadata, SERVING, Sta
 use super::report::{Report, Reports, State};
 
 /// Type, status, reason and message.
+/// No text is empty: API servers take that for null.
 type Verdict = (&'static str, &'static str, &'static str, String);
 
 pub(super) fn of_invalid(object: &Invalid, time: &str) -> Status {
@@ -61,7 +62,9 @@ fn verified(selected: &Selected<'_>) -> Verdict {
     let failed = find(selected, |report| report.state == State::Failed && REASONS.contains(&&*report.reason));
     match failed {
         Some(found) => ("Verified", "False", "NodeFailed", sentence(found)),
-        None if find(selected, has_artefact).is_some() => ("Verified", "True", "DigestAgrees", String::new()),
+        None if find(selected, has_artefact).is_some() => {
+            ("Verified", "True", "DigestAgrees", "the component has the digest, and the nodes trust it".to_owned())
+        }
         None => ("Verified", "Unknown", "NotYet", "no node has finished".to_owned()),
     }
 }
@@ -114,7 +117,7 @@ fn halted(selected: &Selected<'_>) -> Verdict {
             };
             ("Halted", "True", reason, sentence((node, report)))
         }
-        None => ("Halted", "False", "NotWorse", String::new()),
+        None => ("Halted", "False", "NotWorse", "no node does worse than before".to_owned()),
     }
 }
 
