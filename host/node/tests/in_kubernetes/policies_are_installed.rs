@@ -13,6 +13,7 @@ use gingham_kubernetes_tests::programs;
 use gingham_testbed::machine::hide_in_etc;
 use gingham_tests::cni::address;
 use gingham_tests::ctl::ctl;
+use gingham_tests::networks::with;
 use serde_json::{Value, json};
 
 use crate::registry::{self, REFERENCE, Registry};
@@ -36,6 +37,12 @@ pub(crate) fn inline(component: &[u8]) -> Value {
 }
 
 impl Testbed {
+    /// Changes a policy's `spec`. A component is more than an argument of a program can have.
+    pub(crate) fn change(&self, name: &str, spec: &Value) {
+        let object = with(self.policy(name), json!({"spec": spec}));
+        self.kubectl().with_file(&["replace"], &object.to_string()).stdout();
+    }
+
     pub(crate) fn policy(&self, name: &str) -> Value {
         self.kubectl().get(&["allocationpolicies", name])
     }
@@ -130,8 +137,7 @@ fn an_object_is_installed_where_it_is_for_and_stays_when_it_is_deleted() {
     assert_eq!(address(&testbed.add(&network, "web-0", "c1").result()), "10.8.0.2");
 
     // A policy that refuses the network's configuration does not take the place of the one that accepts it.
-    let patch = json!({"spec": {"digest": Digest::of(&zones).to_string(), "source": inline(&zones)}}).to_string();
-    testbed.kubectl().run(&["patch", "allocationpolicy", "teams", "--type=merge", "--patch", &patch]).stdout();
+    testbed.change("teams", &json!({"digest": Digest::of(&zones).to_string(), "source": inline(&zones)}));
     says(&testbed, "teams", ("Serving", "ConfigurationRefused"), "network teams cannot use it");
     testbed.pod("web-1", "ReplicaSet");
     assert_eq!(address(&testbed.add(&network, "web-1", "c2").result()), "10.8.0.3");
@@ -194,12 +200,6 @@ fn require_signatures() {
     trust(&format!("[[trust]]\nfiles = true\nkeys = [{:?}]\n", key.trim()));
 }
 
-/// Changes an object so that nodes try again.
-fn change(testbed: &Testbed, name: &str, spec: &Value) {
-    let patch = json!({"spec": spec}).to_string();
-    testbed.kubectl().run(&["patch", "allocationpolicy", name, "--type=merge", "--patch", &patch]).stdout();
-}
-
 #[test]
 fn a_node_installs_only_what_its_trust_file_permits() {
     if !programs::has_control_plane() || !skipped_tests::has(SSH_KEYGEN, "openssh-client") {
@@ -222,9 +222,9 @@ fn a_node_installs_only_what_its_trust_file_permits() {
     // Signed with the listed key, as an object and beside the file.
     ctl(&["policy", "sign", "/run/hashed.wasm", "--key", "/run/team"]).done();
     let signature = fs::read_to_string("/run/hashed.wasm.sig").unwrap();
-    change(&testbed, "unsigned", &json!({"source": {"signature": signature}}));
+    testbed.change("unsigned", &json!({"source": {"signature": signature}}));
     testbed.until_condition("unsigned", "Serving", "True", "AllNodes");
-    change(&testbed, "on-disk", &json!({"rollout": {"minReadySeconds": 1}}));
+    testbed.change("on-disk", &json!({"rollout": {"minReadySeconds": 1}}));
     testbed.until_condition("on-disk", "Serving", "True", "AllNodes");
 }
 
@@ -245,12 +245,12 @@ fn a_policy_is_pulled_from_a_registry_that_the_trust_file_names() {
     let _agent = testbed.agent();
     says(&testbed, "pulled", ("Verified", "Untrusted"), "has no rule for 127.0.0.1:5000/team/hashed");
     trust("[[trust]]\nreferences = [\"127.0.0.1:5000/team/*\"]\nrequire = false\n");
-    change(&testbed, "pulled", &json!({"rollout": {"minReadySeconds": 1}}));
+    testbed.change("pulled", &json!({"rollout": {"minReadySeconds": 1}}));
     testbed.until("its digest is compared", || {
         let report = testbed.report(NODE, "pulled");
         if report["reason"] == "DigestDiffers" { Ok(()) } else { Err(report.to_string()) }
     });
-    change(&testbed, "pulled", &json!({"digest": Digest::of(&hashed).to_string()}));
+    testbed.change("pulled", &json!({"digest": Digest::of(&hashed).to_string()}));
     testbed.until_condition("pulled", "Serving", "True", "AllNodes");
     let list = ctl(&["policy", "list", "--json"]).done();
     assert!(list.contains(REFERENCE), "{list}");

@@ -21,8 +21,7 @@ use crate::testbed::{NODE, Testbed};
 const SECOND: &str = "node-2";
 
 fn change(testbed: &Testbed, name: &str, component: &[u8]) {
-    let patch = json!({"spec": {"digest": Digest::of(component).to_string(), "source": inline(component)}}).to_string();
-    testbed.kubectl().run(&["patch", "allocationpolicy", name, "--type=merge", "--patch", &patch]).stdout();
+    testbed.change(name, &json!({"digest": Digest::of(component).to_string(), "source": inline(component)}));
 }
 
 /// What the policy's name stands for in a node's library.
