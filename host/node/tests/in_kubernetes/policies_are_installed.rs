@@ -39,7 +39,7 @@ pub(crate) fn inline(component: &[u8]) -> Value {
 impl Testbed {
     /// Changes a policy's `spec`. A component is more than an argument of a program can have.
     pub(crate) fn change(&self, name: &str, spec: &Value) {
-        let object = with(self.policy(name), json!({"spec": spec}));
+        let object = with(self.policy(name), json!({"metadata": {"resourceVersion": null}, "spec": spec}));
         self.kubectl().with_file(&["replace"], &object.to_string()).stdout();
     }
 
