@@ -48,6 +48,17 @@ fn forget_pods_of(cluster: &Cluster, node: &str) {
     cluster.kubectl().run(&["delete", "pods", "--force", "--grace-period=0", "--wait=false", &selector]).stdout();
 }
 
+/// Until its agent has seen that it was taken over, a node gives addresses of its earlier blocks: it stays cordoned.
+#[track_caller]
+fn wait_joined_again(cluster: &Cluster, store: Store) {
+    if store == Store::Kubernetes {
+        until("node-3 is a member again", TIMEOUT, || {
+            let member = cluster.kubectl().get(&["networkmembers", &format!("{KUBERNETES_NETWORK}.node-3")]);
+            if member["spec"]["membership"] == "member" { Ok(()) } else { Err(member["spec"].to_string()) }
+        });
+    }
+}
+
 fn cordon(cluster: &Cluster, node: &str, verb: &str) {
     cluster.kubectl().run(&[verb, node]).stdout();
 }
@@ -102,6 +113,7 @@ fn cut_off(store: Store) {
         cluster.wait_running("app=web", 9, TIMEOUT);
         take_over(cluster, store, "node-3");
         cluster.nodes[2].set_connected(true);
+        wait_joined_again(cluster, store);
         cordon(cluster, "node-3", "uncordon");
         spread_again(cluster);
     });
