@@ -1,5 +1,6 @@
 //! How the static program is linked.
 
+#[expect(clippy::disallowed_macros, reason = "this is how a build script speaks to cargo")]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let has = |variable: &str, value: &str| {

@@ -90,7 +90,10 @@ impl Image {
     }
 }
 
-fn layer(platform: Platform, programs: &Path) -> Result<(Vec<u8>, Vec<(&'static str, usize)>), ImageError> {
+/// The size of each program beside.
+type Layer = (Vec<u8>, Vec<(&'static str, usize)>);
+
+fn layer(platform: Platform, programs: &Path) -> Result<Layer, ImageError> {
     let (mut layer, mut sizes) = (Archive::default(), Vec::new());
     for name in PROGRAMS {
         let path = programs.join(name);

@@ -12,7 +12,7 @@
 //! interrupted at any of them and repeated, and two at once do no more than one.
 
 mod contents;
-mod follow;
+pub(crate) mod follow;
 mod plan;
 mod side;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Cluster;
 use crate::error::{Fault, settings};
+use crate::migration::follow::another_store;
 use crate::node_identity;
 
 /// What is kept of a fixed list of members.
@@ -69,7 +70,7 @@ impl Cluster<'_> {
         }
         let kind = self.store_kind();
         match kept {
-            Kept::Shared(local) if !self.is_ours(&local) => Err(self.another_store()),
+            Kept::Shared(local) if !self.is_ours(&local) => Err(another_store()),
             Kept::Shared(local) if is_new(&local) => Ok(LocalState::new(&self.node, local.disk()).of_store(kind)),
             Kept::Shared(local) if local.node() == self.node => Ok(local),
             Kept::Shared(local) => Err(settings(

@@ -266,7 +266,7 @@ fn a_strict_reverse_path_filter_that_drops_is_reported() {
     let ask = || node.inside(|kernel| node_routes::dropped_by_reverse_path_filter(kernel, &wanted).unwrap());
     node.inside(|_| sysctl::set("ipv4/conf/all/rp_filter", "1").unwrap());
     assert_eq!(ask(), [], "one link is symmetric");
-    switch.plug_as(9, &node, "eth1", &["192.0.2.201/24"]);
+    switch.plug_as(9, node, "eth1", &["192.0.2.201/24"]);
     let dropped: Vec<_> = ask().iter().map(|problem| (problem.member.clone(), problem.interface.clone())).collect();
     assert_eq!(dropped, [("node-1".to_owned(), "eth1".to_owned()), ("node-2".to_owned(), "eth1".to_owned())]);
     node.inside(|_| sysctl::set("ipv4/conf/eth1/rp_filter", "2").unwrap());

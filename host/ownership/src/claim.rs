@@ -85,7 +85,7 @@ enum Stage {
     Claiming {
         block: IpNet,
         was_anothers: bool,
-        last: LastSnapshot,
+        last: Box<LastSnapshot>,
     },
     /// Written; now the fence.
     CheckingFence {
@@ -192,7 +192,7 @@ impl<C: Chooser> Claim<C> {
             None => Call::Create { key, value },
             Some(expected) => Call::Update { key, value, expected },
         };
-        self.stage = Stage::Claiming { block, was_anothers: dead.is_some(), last };
+        self.stage = Stage::Claiming { block, was_anothers: dead.is_some(), last: Box::new(last) };
         Ok(Step::Call(self.out.send(call)))
     }
 
@@ -247,7 +247,7 @@ impl<C: Chooser> Claim<C> {
                 let Some(version) = ours(found, local, block) else {
                     last.taken.push(block);
                     let read_again = was_anothers || last.taken.len() > MOST_TAKEN;
-                    return if read_again { self.list(local) } else { self.propose(last, local) };
+                    return if read_again { self.list(local) } else { self.propose(*last, local) };
                 };
                 // Our own write, of which the reply was lost, or another process's.
                 version

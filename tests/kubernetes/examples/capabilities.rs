@@ -49,7 +49,7 @@ fn try_with(added: &str, programs: &Programs) -> Vec<String> {
         pods = running(&cluster);
     }
     let mut seen = vec![format!("{} of 4 pods run", pods.len())];
-    if let [one, other] = [of(&pods, "node-1"), of(&pods, "node-2")].map(|pod| pod.cloned())
+    if let [one, other] = [of(&pods, "node-1"), of(&pods, "node-2")].map(Option::<&_>::cloned)
         && let (Some(one), Some(other)) = (one, other)
     {
         let address = server(other["status"]["podIP"].as_str().unwrap(), 80);

@@ -47,7 +47,7 @@ impl Cluster<'_> {
             // Its registration came too late to be moved, and it got no block.
             return Ok(LocalState::new(&self.node, local.disk()).of_store(self.store_kind()));
         }
-        Err(self.another_store())
+        Err(another_store())
     }
 
     /// Whether what is kept is of a store of another kind.
@@ -67,14 +67,6 @@ impl Cluster<'_> {
         if self.has_leases() { "kubernetes" } else { "" }
     }
 
-    pub(crate) fn another_store(&self) -> Fault {
-        settings(
-            "cluster.store",
-            "this node's blocks are recorded in another store, and in this one other nodes may claim them: move the cluster \
-             (ginghamctl cluster migrate), or restore the key",
-        )
-    }
-
     /// This node's name and blocks by its disk, whatever store they are of.
     pub(crate) fn on_disk(&self) -> Result<Option<(String, Vec<IpNet>)>, Fault> {
         match self.kept(&self.ledger()?)? {
@@ -82,4 +74,12 @@ impl Cluster<'_> {
             Kept::Nothing | Kept::Fixed(_) => Ok(None),
         }
     }
+}
+
+pub(crate) fn another_store() -> Fault {
+    settings(
+        "cluster.store",
+        "this node's blocks are recorded in another store, and in this one other nodes may claim them: move the cluster \
+         (ginghamctl cluster migrate), or restore the key",
+    )
 }

@@ -71,10 +71,8 @@ impl Read {
     }
 
     fn has_only(&self, wanted: &BTreeMap<String, Value>) -> bool {
-        let same = |((key, (value, _)), (other, wanted)): ((&String, &(Value, Version)), (&String, &Value))| {
-            key == other && value == wanted
-        };
-        self.unreadable.is_empty() && self.values.len() == wanted.len() && self.values.iter().zip(wanted).all(same)
+        let found = self.values.iter().map(|(key, (value, _))| (key, value));
+        self.unreadable.is_empty() && found.eq(wanted)
     }
 }
 

@@ -36,8 +36,11 @@ pub(crate) struct ClusterArguments {
 /// For networks with the store `kubernetes`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct KubernetesArguments {
-    /// The Kubernetes API, https://HOST:PORT [default: GINGHAM_KUBE_SERVER, else the pod's]
-    #[arg(long, value_name = "URL")]
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The Kubernetes API, https://HOST:PORT [default: GINGHAM_KUBE_SERVER, else the pod's]"
+    )]
     pub(crate) kube_server: Option<String>,
     /// PEM file of the authority that signed the API server's certificate [default: the pod's]
     #[arg(long, value_name = "FILE")]

@@ -112,7 +112,7 @@ fn nodes(session: &Session<'_>, api: &Api, library: &Path) -> Result<NodeUids, C
     kubernetes::node_uids(api, Session::deadline()).map_err(of_kubernetes)
 }
 
-/// The configuration as an AddressNetwork has it: agents make the same of it again for their nodes.
+/// The configuration as an `AddressNetwork` has it: agents make the same of it again for their nodes.
 fn object_of(configuration: &Configuration) -> Value {
     let plugin = find_plugin(configuration, &Plugins::of_environment(), true);
     let mut object = plugin.map(|(_, plugin)| plugin.object.clone()).unwrap_or_default();
@@ -130,7 +130,7 @@ fn object_of(configuration: &Configuration) -> Value {
     Value::Object(object)
 }
 
-/// How the configuration in an AddressNetwork divides the range.
+/// How the configuration in an `AddressNetwork` divides the range.
 fn configured_grids(mut config: Value, network: &str, library: &Path) -> Result<Vec<Grid>, CommandError> {
     config["cniVersion"] = "1.0.0".into();
     config["name"] = network.into();

@@ -36,7 +36,8 @@ impl Known {
         let signal = Arc::default();
         let settings =
             InformerSettings { resource: Resource::policies(), selection: Selection::default(), silence: SILENCE };
-        let policies = Informer::start(kubernetes.api.clone(), settings, without_component, &signal);
+        let policies =
+            Informer::start(kubernetes.api.clone(), settings, |object| Some(without_component(object)), &signal);
         Self { kubernetes: kubernetes.clone(), signal, policies, around: None }
     }
 
@@ -66,34 +67,37 @@ impl Around {
             members: Informer::start(
                 api.clone(),
                 settings(Resource::members(), Selection::default()),
-                of_member,
+                |object| Some(of_member(&object)),
                 signal,
             ),
-            node: Informer::start(api.clone(), settings(Resource::nodes(), this), of_node, signal),
+            node: Informer::start(
+                api.clone(),
+                settings(Resource::nodes(), this),
+                |object| Some(of_node(&object)),
+                signal,
+            ),
         }
     }
 }
 
 /// A component in an object may have a megabyte. It is read when it is installed.
-fn without_component(mut object: Value) -> Option<Value> {
+fn without_component(mut object: Value) -> Value {
     if let Some(inline) = object.pointer_mut("/spec/source/inline") {
         *inline = json!("");
     }
-    Some(object)
+    object
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "as informers pass it")]
-fn of_member(object: Value) -> Option<Value> {
+fn of_member(object: &Value) -> Value {
     let (spec, status) = (&object["spec"], &object["status"]);
-    Some(json!({
+    json!({
         "metadata": {"name": object["metadata"]["name"]},
         "spec": {"node": spec["node"], "membership": spec["membership"]},
         "status": {"policies": status["policies"]},
-    }))
+    })
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "as informers pass it")]
-fn of_node(object: Value) -> Option<Value> {
+fn of_node(object: &Value) -> Value {
     let metadata = &object["metadata"];
-    Some(json!({"metadata": {"name": metadata["name"], "labels": metadata["labels"]}}))
+    json!({"metadata": {"name": metadata["name"], "labels": metadata["labels"]}})
 }

@@ -13,7 +13,7 @@ use super::turn::{Found, Situation, Step};
 
 const TIME: &str = "2026-01-01T00:00:00Z";
 
-fn policy(digest: &Digest, rollout: serde_json::Value) -> AllocationPolicy {
+fn policy(digest: &Digest, rollout: &serde_json::Value) -> AllocationPolicy {
     let object = json!({
         "metadata": {"name": "teams", "uid": "u", "resourceVersion": "7", "generation": 1},
         "spec": {"digest": digest.to_string(), "source": {"inline": "AA=="}, "rollout": rollout},
@@ -40,7 +40,7 @@ struct Cluster {
 
 impl Cluster {
     /// All nodes have an old digest.
-    fn new(count: usize, rollout: serde_json::Value) -> Self {
+    fn new(count: usize, rollout: &serde_json::Value) -> Self {
         let old = Found { digest: Digest::of(b"old"), artefact: Some(Digest::of(b"old code")) };
         let nodes: BTreeMap<_, _> =
             (0..count).map(|n| (format!("node-{n}"), (Some(old.clone()), Fate::Works))).collect();
@@ -137,7 +137,7 @@ impl Cluster {
 #[test]
 fn all_nodes_get_it_and_no_more_at_a_time_than_may() {
     for bound in [1, 2, 20] {
-        let mut cluster = Cluster::new(9, json!({"maxUnavailable": bound}));
+        let mut cluster = Cluster::new(9, &json!({"maxUnavailable": bound}));
         cluster.run();
         assert!(cluster.most <= bound && cluster.most >= 1, "{} of {bound}", cluster.most);
         assert_eq!((cluster.policy.status.ready, cluster.policy.status.total), (9, 9));
@@ -149,7 +149,7 @@ fn all_nodes_get_it_and_no_more_at_a_time_than_may() {
 
 #[test]
 fn where_no_digest_is_replaced_no_turn_is_waited_for() {
-    let mut cluster = Cluster::new(5, json!({}));
+    let mut cluster = Cluster::new(5, &json!({}));
     cluster.nodes.values_mut().for_each(|(found, _)| *found = None);
     for node in ["node-4", "node-3", "node-2"] {
         assert!(cluster.step(node));
@@ -159,7 +159,7 @@ fn where_no_digest_is_replaced_no_turn_is_waited_for() {
 
 #[test]
 fn a_node_where_it_fails_stops_the_rollout() {
-    let mut cluster = Cluster::new(5, json!({})).with("node-2", Fate::DoesNotCompile);
+    let mut cluster = Cluster::new(5, &json!({})).with("node-2", Fate::DoesNotCompile);
     cluster.run();
     assert_eq!((cluster.of(State::Serving), cluster.of(State::Failed), cluster.of(State::Waiting)), (2, 1, 2));
     assert_eq!(cluster.condition(SERVING), ("False", "NodeFailed"));
@@ -169,7 +169,7 @@ fn a_node_where_it_fails_stops_the_rollout() {
 
 #[test]
 fn faults_stop_the_rollout_and_the_node_goes_back() {
-    let mut cluster = Cluster::new(5, json!({"maxUnavailable": 2})).with("node-1", Fate::Faults);
+    let mut cluster = Cluster::new(5, &json!({"maxUnavailable": 2})).with("node-1", Fate::Faults);
     cluster.run();
     assert_eq!(cluster.condition("Halted"), ("True", "FaultsRose"));
     assert_eq!(cluster.condition(SERVING), ("False", "Halted"));
@@ -185,7 +185,7 @@ fn faults_stop_the_rollout_and_the_node_goes_back() {
 #[test]
 fn serving_is_true_only_when_every_member_reports_it() {
     let digest = Digest::of(b"new");
-    let policy = policy(&digest, json!({}));
+    let policy = policy(&digest, &json!({}));
     let report = |state, artefact: &[u8], generation| {
         Some(Report {
             name: "teams".to_owned(),
@@ -199,7 +199,7 @@ fn serving_is_true_only_when_every_member_reports_it() {
         })
     };
     let verdict = |others: [Option<Report>; 2], kind: &str| {
-        let reports = Reports::from_iter(["node-0", "node-1"].map(str::to_owned).into_iter().zip(others));
+        let reports = ["node-0", "node-1"].map(str::to_owned).into_iter().zip(others).collect::<Reports>();
         let status = summary::of(&policy, &reports, TIME);
         let found = status.conditions.into_iter().find(|condition| condition.kind == kind).unwrap();
         (found.status, found.reason)

@@ -89,7 +89,7 @@ impl Situation<'_> {
     fn halt(&self, before: Option<String>) -> Step {
         let mut report = self.report(State::Halted, before);
         if let Some(rise) = self.rise {
-            report.reason = rise.reason.to_owned();
+            rise.reason.clone_into(&mut report.reason);
             report.message.clone_from(&rise.message);
         }
         Step::Halt(report)

@@ -1,4 +1,4 @@
-//! Gingham enforces no NetworkPolicy, and leaves an engine alone that does so with the addresses of pods.
+//! Gingham enforces no network policy, and leaves an engine alone that does so with the addresses of pods.
 
 use gingham_kubernetes_tests::node::daemons::AGENT;
 use gingham_kubernetes_tests::node::pods::server;
