@@ -15,7 +15,6 @@
 //! | divides a range | absent | leases the node's own address, then allocates from the whole range |
 //! | divides a range | present | the same from the blocks that this node holds; without room it claims a block ([`cluster_blocks`]) |
 
-use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Instant;
@@ -24,7 +23,6 @@ use gingham_cni::env::Attachment;
 use gingham_cni::error::Code;
 use gingham_cni::result::CniResult;
 use gingham_engine::attachment::{AttachmentKey, AwaitedFacts, Pod, Request, Requester};
-use gingham_engine::history::Refused;
 use gingham_engine::ipam::{self, Hooks, IpamError, IpamResult, Shadow};
 use gingham_engine::ledger::{AttachmentRecord, Ledger as _, Masquerade};
 use gingham_engine::policy_counters::RequestEnd;
@@ -38,6 +36,7 @@ use gingham_net::node_routes::{ensure_proxy_arp, is_agent_running};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use self::cluster_blocks::ClusterAllocation;
+pub use self::observed::Observed;
 use crate::address_management::AddressManagement;
 use crate::cni_result;
 use crate::delegate::DelegateError;
@@ -50,6 +49,7 @@ use crate::resolv_conf;
 
 pub mod cluster_blocks;
 mod node_routes;
+mod observed;
 
 /// The reference's plugin of this name lets a bridge have one IPv4 address: with its configurations, a second pool's gateway
 /// is an error here, too.
@@ -113,40 +113,6 @@ impl Allocation {
         routes.append(&mut ipam.answer.routes);
         ipam.answer.routes = routes;
         Self { ipam, own_gateways: !gateways.is_empty(), asked_store: false }
-    }
-}
-
-/// What an allocation does not show in its result, for the network's history.
-#[derive(Default)]
-pub struct Observed {
-    /// The ranges of the blocks that this node held when the policy chose last.
-    pub(crate) blocks: RefCell<Option<Vec<String>>>,
-    /// What the policy refused last.
-    pub(crate) refusal: RefCell<Option<Refused>>,
-    /// The awaited fact that a policy read last.
-    pub(crate) awaited: Cell<Option<AwaitedFacts>>,
-    /// How the last call of the policy ended, if it gave no address.
-    pub(crate) end: Cell<Option<RequestEnd>>,
-}
-
-impl Observed {
-    fn error(&self, error: &IpamError) {
-        let refused = if let IpamError::Refused { refusal, .. } = error { Some(refusal.into()) } else { None };
-        *self.refusal.borrow_mut() = refused;
-        self.awaited.set(if let IpamError::FactAwaited { fact, .. } = error { Some(*fact) } else { None });
-        self.end.set(match error {
-            IpamError::Refused { .. } => Some(RequestEnd::Refused),
-            IpamError::Problems { .. }
-            | IpamError::Fault { .. }
-            | IpamError::Pools { .. }
-            | IpamError::Guard { .. }
-            | IpamError::Cluster { .. } => Some(RequestEnd::Failed),
-            // No fault of the policy.
-            IpamError::AlreadyAttached { .. }
-            | IpamError::FactAwaited { .. }
-            | IpamError::Process { .. }
-            | IpamError::Store(_) => None,
-        });
     }
 }
 

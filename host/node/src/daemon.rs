@@ -112,6 +112,14 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     }
     info!("stopping on a signal");
     manager.stopping();
+    end(reload, masquerading, serving).await
+}
+
+async fn end(
+    reload: Reload,
+    masquerading: ip_masquerade::Reconciling,
+    serving: Vec<JoinHandle<()>>,
+) -> Result<(), DaemonError> {
     let ended = reload.end().await.map_err(DaemonError::Start);
     tokio::task::spawn_blocking(move || masquerading.end()).await.map_err(|error| DaemonError::Start(error.into()))?;
     for serving in serving {

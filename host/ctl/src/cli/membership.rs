@@ -162,7 +162,7 @@ With --json: an object with network, from, to, plan (\"move\", \"give-up\" or \"
 members and blocks. Needs --yes or --dry-run.
 
 Examples:
-  ginghamctl cluster migrate --to kubernetes --dry-run --kube-server https://192.0.2.10:6443 --kube-ca ca --kube-token token
+  ginghamctl cluster migrate --to kubernetes --dry-run --kube-server https://192.0.2.10:6443 --kube-token token
   ginghamctl cluster migrate --to etcd --network ./pods-with-etcd.conf --yes")]
 pub(crate) struct MigrateArguments {
     /// The store to move to

@@ -75,22 +75,29 @@ pub(super) fn run(
         has_release: ready.surface.has_release(),
         installed_at: clock::now(),
     };
-    let how = match &ready.compiled {
-        Some((artefact, took)) => {
-            library.install_from(&name, &source.component, artefact, &installed, &provenance)?;
-            format!("compiled in {}", clock::format_duration(*took))
-        }
-        None => {
-            library.install_compiled(&name, &source.component, &installed, &provenance)?;
-            "compiled before".to_owned()
-        }
-    };
+    let how = install(library, (&name, &source.component), &ready, &installed, &provenance)?;
     writeln!(out, "Installed policy {name}, {how}")?;
     if let Some(before) = before.filter(|before| before.digest != installed.digest) {
         writeln!(out, "  instead  {}", before.digest)?;
     }
     describe_provenance(&provenance, out)?;
     describe(&name, &installed, &ready.surface, library_dir, out)
+}
+
+/// Says how it came to be compiled.
+fn install(
+    library: &mut Library,
+    (name, component): (&str, &[u8]),
+    ready: &compilation::Ready,
+    installed: &Installed,
+    provenance: &Provenance,
+) -> Result<String, LibraryError> {
+    if let Some((artefact, took)) = &ready.compiled {
+        library.install_from(name, component, artefact, installed, provenance)?;
+        return Ok(format!("compiled in {}", clock::format_duration(*took)));
+    }
+    library.install_compiled(name, component, installed, provenance)?;
+    Ok("compiled before".to_owned())
 }
 
 fn describe_provenance(provenance: &Provenance, out: &mut Output) -> Result<(), AddError> {

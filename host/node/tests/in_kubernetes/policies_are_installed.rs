@@ -53,7 +53,12 @@ impl Testbed {
         self.until(&format!("{kind} of {name} is {status}, {reason}"), || {
             let policy = self.policy(name);
             let conditions = policy["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let is = |one: &&Value| one["type"] == kind && one["status"] == status && one["reason"] == reason;
+            // What an agent wrote of the object as it was before says nothing of the present one.
+            let generation = &policy["metadata"]["generation"];
+            let is_current = |one: &Value| one["observedGeneration"] == *generation;
+            let is = |one: &&Value| {
+                is_current(one) && one["type"] == kind && one["status"] == status && one["reason"] == reason
+            };
             conditions.iter().find(is).cloned().ok_or_else(|| policy["status"].to_string())
         })
     }
