@@ -23,7 +23,7 @@ use gingham_cni::env::Attachment;
 use gingham_cni::error::Code;
 use gingham_cni::result::CniResult;
 use gingham_engine::attachment::{AttachmentKey, AwaitedFacts, Pod, Request, Requester};
-use gingham_engine::ipam::{self, Hooks, IpamError, IpamResult, Shadow};
+use gingham_engine::ipam::{self, Hooks, IpamResult, Shadow};
 use gingham_engine::ledger::{AttachmentRecord, Ledger as _, Masquerade};
 use gingham_engine::policy_counters::RequestEnd;
 use gingham_engine::runtime::{LogLine, Policy};

@@ -125,8 +125,8 @@ pub(crate) struct IpsArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 STATE is `member`, `left` or `taken over`. PROBLEM is what the Node's conditions of Gingham say, that its kubelet is
-silent, or that no agent is ready on it. UNUSABLE counts blocks that were edited by hand or that a finalizer keeps; `kubectl
-gingham blocks` names them. Nodes that are no members are listed at the end.
+silent, or that no agent is ready on it. UNUSABLE counts blocks that were edited by hand or that a finalizer keeps:
+`kubectl gingham blocks` names them. Nodes that are no members are listed at the end.
 
 With --output json: an object with networks (network, range, policy, members, blocks, capacity, unusable), members
 (network, node, state, blocks, problem, address, incarnation, fenced) and otherNodes.
@@ -224,8 +224,8 @@ pub(crate) struct UndrainArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 For a node that does not come back. Runs `ginghamctl cluster takeover` in the agent's container on another node, which
-watches the Lease of the dead node for 25 s first and refuses if it is renewed. A deleted Node is taken over without this
-command, after 5 minutes.
+watches the Lease of the dead node for 25 s first and refuses if it is renewed. A deleted Node is taken over without
+this command, after 5 minutes.
 
 Examples:
   kubectl gingham takeover node-3

@@ -148,15 +148,15 @@ pub(crate) enum MigrationTarget {
 #[command(after_help = "\
 Members and live blocks are copied with their incarnations. Meanwhile no node can claim a block or join, for about 15 s;
 running pods are not affected, and new ones start as long as their node's blocks have free addresses. At no moment can a
-block be claimed in both stores. Interrupted at any point, run the command again: it goes on, and two at once do no harm.
+block be claimed in both stores. Interrupted at any point, run the command again: it goes on. Two at once do no harm.
 Then set `cluster.store` on each node; until then a node serves from the blocks it holds. docs/cluster.md has all steps.
 
 The configuration of the network is that with the store etcd, in both directions. The Kubernetes API is found as in a
 pod, or by --kube-server, --kube-ca and --kube-token.
 
-Refused if a member has no Node object of its name, a record cannot be read, blocks overlap, this node holds a block that
-the store does not record as its, the ranges differ, or the other store has records of another cluster of this network.
-With --to etcd a move to kubernetes that has not ended is given up, and nothing is copied.
+Refused if a member has no Node object of its name, a record cannot be read, blocks overlap, this node holds a block
+that the store does not record as its, the ranges differ, or the other store has records of another cluster of this
+network. With --to etcd a move to kubernetes that has not ended is given up, and nothing is copied.
 
 With --json: an object with network, from, to, plan (\"move\", \"give-up\" or \"nothing\"), done (false with --dry-run),
 members and blocks. Needs --yes or --dry-run.

@@ -170,7 +170,6 @@ fn people_see_and_administer_a_cluster_with_kubectl() {
 }
 
 #[test]
-#[ignore = "not seen green yet in this form"]
 fn problems_are_shown_and_errors_are_said_with_kubectl() {
     in_a_cluster(|cluster| {
         a_node_comes_back_and_strangers_are_refused(cluster);
