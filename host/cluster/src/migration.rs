@@ -183,7 +183,7 @@ impl Migration<'_> {
         })
     }
 
-    /// Also what is closed already begins another epoch: whoever gives the earlier move up finds that.
+    /// Also what is closed already begins another epoch: a call that gives the earlier move up finds that.
     fn close(&mut self, epoch: u64) -> Result<ConfigRecord, MigrationError> {
         let (store, to) = (self.source.name, self.target.name);
         self.source.put_config(|found| match found {
@@ -216,7 +216,7 @@ impl Migration<'_> {
     fn copy(&mut self, reserved: u64, closed: &ConfigRecord) -> Result<Contents, MigrationError> {
         for round in 0..MOST_ROUNDS {
             let contents = self.contents_of_closed(closed)?;
-            // Once everything is written anew, so that no write of an earlier migration fits any more.
+            // Everything is written once more, so that no write of an earlier migration fits any more.
             let is_equal = self.target.make_equal(reserved, &contents, round == 0)?;
             if is_equal && self.contents_of_closed(closed)? == contents {
                 return Ok(contents);

@@ -10,6 +10,7 @@ mod grace_period;
 mod ip_masquerade;
 mod kubernetes;
 mod kubernetes_node;
+mod last_fault;
 mod local_networks;
 mod log;
 mod member;

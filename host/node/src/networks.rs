@@ -123,6 +123,11 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 impl Found {
+    /// All networks of Gingham.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Network> {
+        self.networks.values().chain(self.without_cluster.values())
+    }
+
     fn add(&mut self, file: &Path, text: &str) {
         let (mut data_dirs, mut without_cluster) = (Vec::new(), None);
         let mut read = || -> Result<Option<Network>, gingham_config::ConfigError> {

@@ -144,14 +144,9 @@ impl Side<'_> {
         Err(MigrationError::Restless { store: self.name })
     }
 
-    /// Makes members and blocks what they should be, and returns whether they were already. `anew`: also those that are.
-    /// Only while nothing can be claimed here: what is deleted and overwritten is then nobody's.
-    pub(super) fn make_equal(
-        &mut self,
-        reserved: u64,
-        contents: &Contents,
-        anew: bool,
-    ) -> Result<bool, MigrationError> {
+    /// Makes members and blocks what they should be, and returns whether they were already. `all`: also those that are.
+    /// Only while nothing can be claimed here: what is deleted and overwritten is then no node's.
+    pub(super) fn make_equal(&mut self, reserved: u64, contents: &Contents, all: bool) -> Result<bool, MigrationError> {
         let (read, wanted) = (self.read()?, contents.values());
         if read.config().is_none_or(|config| !config.is_reserved_in(reserved)) {
             return Err(MigrationError::Interfered { store: self.name });
@@ -159,13 +154,13 @@ impl Side<'_> {
         if let Some(key) = read.unreadable.first() {
             return Err(MigrationError::Unreadable { store: self.name, key: key.clone() });
         }
-        if !anew && read.has_only(&wanted) {
+        if !all && read.has_only(&wanted) {
             return Ok(true);
         }
         for (key, value) in &wanted {
             let (key, bytes) = (key.clone(), value.bytes());
             match read.values.get(&key) {
-                Some((found, _)) if found == value && !anew => continue,
+                Some((found, _)) if found == value && !all => continue,
                 Some((_, expected)) => self.call(&Call::Update { key, value: bytes, expected: *expected })?,
                 None => self.call(&Call::Create { key, value: bytes })?,
             };

@@ -34,7 +34,7 @@ pub(super) struct Member {
     pub(super) address: String,
     pub(super) incarnation: u64,
     pub(super) fenced: u64,
-    /// Not if somebody has written another network or node into it: then it counts for nobody.
+    /// Not if another network or node was written into it: then it is no membership.
     pub(super) is_readable: bool,
 }
 

@@ -84,7 +84,7 @@ fn migrate(
         confirm("No node can join or claim a block meanwhile. Go on?", &arguments.confirmed, json, out)?;
         let report = |step: &str| {
             if !json {
-                // What is done is done, whether anybody reads of it or not.
+                // What is done is done, even if the output is closed.
                 let _ = writeln!(out, "{step} …").and_then(|()| out.flush());
             }
         };

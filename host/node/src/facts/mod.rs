@@ -90,7 +90,7 @@ fn source(Kubernetes { api, node }: &Kubernetes, kind: Kind, signal: &Arc<Signal
 pub(crate) fn directories(places: &Places) -> BTreeSet<PathBuf> {
     let found = places.networks();
     let directory = |network| Some(configured(network, &places.library).ok()?.settings().ok()?.data_dir);
-    let networks = found.networks.values().chain(found.without_cluster.values());
+    let networks = found.all();
     networks.filter_map(directory).chain([places.data_dir.clone()]).collect()
 }
 

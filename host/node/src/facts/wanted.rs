@@ -24,7 +24,7 @@ impl Wanted {
     pub(super) fn read(places: &Places) -> Self {
         let found = places.networks();
         let mut directories = BTreeMap::from([(places.data_dir.clone(), FactImports::default())]);
-        for network in found.networks.values().chain(found.without_cluster.values()) {
+        for network in found.all() {
             match of_network(network, &places.library) {
                 Ok(Some((directory, imports))) => {
                     let all = directories.entry(directory).or_default();

@@ -20,6 +20,7 @@ use self::network_object::NetworkObject;
 use self::node_conditions::NodeConditions;
 use self::values::{Values, ValuesError};
 use crate::kubernetes::Kubernetes;
+use crate::last_fault::LastFault;
 use crate::publication::{ConflistError, Places, Published, Publisher, conflist, replace};
 use crate::reconcile::Board;
 
@@ -86,7 +87,7 @@ fn publish(publisher: &Publisher, changed: &Signal) {
 
 fn follow_network(api: &Api, values: &Values, places: &Places, staged: &Notify) {
     let mut object = NetworkObject::new(api, values);
-    let mut reported = String::new();
+    let mut last = LastFault::default();
     loop {
         let step = object.step(|object| {
             if stage(object, values, places)? {
@@ -95,16 +96,10 @@ fn follow_network(api: &Api, values: &Values, places: &Places, staged: &Notify) 
             Ok(())
         });
         match step {
-            Ok(()) if reported.is_empty() => {}
-            Ok(()) => {
-                info!("resolved: {reported}");
-                reported.clear();
-            }
+            Ok(()) => last.end().iter().for_each(|fault| info!("resolved: {fault}")),
             Err(error) => {
-                let text = error.to_string();
-                if text != reported {
+                if let Some(text) = last.news(&error) {
                     warn!("{text}; retrying every {} s", RETRY.as_secs());
-                    reported = text;
                 }
                 thread::sleep(RETRY);
             }

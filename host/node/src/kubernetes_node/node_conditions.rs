@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::{RETRY, deadline};
+use crate::last_fault::LastFault;
 use crate::publication::{FILE, Published};
 use crate::reconcile::{Board, State, Status, stray};
 
@@ -59,20 +60,18 @@ impl NodeConditions {
     }
 
     pub(super) fn run(mut self) {
-        let mut reported = String::new();
+        let mut last = LastFault::default();
         loop {
             let seen = self.changed.changes();
             match self.step() {
                 Ok(()) => {
-                    reported.clear();
+                    last.end();
                     // Clouds keep pods away until the condition NetworkUnavailable is gone.
                     self.changed.wait(seen, STEP);
                 }
                 Err(error) => {
-                    let text = error.to_string();
-                    if text != reported {
+                    if let Some(text) = last.news(&error) {
                         warn!("{text}; retrying every {} s", RETRY.as_secs());
-                        reported = text;
                     }
                     thread::sleep(RETRY);
                 }

@@ -20,6 +20,7 @@ use tracing::{debug, warn};
 
 use crate::facts::{Places, directories};
 use crate::kubernetes::Kubernetes;
+use crate::last_fault::LastFault;
 use posted::{Key, Posted};
 
 /// Between two looks into the stores.
@@ -48,7 +49,7 @@ enum ReportError {
 pub(crate) fn start(kubernetes: Kubernetes, places: Places) -> io::Result<()> {
     let run = move || {
         let mut reporter = Reporter { kubernetes, posted: Posted::default() };
-        let (mut faults, mut stores) = (BTreeMap::new(), directories(&places));
+        let (mut faults, mut stores) = (BTreeMap::<_, LastFault>::new(), directories(&places));
         for look in 1_u64.. {
             thread::sleep(INTERVAL);
             if look.is_multiple_of(LOOKS_AT_STORES) {
@@ -58,8 +59,7 @@ pub(crate) fn start(kubernetes: Kubernetes, places: Places) -> io::Result<()> {
                 match reporter.report(directory) {
                     Ok(()) => drop(faults.remove(directory)),
                     Err(error) => {
-                        let text = error.to_string();
-                        if faults.insert(directory.clone(), text.clone()).as_ref() != Some(&text) {
+                        if let Some(text) = faults.entry(directory.clone()).or_default().news(&error) {
                             warn!("what pods are refused is not reported as Events for now: {text}");
                         }
                     }

@@ -31,7 +31,7 @@ pub(super) enum EvidenceError {
 /// Of all networks of this node. `before` is the digest that the policy's own replaced. A network that cannot be read has none.
 pub(super) fn gather(policy: &AllocationPolicy, before: Option<&str>, places: &Places) -> Evidence {
     let found = places.networks();
-    let networks = found.networks.values().chain(found.without_cluster.values());
+    let networks = found.all();
     let each = networks.filter_map(|network| {
         of_network(policy, before, network, places)
             .inspect_err(|error| tracing::debug!(network = network.name, "no counters of its policy: {error}"))

@@ -115,7 +115,7 @@ fn require_same_artefact(reports: &Reports, component: &Digest, own: &Digest) ->
 /// A node is on the old policy or on the new one, never on one that refuses its configuration.
 fn require_accepted(name: &str, policy: &Policy, places: &Places) -> Result<(), InstallationError> {
     let found = places.networks();
-    for network in found.networks.values().chain(found.without_cluster.values()) {
+    for network in found.all() {
         // One that is wrong with the policy of today is no reason to keep it.
         let Ok(configured) = configured(network, &places.library) else { continue };
         configured

@@ -20,6 +20,7 @@ use super::{CALL_TIMEOUT, access, evidence, installation, summary};
 use crate::cli::RegistryArguments;
 use crate::facts::Places;
 use crate::kubernetes::Kubernetes;
+use crate::last_fault::LastFault;
 
 /// A report that did not arrive, or was lost with the object that it was in.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -46,8 +47,7 @@ pub(super) struct Keeper {
     written: BTreeMap<String, (Vec<Report>, Instant)>,
     /// Since when an object's status is another than it should be.
     outdated: BTreeMap<String, Instant>,
-    /// So that a fault is logged once.
-    fault: String,
+    last_fault: LastFault,
 }
 
 impl Keeper {
@@ -63,7 +63,7 @@ impl Keeper {
             tried: BTreeMap::new(),
             written: BTreeMap::new(),
             outdated: BTreeMap::new(),
-            fault: String::new(),
+            last_fault: LastFault::default(),
         }
     }
 
@@ -71,12 +71,10 @@ impl Keeper {
         let Some(snapshot) = self.known.snapshot() else { return };
         let done = self.follow(&snapshot);
         match done {
-            Ok(()) => self.fault.clear(),
+            Ok(()) => drop(self.last_fault.end()),
             Err(error) => {
-                let text = error.to_string();
-                if self.fault != text {
+                if let Some(text) = self.last_fault.news(&error) {
                     warn!("policies are not up to date: {text}");
-                    self.fault = text;
                 }
             }
         }
