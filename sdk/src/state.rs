@@ -16,7 +16,9 @@ pub enum StateError {
     Full,
     /// The key is empty or longer than 256 bytes.
     BadKey,
-    /// The value is longer than 64 KiB, or has no JSON form.
+    /// The value is longer than 64 KiB.
+    TooLong,
+    /// The value has no JSON form.
     BadValue,
     /// An error of a later host.
     Other(String),
@@ -27,7 +29,8 @@ impl fmt::Display for StateError {
         f.write_str(match self {
             Self::Full => "the policy's state of this network is full (1 MiB)",
             Self::BadKey => "the key is empty or longer than 256 bytes",
-            Self::BadValue => "the value is longer than 64 KiB or has no JSON form",
+            Self::TooLong => "the value is longer than 64 KiB",
+            Self::BadValue => "the value has no JSON form",
             Self::Other(other) => other,
         })
     }
@@ -50,7 +53,7 @@ pub fn set_bytes(key: &str, value: &[u8]) -> Result<(), StateError> {
     wit::set(key, value).map_err(|error| match error {
         wit::StateError::Full => StateError::Full,
         wit::StateError::BadKey => StateError::BadKey,
-        wit::StateError::TooLong => StateError::BadValue,
+        wit::StateError::TooLong => StateError::TooLong,
         wit::StateError::Other(other) => StateError::Other(other),
     })
 }

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod addresses;
 mod adoption;
 pub mod bench;
 mod block_claims;

@@ -2,9 +2,11 @@
 
 import importlib
 import json
+import sys
 import traceback
 
 import gingham_process as process
+import gingham_snapshot as snapshot
 from gingham import addresses, host, pools, refusals, request as given
 from gingham_exports import EXPORTS
 
@@ -35,10 +37,6 @@ process.replace_streams()
 # ---- from Python to the contract ----
 
 
-def _prefix_out(interface):
-    return wit_addresses.IpPrefix(addresses.address_out(interface.ip), interface.network.prefixlen)
-
-
 def _network_out(network):
     return wit_addresses.IpPrefix(addresses.address_out(network.network_address), network.prefixlen)
 
@@ -60,16 +58,16 @@ def _pool_out(pool):
 
 
 def _assigned(item, declared):
-    """An interface and a gateway."""
+    """An address, the length of its prefix, and a gateway."""
     if isinstance(item, tuple):
-        return addresses.interface(item[0]), item[1]
+        return *_assigned(addresses.interface(item[0]), declared)[:2], item[1]
     if hasattr(item, "network"):
-        return item, None
+        return item.ip, item.network.prefixlen, None
     address = addresses.address(item)
     found = next((found for pool in declared if (found := pool.find(address))), None)
     if found is None:
         raise ValueError(f"allocate returned {address}, which lies in no pool of check_config")
-    return addresses.interface(f"{address}/{found.prefix.prefixlen}"), found.gateway
+    return address, found.prefix.prefixlen, found.gateway
 
 
 def _route_out(route):
@@ -89,11 +87,12 @@ def _answer_out(answer, declared, request):
         answer = pools.Answer(answer if isinstance(answer, list) else [answer])
     out = answers.Answer()
     assigned = [_assigned(item, declared) for item in answer.addresses]
-    missing = set(request.requested_addresses) - {interface.ip for interface, _ in assigned}
+    missing = set(request.requested_addresses) - {address for address, _, _ in assigned}
     if missing:
         raise refusals.Unavailable(f"failed to allocate all requested IPs: {' '.join(map(str, sorted(missing, key=str)))}")
-    for interface, gateway in assigned:
-        out.add_address(_prefix_out(interface), addresses.optional_out(gateway))
+    for address, length, gateway in assigned:
+        prefix = wit_addresses.IpPrefix(addresses.address_out(address), length)
+        out.add_address(prefix, addresses.optional_out(gateway))
     for route in answer.routes:
         out.add_route(_route_out(route))
     if answer.dns is not None:
@@ -174,6 +173,12 @@ def _declared(config, context):
     return _pools
 
 
+def forget():
+    """As it was when the policy was loaded."""
+    global _config, _pools
+    _config, _pools = None, []
+
+
 class Allocator(exports.Allocator):
     def check_config(self, config, context):
         with _Call(_problems_out):
@@ -215,3 +220,7 @@ class Cluster:
         with _Call(_refusal_out):
             _declared(config, context)
             return _network_out(policy.next_block(_config, given.Context(context), grid))
+
+
+snapshot.rehearse(sys.modules[__name__])
+snapshot.make_immortal()

@@ -77,6 +77,13 @@ fn the_same_source_gives_the_same_bytes_in_every_directory() {
 }
 
 #[test]
+fn what_is_not_stored_says_why() {
+    let faults = "StateError bad-key: the key is empty or longer than 256 bytes; \
+                  StateError too-long: the value is longer than 64 KiB";
+    assert_eq!(fate("state-errors").0, faults);
+}
+
+#[test]
 fn the_first_policies_of_all_kinds_allocate() {
     let parent = TempDir::new().unwrap();
     let plain = load(&new(&parent, "plain", Kind::Plain));

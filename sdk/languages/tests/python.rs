@@ -11,6 +11,7 @@ use gingham_languages::{Kind, Language, build, create};
 use gingham_testing::{LogLevel, Network, Policy};
 use serde_json::json;
 use tempfile::TempDir;
+use wasmparser::{Parser, Payload};
 
 const POLICY: &str = include_str!("python/policy.py");
 const MANIFEST: &str = "name = \"tested\"\nlanguage = \"python\"\nexports = [\"release-hook\", \"cluster\"]\n";
@@ -28,9 +29,10 @@ fn has_componentize_py() -> bool {
     skipped_tests::holds(found, "componentize-py on PATH: python3 -m venv, pip install componentize-py==0.25.1")
 }
 
-/// The policy in `python`, which does what the pod's name says, and a build of the same source again.
-fn policy() -> &'static (Policy, bool) {
-    static POLICY_IN_PYTHON: OnceLock<(Policy, bool)> = OnceLock::new();
+/// The policy in `python`, which does what the pod's name says, whether a build of the same source again is the same, and the
+/// number of modules that it is made of.
+fn policy() -> &'static (Policy, bool, usize) {
+    static POLICY_IN_PYTHON: OnceLock<(Policy, bool, usize)> = OnceLock::new();
     POLICY_IN_PYTHON.get_or_init(|| {
         let parent = TempDir::new().unwrap();
         let directory = new(&parent, "tested", Kind::Plain);
@@ -38,7 +40,9 @@ fn policy() -> &'static (Policy, bool) {
         fs::write(directory.join("gingham-policy.toml"), MANIFEST).unwrap();
         let built = build(&directory, &mut |_| {}).unwrap().component;
         let is_kept = build(&directory, &mut |_| {}).unwrap().component == built;
-        (Compiler::new().unwrap().load("tested", &built).unwrap(), is_kept)
+        let modules =
+            Parser::new(0).parse_all(&built).filter(|payload| matches!(payload, Ok(Payload::ModuleSection { .. })));
+        (Compiler::new().unwrap().load("tested", &built).unwrap(), is_kept, modules.count())
     })
 }
 
@@ -63,10 +67,13 @@ fn a_policy_in_python_does_what_it_should() {
         return;
     }
     assert!(policy().1, "the same source gave another component");
+    // The others are for the imports of the one.
+    assert_eq!(policy().2, 3, "its modules are not linked");
     what_is_raised_has_its_text_and_line();
     print_writes_to_the_policys_log();
     randomness_and_time_are_the_requests();
     the_host_answers_in_pythons_own_types();
+    what_is_not_stored_says_why();
     the_optional_exports_are_called();
 }
 
@@ -113,6 +120,10 @@ fn randomness_and_time_are_the_requests() {
     assert!(first.ends_with("1000.0 1970-01-01T00:16:40+00:00 1000.0"), "{first}");
     // SplitMix64 of the seed 7, its upper 53 bits: as in JavaScript.
     assert!(first.starts_with("0.38982974839127"), "{first}");
+}
+
+fn what_is_not_stored_says_why() {
+    assert_eq!(fate("state-errors").0, "HostError: bad-key; HostError: too-long");
 }
 
 fn the_host_answers_in_pythons_own_types() {

@@ -11,6 +11,7 @@ mod cni;
 mod networks;
 mod options;
 mod policies;
+mod processor;
 mod report;
 
 use std::error::Error;

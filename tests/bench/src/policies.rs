@@ -12,6 +12,7 @@ use gingham_engine::library::{Digest, Installed, LIBRARY_DIR, Library};
 use crate::cni::Plugin;
 use crate::networks::Place;
 use crate::options::Options;
+use crate::processor;
 use crate::report::{Row, Samples};
 
 /// IPAM-only ADDs; the ratio is to host-local's.
@@ -19,18 +20,37 @@ pub(crate) fn ipam_only(options: &Options) -> Result<Vec<Row>, Box<dyn Error>> {
     let installed = options.policies.iter().map(|path| install(path)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = std::iter::once("host-local".to_owned()).chain(installed).collect();
     let (plugin, place) = (Plugin::ours(&options.plugin), Place::memory()?);
-    let mut samples = vec![Samples::new(); names.len()];
+    let mut measured = vec![Measured::default(); names.len()];
     for round in 0..options.rounds {
         let id = format!("bench-{round}");
-        for (name, samples) in names.iter().zip(&mut samples) {
-            let config = place.policy(name);
-            samples.push(plugin.policy("ADD", &config, &id)?);
+        for (name, measured) in names.iter().zip(&mut measured) {
+            let (config, before) = (place.policy(name), processor::of_children());
+            measured.time.push(plugin.policy("ADD", &config, &id)?);
+            let used = processor::of_children().since(before);
+            measured.processor.push(used.processor);
+            measured.page_faults.push(used.page_faults);
             plugin.policy("DEL", &config, &id)?;
         }
     }
-    let base = samples.first().cloned();
-    let row = |(name, samples)| Row::against(format!("IPAM ADD, policy {name}"), samples, base.as_ref());
-    Ok(names.into_iter().zip(samples).map(row).collect())
+    for (name, measured) in names.iter().zip(&mut measured) {
+        measured.page_faults.sort_unstable();
+        println!("{name}: {} page faults (median)", measured.page_faults.get(options.rounds / 2).unwrap_or(&0));
+    }
+    let rows = |what, samples: fn(&Measured) -> &Samples| {
+        let base = measured.first().map(samples);
+        let row =
+            move |(name, measured)| Row::against(format!("{what}, policy {name}"), samples(measured).clone(), base);
+        names.iter().zip(&measured).map(row).collect::<Vec<_>>()
+    };
+    Ok([rows("IPAM ADD", |measured| &measured.time), rows("processor time", |measured| &measured.processor)].concat())
+}
+
+/// ADDs with one policy.
+#[derive(Clone, Default)]
+struct Measured {
+    time: Samples,
+    processor: Samples,
+    page_faults: Vec<u64>,
 }
 
 /// Returns its name.

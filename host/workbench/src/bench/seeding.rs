@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use gingham_engine::address::{Family, IpRange, number};
+use gingham_engine::address::IpRange;
 use gingham_engine::attachment::{AttachmentKey, Pod};
 use gingham_engine::ledger::AttachmentRecord;
 use gingham_engine::pool::Pools;
 use serde_json::Value;
 
-use crate::Scenario;
 use crate::check::{CheckError, Subject, Usable};
 use crate::scenario::BEGINNING;
+use crate::{Scenario, addresses};
 
 /// Addresses that a network of this bench may have at most, in all: leases are kept in memory.
 const MOST: u64 = 300_000;
@@ -120,14 +120,8 @@ fn claim(scenario: &mut Scenario, shares: &[u64]) -> Result<Vec<Vec<IpRange>>, C
 }
 
 fn lowest(ranges: &[IpRange], count: u64) -> Vec<IpAddr> {
-    let addresses = |range: &IpRange| {
-        let (family, first): (Family, u128) = (range.family(), number(range.first()));
-        (0..range.len().min(u128::from(count)))
-            .filter_map(move |offset| family.address(first + offset))
-            .collect::<Vec<_>>()
-    };
     let most = usize::try_from(count).unwrap_or(usize::MAX);
-    ranges.iter().flat_map(addresses).take(most).collect()
+    ranges.iter().copied().flat_map(addresses::each).take(most).collect()
 }
 
 fn lease((index, address): (usize, IpAddr)) -> (AttachmentKey, AttachmentRecord) {

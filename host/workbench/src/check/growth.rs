@@ -22,7 +22,7 @@ const ROUNDS: usize = 7;
 const SETTLED: usize = 2;
 
 /// Free addresses of each range: a search that goes round comes round in each round.
-const FREE: u128 = 4;
+const FREE: usize = 4;
 
 /// What a policy keeps when all containers have ended, and what a request costs then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

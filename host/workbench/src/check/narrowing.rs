@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use gingham_engine::address::IpRange;
+use gingham_engine::address::{IpRange, number};
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ledger::AttachmentRecord;
 use gingham_engine::pool::Pools;
@@ -11,6 +11,7 @@ use gingham_engine::settings::Settings;
 use serde_json::{Value, json};
 
 use super::sequence::Narrowing;
+use crate::addresses;
 use crate::scenario::BEGINNING;
 
 /// Leases that a sequence begins with, at most: each costs time in every step.
@@ -66,23 +67,14 @@ impl Usable {
     }
 
     /// The first addresses of each pool's first range: for a search that is to come round soon.
-    pub(super) fn first(&self, count: u128) -> Vec<IpAddr> {
-        let addresses = |range: &IpRange| {
-            let (family, first) = (range.family(), number(range.first()));
-            let count = count.min(range.len());
-            (0..count).filter_map(move |offset| family.address(first + offset)).collect::<Vec<_>>()
-        };
-        self.ranges.iter().take(MOST_CANDIDATES).flat_map(addresses).collect()
+    pub(super) fn first(&self, count: usize) -> Vec<IpAddr> {
+        self.ranges.iter().take(MOST_CANDIDATES).flat_map(|range| addresses::each(*range).take(count)).collect()
     }
 
     fn without(&self, free: &[IpAddr]) -> Vec<IpRange> {
         let free = RangeSet::new(free.iter().copied().map(IpRange::single).collect());
         self.ranges.iter().flat_map(|range| free.without(*range)).collect()
     }
-}
-
-fn number(address: IpAddr) -> u128 {
-    gingham_engine::address::number(address)
 }
 
 impl Narrowing {
@@ -103,10 +95,7 @@ impl Narrowing {
     /// The leases that the network begins with.
     pub(super) fn leases(&self, usable: &Usable) -> Vec<(AttachmentKey, AttachmentRecord)> {
         let Self::Leased { free } = self else { return Vec::new() };
-        let taken = usable.without(free).into_iter().flat_map(|range| {
-            let first = number(range.first());
-            (0..range.len()).filter_map(move |offset| range.family().address(first + offset))
-        });
+        let taken = usable.without(free).into_iter().flat_map(addresses::each);
         let lease = |(index, address): (usize, IpAddr)| {
             let key = AttachmentKey { container_id: format!("other-{index}"), interface: "eth0".to_owned() };
             let record = AttachmentRecord { addresses: vec![address], since: BEGINNING, ..AttachmentRecord::default() };

@@ -13,6 +13,8 @@ use super::{PythonError, failed};
 use crate::{Export, contract};
 
 const COMPONENT: &str = "wasm";
+/// What becomes of the tool's component. Whoever changes that raises it.
+const LINKED: (&str, &str) = ("linked", "1");
 const UNFINISHED: &str = "new";
 
 /// In the policy's directory.
@@ -23,8 +25,9 @@ pub(super) fn path(directory: &Path, sources: &Sources, exports: &[Export]) -> P
     let mut digest = Sha256::new();
     let world = contract::world(exports);
     let files = sources.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-    let parts =
-        files.chain([("world", &*world), ("componentize-py", VERSION)]).chain(contract::files().iter().copied());
+    let parts = files
+        .chain([("world", &*world), ("componentize-py", VERSION), LINKED])
+        .chain(contract::files().iter().copied());
     for (path, text) in parts {
         for part in [path, text] {
             digest.update(part.len().to_le_bytes());

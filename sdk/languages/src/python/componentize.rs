@@ -7,7 +7,7 @@ use std::process::Command;
 use super::stage::Sources;
 use super::{PythonError, cache, failed};
 use crate::work_directory::WorkDirectory;
-use crate::{Export, Program, ToolchainError, contract};
+use crate::{Export, Program, ToolchainError, contract, linked};
 
 /// The version that policies are built with: others make other bindings.
 pub(super) const VERSION: &str = "0.25.1";
@@ -40,7 +40,9 @@ pub(super) fn run(directory: &Path, sources: &Sources, exports: &[Export]) -> Re
         return Err(PythonError::Failed { output: reason(&String::from_utf8_lossy(&output.stderr)) }.into());
     }
     let component = stage.path().join("policy.wasm");
-    Ok(fs::read(&component).map_err(failed(&component))?)
+    let component = fs::read(&component).map_err(failed(&component))?;
+    let linked = linked::component(&component, &stage.path().join("wit"), (PROGRAM, VERSION));
+    Ok(linked.map_err(|source| PythonError::Link { source })?)
 }
 
 /// Nothing of this machine's Python becomes part of a policy: neither its packages nor its variables.

@@ -7,6 +7,7 @@ mod stage;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::linked::LinkError;
 use crate::template::File;
 use crate::toolchain::{Message, Messages, Toolchain, ToolchainError};
 use crate::{DebugInformation, Kind, Manifest, PolicyName, Program};
@@ -27,6 +28,8 @@ pub enum PythonError {
     Version { path: PathBuf, found: String, wanted: &'static str },
     #[error("{}", output)]
     Failed { output: String },
+    #[error("cannot link what componentize-py made: {source}; please report it to Gingham with the policy")]
+    Link { source: LinkError },
 }
 
 impl Toolchain for Python {

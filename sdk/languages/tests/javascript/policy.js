@@ -41,6 +41,9 @@ export async function allocate(config, [pool], request) {
     case "draws":
       reason = `${Math.random()} ${random.below(1000)} ${random.address(config.subnet)} ${new Date().toISOString()} ${Date.now()} ${request.now}`;
       break;
+    case "state-errors":
+      reason = [["", 1], ["long", "x".repeat(70_000)]].map(([key, value]) => fault(() => state.set(key, value))).join("; ");
+      break;
     case "asks":
       reason = asked(config, request).join("; ");
       break;
@@ -48,16 +51,17 @@ export async function allocate(config, [pool], request) {
   return { addresses: [pool.take(request)], reason };
 }
 
+function fault(call) {
+  try {
+    return call();
+  } catch (error) {
+    return `${error.name} ${error.code}: ${error.message}`;
+  }
+}
+
 function asked(config, request) {
   state.set("asked", { times: [1] });
   reservations.reserve("mine", "10.1.0.9", 60);
-  const fault = (call) => {
-    try {
-      return call();
-    } catch (error) {
-      return `${error.name} ${error.code}: ${error.message}`;
-    }
-  };
   const shown = {
     pod: [request.podNamespace, request.podName, request.podUid],
     owner: request.owner,

@@ -35,6 +35,9 @@ def allocate(config, pools, request):
             drawn = [random.random(), random.randint(1, 6), random.choice("abc"), random.sample(range(100), 3)]
             now = datetime.datetime.now(datetime.timezone.utc)
             reason = f"{drawn[0]} {drawn[1:]} {time.time()} {now.isoformat()} {request.now}"
+        case "state-errors":
+            values = [("", 1), ("long", "x" * 70_000)]
+            reason = "; ".join(str(fault(state.set, key, value)) for key, value in values)
         case "asks":
             reason = "; ".join(f"{name}: {value}" for name, value in asked(read.network(config, "range"), request).items())
     return Answer([pool.take(request)], reason=reason)

@@ -96,7 +96,7 @@ fn note(pool: &Pool, request: &Request) -> Result<Answer, Refusal> {
     assert!(keys.is_sorted());
     log::info(&format!("{} keys, {} to {}", keys.len(), keys[0], keys[keys.len() - 1]));
     assert_eq!(state::set_bytes("", b""), Err(state::StateError::BadKey));
-    assert_eq!(state::set_bytes("long", &[0; 70_000]), Err(state::StateError::BadValue));
+    assert_eq!(state::set_bytes("long", &[0; 70_000]), Err(state::StateError::TooLong));
     assert_eq!(state::get::<u32>("n/0001"), None, "an empty note is no number");
     Ok(pool.take(request)?.into())
 }

@@ -46,6 +46,7 @@ fn fault(result: std::result::Result<(), StateError>) -> Option<Vec<String>> {
     let code = match &error {
         StateError::Full => "full",
         StateError::BadKey => "bad-key",
+        StateError::TooLong => "too-long",
         StateError::BadValue => "bad-value",
         _ => "other",
     };

@@ -9,10 +9,23 @@ try:
 except ImportError:  # A unit test has no host.
     _contract = None
 
-address, network, interface = ipaddress.ip_address, ipaddress.ip_network, ipaddress.ip_interface
+interface = ipaddress.ip_interface
 
 Address = Union[IPv4Address, IPv6Address]
 Network = Union[IPv4Network, IPv6Network]
+
+
+# `ipaddress` would write an object as text and read it again, which is most of the time of a request.
+
+
+def address(value: Any) -> Address:
+    """An address, from anything that stands for one."""
+    return value if type(value) in (IPv4Address, IPv6Address) else ipaddress.ip_address(value)
+
+
+def network(value: Any) -> Network:
+    """A network, from anything that stands for one; an address with a prefix length stands for its network."""
+    return value if type(value) in (IPv4Network, IPv6Network) else ipaddress.ip_network(value, strict=False)
 
 
 class Range(NamedTuple):
@@ -28,28 +41,28 @@ def address_in(value: Any) -> Address:
     return IPv6Address(b"".join(group.to_bytes(2, "big") for group in value.value))
 
 
-def address_out(address: Any) -> Any:
-    address = ipaddress.ip_address(address)
-    packed = address.packed
-    if address.version == 4:
+def address_out(value: Any) -> Any:
+    found = address(value)
+    packed = found.packed
+    if found.version == 4:
         return _contract.IpAddress_Ipv4(tuple(packed))
     return _contract.IpAddress_Ipv6(tuple(int.from_bytes(packed[at : at + 2], "big") for at in range(0, 16, 2)))
 
 
-def optional_out(address: Any) -> Any:
-    return None if address is None else address_out(address)
+def optional_out(value: Any) -> Any:
+    return None if value is None else address_out(value)
 
 
 def range_of(within: Any) -> Range:
     """Both ends of anything that stands for a range."""
     if isinstance(within, str):
-        within = ipaddress.ip_network(within, strict=False)
+        within = network(within)
     if isinstance(within, (IPv4Network, IPv6Network)):
         return Range(within[0], within[-1])
     if isinstance(within, (IPv4Address, IPv6Address)):
         return Range(within, within)
     first, last = (within.first, within.last) if hasattr(within, "first") else within
-    return Range(ipaddress.ip_address(first), ipaddress.ip_address(last))
+    return Range(address(first), address(last))
 
 
 def range_out(within: Any) -> Any:
@@ -58,4 +71,5 @@ def range_out(within: Any) -> Any:
 
 
 def prefix_in(prefix: Any) -> Network:
-    return ipaddress.ip_network(f"{address_in(prefix.address)}/{prefix.length}")
+    packed = address_in(prefix.address).packed
+    return (IPv4Network if len(packed) == 4 else IPv6Network)((packed, prefix.length))

@@ -1,10 +1,9 @@
 """Pools, and what a policy returns."""
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .addresses import Address, Network
+from .addresses import Address, Network, address, network
 from .host import leases
 from .refusals import Exhausted, Unavailable
 
@@ -25,12 +24,12 @@ class PoolRange:
     draining: bool = False
 
     def __post_init__(self):
-        self.prefix = ipaddress.ip_network(self.prefix, strict=False)
-        self.first = self.prefix[0] if self.first is None else ipaddress.ip_address(self.first)
-        self.last = self.prefix[-1] if self.last is None else ipaddress.ip_address(self.last)
+        self.prefix = network(self.prefix)
+        self.first = self.prefix[0] if self.first is None else address(self.first)
+        self.last = self.prefix[-1] if self.last is None else address(self.last)
 
     def __contains__(self, address: Address) -> bool:
-        return address.version == self.prefix.version and self.first <= address <= self.last
+        return address.version == self.prefix.version and int(self.first) <= int(address) <= int(self.last)
 
 
 _STATES = {
@@ -51,7 +50,7 @@ class Pool:
 
     def subnet(self, prefix: Any, **options: Any) -> "Pool":
         """Adds a whole network: all but its network and broadcast address; the gateway is the first of them."""
-        prefix = ipaddress.ip_network(prefix, strict=False)
+        prefix = network(prefix)
         gateway = prefix[1] if prefix.num_addresses >= 4 else None
         return self.range(PoolRange(prefix, **{"gateway": gateway, **options}))
 

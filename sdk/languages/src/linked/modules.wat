@@ -1,0 +1,56 @@
+;; As componentize-py makes them: a program and a library with tables of addresses, and what calls a library that starts later.
+(component
+  (import "gingham:ipam/log@0.2.0" (instance $host (export "log" (func (param "value" u32)))))
+  (core module $shim
+    (table (export "$imports") 1 1 funcref)
+    (func (export "0") (param i32) (result i32) (call_indirect (param i32) (result i32) (local.get 0) (i32.const 0))))
+  (core module $program
+    (import "library" "twice" (func $twice (param i32) (result i32)))
+    (memory (export "memory") 1)
+    (table (export "table") 8 funcref)
+    (global (export "stack") (mut i32) (i32.const 1024))
+    (global (export "library:table") i32 (i32.const 3))
+    (global (export "library:answer") (mut i32) (i32.const 16))
+    (func (export "four-times") (param i32) (result i32) (call $twice (call $twice (local.get 0))))
+    (data (i32.const 16) "\2a\00\00\00"))
+  (core module $library
+    (import "env" "memory" (memory 1))
+    (import "env" "table" (table 4 funcref))
+    (import "env" "table-base" (global $base i32))
+    (import "env" "stack" (global $stack (mut i32)))
+    (import "got" "answer" (global $answer (mut i32)))
+    (func $read (result i32) (i32.load (global.get $answer)))
+    (func (export "twice") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2)))
+    (func (export "answer") (result i32)
+      (global.set $stack (i32.sub (global.get $stack) (i32.const 16)))
+      (call_indirect (result i32) (global.get $base)))
+    (func (export "unused") (result i32) (i32.const 7))
+    (elem (offset (global.get $base)) func $read))
+  (core module $bindings
+    (import "gingham:ipam/log@0.2.0" "log" (func $log (param i32)))
+    (import "env" "answer" (func $answer (result i32)))
+    (import "env" "four-times" (func $four-times (param i32) (result i32)))
+    (func (export "gingham:ipam/allocator@0.2.0#allocate") (call $log (call $four-times (call $answer)))))
+  (core module $fill
+    (import "" "$imports" (table 1 1 funcref))
+    (import "" "0" (func $twice (param i32) (result i32)))
+    (elem (i32.const 0) func $twice))
+
+  (core instance $shims (instantiate $shim))
+  (core instance $late (export "twice" (func $shims "0")))
+  (core instance $main (instantiate $program (with "library" (instance $late))))
+  (core instance $env
+    (export "memory" (memory $main "memory"))
+    (export "table" (table $main "table"))
+    (export "table-base" (global $main "library:table"))
+    (export "stack" (global $main "stack")))
+  (core instance $got (export "answer" (global $main "library:answer")))
+  (core instance $lib (instantiate $library (with "env" (instance $env)) (with "got" (instance $got))))
+  (core func $log (canon lower (func $host "log")))
+  (core instance $hosts (export "log" (func $log)))
+  (core instance $linked
+    (export "answer" (func $lib "answer"))
+    (export "four-times" (func $main "four-times")))
+  (core instance (instantiate $bindings (with "gingham:ipam/log@0.2.0" (instance $hosts)) (with "env" (instance $linked))))
+  (core instance $filled (export "$imports" (table $shims "$imports")) (export "0" (func $lib "twice")))
+  (core instance (instantiate $fill (with "" (instance $filled)))))
