@@ -1,6 +1,7 @@
 //! `ginghamctl policy check`: properties that every policy has to keep, over generated sequences of ADD, DEL, retries,
 //! garbage collection, reboots, passing time, requested addresses and changed configurations.
 
+mod asked_keys;
 mod case_file;
 mod execution;
 mod generator;

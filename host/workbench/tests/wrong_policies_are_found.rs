@@ -132,6 +132,11 @@ fn state_of_an_earlier_configuration() {
 }
 
 #[test]
+fn a_label_that_only_the_policy_names() {
+    breaks("gives_one_address_to_a_team", subnet(), Property::LegalAnswers, "leased", "leased");
+}
+
+#[test]
 fn a_clock_taken_for_steady() {
     breaks("takes_the_clock_for_steady", subnet(), Property::NoFaults, "panicked", "panicked");
 }

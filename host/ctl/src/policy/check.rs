@@ -17,6 +17,11 @@ use crate::output::Output;
 pub(crate) enum CheckError {
     #[error("policy {policy} breaks {property}: {}", property.rule())]
     Broken { policy: String, property: Property },
+    #[error(
+        "policy {policy}: none of {requests} requests was granted, so that only refusals were checked; use a configuration \
+         whose texts are the namespaces, label keys and values that the policy serves, or more --steps"
+    )]
+    NothingGranted { policy: String, requests: usize },
     #[error(transparent)]
     Component(#[from] ComponentError),
     #[error(transparent)]
@@ -78,6 +83,9 @@ pub(super) fn run(arguments: &CheckArguments, library: &Library, out: &mut Outpu
     }
     saved.transpose()?;
     match report.finding {
+        None if report.counts.granted == 0 && report.counts.adds > 0 => {
+            Err(CheckError::NothingGranted { policy: policy.name().to_owned(), requests: report.counts.adds })
+        }
         None => Ok(()),
         Some(finding) => {
             let (policy, property) = (policy.name().to_owned(), finding.violation.property);
@@ -128,6 +136,9 @@ fn show(
     )?;
     writeln!(out, "  retries    {}", counts.retries)?;
     let Some(finding) = &report.finding else {
+        if counts.granted == 0 {
+            return Ok(());
+        }
         let kept = Property::ALL.iter().filter(|property| !arguments.skip.contains(property));
         let kept: Vec<&str> = kept.map(|property| property.name()).collect();
         writeln!(out, "  kept       {}", kept.join(", "))?;
@@ -141,6 +152,14 @@ fn show(
     };
     writeln!(out, "  broken     {}: {}", finding.violation.property, finding.violation.property.rule())?;
     writeln!(out, "  because    {}", finding.violation.message)?;
+    let property = finding.violation.property;
+    if property == Property::FindsFreeAddresses {
+        writeln!(
+            out,
+            "  on purpose declare pools without the addresses that are left out, refuse with another kind than exhausted, \
+             or use `--skip {property}`"
+        )?;
+    }
     match saved {
         Some(path) => {
             let again = format!("ginghamctl policy test {} {}", arguments.component, path.display());

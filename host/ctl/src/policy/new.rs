@@ -35,6 +35,9 @@ pub(super) fn run(arguments: &NewArguments, out: &mut Output) -> Result<(), NewP
     }
     writeln!(out, "Next:")?;
     writeln!(out, "  cd {}", directory.display())?;
+    if language == Language::Python {
+        writeln!(out, "  python3 -m venv .venv && .venv/bin/pip install -r requirements.txt")?;
+    }
     writeln!(out, "  ginghamctl policy build")?;
     writeln!(out, "  ginghamctl policy test .")?;
     writeln!(out, "  sudo ginghamctl policy add .")?;

@@ -145,7 +145,9 @@ fn ssh_keygen(path: &Path, content: &[u8]) -> Result<Vec<u8>, SigningError> {
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let last = String::from_utf8_lossy(&output.stderr);
-    let reason = shown(last.trim().lines().last().unwrap_or("it printed no reason"));
+    let printed = String::from_utf8_lossy(&output.stderr);
+    // Of a key that others can read, the last line says only that it was not found. A banner of @ stands above the reason.
+    let lines: Vec<&str> = printed.lines().filter(|line| !line.starts_with('@') && !line.trim().is_empty()).collect();
+    let reason = if lines.is_empty() { "it printed no reason".to_owned() } else { shown(&lines.join(" ")) };
     Err(SigningError::SshKeygen { path: path.to_owned(), reason })
 }

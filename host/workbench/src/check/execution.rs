@@ -1,6 +1,6 @@
 //! Runs a sequence, judges each step, and writes down what was done as steps of a case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ipam::{IpamError, IpamResult};
 use serde_json::Value;
 
+use super::asked_keys::key_of;
 use super::narrowing::Usable;
 use super::property::{Property, Violation};
 use super::refusal;
@@ -47,6 +48,8 @@ pub(super) struct Execution<'a> {
     pub(super) script: Script,
     /// How many steps were begun.
     step: usize,
+    /// Keys that the policy asked for, if it is watched.
+    pub(super) asked: BTreeSet<String>,
 }
 
 impl<'a> Execution<'a> {
@@ -61,7 +64,14 @@ impl<'a> Execution<'a> {
             counts: Counts::default(),
             script: Script::default(),
             step: 0,
+            asked: BTreeSet::new(),
         })
+    }
+
+    /// The same, noting what the policy asks for.
+    pub(super) fn watched(mut self) -> Self {
+        self.scenario.set_trace(true);
+        self
     }
 
     /// All steps, and then the end: all containers end, and the pools are filled again.
@@ -128,6 +138,7 @@ impl<'a> Execution<'a> {
         self.script.push(written);
         let run = self.scenario.add(&request)?;
         self.counts.adds += 1;
+        self.asked.extend(run.trace.iter().filter_map(key_of));
         self.judge_difference(&run)?;
         match run.result {
             Ok(result) => {

@@ -24,6 +24,8 @@ const STEPS: usize = 40;
 pub(super) struct Material {
     /// Words that mean something to the policy: those of its configuration.
     words: Vec<String>,
+    /// Keys that the policy asks for and its configuration does not name.
+    asked: Vec<String>,
     /// Addresses that requests name and narrowings leave free.
     addresses: Vec<IpAddr>,
     can_be_leased: bool,
@@ -42,7 +44,12 @@ impl Material {
         addresses.dedup();
         // A member of a cluster leases nothing outside of its blocks.
         let can_be_leased = !is_cluster && usable.first().is_some_and(Usable::can_be_leased);
-        Self { words, addresses, can_be_leased, configurations: configurations.len(), cooldown }
+        Self { words, asked: Vec::new(), addresses, can_be_leased, configurations: configurations.len(), cooldown }
+    }
+
+    pub(super) fn asked(mut self, keys: &[String]) -> Self {
+        self.asked = keys.iter().filter(|key| !self.words.contains(key)).cloned().collect();
+        self
     }
 
     pub(super) fn sequences(&self) -> BoxedStrategy<Sequence> {
@@ -127,11 +134,18 @@ impl Material {
     fn labels(&self) -> BoxedStrategy<Labels> {
         let words = self.with_own_words(&["app", "web"]);
         let own = if self.words.is_empty() { words.clone() } else { self.words.clone() };
-        prop_oneof![
-            btree_map(select(words.clone()), select(words), 0..=2),
+        let of_configuration = prop_oneof![
+            btree_map(select(words.clone()), select(words.clone()), 0..=2),
             btree_map(select(own.clone()), select(own), 1..=6),
-        ]
-        .boxed()
+        ];
+        if self.asked.is_empty() {
+            return of_configuration.boxed();
+        }
+        // What such a key is for is not known: a name, a number or an address.
+        let addresses = self.addresses.iter().map(ToString::to_string);
+        let values: Vec<String> = words.into_iter().chain(["3".to_owned()]).chain(addresses).collect();
+        let of_policy = btree_map(select(self.asked.clone()), select(values), 1..=self.asked.len().min(6));
+        prop_oneof![1 => of_configuration, 2 => of_policy].boxed()
     }
 
     fn with_own_words(&self, words: &[&str]) -> Vec<String> {
