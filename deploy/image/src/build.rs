@@ -10,19 +10,25 @@ const PROFILE: &str = "ship";
 
 /// Returns the directory of the programs.
 pub(crate) fn programs(target: &str) -> Result<PathBuf, ImageError> {
-    build(target, &["--package", "gingham", "--features", "gingham/installed"])?;
-    build(target, &["--package", "gingham-node", "--package", "ginghamctl"])?;
+    build(target, &["--package", "gingham"], &["gingham/installed"])?;
+    build(target, &["--package", "gingham-node", "--package", "ginghamctl"], &[])?;
     let built = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     Ok(built.join(target).join(PROFILE))
 }
 
-fn build(target: &str, arguments: &[&str]) -> Result<(), ImageError> {
+fn build(target: &str, packages: &[&str], features: &[&str]) -> Result<(), ImageError> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--profile", PROFILE, "--target", target]);
+    cargo.args(["build", "--profile", PROFILE, "--target", target]).args(packages);
+    for feature in features {
+        cargo.args(["--features", feature]);
+    }
+    if !is_ours(target) {
+        // A feature can be named only with its package.
+        cargo.args(["--package", "gingham-builtin", "--features", "gingham-builtin/every-processor"]);
+    }
     for setting in settings(target) {
         cargo.args(["--config", &setting]);
     }
-    cargo.args(arguments);
     let failed = |reason: String| ImageError::Build { target: target.to_owned(), reason };
     let status = cargo.status().map_err(|error| failed(error.to_string()))?;
     if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
@@ -38,12 +44,17 @@ fn settings(target: &str) -> Vec<String> {
     let mut settings =
         vec![format!("target.{target}.rustflags={rust:?}"), format!("env.CFLAGS_{variable}={:?}", c.join(" "))];
     // A linker and a C compiler of the machine's own architecture cannot build for another one.
-    if !target.starts_with(env::consts::ARCH) {
+    if !is_ours(target) {
         let architecture = target.split('-').next().unwrap_or_default();
         settings.push(format!("target.{target}.linker=\"rust-lld\""));
         settings.push(format!("env.CC_{variable}=\"{architecture}-linux-gnu-gcc\""));
     }
     settings
+}
+
+/// Whether this machine's processor runs what is built for the target.
+fn is_ours(target: &str) -> bool {
+    target.starts_with(env::consts::ARCH)
 }
 
 fn root() -> PathBuf {

@@ -82,7 +82,16 @@ impl Compiler {
     /// # Errors
     /// [`LoadError::Runtime`] where the system refuses what wasmtime needs.
     pub fn new() -> Result<Self, LoadError> {
-        Self::start(false)
+        Self::start(config::TARGET, false)
+    }
+
+    /// Starts a compiler for another processor, of a family that Cranelift was built with: what it compiles does not load
+    /// here.
+    ///
+    /// # Errors
+    /// [`LoadError::Runtime`] if Cranelift was built without it.
+    pub fn for_target(target: &str) -> Result<Self, LoadError> {
+        Self::start(target, false)
     }
 
     /// Starts a compiler for tools: what it loads shows files and lines in a fault, if its component has debug
@@ -91,11 +100,11 @@ impl Compiler {
     /// # Errors
     /// [`LoadError::Runtime`] where the system refuses what wasmtime needs.
     pub fn with_lines() -> Result<Self, LoadError> {
-        Self::start(true)
+        Self::start(config::TARGET, true)
     }
 
-    fn start(shows_lines: bool) -> Result<Self, LoadError> {
-        let engine = config::base().and_then(|mut config| {
+    fn start(target: &str, shows_lines: bool) -> Result<Self, LoadError> {
+        let engine = config::base(target).and_then(|mut config| {
             config.cranelift_nan_canonicalization(true).generate_address_map(shows_lines);
             if shows_lines {
                 config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
@@ -120,6 +129,15 @@ impl Compiler {
         let mut session = Session::new(&policy, limits, &Context::default())?;
         session.check_types(&policy)?;
         Ok(Compiled { artefact, surface: policy.surface() })
+    }
+
+    /// Compiles a component that may not run here. It is checked like others, and not started.
+    ///
+    /// # Errors
+    /// [`CompileError`]
+    pub fn compile_without_a_start(&self, component: &[u8]) -> Result<Compiled, CompileError> {
+        let surface = check(component)?.surface;
+        Ok(Compiled { artefact: self.machine_code(component)?, surface })
     }
 
     /// Compiles a component, whatever it imports and exports.

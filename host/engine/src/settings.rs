@@ -136,7 +136,10 @@ impl Settings {
                 memory: written.limits.memory.unwrap_or(default.memory),
                 host_calls: written.limits.host_calls.unwrap_or(default.host_calls),
             },
-            routing: routing::check(written.routing, cluster.as_ref())?,
+            routing: routing::check(
+                written.routing,
+                cluster.as_ref().is_some_and(|cluster| cluster.store.is_shared()),
+            )?,
             cluster,
             record: record::read(written.record.as_ref())?,
             shadow: shadow::read(written.shadow.as_ref())?,

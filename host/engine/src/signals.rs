@@ -23,3 +23,8 @@ pub fn survive_file_size_limit() {
     // It fails for invalid signals only.
     let _ = catch(libc::SIGXFSZ);
 }
+
+/// A write that nobody reads fails instead of ending the process. For a program without Rust's runtime, which does this.
+pub fn survive_broken_pipes() {
+    let _ = catch(libc::SIGPIPE);
+}

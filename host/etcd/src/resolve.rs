@@ -14,7 +14,6 @@ pub(crate) fn resolve(endpoint: &Endpoint, limit: Instant) -> Result<Vec<SocketA
     if let Ok(address) = endpoint.host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, endpoint.port)]);
     }
-    use_built_in_name_services();
     let (sender, receiver) = mpsc::channel();
     let (host, port) = (endpoint.host.clone(), endpoint.port);
     let resolver = thread::Builder::new().name("resolver".to_owned()).spawn(move || {
@@ -30,25 +29,6 @@ pub(crate) fn resolve(endpoint: &Endpoint, limit: Instant) -> Result<Vec<SocketA
         Err(_) => Err(unreachable("is not resolved in time")),
     }
 }
-
-/// A static program cannot load the libraries that `nsswitch.conf` may name. The C library has what reads `/etc/hosts`
-/// and queries the servers of `/etc/resolv.conf` built in.
-#[cfg(all(target_env = "gnu", target_feature = "crt-static"))]
-fn use_built_in_name_services() {
-    unsafe extern "C" {
-        fn __nss_configure_lookup(
-            database: *const std::ffi::c_char,
-            services: *const std::ffi::c_char,
-        ) -> std::ffi::c_int;
-    }
-    // SAFETY: both texts are static and end with a zero; the function copies what it needs under a lock of its own.
-    unsafe {
-        __nss_configure_lookup(c"hosts".as_ptr(), c"files dns".as_ptr());
-    }
-}
-
-#[cfg(not(all(target_env = "gnu", target_feature = "crt-static")))]
-fn use_built_in_name_services() {}
 
 #[cfg(test)]
 mod tests {

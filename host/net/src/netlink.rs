@@ -21,6 +21,7 @@ use std::time::Duration;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 use netlink_sys::SocketAddr;
 use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{RecvFlags, SendFlags};
@@ -81,6 +82,7 @@ pub struct Socket<P> {
     kernel: netlink_sys::Socket,
     sequence: u32,
     outgoing: Vec<u8>,
+    /// The datagram received last. Its capacity is the longest that can be received; what is never filled costs no memory.
     incoming: Vec<u8>,
     protocol: PhantomData<P>,
 }
@@ -105,7 +107,13 @@ impl<P: Protocol> Socket<P> {
             let _ = socket.set_netlink_get_strict_chk(true);
         }
         set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE)).map_err(|errno| failed(errno.into()))?;
-        Ok(Self { kernel: socket, sequence: 0, outgoing: Vec::new(), incoming: vec![0; BUFFER], protocol: PhantomData })
+        Ok(Self {
+            kernel: socket,
+            sequence: 0,
+            outgoing: Vec::new(),
+            incoming: Vec::with_capacity(BUFFER),
+            protocol: PhantomData,
+        })
     }
 
     /// Sends a change and waits for its acknowledgement.
@@ -185,8 +193,8 @@ impl<P: Protocol> Socket<P> {
         self.transmit(operation)?;
         let mut outcomes = vec![Outcome::Silent; messages.len()];
         // The kernel works through the datagram while it is being sent, so whatever it has to say is there already.
-        while let Some(length) = self.receive_datagram(operation, RecvFlags::DONTWAIT)? {
-            for received in message::split(&self.incoming[..length]) {
+        while self.receive_datagram(operation, RecvFlags::DONTWAIT)? {
+            for received in message::split(&self.incoming) {
                 let received = received.ok_or_else(|| malformed(operation))?;
                 let index = usize::try_from(received.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
                 let (Some(Meaning::Finished(status)), Some(outcome)) = (received.meaning(), outcomes.get_mut(index))
@@ -222,7 +230,7 @@ impl<P: Protocol> Socket<P> {
         set_socket_timeout(&self.kernel, Timeout::Recv, Some(patience.max(Duration::from_millis(1))))
             .map_err(|errno| NetlinkError::refused(operation, errno, None))?;
         match self.receive_datagram(operation, RecvFlags::empty()) {
-            Ok(news) => Ok(news.is_some()),
+            Ok(news) => Ok(news),
             // More news than the socket could hold are news.
             Err(error) if is_truncation(&error) || error.errno == Some(Errno::NOBUFS) => Ok(true),
             Err(error) => Err(error),
@@ -257,40 +265,41 @@ impl<P: Protocol> Socket<P> {
         // What makes the answer useless. It is read to its end nevertheless, or the rest would meet the next request.
         let mut spoilt = None;
         loop {
-            let length = match self.receive_datagram(operation, RecvFlags::empty()) {
-                Ok(Some(length)) => length,
-                Ok(None) => return Err(NetlinkError::bad_answer(operation, "the kernel did not answer")),
+            match self.receive_datagram(operation, RecvFlags::empty()) {
+                Ok(true) => {}
+                Ok(false) => return Err(NetlinkError::bad_answer(operation, "the kernel did not answer")),
                 Err(error) if is_truncation(&error) => {
                     spoilt = Some(error);
                     continue;
                 }
                 Err(error) => return Err(error),
-            };
-            let datagram = &self.incoming[..length];
-            if let Some(ended) = digest(operation, sequence, datagram, &mut spoilt, &mut each) {
+            }
+            if let Some(ended) = digest(operation, sequence, &self.incoming, &mut spoilt, &mut each) {
                 return ended;
             }
         }
     }
 
-    /// The length of the next datagram, now at the start of `incoming`; `None` if none comes.
-    fn receive_datagram(&mut self, operation: &'static str, flags: RecvFlags) -> Result<Option<usize>, NetlinkError> {
+    /// Receives the next datagram; `false` if none comes.
+    fn receive_datagram(&mut self, operation: &'static str, flags: RecvFlags) -> Result<bool, NetlinkError> {
+        self.incoming.clear();
         let received = rustix::io::retry_on_intr(|| {
-            rustix::net::recv(&self.kernel, self.incoming.as_mut_slice(), flags | RecvFlags::TRUNC)
+            rustix::net::recv(&self.kernel, spare_capacity(&mut self.incoming), flags | RecvFlags::TRUNC)
         });
         match received {
-            Ok((_, length)) if length > self.incoming.len() => Err(truncated(operation, length)),
-            Ok((_, length)) => Ok(Some(length)),
-            Err(Errno::AGAIN) => Ok(None),
+            Ok((_, length)) if length > self.incoming.capacity() => Err(truncated(operation, length)),
+            Ok(_) => Ok(true),
+            Err(Errno::AGAIN) => Ok(false),
             Err(errno) => Err(NetlinkError::refused(operation, errno, None)),
         }
     }
 
     /// Whether `error` was an answer too long for the buffer, which then has grown so that asking again helps.
     fn grown_after(&mut self, error: &NetlinkError) -> bool {
-        let grows = is_truncation(error) && self.incoming.len() < LARGEST_BUFFER;
+        let capacity = self.incoming.capacity();
+        let grows = is_truncation(error) && capacity < LARGEST_BUFFER;
         if grows {
-            self.incoming.resize(self.incoming.len() * 4, 0);
+            self.incoming = Vec::with_capacity(capacity * 4);
         }
         grows
     }

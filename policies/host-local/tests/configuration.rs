@@ -78,9 +78,15 @@ fn nothing_to_hand_out() {
     }
 }
 
+fn each_has_its_problem<const CASES: usize>(cases: [(Value, &str); CASES]) {
+    for (ipam, expected) in cases {
+        assert_eq!(problems(ipam.clone()), [expected], "{ipam}");
+    }
+}
+
 #[test]
-fn a_bad_range_names_its_key() {
-    let cases = [
+fn a_bad_subnet_names_its_key() {
+    each_has_its_problem([
         (json!({"subnet": "10.1.0.0"}), "subnet: invalid CIDR address: 10.1.0.0"),
         (json!({"subnet": "010.1.0.0/24"}), "subnet: invalid CIDR address: 010.1.0.0/24"),
         (json!({"subnet": "10.1.0.0/33"}), "subnet: invalid CIDR address: 10.1.0.0/33"),
@@ -90,6 +96,15 @@ fn a_bad_range_names_its_key() {
             json!({"subnet": "192.0.2.5/24"}),
             "subnet: Network has host bits set. For a subnet mask of length 24 the network address is 192.0.2.0",
         ),
+        (json!({"subnet": 7}), "subnet: found the number 7, expected a string"),
+        (json!({"ranges": {}}), "ranges: found an object, expected a list"),
+        (json!({"ranges": [[{"Subnet": true}]]}), "ranges[0][0].Subnet: found true, expected a string"),
+    ]);
+}
+
+#[test]
+fn a_bad_part_of_a_range_names_its_key() {
+    each_has_its_problem([
         (
             json!({"subnet": "10.1.0.0/24", "rangeStart": "10.2.0.5"}),
             "rangeStart: RangeStart 10.2.0.5 not in network 10.1.0.0/24",
@@ -111,9 +126,12 @@ fn a_bad_range_names_its_key() {
             json!({"subnet": "10.1.0.0/24", "gateway": "fd00::1"}),
             "gateway: fd00::1 must be of the same address family as 10.1.0.0/24",
         ),
-        (json!({"subnet": 7}), "subnet: found the number 7, expected a string"),
-        (json!({"ranges": {}}), "ranges: found an object, expected a list"),
-        (json!({"ranges": [[{"Subnet": true}]]}), "ranges[0][0].Subnet: found true, expected a string"),
+    ]);
+}
+
+#[test]
+fn a_bad_route_names_its_key() {
+    each_has_its_problem([
         (
             json!({"subnet": "10.1.0.0/24", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "10.0.0.1/8"}]}),
             "routes[1].dst: 10.0.0.1/8 has host bits set",
@@ -126,10 +144,7 @@ fn a_bad_range_names_its_key() {
             json!({"subnet": "10.1.0.0/24", "routes": [{"gw": "10.1.0.1"}]}),
             "routes[0].dst: found nothing, but this key is required",
         ),
-    ];
-    for (ipam, expected) in cases {
-        assert_eq!(problems(ipam.clone()), [expected], "{ipam}");
-    }
+    ]);
 }
 
 #[test]

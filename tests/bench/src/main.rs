@@ -28,7 +28,7 @@ Measure how long ADD and DEL take, from exec to exit, side by side with the refe
   cargo bench-cluster [OPTIONS]    see cargo bench-cluster --help
 
   --rounds N         rounds of each measurement [200]
-  --plugin FILE      Gingham [target/x86_64-unknown-linux-gnu/ship/gingham]
+  --plugin FILE      Gingham [target/x86_64-unknown-linux-musl/ship/gingham]
   --reference DIR    the reference plugins bridge and host-local [/usr/lib/cni]
   --disk DIR         a directory on a disk [target/bench]
   --leases N,N,...   numbers of leases to measure beside [0,10000,1000000]

@@ -23,7 +23,7 @@ impl Options {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
         let mut options = Self {
             rounds: 200,
-            plugin: target.join("x86_64-unknown-linux-gnu/ship/gingham"),
+            plugin: target.join("x86_64-unknown-linux-musl/ship/gingham"),
             reference: "/usr/lib/cni".into(),
             disk: target.join("bench"),
             leases: vec![0, 10_000, 1_000_000],

@@ -153,80 +153,71 @@ impl State {
         possible
     }
 
+    /// A decision that is bounded, if its bound allows one more.
+    fn bounded(&self, decision: Decision, bound: fn(&mut Bounds) -> &mut u8) -> Option<(Decision, Bounds)> {
+        let mut left = self.left;
+        let bound = bound(&mut left);
+        *bound = bound.checked_sub(1)?;
+        Some((decision, left))
+    }
+
     fn of_machine(&self, machine: usize, possible: &mut Vec<(Decision, Bounds)>) {
         let state = &self.world.machines[machine];
-        let mut may = |decision, spend: fn(&mut Bounds) -> &mut u8| {
-            let mut left = self.left;
-            let budget = spend(&mut left);
-            if *budget > 0 {
-                *budget -= 1;
-                possible.push((decision, left));
-            }
-        };
         if !state.is_on {
             // Paid for when the power went.
             possible.push((Decision::On { machine }, self.left));
             return;
         }
-        may(Decision::Off { machine }, |left| &mut left.boots);
-        if state.image.is_some() {
-            may(Decision::Restore { machine }, |left| &mut left.boots);
+        possible.extend(self.bounded(Decision::Off { machine }, |left| &mut left.boots));
+        possible.extend(if state.image.is_some() {
+            self.bounded(Decision::Restore { machine }, |left| &mut left.boots)
         } else {
-            may(Decision::Image { machine }, |left| &mut left.images);
+            self.bounded(Decision::Image { machine }, |left| &mut left.images)
+        });
+        if !state.pods.is_empty() {
+            possible.extend(self.bounded(Decision::Del { machine, pod: 0 }, |left| &mut left.dels));
+        } else if state.local.held().next().is_some() {
+            possible.extend(self.bounded(Decision::Add { machine, pod: 0 }, |left| &mut left.adds));
         }
-        if state.pods.is_empty() {
-            if state.local.held().next().is_some() {
-                may(Decision::Add { machine, pod: 0 }, |left| &mut left.adds);
-            }
-        } else {
-            may(Decision::Del { machine, pod: 0 }, |left| &mut left.dels);
+        possible.extend(self.bounded(Decision::LoseLease { machine }, |left| &mut left.lost_leases));
+        if let Some(process) = state.processes.iter().position(Option::is_none) {
+            self.of_tasks(machine, process, possible);
         }
-        may(Decision::LoseLease { machine }, |left| &mut left.lost_leases);
-        let Some(process) = state.processes.iter().position(Option::is_none) else { return };
+    }
+
+    /// The tasks that a machine may start as its process `process`.
+    fn of_tasks(&self, machine: usize, process: usize, possible: &mut Vec<(Decision, Bounds)>) {
+        let state = &self.world.machines[machine];
         let start = |task| Decision::Start { machine, process, task };
         if state.local.membership() != MembershipState::Member {
-            may(start(What::Join), |left| &mut left.joins);
+            possible.extend(self.bounded(start(What::Join), |left| &mut left.joins));
             return;
         }
-        may(start(What::Claim), |left| &mut left.claims);
-        may(start(What::Release), |left| &mut left.releases);
-        may(start(What::Sync), |left| &mut left.syncs);
+        possible.extend(self.bounded(start(What::Claim), |left| &mut left.claims));
+        possible.extend(self.bounded(start(What::Release), |left| &mut left.releases));
+        possible.extend(self.bounded(start(What::Sync), |left| &mut left.syncs));
         let of = 1 - machine;
-        let has_seen = state.observations.contains_key(&of);
-        if !has_seen && self.left.takeovers + self.left.silences + self.left.watched > 0 {
-            possible.push((start(What::Observe { of }), self.left));
-        }
-        let mut may = |decision, spend: fn(&mut Bounds) -> &mut u8| {
-            let mut left = self.left;
-            let budget = spend(&mut left);
-            if *budget > 0 && has_seen {
-                *budget -= 1;
-                possible.push((decision, left));
+        if !state.observations.contains_key(&of) {
+            if self.left.takeovers + self.left.silences + self.left.watched > 0 {
+                possible.push((start(What::Observe { of }), self.left));
             }
-        };
-        if !self.world.machines[of].is_on {
-            may(start(What::TakeOver { of }), |left| &mut left.takeovers);
+            return;
         }
-        may(start(What::TakeOverWatched { of }), |left| &mut left.watched);
-        may(start(What::TakeOverSilent { of }), |left| &mut left.silences);
+        if !self.world.machines[of].is_on {
+            possible.extend(self.bounded(start(What::TakeOver { of }), |left| &mut left.takeovers));
+        }
+        possible.extend(self.bounded(start(What::TakeOverWatched { of }), |left| &mut left.watched));
+        possible.extend(self.bounded(start(What::TakeOverSilent { of }), |left| &mut left.silences));
     }
 
     fn of_processes(&self, machine: usize, possible: &mut Vec<(Decision, Bounds)>) {
         for (process, state) in self.world.machines[machine].processes.iter().enumerate() {
             let Some(state) = state else { continue };
-            let mut may = |decision, spend: fn(&mut Bounds) -> &mut u8| {
-                let mut left = self.left;
-                let budget = spend(&mut left);
-                if *budget > 0 {
-                    *budget -= 1;
-                    possible.push((decision, left));
-                }
-            };
-            may(Decision::Lose { machine, process, stray: true }, |left| &mut left.losses);
-            may(Decision::Kill { machine, process, stray: true }, |left| &mut left.kills);
+            possible.extend(self.bounded(Decision::Lose { machine, process, stray: true }, |left| &mut left.losses));
+            possible.extend(self.bounded(Decision::Kill { machine, process, stray: true }, |left| &mut left.kills));
             match state.leg {
                 Leg::There(_) => {
-                    may(Decision::Repeat { machine, process }, |left| &mut left.repeats);
+                    possible.extend(self.bounded(Decision::Repeat { machine, process }, |left| &mut left.repeats));
                     possible.push((Decision::Carry { machine, process }, self.left));
                 }
                 Leg::Half(_) => possible.push((Decision::Carry { machine, process }, self.left)),

@@ -114,29 +114,16 @@ impl<D: Disk> World<D> {
             Decision::Carry { machine, process } => self.carry(machine, process),
             Decision::Return { machine, process } => self.give_back(machine, process),
             Decision::Lose { machine, process, stray } => self.lose(machine, process, stray),
-            Decision::Repeat { machine, process } => {
-                if let Some(Leg::There(call)) = self.leg(machine, process) {
-                    let call = call.clone();
-                    self.leave_on_its_way(call);
-                }
+            Decision::Repeat { machine, process } => self.repeat(machine, process),
+            Decision::Kill { machine, process, stray } => self.kill(machine, process, stray),
+            Decision::Arrive { stray } if self.is_up && stray < self.strays.len() => {
+                let call = self.strays.remove(stray);
+                self.arrive_late(&call);
             }
-            Decision::Kill { machine, process, stray } => {
-                let killed = self.machines.get_mut(machine).and_then(|m| m.processes.get_mut(process)?.take());
-                if let Some(Process { leg: Leg::There(call), .. }) = killed.filter(|_| stray) {
-                    self.leave_on_its_way(call);
-                }
+            Decision::Vanish { stray } if stray < self.strays.len() => {
+                self.strays.remove(stray);
             }
-            Decision::Arrive { stray } => {
-                if self.is_up && stray < self.strays.len() {
-                    let call = self.strays.remove(stray);
-                    self.arrive_late(&call);
-                }
-            }
-            Decision::Vanish { stray } => {
-                if stray < self.strays.len() {
-                    self.strays.remove(stray);
-                }
-            }
+            Decision::Arrive { .. } | Decision::Vanish { .. } => {}
             Decision::Off { machine } => self.power_off(machine),
             Decision::On { machine } => self.power_on(machine),
             Decision::Image { machine } => {
@@ -257,6 +244,20 @@ impl<D: Disk> World<D> {
         }
         let fault = StoreFault::Unreachable("no answer in time".into());
         self.step(number, process, task, Some(Reply::Unknown(fault)));
+    }
+
+    fn repeat(&mut self, number: usize, process: usize) {
+        if let Some(Leg::There(call)) = self.leg(number, process) {
+            let call = call.clone();
+            self.leave_on_its_way(call);
+        }
+    }
+
+    fn kill(&mut self, number: usize, process: usize, stray: bool) {
+        let killed = self.machines.get_mut(number).and_then(|machine| machine.processes.get_mut(process)?.take());
+        if let Some(Process { leg: Leg::There(call), .. }) = killed.filter(|_| stray) {
+            self.leave_on_its_way(call);
+        }
     }
 
     fn power_off(&mut self, number: usize) {

@@ -26,98 +26,87 @@ const NOTHING: Bounds = Bounds {
     watched: 0,
     lost_leases: 0,
 };
+/// What most scenarios have.
+const BASE: Scenario = Scenario { name: "", blocks: 1, processes: 1, store: StoreProperties::ETCD, bounds: NOTHING };
 const GIVE_AND_TAKE: Scenario = Scenario {
     name: "a block is given back and claimed by another, and an answer is lost",
-    blocks: 1,
     processes: 2,
-    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, claims: 2, releases: 1, syncs: 1, losses: 1, ..NOTHING },
+    ..BASE
 };
 const REPEATED: Scenario = Scenario {
     name: "a block is given back, a call is sent twice and a process killed",
-    blocks: 1,
     processes: 2,
-    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, dels: 1, claims: 1, releases: 1, syncs: 1, kills: 1, repeats: 1, ..NOTHING },
+    ..BASE
 };
 const TWO_BLOCKS: Scenario = Scenario {
     name: "two blocks and one that is given back",
     blocks: 2,
     processes: 2,
-    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 1, claims: 2, releases: 1, syncs: 1, ..NOTHING },
+    ..BASE
 };
 const DEATH: Scenario = Scenario {
     name: "a node dies, is taken over and comes back, and an answer is lost",
-    blocks: 1,
-    processes: 1,
-    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, joins: 1, claims: 1, takeovers: 1, boots: 1, losses: 1, ..NOTHING },
+    ..BASE
 };
 const DEATH_AND_KILL: Scenario = Scenario {
     name: "a node dies, is taken over and comes back, and a process is killed",
-    blocks: 1,
-    processes: 1,
-    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, joins: 2, claims: 1, takeovers: 1, boots: 1, kills: 1, ..NOTHING },
+    ..BASE
 };
 const OLD_DISK: Scenario = Scenario {
     name: "a node gives a block back and starts from an older image of its disk",
-    blocks: 1,
-    processes: 1,
-    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, joins: 1, claims: 2, releases: 2, boots: 1, images: 1, ..NOTHING },
+    ..BASE
 };
 const SILENCE: Scenario = Scenario {
     name: "a node is silent",
-    blocks: 1,
-    processes: 1,
-    store: StoreProperties::ETCD,
     bounds: Bounds { adds: 2, claims: 1, silences: 1, syncs: 1, ..NOTHING },
+    ..BASE
 };
 
 const TAKEN_BACK: Scenario = Scenario {
     name: "a block is given back, an answer is lost, and the block is taken back",
-    blocks: 1,
     processes: 2,
     store: StoreProperties::KUBERNETES,
     bounds: Bounds { adds: 2, claims: 2, releases: 1, syncs: 1, losses: 1, ..NOTHING },
+    ..BASE
 };
 const LABELLED: Scenario = Scenario {
     name: "a block is given back and taken back while others write to its record",
-    blocks: 1,
     processes: 2,
     store: StoreProperties::KUBERNETES,
     bounds: Bounds { adds: 2, claims: 1, releases: 1, syncs: 1, losses: 1, labels: 2, ..NOTHING },
+    ..BASE
 };
 const LABELLED_DEATH: Scenario = Scenario {
     name: "a node dies and is taken over while others write to its record",
-    blocks: 1,
-    processes: 1,
     store: StoreProperties::KUBERNETES,
     bounds: Bounds { adds: 2, joins: 1, claims: 1, takeovers: 1, boots: 1, labels: 2, ..NOTHING },
+    ..BASE
 };
 const LOST_LEASE: Scenario = Scenario {
     name: "a node's Lease is deleted, and it is taken over by who does not know whether it runs",
-    blocks: 1,
-    processes: 1,
     store: StoreProperties::KUBERNETES,
     bounds: Bounds { adds: 2, joins: 1, claims: 1, watched: 1, boots: 1, lost_leases: 1, ..NOTHING },
+    ..BASE
 };
 const TWO_READS: StoreProperties = StoreProperties { exact_lists: false, ..StoreProperties::KUBERNETES };
 const READ_IN_TWO: Scenario = Scenario {
     name: "lists are two reads, and a node dies, is taken over and comes back",
-    blocks: 1,
-    processes: 1,
     store: TWO_READS,
     bounds: Bounds { adds: 2, joins: 1, claims: 1, syncs: 1, takeovers: 1, boots: 1, ..NOTHING },
+    ..BASE
 };
 const GIVEN_BACK_READ_IN_TWO: Scenario = Scenario {
     name: "lists are two reads, and a block is given back and claimed by another",
-    blocks: 1,
     processes: 2,
     store: TWO_READS,
     bounds: Bounds { adds: 2, claims: 2, releases: 1, syncs: 1, ..NOTHING },
+    ..BASE
 };
 
 fn nothing_is_wrong(scenarios: &[Scenario]) {

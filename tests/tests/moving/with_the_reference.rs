@@ -43,6 +43,18 @@ fn see_each_other(one: (&Container, &str), other: (&Container, &str)) {
     }
 }
 
+/// The reference lets the first two in, we the third, and then the reference ends the first.
+fn three_of_whom_the_reference_ended_one(node: &Node) -> [Container; 3] {
+    let (theirs, ours) = (theirs(), ours(&theirs()));
+    let containers = ["c1", "c2", "c3"].map(|id| node.container(id));
+    for container in &containers[..2] {
+        reference(Cni::add(&theirs, container), "bridge").run().result();
+    }
+    Cni::add(&ours, &containers[2]).run().result();
+    reference(Cni::del(&theirs, &containers[0]), "bridge").run().succeeds();
+    containers
+}
+
 #[test]
 fn one_word_changes_and_no_container_notices() {
     if !are_installed() {
@@ -134,13 +146,7 @@ fn what_the_reference_frees_later_is_found_by_gc() {
         return;
     }
     let node = Node::new();
-    let (theirs, ours) = (theirs(), ours(&theirs()));
-    let [c1, c2, c3] = ["c1", "c2", "c3"].map(|id| node.container(id));
-    for container in [&c1, &c2] {
-        reference(Cni::add(&theirs, container), "bridge").run().result();
-    }
-    Cni::add(&ours, &c3).run().result();
-    reference(Cni::del(&theirs, &c1), "bridge").run().succeeds();
+    let _containers = three_of_whom_the_reference_ended_one(&node);
     let said = ctl(&["gc"]).done();
     assert!(
         said.starts_with("freed 1 of 3 attachments\n") && said.contains("the reference host-local freed it"),
@@ -157,12 +163,7 @@ fn the_reference_takes_away_whom_it_let_in() {
     }
     let node = Node::new();
     let (theirs, ours) = (theirs(), ours(&theirs()));
-    let [c1, c2, c3] = ["c1", "c2", "c3"].map(|id| node.container(id));
-    for container in [&c1, &c2] {
-        reference(Cni::add(&theirs, container), "bridge").run().result();
-    }
-    Cni::add(&ours, &c3).run().result();
-    reference(Cni::del(&theirs, &c1), "bridge").run().succeeds();
+    let [c1, c2, c3] = three_of_whom_the_reference_ended_one(&node);
     let again = Cni::add(&ours, &c1).run().result();
     assert_eq!(address(&again), "10.7.0.5", "its address rests");
     assert_eq!(kernel::leases("mynet"), ["c1 eth0 10.7.0.5", "c2 eth0 10.7.0.3", "c3 eth0 10.7.0.4"]);

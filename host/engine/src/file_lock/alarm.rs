@@ -57,7 +57,7 @@ fn unblock(signal: i32) -> io::Result<()> {
 fn timespec(time: Duration) -> libc::timespec {
     // SAFETY: all zeros is a valid value of this plain structure, which has padding on some platforms.
     let mut spec: libc::timespec = unsafe { std::mem::zeroed() };
-    spec.tv_sec = time.as_secs().try_into().unwrap_or(libc::time_t::MAX);
+    spec.tv_sec = time.as_secs().try_into().unwrap_or(libc::c_long::MAX);
     // Zero would switch the timer off. Below a second it fits every width.
     spec.tv_nsec = libc::c_long::from(i32::try_from(time.subsec_nanos().max(1)).unwrap_or(1));
     spec

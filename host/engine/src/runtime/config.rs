@@ -40,11 +40,11 @@ const UNUSED_FEATURES: WasmFeatures = WasmFeatures::THREADS
 /// The configuration both sides start from.
 ///
 /// # Errors
-/// Only if this file is wrong.
-pub(crate) fn base() -> wasmtime::Result<Config> {
+/// Only if this file is wrong, or the target is unknown.
+pub(crate) fn base(target: &str) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config
-        .target(TARGET)?
+        .target(target)?
         .wasm_component_model(true)
         .concurrency_support(false)
         .gc_support(false)

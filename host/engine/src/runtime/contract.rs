@@ -1,9 +1,7 @@
 //! Which imports and exports a component may and must have: checked when it is installed and when it is loaded.
 
 use wasmtime::Engine;
-use wasmtime::component::{Component, types};
-
-use super::imports::Imports;
+use wasmtime::component::types::Component;
 
 pub const PACKAGE: &str = "gingham:ipam";
 
@@ -125,14 +123,13 @@ fn advice(language: Option<Language>) -> &'static str {
 }
 
 impl Surface {
-    pub fn of(engine: &Engine, component: &Component) -> Self {
-        let kind = component.component_type();
-        Self::with_imports(&Imports::of(engine, &kind), engine, &kind)
-    }
-
-    pub(super) fn with_imports(imports: &Imports, engine: &Engine, component: &types::Component) -> Self {
+    pub(super) fn with_imports<'a>(
+        imports: impl Iterator<Item = &'a str>,
+        engine: &Engine,
+        component: &Component,
+    ) -> Self {
         Self {
-            imports: imports.names().map(str::to_owned).collect(),
+            imports: imports.map(str::to_owned).collect(),
             exports: component.exports(engine).map(|(name, _)| name.to_owned()).collect(),
         }
     }

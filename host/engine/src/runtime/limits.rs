@@ -1,4 +1,4 @@
-//! What one invocation of a policy may cost.
+//! What one invocation of a policy may cost, and has cost.
 
 use std::ops::RangeInclusive;
 
@@ -30,6 +30,16 @@ impl Default for Limits {
     fn default() -> Self {
         Self { fuel: 100_000_000, memory: 64 << 20, host_calls: 100_000 }
     }
+}
+
+/// What a session has cost so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Fuel of all calls, instantiation apart.
+    pub fuel: u64,
+    pub host_calls: u64,
+    /// Bytes of linear memory at the end.
+    pub memory: usize,
 }
 
 /// Bytes the host allocates for what a policy passes in one call: strings, lists.

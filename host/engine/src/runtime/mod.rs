@@ -30,10 +30,10 @@ pub use contract::{ContractError, Language, PACKAGE, Surface};
 pub use fact_imports::FactImports;
 pub use fault::{CallError, FailedCall, PolicyFault};
 use imports::Imports;
-pub use limits::{INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
+pub use limits::{INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES, Usage};
 pub use observer::{ExportCall, HostCall, Observer};
 pub use process::ProcessError;
-pub use session::{Session, Usage};
+pub use session::Session;
 pub use state::{LogLevel, LogLine};
 
 /// The runtime: one per process.
@@ -85,7 +85,7 @@ impl Runtime {
     /// # Errors
     /// [`LoadError::Runtime`] where the system refuses what wasmtime needs.
     pub fn new() -> Result<Self, LoadError> {
-        config::base()
+        config::base(config::TARGET)
             .and_then(|config| Engine::new(&config))
             .map(|engine| Self { engine })
             .map_err(|error| LoadError::Runtime { reason: format!("{error:#}") })
@@ -143,7 +143,7 @@ impl Runtime {
         let component = component.map_err(|error| load_error(name, &error))?;
         let kind = component.component_type();
         let imports = Imports::of(&self.engine, &kind);
-        let surface = Surface::with_imports(&imports, &self.engine, &kind);
+        let surface = Surface::with_imports(imports.names(), &self.engine, &kind);
         surface.check().map_err(|source| LoadError::Contract { policy: name.to_owned(), source })?;
         Ok(Policy {
             name: name.to_owned(),
@@ -215,6 +215,6 @@ impl Policy {
     }
 
     pub fn surface(&self) -> Surface {
-        Surface::of(&self.engine, &self.component)
+        Surface::with_imports(self.imports.names(), &self.engine, &self.component.component_type())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Policy;
-use super::session::Usage;
+use super::limits::Usage;
 
 /// Hears of every call of a policy, from all sessions of it.
 pub trait Observer: Send + Sync {

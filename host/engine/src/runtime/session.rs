@@ -10,7 +10,7 @@ use super::Policy;
 use super::backtrace::Backtrace;
 use super::contract::{ADOPT, ALLOCATE, CHECK_CONFIG, Function, RELEASE};
 use super::fault::{CallError, Circumstances, PolicyFault, START, diagnose};
-use super::limits::{HANDLES, HOST_CALL_BYTES, Limits};
+use super::limits::{HANDLES, HOST_CALL_BYTES, Limits, Usage};
 use super::observer::{Observed, Observer};
 use super::state::{HostState, LogLine};
 use super::v0_2;
@@ -21,16 +21,6 @@ use gingham_ownership::grid::BlockMap;
 
 type DeclaredPools = Result<Vec<Resource<Pool>>, Vec<Resource<Problem>>>;
 type AllocateResult = Result<Resource<Answer>, Resource<Refusal>>;
-
-/// What a session has cost so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Fuel of all calls, instantiation apart.
-    pub fuel: u64,
-    pub host_calls: u64,
-    /// Bytes of linear memory at the end.
-    pub memory: usize,
-}
 
 /// A fresh instance of a policy.
 pub struct Session {

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::membership::ClusterSettings;
 use super::value::{number, valid};
 use super::{SettingsError, fault};
 
@@ -51,9 +50,8 @@ impl WrittenVxlan {
     }
 }
 
-/// What `routing` can be depends on the cluster.
-pub(super) fn check(written: Option<Routing>, cluster: Option<&ClusterSettings>) -> Result<Routing, SettingsError> {
-    let is_shared = cluster.is_some_and(|cluster| cluster.store.is_shared());
+/// What `routing` can be depends on whether nodes share a store.
+pub(super) fn check(written: Option<Routing>, is_shared: bool) -> Result<Routing, SettingsError> {
     match written {
         None if is_shared => Ok(Routing::Direct),
         None | Some(Routing::None) => Ok(Routing::None),

@@ -74,7 +74,7 @@ proptest! {
         }
         let within = span(low, high);
         let states: BTreeMap<IpAddr, AddressState> =
-            (0..16).map(|last| (at(last), view.address_state(at(last)).unwrap())).collect();
+            (0..16).map(at).map(|address| (address, view.address_state(address).unwrap())).collect();
         let free: Vec<IpAddr> = states
             .iter()
             .filter(|(address, state)| within.contains(**address) && **state == AddressState::Free)

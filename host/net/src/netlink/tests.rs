@@ -106,13 +106,13 @@ fn a_late_answer_is_not_taken_for_the_next_one() {
 #[test]
 fn an_answer_longer_than_the_buffer_is_asked_for_again_with_room() {
     on_a_fresh_host(|kernel| {
-        kernel.incoming = vec![0; 256];
+        kernel.incoming = Vec::with_capacity(256);
         let answer = kernel.query("look up", &get_link("lo")).unwrap().unwrap();
         assert!(answer.len() > 256);
         assert_eq!(name(&answer).as_deref(), Some("lo"));
 
         (0..40).for_each(|number| kernel.request("create", &new_bridge(&format!("br{number}"))).unwrap());
-        kernel.incoming = vec![0; 256];
+        kernel.incoming = Vec::with_capacity(256);
         assert_eq!(kernel.dump("list", &all_links(), |_, body| name(body)).unwrap().len(), 41);
         assert_eq!(kernel.dump("list", &all_links(), |_, body| name(body)).unwrap().len(), 41);
     });

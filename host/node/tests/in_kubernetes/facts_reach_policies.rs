@@ -6,7 +6,7 @@ use gingham_engine::facts::Feed;
 use gingham_kubernetes_tests::programs;
 use gingham_tests::cni::{Cni, address};
 use gingham_tests::ctl::ctl;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::testbed::{Testbed, facts};
 
@@ -31,30 +31,11 @@ fn each_fact_decides_and_follows_its_object() {
     assert_eq!(address(&testbed.add(&by_zone, "job-0", "c2").result()), "10.2.0.2");
     assert_eq!(address(&testbed.add(&quota, "job-0", "c3").result()), "10.8.0.2");
     assert_eq!(testbed.add(&quota, "job-0", "c4").fault().code, 11);
-    for (pod, returns) in [("web-0", true), ("job-0", false)] {
-        let first = format!("{pod}-1");
-        let had = address(&testbed.add(&sticky, pod, &first).result());
-        let args = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME={pod}");
-        let del = Cni::of("DEL", &sticky).variable("CNI_CONTAINERID", &first).interface("eth0").args(&args);
-        del.run().succeeds();
-        testbed.pod(&format!("other-than-{pod}"), "ReplicaSet");
-        testbed.add(&sticky, &format!("other-than-{pod}"), &format!("other-than-{pod}")).result();
-        assert_eq!(address(&testbed.add(&sticky, pod, &format!("{pod}-2")).result()) == had, returns, "{pod}");
-    }
+    only_a_pod_of_a_stateful_set_returns(&testbed, &sticky);
     let history = ctl(&["policy", "record", "sticky"]).done();
     assert!(history.contains("StatefulSet"), "a replay needs it: {history}");
 
-    let known = facts();
-    let pod = &known.pods[&("shop".to_owned(), "web-0".to_owned())];
-    assert_eq!(pod.service_account, Fact::Known("default".to_owned()));
-    let owner = Owner {
-        kind: "StatefulSet".to_owned(),
-        name: "web".to_owned(),
-        uid: "3f0c8f3e-0000-4000-8000-000000000001".to_owned(),
-    };
-    assert_eq!(pod.owner, Fact::Known(owner));
-    assert_eq!(pod.labels.as_ref().unwrap()["app"], "web");
-    assert_eq!(pod.annotations.as_ref().unwrap()["note"], "of-the-pod");
+    everything_is_known_of_a_pod();
 
     // Objects change, and end; a policy's authority is the namespace, which pods cannot forge.
     let kubectl = testbed.kubectl();
@@ -74,6 +55,33 @@ fn each_fact_decides_and_follows_its_object() {
     testbed.pod("late-0", "Job");
     // Without an owner that is known, the policy goes by the name.
     testbed.add(&sticky, "late-0", "c7").result();
+}
+
+fn only_a_pod_of_a_stateful_set_returns(testbed: &Testbed, sticky: &Value) {
+    for (pod, returns) in [("web-0", true), ("job-0", false)] {
+        let first = format!("{pod}-1");
+        let had = address(&testbed.add(sticky, pod, &first).result());
+        let args = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME={pod}");
+        let del = Cni::of("DEL", sticky).variable("CNI_CONTAINERID", &first).interface("eth0").args(&args);
+        del.run().succeeds();
+        testbed.pod(&format!("other-than-{pod}"), "ReplicaSet");
+        testbed.add(sticky, &format!("other-than-{pod}"), &format!("other-than-{pod}")).result();
+        assert_eq!(address(&testbed.add(sticky, pod, &format!("{pod}-2")).result()) == had, returns, "{pod}");
+    }
+}
+
+fn everything_is_known_of_a_pod() {
+    let known = facts();
+    let pod = &known.pods[&("shop".to_owned(), "web-0".to_owned())];
+    assert_eq!(pod.service_account, Fact::Known("default".to_owned()));
+    let owner = Owner {
+        kind: "StatefulSet".to_owned(),
+        name: "web".to_owned(),
+        uid: "3f0c8f3e-0000-4000-8000-000000000001".to_owned(),
+    };
+    assert_eq!(pod.owner, Fact::Known(owner));
+    assert_eq!(pod.labels.as_ref().unwrap()["app"], "web");
+    assert_eq!(pod.annotations.as_ref().unwrap()["note"], "of-the-pod");
 }
 
 #[test]

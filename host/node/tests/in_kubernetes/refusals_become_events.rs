@@ -16,6 +16,20 @@ fn events(testbed: &Testbed, pod: &str) -> Vec<Value> {
     listed["items"].as_array().unwrap().clone()
 }
 
+fn the_event_is_counted_and_described(testbed: &Testbed) {
+    let event = testbed.until("it is counted", || {
+        let mut events = events(testbed, "web-1");
+        assert_eq!(events.len(), 1, "{events:?}");
+        let event = events.remove(0);
+        if event["count"].as_u64().unwrap() > 3 { Ok(event) } else { Err(event.to_string()) }
+    });
+    assert_eq!((&event["reason"], &event["type"]), (&json!("AddressUnavailable"), &json!("Warning")));
+    let message = event["message"].as_str().unwrap();
+    assert!(message.contains("network quota: ") && message.contains("its quota is 1"), "{message}");
+    let described = testbed.kubectl().run(&["describe", "pod", "web-1", "--namespace=shop"]).stdout();
+    assert!(described.contains("AddressUnavailable") && described.contains("its quota is 1"), "{described}");
+}
+
 #[test]
 fn a_refusal_is_one_event_with_a_count() {
     if !programs::has_control_plane() {
@@ -40,17 +54,7 @@ fn a_refusal_is_one_event_with_a_count() {
     for sandbox in sandboxes.take(3) {
         testbed.add(&quota, "web-1", &sandbox).fault();
     }
-    let event = testbed.until("it is counted", || {
-        let mut events = events(&testbed, "web-1");
-        assert_eq!(events.len(), 1, "{events:?}");
-        let event = events.remove(0);
-        if event["count"].as_u64().unwrap() > 3 { Ok(event) } else { Err(event.to_string()) }
-    });
-    assert_eq!((&event["reason"], &event["type"]), (&json!("AddressUnavailable"), &json!("Warning")));
-    let message = event["message"].as_str().unwrap();
-    assert!(message.contains("network quota: ") && message.contains("its quota is 1"), "{message}");
-    let described = testbed.kubectl().run(&["describe", "pod", "web-1", "--namespace=shop"]).stdout();
-    assert!(described.contains("AddressUnavailable") && described.contains("its quota is 1"), "{described}");
+    the_event_is_counted_and_described(&testbed);
 
     // The API server is away while a pod is refused; the agent is killed meanwhile.
     testbed.pod("web-2", "ReplicaSet");

@@ -34,7 +34,7 @@ Measure what a cluster costs its store, with one etcd and every node on this mac
   --at-once N       how many of them at the same time [32]
   --rounds N        further nodes whose first ADD is measured [25]
   --agents N        further nodes with gingham-node [30]
-  --plugin FILE     Gingham [target/x86_64-unknown-linux-gnu/ship/gingham]
+  --plugin FILE     Gingham [target/x86_64-unknown-linux-musl/ship/gingham]
   --agent FILE      gingham-node [target/debug/gingham-node]
   --disk DIR        a directory on a disk [target/bench]
   --help            print this";

@@ -28,7 +28,7 @@ impl Options {
             at_once: 32,
             rounds: 25,
             agents: 30,
-            plugin: target.join("x86_64-unknown-linux-gnu/ship/gingham"),
+            plugin: target.join("x86_64-unknown-linux-musl/ship/gingham"),
             agent: target.join("debug/gingham-node"),
             disk: target.join("bench"),
         };
