@@ -8,7 +8,8 @@ fn main() {
     };
     // A static program relocates its own tables at each start. Packed, they are 3 kB to read instead of 280 kB.
     // Their start code can read that form since glibc 2.36 and musl 1.2.4.
-    if has("CARGO_CFG_TARGET_FEATURE", "crt-static") && has("CARGO_CFG_TARGET_OS", "linux") {
+    let is_static = has("CARGO_CFG_TARGET_FEATURE", "crt-static") || has("CARGO_CFG_TARGET_ENV", "musl");
+    if is_static && has("CARGO_CFG_TARGET_OS", "linux") {
         // In the form that a C compiler takes as well as a linker that is called alone.
         println!("cargo::rustc-link-arg-bins=-zpack-relative-relocs");
     }

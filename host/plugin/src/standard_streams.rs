@@ -9,6 +9,7 @@ use rustix::io::{Errno, fcntl_getfd};
 
 /// Opens `/dev/null` where a standard stream is closed: its number would go to the next file that is opened, and
 /// messages would be written into it. Rust's runtime does the same.
+#[expect(clippy::disallowed_methods, reason = "only its number is asked for")]
 pub(crate) fn open_closed_streams() {
     let (input, output, errors) = (io::stdin(), io::stdout(), io::stderr());
     for stream in [input.as_fd(), output.as_fd(), errors.as_fd()] {
