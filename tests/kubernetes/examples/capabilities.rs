@@ -1,4 +1,4 @@
-//! Which capabilities the agent needs: it is installed with each of them left out, and what fails is printed.
+//! Which capabilities the agent needs: the manifests are applied with each of them left out, and what is seen is printed.
 //!
 //! `GINGHAM_PROGRAMS=DIRECTORY cargo run -p gingham-kubernetes-tests --example kubernetes-capabilities`, as root.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on has failed")]
@@ -9,67 +9,93 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gingham_kubernetes_tests::cluster::{self, condition, items};
 use gingham_kubernetes_tests::image::BUSYBOX;
 use gingham_kubernetes_tests::node::pods::server;
 use gingham_kubernetes_tests::{Cluster, Node, Programs};
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 const MANIFEST: &str = include_str!("../../../deploy/kubernetes/gingham.yaml");
-const ADDED: &str = "add: [NET_ADMIN, SYS_ADMIN]";
+const CAPABILITIES: [&str; 4] = ["NET_ADMIN", "SYS_ADMIN", "SETUID", "SETGID"];
+
+const POLICY: &str = "hashed";
 
 /// Longer than an installation with everything takes here.
-const TIMEOUT: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 fn main() {
     assert!(cluster::can_start(), "something is missing");
-    assert!(MANIFEST.contains(ADDED), "the manifest adds other capabilities");
+    assert!(MANIFEST.contains(&added(&CAPABILITIES)), "the manifest adds other capabilities");
     let directory = PathBuf::from(std::env::var_os("GINGHAM_PROGRAMS").expect("GINGHAM_PROGRAMS names a directory"));
     let program = |name: &str| directory.join(name);
     let programs = Programs { plugin: program("gingham"), ctl: program("ginghamctl"), agent: program("gingham-node") };
-    for added in ["NET_ADMIN, SYS_ADMIN", "SYS_ADMIN", "NET_ADMIN", ""] {
-        println!("added: [{added}]");
-        for line in try_with(added, &programs) {
-            println!("    {line}");
-        }
+    let policy = policy();
+    print_with(&CAPABILITIES, &programs, &policy);
+    for left_out in CAPABILITIES {
+        let others: Vec<&str> = CAPABILITIES.into_iter().filter(|capability| *capability != left_out).collect();
+        print_with(&others, &programs, &policy);
     }
 }
 
-/// What can be seen of an installation with these capabilities.
-fn try_with(added: &str, programs: &Programs) -> Vec<String> {
+fn added(capabilities: &[&str]) -> String {
+    format!("add: [{}]", capabilities.join(", "))
+}
+
+fn print_with(capabilities: &[&str], programs: &Programs, policy: &Value) {
+    println!("{}", added(capabilities));
     let cluster = Cluster::start(2, programs);
     cluster.import_gingham();
-    let manifest = MANIFEST.replace(ADDED, &format!("add: [{added}]"));
+    let manifest = MANIFEST.replace(&added(&CAPABILITIES), &added(capabilities));
     cluster.kubectl().with_file(&["apply", "--validate=false"], &manifest).stdout();
-    cluster.kubectl().apply(&deployment().to_string());
-    let deadline = Instant::now() + TIMEOUT;
-    let mut pods = running(&cluster);
-    while pods.len() < 4 && Instant::now() < deadline {
-        thread::sleep(Duration::from_secs(1));
-        pods = running(&cluster);
+    for object in [&deployment(), policy] {
+        cluster.kubectl().apply(&object.to_string());
     }
-    let mut seen = vec![format!("{} of 4 pods run", pods.len())];
-    if let [one, other] = [of(&pods, "node-1"), of(&pods, "node-2")].map(Option::<&_>::cloned)
-        && let (Some(one), Some(other)) = (one, other)
-    {
-        let address = server(other["status"]["podIP"].as_str().unwrap(), 80);
-        let asked = cluster.nodes[0].ask_from_pod(one["metadata"]["name"].as_str().unwrap(), address);
-        seen.push(format!(
-            "a pod asks one of the other node: {}",
-            asked.map_or_else(|error| error, |_| "answered".into())
-        ));
+    print_pods(&cluster);
+    print_conditions(&cluster);
+    cluster.kubectl().run(&["delete", "deployment", "web"]).stdout();
+    println!("    leases of deleted pods: {}", seen_within(0, || leases(&cluster)));
+    for line in cluster.nodes.iter().flat_map(warnings).collect::<BTreeSet<_>>() {
+        println!("    {line}");
     }
-    for node in items(cluster.kubectl().get(&["nodes"])) {
-        let is_ours = |condition: &&Value| condition["type"].as_str().unwrap_or_default().starts_with("gingham.dev/");
-        let conditions = node["status"]["conditions"].as_array().unwrap().iter().filter(is_ours);
-        seen.extend(conditions.map(|found| format!("{} is {}: {}", found["type"], found["status"], found["message"])));
-    }
-    seen.extend(cluster.nodes.iter().flat_map(warnings).collect::<BTreeSet<_>>());
-    seen
 }
 
-fn of<'a>(pods: &'a [Value], node: &str) -> Option<&'a Value> {
-    pods.iter().find(|pod| pod["spec"]["nodeName"] == node)
+/// Asks until it is `wanted` or time is up, and returns what is there then.
+fn seen_within(wanted: usize, mut ask: impl FnMut() -> usize) -> usize {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let seen = ask();
+        if seen == wanted || Instant::now() > deadline {
+            return seen;
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+}
+
+fn print_pods(cluster: &Cluster) {
+    println!("    {} of 4 pods run", seen_within(4, || running(cluster).len()));
+    println!("    {} of 1 policy serves", seen_within(1, || serving(cluster)));
+    let pods = running(cluster);
+    let [one, other] = ["node-1", "node-2"].map(|node| pods.iter().find(|pod| pod["spec"]["nodeName"] == node));
+    if let (Some(one), Some(other)) = (one, other) {
+        let address = server(other["status"]["podIP"].as_str().unwrap(), 80);
+        let asked = cluster.nodes[0].ask_from_pod(one["metadata"]["name"].as_str().unwrap(), address);
+        println!("    a pod asks one of the other node: {}", asked.unwrap_or_else(|error| error));
+    }
+}
+
+fn print_conditions(cluster: &Cluster) {
+    for node in items(cluster.kubectl().get(&["nodes"])) {
+        let is_ours = |condition: &&Value| condition["type"].as_str().unwrap_or_default().starts_with("gingham.dev/");
+        for found in node["status"]["conditions"].as_array().unwrap().iter().filter(is_ours) {
+            println!(
+                "    {}: {} is {}: {}",
+                node["metadata"]["name"], found["type"], found["status"], found["message"]
+            );
+        }
+    }
 }
 
 fn running(cluster: &Cluster) -> Vec<Value> {
@@ -77,7 +103,19 @@ fn running(cluster: &Cluster) -> Vec<Value> {
     pods.into_iter().filter(|pod| condition(pod, "Ready") == Some("True")).collect()
 }
 
-/// What the agents of a node logged, without times, and their probes.
+fn serving(cluster: &Cluster) -> usize {
+    usize::from(condition(&cluster.kubectl().get(&["allocationpolicies", POLICY]), "Serving") == Some("True"))
+}
+
+fn leases(cluster: &Cluster) -> usize {
+    let of_node = |node: &Node| {
+        let report = node.ctl(&["leases", "--json"]).json();
+        report["leases"].as_array().unwrap().iter().filter(|lease| lease["pod"].is_object()).count()
+    };
+    cluster.nodes.iter().map(of_node).sum()
+}
+
+/// What the agents of a node logged, without times.
 fn warnings(node: &Node) -> Vec<String> {
     let mut files = Vec::new();
     find(&node.disk().join("log/pods"), &mut files);
@@ -93,6 +131,17 @@ fn find(directory: &Path, files: &mut Vec<PathBuf>) {
         let path = entry.path();
         if path.is_dir() { find(&path, files) } else { files.push(path) }
     }
+}
+
+/// The agent compiles it as another user.
+fn policy() -> Value {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let component = gingham_build::build_policy(&workspace.join("policies").join(POLICY)).unwrap().bytes;
+    let digest: String = digest(&SHA256, &component).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({
+        "apiVersion": "gingham.dev/v1alpha1", "kind": "AllocationPolicy", "metadata": {"name": POLICY},
+        "spec": {"digest": format!("sha256:{digest}"), "source": {"inline": STANDARD.encode(component)}},
+    })
 }
 
 fn deployment() -> Value {

@@ -1,4 +1,4 @@
-//! How fast pods get addresses in a cluster, with Gingham beside the reference plugins, and what the agent costs:
+//! How fast pods get addresses in a cluster, with Gingham beside the reference plugins:
 //!
 //! `GINGHAM_PROGRAMS=DIRECTORY cargo run -p gingham-kubernetes-tests --example kubernetes-pods-a-second -- [PODS]`, as root.
 //!
@@ -15,6 +15,7 @@ use gingham_kubernetes_tests::agent_account::USER;
 use gingham_kubernetes_tests::audit_log::AuditLog;
 use gingham_kubernetes_tests::image::BUSYBOX;
 use gingham_kubernetes_tests::node::daemons::{AGENT, CONTAINERD};
+use gingham_kubernetes_tests::usage::Usage;
 use gingham_kubernetes_tests::{Cluster, Programs, cluster};
 use serde_json::{Value, json};
 
@@ -52,7 +53,8 @@ fn main() {
 
 fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) {
     let begin = log_position(cluster);
-    let (agent, children) = (agent_seconds(cluster), children_seconds(cluster));
+    let usage = |daemon: &str| cluster.nodes[0].runs(daemon).then(|| Usage::of(cluster.nodes[0].process(daemon)));
+    let (agent, containerd) = (usage(AGENT), usage(CONTAINERD).unwrap());
     let audit = cluster.control_plane.audit_log().from_now();
     let start = Instant::now();
     cluster.kubectl().apply(&deployment(pods).to_string());
@@ -64,6 +66,7 @@ fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) {
     let mut sandboxes = sandbox_milliseconds(&cluster.nodes[0].disk().with_extension("containerd.log"), begin);
     sandboxes.sort_unstable();
     let at = |share: usize| sandboxes.get((sandboxes.len() * share / 100).min(sandboxes.len().saturating_sub(1)));
+    let plugins = usage(CONTAINERD).unwrap().children - containerd.children;
     println!(
         "round {round}, {name}: {pods} pods in {up:.1} s ({:.1} a second), gone in {down:.1} s; RunPodSandbox p50 {:?} ms, p99 \
          {:?} ms of {}; containerd's children {:.1} ms of processor for each pod, up and down",
@@ -71,12 +74,13 @@ fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) {
         at(50),
         at(99),
         sandboxes.len(),
-        (children_seconds(cluster) - children) * 1000.0 / pods as f64,
+        plugins * 1000.0 / pods as f64,
     );
-    if let (Some((before, _)), Some((after, memory))) = (agent, agent_seconds(cluster)) {
+    if let (Some(before), Some(after)) = (agent, usage(AGENT)) {
         println!(
-            "    agent: {:.2} s of processor, {memory:.1} MB; its calls: {:?}",
-            after - before,
+            "    agent: {:.2} s of processor, {} KiB resident; its calls for 1,000 pods: {:?}",
+            after.own - before.own,
+            after.resident,
             calls(&audit, pods)
         );
     }
@@ -86,29 +90,6 @@ fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) {
 fn calls(audit: &AuditLog, pods: usize) -> Vec<(String, usize)> {
     let counted = audit.requests(USER).into_iter();
     counted.map(|(kind, count)| (format!("{} {}", kind.verb, kind.resource), count * 1000 / pods)).collect()
-}
-
-/// Of the plugins, among others: children that have ended.
-fn children_seconds(cluster: &Cluster) -> f64 {
-    let fields = stat(cluster.nodes[0].process(CONTAINERD));
-    (fields[13] + fields[14]) / TICKS
-}
-
-/// Seconds of processor and megabytes of memory.
-fn agent_seconds(cluster: &Cluster) -> Option<(f64, f64)> {
-    let fields = cluster.nodes[0].runs(AGENT).then(|| stat(cluster.nodes[0].process(AGENT)))?;
-    // Pages are of 4 KiB on every machine that this runs on.
-    Some(((fields[11] + fields[12]) / TICKS, fields[21] * 4096.0 / 1e6))
-}
-
-/// The kernel's in a second, on every machine that this runs on.
-const TICKS: f64 = 100.0;
-
-/// What the kernel knows of a process, from the third field of `stat` on.
-fn stat(process: u32) -> Vec<f64> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields = text.rsplit(')').next().unwrap().split_whitespace();
-    fields.map(|field| field.parse().unwrap_or_default()).collect()
 }
 
 fn log_position(cluster: &Cluster) -> usize {

@@ -46,6 +46,10 @@ impl AgentAccount {
         fs::write(&self.token, token).unwrap();
     }
 
+    pub(crate) fn token(&self) -> &Path {
+        &self.token
+    }
+
     pub(crate) fn arguments(&self) -> Vec<String> {
         vec![
             format!("--kube-server={}", self.server),

@@ -52,6 +52,12 @@ impl AuditLog {
         counted
     }
 
+    /// From which addresses a user made requests.
+    pub fn sources(&self, user: &str) -> BTreeSet<String> {
+        let events = self.events().into_iter().filter(|event| event["user"]["username"] == user);
+        events.filter_map(|event| event["sourceIPs"][0].as_str().map(str::to_owned)).collect()
+    }
+
     /// Every event in the format of `audit.k8s.io/v1`.
     pub fn events(&self) -> Vec<Value> {
         let mut text = String::new();

@@ -112,6 +112,19 @@ impl Cluster {
         self.account.create(self.kubectl());
     }
 
+    /// Makes the tokens of [`Self::admit_agents`] invalid, as if they had expired: another service account takes the name.
+    /// `admit_agents` gives agents new ones.
+    pub fn void_agent_tokens(&self) {
+        self.kubectl().run(&["--namespace=gingham-system", "delete", "serviceaccount", "gingham-node"]).stdout();
+        let old = fs::read_to_string(self.account.token()).unwrap();
+        let kubectl = self.control_plane.kubectl_with("void", &old);
+        // The API server keeps for some seconds what it found out about a token.
+        until("the API server refuses the token of a deleted account", READY_TIMEOUT, || {
+            let asked = kubectl.run(&["get", "nodes"]);
+            if asked.is_success() { Err("it takes it".to_owned()) } else { Ok(()) }
+        });
+    }
+
     /// Gives all nodes the image that the manifests name. The plugin is in the image alone.
     pub fn import_gingham(&self) {
         let directory = self.directory.path();
@@ -157,6 +170,12 @@ impl Cluster {
         let pod = pods[0]["metadata"]["name"].as_str().unwrap();
         let exec = ["--namespace=gingham-system", "exec", pod, "--container=gingham-node", "--"];
         self.kubectl().run(&[&exec, command].concat())
+    }
+
+    /// `kubectl gingham`, as a user who may do everything.
+    pub fn gingham(&self, arguments: &[&str]) -> Finished {
+        let ctl = self.directory.path().join("programs/ginghamctl");
+        self.kubectl().run_plugin("gingham", &ctl, arguments)
     }
 
     /// Gives all nodes the same network and waits until they are ready.

@@ -9,6 +9,9 @@ use serde_json::Value;
 /// Longer than any command takes on a loaded machine; one that lasts longer hangs.
 const TIMEOUT_SECONDS: &str = "300";
 
+/// In seconds. Where a test spends its time shows what is slow on a machine.
+const WORTH_A_LINE: f64 = 2.0;
+
 /// What a command printed, and whether it succeeded.
 #[derive(Debug)]
 pub struct Finished {
@@ -60,12 +63,19 @@ impl Finished {
 /// Asks repeatedly for what nothing announces. `ask` answers with what it waited for, or with what is there instead.
 #[track_caller]
 pub fn until<T>(what: &str, timeout: Duration, mut ask: impl FnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + timeout;
+    let start = Instant::now();
     loop {
         match ask() {
-            Ok(answer) => return answer,
-            Err(instead) => assert!(Instant::now() < deadline, "not within {timeout:?}: {what}; instead: {instead}"),
+            Ok(answer) => {
+                let waited = start.elapsed().as_secs_f64();
+                if waited > WORTH_A_LINE {
+                    println!("{waited:.1} s until {what}");
+                }
+                return answer;
+            }
+            Err(instead) => assert!(start.elapsed() < timeout, "not within {timeout:?}: {what}; instead: {instead}"),
         }
-        thread::sleep(Duration::from_millis(100));
+        // Whoever waits longer asks less often: the questions would take the time that the answer needs.
+        thread::sleep((start.elapsed() / 10).clamp(Duration::from_millis(100), Duration::from_secs(1)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -31,6 +32,15 @@ impl Kubectl {
     /// Runs it to its end.
     pub fn run(&self, arguments: &[&str]) -> Finished {
         finish(self.command().args(arguments))
+    }
+
+    /// `kubectl NAME …`, where `program` is kubectl's plugin of that name.
+    pub fn run_plugin(&self, name: &str, program: &Path, arguments: &[&str]) -> Finished {
+        let directory = tempfile::tempdir_in(self.kubeconfig.parent().unwrap()).unwrap();
+        symlink(program, directory.path().join(format!("kubectl-{name}"))).unwrap();
+        symlink(programs::path("kubectl"), directory.path().join("kubectl")).unwrap();
+        let path = format!("{}:/usr/bin:/bin", directory.path().display());
+        finish(self.command().env("PATH", path).arg(name).args(arguments))
     }
 
     /// `kubectl get --output=json …`

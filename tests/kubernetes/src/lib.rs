@@ -18,6 +18,7 @@ mod kubectl;
 pub mod node;
 mod private_directories;
 pub mod programs;
+pub mod usage;
 pub mod users;
 
 pub use api_server::{ApiServer, ApiServerSettings};

@@ -1,11 +1,19 @@
 //! `kubectl gingham drain` and `undrain`: a node gives its pods and its blocks away, and comes back.
 
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
 use super::agents::Agents;
 use super::client::Kubectl;
 use super::error::KubectlError;
+use super::leases::Leases;
 use super::objects::Objects;
 use crate::cli::{DrainArguments, UndrainArguments};
 use crate::output::Output;
+
+/// The kubelet ends the network of a pod after the API has forgotten the pod.
+const NETWORKS_END_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(super) fn drain(kubectl: &Kubectl, arguments: &DrainArguments, out: &mut Output) -> Result<(), KubectlError> {
     let node = arguments.node.as_str();
@@ -19,6 +27,7 @@ pub(super) fn drain(kubectl: &Kubectl, arguments: &DrainArguments, out: &mut Out
     drain.extend(arguments.delete_emptydir_data.then_some("--delete-emptydir-data"));
     drain.extend(arguments.force.then_some("--force"));
     kubectl.show(&drain)?;
+    wait_for_networks(&agents, node, &network);
     let left = agents.run(node, &["cluster", "leave", "--network", &network, "--yes"])?;
     Ok(out.lines(&left)?)
 }
@@ -31,6 +40,18 @@ pub(super) fn undrain(kubectl: &Kubectl, arguments: &UndrainArguments, out: &mut
     out.lines(&joined)?;
     out.flush()?;
     kubectl.show(&["uncordon", node])
+}
+
+/// Without an error: the node refuses to leave while pods have addresses, and says how many.
+fn wait_for_networks(agents: &Agents<'_>, node: &str, network: &str) {
+    let deadline = Instant::now() + NETWORKS_END_TIMEOUT;
+    let has_pods = || {
+        let leases = Leases::read(agents, BTreeSet::from([node]));
+        leases.of_pods().any(|(_, lease, ..)| lease.network == network)
+    };
+    while has_pods() && Instant::now() < deadline {
+        thread::sleep(Duration::from_secs(1));
+    }
 }
 
 fn require_agent(agents: &Agents<'_>, node: &str) -> Result<(), KubectlError> {

@@ -29,7 +29,11 @@ impl Cluster {
                     let only =
                         |one: &Addresses, other: &Addresses| format!("{:?}", one.difference(other).collect::<Vec<_>>());
                     let [api, leases] = [only(&wanted, &leased), only(&leased, &wanted)];
-                    return Err(format!("{}: only the API has {api}, only the leases have {leases}", node.name));
+                    let orphans = if wanted.is_subset(&leased) { sandboxes(node) } else { String::new() };
+                    return Err(format!(
+                        "{}: only the API has {api}, only the leases have {leases}{orphans}",
+                        node.name
+                    ));
                 }
                 all.extend(leased);
             }
@@ -60,6 +64,22 @@ fn leases(node: &Node) -> Addresses {
     let leases = report["leases"].as_array().expect("a list of leases").iter();
     // The node's own address is leased to no pod.
     leases.filter(|lease| lease["pod"].is_object()).flat_map(lines_of).collect()
+}
+
+/// What containerd and the node have of the leases' sandboxes.
+fn sandboxes(node: &Node) -> String {
+    let known = node.run("ctr", &["--namespace=k8s.io", "containers", "list", "--quiet"]).stdout();
+    let report = node.ctl(&["leases", "--json"]).json();
+    let line = |lease: &Value| {
+        let [id, netns] = ["containerId", "netns"].map(|key| lease[key].as_str().unwrap_or("?"));
+        let has_network = node.run("/usr/bin/busybox", &["test", "-e", netns]).is_success();
+        format!(
+            "\n{}: known to containerd: {}; {netns} is there: {has_network}; {lease}",
+            name(&lease["pod"]),
+            known.contains(id)
+        )
+    };
+    report["leases"].as_array().unwrap().iter().filter(|lease| lease["pod"].is_object()).map(line).collect()
 }
 
 fn lines_of(lease: &Value) -> Vec<String> {

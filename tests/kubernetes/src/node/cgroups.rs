@@ -20,7 +20,8 @@ pub(crate) fn name(node: &str) -> String {
 }
 
 pub(crate) fn create(name: &str) {
-    for hierarchy in hierarchies() {
+    // The kubelet uses none of version 2, which has no such file.
+    for hierarchy in hierarchies().iter().filter(|hierarchy| hierarchy.join("tasks").exists()) {
         fs::create_dir_all(hierarchy.join(name)).unwrap();
     }
     for setting in ["cpuset.cpus", "cpuset.mems"] {
@@ -29,7 +30,8 @@ pub(crate) fn create(name: &str) {
     }
 }
 
-/// As a boot does: a kubelet that finds cgroups of pods it does not know waits for their end.
+/// As a boot does: a kubelet that finds cgroups of pods it does not know waits for their end. runc makes some in the
+/// hierarchy of version 2 too.
 pub(crate) fn remove(name: &str) {
     for hierarchy in hierarchies() {
         let cgroup = hierarchy.join(name);
@@ -52,7 +54,5 @@ fn remove_below(cgroup: &Path) -> std::io::Result<()> {
 
 fn hierarchies() -> Vec<PathBuf> {
     let all = fs::read_dir(ROOT).unwrap().map(|entry| entry.unwrap());
-    let own = all.filter(|entry| entry.file_type().unwrap().is_dir()).map(|entry| entry.path());
-    // One of version 2 beside them has no such file.
-    own.filter(|path| path.join("tasks").exists()).collect()
+    all.filter(|entry| entry.file_type().unwrap().is_dir()).map(|entry| entry.path()).collect()
 }

@@ -1,9 +1,10 @@
 //! The file that people apply, in a cluster.
 
+use std::fs;
 use std::time::Duration;
 
-use gingham_kubernetes_tests::Cluster;
 use gingham_kubernetes_tests::command::until;
+use gingham_kubernetes_tests::{Cluster, Node};
 
 use crate::workloads::TIMEOUT;
 
@@ -14,6 +15,12 @@ pub(crate) const AGENTS: &str = "app.kubernetes.io/name=gingham-node";
 pub(crate) fn apply(cluster: &Cluster) {
     // kubectl 1.20 knows fewer fields of a CustomResourceDefinition than the API server takes.
     cluster.kubectl().with_file(&["apply", "--validate=false"], MANIFEST).stdout();
+}
+
+/// Whether a node has a network for pods.
+pub(crate) fn has_configuration(node: &Node) -> bool {
+    let entries = fs::read_dir(node.disk().join("net.d")).unwrap();
+    entries.into_iter().any(|entry| entry.unwrap().path().extension().is_some_and(|extension| extension == "conflist"))
 }
 
 /// Waits until a pod has an address.

@@ -1,16 +1,15 @@
 //! The file that people apply gives a cluster its network.
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gingham_kubernetes_tests::Cluster;
 use gingham_kubernetes_tests::agent_account::USER;
 use gingham_kubernetes_tests::audit_log::Kind;
-use gingham_kubernetes_tests::{Cluster, Node};
 
-use crate::installed::{AGENTS, apply, first_address, wait_quiet};
+use crate::installed::{AGENTS, apply, first_address, has_configuration, wait_quiet};
 use crate::shared::with_new_cluster;
-use crate::workloads::{TIMEOUT, deployment, nodes_reach_each_other, scale_to};
+use crate::workloads::{TIMEOUT, deployment, nodes_reach_each_other, remove, scale_to};
 
 const NODES: u8 = 3;
 
@@ -19,10 +18,8 @@ const SETTLE: Duration = Duration::from_secs(5);
 const QUIET: Duration = Duration::from_mins(1);
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn one_apply_gives_pods_addresses_and_they_come_without_agents() {
-    with_new_cluster(NODES, |cluster| {
-        cluster.import_gingham();
+    with_new_cluster(|cluster| {
         let start = Instant::now();
         apply(cluster);
         cluster.kubectl().apply(&deployment("web", 1).to_string());
@@ -51,12 +48,8 @@ fn one_apply_gives_pods_addresses_and_they_come_without_agents() {
         let running = scale_to(cluster, "web", 24);
         assert_eq!(cluster.agree().len(), 24);
         nodes_reach_each_other(cluster, &running);
+        remove(cluster, &["web"]);
     });
-}
-
-fn has_configuration(node: &Node) -> bool {
-    let entries = fs::read_dir(node.disk().join("net.d")).unwrap();
-    entries.into_iter().any(|entry| entry.unwrap().path().extension().is_some_and(|extension| extension == "conflist"))
 }
 
 /// A watch ends after some minutes, and each of the agents' begins another one then.

@@ -5,6 +5,8 @@
 
 mod installed;
 mod installed_by_one_file;
+mod installed_is_drained;
+mod installed_is_upgraded_and_removed;
 mod network_policies;
 mod nodes_that_go_away;
 mod pods_keep_addresses;
@@ -12,5 +14,4 @@ mod pods_of_three_nodes;
 mod pods_on_one_node;
 mod services_and_ports;
 mod shared;
-mod upgraded_and_removed;
 mod workloads;

@@ -10,7 +10,6 @@ use crate::pods_of_three_nodes::with_pods_on_three_nodes;
 use crate::workloads::{Placed, Store, answers, nodes_reach_each_other, placed, scale_to};
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn rules_of_an_engine_stay_and_a_network_policy_alone_changes_nothing() {
     with_pods_on_three_nodes(Store::Kubernetes, 6, |cluster| {
         let pods = scale_to(cluster, "web", 6);

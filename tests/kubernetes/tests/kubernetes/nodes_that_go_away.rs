@@ -74,13 +74,12 @@ fn spread_again(cluster: &Cluster) {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
+#[ignore = "as with the store kubernetes, with etcd: .ci/kubernetes-clusters"]
 fn a_node_that_lost_its_power_keeps_its_blocks() {
     power_cut(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn a_node_that_lost_its_power_keeps_its_blocks_with_the_store_kubernetes() {
     power_cut(Store::Kubernetes);
 }
@@ -94,13 +93,12 @@ fn power_cut(store: Store) {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
+#[ignore = "as with the store kubernetes, with etcd: .ci/kubernetes-clusters"]
 fn a_node_that_was_cut_off_and_taken_over_joins_again() {
     cut_off(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn a_node_that_was_cut_off_and_taken_over_joins_again_with_the_store_kubernetes() {
     cut_off(Store::Kubernetes);
 }
@@ -120,13 +118,12 @@ fn cut_off(store: Store) {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
+#[ignore = "as with the store kubernetes, with etcd: .ci/kubernetes-clusters"]
 fn another_machine_takes_the_name_of_a_deleted_node() {
     deleted(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn another_machine_takes_the_name_of_a_deleted_node_with_the_store_kubernetes() {
     deleted(Store::Kubernetes);
 }

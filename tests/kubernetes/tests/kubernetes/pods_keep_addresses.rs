@@ -8,9 +8,8 @@ use crate::shared::with_cluster;
 use crate::workloads::{TIMEOUT, list, on_first_node, placed, remove, workload};
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn sticky_pods_of_a_stateful_set_come_back_to_their_addresses() {
-    with_cluster(1, |cluster| {
+    with_cluster(|cluster| {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         let built = gingham_build::build_policy(&workspace.join("policies/sticky")).unwrap();
         let component = cluster.nodes[0].disk().join("sticky.wasm");

@@ -5,6 +5,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use gingham_kubernetes_tests::Cluster;
+use gingham_kubernetes_tests::agent_account::USER;
+use gingham_kubernetes_tests::command::until;
 use gingham_kubernetes_tests::node::daemons::{AGENT, CONTAINERD, KUBELET};
 use rustix::process::Signal;
 
@@ -13,7 +15,7 @@ use crate::workloads::{Store, TIMEOUT, deployment, nodes_reach_each_other, remov
 
 /// Three nodes with their agents, and pods of the deployment `web` on all of them.
 pub(crate) fn with_pods_on_three_nodes(store: Store, pods: usize, test: impl FnOnce(&mut Cluster)) {
-    with_cluster(3, |cluster| {
+    with_cluster(|cluster| {
         cluster.configure(&weave_split(cluster, store));
         for node in &mut cluster.nodes {
             if !node.runs(AGENT) {
@@ -31,13 +33,12 @@ pub(crate) fn with_pods_on_three_nodes(store: Store, pods: usize, test: impl FnO
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
+#[ignore = "as with the store kubernetes, with etcd: .ci/kubernetes-clusters"]
 fn a_hundred_and_fifty_pods_come_and_go_while_daemons_are_killed() {
     hundreds_come_and_go(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn a_hundred_and_fifty_pods_come_and_go_while_daemons_are_killed_with_the_store_kubernetes() {
     hundreds_come_and_go(Store::Kubernetes);
 }
@@ -63,7 +64,7 @@ fn hundreds_come_and_go(store: Store) {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
+#[ignore = "as the manifests do it, by hand and with etcd: .ci/kubernetes-clusters"]
 fn the_plugin_is_replaced_while_pods_come() {
     with_pods_on_three_nodes(Store::Etcd, 3, |cluster| {
         scale(cluster.kubectl(), "web", 45);
@@ -82,13 +83,12 @@ fn the_plugin_is_replaced_while_pods_come() {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
+#[ignore = "as with the store kubernetes, with etcd: .ci/kubernetes-clusters"]
 fn the_history_of_the_store_is_compacted_under_load() {
     compacted(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn the_history_of_the_store_is_compacted_under_load_with_the_store_kubernetes() {
     compacted(Store::Kubernetes);
 }
@@ -125,13 +125,12 @@ fn call(endpoint: &str, path: &str, body: &str) -> String {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
+#[ignore = "as with the store kubernetes, with etcd: .ci/kubernetes-clusters"]
 fn pods_get_addresses_again_while_the_api_server_is_away() {
     api_server_away(Store::Etcd);
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn pods_get_addresses_again_while_the_api_server_is_away_with_the_store_kubernetes() {
     api_server_away(Store::Kubernetes);
 }
@@ -150,10 +149,37 @@ fn api_server_away(store: Store) {
         std::thread::sleep(std::time::Duration::from_secs(20));
         cluster.start_api_server();
         cluster.wait_ready(3);
-        let running = cluster.wait_running("app=web", 6, TIMEOUT);
+        // At first the API server has of each pod what was true before, and they agree on nothing.
         let after = cluster.agree();
         assert_eq!(after.len(), 6);
         assert_ne!(after, before, "other sandboxes have other addresses");
+        nodes_reach_each_other(cluster, &cluster.wait_running("app=web", 6, TIMEOUT));
+    });
+}
+
+#[test]
+fn pods_come_while_the_tokens_of_agents_are_void() {
+    with_pods_on_three_nodes(Store::Kubernetes, 6, |cluster| {
+        cluster.void_agent_tokens();
+        for node in &mut cluster.nodes {
+            node.kill(AGENT, Signal::KILL);
+            node.start(AGENT);
+            until("an agent is refused", TIMEOUT, || {
+                let log = node.log(AGENT, 20);
+                if log.contains("401") { Ok(()) } else { Err(log) }
+            });
+        }
+        scale_to(cluster, "web", 30);
+        assert_eq!(cluster.agree().len(), 30);
+
+        let audit = cluster.control_plane.audit_log().from_now();
+        cluster.admit_agents();
+        until("each agent makes calls with its new token", TIMEOUT, || {
+            let sources = audit.sources(USER);
+            if sources.len() == cluster.nodes.len() { Ok(()) } else { Err(format!("{sources:?}")) }
+        });
+        let running = scale_to(cluster, "web", 9);
+        assert_eq!(cluster.agree().len(), 9);
         nodes_reach_each_other(cluster, &running);
     });
 }

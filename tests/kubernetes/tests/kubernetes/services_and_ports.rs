@@ -23,9 +23,8 @@ fn address_of_service(cluster: &Cluster) -> String {
 }
 
 #[test]
-#[ignore = "a cluster of kubelets, not sure enough on a busy machine: .ci/kubernetes-clusters"]
 fn pods_are_reached_by_service_and_by_port_of_the_node() {
-    with_cluster(1, |cluster| {
+    with_cluster(|cluster| {
         cluster.configure_each(|node| bridge_with_host_local("gingham", node));
         let mut web = on_first_node(deployment("web", 1));
         web["spec"]["template"]["spec"]["containers"][0]["ports"] =

@@ -1,41 +1,81 @@
 //! The cluster of all these tests.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use gingham_kubernetes_tests::{Cluster, Programs, cluster};
 use gingham_tests::binaries::binaries;
 
-static SHARED: Mutex<Option<Cluster>> = Mutex::new(None);
+use crate::installed::{AGENTS, apply};
+use crate::workloads::TIMEOUT;
 
-/// Runs `test` with a cluster in which nothing was before, unless a program is missing.
-pub(crate) fn with_new_cluster(nodes: u8, test: impl FnOnce(&mut Cluster)) {
-    if !cluster::can_start() {
-        return;
-    }
-    let mut shared: MutexGuard<'_, Option<Cluster>> = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    drop(shared.take());
-    test(&mut Cluster::start(nodes, &under_test()));
+/// The one of the test before. A test that fails leaves nothing behind: it drops the cluster.
+static SHARED: Mutex<Option<(Agents, Cluster)>> = Mutex::new(None);
+
+/// How agents run, in all of a cluster's tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Agents {
+    /// Tests start them.
+    Processes,
+    /// The manifests do.
+    Pods,
 }
 
-/// Runs `test` with a cluster of at least so many nodes, unless a program is missing. One test runs at a time.
-pub(crate) fn with_cluster(nodes: u8, test: impl FnOnce(&mut Cluster)) {
-    if !cluster::can_start() {
-        return;
+const NODES: u8 = 3;
+
+/// Runs `test` with a cluster in which nothing was before, for the manifests, unless a program is missing.
+pub(crate) fn with_new_cluster(test: impl FnOnce(&mut Cluster)) {
+    with_shared(|shared| {
+        drop(shared.take());
+        let mut cluster = start(Agents::Pods);
+        test(&mut cluster);
+        *shared = Some((Agents::Pods, cluster));
+    });
+}
+
+/// Runs `test` with a cluster in which the manifests are applied and all agents are ready, unless a program is missing.
+pub(crate) fn with_installed_cluster(test: impl FnOnce(&mut Cluster)) {
+    with_kind(Agents::Pods, |cluster| {
+        apply(cluster);
+        cluster.wait_running(AGENTS, NODES.into(), TIMEOUT);
+        cluster.wait_ready(NODES.into());
+        test(cluster);
+    });
+}
+
+/// Runs `test` with a cluster of three nodes that have no network, or that of an earlier test, unless a program is missing.
+pub(crate) fn with_cluster(test: impl FnOnce(&mut Cluster)) {
+    with_kind(Agents::Processes, test);
+}
+
+fn with_kind(agents: Agents, test: impl FnOnce(&mut Cluster)) {
+    with_shared(|shared| {
+        let mut cluster = match shared.take() {
+            Some((kind, cluster)) if kind == agents => cluster,
+            other => {
+                drop(other);
+                start(agents)
+            }
+        };
+        test(&mut cluster);
+        *shared = Some((agents, cluster));
+    });
+}
+
+/// One test runs at a time.
+fn with_shared(test: impl FnOnce(&mut Option<(Agents, Cluster)>)) {
+    if cluster::can_start() {
+        test(&mut SHARED.lock().unwrap_or_else(PoisonError::into_inner));
     }
-    let mut shared: MutexGuard<'_, Option<Cluster>> = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    // A test that fails leaves nothing behind: it drops the cluster.
-    let mut cluster = match shared.take() {
-        Some(cluster) if cluster.nodes.len() >= nodes.into() => cluster,
-        smaller => {
-            drop(smaller);
-            let cluster = Cluster::start(nodes, &under_test());
-            cluster.admit_agents();
-            cluster
-        }
-    };
-    test(&mut cluster);
-    *shared = Some(cluster);
+}
+
+fn start(agents: Agents) -> Cluster {
+    let cluster = Cluster::start(NODES, &under_test());
+    match agents {
+        Agents::Processes => cluster.admit_agents(),
+        Agents::Pods => cluster.import_gingham(),
+    }
+    cluster
 }
 
 /// What cargo builds, unless `GINGHAM_PROGRAMS` names a directory with what is to be tested instead: a release, for
