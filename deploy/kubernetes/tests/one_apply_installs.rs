@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use gingham_kubernetes::{AGENT, Permission};
 use gingham_kubernetes_tests::{ControlPlane, Kubectl, programs};
 use serde_json::Value;
 
@@ -13,34 +14,13 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gingham.yaml");
 /// what they do not know.
 const APPLY: [&str; 4] = ["apply", "--validate=false", "-f", FILE];
 
-/// What the agent calls: group, resource, verbs.
-const CALLS: [(&str, &str, &str); 13] = [
-    // kubernetes_node/network_object.rs; the store, which writes what all members have to agree on.
-    ("gingham.dev", "addressnetworks", "create get list update watch"),
-    ("gingham.dev", "networkmembers", "create get list update watch"),
-    ("gingham.dev", "addressblocks", "create delete get list update watch"),
-    // policies/known.rs and policies/keeper.rs.
-    ("gingham.dev", "allocationpolicies", "get list watch"),
-    ("gingham.dev", "allocationpolicies/status", "patch"),
-    ("gingham.dev", "networkmembers/status", "patch"),
-    // kubernetes_node/node_conditions.rs; the order of a takeover by deleting a Node; facts about nodes.
-    ("", "nodes", "get list watch"),
-    ("", "nodes/status", "patch"),
-    ("", "pods", "get list watch"),
-    ("", "namespaces", "get list watch"),
-    ("", "events", "create patch"),
-    ("coordination.k8s.io", "leases", "get"),
-    // Nothing else: no secrets, no tokens, no configmaps.
-    ("", "secrets", ""),
-];
-
-/// `group/resource verb`.
+/// What the agent's requests are checked against before they leave: `group/resource verb`.
 fn calls() -> BTreeSet<String> {
-    let each = |(group, resource, verbs): &(&str, &str, &str)| {
-        let prefix = format!("{group}/{resource}");
-        verbs.split_whitespace().map(move |verb| format!("{prefix} {verb}")).collect::<Vec<_>>()
+    let each = |one: &Permission| {
+        let prefix = format!("{}/{}", one.group, one.resource);
+        one.verbs.iter().map(move |verb| format!("{prefix} {verb}")).collect::<Vec<_>>()
     };
-    CALLS.iter().flat_map(each).collect()
+    AGENT.iter().flat_map(each).collect()
 }
 
 fn allowed(roles: &[Value]) -> BTreeSet<String> {

@@ -27,6 +27,8 @@ pub enum RoomAnswer {
     Exhausted(String),
     /// Why the agent cannot claim now.
     Failed(String),
+    /// The store does not answer, which it did earlier in this agent's life.
+    Unreachable(String),
     UnknownNetwork,
 }
 
@@ -45,7 +47,7 @@ pub enum AgentError {
         path.display()
     )]
     Silent { path: PathBuf },
-    /// Whoever may bind there could have blocks claimed, no more.
+    /// A process that may bind there could have blocks claimed, no more.
     #[error("{} belongs to a process of user {uid}, not to gingham-node: remove it and restart gingham-node", path.display())]
     Foreign { path: PathBuf, uid: u32 },
     #[error("cannot read the answer of gingham-node on {}: {reason}; install the same version of both", path.display())]
@@ -57,6 +59,8 @@ pub enum AgentError {
     UnknownNetwork { network: String },
     #[error("gingham-node cannot claim a block: {reason}")]
     Failed { reason: String },
+    #[error("gingham-node cannot claim a block: {reason}")]
+    Unreachable { reason: String },
     #[error("{reason}")]
     Exhausted { reason: String },
 }
@@ -68,6 +72,7 @@ pub(crate) fn make_room(path: &Path, network: &str, addresses: u64, deadline: In
         Ok(RoomAnswer::Claimed(_)) => Ok(()),
         Ok(RoomAnswer::Exhausted(reason)) => Err(AgentError::Exhausted { reason }),
         Ok(RoomAnswer::Failed(reason)) => Err(AgentError::Failed { reason }),
+        Ok(RoomAnswer::Unreachable(reason)) => Err(AgentError::Unreachable { reason }),
         Ok(RoomAnswer::UnknownNetwork) => Err(AgentError::UnknownNetwork { network: network.to_owned() }),
         Err(error) => Err(AgentError::Answer { path: path.to_owned(), reason: error.to_string() }),
     }

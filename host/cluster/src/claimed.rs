@@ -36,6 +36,8 @@ pub struct Blocks {
     pub all: RangeSet,
     /// This node's blocks alone; the others' are not needed to choose an address.
     pub block_map: Arc<BlockMap>,
+    /// Whether new addresses may be given of them without asking the agent first: another node may have taken this one over.
+    pub is_confirmed: bool,
 }
 
 impl Cluster<'_> {
@@ -85,6 +87,7 @@ impl Cluster<'_> {
             cooled: RangeSet::new(local.held_cooled(now()).map(IpRange::from).collect()),
             all: RangeSet::new(local.ranges()),
             block_map: Arc::new(block_map),
+            is_confirmed: self.is_confirmed(local),
         }
     }
 }

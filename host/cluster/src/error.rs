@@ -45,6 +45,11 @@ pub enum Fault {
     AgentOnly { network: String },
     #[error(transparent)]
     Agent(#[from] AgentError),
+    #[error(
+        "another node may have taken over the blocks of this one: gingham-node has not confirmed them for minutes, and until it has, \
+         no new address is given of them: {source}"
+    )]
+    Unconfirmed { source: AgentError },
     #[error("network {network} has no cluster store: this needs cluster.store \"etcd\" or \"kubernetes\"")]
     NoStore { network: String },
     #[error("{}", in_use(network, *count, owners))]
@@ -92,6 +97,7 @@ impl Fault {
                 _ => false,
             },
             Self::Agent(error) => !matches!(error, AgentError::Exhausted { .. }),
+            Self::Unconfirmed { .. } => true,
             _ => false,
         }
     }

@@ -13,6 +13,7 @@
 mod administration;
 mod agent;
 mod claimed;
+mod confirmation;
 mod directory_store;
 mod error;
 mod free_addresses;
@@ -59,6 +60,8 @@ pub struct Cluster<'a> {
     node_uid: Option<String>,
     boot: &'a str,
     store: Option<Box<dyn SharedStore>>,
+    /// The agent has looked just now, and the store does not answer it either.
+    is_vouched: bool,
 }
 
 impl<'a> Cluster<'a> {
@@ -69,7 +72,7 @@ impl<'a> Cluster<'a> {
     pub fn new(network: &'a str, settings: &'a Settings, boot: &'a str) -> Result<Self, Fault> {
         let keys = settings.cluster.clone().unwrap_or_default();
         let node = node_identity::node_name(&keys, &settings.data_dir)?;
-        Ok(Self { network, settings, keys, node, node_uid: None, boot, store: None })
+        Ok(Self { network, settings, keys, node, node_uid: None, boot, store: None, is_vouched: false })
     }
 
     /// With a store that this crate does not open itself, and what is known of this node where that store is: the agent and

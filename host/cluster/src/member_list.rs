@@ -27,7 +27,7 @@ impl Cluster<'_> {
                 let share = fixed.share.iter().map(|range| range.parse::<IpRange>()).collect::<Result<_, _>>();
                 let share = RangeSet::new(share.map_err(|error| Fault::Unreadable { reason: error.to_string() })?);
                 let block_map = Arc::new(BlockMap::new(self.node.as_str(), members.iter().cloned(), Vec::new()));
-                Ok(Claimed::Blocks(Blocks { cooled: share.clone(), all: share, block_map }))
+                Ok(Claimed::Blocks(Blocks { cooled: share.clone(), all: share, block_map, is_confirmed: true }))
             }
             Kept::Shared(_) => Err(settings(
                 "cluster.store",

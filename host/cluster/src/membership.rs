@@ -22,6 +22,8 @@ use gingham_ownership::sync::{Sync, SyncError, Synced};
 use gingham_ownership::takeover::Observation;
 use ipnet::IpNet;
 
+use crate::agent::AgentError;
+use crate::confirmation;
 use crate::error::Fault;
 use crate::free_addresses::free_for;
 use crate::{Cluster, Policy, agent, node_identity};
@@ -51,7 +53,13 @@ impl Cluster<'_> {
             return Ok(ensured);
         }
         if let Some(socket) = self.agent_socket() {
-            agent::make_room(socket, self.network, wanted, deadline)?;
+            let is_doubtful = self.is_doubtful()?;
+            match agent::make_room(socket, self.network, wanted, deadline) {
+                // No order to take this node over can have been seen either: what it holds is served from.
+                Err(AgentError::Unreachable { .. }) if is_doubtful => self.is_vouched = true,
+                Err(source) if is_doubtful => return Err(Fault::Unconfirmed { source }),
+                made => made?,
+            }
             // An agent that has just come may have named this node.
             self.node = node_identity::node_name(&self.keys, &self.settings.data_dir)?;
             return Ok(ensured);
@@ -120,15 +128,20 @@ impl Cluster<'_> {
     ) -> Result<Joined, Fault> {
         let identity = node_identity::identity(&self.keys, self.settings.routing, self.boot, self.device_mac())?;
         let identity = Identity { node_uid: self.node_uid.clone(), ..identity };
+        let begun = confirmation::running_for();
         let mut join = Join::new(identity, policy.grids().to_vec(), policy.name());
         if let Some(observation) = watched {
             join = join.having_watched(observation);
         }
         let (joined, _) = self.drive(join, deadline)?;
-        Ok(joined?)
+        let joined = joined?;
+        if self.has_leases() {
+            self.note_joined(begun)?;
+        }
+        Ok(joined)
     }
 
-    /// Registers the uid of this node's Node object. A member whose record has another one writes it anew, in the same
+    /// Registers the uid of this node's Node object. A member whose record has another one writes it again, in the same
     /// incarnation; any other registers it when it joins.
     ///
     /// # Errors

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! At no moment can a block be claimed in both stores. Each step is one write that compares, so that a migration can be
-//! interrupted at any of them and repeated, and two at once do no more than one.
+//! interrupted at any of them and repeated, and two at the same time do no more than one.
 
 mod contents;
 pub(crate) mod follow;

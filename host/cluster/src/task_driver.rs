@@ -80,6 +80,14 @@ impl Cluster<'_> {
         }
     }
 
+    /// One change of this node's own state, without a call.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut LocalState)) -> Result<(), Fault> {
+        self.step(|local, _| {
+            change(local);
+            Ok(())
+        })
+    }
+
     fn step<T>(&self, step: impl FnOnce(&mut LocalState, &StoreLedger) -> Result<T, Fault>) -> Result<T, Fault> {
         let mut ledger = self.ledger()?;
         let mut local = self.local(&ledger)?;

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{KubectlCli, KubectlCommand};
-use crate::output::{self, Output, print_error};
+use crate::output::{self, ErrorFormat, Output, print_error, print_error_as_json};
 use client::Kubectl;
 use error::KubectlError;
 
@@ -35,9 +35,10 @@ pub(crate) fn is_called(program: Option<&OsStr>) -> bool {
 }
 
 pub(crate) fn main() -> ExitCode {
+    let format = ErrorFormat::of_kubectl_command_line();
     let cli = match KubectlCli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return output::usage(&error),
+        Err(error) => return output::usage(&error, format),
     };
     crate::log::start();
     let out = &mut Output::standard();
@@ -45,7 +46,10 @@ pub(crate) fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(KubectlError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            print_error(error);
+            match format {
+                ErrorFormat::Json => print_error_as_json(&error.to_string()),
+                ErrorFormat::Text => print_error(error),
+            }
             ExitCode::FAILURE
         }
     }

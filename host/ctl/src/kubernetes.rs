@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use gingham_kubernetes::{
-    Api, ApiError, Config, ConfigError, KubernetesStore, NetworkNameError, Resource, Selection, WithLeases,
+    AGENT, Api, ApiError, Config, ConfigError, KubernetesStore, NetworkNameError, Permissions, Resource, Selection,
+    WithLeases,
 };
 use gingham_ownership::shared_store::SharedStore;
 use serde_json::Value;
@@ -32,7 +33,8 @@ impl From<ApiError> for KubernetesError {
 /// None outside of a pod, unless the arguments name an API server.
 pub(crate) fn api(arguments: &KubernetesArguments) -> Result<Option<Api>, KubernetesError> {
     let (authority, token) = (arguments.kube_ca.as_deref(), arguments.kube_token.as_deref());
-    Ok(Config::find(arguments.kube_server.as_deref(), authority, token)?.map(Api::new))
+    Ok(Config::find(arguments.kube_server.as_deref(), authority, token)?
+        .map(|config| Api::new(config, Permissions::Only(AGENT))))
 }
 
 /// The store of a network.

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return output::usage(&error),
+        Err(error) => return output::usage(&error, ErrorFormat::of_command_line()),
     };
     log::start();
     let out = &mut Output::standard();

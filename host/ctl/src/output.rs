@@ -1,6 +1,7 @@
 //! Everything that is printed. Names, paths and messages may be anybody's: whatever is in them, a terminal obeys none of
 //! it, and one line is one line.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
@@ -117,15 +118,27 @@ pub(crate) enum ErrorFormat {
 impl ErrorFormat {
     /// As the command line asks for it, even one that cannot be read otherwise. What follows `--` is another program's.
     pub(crate) fn of_command_line() -> Self {
-        let mut own = std::env::args_os().skip(1).take_while(|argument| argument != "--");
-        if own.any(|argument| argument == "--json") { Self::Json } else { Self::Text }
+        if own_arguments().any(|argument| argument == "--json") { Self::Json } else { Self::Text }
+    }
+
+    /// The same of `kubectl gingham`, which has the option of kubectl: `-o json` in each of its spellings.
+    pub(crate) fn of_kubectl_command_line() -> Self {
+        let arguments: Vec<_> = own_arguments().collect();
+        let is_one =
+            |argument: &OsString| ["--json", "-ojson", "-o=json", "--output=json"].iter().any(|word| argument == word);
+        let is_two = |pair: &[OsString]| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json";
+        if arguments.iter().any(is_one) || arguments.windows(2).any(is_two) { Self::Json } else { Self::Text }
     }
 }
 
+fn own_arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os().skip(1).take_while(|argument| argument != "--")
+}
+
 /// What the reader of the command line says of itself.
-pub(crate) fn usage(error: &clap::Error) -> std::process::ExitCode {
+pub(crate) fn usage(error: &clap::Error, format: ErrorFormat) -> std::process::ExitCode {
     let text = text::lines(&error.render().to_string());
-    if error.use_stderr() && ErrorFormat::of_command_line() == ErrorFormat::Json {
+    if error.use_stderr() && format == ErrorFormat::Json {
         print_error_as_json(text.trim_end());
     } else if error.use_stderr() {
         standard_error(&text);

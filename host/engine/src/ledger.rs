@@ -290,7 +290,7 @@ pub trait Ledger: LedgerQueries {
     /// Records the address that was allocated last of a pool. It outlives a reboot.
     fn put_last_allocated(&mut self, pool: u32, address: IpAddr) -> Result<(), StoreError>;
 
-    /// Counts how a request ended that a policy, NAME@sha256:HEX, was asked. A ledger that nobody compares policies with
+    /// Counts how a request ended that a policy, NAME@sha256:HEX, was asked. A ledger that no agent compares policies with
     /// counts nothing.
     fn count_for_policy(&mut self, _policy: &str, _end: RequestEnd, _now: u64) -> Result<(), StoreError> {
         Ok(())

@@ -7,7 +7,9 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gingham_kubernetes::{Api, Config, KubernetesStore, Pem, Request, Resource as Kind, SILENCE, Server, Watched};
+use gingham_kubernetes::{
+    Api, Config, KubernetesStore, Pem, Permissions, Request, Resource as Kind, SILENCE, Server, Watched,
+};
 use gingham_kubernetes_tests::{ControlPlane, programs, users};
 use gingham_ownership::shared_store::{Call, Reply, SharedStore, StoreFault};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -52,11 +54,12 @@ fn api(plane: &ControlPlane) -> Api {
     if !token.exists() {
         std::fs::write(&token, &plane.user(users::ADMIN).token).unwrap();
     }
-    Api::new(Config {
+    let config = Config {
         server: Server::parse(&plane.url()).unwrap(),
         authority: Pem::File(plane.authority().to_owned()),
         token: Some(token),
-    })
+    };
+    Api::new(config, Permissions::Everything)
 }
 
 fn store(plane: &ControlPlane) -> KubernetesStore {
@@ -93,7 +96,7 @@ fn joins(plane: &ControlPlane, nodes: usize) {
     let again: usize = done.iter().map(|(_, tries)| tries).sum();
     let times = done.into_iter().map(|(time, _)| time).collect();
     println!(
-        "{nodes} joins at once: {:.1} s in all, {} ({again} calls repeated)",
+        "{nodes} joins together: {:.1} s in all, {} ({again} calls repeated)",
         start.elapsed().as_secs_f64(),
         quantiles(times)
     );

@@ -10,7 +10,9 @@ use http::HeaderValue;
 
 use crate::config::{Config, Server};
 use crate::connection::{Connection, LONGEST_IDLE};
+use crate::permissions::{Permissions, Verb};
 use crate::request::{Answer, CallError, Request};
+use crate::resource::Resource;
 use crate::tls::Tls;
 
 /// In bytes: those of Kubernetes have less than a thousand.
@@ -23,6 +25,7 @@ const MOST_IDLE: usize = 4;
 #[derive(Clone)]
 pub struct Api {
     shared: Arc<Shared>,
+    permissions: Permissions,
 }
 
 struct Shared {
@@ -32,8 +35,14 @@ struct Shared {
 }
 
 impl Api {
-    pub fn new(config: Config) -> Self {
-        Self { shared: Arc::new(Shared { config, tls: Tls::default(), idle: Mutex::default() }) }
+    /// Calls that are not among the permissions fail, and are not sent.
+    pub fn new(config: Config, permissions: Permissions) -> Self {
+        let shared = Shared { config, tls: Tls::default(), idle: Mutex::default() };
+        Self { shared: Arc::new(shared), permissions }
+    }
+
+    pub(crate) fn require(&self, verb: Verb, resource: &Resource, part: Option<&str>) -> Result<(), CallError> {
+        self.permissions.require(verb, resource, part)
     }
 
     pub fn server(&self) -> &Server {
@@ -62,7 +71,7 @@ impl Api {
                     self.keep(connection);
                     return Ok(answer);
                 }
-                // The server may close a connection that nobody used at the moment of its next use.
+                // The server may close an idle connection at the moment of its next use.
                 Err(CallError::NotSent(_)) if Instant::now() < deadline => {}
                 Err(CallError::NoAnswer(_)) if request.is_read() && Instant::now() < deadline => {}
                 Err(error) => return Err(error),

@@ -1,6 +1,6 @@
 //! One connection to the API server: TCP, TLS, HTTP/1.1, one request at a time.
 //!
-//! Each connection has an asynchronous runtime of its own, which runs only while a call waits. So a client that nobody
+//! Each connection has an asynchronous runtime of its own, which runs only while a call waits. So a client that no thread
 //! calls costs nothing, and its calls can come from any thread.
 
 use std::error::Error as _;
@@ -183,11 +183,11 @@ async fn connect(server: &Server, limit: Instant) -> Result<TcpStream, StoreFaul
     Err(unreachable(server, &reasons.join(", ")))
 }
 
-/// A watch may be silent for long: only the kernel notices that nobody is there any more.
+/// A watch may be silent for long: only the kernel notices that the server is gone.
 fn keep_alive(stream: &TcpStream) {
-    let _ = sockopt::set_tcp_keepidle(stream, Duration::from_secs(30));
-    let _ = sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10));
-    let _ = sockopt::set_tcp_keepcnt(stream, 3);
+    let _ = sockopt::set_tcp_keepidle(stream, Duration::from_secs(10));
+    let _ = sockopt::set_tcp_keepintvl(stream, Duration::from_secs(5));
+    let _ = sockopt::set_tcp_keepcnt(stream, 2);
     let _ = sockopt::set_socket_keepalive(stream, true);
 }
 

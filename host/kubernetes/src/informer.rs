@@ -153,7 +153,7 @@ impl Signal {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Also for whoever wants to end a wait for another reason.
+    /// Also ends a wait for another reason.
     pub fn notify(&self) {
         *self.changes.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.changed.notify_all();

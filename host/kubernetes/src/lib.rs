@@ -15,6 +15,7 @@ mod name;
 mod nonce;
 mod object;
 mod objects;
+mod permissions;
 mod request;
 mod resource;
 mod status;
@@ -29,6 +30,7 @@ pub use informer::{Cached, Informer, InformerSettings, ObjectKey, SILENCE, Signa
 pub use leases::WithLeases;
 pub use name::{NetworkNameError, of_block as block_name, of_member as member_name};
 pub use objects::{ApiError, Deletion, Objects, Patch, Preconditions, Selection};
+pub use permissions::{AGENT, Permission, Permissions, Verb};
 pub use request::{Answer, CallError, JSON, Request};
 pub use resource::{GROUP, Resource, VERSION};
 pub use status::Status;

@@ -7,7 +7,7 @@
 use gingham_ownership::shared_store::Call;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-/// A task repeats a call at once, so few are remembered.
+/// A task repeats a call immediately, so few are remembered.
 const MOST: usize = 16;
 
 /// Of writes of which nothing is known.

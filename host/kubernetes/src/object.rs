@@ -120,7 +120,7 @@ impl Place {
         if let Some((field, value)) = differing {
             return Some(format!("spec.{field} of the object {} is not {value}", self.name));
         }
-        // It goes as soon as its finalizers do, whoever owns it: nobody may take it up.
+        // It goes as soon as its finalizers do, whatever its owner: no node may take it up.
         (self.is_block() && is_terminating(found)).then(|| {
             let finalizers = &found["metadata"]["finalizers"];
             format!("the object {} is being deleted; its finalizers {finalizers} keep it: remove them", self.name)
@@ -136,7 +136,7 @@ pub(crate) fn key(network: &str, resource: &Resource, found: &Value) -> Option<S
     }
     let suffix = name::suffix(network, name)?;
     if *resource == Resource::blocks() {
-        // A name that is no block's keeps nobody from claiming one.
+        // A name that is no block's keeps no node from claiming one.
         let block: Option<IpNet> = name::block(network, name);
         return Some(block.map_or_else(|| format!("unknown/{suffix}"), record::block_key));
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::Api;
+use crate::permissions::Verb;
 use crate::request::{Answer, CallError, Request};
 use crate::resource::Resource;
 use crate::status::Status;
@@ -88,6 +89,7 @@ impl Api {
     /// [`ApiError`]
     pub fn get(&self, resource: &Resource, name: &str, deadline: Instant) -> Result<Option<Value>, ApiError> {
         let what = format!("read {} {name}", resource.plural);
+        self.permit(&what, Verb::Get, resource, None)?;
         let answer = self.answer(&what, &Request::get(resource.object(name, None)), deadline)?;
         if answer.code == 404 && answer.status().is_not_found(name) {
             return Ok(None);
@@ -135,6 +137,7 @@ impl Api {
     /// The store's latest version, at the price of one object.
     pub(crate) fn latest_version(&self, resource: &Resource, deadline: Instant) -> Result<String, ApiError> {
         let what = format!("list {}", resource.plural);
+        self.permit(&what, Verb::List, resource, None)?;
         let request = Request::get(resource.path()).and("limit", "1");
         let page: Page = read(&what, &self.done(&what, &request, deadline)?)?;
         Ok(page.metadata.resource_version)
@@ -153,6 +156,7 @@ impl Api {
             first = first.and("resourceVersion", version).and("resourceVersionMatch", how);
         }
         let what = format!("list {}", resource.plural);
+        self.permit(&what, Verb::List, resource, None)?;
         let mut page: Page = read(&what, &self.done(&what, &first, deadline)?)?;
         let mut objects = Objects { items: page.items, version: page.metadata.resource_version };
         while !page.metadata.r#continue.is_empty() {
@@ -170,6 +174,7 @@ impl Api {
     /// [`ApiError`]
     pub fn create(&self, resource: &Resource, object: &Value, deadline: Instant) -> Result<Value, ApiError> {
         let what = format!("create {} {}", resource.plural, name_of(object));
+        self.permit(&what, Verb::Create, resource, None)?;
         let request = Request::with_body(Method::POST, resource.path(), object.to_string());
         self.write(what, &request, deadline)
     }
@@ -188,6 +193,7 @@ impl Api {
     ) -> Result<Value, ApiError> {
         let name = name_of(object);
         let what = format!("update {} {name}", resource.plural);
+        self.permit(&what, Verb::Update, resource, part)?;
         let request = Request::with_body(Method::PUT, resource.object(name, part), object.to_string());
         self.write(what, &request, deadline)
     }
@@ -202,6 +208,7 @@ impl Api {
         deadline: Instant,
     ) -> Result<Value, ApiError> {
         let what = format!("patch {} {name}", resource.plural);
+        self.permit(&what, Verb::Patch, resource, part)?;
         let mut request = Request::with_body(Method::PATCH, resource.object(name, part), patch.to_string());
         request.content_type = match kind {
             Patch::Merge => "application/merge-patch+json",
@@ -222,6 +229,7 @@ impl Api {
         deadline: Instant,
     ) -> Result<Option<Deletion>, ApiError> {
         let what = format!("delete {} {name}", resource.plural);
+        self.permit(&what, Verb::Delete, resource, None)?;
         let body = delete_options(preconditions);
         let request = Request::with_body(Method::DELETE, resource.object(name, None), body.to_string());
         let answer = self.answer(&what, &request, deadline)?;
@@ -230,6 +238,10 @@ impl Api {
             status if status.is_success() => Ok(Some(Deletion::Gone)),
             _ => object(what, &answer).map(|object| Some(Deletion::Terminating(object))),
         }
+    }
+
+    fn permit(&self, what: &str, verb: Verb, resource: &Resource, part: Option<&str>) -> Result<(), ApiError> {
+        self.require(verb, resource, part).map_err(|error| ApiError::Call { what: what.to_owned(), error })
     }
 
     fn write(&self, what: String, request: &Request, deadline: Instant) -> Result<Value, ApiError> {

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::connection::{self, Connection, within};
 use crate::objects::{ApiError, Selection};
+use crate::permissions::Verb;
 use crate::request::{Answer, CallError, Request};
 use crate::resource::Resource;
 use crate::status::Status;
@@ -103,6 +104,9 @@ impl Api {
             .and("resourceVersion", from)
             .and("timeoutSeconds", LENGTH.as_secs().to_string());
         let what = format!("watch {}", resource.plural);
+        if let Err(error) = self.require(Verb::Watch, resource, None) {
+            return Err(ApiError::Call { what, error });
+        }
         self.open(&request, stop, deadline).map_err(|error| match error {
             Refusal::Call(error) => ApiError::Call { what, error },
             Refusal::Answer(answer) => ApiError::Refused { what, status: answer.status() },

@@ -250,7 +250,11 @@ impl From<Fault> for NetworkError {
             Fault::Store(ref error) => code_of_store(error),
             _ if error.is_temporary() => Code::TRY_AGAIN,
             Fault::Agent(AgentError::Exhausted { .. }) => Code::EXHAUSTED,
-            Fault::Protocol(_) | Fault::NoStore { .. } | Fault::AgentOnly { .. } | Fault::Agent(_) => Code::CONFIG,
+            Fault::Protocol(_)
+            | Fault::NoStore { .. }
+            | Fault::AgentOnly { .. }
+            | Fault::Agent(_)
+            | Fault::Unconfirmed { .. } => Code::CONFIG,
             Fault::Proposal { .. } => Code::POLICY_FAULT,
             Fault::Kernel(_) | Fault::Netlink(_) => Code::KERNEL,
             Fault::Identity { .. } | Fault::Random(_) | Fault::Unreadable { .. } | Fault::InUse { .. } => Code::IO,

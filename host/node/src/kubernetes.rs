@@ -4,7 +4,9 @@ use std::env;
 use std::time::Instant;
 
 use gingham_engine::settings::membership::is_node_name;
-use gingham_kubernetes::{Api, Config, ConfigError, KubernetesStore, Resource, SILENCE, Watched, WithLeases};
+use gingham_kubernetes::{
+    AGENT, Api, Config, ConfigError, KubernetesStore, Permissions, Resource, SILENCE, Watched, WithLeases,
+};
 use gingham_ownership::shared_store::SharedStore;
 use serde_json::Value;
 
@@ -39,7 +41,7 @@ impl Kubernetes {
             Some(name) => return Err(KubernetesError::NodeName(name)),
             None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
         };
-        Ok(Some(Self { api: Api::new(config), node }))
+        Ok(Some(Self { api: Api::new(config, Permissions::Only(AGENT)), node }))
     }
 
     /// The store of a network.

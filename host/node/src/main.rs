@@ -4,6 +4,7 @@
 mod cli;
 mod cluster_calls;
 mod daemon;
+mod disk_state;
 mod facts;
 mod garbage_collection;
 mod grace_period;

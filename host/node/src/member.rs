@@ -1,5 +1,6 @@
 //! This node's membership in a network's cluster: runs the tasks of ownership against the node's own store and the cluster's.
 
+mod confirmation;
 mod departures;
 mod membership;
 mod this_node;
@@ -30,6 +31,7 @@ use crate::grace_period::GracePeriod;
 use crate::kubernetes::Kubernetes;
 use crate::networks::Network;
 use crate::stale_leases::StaleLeases;
+use confirmation::Confirmation;
 use departures::Departures;
 use membership::Suspicion;
 use this_node::{Brought, NodeObject};
@@ -71,6 +73,7 @@ pub(crate) struct Member {
     policy_state: PolicyState,
     beat: Beat,
     suspicion: Option<Suspicion>,
+    confirmation: Confirmation,
     idle: GracePeriod<IpNet>,
     stale_leases: StaleLeases,
     /// With the store `kubernetes`.
@@ -112,6 +115,7 @@ pub(crate) fn open(
         policy_state,
         beat: Beat::new(),
         suspicion: None,
+        confirmation: Confirmation::default(),
         idle: GracePeriod::new(grace_period),
         stale_leases: StaleLeases::default(),
         node_object,
@@ -212,7 +216,14 @@ impl Cluster for Member {
     }
 
     fn sync(&mut self) -> Result<Snapshot, AgentError> {
-        if self.is_shared() { self.sync_with_store() } else { Ok(self.configured_members()) }
+        if !self.is_shared() {
+            return Ok(self.configured_members());
+        }
+        let synced = self.sync_with_store();
+        if let Err(AgentError::Store(_)) = &synced {
+            self.doubt();
+        }
+        synced
     }
 
     fn claim_ahead(&mut self) -> Result<u64, AgentError> {
@@ -223,6 +234,9 @@ impl Cluster for Member {
     }
 
     fn make_room(&mut self, addresses: u64) -> RoomAnswer {
+        if let Some(refused) = self.refuse_unconfirmed() {
+            return refused;
+        }
         let mut lines = Vec::new();
         let ensured = self.with(|_, parts| {
             let wanted = addresses.max(parts.cluster.settings().low_water);
@@ -258,7 +272,7 @@ impl Cluster for Member {
     }
 
     fn is_outdated(&mut self) -> bool {
-        // What cannot be read now is reported by whoever needs it.
+        // What cannot be read now is reported by the code that needs it.
         self.configured.policy_state().is_ok_and(|now| now != self.policy_state)
     }
 

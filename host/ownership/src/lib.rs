@@ -11,6 +11,7 @@
 //! | [`claim`]    | gets one more block                                                         |
 //! | [`release`]  | gives blocks back                                                           |
 //! | [`sync`]     | brings the local state up to the store's                                    |
+//! | [`confirm`]  | reads whether this node still is a member                                   |
 //! | [`beat`]     | shows that this node lives                                                  |
 //! | [`leave`]    | gives up everything, permanently                                               |
 //! | [`takeover`] | ends the membership of a node that is gone                                  |
@@ -25,6 +26,7 @@
 pub mod address;
 pub mod beat;
 pub mod claim;
+pub mod confirm;
 pub mod endpoint;
 pub mod error;
 pub mod etcd_settings;

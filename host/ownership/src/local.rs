@@ -2,6 +2,7 @@
 //! together with the network's leases, carried over a reboot.
 
 mod blocks;
+mod confirmation;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use super::shared_store::Version;
 
 pub use super::membership_state::MembershipState;
 pub use blocks::{BlockState, LocalBlock};
+pub use confirmation::CONFIRMED_FOR;
 
 /// A node's durable knowledge. Made by [`LocalState::new`], read by [`LocalState::read`], changed by tasks alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,6 +43,14 @@ pub struct LocalState {
     /// The kind of store that all versions are of; empty for etcd and directories.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     store: String,
+    /// Until when new addresses are given without another look at the store: see [`Self::is_confirmed`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    confirmed_until: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How far the store's version may move before it is worth a write to the local disk by itself.
@@ -62,6 +72,7 @@ impl LocalState {
             highest: Version(0),
             orphaned: 0,
             store: String::new(),
+            confirmed_until: 0,
         }
     }
 

@@ -23,11 +23,25 @@ pub enum Rule {
     R9,
     /// No sign of life is no sign of death: a node whose life cannot be watched is taken over by force alone.
     R10,
+    /// Confirm after silence: a node that could have been taken over meanwhile reads its own record before it gives a new
+    /// address, also without a boot in between.
+    R11,
 }
 
 impl Rule {
-    pub const ALL: [Self; 10] =
-        [Self::R1, Self::R2, Self::R3, Self::R4, Self::R5, Self::R6, Self::R7, Self::R8, Self::R9, Self::R10];
+    pub const ALL: [Self; 11] = [
+        Self::R1,
+        Self::R2,
+        Self::R3,
+        Self::R4,
+        Self::R5,
+        Self::R6,
+        Self::R7,
+        Self::R8,
+        Self::R9,
+        Self::R10,
+        Self::R11,
+    ];
 }
 
 /// Which rules hold: all, except for what proves that each is needed (feature `proof`).

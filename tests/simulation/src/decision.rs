@@ -76,8 +76,10 @@ pub enum Decision {
     },
     /// The machine loses power, and its containers with it.
     Off { machine: usize },
-    /// The machine starts.
+    /// The machine starts, or wakes.
     On { machine: usize },
+    /// Its containers end, and it is cut off or suspended: longer than an order to take it over needs, and without a boot.
+    Sleep { machine: usize },
     /// An image of its disk is made.
     Image {
         /// Of which machine.
@@ -118,6 +120,8 @@ pub enum What {
     Release,
     /// Brings the local state up to the store's.
     Sync,
+    /// Reads the node's own record.
+    Confirm,
     Beat,
     /// Leaves, if no container is there.
     Leave,

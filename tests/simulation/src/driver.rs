@@ -90,6 +90,9 @@ impl Driver {
         let start = |task| Decision::Start { machine, process, task };
         match state.local.membership() {
             MembershipState::Left if self.random.happens(300) => return start(What::Join),
+            MembershipState::Member if state.is_out_of_touch() && self.random.happens(300) => {
+                return start(What::Confirm);
+            }
             MembershipState::Member => {}
             _ if self.random.happens(700) => return start(What::Join),
             _ => {}
@@ -134,6 +137,9 @@ impl Driver {
         let store = world.setup.store;
         if store.foreign_writes && self.random.happens(100) {
             return Decision::Label { record: self.random.below(world.records.iter().count()) };
+        }
+        if store.leases && self.random.happens(60) {
+            return Decision::Sleep { machine: self.random.below(world.machines.len()) };
         }
         if store.leases && self.random.happens(30) {
             return Decision::LoseLease { machine: self.random.below(world.machines.len()) };

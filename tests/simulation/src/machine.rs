@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use gingham_ownership::beat::Beat;
 use gingham_ownership::join::Identity;
-use gingham_ownership::local::LocalState;
+use gingham_ownership::local::{CONFIRMED_FOR, LocalState};
+use gingham_ownership::rules::Rules;
 use gingham_ownership::takeover::Observation;
 use ipnet::IpNet;
 
@@ -20,6 +21,11 @@ pub struct Machine<D> {
     address: IpAddr,
     pub boot: u32,
     pub is_on: bool,
+    /// Off without losing power.
+    pub is_asleep: bool,
+    /// Milliseconds, as far as it matters: what passes while it sleeps.
+    pub uptime: u64,
+    rules: Rules,
     /// What its clock shows, from the true time: milliseconds.
     pub from_true: i64,
     /// Survives everything but [`crate::decision::Decision::Restore`].
@@ -49,6 +55,9 @@ impl<D: Disk> Machine<D> {
             address,
             boot: 1,
             is_on: true,
+            is_asleep: false,
+            uptime: 0,
+            rules: setup.rules,
             from_true: 0,
             disk,
             image: None,
@@ -104,8 +113,25 @@ impl<D: Disk> Machine<D> {
         self.processes.iter_mut().filter_map(Option::take).collect()
     }
 
+    /// What it may hand out addresses of.
+    pub fn serves(&self) -> impl Iterator<Item = IpNet> {
+        let is_confirmed = self.local.is_confirmed(self.uptime, self.rules);
+        self.local.held().filter(move |_| is_confirmed)
+    }
+
+    /// Whether it holds blocks and must not hand out addresses of them.
+    pub fn is_out_of_touch(&self) -> bool {
+        self.serves().next().is_none() && self.local.held().next().is_some()
+    }
+
+    pub fn wake(&mut self) {
+        (self.is_on, self.is_asleep) = (true, false);
+        self.uptime += CONFIRMED_FOR;
+        self.reload();
+    }
+
     pub fn power_on(&mut self) {
-        self.is_on = true;
+        (self.is_on, self.is_asleep) = (true, false);
         self.boot += 1;
         self.disk.reboot();
         self.reload();

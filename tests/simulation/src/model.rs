@@ -44,6 +44,9 @@ pub struct Bounds {
     pub watched: u8,
     /// Leases that are deleted.
     pub lost_leases: u8,
+    /// Machines that are cut off or suspended for long.
+    pub sleeps: u8,
+    pub confirms: u8,
 }
 
 /// A cluster to check exhaustively.
@@ -169,6 +172,7 @@ impl State {
             return;
         }
         possible.extend(self.bounded(Decision::Off { machine }, |left| &mut left.boots));
+        possible.extend(self.bounded(Decision::Sleep { machine }, |left| &mut left.sleeps));
         possible.extend(if state.image.is_some() {
             self.bounded(Decision::Restore { machine }, |left| &mut left.boots)
         } else {
@@ -196,6 +200,7 @@ impl State {
         possible.extend(self.bounded(start(What::Claim), |left| &mut left.claims));
         possible.extend(self.bounded(start(What::Release), |left| &mut left.releases));
         possible.extend(self.bounded(start(What::Sync), |left| &mut left.syncs));
+        possible.extend(self.bounded(start(What::Confirm), |left| &mut left.confirms));
         let of = 1 - machine;
         if !state.observations.contains_key(&of) {
             if self.left.takeovers + self.left.silences + self.left.watched > 0 {

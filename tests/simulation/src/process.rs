@@ -2,6 +2,7 @@
 
 use gingham_ownership::beat::Beat;
 use gingham_ownership::claim::{Claim, ClaimError, Claimed};
+use gingham_ownership::confirm::Confirm;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::join::{Join, Joined};
 use gingham_ownership::leave::Leave;
@@ -21,6 +22,7 @@ pub enum Running {
     Claim(Claim<AnyChooser>),
     Release(Release),
     Sync(Sync),
+    Confirm(Confirm),
     Beat(Beat),
     Leave(Leave),
     Observe(Observe),
@@ -33,6 +35,7 @@ pub enum Outcome {
     Claim(Result<Claimed, ClaimError<Exhausted>>),
     Release(Result<Released, ClusterError>),
     Sync(Result<Synced, SyncError>),
+    Confirm(Result<(), ClusterError>),
     Beat(Result<(), ClusterError>),
     Leave(Result<(), ClusterError>),
     Observe(Result<Observation, ClusterError>),
@@ -47,6 +50,7 @@ impl Outcome {
             | Self::Claim(Err(ClaimError::Cluster(error)))
             | Self::Release(Err(error))
             | Self::Sync(Err(SyncError { error, .. }))
+            | Self::Confirm(Err(error))
             | Self::Beat(Err(error))
             | Self::Leave(Err(error))
             | Self::Observe(Err(error))
@@ -72,6 +76,7 @@ impl Task for Running {
             Self::Claim(task) => over(task.start(local, now), Outcome::Claim),
             Self::Release(task) => over(task.start(local, now), Outcome::Release),
             Self::Sync(task) => over(task.start(local, now), Outcome::Sync),
+            Self::Confirm(task) => over(task.start(local, now), Outcome::Confirm),
             Self::Beat(task) => over(task.start(local, now), Outcome::Beat),
             Self::Leave(task) => over(task.start(local, now), Outcome::Leave),
             Self::Observe(task) => over(task.start(local, now), Outcome::Observe),
@@ -85,6 +90,7 @@ impl Task for Running {
             Self::Claim(task) => over(task.resume(reply, local, now), Outcome::Claim),
             Self::Release(task) => over(task.resume(reply, local, now), Outcome::Release),
             Self::Sync(task) => over(task.resume(reply, local, now), Outcome::Sync),
+            Self::Confirm(task) => over(task.resume(reply, local, now), Outcome::Confirm),
             Self::Beat(task) => over(task.resume(reply, local, now), Outcome::Beat),
             Self::Leave(task) => over(task.resume(reply, local, now), Outcome::Leave),
             Self::Observe(task) => over(task.resume(reply, local, now), Outcome::Observe),

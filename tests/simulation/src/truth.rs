@@ -108,7 +108,7 @@ impl Truth {
         self.servers.retain(|_, server| *server != number);
         let mut done = check_machine(machine);
         if machine.is_on {
-            for block in machine.local.held() {
+            for block in machine.serves() {
                 let other = self.servers.insert(block, number);
                 let twice = |other| Violation::new(format!("machines {other} and {number} both serve from {block}"));
                 done = done.and(other.map_or(Ok(()), |other| Err(twice(other))));

@@ -125,7 +125,8 @@ impl<D: Disk> World<D> {
             }
             Decision::Arrive { .. } | Decision::Vanish { .. } => {}
             Decision::Off { machine } => self.power_off(machine),
-            Decision::On { machine } => self.power_on(machine),
+            Decision::On { machine } => self.turn_on(machine),
+            Decision::Sleep { machine } => self.sleep(machine),
             Decision::Image { machine } => {
                 if let Some(machine) = self.machines.get_mut(machine) {
                     machine.image = Some(machine.disk.image());
@@ -168,6 +169,10 @@ impl<D: Disk> World<D> {
             return;
         }
         machine.reload();
+        if machine.serves().next().is_none() {
+            self.counts.adds_without_room += 1;
+            return;
+        }
         let clock = machine.clock(self.now, &self.setup);
         let inner = |block: ipnet::IpNet| {
             let block = IpRange::from(block);
@@ -273,9 +278,22 @@ impl<D: Disk> World<D> {
         self.serves(number);
     }
 
-    fn power_on(&mut self, number: usize) {
+    /// Its containers have ended: that is what the order to take it over says.
+    fn sleep(&mut self, number: usize) {
+        let Some(machine) = self.machines.get(number).filter(|machine| machine.is_on) else { return };
+        let pods: Vec<u16> = machine.pods.keys().copied().collect();
+        pods.into_iter().for_each(|pod| self.del(number, pod));
+        self.power_off(number);
+        self.machines[number].is_asleep = true;
+    }
+
+    fn turn_on(&mut self, number: usize) {
         let Some(machine) = self.machines.get_mut(number).filter(|machine| !machine.is_on) else { return };
-        machine.power_on();
+        if machine.is_asleep {
+            machine.wake();
+        } else {
+            machine.power_on();
+        }
         if self.setup.store.leases {
             // A kubelet that starts makes its Lease, or renews it.
             *self.leases.entry(machine.node.clone()).or_default() += 1;
@@ -289,7 +307,8 @@ impl<D: Disk> World<D> {
         if let Some(image) = machine.image.take() {
             machine.disk = image;
         }
-        self.power_on(number);
+        machine.is_asleep = false;
+        self.turn_on(number);
     }
 
     /// Lets everything settle: no more faults, every node that may be is a member and has looked at the store. Then
@@ -307,7 +326,7 @@ impl<D: Disk> World<D> {
                 for process in 0..self.setup.processes {
                     self.finish(machine, process);
                 }
-                for task in [What::Join, What::Release, What::Sync] {
+                for task in [What::Join, What::Release, What::Sync, What::Confirm] {
                     if task == What::Join && !self.machines[machine].local.wants_to_join() {
                         continue;
                     }

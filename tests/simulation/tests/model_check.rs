@@ -25,6 +25,8 @@ const NOTHING: Bounds = Bounds {
     labels: 0,
     watched: 0,
     lost_leases: 0,
+    sleeps: 0,
+    confirms: 0,
 };
 /// What most scenarios have.
 const BASE: Scenario = Scenario { name: "", blocks: 1, processes: 1, store: StoreProperties::ETCD, bounds: NOTHING };
@@ -94,6 +96,13 @@ const LOST_LEASE: Scenario = Scenario {
     bounds: Bounds { adds: 2, joins: 1, claims: 1, watched: 1, boots: 1, lost_leases: 1, ..NOTHING },
     ..BASE
 };
+const ASLEEP: Scenario = Scenario {
+    name: "a node is cut off without a boot, is taken over and comes back",
+    blocks: 1,
+    processes: 1,
+    store: StoreProperties::KUBERNETES,
+    bounds: Bounds { adds: 2, joins: 1, claims: 1, syncs: 1, takeovers: 1, sleeps: 1, confirms: 1, ..NOTHING },
+};
 const TWO_READS: StoreProperties = StoreProperties { exact_lists: false, ..StoreProperties::KUBERNETES };
 const READ_IN_TWO: Scenario = Scenario {
     name: "lists are two reads, and a node dies, is taken over and comes back",
@@ -134,7 +143,7 @@ fn with_all_rules_nothing_is_wrong_on_kubernetes_while_blocks_come_and_go() {
 
 #[test]
 fn with_all_rules_nothing_is_wrong_on_kubernetes_whoever_dies_and_comes_back() {
-    nothing_is_wrong(&[LABELLED_DEATH, LOST_LEASE]);
+    nothing_is_wrong(&[LABELLED_DEATH, LOST_LEASE, ASLEEP]);
 }
 
 #[test]
@@ -163,6 +172,12 @@ fn without_nonces_a_late_delete_takes_a_block_after_a_write_that_was_answered() 
 #[test]
 fn without_the_rule_for_lost_leases_a_living_node_is_taken_over() {
     assert_eq!(shortest(&LOST_LEASE, Rules::without(Rule::R10), true), 20);
+}
+
+#[test]
+fn without_the_rule_for_silence_a_node_that_is_back_gives_addresses_of_another() {
+    // Cut off, taken over, its block claimed and used, and back.
+    assert!(shortest(&ASLEEP, Rules::without(Rule::R11), true) < 30);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A cluster of two nodes moves, is interrupted, moves twice at once and goes back, and no block is ever claimed in both
+//! A cluster of two nodes moves, is interrupted, moves twice at the same time and goes back, and no block is ever claimed in both
 //! stores.
 
 use std::cell::{Cell, RefCell};
@@ -340,6 +340,49 @@ fn whatever_could_mix_clusters_or_blocks_is_refused_before_anything_is_written()
     assert!(nobodys.contains("of n-l, which is no member"), "{nobodys}");
     let elsewhere = refused(&|stores| put(&stores.etcd, "blocks/10.99.5.0-24", r#"{"owner":"n-1","incarnation":1}"#));
     assert!(elsewhere.contains("not in the network's range"), "{elsewhere}");
+}
+
+/// Before each further call a node gives a block back, or a claim of it arrives.
+fn writes_on(stores: &Stores) {
+    let key = "blocks/10.32.9.0-24".to_owned();
+    let mut etcd = stores.etcd.borrow_mut();
+    let Reply::Got(found) = etcd.carry_out(&Call::Get { key: key.clone() }) else { panic!("no answer") };
+    let call = match found {
+        Some(found) => Call::Delete { key, expected: found.version },
+        None => Call::Create { key, value: br#"{"owner":"n-1","incarnation":1}"#.to_vec() },
+    };
+    etcd.carry_out(&call);
+    stores.after(0, writes_on);
+}
+
+#[test]
+fn a_node_that_writes_on_in_a_closed_store_is_reported_and_nothing_is_opened() {
+    let (stores, locals) = Stores::with_cluster();
+    stores.after(0, writes_on);
+    let refused = stores.migrate("kubernetes").unwrap_err();
+    assert!(matches!(refused, MigrationError::Restless { store: "etcd" }), "{refused}");
+    assert!(refused.to_string().contains("a node still writes there"), "{refused}");
+    stores.go_on();
+    assert_eq!(stores.newcomer("n-3"), [None, None], "neither store gives a block");
+    // It is stopped, and the command is run again.
+    let moved = stores.migrate("kubernetes").unwrap();
+    assert!(moved.contents.blocks.len() >= 2, "{moved:?}");
+    for local in &locals {
+        let taken = stores.in_kubernetes(local).unwrap();
+        assert!(held(local).iter().all(|block| taken.contains(block)), "{taken:?}");
+    }
+}
+
+#[test]
+fn a_target_with_another_range_is_refused_before_anything_is_written() {
+    let (stores, _) = Stores::with_cluster();
+    let other = vec![Grid::new("10.99.0.0/16".parse().unwrap(), 24).unwrap()];
+    let identity = Identity { machine: "m".to_owned(), boot: "b".to_owned(), address: None, mac: None, node_uid: None };
+    run(Join::new(identity, other, "weave-split"), &mut LocalState::new("n-1", "n-1"), &stores.kubernetes).unwrap();
+    let before = stores.records();
+    let refused = stores.migrate("kubernetes").unwrap_err().to_string();
+    assert!(refused.contains("10.99.0.0/16") || refused.contains("another cluster"), "{refused}");
+    assert!(stores.records() == before);
 }
 
 #[test]

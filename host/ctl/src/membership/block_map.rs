@@ -10,7 +10,7 @@ use ipnet::IpNet;
 /// The most cells of a line.
 const CELLS: u128 = 64;
 
-/// Nobody's cell, and one of several nodes.
+/// An unclaimed cell, and one of several nodes.
 const UNCLAIMED: char = '.';
 const SHARED: char = '*';
 

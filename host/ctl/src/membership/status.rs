@@ -224,7 +224,7 @@ fn word(routing: Routing) -> Option<&'static str> {
     }
 }
 
-/// Whether there are routes to all blocks of another node; none if there is nothing to reach, or nobody to do it here.
+/// Whether there are routes to all blocks of another node; none if there is nothing to reach, or no agent to do it here.
 fn route(blocks: &[IpNet], routing: Routing, routes: &[NodeRoute]) -> Option<&'static str> {
     let word = word(routing).filter(|_| !blocks.is_empty())?;
     let is_reached = |block: &IpNet| routes.iter().any(|route| route.destination.contains(block));

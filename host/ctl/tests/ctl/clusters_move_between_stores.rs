@@ -146,6 +146,13 @@ fn leases_and_blocks_stay_while_the_cluster_moves_there_and_back() {
         let refused = cluster.migrate(&["--to", "kubernetes", "--dry-run"]).failed();
         assert!(refused.contains("no Node object is called node-1, node-2"), "{refused}");
         cluster.add_node_objects();
+        let object = json!({"apiVersion": "gingham.dev/v1alpha1", "kind": "AddressNetwork", "metadata": {"name": "pods"},
+            "spec": {"config": {"bridge": "pods0", "ipam": {"policy": "weave-split", "range": "10.99.0.0/24"}}}});
+        cluster.nodes.plane.kubectl().apply(&object.to_string());
+        let refused = cluster.migrate(&["--to", "kubernetes", "--yes"]).failed();
+        assert!(refused.contains("spec.config of its AddressNetwork divides the range as 10.99.0.0/24"), "{refused}");
+        assert!(refused.contains("correct the object, or delete it"), "{refused}");
+        cluster.nodes.plane.kubectl().run(&["delete", "addressnetwork", "pods"]).stdout();
         let planned = cluster.migrate(&["--to", "kubernetes", "--dry-run"]).done();
         assert!(planned.contains("2 members and 2 blocks move from etcd to kubernetes"), "{planned}");
         assert!(planned.ends_with("nothing was changed (--dry-run)\n"), "{planned}");

@@ -301,6 +301,20 @@ fn a_node_comes_back_and_strangers_are_refused(cluster: &Cluster) {
     assert!(nobody.contains("no agent is ready on a node other than node-1"), "{nobody}");
 }
 
+/// Of a failure for programs: one line of JSON on standard error, and nothing else.
+#[track_caller]
+fn error_of(said: &Said, code: i32) -> String {
+    assert_eq!(
+        (said.code, said.out.as_str(), said.err.lines().count()),
+        (Some(code), "", 1),
+        "{}{}",
+        said.out,
+        said.err
+    );
+    let error: Value = serde_json::from_str(&said.err).unwrap();
+    error["error"].as_str().unwrap().to_owned()
+}
+
 fn what_goes_wrong_is_said_in_a_line(cluster: &Cluster) {
     let kubectl = cluster.kubectl();
     let nobody = cluster.nodes.plane.kubectl_of("system:kube-proxy");
@@ -317,6 +331,15 @@ fn what_goes_wrong_is_said_in_a_line(cluster: &Cluster) {
     assert_eq!(cluster.gingham(&["blocks", "-o", "yaml"]).code, Some(2));
     let user = cluster.gingham(&["status", "--as", users::ADMIN]).failed();
     assert!(user.contains("forbidden"), "{user}");
+
+    let spellings: [&[&str]; 5] =
+        [&["-o", "json"], &["-ojson"], &["-o=json"], &["--output", "json"], &["--output=json"]];
+    for spelling in spellings {
+        let away = cluster.gingham(&[&["ips", "--server", "https://127.0.0.1:1"], spelling].concat());
+        assert!(error_of(&away, 1).contains("127.0.0.1:1 was refused"), "{}", away.err);
+    }
+    assert!(error_of(&cluster.gingham(&["takeover", "-o", "json"]), 2).contains("Usage: "), "also wrong usage");
+    assert!(error_of(&cluster.gingham(&["explain", "nosuch", "-o", "json"]), 1).contains("\"nosuch\" not found"));
 
     kubectl.run(&["delete", "crd", "addressblocks.gingham.dev", "--wait"]).stdout();
     let unknown = cluster.gingham(&["blocks"]).failed();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use gingham_kubernetes::{Api, Config, KubernetesStore, Pem, Server};
+use gingham_kubernetes::{AGENT, Api, Config, KubernetesStore, Pem, Permissions, Server};
 use gingham_kubernetes_tests::{programs, users};
 use gingham_ownership::shared_store::{Reply, StoreFault};
 
@@ -17,7 +17,7 @@ fn a_token_is_read_for_each_request_and_a_wrong_one_is_reported() {
     let plane = control_plane();
     let token = token_file(&plane, "token", "wrong");
     let config = config(&plane, &plane.url(), &token);
-    let mut store = KubernetesStore::new(Api::new(config.clone()), "pods").unwrap();
+    let mut store = KubernetesStore::new(Api::new(config.clone(), Permissions::Only(AGENT)), "pods").unwrap();
     let mut denied = |wanted: &str| {
         for reply in [call(&mut store, &get(BLOCK)), call(&mut store, &create(BLOCK, &block("node-1")))] {
             let fault = refused(reply);
@@ -35,7 +35,7 @@ fn a_token_is_read_for_each_request_and_a_wrong_one_is_reported() {
     written(call(&mut store, &create(BLOCK, &block("node-1"))));
 
     let fault = |config: Config| {
-        let mut store = KubernetesStore::new(Api::new(config), "pods").unwrap();
+        let mut store = KubernetesStore::new(Api::new(config, Permissions::Only(AGENT)), "pods").unwrap();
         refused(call_within(&mut store, &get(BLOCK), Duration::from_secs(5)))
     };
     let anonymous = fault(Config { token: None, ..config.clone() });

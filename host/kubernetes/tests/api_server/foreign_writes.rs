@@ -53,7 +53,7 @@ fn a_finalizer(api: &Api, store: &mut KubernetesStore) {
     let (_, version) = found(call(store, &get(BLOCK))).unwrap();
     let (text, doomed) = found(call(store, &delete(BLOCK, version))).unwrap();
     assert!(text.as_str().unwrap().contains("example.org/mine"), "{text}");
-    // It will go, so nobody may take it up, and nobody may claim the block before.
+    // It will go, so no node may take it up, and none may claim the block before.
     for reply in [
         call(store, &get(BLOCK)),
         call(store, &update(BLOCK, &block("node-1"), doomed)),

@@ -105,7 +105,7 @@ fn an_api_server_that_hangs_or_is_gone_is_reported_in_time() {
     other.start();
     assert!(matches!(call(&mut late, &list()), Reply::Listed { .. }));
 
-    // A connection that the server closed while nobody used it is noticed before a write goes out on it.
+    // A connection that the server closed while it was idle is noticed before a write goes out on it.
     plane.api_server.end(Signal::TERM);
     plane.api_server.start();
     written(call(&mut store, &create("blocks/10.32.6.0-24", &block("node-1"))));

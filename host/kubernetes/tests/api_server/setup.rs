@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gingham_kubernetes::{Api, Config, KubernetesStore, Pem, Resource, Server};
+use gingham_kubernetes::{Api, Config, KubernetesStore, Pem, Permissions, Resource, Server};
 use gingham_kubernetes_tests::{ControlPlane, users};
 use gingham_ownership::shared_store::{Call, Record, Reply, SharedStore, StoreFault, Version};
 use serde_json::{Value, json};
@@ -49,7 +49,10 @@ pub(crate) fn config(plane: &ControlPlane, url: &str, token: &Path) -> Config {
 
 /// A client who may do everything.
 pub(crate) fn api(plane: &ControlPlane, url: &str) -> Api {
-    Api::new(config(plane, url, &token_file(plane, "admin-token", &plane.user(users::ADMIN).token)))
+    Api::new(
+        config(plane, url, &token_file(plane, "admin-token", &plane.user(users::ADMIN).token)),
+        Permissions::Everything,
+    )
 }
 
 pub(crate) fn token_file(plane: &ControlPlane, name: &str, token: &str) -> PathBuf {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use gingham_kubernetes::{Api, Config, KubernetesStore, Pem, Server};
+use gingham_kubernetes::{AGENT, Api, Config, KubernetesStore, Pem, Permissions, Server};
 use gingham_net::link::{self, Change, Which};
 use gingham_net::netlink::{Route, Socket};
 use gingham_ownership::shared_store::{Reply, StoreFault};
@@ -59,7 +59,7 @@ fn head(client: &mut TcpStream) -> Option<String> {
 fn store(server: Server, token: Option<&Path>) -> KubernetesStore {
     let authority = Pem::Text(Vec::new());
     let config = Config { server, authority, token: token.map(Path::to_owned) };
-    KubernetesStore::new(Api::new(config), "pods").unwrap()
+    KubernetesStore::new(Api::new(config, Permissions::Only(AGENT)), "pods").unwrap()
 }
 
 #[test]

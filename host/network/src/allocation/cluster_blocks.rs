@@ -304,6 +304,8 @@ fn exhausted_or(error: IpamError) -> Result<Attempt, NetworkError> {
 fn narrowed<'p>(prepared: Prepared<'p>, claimed: &Claimed, cooling: CoolingAddresses) -> Option<Prepared<'p>> {
     match (claimed, cooling) {
         (Claimed::All, _) => Some(prepared),
+        // The agent is asked first.
+        (Claimed::Blocks(blocks), _) if !blocks.is_confirmed => None,
         (Claimed::Blocks(blocks), CoolingAddresses::Keep) => {
             Some(prepared.restrict(&blocks.cooled, blocks.block_map.clone()).without_early_reuse())
         }

@@ -16,6 +16,7 @@ use gingham_kubernetes::{Informer, InformerSettings, Resource, SILENCE, Selectio
 use gingham_network::published::staging;
 use tracing::warn;
 
+use crate::disk_state::DiskState;
 use crate::kubernetes::Kubernetes;
 use crate::networks::{self, Directories, Found};
 use keeper::Keeper;
@@ -46,6 +47,11 @@ impl Places {
     pub(crate) fn networks(&self) -> Found {
         networks::read_all(&Directories { configured: self.config_dir.clone(), staged: staging(&self.data_dir) })
     }
+
+    /// Of the configurations and the policies.
+    fn disk_state(&self) -> DiskState {
+        DiskState::of([self.config_dir.clone(), staging(&self.data_dir), self.library.clone()])
+    }
 }
 
 /// Starts a thread that runs until the process ends.
@@ -58,14 +64,18 @@ fn run(kubernetes: &Kubernetes, places: &Places) {
     let mut sources: BTreeMap<Kind, Informer> = BTreeMap::new();
     let mut keeper = Keeper::default();
     let (mut due, mut seen) = (Instant::now(), 0);
+    let mut disk = places.disk_state();
     loop {
-        if Instant::now() >= due {
+        // Machine code is loaded to see what a policy imports.
+        if Instant::now() >= due && disk.has_changed() {
             let wanted = Wanted::read(places);
             sources.retain(|kind, _| wanted.kinds().contains(kind));
             for kind in wanted.kinds() {
                 sources.entry(*kind).or_insert_with(|| source(kubernetes, *kind, &signal));
             }
             keeper.want(wanted);
+        }
+        if Instant::now() >= due {
             due = Instant::now() + WANTED_INTERVAL;
         }
         for (kind, source) in &sources {
@@ -94,7 +104,7 @@ pub(crate) fn directories(places: &Places) -> BTreeSet<PathBuf> {
     networks.filter_map(directory).chain([places.data_dir.clone()]).collect()
 }
 
-/// Without Kubernetes nobody writes facts, and no ADD may wait for one that an earlier agent promised.
+/// Without Kubernetes no agent writes facts, and no ADD may wait for one that an earlier agent promised.
 pub(crate) fn switch_off(places: &Places) {
     for directory in directories(places) {
         if let Err(error) = keeper::forget_all(&directory) {

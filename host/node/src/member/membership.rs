@@ -37,6 +37,7 @@ impl Member {
             );
         }
         let before = self.held()?;
+        self.confirm_if_due(deadline())?;
         self.follow_node_object()?;
         let mut problem = self.join_if_out()?;
         let (mut records, mut error) = self.read_store()?;
@@ -79,6 +80,7 @@ impl Member {
             Ok(joined) => {
                 self.suspicion = None;
                 if let Some(joined) = joined {
+                    self.confirmation.note();
                     self.log_joined(&joined.held, &joined.lost);
                 }
                 Ok(None)

@@ -1,6 +1,6 @@
 //! What pods are refused becomes Events on them, where people look first: `kubectl describe pod`.
 //!
-//! A kubelet repeats an ADD that failed, with every pod of a Deployment at once. So the same refusal again and again is one
+//! A kubelet repeats an ADD that failed, with all pods of a Deployment together. So the same refusal again and again is one
 //! Event with a count, each is written once in a while, and all of them have a bound.
 
 mod event;

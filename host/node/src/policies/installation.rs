@@ -74,7 +74,7 @@ pub(super) fn install(
     let artefact = compilation::compile(fetched.component.clone(), &digest)?;
     require_same_artefact(reports, &digest, &Digest::of(&artefact))?;
     let mut library = Library::open(&places.library)?;
-    // Without a name yet: nobody allocates with it.
+    // Without a name yet: no ADD uses it.
     library.store_compiled(&digest, &artefact)?;
     let runtime = Runtime::new().map_err(InstallationError::Load)?;
     let loaded = library.load_compiled(&runtime, &name, &digest)?;

@@ -12,11 +12,12 @@ use tracing::{debug, info, warn};
 
 use super::comparison::{self, Rise};
 use super::installation::InstallationError;
-use super::known::{Known, Snapshot};
-use super::object::{AllocationPolicy, Metadata, Status};
+use super::installed::InstalledPolicies;
+use super::known::{Known, Policy, Snapshot};
+use super::object::{AllocationPolicy, Metadata, Mode, Status};
 use super::report::{Member, Report, Reports, State, of_policy};
 use super::turn::{Found, Situation, Step};
-use super::{CALL_TIMEOUT, access, evidence, installation, summary};
+use super::{CALL_TIMEOUT, STEP, access, evidence, installation, leftover, summary};
 use crate::cli::RegistryArguments;
 use crate::facts::Places;
 use crate::kubernetes::Kubernetes;
@@ -32,11 +33,21 @@ const LAST_RANK: u32 = 10;
 /// Between two writes of a status in which only numbers changed: each is an event on all nodes.
 const NUMBERS: Duration = Duration::from_secs(5);
 
+/// Between two comparisons on a node that serves, while others are not there yet. Each reads the node's leases.
+const COMPARISON: Duration = Duration::from_secs(10);
+
+/// Where nothing goes on: everything that could change is announced by a watch or seen on disk.
+const IDLE: Duration = Duration::from_hours(1);
+
 pub(super) struct Keeper {
     kubernetes: Kubernetes,
     places: Places,
     registry: RegistryArguments,
     pub(super) known: Known,
+    installed: InstalledPolicies,
+    may_have_leftovers: bool,
+    /// When something goes on without news.
+    due: Instant,
     /// What this node reports, by policy; none until an earlier agent's reports were read.
     own: Option<BTreeMap<String, Report>>,
     /// What was counted of a digest before it was installed this time.
@@ -52,12 +63,15 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) fn new(kubernetes: Kubernetes, places: Places, registry: RegistryArguments) -> Self {
-        let known = Known::new(&kubernetes);
+        let (known, installed) = (Known::new(&kubernetes), InstalledPolicies::new(&places));
         Self {
             kubernetes,
             places,
             registry,
             known,
+            installed,
+            may_have_leftovers: true,
+            due: Instant::now(),
             own: None,
             counted: BTreeMap::new(),
             tried: BTreeMap::new(),
@@ -67,33 +81,72 @@ impl Keeper {
         }
     }
 
-    pub(super) fn step(&mut self) {
+    /// `is_news`: whether the watches have shown anything since this was called last.
+    pub(super) fn step(&mut self, is_news: bool) {
+        if self.known.is_unused() {
+            // A watch shows the last policy go; an agent that starts after that finds its reports.
+            if self.may_have_leftovers && self.known.is_listed() {
+                let removed = leftover::remove(&self.kubernetes, &self.places);
+                self.may_have_leftovers = removed.is_err();
+                self.log_fault(&removed);
+            }
+            return;
+        }
+        self.may_have_leftovers = false;
+        let has_changed = self.installed.has_changed();
+        if !is_news && !has_changed && Instant::now() < self.due {
+            return;
+        }
         let Some(snapshot) = self.known.snapshot() else { return };
         let done = self.follow(&snapshot);
+        self.due = Instant::now() + if done.is_ok() { self.pace(&snapshot) } else { STEP };
+        self.log_fault(&done);
+    }
+
+    fn log_fault(&mut self, done: &Result<(), Box<ApiError>>) {
         match done {
             Ok(()) => drop(self.last_fault.end()),
             Err(error) => {
-                if let Some(text) = self.last_fault.news(&error) {
+                if let Some(text) = self.last_fault.news(error) {
                     warn!("policies are not up to date: {text}");
                 }
             }
         }
     }
 
+    /// Until the next look if nothing changes meanwhile.
+    fn pace(&self, snapshot: &Snapshot) -> Duration {
+        let of_state = |report: &Report| match report.state {
+            State::Installing | State::Observing => STEP,
+            State::Failed => COMPARISON,
+            State::Serving if is_compared(report, snapshot) => COMPARISON,
+            _ => IDLE,
+        };
+        let own = self.own.iter().flat_map(BTreeMap::values).map(of_state);
+        let of_status = self.outdated.values().map(|_| STEP);
+        let is_reported =
+            snapshot.members().all(|member| member.node != self.kubernetes.node || self.is_written(member));
+        own.chain(of_status).chain((!is_reported).then_some(AGAIN)).min().unwrap_or(IDLE)
+    }
+
+    fn is_written(&self, member: &Member) -> bool {
+        self.own.as_ref().is_some_and(|own| own.values().eq(&member.policies))
+    }
+
     fn follow(&mut self, snapshot: &Snapshot) -> Result<(), Box<ApiError>> {
         let node = self.kubernetes.node.clone();
         let earlier = || {
-            let own = snapshot.members.iter().filter(|member| member.node == node);
+            let own = snapshot.members().filter(|member| member.node == node);
             own.flat_map(|member| &member.policies).map(|report| (report.name.clone(), report.clone())).collect()
         };
         let own = self.own.get_or_insert_with(earlier);
         let names: Vec<&str> = snapshot.policies.iter().map(|policy| metadata(policy).name.as_str()).collect();
         // What is installed stays: a network may use it.
         own.retain(|name, _| names.contains(&name.as_str()));
-        for policy in snapshot.policies.iter().filter_map(|policy| policy.as_ref().ok()) {
+        for policy in snapshot.readable() {
             self.advance(policy, snapshot)?;
         }
-        self.write_reports(&snapshot.members)?;
+        self.write_reports(snapshot)?;
         self.summarise(snapshot)
     }
 
@@ -108,8 +161,8 @@ impl Keeper {
     }
 
     /// What members report; of this node, what it will.
-    fn reports(&self, policy: &str, members: &[Member]) -> Reports {
-        let mut reports = of_policy(members, policy);
+    fn reports(&self, policy: &str, snapshot: &Snapshot) -> Reports {
+        let mut reports = of_policy(snapshot.members(), policy);
         if let Some(report) = reports.get_mut(&self.kubernetes.node) {
             *report = self.own(policy).cloned();
         }
@@ -117,8 +170,8 @@ impl Keeper {
     }
 
     fn advance(&mut self, policy: &AllocationPolicy, snapshot: &Snapshot) -> Result<(), Box<ApiError>> {
-        let reports = self.reports(policy.name(), &snapshot.members);
-        let found = installation::found(&policy.installed_name(), &self.places);
+        let reports = self.reports(policy.name(), snapshot);
+        let found = self.installed.find(&policy.installed_name());
         let rise = self.rise(policy);
         let situation = Situation {
             policy,
@@ -154,7 +207,8 @@ impl Keeper {
     /// While it is new on this node.
     fn rise(&self, policy: &AllocationPolicy) -> Option<Rise> {
         let own = self.own(policy.name()).filter(|own| own.wanted == policy.spec.digest.to_string())?;
-        if !matches!(own.state, State::Observing | State::Serving) || policy.is_over() {
+        let has_another_side = own.before.is_some() || policy.spec.mode == Mode::Shadow;
+        if !matches!(own.state, State::Observing | State::Serving) || policy.is_over() || !has_another_side {
             return None;
         }
         let evidence = evidence::gather(policy, own.before.as_deref(), &self.places);
@@ -178,7 +232,7 @@ impl Keeper {
         if earlier.is_none() {
             // Before anything changes: others see that this node is at it.
             self.set(report.clone());
-            self.write_reports(&snapshot.members)?;
+            self.write_reports(snapshot)?;
         }
         let deadline = Instant::now() + CALL_TIMEOUT;
         let object = self.kubernetes.api.get(&Resource::policies(), policy.name(), deadline)?;
@@ -216,7 +270,7 @@ impl Keeper {
             warn!("policy {name}@{} is not installed: {message}", policy.spec.digest);
         }
         let since = earlier.map_or_else(clock::now, |earlier| earlier.since);
-        let found = installation::found(&name, &self.places);
+        let found = self.installed.find_again(&name);
         let failed = Report { state: State::Failed, reason, message, since, ..report };
         self.set(with(failed, found.as_ref()));
     }
@@ -231,19 +285,19 @@ impl Keeper {
             }
         }
         warn!("the rollout of policy {name}@{} stops: {}", policy.spec.digest, report.message);
-        let found = installation::found(&name, &self.places);
+        let found = self.installed.find_again(&name);
         self.set(with(report, found.as_ref()));
     }
 
     /// Into each of this node's memberships.
-    fn write_reports(&mut self, members: &[Member]) -> Result<(), Box<ApiError>> {
+    fn write_reports(&mut self, snapshot: &Snapshot) -> Result<(), Box<ApiError>> {
         let reports: Vec<Report> = self.own.iter().flat_map(BTreeMap::values).cloned().collect();
-        for member in members.iter().filter(|member| member.node == self.kubernetes.node) {
-            let is_written = self
+        for member in snapshot.members().filter(|member| member.node == self.kubernetes.node) {
+            let is_on_its_way = self
                 .written
                 .get(&member.object)
                 .is_some_and(|(written, at)| *written == reports && at.elapsed() < AGAIN);
-            if member.policies == reports || is_written {
+            if self.is_written(member) || is_on_its_way {
                 continue;
             }
             let patch = json!({"status": {"policies": reports}});
@@ -262,14 +316,14 @@ impl Keeper {
         let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         for policy in &snapshot.policies {
             let metadata = metadata(policy);
-            let (reports, present, wanted) = match policy {
+            let (reports, present, wanted) = match &**policy {
                 Ok(policy) => {
-                    let reports = self.reports(policy.name(), &snapshot.members);
+                    let reports = self.reports(policy.name(), snapshot);
                     let wanted = summary::of(policy, &reports, &time);
                     (reports, &policy.status, wanted)
                 }
                 Err(invalid) => {
-                    let reports = of_policy(&snapshot.members, &metadata.name);
+                    let reports = of_policy(snapshot.members(), &metadata.name);
                     (reports, &invalid.status, summary::of_invalid(invalid, &time))
                 }
             };
@@ -300,6 +354,11 @@ impl Keeper {
     }
 }
 
+fn is_compared(report: &Report, snapshot: &Snapshot) -> bool {
+    let policy = snapshot.readable().find(|policy| policy.name() == report.name);
+    policy.is_some_and(|policy| !policy.is_over() && (policy.spec.mode == Mode::Shadow || report.before.is_some()))
+}
+
 /// How long an agent leaves the write to others.
 fn delay(node: &str, reports: &Reports, present: &Status, wanted: &Status) -> Duration {
     let rank = reports.keys().position(|one| one == node).unwrap_or(reports.len());
@@ -312,7 +371,7 @@ fn delay(node: &str, reports: &Reports, present: &Status, wanted: &Status) -> Du
     RANK * rank + if is_news { Duration::ZERO } else { NUMBERS }
 }
 
-fn metadata(policy: &Result<AllocationPolicy, super::object::Invalid>) -> &Metadata {
+fn metadata(policy: &Policy) -> &Metadata {
     match policy {
         Ok(policy) => &policy.metadata,
         Err(invalid) => &invalid.metadata,

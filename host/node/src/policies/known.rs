@@ -8,6 +8,7 @@ use gingham_kubernetes::{Informer, InformerSettings, Resource, SILENCE, Selectio
 use serde_json::{Value, json};
 
 use super::object::{AllocationPolicy, Invalid};
+use super::parsed::Parsed;
 use super::report::Member;
 use crate::kubernetes::Kubernetes;
 
@@ -15,18 +16,23 @@ pub(super) struct Known {
     kubernetes: Kubernetes,
     pub(super) signal: Arc<Signal>,
     policies: Informer,
+    parsed: Parsed<Policy>,
     around: Option<Around>,
 }
 
 struct Around {
     members: Informer,
+    parsed: Parsed<Option<Member>>,
     node: Informer,
 }
 
+/// An object, as far as it can be read.
+pub(super) type Policy = Result<AllocationPolicy, Invalid>;
+
 /// At one moment.
 pub(super) struct Snapshot {
-    pub(super) policies: Vec<Result<AllocationPolicy, Invalid>>,
-    pub(super) members: Vec<Member>,
+    pub(super) policies: Vec<Arc<Policy>>,
+    pub(super) members: Vec<Arc<Option<Member>>>,
     /// Of this node.
     pub(super) labels: BTreeMap<String, String>,
 }
@@ -38,7 +44,17 @@ impl Known {
             InformerSettings { resource: Resource::policies(), selection: Selection::default(), silence: SILENCE };
         let policies =
             Informer::start(kubernetes.api.clone(), settings, |object| Some(without_component(object)), &signal);
-        Self { kubernetes: kubernetes.clone(), signal, policies, around: None }
+        let parsed = Parsed::new("AllocationPolicy", AllocationPolicy::read);
+        Self { kubernetes: kubernetes.clone(), signal, policies, parsed, around: None }
+    }
+
+    /// Whether there was no policy so far.
+    pub(super) fn is_unused(&self) -> bool {
+        self.around.is_none() && self.policies.cached().is_none_or(|cached| cached.objects.is_empty())
+    }
+
+    pub(super) fn is_listed(&self) -> bool {
+        self.policies.cached().is_some()
     }
 
     /// None until everything was listed once, and while there are no policies.
@@ -48,14 +64,25 @@ impl Known {
             return None;
         }
         let around = self.around.get_or_insert_with(|| Around::start(&self.kubernetes, &self.signal));
-        let members = around.members.cached()?.objects;
         let node = around.node.cached()?.objects;
         let labels = node.values().next().map(|node| serde_json::from_value(node["metadata"]["labels"].clone()));
+        around.parsed.follow(&around.members.cached()?.objects);
+        self.parsed.follow(&policies);
         Some(Snapshot {
-            policies: policies.values().map(|object| AllocationPolicy::read(object)).collect(),
-            members: members.values().filter_map(|object| Member::read(object)).collect(),
+            policies: self.parsed.all().cloned().collect(),
+            members: around.parsed.all().cloned().collect(),
             labels: labels.and_then(Result::ok).unwrap_or_default(),
         })
+    }
+}
+
+impl Snapshot {
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter_map(|member| (**member).as_ref())
+    }
+
+    pub(super) fn readable(&self) -> impl Iterator<Item = &AllocationPolicy> {
+        self.policies.iter().filter_map(|policy| (**policy).as_ref().ok())
     }
 }
 
@@ -70,6 +97,7 @@ impl Around {
                 |object| Some(of_member(&object)),
                 signal,
             ),
+            parsed: Parsed::new("NetworkMember", Member::read),
             node: Informer::start(
                 api.clone(),
                 settings(Resource::nodes(), this),

@@ -6,9 +6,12 @@ mod compilation;
 mod evidence;
 mod fetch;
 mod installation;
+mod installed;
 mod keeper;
 mod known;
+mod leftover;
 mod object;
+mod parsed;
 mod report;
 mod summary;
 #[cfg(test)]
@@ -26,7 +29,7 @@ use crate::facts::Places;
 use crate::kubernetes::Kubernetes;
 use keeper::Keeper;
 
-/// Between two looks, if nothing is heard: an observation goes on meanwhile.
+/// Between two looks at the files of the library, and between two steps of what goes on with time, as an observation does.
 const STEP: Duration = Duration::from_secs(2);
 
 /// What comes together is looked at together.
@@ -56,8 +59,9 @@ pub(crate) fn start(kubernetes: Kubernetes, places: Places, registry: RegistryAr
         let mut keeper = Keeper::new(kubernetes, places, registry);
         let mut seen = 0;
         loop {
-            seen = keeper.known.signal.wait(seen, STEP);
-            keeper.step();
+            let heard = keeper.known.signal.wait(seen, STEP);
+            keeper.step(heard != seen);
+            seen = heard;
             thread::sleep(PAUSE);
         }
     };

@@ -77,7 +77,7 @@ impl Member {
 }
 
 /// What the members report of one policy.
-pub(super) fn of_policy(members: &[Member], policy: &str) -> Reports {
+pub(super) fn of_policy<'a>(members: impl Iterator<Item = &'a Member>, policy: &str) -> Reports {
     let mut reports = Reports::new();
     for member in members {
         let report = member.policies.iter().find(|report| report.name == policy).cloned();

@@ -110,7 +110,7 @@ impl Reconcilers {
                 info!(network = name, "reconciling, configured by {}", network.file.display());
                 let status = Arc::new(Mutex::new(Status::new(self.timing.interval)));
                 lock(&self.board.networks).insert(name.clone(), Arc::clone(&status));
-                let orders = self.rooms.add(&name);
+                let orders = self.rooms.add(&name, &status);
                 let shared = (status, Arc::clone(&self.board.changed), orders);
                 self.running.insert(name, start(&self.open, self.timing, network, shared));
             }

@@ -43,7 +43,7 @@ pub(super) async fn answer<B>(
     let code = match answer {
         RoomAnswer::Claimed(_) => StatusCode::OK,
         RoomAnswer::Exhausted(_) => StatusCode::CONFLICT,
-        RoomAnswer::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
+        RoomAnswer::Failed(_) | RoomAnswer::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
         RoomAnswer::UnknownNetwork => StatusCode::NOT_FOUND,
     };
     response(code, JSON, serde_json::to_string(&answer).unwrap_or_default())

@@ -49,7 +49,7 @@ impl Danger {
         &self.proxies[node - 1]
     }
 
-    /// Kills at the first call, at the second, and so on, until `round` says that nobody was killed any more.
+    /// Kills at the first call, at the second, and so on, until `round` returns that no process was killed any more.
     fn at_each_call(&self, ipam: &Value, least: usize, round: impl Fn(&Round<'_>, (usize, Moment)) -> bool) {
         for moment in [Moment::Before, Moment::After] {
             let gets_through = |call: &usize| {
@@ -84,7 +84,7 @@ impl Round<'_> {
         self.danger.testbed.agent(node, &self.network(node, changes), &arguments)
     }
 
-    /// Lets a container join on a node that nobody endangers.
+    /// Lets a container join on a node whose processes are not killed.
     fn add(&self, node: usize, id: &str) {
         self.danger.testbed.add(node, &self.network(node, json!({})), &format!("{}-{id}", self.name));
     }
@@ -189,7 +189,7 @@ fn while_it_claims_ahead() {
 }
 
 /// It gives back in its second round, by calls six and seven: the rounds before take two each, and the first call is
-/// for the status of etcd. Each is killed on a node of its own, all at once: idle takes time.
+/// for the status of etcd. Each is killed on its own node, all together: idle takes time.
 #[test]
 fn while_it_gives_back() {
     if !has_etcd() {
@@ -230,7 +230,7 @@ fn while_it_gives_back() {
             begun += usize::from(round.local(node).is_some_and(|local| is_begun(&local)));
             danger.proxy(node).spare();
         }
-        assert!(begun > 0, "nobody was killed while giving back");
+        assert!(begun > 0, "no process was killed while giving back");
         let again: Vec<Agent> = nodes.clone().map(start).collect();
         for (mut agent, node) in again.into_iter().zip(nodes) {
             agent.until("gingham_blocks", |blocks| blocks == 1);

@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 use crate::testbed::{Agent, Testbed};
 
 const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/kubernetes/base/crds");
-struct Cluster {
-    testbed: Testbed,
-    plane: ControlPlane,
-    token: PathBuf,
+pub(crate) struct Cluster {
+    pub(crate) testbed: Testbed,
+    pub(crate) plane: ControlPlane,
+    pub(crate) token: PathBuf,
     /// So many were made to fill a node.
     pods: AtomicUsize,
 }
 
 impl Cluster {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let testbed = Testbed::new(2);
         let plane = ControlPlane::start_in(testbed.directory.path(), IpAddr::from(BETWEEN), &[]);
         let kubectl = plane.kubectl();
@@ -41,7 +41,7 @@ impl Cluster {
         Self { testbed, plane, token, pods: AtomicUsize::new(0) }
     }
 
-    fn network(&self, node: usize) -> Value {
+    pub(crate) fn network(&self, node: usize) -> Value {
         let socket = self.testbed.path(&format!("{}.sock", self.testbed.nodes.node(node).name));
         let cluster =
             json!({"store": "kubernetes", "directory": null, "node": null, "agentSocket": socket, "lowWater": 0});
@@ -50,14 +50,19 @@ impl Cluster {
     }
 
     /// An agent that reconciles once, at its start, unless the arguments say otherwise.
-    fn agent(&self, node: usize, arguments: &[&str]) -> Agent {
+    pub(crate) fn agent(&self, node: usize, arguments: &[&str]) -> Agent {
+        self.agent_with(node, &self.network(node), arguments)
+    }
+
+    /// With another configuration of the network, and access to the API all the same.
+    pub(crate) fn agent_with(&self, node: usize, network: &Value, arguments: &[&str]) -> Agent {
         let (name, url) = (self.testbed.nodes.node(node).name.clone(), self.plane.url());
         let (authority, token) = (self.plane.authority().to_str().unwrap(), self.token.to_str().unwrap());
         let credentials = ["--kube-server", &url, "--kube-ca", authority, "--kube-token", token, "--node-name", &name];
-        self.testbed.agent(node, &self.network(node), &[&credentials[..], arguments].concat())
+        self.testbed.agent(node, network, &[&credentials[..], arguments].concat())
     }
 
-    fn add(&self, node: usize, id: &str) -> (Container, Outcome) {
+    pub(crate) fn add(&self, node: usize, id: &str) -> (Container, Outcome) {
         let (network, id) = (self.network(node), id.to_owned());
         self.testbed.nodes.node(node).on(move |node| {
             let container = node.container(&id);
@@ -81,14 +86,30 @@ impl Cluster {
         panic!("more pods than addresses");
     }
 
-    fn del(&self, node: usize, container: &Container) {
+    pub(crate) fn del(&self, node: usize, container: &Container) {
         let network = self.network(node);
         self.testbed.nodes.node(node).on(|_| Cni::del(&network, container).run().succeeds());
     }
 
-    fn status(&self, node: usize) -> Outcome {
+    pub(crate) fn status(&self, node: usize) -> Outcome {
         let network = self.network(node);
         self.testbed.nodes.node(node).on(|_| Cni::status(&network).run())
+    }
+
+    /// What a node's member record says.
+    pub(crate) fn member(&self, node: &str) -> Value {
+        let members = self.plane.kubectl().get(&["networkmembers"]);
+        let mut members = members["items"].as_array().unwrap().iter();
+        members.find(|member| member["spec"]["node"] == node).map(|member| member["spec"].clone()).unwrap_or_default()
+    }
+
+    /// Waits until a node was taken over by the agent of another.
+    pub(crate) fn until_taken(&self, node: &str, by: &Agent) {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        while self.member(node)["membership"] != "taken" {
+            assert!(Instant::now() < deadline, "{}", by.log());
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Owners of the blocks, in the order of the blocks.
@@ -113,7 +134,7 @@ fn blocks_of(cluster: &Cluster, node: &str) -> usize {
 }
 
 /// Joined, with its block, and at rest.
-fn until_ready(agent: &mut Agent) {
+pub(crate) fn until_ready(agent: &mut Agent) {
     agent.until("gingham_blocks", |blocks| blocks >= 1);
 }
 
@@ -196,16 +217,6 @@ fn a_member_is_taken_over_when_its_node_object_is_deleted_and_its_lease_is_not_r
     let [mut first, second] = agents;
     second.end(Signal::KILL);
     cluster.plane.kubectl().run(&["delete", "node", "node-2"]).stdout();
-    let state = || {
-        let members = cluster.plane.kubectl().get(&["networkmembers"]);
-        let members = members["items"].as_array().unwrap().clone();
-        let second = members.iter().find(|member| member["spec"]["node"] == "node-2").unwrap();
-        second["spec"]["membership"].as_str().unwrap().to_owned()
-    };
-    let deadline = Instant::now() + Duration::from_secs(90);
-    while state() != "taken" {
-        assert!(Instant::now() < deadline, "{}", first.log());
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    cluster.until_taken("node-2", &first);
     first.until("gingham_routes", |routes| routes == 0);
 }

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod blocks_and_routes_are_ready;
+mod clusters_move_under_agents;
 mod containers_that_are_gone;
 mod killed_at_each_call;
 mod kubernetes_is_the_store;
+mod nodes_confirm_after_silence;
 mod restarts_change_nothing;
 mod taken_over;
 mod testbed;

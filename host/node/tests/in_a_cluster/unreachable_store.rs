@@ -33,7 +33,7 @@ fn everything_that_needs_no_store_goes_on() {
         && health.contains("net: store unreachable, routes as last known: cluster store: ");
     assert!(unreachable, "{health}");
     assert_eq!(one.metric("gingham_last_reconcile_succeeded"), Some(0));
-    // A route that somebody removes comes back, and a dead container's lease goes.
+    // A route that another process removes comes back, and a dead container's lease goes.
     let range = "10.32.0.0/16".parse().unwrap();
     testbed.nodes.node(1).on(move |_| {
         container.vanish();

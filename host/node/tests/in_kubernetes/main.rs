@@ -2,7 +2,9 @@
 //! the property they hold.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod cluster_policies_roll_out;
 mod facts_reach_policies;
+mod idle_agents_rest;
 mod policies_are_installed;
 mod policies_roll_out;
 mod refusals_become_events;

@@ -160,7 +160,16 @@ fn an_object_is_installed_where_it_is_for_and_stays_when_it_is_deleted() {
     });
     testbed.pod("web-2", "ReplicaSet");
     assert_eq!(address(&testbed.add(&network, "web-2", "c3").result()), "10.8.0.4");
+
+    // So is that of the last one, also if no agent runs at that moment.
+    assert_eq!(testbed.report(NODE, "elsewhere")["state"], "Serving");
     drop(agent);
+    testbed.kubectl().run(&["delete", "allocationpolicy", "elsewhere"]).stdout();
+    let _agent = testbed.agent();
+    testbed.until("the report of an earlier agent is gone", || match testbed.report(NODE, "elsewhere") {
+        Value::Null => Ok(()),
+        report => Err(report.to_string()),
+    });
 }
 
 #[test]
@@ -223,6 +232,22 @@ fn a_node_installs_only_what_its_trust_file_permits() {
         says(&testbed, name, ("Verified", "Untrusted"), "it is not signed");
     }
     assert!(!ctl(&["policy", "list"]).done().contains("unsigned"));
+
+    // Signed with another key.
+    let arguments = ["-q", "-t", "ed25519", "-N", "", "-C", "stranger", "-f", "/run/stranger"];
+    assert!(Command::new(SSH_KEYGEN).args(arguments).status().unwrap().success());
+    ctl(&["policy", "sign", "/run/hashed.wasm", "--key", "/run/stranger"]).done();
+    let signature = fs::read_to_string("/run/hashed.wasm.sig").unwrap();
+    testbed.change("unsigned", &json!({"source": {"signature": signature}}));
+    testbed.until("the stranger's signature is refused", || {
+        let (report, policy) = (testbed.report(NODE, "unsigned"), testbed.policy("unsigned"));
+        let is_current = report["observedGeneration"] == policy["metadata"]["generation"];
+        let message = report["message"].as_str().unwrap_or_default();
+        let is_refused = report["reason"] == "Untrusted" && !message.contains("it is not signed");
+        if is_current && is_refused { Ok(()) } else { Err(report.to_string()) }
+    });
+    assert!(!ctl(&["policy", "list"]).done().contains("unsigned"));
+    fs::remove_file("/run/hashed.wasm.sig").unwrap();
 
     // Signed with the listed key, as an object and beside the file.
     ctl(&["policy", "sign", "/run/hashed.wasm", "--key", "/run/team"]).done();

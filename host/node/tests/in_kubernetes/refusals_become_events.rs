@@ -40,7 +40,7 @@ fn a_refusal_is_one_event_with_a_count() {
     let agent = testbed.agent();
     testbed.pod("web-0", "ReplicaSet");
     testbed.pod("web-1", "ReplicaSet");
-    // Before that nobody makes Events.
+    // Before that no Event is made.
     testbed.until("the agent has begun", || if facts().feed.events { Ok(()) } else { Err("not yet".to_owned()) });
     testbed.add(&quota, "web-0", "c0").result();
     let mut sandboxes = (1..).map(|number| format!("sandbox-{number}"));

@@ -13,6 +13,7 @@ use gingham_tests::cni::{Cni, Outcome};
 use gingham_tests::ctl::ctl;
 use gingham_tests::networks::addresses_only_with;
 use gingham_tests::node::{DATA, Node};
+use rustix::mount::mount_bind;
 use serde_json::{Value, json};
 
 pub(crate) const NODE: &str = "node-1";
@@ -23,6 +24,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 const CREDENTIALS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 pub(crate) const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const CONFIG: &str = "/run/net.d";
+/// Beside ginghamctl, as in the image. Every user may look there.
+const AGENT: &str = "/run/gingham-node";
 const LOG: &str = "/run/gingham-node.log";
 
 /// What the agent has written so far.
@@ -44,6 +47,8 @@ impl Testbed {
     /// This thread moves onto the node. It has some of the repository's policies.
     pub(crate) fn new(policies: &[&str]) -> Self {
         let node = Node::new();
+        fs::write(AGENT, "").unwrap();
+        mount_bind(env!("CARGO_BIN_EXE_gingham-node"), AGENT).unwrap();
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         for policy in policies {
             let built = gingham_build::build_policy(&workspace.join("policies").join(policy)).unwrap();
@@ -86,28 +91,10 @@ impl Testbed {
         self.plane.kubectl()
     }
 
-    /// What the agent may do for facts, Events and policies.
+    /// What the agent may do where people apply the manifests.
     fn give_rights(&self) {
-        let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
-        let rules = [
-            rule("", &["pods", "namespaces", "nodes"], &["get", "list", "watch"]),
-            rule("", &["events"], &["create", "patch"]),
-            rule("gingham.dev", &["allocationpolicies"], &["get", "list", "watch"]),
-            rule("gingham.dev", &["networkmembers"], &["get", "list", "watch"]),
-            rule("gingham.dev", &["allocationpolicies/status", "networkmembers/status"], &["patch"]),
-        ];
-        let group = "rbac.authorization.k8s.io";
         self.namespace("gingham-system", &json!({}));
-        let account = json!({"name": "gingham-node", "namespace": "gingham-system"});
-        self.create(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}));
-        self.create(&json!({
-            "apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": {"name": "gingham-node"}, "rules": rules,
-        }));
-        self.create(&json!({
-            "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": "gingham-node"},
-            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "gingham-node"},
-            "subjects": [{"kind": "ServiceAccount", "name": "gingham-node", "namespace": "gingham-system"}],
-        }));
+        self.kubectl().apply(include_str!("../../../../deploy/kubernetes/base/rbac.yaml"));
         fs::create_dir_all(CREDENTIALS).unwrap();
         let token = self.kubectl().service_account_token("gingham-system", "gingham-node", 3600);
         fs::write(TOKEN, token).unwrap();
@@ -177,7 +164,7 @@ impl Testbed {
         let address = self.plane.api_server.address();
         let log = File::options().create(true).append(true).open(LOG).unwrap();
         let library = format!("{data}/policies");
-        let child = Command::new(env!("CARGO_BIN_EXE_gingham-node"))
+        let child = Command::new(AGENT)
             .args(["--listen", "none", "--data-dir", data, "--config-dir", config, "--library", &library])
             .arg("--registry-plain-http")
             .env("KUBERNETES_SERVICE_HOST", address.ip().to_string())
@@ -210,6 +197,12 @@ impl Drop for Testbed {
 
 /// Ends with the value, as if it were killed.
 pub(crate) struct Agent(Child);
+
+impl Agent {
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
 
 impl Drop for Agent {
     fn drop(&mut self) {

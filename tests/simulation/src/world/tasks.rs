@@ -1,6 +1,7 @@
 //! The steps of tasks, each under its node's lock, and what they come to.
 
 use gingham_ownership::claim::{Claim, ClaimError};
+use gingham_ownership::confirm::Confirm;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::join::Join;
 use gingham_ownership::leave::Leave;
@@ -36,6 +37,7 @@ impl<D: Disk> World<D> {
                 Running::Release(Release::new(machine.idle(machine.clock(self.now, &self.setup))).under(rules))
             }
             What::Sync => Running::Sync(Sync::new().under(rules)),
+            What::Confirm => Running::Confirm(Confirm::new(machine.uptime)),
             What::Beat if !self.setup.store.leases => Running::Beat(machine.beat.clone()),
             What::Leave if machine.pods.is_empty() => Running::Leave(Leave::new()),
             What::Observe { of } => Running::Observe(Observe::node(self.setup.nodes.get(of)?)),
@@ -67,6 +69,10 @@ impl<D: Disk> World<D> {
             None => task.start(&mut local, now),
             Some(reply) => task.resume(reply, &mut local, now),
         };
+        if let Step::Done(Outcome::Join(Ok(_))) = &step {
+            // As its caller does: it sleeps at no moment in which a task is under way.
+            local.confirm(machine.uptime);
+        }
         machine.save(local);
         match step {
             Step::Call(call) => {
