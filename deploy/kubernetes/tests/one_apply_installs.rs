@@ -74,4 +74,18 @@ fn one_apply_installs_it_and_the_role_has_what_the_agent_calls() {
     );
     assert_eq!(agent["resources"]["limits"], Value::Null);
     assert_eq!(pod["initContainers"][0]["securityContext"]["capabilities"]["add"], Value::Null);
+
+    // What `view` gets by the label; the controller that adds it up does not run here.
+    let view = get(kubectl, &["clusterrole", "gingham-view"]);
+    assert_eq!(view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"], "true");
+    let binding = ["create", "clusterrolebinding", "reader", "--clusterrole=gingham-view", "--user=system:kube-proxy"];
+    let reader = cluster.kubectl_of("system:kube-proxy");
+    let may = |what: &[&str]| reader.run(&[&["auth", "can-i"], what].concat()).is_success();
+    assert!(!may(&["list", "addressblocks.gingham.dev"]));
+    kubectl.run(&binding).stdout();
+    for kind in ["addressnetworks", "networkmembers", "addressblocks", "allocationpolicies"] {
+        assert!(may(&["list", &format!("{kind}.gingham.dev")]), "{kind}");
+        assert!(!may(&["update", &format!("{kind}.gingham.dev")]), "{kind}");
+    }
+    assert!(may(&["get", "clusterrolebinding/gingham-node"]) && !may(&["get", "clusterrolebinding/reader"]));
 }

@@ -58,6 +58,7 @@ pub const AGENT: &[Permission] = {
         permission(GROUP, "allocationpolicies", &[Get, List, Watch]),
         permission(GROUP, "allocationpolicies/status", &[Patch]),
         permission(GROUP, "networkmembers/status", &[Patch]),
+        permission(GROUP, "addressnetworks/status", &[Patch]),
         permission("", "nodes", &[Get, List, Watch]),
         permission("", "nodes/status", &[Patch]),
         permission("", "pods", &[List, Watch]),

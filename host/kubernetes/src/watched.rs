@@ -3,6 +3,7 @@
 //! Not for decisions: blocks and members may be of different moments, and both may lag behind. A claim that was proposed
 //! from here is decided by the create.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use gingham_ownership::shared_store::{Record, Version};
 use serde_json::Value;
 
 use crate::api::Api;
-use crate::informer::{Cached, Informer, InformerSettings, Signal};
+use crate::informer::{Cached, Informer, InformerSettings, ObjectKey, Signal};
 use crate::name::{NetworkNameError, check_network};
 use crate::object::{self, parse_version};
 use crate::objects::Selection;
@@ -67,6 +68,12 @@ impl Watched {
         }
         known.records.sort_by(|(a, _), (b, _)| a.cmp(b));
         Some(known)
+    }
+
+    /// The objects themselves of one of the kinds; none until they were listed once.
+    pub fn objects(&self, resource: &Resource) -> Option<Arc<BTreeMap<ObjectKey, Arc<Value>>>> {
+        let (_, informer) = self.kinds.iter().find(|(kind, _)| kind == resource)?;
+        Some(informer.cached()?.objects)
     }
 
     /// Counts and awaits changes.

@@ -1,6 +1,8 @@
 //! The Kubernetes that this agent runs in, if it does: the API server, and this node's Node object.
 
+use std::collections::BTreeMap;
 use std::env;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use gingham_engine::settings::membership::is_node_name;
@@ -29,6 +31,8 @@ pub(crate) struct Kubernetes {
     pub(crate) api: Api,
     /// The name of the Node object.
     pub(crate) node: String,
+    /// By network, while something follows it.
+    pub(crate) watched: Arc<Mutex<BTreeMap<String, Weak<Watched>>>>,
 }
 
 impl Kubernetes {
@@ -41,7 +45,7 @@ impl Kubernetes {
             Some(name) => return Err(KubernetesError::NodeName(name)),
             None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
         };
-        Ok(Some(Self { api: Api::new(config, Permissions::Only(AGENT)), node }))
+        Ok(Some(Self { api: Api::new(config, Permissions::Only(AGENT)), node, watched: Arc::default() }))
     }
 
     /// The store of a network.
@@ -50,9 +54,15 @@ impl Kubernetes {
         Ok(Box::new(WithLeases::new(store, self.api.clone())))
     }
 
-    /// A network's records, kept current by watches.
-    pub(crate) fn watched(&self, network: &str) -> Result<Watched, AgentError> {
-        Watched::start(&self.api, network, SILENCE).map_err(AgentError::of_node)
+    /// A network's records, kept current by watches that all of this process share.
+    pub(crate) fn watched(&self, network: &str) -> Result<Arc<Watched>, AgentError> {
+        let mut all = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watched) = all.get(network).and_then(Weak::upgrade) {
+            return Ok(watched);
+        }
+        let watched = Arc::new(Watched::start(&self.api, network, SILENCE).map_err(AgentError::of_node)?);
+        all.insert(network.to_owned(), Arc::downgrade(&watched));
+        Ok(watched)
     }
 
     /// The uid of this node's Node object; none if it has none.

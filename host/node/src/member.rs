@@ -13,11 +13,12 @@ use gingham_cluster::{Cluster as Joined, Policy, RoomAnswer};
 use gingham_engine::attachment::Context;
 use gingham_engine::boot_id;
 use gingham_engine::clock;
+use gingham_engine::library::Library;
 use gingham_engine::runtime::{LogLevel, LogLine, Policy as Component};
 use gingham_engine::settings::Settings;
 use gingham_engine::settings::membership::StoreSettings;
 use gingham_engine::store::Store;
-use gingham_network::network::{Network as Configured, PolicyState};
+use gingham_network::network::{Network as Configured, PolicyState, Source};
 use gingham_network::plan::OWN_NAME;
 use gingham_ownership::beat::Beat;
 use gingham_ownership::error::ClusterError;
@@ -92,7 +93,9 @@ pub(crate) fn open(
     let configured =
         Configured::read(program(&network.config), library, input.as_bytes()).map_err(AgentError::of_node)?;
     let policy_state = configured.policy_state().map_err(AgentError::of_node)?;
-    let settled = settle(&network.name, &configured)?;
+    let settled = settle(&network.name, &configured).map_err(|error| {
+        kubernetes.and_then(|_| missing_policy(&configured, library)).map_or(error, AgentError::Node)
+    })?;
     let store = this_node::store(&settled, kubernetes)?;
     let mut lines = Vec::new();
     let node_object = match kubernetes.filter(|_| store.is_some()) {
@@ -121,6 +124,19 @@ pub(crate) fn open(
         node_object,
         departures: Departures::new(grace_period),
     }))
+}
+
+/// In Kubernetes an object brings policies, not a command on the node.
+fn missing_policy(configured: &Configured, library: &Path) -> Option<String> {
+    let Ok(Source::Policy(name)) = configured.source() else { return None };
+    let is_missing = configured.policy_state().is_ok_and(|state| state.digest.is_none())
+        && Library::open(library).and_then(|library| library.find(&name)).is_ok_and(|found| found.is_none());
+    is_missing.then(|| {
+        format!(
+            "ipam.policy: unknown policy {name:?}: create an AllocationPolicy {name}, from which agents install it, or name \
+             another one"
+        )
+    })
 }
 
 fn settle(network: &str, configured: &Configured) -> Result<Settled, AgentError> {

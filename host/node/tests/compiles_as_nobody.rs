@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use testbed::{NODE, PATIENCE, Testbed};
 
-/// `/proc/PID/status` and the network namespace of the process that compiles, while there is one.
+/// `/proc/PID/status` with the limits, and the network namespace of the process that compiles, while there is one.
 fn compiler() -> Option<(BTreeMap<String, String>, String)> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let mut processes = processes.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
@@ -30,7 +30,9 @@ fn compiler() -> Option<(BTreeMap<String, String>, String)> {
     let status = fs::read_to_string(found.path().join("status")).ok()?;
     let namespace = fs::read_link(found.path().join("ns/net")).ok()?.display().to_string();
     let fields = status.lines().filter_map(|line| line.split_once(':'));
-    Some((fields.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect(), namespace))
+    let mut status: BTreeMap<_, _> = fields.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect();
+    status.insert("limits".to_owned(), fs::read_to_string(found.path().join("limits")).ok()?);
+    Some((status, namespace))
 }
 
 fn has_several_users() -> bool {
@@ -71,6 +73,10 @@ fn the_compiler_of_an_objects_component_is_nobody_and_can_do_nothing() {
         assert_eq!(status[key], "0000000000000000", "{key}: {status:?}");
     }
     assert_eq!(status["NoNewPrivs"], "1", "{status:?}");
+    let limit =
+        |name: &str| status["limits"].lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+    assert_eq!((limit("Max open files"), limit("Max core file size")), (Some("32"), Some("0")), "{}", status["limits"]);
+    assert_ne!(limit("Max address space"), Some("unlimited"), "{}", status["limits"]);
     assert_ne!(
         namespace,
         fs::read_link("/proc/self/ns/net").unwrap().display().to_string(),

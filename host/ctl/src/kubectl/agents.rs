@@ -8,7 +8,9 @@ use super::error::{KubectlError, one_line};
 use super::objects::{conditions, text};
 
 /// As in deploy/kubernetes/base/daemonset.yaml.
-pub(super) const NAMESPACE: &str = "gingham-system";
+const NAMESPACE: &str = "gingham-system";
+/// As in deploy/kubernetes/base/rbac.yaml. Its subject is the agents' account, in whatever namespace that is.
+const BINDING: &str = "gingham-node";
 pub(super) const AGENTS: &str = "app.kubernetes.io/name=gingham-node";
 const CONTAINER: &str = "gingham-node";
 const PROGRAM: &str = "/ginghamctl";
@@ -16,6 +18,7 @@ const PROGRAM: &str = "/ginghamctl";
 /// The agents that are ready.
 pub(super) struct Agents<'k> {
     kubectl: &'k Kubectl,
+    namespace: String,
     agents: Vec<Agent>,
 }
 
@@ -26,12 +29,13 @@ struct Agent {
 
 impl<'k> Agents<'k> {
     pub(super) fn list(kubectl: &'k Kubectl) -> Result<Self, KubectlError> {
-        let pods = kubectl.list(&["pods", "--namespace", NAMESPACE, "--selector", AGENTS])?;
+        let namespace = namespace(kubectl);
+        let pods = kubectl.list(&["pods", "--namespace", &namespace, "--selector", AGENTS])?;
         let is_ready = |pod: &&Value| {
             conditions(pod).any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
         };
         let agent = |pod: &Value| Agent { pod: text(pod, "/metadata/name"), node: text(pod, "/spec/nodeName") };
-        Ok(Self { kubectl, agents: pods.iter().filter(is_ready).map(agent).collect() })
+        Ok(Self { kubectl, namespace, agents: pods.iter().filter(is_ready).map(agent).collect() })
     }
 
     pub(super) fn is_ready_on(&self, node: &str) -> bool {
@@ -40,15 +44,19 @@ impl<'k> Agents<'k> {
 
     /// A node other than this one with an agent.
     pub(super) fn elsewhere(&self, node: &str) -> Result<&str, KubectlError> {
-        let place = || KubectlError::NoAgent { place: format!(" on a node other than {node}") };
+        let place = || self.missing(format!(" on a node other than {node}"));
         self.agents.iter().map(|agent| agent.node.as_str()).find(|other| *other != node).ok_or_else(place)
+    }
+
+    pub(super) fn missing(&self, place: String) -> KubectlError {
+        KubectlError::NoAgent { place, namespace: self.namespace.clone() }
     }
 
     /// Runs `ginghamctl` on a node. Returns what it prints.
     pub(super) fn run(&self, node: &str, arguments: &[&str]) -> Result<String, KubectlError> {
-        let no_agent = || KubectlError::NoAgent { place: format!(" on node {node}") };
+        let no_agent = || self.missing(format!(" on node {node}"));
         let agent = self.agents.iter().find(|agent| agent.node == node).ok_or_else(no_agent)?;
-        let exec = ["exec", "--namespace", NAMESPACE, &agent.pod, "--container", CONTAINER, "--", PROGRAM];
+        let exec = ["exec", "--namespace", &self.namespace, &agent.pod, "--container", CONTAINER, "--", PROGRAM];
         let output = self.kubectl.command(&[&exec, arguments].concat()).output().map_err(KubectlError::NoKubectl)?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
@@ -69,4 +77,12 @@ impl<'k> Agents<'k> {
             source,
         })
     }
+}
+
+/// The namespace of the agents. No label decides: every user can give a pod one, and commands run in the agents' containers.
+fn namespace(kubectl: &Kubectl) -> String {
+    let binding = kubectl.get::<Value>(&["clusterrolebinding", BINDING]);
+    // Not every user may read it.
+    let found = binding.map(|binding| text(&binding, "/subjects/0/namespace")).unwrap_or_default();
+    if found.is_empty() { NAMESPACE.to_owned() } else { found }
 }

@@ -58,7 +58,7 @@ fn require_agent(agents: &Agents<'_>, node: &str) -> Result<(), KubectlError> {
     if agents.is_ready_on(node) {
         return Ok(());
     }
-    Err(KubectlError::NoAgent { place: format!(" on node {node}") })
+    Err(agents.missing(format!(" on node {node}")))
 }
 
 /// The network that a node is, or was, a member of.

@@ -31,7 +31,7 @@ impl Cluster {
         for name in ["node-1", "node-2"] {
             nodes.cluster(name, &["join"]).done();
             node(kubectl, name, &json!([{"type": "Ready", "status": "True"}]));
-            agent(kubectl, name);
+            agent(kubectl, "gingham-system", name);
         }
         let cluster = Self { nodes };
         fs::create_dir(cluster.programs()).unwrap();
@@ -132,11 +132,11 @@ fn node(kubectl: &Kubectl, name: &str, conditions: &Value) {
     set_status(kubectl, &format!("/api/v1/nodes/{name}"), &json!({"conditions": conditions}));
 }
 
-fn agent(kubectl: &Kubectl, node: &str) {
+fn agent(kubectl: &Kubectl, namespace: &str, node: &str) {
     let labels = json!({"app.kubernetes.io/name": "gingham-node"});
     let name = format!("gingham-node-{node}");
     let ready = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
-    pod(kubectl, ("gingham-system", &name), node, &labels, &ready);
+    pod(kubectl, (namespace, &name), node, &labels, &ready);
 }
 
 fn pod(kubectl: &Kubectl, (namespace, name): (&str, &str), node: &str, labels: &Value, status: &Value) {
@@ -299,6 +299,21 @@ fn a_node_comes_back_and_strangers_are_refused(cluster: &Cluster) {
     ]);
     let nobody = cluster.gingham(&["takeover", "node-1", "--yes"]).failed();
     assert!(nobody.contains("no agent is ready on a node other than node-1"), "{nobody}");
+    agents_are_found_in_another_namespace(cluster);
+}
+
+/// The chart installs into any. A label alone makes no agent.
+fn agents_are_found_in_another_namespace(cluster: &Cluster) {
+    let kubectl = cluster.kubectl();
+    kubectl.run(&["create", "namespace", "netsys"]).stdout();
+    kubectl.run(&["create", "serviceaccount", "default", "--namespace", "netsys"]).stdout();
+    agent(kubectl, "netsys", "node-2");
+    let nobody = cluster.gingham(&["takeover", "node-1", "--yes"]).failed();
+    assert!(nobody.contains("kubectl --namespace gingham-system get pods"), "{nobody}");
+    let binding = ["create", "clusterrolebinding", "gingham-node", "--clusterrole=gingham-node"];
+    kubectl.run(&[&binding[..], &["--serviceaccount=netsys:gingham-node"]].concat()).stdout();
+    let asked = cluster.gingham(&["takeover", "node-1", "--yes"]).failed();
+    assert!(asked.contains("on node node-2 failed"), "{asked}");
 }
 
 /// Of a failure for programs: one line of JSON on standard error, and nothing else.

@@ -86,7 +86,7 @@ fn run(kubernetes: &Kubernetes, places: &Places) {
     }
 }
 
-fn source(Kubernetes { api, node }: &Kubernetes, kind: Kind, signal: &Arc<Signal>) -> Informer {
+fn source(Kubernetes { api, node, .. }: &Kubernetes, kind: Kind, signal: &Arc<Signal>) -> Informer {
     let (resource, fields) = match kind {
         Kind::Pods => (Resource::pods(), Some(format!("spec.nodeName={node}"))),
         Kind::Namespaces => (Resource::namespaces(), None),

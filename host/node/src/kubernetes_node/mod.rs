@@ -3,10 +3,11 @@
 
 mod network_object;
 mod node_conditions;
+mod object_status;
 mod values;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -18,10 +19,12 @@ use tracing::{info, warn};
 
 use self::network_object::NetworkObject;
 use self::node_conditions::NodeConditions;
+use self::object_status::ObjectStatus;
 use self::values::{Values, ValuesError};
+use crate::cluster_calls::AgentError;
 use crate::kubernetes::Kubernetes;
 use crate::last_fault::LastFault;
-use crate::publication::{ConflistError, Places, Published, Publisher, conflist, replace};
+use crate::publication::{ConflistError, NoNetwork, Places, Published, Publisher, conflist, replace};
 use crate::reconcile::Board;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,6 +41,8 @@ pub(crate) enum KubernetesNodeError {
     NoApi,
     #[error(transparent)]
     Values(#[from] ValuesError),
+    #[error(transparent)]
+    Network(#[from] AgentError),
     #[error(transparent)]
     Api(#[from] ApiError),
     #[error("cannot follow the network's object: {0}")]
@@ -60,20 +65,25 @@ pub(crate) fn start(
     board: &Board,
     staged: Arc<Notify>,
 ) -> Result<Published, KubernetesNodeError> {
-    let Kubernetes { api, node } = kubernetes.ok_or(KubernetesNodeError::NoApi)?;
-    let values = Values::read(values)?;
-    let publisher = Publisher::new(&values.name, &places, board.clone());
+    let kubernetes = kubernetes.ok_or(KubernetesNodeError::NoApi)?;
+    let (api, node) = (kubernetes.api.clone(), kubernetes.node.clone());
+    let (directory, values) = (values.to_owned(), Values::read(values)?);
+    let no_network = NoNetwork::default();
+    let publisher = Publisher::new(&values.name, &places, board.clone(), Arc::clone(&no_network));
     let published = publisher.published();
     // A start is no news: the conditions begin with what is published.
     publisher.step();
     let conditions = NodeConditions::new(api.clone(), node, board.clone(), published.clone());
+    let watched = kubernetes.watched(&values.name)?;
+    let status = ObjectStatus::new(kubernetes, &values.name, (board.clone(), published.clone()), watched);
     let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
         thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(KubernetesNodeError::Thread)
     };
     let changed = Arc::clone(board.changed());
-    spawn("network", Box::new(move || follow_network(&api, &values, &places, &staged)))?;
+    spawn("network", Box::new(move || follow_network(&api, (&directory, &values), (&places, &staged), &no_network)))?;
     spawn("publish", Box::new(move || publish(&publisher, &changed)))?;
     spawn("conditions", Box::new(move || conditions.run()))?;
+    spawn("status", Box::new(move || status.run()))?;
     Ok(published)
 }
 
@@ -85,8 +95,13 @@ fn publish(publisher: &Publisher, changed: &Signal) {
     }
 }
 
-fn follow_network(api: &Api, values: &Values, places: &Places, staged: &Notify) {
-    let mut object = NetworkObject::new(api, values);
+fn follow_network(
+    api: &Api,
+    (directory, values): (&Path, &Values),
+    (places, staged): (&Places, &Notify),
+    no_network: &NoNetwork,
+) {
+    let mut object = NetworkObject::new(api, (directory, values));
     let mut last = LastFault::default();
     loop {
         let step = object.step(|object| {
@@ -95,6 +110,8 @@ fn follow_network(api: &Api, values: &Values, places: &Places, staged: &Notify) 
             }
             Ok(())
         });
+        let refused = step.as_ref().err().filter(|error| matches!(error, KubernetesNodeError::Values(_)));
+        *no_network.lock().unwrap_or_else(PoisonError::into_inner) = refused.map(ToString::to_string);
         match step {
             Ok(()) => last.end().iter().for_each(|fault| info!("resolved: {fault}")),
             Err(error) => {

@@ -1,17 +1,18 @@
 //! The network's object: created if it is missing, and watched.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gingham_kubernetes::{Api, ApiError, Informer, InformerSettings, Resource, SILENCE, Selection, Signal};
 use serde_json::Value;
 
-use super::values::Values;
+use super::values::{Values, ValuesError};
 use super::{KubernetesNodeError, deadline};
 
 pub(super) struct NetworkObject<'a> {
     api: &'a Api,
-    values: &'a Values,
+    values: (&'a Path, &'a Values),
     signal: Arc<Signal>,
     seen: u64,
     informer: Informer,
@@ -20,9 +21,9 @@ pub(super) struct NetworkObject<'a> {
 }
 
 impl<'a> NetworkObject<'a> {
-    pub(super) fn new(api: &'a Api, values: &'a Values) -> Self {
+    pub(super) fn new(api: &'a Api, values: (&'a Path, &'a Values)) -> Self {
         let signal = Arc::default();
-        let selection = Selection::fields(&format!("metadata.name={}", values.name));
+        let selection = Selection::fields(&format!("metadata.name={}", values.1.name));
         let settings = InformerSettings { resource: Resource::networks(), selection, silence: SILENCE };
         let informer = Informer::start(api.clone(), settings, Some, &signal);
         Self { api, values, signal, seen: 0, informer, taken: None }
@@ -51,9 +52,16 @@ impl<'a> NetworkObject<'a> {
         self.seen = self.signal.wait(self.seen, patience);
     }
 
-    /// Another agent may be first.
+    /// Of the values as they are now. Another agent may be first.
     fn create(&self) -> Result<(), KubernetesNodeError> {
-        match self.api.create(&Resource::networks(), &self.values.object(), deadline()) {
+        let (directory, at_start) = self.values;
+        let values = Values::read(directory)?;
+        if values.name != at_start.name {
+            let (before, now) = (at_start.name.clone(), values.name);
+            return Err(ValuesError::OtherName { before, now }.into());
+        }
+        values.check()?;
+        match self.api.create(&Resource::networks(), &values.object(), deadline()) {
             Err(ApiError::Refused { status, .. }) if status.code == 409 => Ok(()),
             created => Ok(created.map(drop)?),
         }

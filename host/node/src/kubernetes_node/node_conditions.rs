@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::{RETRY, deadline};
 use crate::last_fault::LastFault;
-use crate::publication::{FILE, Published};
+use crate::publication::{FILE, Publication, Published};
 use crate::reconcile::{Board, State, Status, stray};
 
 const STEP: Duration = Duration::from_secs(5);
@@ -81,10 +81,7 @@ impl NodeConditions {
 
     fn step(&mut self) -> Result<(), ApiError> {
         let publication = self.published.now();
-        let foreign = publication.foreign.as_ref().map(|file| file.display().to_string());
-        let conditions = [configured(publication.waiting.as_deref(), foreign.as_deref())]
-            .into_iter()
-            .chain(addresses(&self.board.statuses()));
+        let conditions = [configured(&publication)].into_iter().chain(addresses(&self.board.statuses()));
         let mut written = match self.written.take() {
             Some(written) => written,
             None => self.read()?,
@@ -220,12 +217,14 @@ fn conflicts(networks: &BTreeMap<String, Status>) -> BTreeMap<ConflictKey, Strin
     found
 }
 
-fn configured(waiting: Option<&str>, foreign: Option<&str>) -> Condition {
+fn configured(publication: &Publication) -> Condition {
     let condition =
         |is_true, reason: &str, message| Condition { kind: CONFIGURED, is_true, reason: reason.to_owned(), message };
-    match (waiting, foreign) {
-        (Some(reason), _) => condition(false, STARTING, reason.to_owned()),
+    match (&publication.waiting, &publication.foreign) {
+        (Some(reason), _) if publication.is_refused => condition(false, "ConfigurationRefused", reason.clone()),
+        (Some(reason), _) => condition(false, STARTING, reason.clone()),
         (None, Some(file)) => {
+            let file = file.display();
             let message = format!(
                 "the container runtime uses {file} instead of {FILE}, because it sorts first: pods get no network of \
                  Gingham; remove that file or rename it"
@@ -266,7 +265,7 @@ fn addresses(networks: &BTreeMap<String, Status>) -> Option<Condition> {
     }
 }
 
-fn now() -> String {
+pub(super) fn now() -> String {
     let now = jiff::Timestamp::now();
     // Seconds: an API server refuses fractions in these fields.
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
@@ -312,9 +311,14 @@ mod tests {
 
     #[test]
     fn a_foreign_configuration_is_named() {
-        assert!(configured(None, None).is_true);
-        assert_eq!(configured(Some("starting"), Some("x")).reason, STARTING);
-        let foreign = configured(None, Some("/etc/cni/net.d/05-other.conflist"));
+        let of = |waiting: Option<&str>, is_refused, foreign: Option<&str>| {
+            let (waiting, foreign) = (waiting.map(str::to_owned), foreign.map(Into::into));
+            configured(&Publication { waiting, is_refused, foreign })
+        };
+        assert!(of(None, false, None).is_true);
+        assert_eq!(of(Some("starting"), false, Some("x")).reason, STARTING);
+        assert_eq!(of(Some("ipam.range"), true, None).reason, "ConfigurationRefused");
+        let foreign = of(None, false, Some("/etc/cni/net.d/05-other.conflist"));
         assert!(
             !foreign.is_true && foreign.message.contains("/etc/cni/net.d/05-other.conflist"),
             "{}",
@@ -324,12 +328,13 @@ mod tests {
 
     #[test]
     fn the_time_of_the_transition_changes_with_the_status_alone() {
-        let waiting = configured(Some("network pods is starting"), None);
+        let of = |reason: &str| configured(&Publication { waiting: Some(reason.to_owned()), ..Publication::default() });
+        let waiting = of("network pods is starting");
         let first = patch(&waiting, false, "2026-01-01T00:00:00Z");
         assert_eq!(first["lastTransitionTime"], "2026-01-01T00:00:00Z");
         let node = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}, first]}});
         assert_eq!(of_node(&node, CONFIGURED), Some(waiting));
-        let later = patch(&configured(Some("this node has no free address"), None), true, "2026-01-01T00:00:09Z");
+        let later = patch(&of("this node has no free address"), true, "2026-01-01T00:00:09Z");
         assert_eq!((later["lastTransitionTime"].is_null(), &later["status"]), (true, &"False".into()));
         assert_eq!(later["lastHeartbeatTime"], "2026-01-01T00:00:09Z");
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gingham_kubernetes::Resource;
 use gingham_untrusted::file::{LARGEST_CONFIGURATION, read_text};
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,16 @@ pub(crate) enum ValuesError {
     Unreadable { path: PathBuf, reason: String },
     #[error("{path} is empty: give the key of the ConfigMap gingham-network a value")]
     Empty { path: PathBuf },
+    #[error(
+        "ConfigMap gingham-network, range: invalid network {range:?}: use a network address and its length, such as 10.32.0.0/12"
+    )]
+    Range { range: String },
+    #[error("ConfigMap gingham-network, routing: unknown routing {routing:?}: use direct, vxlan or none")]
+    Routing { routing: String },
+    #[error(
+        "ConfigMap gingham-network, name: {now:?} was {before:?} when this agent started: set it back, or delete the agents' pods"
+    )]
+    OtherName { before: String, now: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +51,17 @@ impl Values {
             routing: required("routing")?,
             bridge: required("bridge")?,
         })
+    }
+
+    /// What no agent could use: an object is not corrected by a correction of the values that it was made of.
+    pub(crate) fn check(&self) -> Result<(), ValuesError> {
+        if !self.range.parse::<IpNet>().is_ok_and(|range| range == range.trunc()) {
+            return Err(ValuesError::Range { range: self.range.clone() });
+        }
+        if !["direct", "vxlan", "none"].contains(&self.routing.as_str()) {
+            return Err(ValuesError::Routing { routing: self.routing.clone() });
+        }
+        Ok(())
     }
 
     /// The object as it is created. What it leaves out gets the agent's defaults.
@@ -76,6 +98,10 @@ mod tests {
         let values = Values::read(directory.path()).unwrap();
         assert_eq!(values.name, "pods");
         assert_eq!(values.object()["spec"]["config"]["ipam"]["range"], "10.32.0.0/12");
+        assert!(values.check().is_ok());
+        fs::write(directory.path().join("range"), "10.32.0.0/33").unwrap();
+        let wrong = Values::read(directory.path()).unwrap().check().unwrap_err().to_string();
+        assert!(wrong.starts_with("ConfigMap gingham-network, range: invalid network \"10.32.0.0/33\""), "{wrong}");
         fs::write(directory.path().join("range"), "\n").unwrap();
         let empty = Values::read(directory.path()).unwrap_err().to_string();
         assert!(empty.ends_with("range is empty: give the key of the ConfigMap gingham-network a value"), "{empty}");

@@ -1,5 +1,6 @@
 //! This node's Node object, for a network with the store `kubernetes`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gingham_cluster::{ThisNode, node_name_file};
@@ -20,7 +21,7 @@ const PERIOD: Duration = Duration::from_mins(5);
 
 pub(super) struct NodeObject {
     pub(super) kubernetes: Kubernetes,
-    watched: Watched,
+    watched: Arc<Watched>,
     /// When its uid was read.
     read: Option<Instant>,
 }

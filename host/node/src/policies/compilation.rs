@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use gingham_engine::library::Digest;
 use gingham_net::netns::{NetNs, NetnsError};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 const NOBODY: u32 = 65_534;
@@ -42,8 +42,6 @@ pub(super) enum CompilationError {
     Start { program: PathBuf, source: io::Error },
     #[error("cannot make a network namespace for the compiler: {0}")]
     Namespace(NetnsError),
-    #[error("cannot limit the compiler: {0}")]
-    Limit(io::Error),
     #[error("cannot talk to the compiler: {0}")]
     Pipe(io::Error),
     #[error("the compiler was stopped after {} s", TIMEOUT.as_secs())]
@@ -76,10 +74,7 @@ fn start(digest: &Digest) -> Result<Child, CompilationError> {
     let as_nobody = spawn(&nowhere, &program, digest, GivesUp::User);
     // A container without the capabilities SETUID and SETGID, or a user namespace with one user in it.
     let started = as_nobody.or_else(|_| spawn(&nowhere, &program, digest, GivesUp::CapabilitiesAlone));
-    let child = started.map_err(|source| CompilationError::Start { program, source })?;
-    // It waits for the component, so nothing was compiled before the limits hold.
-    limit(&child).map_err(CompilationError::Limit)?;
-    Ok(child)
+    started.map_err(|source| CompilationError::Start { program, source })
 }
 
 /// What a process gives up.
@@ -98,6 +93,10 @@ fn spawn(nowhere: &NetNs, program: &Path, digest: &Digest, gives_up: GivesUp) ->
         // The standard library drops the supplementary groups as well.
         command.uid(NOBODY).gid(NOBODY);
     }
+    let limits = limits();
+    let limit = move || Ok(limits.iter().try_for_each(|&(resource, limit)| setrlimit(resource, limit))?);
+    // SAFETY: setrlimit is a system call and allocates nothing, which a child of a process with several threads may do.
+    unsafe { command.pre_exec(limit) };
     // A process inherits all of this from the thread that starts it, and that flag keeps root's next program from having
     // capabilities again.
     let start = || {
@@ -111,7 +110,9 @@ fn spawn(nowhere: &NetNs, program: &Path, digest: &Digest, gives_up: GivesUp) ->
     nowhere.enter(start).unwrap_or_else(|error| Err(io::Error::other(error.to_string())))
 }
 
-fn limit(child: &Child) -> io::Result<()> {
+/// The child sets them before it becomes the program. From outside that would need the capability `SYS_RESOURCE`: the child is
+/// another user.
+fn limits() -> [(Resource, Rlimit); 6] {
     let limits = [
         (Resource::As, LARGEST_ADDRESS_SPACE),
         (Resource::Data, LARGEST_MEMORY),
@@ -120,11 +121,11 @@ fn limit(child: &Child) -> io::Result<()> {
         (Resource::Core, 0),
         (Resource::Nofile, 32),
     ];
-    for (resource, most) in limits {
-        let limit = Rlimit { current: Some(most), maximum: Some(most) };
-        prlimit(Some(Pid::from_child(child)), resource, limit)?;
-    }
-    Ok(())
+    limits.map(|(resource, most)| {
+        // No process without that capability can raise what it has.
+        let most = getrlimit(resource).maximum.map_or(most, |present| present.min(most));
+        (resource, Rlimit { current: Some(most), maximum: Some(most) })
+    })
 }
 
 fn converse(child: &mut Child, component: Vec<u8>) -> Result<Vec<u8>, CompilationError> {

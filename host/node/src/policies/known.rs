@@ -87,7 +87,7 @@ impl Snapshot {
 }
 
 impl Around {
-    fn start(Kubernetes { api, node }: &Kubernetes, signal: &Arc<Signal>) -> Self {
+    fn start(Kubernetes { api, node, .. }: &Kubernetes, signal: &Arc<Signal>) -> Self {
         let settings = |resource, selection| InformerSettings { resource, selection, silence: SILENCE };
         let this = Selection::fields(&format!("metadata.name={node}"));
         Self {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gingham_kubernetes::Signal;
 use gingham_network::plan::OWN_NAME;
-use gingham_network::published::staging;
+use gingham_network::published::{is_published_file, staging};
 use gingham_untrusted::file::{FileError, LARGEST_CONFIGURATION, read_text};
 use tracing::{info, warn};
 
@@ -28,9 +28,26 @@ pub(crate) const FILE: &str = "10-gingham.conflist";
 pub(crate) struct Publication {
     /// Why the runtime does not have the configuration; none if it has.
     pub(crate) waiting: Option<String>,
+    /// It waits for a correction.
+    pub(crate) is_refused: bool,
     /// A configuration of others that the runtime takes first.
     pub(crate) foreign: Option<PathBuf>,
 }
+
+/// Why something is not published.
+struct Waiting {
+    reason: String,
+    is_refused: bool,
+}
+
+impl From<String> for Waiting {
+    fn from(reason: String) -> Self {
+        Self { reason, is_refused: false }
+    }
+}
+
+/// Why there is no network; none while it is created or read. Shared by the threads.
+pub(crate) type NoNetwork = Arc<Mutex<Option<String>>>;
 
 /// Where the node's files are.
 #[derive(Debug, Clone)]
@@ -57,7 +74,7 @@ pub(crate) struct Published {
 impl Published {
     fn new(changed: Arc<Signal>) -> Self {
         let waiting = Some("the agent has just started".to_owned());
-        Self { publication: Arc::new(Mutex::new(Publication { waiting, foreign: None })), changed }
+        Self { publication: Arc::new(Mutex::new(Publication { waiting, ..Publication::default() })), changed }
     }
 
     pub(crate) fn now(&self) -> Publication {
@@ -93,14 +110,16 @@ pub(crate) struct Publisher {
     config_dir: PathBuf,
     plugin_dir: PathBuf,
     board: Board,
+    no_network: NoNetwork,
     published: Published,
 }
 
 impl Publisher {
-    pub(crate) fn new(network: &str, places: &Places, board: Board) -> Self {
+    pub(crate) fn new(network: &str, places: &Places, board: Board, no_network: NoNetwork) -> Self {
         let published = Published::new(Arc::clone(board.changed()));
         let Places { config_dir, plugin_dir, .. } = places.clone();
-        Self { network: network.to_owned(), staged: places.staged(network), config_dir, plugin_dir, board, published }
+        let (network, staged) = (network.to_owned(), places.staged(network));
+        Self { network, staged, config_dir, plugin_dir, board, no_network, published }
     }
 
     pub(crate) fn published(&self) -> Published {
@@ -110,15 +129,17 @@ impl Publisher {
     /// Publishes what is staged, if the node can serve it.
     pub(crate) fn step(&self) {
         let waiting = self.publish().err();
-        self.published.set(Publication { waiting, foreign: foreign::first(&self.config_dir, FILE) });
+        let is_refused = waiting.as_ref().is_some_and(|waiting| waiting.is_refused);
+        let foreign = foreign::first(&self.config_dir, FILE);
+        self.published.set(Publication { waiting: waiting.map(|waiting| waiting.reason), is_refused, foreign });
     }
 
-    fn publish(&self) -> Result<(), String> {
+    fn publish(&self) -> Result<(), Waiting> {
         let file = self.config_dir.join(FILE);
         let Some(text) = self.staged()? else {
             // With the API server unreachable since the start, the last configuration is as good as ever.
             let is_there = file.exists();
-            return if is_there { Ok(()) } else { Err("no network is known yet".to_owned()) };
+            return if is_there { Ok(()) } else { Err(self.no_network()) };
         };
         if read_text(&file, LARGEST_CONFIGURATION).is_ok_and(|present| present == text) {
             return Ok(());
@@ -131,6 +152,12 @@ impl Publisher {
         Ok(())
     }
 
+    fn no_network(&self) -> Waiting {
+        let reason = self.no_network.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_refused = reason.is_some();
+        Waiting { reason: reason.unwrap_or_else(|| "no network is known yet".to_owned()), is_refused }
+    }
+
     /// The configuration that waits; none while the network's object was never seen.
     fn staged(&self) -> Result<Option<String>, String> {
         match read_text(&self.staged, LARGEST_CONFIGURATION) {
@@ -141,20 +168,31 @@ impl Publisher {
     }
 
     /// The reconcile loop has loaded the policy, joined, claimed and routed.
-    fn require_addresses(&self) -> Result<(), String> {
+    fn require_addresses(&self) -> Result<(), Waiting> {
         let (network, statuses) = (self.network.as_str(), self.board.statuses());
         let Some(status) = statuses.get(network) else {
-            return Err(format!("network {network} is not reconciled yet"));
+            return Err(format!("network {network} is not reconciled yet").into());
         };
         match &status.state {
-            State::Starting => Err(format!("network {network} is starting")),
-            State::StoreUnreachable(reason) => Err(format!("network {network}: the store is unreachable: {reason}")),
-            State::Failed(reason) => Err(format!("network {network}: {reason}")),
+            State::Failed(reason) if status.is_refused => Err(self.refused(reason)),
+            State::Starting => Err(format!("network {network} is starting").into()),
+            State::StoreUnreachable(reason) => {
+                Err(format!("network {network}: the store is unreachable: {reason}").into())
+            }
+            State::Failed(reason) => Err(format!("network {network}: {reason}").into()),
             State::Reconciled if status.usage.free + status.usage.cooling == 0 => {
-                Err(format!("network {network}: this node has no free address"))
+                Err(format!("network {network}: this node has no free address").into())
             }
             State::Reconciled => Ok(()),
         }
+    }
+
+    /// Where to correct it, and what pods have meanwhile.
+    fn refused(&self, reason: &str) -> Waiting {
+        let has_earlier = is_published_file(&self.config_dir.join(FILE));
+        let meanwhile = if has_earlier { "; the node serves pods by the earlier configuration" } else { "" };
+        let reason = format!("AddressNetwork {}, spec.config: {reason}{meanwhile}", self.network);
+        Waiting { reason, is_refused: true }
     }
 }
 

@@ -42,7 +42,8 @@ impl Node {
         let path = self.0.path();
         let board = Board::with("pods", status);
         let [data_dir, config_dir, plugin_dir] = ["data", "net.d", "bin"].map(|part| path.join(part));
-        let publisher = Publisher::new("pods", &Places { data_dir, config_dir, plugin_dir }, board);
+        let places = Places { data_dir, config_dir, plugin_dir };
+        let publisher = Publisher::new("pods", &places, board, NoNetwork::default());
         publisher.step();
         publisher.published().now()
     }

@@ -46,10 +46,12 @@ impl Reconciler {
         let cluster = match self.cluster.take().map_or_else(|| (self.open)(&self.network), Ok) {
             Ok(cluster) => self.cluster.insert(cluster),
             Err(fault) => {
+                status.is_refused = matches!(fault, AgentError::Node(_));
                 problems.add(status, &fault);
                 return self.end(problems, status);
             }
         };
+        status.is_refused = false;
         self.is_member = false;
         if let Some(snapshot) = problems.take(status, cluster.sync()) {
             status.store_answered = Some(now);

@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn the_store_decides_neither() {
         let away = of(State::StoreUnreachable("no answer".to_owned()));
-        let waiting = Publication { waiting: Some("no network".to_owned()), foreign: None };
+        let waiting = Publication { waiting: Some("no network".to_owned()), ..Publication::default() };
         assert_eq!(unready(&away, None), None);
         assert_eq!(unready(&away, Some(Publication::default())), None);
         assert_eq!(stuck(&away, Instant::now()), None);

@@ -5,6 +5,7 @@
 mod cluster_policies_roll_out;
 mod facts_reach_policies;
 mod idle_agents_rest;
+mod objects_have_a_status;
 mod policies_are_installed;
 mod policies_roll_out;
 mod refusals_become_events;

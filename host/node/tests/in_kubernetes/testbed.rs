@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use gingham_engine::facts::Facts;
@@ -11,9 +12,12 @@ use gingham_kubernetes_tests::command::until;
 use gingham_kubernetes_tests::{ControlPlane, Kubectl};
 use gingham_tests::cni::{Cni, Outcome};
 use gingham_tests::ctl::ctl;
-use gingham_tests::networks::addresses_only_with;
+use gingham_tests::networks::{addresses_only_with, with};
 use gingham_tests::node::{DATA, Node};
 use rustix::mount::mount_bind;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
+};
 use serde_json::{Value, json};
 
 pub(crate) const NODE: &str = "node-1";
@@ -105,6 +109,14 @@ impl Testbed {
         self.kubectl().with_file(&["create"], &object.to_string()).stdout();
     }
 
+    /// `kubectl patch` has no subresources yet.
+    pub(crate) fn patch_status(&self, kind: &str, name: &str, patch: &Value) {
+        let path = format!("/apis/gingham.dev/v1alpha1/{kind}/{name}");
+        let object: Value = self.kubectl().run(&["get", "--raw", &path]).json();
+        let object = with(object, patch.clone());
+        self.kubectl().with_file(&["replace", "--raw", &format!("{path}/status")], &object.to_string()).stdout();
+    }
+
     /// With the account that a controller would make.
     pub(crate) fn namespace(&self, name: &str, labels: &Value) {
         self.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}));
@@ -146,7 +158,11 @@ impl Testbed {
     }
 
     pub(crate) fn agent(&self) -> Agent {
-        self.agent_of(NODE, DATA, CONFIG)
+        self.agent_with(&[])
+    }
+
+    pub(crate) fn agent_with(&self, arguments: &[&str]) -> Agent {
+        self.agent_of(NODE, (DATA, CONFIG), arguments)
     }
 
     /// Where the second agent keeps what it has.
@@ -157,16 +173,18 @@ impl Testbed {
 
     /// An agent of another node, which shares the machine and nothing else.
     pub(crate) fn second_agent(&self) -> Agent {
-        self.agent_of("node-2", self.second(), "/run/second.d")
+        self.agent_of("node-2", (self.second(), "/run/second.d"), &[])
     }
 
-    fn agent_of(&self, node: &str, data: &str, config: &str) -> Agent {
+    fn agent_of(&self, node: &str, (data, config): (&str, &str), arguments: &[&str]) -> Agent {
         let address = self.plane.api_server.address();
         let log = File::options().create(true).append(true).open(LOG).unwrap();
         let library = format!("{data}/policies");
-        let child = Command::new(AGENT)
+        let mut command = Command::new(AGENT);
+        command
             .args(["--listen", "none", "--data-dir", data, "--config-dir", config, "--library", &library])
             .arg("--registry-plain-http")
+            .args(arguments)
             .env("KUBERNETES_SERVICE_HOST", address.ip().to_string())
             .env("KUBERNETES_SERVICE_PORT", address.port().to_string())
             .env("GINGHAM_NODE_NAME", node)
@@ -174,9 +192,8 @@ impl Testbed {
             .env_remove("NOTIFY_SOCKET")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn();
-        Agent(child.unwrap())
+            .stderr(log);
+        Agent(as_deployed(&mut command))
     }
 
     #[track_caller]
@@ -189,10 +206,29 @@ impl Testbed {
 impl Drop for Testbed {
     #[expect(clippy::disallowed_macros, reason = "for who reads why a test failed")]
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             eprintln!("the agent's log:\n{}", fs::read_to_string(LOG).unwrap_or_default());
         }
     }
+}
+
+/// Starts a program with the capabilities that the manifest gives the agent's container, and no way to more.
+fn as_deployed(program: &mut Command) -> Child {
+    let manifest = include_str!("../../../../deploy/kubernetes/base/daemonset.yaml");
+    let (_, added) = manifest.split_once("add: [").unwrap();
+    let names: Vec<&str> = added.split_once(']').unwrap().0.split(", ").collect();
+    let given: CapabilitySet = names.iter().map(|name| CapabilitySet::from_name(name).unwrap()).collect();
+    let start = || {
+        for (_, capability) in CapabilitySet::all().difference(given).iter_names() {
+            remove_capability_from_bounding_set(capability).unwrap();
+        }
+        let sets = CapabilitySets { effective: given, permitted: given, inheritable: given };
+        set_capabilities(None, sets).unwrap();
+        set_no_new_privs(true).unwrap();
+        program.spawn().unwrap()
+    };
+    // A process has what the thread has that starts it.
+    thread::scope(|scope| scope.spawn(start).join().unwrap())
 }
 
 /// Ends with the value, as if it were killed.
