@@ -62,6 +62,7 @@ pub struct Signal {
 }
 
 struct Shared {
+    kind: String,
     state: Mutex<State>,
     signal: Arc<Signal>,
 }
@@ -94,7 +95,8 @@ impl Informer {
         keep: impl Fn(Value) -> Option<Value> + Send + 'static,
         signal: &Arc<Signal>,
     ) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), signal: Arc::clone(signal) });
+        let kind = settings.resource.plural.to_string();
+        let shared = Arc::new(Shared { kind, state: Mutex::default(), signal: Arc::clone(signal) });
         let stop = Stop::new();
         let name = format!("watch {}", settings.resource.plural);
         let worker = Worker {
@@ -165,15 +167,27 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What fails again in the same way is no news.
     fn failed(&self, reason: &str) {
-        tracing::warn!(reason, "what is known of the cluster's objects may be old");
-        self.state().failure = Some(reason.to_owned());
+        let mut state = self.state();
+        if state.failure.as_deref() == Some(reason) {
+            return;
+        }
+        state.failure = Some(reason.to_owned());
+        drop(state);
+        tracing::warn!(reason, kind = self.kind, "what is known of the cluster's objects may be old");
+    }
+
+    fn recovered(&self, state: &mut State) {
+        if let Some(reason) = state.failure.take() {
+            tracing::info!(reason, kind = self.kind, "resolved: what is known of the cluster's objects is current");
+        }
     }
 
     fn replace(&self, objects: BTreeMap<ObjectKey, Arc<Value>>, version: String) {
         let mut state = self.state();
         state.cached = Some(Cached { objects: Arc::new(objects), version });
-        state.failure = None;
+        self.recovered(&mut state);
         state.lists += 1;
         drop(state);
         self.signal.notify();
@@ -181,7 +195,7 @@ impl Shared {
 
     fn apply(&self, change: Option<(ObjectKey, Option<Value>)>, version: String) {
         let mut state = self.state();
-        state.failure = None;
+        self.recovered(&mut state);
         let Some(cached) = &mut state.cached else { return };
         cached.version = version;
         let Some((key, object)) = change else { return };
@@ -234,7 +248,7 @@ impl Worker {
             let InformerSettings { resource, selection, .. } = &self.settings;
             match self.api.watch(resource, selection, &version, &self.stop, deadline) {
                 Ok(mut watch) => {
-                    self.shared.state().failure = None;
+                    self.shared.recovered(&mut self.shared.state());
                     if self.collect(&mut watch, &mut version).is_none() {
                         let is_stopped = self.stop.is_stopped();
                         return Some(version).filter(|version| !is_stopped && self.has_reached(version));

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use gingham_cluster::RoomAnswer;
 use gingham_net::node_routes::Wanted;
+use ipnet::IpNet;
 
 /// One network's cluster, seen from this node.
 pub(crate) trait Cluster {
@@ -49,6 +50,8 @@ pub(crate) struct Snapshot {
     pub(crate) lost: u64,
     /// Keys of the store's records that cannot be read.
     pub(crate) unreadable: Vec<String>,
+    /// Records of blocks in which the range is not divided. No node has them.
+    pub(crate) off_grid: Vec<IpNet>,
     /// Why this node is not a member, if it is not. The routes are valid all the same.
     pub(crate) problem: Option<AgentError>,
 }

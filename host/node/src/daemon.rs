@@ -170,7 +170,7 @@ fn kubernetes_node(
 ) -> Result<Option<Published>, KubernetesNodeError> {
     let Some(values) = &cli.network_values else { return Ok(None) };
     let (data_dir, config_dir, plugin_dir) = (cli.data_dir.clone(), cli.config_dir.clone(), cli.plugin_dir.clone());
-    let places = publication::Places { data_dir, config_dir, plugin_dir };
+    let places = publication::Places { library: cli.library.clone(), data_dir, config_dir, plugin_dir };
     kubernetes_node::start((values, places), kubernetes, board, Arc::clone(staged)).map(Some)
 }
 

@@ -206,6 +206,12 @@ impl Member {
         self.whole.with_dependent_mut(work)
     }
 
+    /// A cooling one is given where there is no other.
+    fn has_addresses(&mut self) -> Result<bool, AgentError> {
+        let usage = self.usage()?;
+        Ok(usage.free + usage.cooling > 0)
+    }
+
     fn is_shared(&mut self) -> bool {
         self.with(|_, parts| parts.cluster.is_shared())
     }
@@ -216,7 +222,7 @@ impl Member {
             Some(StoreSettings::Local { members }) => count(members.len()).max(1),
             _ => 1,
         };
-        Snapshot { routes: None, members, lost: 0, unreadable: Vec::new(), problem: None }
+        Snapshot { routes: None, members, lost: 0, unreadable: Vec::new(), off_grid: Vec::new(), problem: None }
     }
 }
 
@@ -246,7 +252,11 @@ impl Cluster for Member {
         let mut lines = Vec::new();
         let ensured = self.with(|_, parts| parts.cluster.claim_ahead(&parts.policy, deadline(), &mut lines));
         log_policy(&self.settled().network, &lines);
-        Ok(count(ensured.map_err(cluster_error)?.new.len()))
+        match ensured {
+            // The next ADD is served; whoever finds nothing is told why.
+            Err(fault) if fault.is_exhausted() && self.has_addresses()? => Ok(0),
+            ensured => Ok(count(ensured.map_err(cluster_error)?.new.len())),
+        }
     }
 
     fn make_room(&mut self, addresses: u64) -> RoomAnswer {

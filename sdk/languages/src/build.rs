@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use gingham_untrusted::file::{LARGEST_CONFIGURATION, read_text};
+
 use crate::{Language, MANIFEST, Manifest, ManifestError, Messages, ToolchainError};
 
 /// A policy, built.
@@ -59,7 +61,7 @@ pub fn build_with(directory: &Path, debug: DebugInformation, messages: Messages)
 
 /// A policy's crate that has no manifest but cargo's.
 fn crate_of(directory: &Path) -> Option<Manifest> {
-    let text = std::fs::read_to_string(directory.join("Cargo.toml")).ok()?;
+    let text = read_text(&directory.join("Cargo.toml"), LARGEST_CONFIGURATION).ok()?;
     let name = toml::from_str::<toml::Table>(&text).ok()?.get("package")?.get("name")?.as_str()?.to_owned();
     Some(Manifest { name, language: Language::Rust, exports: Vec::new() })
 }

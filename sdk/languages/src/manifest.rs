@@ -1,8 +1,9 @@
 //! `gingham-policy.toml`: what makes a directory a policy's.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
+use gingham_untrusted::file::{FileError, LARGEST_CONFIGURATION, read_text};
 use serde::Deserialize;
 
 use crate::{Export, Language};
@@ -38,7 +39,7 @@ pub struct Manifest {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read { path: PathBuf, source: FileError },
     #[error("{} is not a policy's manifest: {}{}", path.display(), source.to_string().trim_end(), hint(meant.as_deref()))]
     Parse {
         path: PathBuf,
@@ -57,9 +58,9 @@ impl Manifest {
     /// Reads the manifest of a directory. None if it has none.
     pub fn read(directory: &Path) -> Result<Option<Self>, ManifestError> {
         let path = directory.join(MANIFEST);
-        let text = match fs::read_to_string(&path) {
+        let text = match read_text(&path, LARGEST_CONFIGURATION) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(ManifestError::Read { path, source }),
         };
         match toml::from_str::<Self>(&text) {
@@ -108,7 +109,18 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    #[test]
+    fn a_manifest_that_never_ends_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        symlink("/dev/zero", directory.path().join(MANIFEST)).unwrap();
+        let refused = Manifest::read(directory.path()).unwrap_err().to_string();
+        assert!(refused.ends_with("it is a device, only regular files are read"), "{refused}");
+    }
 
     #[test]
     fn a_word_that_is_misspelt_is_answered_with_the_one_that_is_meant() {

@@ -23,6 +23,10 @@ pub(crate) enum NodeError {
     File { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot find the directory of ginghamctl: {0}; use --from DIR")]
     OwnDirectory(io::Error),
+    #[error(
+        "--host {path} is not a directory, so nothing was installed; give the place where the node's file system is mounted"
+    )]
+    NoHost { path: PathBuf },
     #[error("another `ginghamctl node` works in {directory}; run the command again when it has ended")]
     Busy { directory: PathBuf },
     #[error(

@@ -16,6 +16,11 @@ pub(super) fn run(arguments: &InstallArguments, out: &mut Output) -> Result<(), 
             own.parent().unwrap_or(&own).to_owned()
         }
     };
+    let root = &arguments.host.root;
+    // Everything below it would be made, and no runtime would ever look there.
+    if !root.is_dir() {
+        return Err(NodeError::NoHost { path: root.clone() });
+    }
     let path = arguments.host.directory(&arguments.host.bin_dir);
     fs::create_dir_all(&path).map_err(file("create", &path))?;
     let directory = Directory::lock(&path)?;

@@ -11,6 +11,7 @@ use gingham_engine::attachment::Request;
 use gingham_engine::ipam::{IpamError, IpamResult};
 use gingham_engine::library::Library;
 use gingham_engine::unknown_keys::UnknownKey;
+use gingham_untrusted::file::FileError;
 use gingham_workbench::{Difference, Run, Scenario, ScenarioError};
 
 use super::component::{self, ComponentError};
@@ -30,7 +31,7 @@ pub(crate) enum CallError {
     #[error("{}: {source}", .path.display())]
     Cases { path: PathBuf, source: gingham_workbench::cases::ReadError },
     #[error("cannot read {}: {source}", .path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read { path: PathBuf, source: FileError },
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
     /// The policy refused, failed, or answered what a node does not accept.

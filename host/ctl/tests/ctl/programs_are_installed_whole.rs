@@ -48,9 +48,19 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 #[test]
+fn a_host_directory_that_is_not_there_is_refused_and_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let (host, one) = (dir.path().join("hots"), version(dir.path(), "one"));
+    let refused = install(&host, &one).failed();
+    assert!(refused.contains("is not a directory, so nothing was installed"), "{refused}");
+    assert!(!host.exists());
+}
+
+#[test]
 fn nothing_is_written_where_everything_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let (host, one) = (dir.path().join("host"), version(dir.path(), "one"));
+    fs::create_dir(&host).unwrap();
     let said = install(&host, &one).done();
     assert!(said.contains("installed") && said.contains("opt/cni/bin/gingham\n"), "{said}");
     let before: Vec<_> = NAMES.map(|name| installed(&host).join(name).metadata().unwrap().ino()).into();
@@ -68,6 +78,7 @@ fn nothing_is_written_where_everything_is_there() {
 fn the_previous_version_is_kept_and_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let (host, one, two) = (dir.path().join("host"), version(dir.path(), "one"), version(dir.path(), "two"));
+    fs::create_dir(&host).unwrap();
     install(&host, &one).done();
     let nothing = node("rollback", &host, &[]).failed();
     assert!(nothing.contains("nothing to roll back"), "{nothing}");
@@ -85,6 +96,7 @@ fn the_previous_version_is_kept_and_comes_back() {
 fn a_program_that_does_not_start_replaces_none() {
     let dir = tempfile::tempdir().unwrap();
     let (host, one, two) = (dir.path().join("host"), version(dir.path(), "one"), version(dir.path(), "two"));
+    fs::create_dir(&host).unwrap();
     install(&host, &one).done();
     for broken in ["#!/no/such/interpreter\n", "#!/bin/sh\necho wrong processor >&2; exit 3\n"] {
         fs::write(two.join("gingham"), broken).unwrap();
@@ -99,6 +111,7 @@ fn a_program_that_does_not_start_replaces_none() {
 fn a_link_is_replaced_and_what_it_leads_to_stays() {
     let dir = tempfile::tempdir().unwrap();
     let (host, one, two) = (dir.path().join("host"), version(dir.path(), "one"), version(dir.path(), "two"));
+    fs::create_dir(&host).unwrap();
     fs::create_dir_all(installed(&host)).unwrap();
     symlink(one.join("gingham"), installed(&host).join("gingham")).unwrap();
     let before = fs::read(one.join("gingham")).unwrap();

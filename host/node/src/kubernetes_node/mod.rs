@@ -7,7 +7,7 @@ mod object_status;
 mod values;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -24,7 +24,7 @@ use self::values::{Values, ValuesError};
 use crate::cluster_calls::AgentError;
 use crate::kubernetes::Kubernetes;
 use crate::last_fault::LastFault;
-use crate::publication::{ConflistError, NoNetwork, Places, Published, Publisher, conflist, replace};
+use crate::publication::{ConflistError, GateError, Places, Published, Publisher, conflist, replace, require_usable};
 use crate::reconcile::Board;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,12 +49,21 @@ pub(crate) enum KubernetesNodeError {
     Watch(String),
     #[error(transparent)]
     Conflist(#[from] ConflistError),
+    #[error(transparent)]
+    Gate(#[from] GateError),
     #[error("AddressNetwork {0} has no spec.config; add the object of a plugin in a conflist")]
     NoConfig(String),
     #[error("cannot write {path}: {source}")]
     Stage { path: PathBuf, source: io::Error },
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+}
+
+impl KubernetesNodeError {
+    /// Whether only another object ends it.
+    fn is_of_object(&self) -> bool {
+        matches!(self, Self::Conflist(_) | Self::Gate(_) | Self::NoConfig(_))
+    }
 }
 
 /// Starts threads that run until the process ends. `values` is a directory with them, as files; `staged` is notified of
@@ -68,8 +77,7 @@ pub(crate) fn start(
     let kubernetes = kubernetes.ok_or(KubernetesNodeError::NoApi)?;
     let (api, node) = (kubernetes.api.clone(), kubernetes.node.clone());
     let (directory, values) = (values.to_owned(), Values::read(values)?);
-    let no_network = NoNetwork::default();
-    let publisher = Publisher::new(&values.name, &places, board.clone(), Arc::clone(&no_network));
+    let publisher = Publisher::new(&values.name, &places, board.clone());
     let published = publisher.published();
     // A start is no news: the conditions begin with what is published.
     publisher.step();
@@ -79,8 +87,8 @@ pub(crate) fn start(
     let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
         thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(KubernetesNodeError::Thread)
     };
-    let changed = Arc::clone(board.changed());
-    spawn("network", Box::new(move || follow_network(&api, (&directory, &values), (&places, &staged), &no_network)))?;
+    let (changed, shown) = (Arc::clone(board.changed()), published.clone());
+    spawn("network", Box::new(move || follow_network(&api, (&directory, &values), (&places, &staged), &shown)))?;
     spawn("publish", Box::new(move || publish(&publisher, &changed)))?;
     spawn("conditions", Box::new(move || conditions.run()))?;
     spawn("status", Box::new(move || status.run()))?;
@@ -99,19 +107,23 @@ fn follow_network(
     api: &Api,
     (directory, values): (&Path, &Values),
     (places, staged): (&Places, &Notify),
-    no_network: &NoNetwork,
+    published: &Published,
 ) {
     let mut object = NetworkObject::new(api, (directory, values));
     let mut last = LastFault::default();
     loop {
         let step = object.step(|object| {
-            if stage(object, values, places)? {
+            let is_new = stage(object, values, places);
+            published.refuse(is_new.as_ref().err().filter(|error| error.is_of_object()).map(ToString::to_string));
+            if is_new? {
                 staged.notify_one();
             }
             Ok(())
         });
-        let refused = step.as_ref().err().filter(|error| matches!(error, KubernetesNodeError::Values(_)));
-        *no_network.lock().unwrap_or_else(PoisonError::into_inner) = refused.map(ToString::to_string);
+        // Of the object that was to be made; one that is there was judged above.
+        if let Err(error @ KubernetesNodeError::Values(_)) = &step {
+            published.refuse(Some(error.to_string()));
+        }
         match step {
             Ok(()) => last.end().iter().for_each(|fault| info!("resolved: {fault}")),
             Err(error) => {
@@ -129,8 +141,9 @@ fn follow_network(
 fn stage(object: &Value, values: &Values, places: &Places) -> Result<bool, KubernetesNodeError> {
     let no_config = || KubernetesNodeError::NoConfig(values.name.clone());
     let config = object.pointer("/spec/config").ok_or_else(no_config)?;
-    let text = conflist(&values.name, config, &places.plugin_dir)?;
-    let path = places.staged(&values.name);
+    let (list, path) = (conflist(&values.name, config, &places.plugin_dir)?, places.staged(&values.name));
+    require_usable(&values.name, &list, &path, &places.library)?;
+    let text = format!("{list:#}\n");
     if fs::read_to_string(&path).is_ok_and(|present| present == text) {
         return Ok(false);
     }

@@ -39,6 +39,10 @@ impl<'a> NetworkObject<'a> {
         };
         // The node's configuration stays when the object is deleted: pods use the network.
         let Some(object) = cached.objects.values().next() else { return self.create() };
+        // A member that joins makes the object as well, without what people decide.
+        if object.pointer("/spec/config").is_none_or(Value::is_null) {
+            return self.complete(object);
+        }
         if self.taken.as_ref().is_some_and(|taken| Arc::ptr_eq(taken, object)) {
             return Ok(());
         }
@@ -52,8 +56,28 @@ impl<'a> NetworkObject<'a> {
         self.seen = self.signal.wait(self.seen, patience);
     }
 
-    /// Of the values as they are now. Another agent may be first.
+    /// With the object's version, so that nothing that somebody writes meanwhile is lost.
+    fn complete(&self, object: &Value) -> Result<(), KubernetesNodeError> {
+        let (mut whole, wanted) = (object.clone(), self.wanted()?);
+        whole["apiVersion"] = wanted["apiVersion"].clone();
+        whole["kind"] = wanted["kind"].clone();
+        whole["spec"]["config"] = wanted["spec"]["config"].clone();
+        match self.api.replace(&Resource::networks(), None, &whole, deadline()) {
+            Err(ApiError::Refused { status, .. }) if status.code == 409 => Ok(()),
+            replaced => Ok(replaced.map(drop)?),
+        }
+    }
+
+    /// Another agent may be first.
     fn create(&self) -> Result<(), KubernetesNodeError> {
+        match self.api.create(&Resource::networks(), &self.wanted()?, deadline()) {
+            Err(ApiError::Refused { status, .. }) if status.code == 409 => Ok(()),
+            created => Ok(created.map(drop)?),
+        }
+    }
+
+    /// The object of the values as they are now.
+    fn wanted(&self) -> Result<Value, KubernetesNodeError> {
         let (directory, at_start) = self.values;
         let values = Values::read(directory)?;
         if values.name != at_start.name {
@@ -61,9 +85,6 @@ impl<'a> NetworkObject<'a> {
             return Err(ValuesError::OtherName { before, now }.into());
         }
         values.check()?;
-        match self.api.create(&Resource::networks(), &values.object(), deadline()) {
-            Err(ApiError::Refused { status, .. }) if status.code == 409 => Ok(()),
-            created => Ok(created.map(drop)?),
-        }
+        Ok(values.object())
     }
 }

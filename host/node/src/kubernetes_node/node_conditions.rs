@@ -220,8 +220,12 @@ fn conflicts(networks: &BTreeMap<String, Status>) -> BTreeMap<ConflictKey, Strin
 fn configured(publication: &Publication) -> Condition {
     let condition =
         |is_true, reason: &str, message| Condition { kind: CONFIGURED, is_true, reason: reason.to_owned(), message };
+    if let Some(reason) = &publication.refused {
+        let kept =
+            if publication.has_earlier { "; the container runtime keeps the configuration that it has" } else { "" };
+        return condition(false, "ConfigurationRefused", format!("{reason}{kept}"));
+    }
     match (&publication.waiting, &publication.foreign) {
-        (Some(reason), _) if publication.is_refused => condition(false, "ConfigurationRefused", reason.clone()),
         (Some(reason), _) => condition(false, STARTING, reason.clone()),
         (None, Some(file)) => {
             let file = file.display();
@@ -309,16 +313,25 @@ mod tests {
         assert!(stray.starts_with("network pods: a container on this node has the address 10.32.0.9"), "{stray}");
     }
 
+    fn waiting(reason: &str) -> Publication {
+        Publication { waiting: Some(reason.to_owned()), ..Publication::default() }
+    }
+
+    #[test]
+    fn an_object_that_is_refused_is_shown_with_what_the_runtime_has() {
+        let refused = Publication { refused: Some("bridge: no name".to_owned()), ..waiting("bridge: no name") };
+        let shown = configured(&refused);
+        assert_eq!((&*shown.reason, &*shown.message), ("ConfigurationRefused", "bridge: no name"));
+        let shown = configured(&Publication { has_earlier: true, ..refused });
+        assert!(shown.message.ends_with("keeps the configuration that it has"), "{}", shown.message);
+    }
+
     #[test]
     fn a_foreign_configuration_is_named() {
-        let of = |waiting: Option<&str>, is_refused, foreign: Option<&str>| {
-            let (waiting, foreign) = (waiting.map(str::to_owned), foreign.map(Into::into));
-            configured(&Publication { waiting, is_refused, foreign })
-        };
-        assert!(of(None, false, None).is_true);
-        assert_eq!(of(Some("starting"), false, Some("x")).reason, STARTING);
-        assert_eq!(of(Some("ipam.range"), true, None).reason, "ConfigurationRefused");
-        let foreign = of(None, false, Some("/etc/cni/net.d/05-other.conflist"));
+        assert!(configured(&Publication::default()).is_true);
+        assert_eq!(configured(&waiting("starting")).reason, STARTING);
+        let file = Some("/etc/cni/net.d/05-other.conflist".into());
+        let foreign = configured(&Publication { foreign: file, ..Publication::default() });
         assert!(
             !foreign.is_true && foreign.message.contains("/etc/cni/net.d/05-other.conflist"),
             "{}",
@@ -328,13 +341,12 @@ mod tests {
 
     #[test]
     fn the_time_of_the_transition_changes_with_the_status_alone() {
-        let of = |reason: &str| configured(&Publication { waiting: Some(reason.to_owned()), ..Publication::default() });
-        let waiting = of("network pods is starting");
+        let waiting = configured(&waiting("network pods is starting"));
         let first = patch(&waiting, false, "2026-01-01T00:00:00Z");
         assert_eq!(first["lastTransitionTime"], "2026-01-01T00:00:00Z");
         let node = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}, first]}});
         assert_eq!(of_node(&node, CONFIGURED), Some(waiting));
-        let later = patch(&of("this node has no free address"), true, "2026-01-01T00:00:09Z");
+        let later = patch(&configured(&waiting("this node has no free address")), true, "2026-01-01T00:00:09Z");
         assert_eq!((later["lastTransitionTime"].is_null(), &later["status"]), (true, &"False".into()));
         assert_eq!(later["lastHeartbeatTime"], "2026-01-01T00:00:09Z");
     }

@@ -177,7 +177,7 @@ impl ObjectStatus {
 
     /// Of a network that no node could join yet: the first node that writes why keeps the word.
     fn refused(&self, present: &Value, generation: &Value, publication: &Publication) -> Option<Verdict> {
-        let reason = publication.waiting.as_ref().filter(|_| publication.is_refused)?;
+        let reason = publication.waiting.as_ref().filter(|_| publication.refused.is_some())?;
         let own = format!("node {}: ", self.kubernetes.node);
         let before = Verdict::of(present, READY).filter(|before| before.reason == NO_MEMBER);
         let is_current = condition_of(present, READY).is_some_and(|ready| ready["observedGeneration"] == *generation);
@@ -273,7 +273,7 @@ fn claimed<'a>(
 /// Whether pods of this node get addresses by the network's present configuration; none while that is not known.
 fn serving(publication: &Publication, status: Option<&Status>) -> Option<Verdict> {
     if let Some(reason) = &publication.waiting {
-        return publication.is_refused.then(|| Verdict::no("ConfigurationRefused", reason));
+        return publication.refused.is_some().then(|| Verdict::no("ConfigurationRefused", reason));
     }
     let status = status?;
     if let Some(file) = &publication.foreign {

@@ -62,7 +62,11 @@ impl Member {
             Err(error) => (None, problem.or(Some(cluster_error(error)))),
         };
         let members = count(records.member_names().count());
-        Ok(Snapshot { routes, members, lost: count(lost), unreadable: records.unreadable, problem })
+        let off_grid = self.with(|_, parts| {
+            let is_on_grid = |block: &IpNet| parts.policy.grids().iter().any(|grid| grid.index(*block).is_some());
+            records.blocks.keys().filter(|block| !is_on_grid(block)).copied().collect()
+        });
+        Ok(Snapshot { routes, members, lost: count(lost), unreadable: records.unreadable, off_grid, problem })
     }
 
     /// The blocks that this node holds, by its local state.
@@ -110,13 +114,28 @@ impl Member {
         }
     }
 
+    fn log_taken_up(&self, adopted: &[IpNet]) {
+        let network = &self.settled().network;
+        if !adopted.is_empty() {
+            warn!(
+                network,
+                "the store assigns {} to this node, which had no answer to such a claim: it gives addresses of them; if their \
+                 records were edited by hand, compare ginghamctl leases of their earlier owner",
+                blocks(adopted)
+            );
+        }
+    }
+
     /// The store's records, and the problem of this node's membership.
     fn read_store(&mut self) -> Result<(Records, Option<ClusterError>), AgentError> {
         if let Some(records) = self.watched_records()? {
             return Ok((records, None));
         }
         match self.with(|_, parts| parts.cluster.sync(deadline())).map_err(cluster_error)? {
-            Ok(synced) => Ok((synced.snapshot, None)),
+            Ok(synced) => {
+                self.log_taken_up(&synced.adopted);
+                Ok((synced.snapshot, None))
+            }
             Err(SyncError { error, snapshot: Some(records) }) => Ok((records, Some(error))),
             Err(SyncError { error, snapshot: None }) => Err(cluster_error(error.into())),
         }

@@ -7,7 +7,7 @@
 use std::io::{self, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,10 +46,19 @@ pub(super) enum CompilationError {
     Pipe(io::Error),
     #[error("the compiler was stopped after {} s", TIMEOUT.as_secs())]
     Timeout,
+    #[error("the compiler was ended by a signal ({0}), perhaps because the node is short of memory; it is tried again")]
+    Killed(ExitStatus),
     #[error("the component was refused: {0}")]
     Refused(String),
     #[error("the machine code is larger than {} MiB", LARGEST_ARTEFACT >> 20)]
     TooLarge,
+}
+
+impl CompilationError {
+    /// Whether the component is at fault, so that the same comes of every further attempt.
+    pub(super) fn is_of_component(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::TooLarge)
+    }
 }
 
 pub(super) fn compile(component: Vec<u8>, digest: &Digest) -> Result<Vec<u8>, CompilationError> {
@@ -150,6 +159,9 @@ fn converse(child: &mut Child, component: Vec<u8>) -> Result<Vec<u8>, Compilatio
     if artefact.len() as u64 > LARGEST_ARTEFACT {
         return Err(CompilationError::TooLarge);
     }
+    if status.code().is_none() {
+        return Err(CompilationError::Killed(status));
+    }
     if !status.success() {
         let message = String::from_utf8_lossy(&message).trim().to_owned();
         return Err(CompilationError::Refused(if message.is_empty() { status.to_string() } else { message }));
@@ -163,4 +175,26 @@ fn read(from: Option<impl Read>, limit: u64) -> io::Result<Vec<u8>> {
         from.take(limit).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(script: &str) -> CompilationError {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let ended = converse(&mut child, vec![0; 1 << 20]);
+        let _ = (child.kill(), child.wait());
+        ended.unwrap_err()
+    }
+
+    #[test]
+    fn a_compiler_that_is_killed_has_refused_nothing() {
+        let killed = ended("kill -KILL $$");
+        assert!(matches!(killed, CompilationError::Killed(_)) && !killed.is_of_component(), "{killed}");
+        let refused = ended("echo no >&2; exit 1");
+        assert!(refused.is_of_component() && refused.to_string().ends_with("refused: no"), "{refused}");
+    }
 }

@@ -40,6 +40,7 @@ impl InstallationError {
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Fetch(error) => error.reason(),
+            Self::Compilation(error) if !error.is_of_component() => "CompilerFailed",
             Self::Compilation(_) | Self::Load(_) => "CompileFailed",
             Self::OtherArtefact { .. } => "ArtefactDiffers",
             Self::Reserved { .. } | Self::Library(_) => "InstallFailed",

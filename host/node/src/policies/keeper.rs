@@ -269,6 +269,8 @@ impl Keeper {
         if earlier.is_none() {
             warn!("policy {name}@{} is not installed: {message}", policy.spec.digest);
         }
+        // From the end: a compiler that takes its time is not started again immediately.
+        self.tried.insert(policy.name().to_owned(), clock::now());
         let since = earlier.map_or_else(clock::now, |earlier| earlier.since);
         let found = self.installed.find_again(&name);
         let failed = Report { state: State::Failed, reason, message, since, ..report };

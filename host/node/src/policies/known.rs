@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gingham_kubernetes::{Informer, InformerSettings, Resource, SILENCE, Selection, Signal};
 use serde_json::{Value, json};
 
-use super::object::{AllocationPolicy, Invalid};
+use super::object::{AllocationPolicy, Invalid, refuse_same_names};
 use super::parsed::Parsed;
 use super::report::Member;
 use crate::kubernetes::Kubernetes;
@@ -68,8 +68,10 @@ impl Known {
         let labels = node.values().next().map(|node| serde_json::from_value(node["metadata"]["labels"].clone()));
         around.parsed.follow(&around.members.cached()?.objects);
         self.parsed.follow(&policies);
+        let mut policies: Vec<_> = self.parsed.all().cloned().collect();
+        refuse_same_names(&mut policies);
         Some(Snapshot {
-            policies: self.parsed.all().cloned().collect(),
+            policies,
             members: around.parsed.all().cloned().collect(),
             labels: labels.and_then(Result::ok).unwrap_or_default(),
         })

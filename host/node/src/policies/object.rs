@@ -1,6 +1,7 @@
 //! The API's objects `AllocationPolicy`, as far as an agent reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use gingham_engine::library::Digest;
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,14 @@ impl AllocationPolicy {
         }
     }
 
+    fn of_same_name(&self) -> Invalid {
+        let name = self.installed_name();
+        let reason = format!(
+            "in mode shadow it is installed as {name}, which is the name of another AllocationPolicy; create it under another name"
+        );
+        Invalid { metadata: self.metadata.clone(), status: self.status.clone(), reason }
+    }
+
     pub(super) fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
         self.spec.rollout.node_selector.iter().all(|(key, value)| labels.get(key) == Some(value))
     }
@@ -141,4 +150,44 @@ impl AllocationPolicy {
     }
 }
 
+/// Two objects that are installed under one name would replace each other without end. The one that pods get addresses by stays.
+pub(super) fn refuse_same_names(policies: &mut [Arc<Result<AllocationPolicy, Invalid>>]) {
+    let valid = policies.iter().filter_map(|policy| policy.as_ref().as_ref().ok());
+    let enforced = valid.filter(|policy| policy.spec.mode == Mode::Enforce);
+    let enforced: BTreeSet<String> = enforced.map(AllocationPolicy::installed_name).collect();
+    for policy in policies {
+        let Ok(shadow) = policy.as_ref() else { continue };
+        if shadow.spec.mode == Mode::Shadow && enforced.contains(&shadow.installed_name()) {
+            let refused = shadow.of_same_name();
+            *policy = Arc::new(Err(refused));
+        }
+    }
+}
+
 pub(super) const SERVING: &str = "Serving";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_two_objects_with_one_installed_name_the_enforced_one_stays() {
+        let object = |name: &str, mode: &str| {
+            let spec = json!({"digest": Digest::of(b"x").to_string(), "source": {"inline": ""}, "mode": mode});
+            Arc::new(AllocationPolicy::read(&json!({"metadata": {"name": name}, "spec": spec})))
+        };
+        let mut policies = [
+            object("teams", "shadow"),
+            object("teams-shadow", "enforce"),
+            object("teams-shadow", "shadow"),
+            object("racks", "shadow"),
+            object("racks", "enforce"),
+        ];
+        refuse_same_names(&mut policies);
+        assert_eq!(policies.each_ref().map(|policy| policy.is_ok()), [false, true, true, true, true]);
+        let reason = &policies[0].as_ref().unwrap_err().reason;
+        assert!(reason.contains("installed as teams-shadow, which is the name of another"), "{reason}");
+    }
+}

@@ -75,7 +75,8 @@ fn has_artefact(report: &Report) -> bool {
 
 fn compiled(selected: &Selected<'_>) -> Verdict {
     let failed = |report: &Report| {
-        report.state == State::Failed && ["CompileFailed", "ArtefactDiffers"].contains(&&*report.reason)
+        report.state == State::Failed
+            && ["CompileFailed", "CompilerFailed", "ArtefactDiffers"].contains(&&*report.reason)
     };
     if let Some(found) = find(selected, failed) {
         return ("Compiled", "False", "NodeFailed", sentence(found));

@@ -231,3 +231,36 @@ fn an_object_that_cannot_be_read_says_what_to_do() {
     );
     assert!(serving.message.contains("use the digest that ginghamctl policy inspect prints"), "{}", serving.message);
 }
+
+#[test]
+fn a_compiler_that_failed_is_tried_again_and_a_component_that_does_not_compile_is_not() {
+    let policy = policy(&Digest::of(b"new"), &json!({}));
+    let old = Found { digest: Digest::of(b"old"), artefact: Some(Digest::of(b"old code")) };
+    let next = |reason: &str, now: u64| {
+        let own = Report {
+            name: "teams".to_owned(),
+            observed_generation: 1,
+            wanted: policy.spec.digest.to_string(),
+            state: State::Failed,
+            reason: reason.to_owned(),
+            ..Report::default()
+        };
+        let reports = Reports::from([("node-1".to_owned(), Some(own.clone()))]);
+        let situation = Situation {
+            policy: &policy,
+            node: "node-1",
+            is_member: true,
+            is_selected: true,
+            found: Some(&old),
+            own: Some(&own),
+            reports: &reports,
+            rise: None,
+            tried: 1_000,
+            now,
+        };
+        situation.next()
+    };
+    assert_eq!(next("CompilerFailed", 60_000), Step::Stay);
+    assert_eq!(next("CompilerFailed", 61_000), Step::Install);
+    assert_eq!(next("CompileFailed", 3_600_000), Step::Stay);
+}

@@ -18,7 +18,7 @@ pub(crate) enum ConflistError {
 
 /// Keys that the network leaves out are as pods need them: default routes, masquerade, and a pod that reaches itself through
 /// its Service.
-pub(crate) fn conflist(network: &str, config: &Value, plugin_dir: &Path) -> Result<String, ConflistError> {
+pub(crate) fn conflist(network: &str, config: &Value, plugin_dir: &Path) -> Result<Value, ConflistError> {
     let object = |value: &Value, key| {
         let no_object = || ConflistError::NoObject { network: network.to_owned(), key };
         value.as_object().cloned().ok_or_else(no_object)
@@ -37,8 +37,7 @@ pub(crate) fn conflist(network: &str, config: &Value, plugin_dir: &Path) -> Resu
     if plugin_dir.join(PORTMAP).is_file() {
         plugins.push(json!({"type": PORTMAP, "capabilities": {"portMappings": true}}));
     }
-    let list = json!({
+    Ok(json!({
         "cniVersion": CNI_VERSION, "name": network, published::KEY: published::AGENT, "plugins": plugins,
-    });
-    Ok(format!("{list:#}\n"))
+    }))
 }

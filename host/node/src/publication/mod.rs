@@ -3,6 +3,7 @@
 
 mod conflist;
 mod foreign;
+mod gate;
 mod replacement;
 
 use std::io;
@@ -12,11 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gingham_kubernetes::Signal;
 use gingham_network::plan::OWN_NAME;
-use gingham_network::published::{is_published_file, staging};
+use gingham_network::published::staging;
 use gingham_untrusted::file::{FileError, LARGEST_CONFIGURATION, read_text};
 use tracing::{info, warn};
 
 pub(crate) use self::conflist::{ConflistError, conflist};
+pub(crate) use self::gate::{GateError, require_usable};
 pub(crate) use self::replacement::replace;
 use crate::reconcile::{Board, State};
 
@@ -28,30 +30,19 @@ pub(crate) const FILE: &str = "10-gingham.conflist";
 pub(crate) struct Publication {
     /// Why the runtime does not have the configuration; none if it has.
     pub(crate) waiting: Option<String>,
-    /// It waits for a correction.
-    pub(crate) is_refused: bool,
     /// A configuration of others that the runtime takes first.
     pub(crate) foreign: Option<PathBuf>,
+    /// Why the network's object is not what waits: the plugin would refuse it.
+    pub(crate) refused: Option<String>,
+    /// Whether the runtime has the configuration of before.
+    pub(crate) has_earlier: bool,
 }
-
-/// Why something is not published.
-struct Waiting {
-    reason: String,
-    is_refused: bool,
-}
-
-impl From<String> for Waiting {
-    fn from(reason: String) -> Self {
-        Self { reason, is_refused: false }
-    }
-}
-
-/// Why there is no network; none while it is created or read. Shared by the threads.
-pub(crate) type NoNetwork = Arc<Mutex<Option<String>>>;
 
 /// Where the node's files are.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
+    /// Of installed policies.
+    pub(crate) library: PathBuf,
     pub(crate) data_dir: PathBuf,
     pub(crate) config_dir: PathBuf,
     pub(crate) plugin_dir: PathBuf,
@@ -68,13 +59,26 @@ impl Places {
 #[derive(Debug, Clone)]
 pub(crate) struct Published {
     publication: Arc<Mutex<Publication>>,
+    /// Of the network's object, as it was seen last.
+    refused: Arc<Mutex<Option<String>>>,
     changed: Arc<Signal>,
 }
 
 impl Published {
     fn new(changed: Arc<Signal>) -> Self {
         let waiting = Some("the agent has just started".to_owned());
-        Self { publication: Arc::new(Mutex::new(Publication { waiting, ..Publication::default() })), changed }
+        let publication = Publication { waiting, ..Publication::default() };
+        Self { publication: Arc::new(Mutex::new(publication)), refused: Arc::default(), changed }
+    }
+
+    /// The object is one that no node may get; none ends that.
+    pub(crate) fn refuse(&self, reason: Option<String>) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        self.changed.notify();
+    }
+
+    fn refused(&self) -> Option<String> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn now(&self) -> Publication {
@@ -88,6 +92,9 @@ impl Published {
             return;
         }
         match &publication.waiting {
+            Some(reason) if kept.waiting.as_ref() != Some(reason) && publication.has_earlier => {
+                warn!("the runtime keeps the configuration that it has: {reason}");
+            }
             Some(reason) if kept.waiting.as_ref() != Some(reason) => info!("not published yet: {reason}"),
             None if kept.waiting.is_some() => info!("the runtime has the network's configuration"),
             _ => {}
@@ -110,16 +117,14 @@ pub(crate) struct Publisher {
     config_dir: PathBuf,
     plugin_dir: PathBuf,
     board: Board,
-    no_network: NoNetwork,
     published: Published,
 }
 
 impl Publisher {
-    pub(crate) fn new(network: &str, places: &Places, board: Board, no_network: NoNetwork) -> Self {
+    pub(crate) fn new(network: &str, places: &Places, board: Board) -> Self {
         let published = Published::new(Arc::clone(board.changed()));
         let Places { config_dir, plugin_dir, .. } = places.clone();
-        let (network, staged) = (network.to_owned(), places.staged(network));
-        Self { network, staged, config_dir, plugin_dir, board, no_network, published }
+        Self { network: network.to_owned(), staged: places.staged(network), config_dir, plugin_dir, board, published }
     }
 
     pub(crate) fn published(&self) -> Published {
@@ -128,18 +133,20 @@ impl Publisher {
 
     /// Publishes what is staged, if the node can serve it.
     pub(crate) fn step(&self) {
-        let waiting = self.publish().err();
-        let is_refused = waiting.as_ref().is_some_and(|waiting| waiting.is_refused);
+        // What was staged before the object went wrong may still have to be published.
+        let (refused, waiting) = (self.published.refused(), self.publish().err());
+        let waiting = refused.clone().or(waiting);
+        let has_earlier = waiting.is_some() && self.config_dir.join(FILE).exists();
         let foreign = foreign::first(&self.config_dir, FILE);
-        self.published.set(Publication { waiting: waiting.map(|waiting| waiting.reason), is_refused, foreign });
+        self.published.set(Publication { waiting, foreign, refused, has_earlier });
     }
 
-    fn publish(&self) -> Result<(), Waiting> {
+    fn publish(&self) -> Result<(), String> {
         let file = self.config_dir.join(FILE);
         let Some(text) = self.staged()? else {
             // With the API server unreachable since the start, the last configuration is as good as ever.
             let is_there = file.exists();
-            return if is_there { Ok(()) } else { Err(self.no_network()) };
+            return if is_there { Ok(()) } else { Err("no network is known yet".to_owned()) };
         };
         if read_text(&file, LARGEST_CONFIGURATION).is_ok_and(|present| present == text) {
             return Ok(());
@@ -152,12 +159,6 @@ impl Publisher {
         Ok(())
     }
 
-    fn no_network(&self) -> Waiting {
-        let reason = self.no_network.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let is_refused = reason.is_some();
-        Waiting { reason: reason.unwrap_or_else(|| "no network is known yet".to_owned()), is_refused }
-    }
-
     /// The configuration that waits; none while the network's object was never seen.
     fn staged(&self) -> Result<Option<String>, String> {
         match read_text(&self.staged, LARGEST_CONFIGURATION) {
@@ -168,31 +169,20 @@ impl Publisher {
     }
 
     /// The reconcile loop has loaded the policy, joined, claimed and routed.
-    fn require_addresses(&self) -> Result<(), Waiting> {
+    fn require_addresses(&self) -> Result<(), String> {
         let (network, statuses) = (self.network.as_str(), self.board.statuses());
         let Some(status) = statuses.get(network) else {
-            return Err(format!("network {network} is not reconciled yet").into());
+            return Err(format!("network {network} is not reconciled yet"));
         };
         match &status.state {
-            State::Failed(reason) if status.is_refused => Err(self.refused(reason)),
-            State::Starting => Err(format!("network {network} is starting").into()),
-            State::StoreUnreachable(reason) => {
-                Err(format!("network {network}: the store is unreachable: {reason}").into())
-            }
-            State::Failed(reason) => Err(format!("network {network}: {reason}").into()),
+            State::Starting => Err(format!("network {network} is starting")),
+            State::StoreUnreachable(reason) => Err(format!("network {network}: the store is unreachable: {reason}")),
+            State::Failed(reason) => Err(format!("network {network}: {reason}")),
             State::Reconciled if status.usage.free + status.usage.cooling == 0 => {
-                Err(format!("network {network}: this node has no free address").into())
+                Err(format!("network {network}: this node has no free address"))
             }
             State::Reconciled => Ok(()),
         }
-    }
-
-    /// Where to correct it, and what pods have meanwhile.
-    fn refused(&self, reason: &str) -> Waiting {
-        let has_earlier = is_published_file(&self.config_dir.join(FILE));
-        let meanwhile = if has_earlier { "; the node serves pods by the earlier configuration" } else { "" };
-        let reason = format!("AddressNetwork {}, spec.config: {reason}{meanwhile}", self.network);
-        Waiting { reason, is_refused: true }
     }
 }
 

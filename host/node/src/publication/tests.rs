@@ -29,7 +29,7 @@ impl Node {
     fn stage(&self, range: &str) {
         let config = json!({"ipam": {"policy": "weave-split", "range": range}});
         let text = conflist("pods", &config, &self.0.path().join("bin")).unwrap();
-        fs::write(self.0.path().join("data/networks/pods.conflist"), text).unwrap();
+        fs::write(self.0.path().join("data/networks/pods.conflist"), text.to_string()).unwrap();
     }
 
     fn file(&self) -> PathBuf {
@@ -42,8 +42,8 @@ impl Node {
         let path = self.0.path();
         let board = Board::with("pods", status);
         let [data_dir, config_dir, plugin_dir] = ["data", "net.d", "bin"].map(|part| path.join(part));
-        let places = Places { data_dir, config_dir, plugin_dir };
-        let publisher = Publisher::new("pods", &places, board, NoNetwork::default());
+        let library = path.join("policies");
+        let publisher = Publisher::new("pods", &Places { library, data_dir, config_dir, plugin_dir }, board);
         publisher.step();
         publisher.published().now()
     }
@@ -104,9 +104,7 @@ fn a_file_of_others_that_sorts_first_is_reported_and_left() {
 #[test]
 fn the_list_has_what_pods_need() {
     let directory = tempfile::tempdir().unwrap();
-    let list = |config: Value| -> Value {
-        serde_json::from_str(&conflist("pods", &config, directory.path()).unwrap()).unwrap()
-    };
+    let list = |config: Value| conflist("pods", &config, directory.path()).unwrap();
     let ours =
         json!({"bridge": "gingham0", "ipMasq": false, "ipam": {"policy": "weave-split", "range": "10.32.0.0/12"}});
     let written = list(ours.clone());

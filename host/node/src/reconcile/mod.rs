@@ -7,7 +7,7 @@ mod status;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use gingham_kubernetes::Signal;
 use gingham_ownership::beat::PERIOD;
 use tracing::{info, warn};
 
-use self::room::Order;
+use self::room::Orders;
 pub(crate) use self::room::Rooms;
 pub(crate) use self::status::{State, Status};
 use crate::cluster_calls::{AgentError, Cluster};
@@ -134,7 +134,7 @@ fn start(
     open: &Open,
     timing: Timing,
     network: Network,
-    (status, changed, orders): (Arc<Mutex<Status>>, Arc<Signal>, Receiver<Order>),
+    (status, changed, mut orders): (Arc<Mutex<Status>>, Arc<Signal>, Orders),
 ) -> Running {
     let (open, own) = (Arc::clone(open), network.clone());
     let thread = thread::spawn(move || {
@@ -148,13 +148,13 @@ fn start(
             changed.notify();
             let mut left = jittered(timing.interval);
             while left > BEAT + BEAT / 5 {
-                if !pause(&orders, BEAT, &mut reconciler, &status) {
+                if !pause(&mut orders, BEAT, &mut reconciler, &status) {
                     return;
                 }
                 left -= BEAT;
                 on_a_copy(&status, |next| reconciler.beat(next));
             }
-            if !pause(&orders, left, &mut reconciler, &status) {
+            if !pause(&mut orders, left, &mut reconciler, &status) {
                 return;
             }
         }
@@ -171,16 +171,13 @@ fn on_a_copy<T>(status: &Mutex<Status>, work: impl FnOnce(&mut Status) -> T) -> 
 }
 
 /// Carries out orders for so long; returns false immediately if the thread is to stop.
-fn pause(orders: &Receiver<Order>, pause: Duration, reconciler: &mut Reconciler, status: &Mutex<Status>) -> bool {
+fn pause(orders: &mut Orders, pause: Duration, reconciler: &mut Reconciler, status: &Mutex<Status>) -> bool {
     let until = Instant::now() + pause;
     loop {
-        match orders.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            // The ADD may have given up.
-            Ok(order) if order.answer.is_closed() => {}
+        match orders.next(until) {
             Ok(order) => {
                 let answer = on_a_copy(status, |next| reconciler.make_room(order.addresses, next));
-                // The ADD may have given up meanwhile; what was claimed is there for the next one.
-                let _ = order.answer.send(answer);
+                orders.answer(order, answer);
             }
             Err(RecvTimeoutError::Timeout) => return true,
             Err(RecvTimeoutError::Disconnected) => return false,

@@ -7,6 +7,7 @@ use gingham_cluster::RoomAnswer;
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{self, Report, ReversePathProblem, Wanted};
 use gingham_net::notice;
+use ipnet::IpNet;
 use tracing::{debug, info, warn};
 
 use super::status::{State, Status};
@@ -46,21 +47,26 @@ impl Reconciler {
         let cluster = match self.cluster.take().map_or_else(|| (self.open)(&self.network), Ok) {
             Ok(cluster) => self.cluster.insert(cluster),
             Err(fault) => {
-                status.is_refused = matches!(fault, AgentError::Node(_));
+                status.unusable = Some(fault.to_string());
                 problems.add(status, &fault);
                 return self.end(problems, status);
             }
         };
-        status.is_refused = false;
         self.is_member = false;
+        // Of this node, not of the store: sync returns those of the membership beside what it read.
+        status.unusable = None;
         if let Some(snapshot) = problems.take(status, cluster.sync()) {
             status.store_answered = Some(now);
             status.members = snapshot.members;
             status.ownership_conflicts += snapshot.lost;
             status.unreadable = u64::try_from(snapshot.unreadable.len()).unwrap_or(u64::MAX);
             problems.texts.extend(unreadable(&snapshot.unreadable));
+            problems.texts.extend(off_grid(&snapshot.off_grid));
             match self.snapshot.insert(snapshot).problem.take() {
-                Some(problem) => problems.add(status, &problem),
+                Some(problem) => {
+                    status.unusable = matches!(problem, AgentError::Node(_)).then(|| problem.to_string());
+                    problems.add(status, &problem);
+                }
                 // Only a member can send a heartbeat.
                 None => self.is_member = problems.take(status, cluster.beat()).is_some(),
             }
@@ -138,6 +144,16 @@ fn unreadable(keys: &[String]) -> Option<String> {
         "cannot read {} records of the cluster's store, the first of them {first:?}: such a block counts as claimed and such \
          a member as alive; upgrade this node if others run a later version, otherwise delete the records",
         keys.len()
+    ))
+}
+
+/// Written by hand, or of a range that was divided otherwise.
+fn off_grid(blocks: &[IpNet]) -> Option<String> {
+    let first = blocks.first()?;
+    Some(format!(
+        "the cluster's store has {} records of blocks that no node can have, the first of them {first}: the range is divided into \
+         other blocks; delete these records, blocks that they overlap stay unclaimed until then",
+        blocks.len()
     ))
 }
 

@@ -1,9 +1,9 @@
 //! Room for ADDs that found none: the server passes an order to the network's thread and waits for its answer.
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gingham_cluster::RoomAnswer;
 use tokio::sync::oneshot;
@@ -21,7 +21,55 @@ const SILENT_STORE_TIMEOUT: Duration = Duration::from_secs(3);
 /// So many addresses are to be free on each grid.
 pub(super) struct Order {
     pub(super) addresses: u64,
-    pub(super) answer: oneshot::Sender<RoomAnswer>,
+    answer: oneshot::Sender<RoomAnswer>,
+}
+
+/// What waits for one network's thread.
+pub(super) struct Orders {
+    receiver: Receiver<Order>,
+    waiting: VecDeque<Order>,
+}
+
+impl Orders {
+    /// The next one before a moment. Orders that wait do not move that moment: reconciles and heartbeats have their time.
+    pub(super) fn next(&mut self, until: Instant) -> Result<Order, RecvTimeoutError> {
+        loop {
+            self.take_in()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(RecvTimeoutError::Timeout);
+            }
+            if let Some(order) = self.waiting.pop_front() {
+                return Ok(order);
+            }
+            self.waiting.push_back(self.receiver.recv_timeout(left)?);
+        }
+    }
+
+    /// A refusal is also the answer to orders that came before the store was asked: another call of it would find the same.
+    pub(super) fn answer(&mut self, order: Order, answer: RoomAnswer) {
+        if !matches!(answer, RoomAnswer::Claimed(_)) {
+            let is_refused = |waiting: &Order| waiting.addresses >= order.addresses;
+            let (refused, waiting): (VecDeque<_>, _) = self.waiting.drain(..).partition(is_refused);
+            self.waiting = waiting;
+            refused.into_iter().for_each(|refused| drop(refused.answer.send(answer.clone())));
+        }
+        // The ADD may have given up meanwhile; what was claimed is there for the next one.
+        drop(order.answer.send(answer));
+    }
+
+    fn take_in(&mut self) -> Result<(), RecvTimeoutError> {
+        loop {
+            match self.receiver.try_recv() {
+                Ok(order) => self.waiting.push_back(order),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+            }
+        }
+        // The ADD may have given up.
+        self.waiting.retain(|order| !order.answer.is_closed());
+        Ok(())
+    }
 }
 
 /// The threads of the networks, by name.
@@ -46,10 +94,10 @@ impl Room {
 }
 
 impl Rooms {
-    pub(super) fn add(&self, network: &str, status: &Arc<Mutex<Status>>) -> Receiver<Order> {
-        let (thread, orders) = mpsc::channel();
+    pub(super) fn add(&self, network: &str, status: &Arc<Mutex<Status>>) -> Orders {
+        let (thread, receiver) = mpsc::channel();
         lock(&self.0).insert(network.to_owned(), Room { thread, status: Arc::clone(status) });
-        orders
+        Orders { receiver, waiting: VecDeque::new() }
     }
 
     pub(super) fn remove(&self, network: &str) {

@@ -6,8 +6,8 @@ use crate::cluster_calls::Usage;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) state: State,
-    /// The network's configuration cannot be used, for the reason in `state`: waiting does not help.
-    pub(crate) is_refused: bool,
+    /// Why no ADD of this network can succeed, whatever the store does; none if that is unknown.
+    pub(crate) unusable: Option<String>,
     pub(crate) usage: Usage,
     /// Including this node.
     pub(crate) members: u64,
@@ -51,7 +51,7 @@ impl Status {
     pub(crate) fn new(interval: Duration) -> Self {
         Self {
             state: State::Starting,
-            is_refused: false,
+            unusable: None,
             usage: Usage::default(),
             members: 0,
             routes: 0,

@@ -23,6 +23,8 @@ struct World {
     freed: Vec<String>,
     problem: Option<AgentError>,
     outside: Vec<std::net::IpAddr>,
+    /// What every order gets, after so long.
+    refusal: Option<(RoomAnswer, Duration)>,
     calls: Vec<&'static str>,
 }
 
@@ -49,10 +51,13 @@ impl Cluster for Scripted {
     }
 
     fn make_room(&mut self, addresses: u64) -> RoomAnswer {
-        world(|world| {
+        let refusal = world(|world| {
             world.calls.push("make room");
-            RoomAnswer::Claimed(addresses)
-        })
+            world.refusal.clone()
+        });
+        let Some((answer, delay)) = refusal else { return RoomAnswer::Claimed(addresses) };
+        thread::sleep(delay);
+        answer
     }
 
     fn sync(&mut self) -> Result<Snapshot, AgentError> {
@@ -73,6 +78,7 @@ impl Cluster for Scripted {
                 routes: Some(routes),
                 lost: 0,
                 unreadable: Vec::new(),
+                off_grid: Vec::new(),
                 problem: world.problem.clone(),
             })
         })
@@ -218,6 +224,36 @@ fn room_is_made_between_two_reconciles() {
 }
 
 #[test]
+fn adds_that_wait_delay_no_reconcile_and_share_a_refusal() {
+    let _turn = my_turn();
+    let full = RoomAnswer::Exhausted("every block is claimed".to_owned());
+    world(|world| world.refusal = Some((full.clone(), Duration::from_millis(100))));
+    let timing = Timing { interval: Duration::from_millis(300), grace_period: Duration::from_hours(1) };
+    let mut reconcilers = Reconcilers::new(Arc::new(open), timing);
+    reconcilers.follow([("a".to_owned(), network("a"))].into());
+    let rooms = reconcilers.rooms();
+    let until = Instant::now() + Duration::from_secs(3);
+    let ask = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let mut answers = 0;
+        while Instant::now() < until {
+            assert_eq!(runtime.block_on(rooms.make("a", 1)), full);
+            answers += 1;
+        }
+        answers
+    };
+    let answers: usize = thread::scope(|scope| {
+        let asking: Vec<_> = (0..12).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|asking| asking.join().unwrap()).sum()
+    });
+    let asked = world(|world| world.calls.iter().filter(|call| **call == "make room").count());
+    let reconciles = reconcilers.board().statuses()["a"].reconciles;
+    assert!(reconciles >= 4, "{reconciles} reconciles in 3 s");
+    assert!(answers >= 4 * asked, "{answers} answers of {asked} calls");
+    reconcilers.end();
+}
+
+#[test]
 fn a_node_that_is_not_a_member_has_routes_and_claims_nothing() {
     let _turn = my_turn();
     on_a_node(|kernel| {
@@ -228,6 +264,7 @@ fn a_node_that_is_not_a_member_has_routes_and_claims_nothing() {
         reconciler.reconcile(Instant::now(), &mut status);
         reconciler.beat(&mut status);
         assert_eq!(status.state, State::Failed("another machine has this name".to_owned()));
+        assert_eq!(status.unusable.as_deref(), Some("another machine has this name"));
         assert_eq!((routes(kernel), world(|world| world.calls.clone())), (1, vec!["sync"]));
 
         world(|world| (world.problem, world.outside) = (None, vec!["10.32.0.9".parse().unwrap()]));
@@ -235,6 +272,7 @@ fn a_node_that_is_not_a_member_has_routes_and_claims_nothing() {
         reconciler.reconcile(Instant::now(), &mut status);
         reconciler.beat(&mut status);
         assert_eq!((status.state.clone(), status.usage.outside.len()), (State::Reconciled, 1));
+        assert_eq!(status.unusable, None);
         assert_eq!(world(|world| world.calls.clone()), ["sync", "beat", "claim", "beat"]);
     });
 }

@@ -36,8 +36,13 @@ pub(super) fn answer(
 
 /// `publication`: what the runtime's configuration waits for, if the agent writes it.
 fn unready(networks: &BTreeMap<String, Status>, publication: Option<Publication>) -> Option<String> {
+    let unusable = networks.iter().find_map(|(name, status)| Some((name, status.unusable.as_ref()?)));
+    let unusable = unusable.map(|(name, reason)| format!("network {name}: {reason}"));
     if let Some(publication) = publication {
-        return publication.waiting;
+        return publication.waiting.or(unusable);
+    }
+    if unusable.is_some() {
+        return unusable;
     }
     let starting = networks.iter().find(|(_, status)| status.state == State::Starting);
     starting.map(|(name, _)| format!("network {name} is starting"))
@@ -66,6 +71,16 @@ mod tests {
         assert_eq!(unready(&away, Some(Publication::default())), None);
         assert_eq!(stuck(&away, Instant::now()), None);
         assert_eq!(unready(&away, Some(waiting)), Some("no network".to_owned()));
+        let mut renamed = of(State::Failed("another name".to_owned()));
+        assert_eq!(
+            unready(&renamed, Some(Publication::default())),
+            None,
+            "a full cluster does not stop a rollout of agents"
+        );
+        renamed.get_mut("pods").unwrap().unusable = Some("another name".to_owned());
+        for publication in [None, Some(Publication::default())] {
+            assert_eq!(unready(&renamed, publication), Some("network pods: another name".to_owned()));
+        }
         assert!(unready(&of(State::Starting), None).unwrap().contains("is starting"));
         let later = Instant::now() + Duration::from_secs(100);
         assert!(stuck(&of(State::Reconciled), later).unwrap().contains("stuck"));

@@ -11,3 +11,4 @@ mod restarts_change_nothing;
 mod taken_over;
 mod testbed;
 mod unreachable_store;
+mod wrong_objects_reach_no_node;

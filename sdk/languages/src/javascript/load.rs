@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+
+use gingham_untrusted::file::{FileError, read_text};
 
 use super::engine::{EngineError, JavaScriptEngine, Outcome, Sources};
 
@@ -16,9 +17,7 @@ const MOST: usize = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum JavaScriptError {
     #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{} has {size} bytes; a file of a policy has at most {LONGEST}", path.display())]
-    TooLong { path: PathBuf, size: u64 },
+    Read { path: PathBuf, source: FileError },
     #[error("it imports more than {MOST} files; bundle them into one")]
     TooMany,
     #[error("it does not load: {reason}")]
@@ -60,10 +59,25 @@ pub(super) fn load(directory: &Path, main: &str) -> Result<Loaded, JavaScriptErr
 }
 
 fn read(path: &Path) -> Result<String, JavaScriptError> {
-    let failed = |source| JavaScriptError::Read { path: path.to_owned(), source };
-    let size = fs::metadata(path).map_err(failed)?.len();
-    if size > LONGEST {
-        return Err(JavaScriptError::TooLong { path: path.to_owned(), size });
+    read_text(path, LONGEST).map_err(|source| JavaScriptError::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_never_ends_or_is_too_long_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        symlink("/dev/zero", at("policy.js")).unwrap();
+        File::create(at("long.js")).unwrap().set_len(LONGEST + 1).unwrap();
+        for (name, why) in [("policy.js", "it is a device"), ("long.js", "it is larger than 4194304 bytes")] {
+            let refused = read(&at(name)).unwrap_err().to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
     }
-    fs::read_to_string(path).map_err(failed)
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use gingham_untrusted::file::read_text;
+
 use super::{PythonError, failed};
 use crate::Export;
 use crate::embedded::PYTHON;
@@ -13,6 +15,9 @@ pub(super) type Sources = BTreeMap<String, String>;
 
 /// The module that says which optional interfaces the component exports.
 const EXPORTS: &str = "gingham_exports.py";
+
+/// Of one file, in bytes.
+const LARGEST: u64 = 4 << 20;
 
 /// The policy's own files, and those that come between them and the contract.
 pub(super) fn sources(directory: &Path, exports: &[Export]) -> Result<Sources, PythonError> {
@@ -35,7 +40,8 @@ fn collect(directory: &Path, below: &str, sources: &mut Sources) -> Result<(), P
         if path.is_dir() {
             collect(&path, &format!("{at}/"), sources)?;
         } else if path.extension().is_some_and(|extension| extension == "py") {
-            sources.insert(at, fs::read_to_string(&path).map_err(failed(&path))?);
+            let text = read_text(&path, LARGEST).map_err(|error| failed(&path)(error.into()))?;
+            sources.insert(at, text);
         }
     }
     Ok(())

@@ -1,9 +1,9 @@
 //! The configuration and the request that the command line describes.
 
-use std::fs;
 use std::path::Path;
 
 use gingham_engine::attachment::{Fact, Labels, Request, Requester};
+use gingham_untrusted::file::{LARGEST_CONFIGURATION, read_text};
 use gingham_workbench::{Scenario, cases};
 use serde_json::{Map, Value};
 
@@ -37,7 +37,8 @@ pub(super) fn prepare(scenario: &mut Scenario, arguments: &CallArguments) -> Res
     arguments.node.node.iter().for_each(|name| scenario.set_node(name));
     scenario.set_node_labels(arguments.node.labels());
     let Some(path) = &arguments.leases else { return Ok(()) };
-    let text = fs::read_to_string(path).map_err(|source| CallError::Read { path: path.clone(), source })?;
+    let text =
+        read_text(path, LARGEST_CONFIGURATION).map_err(|source| CallError::Read { path: path.clone(), source })?;
     let file = cases::read(&text).map_err(|source| CallError::Cases { path: path.clone(), source })?;
     file.cases.iter().take(1).try_for_each(|case| cases::record(scenario, case.get_ref()))?;
     Ok(())
