@@ -188,3 +188,10 @@ pub fn add_bridge(name: &str, net: &str) {
     let made = bridge::ensure(&mut kernel, name, None, false).unwrap();
     address::add(&mut kernel, made.index, net.parse().unwrap(), DuplicateDetection::Off).unwrap();
 }
+
+/// Gives an interface one more address, as somebody else might.
+pub fn add_address(interface: &str, net: &str) {
+    let index = link(interface).unwrap().index;
+    let mut kernel = Socket::<Route>::open().unwrap();
+    address::add(&mut kernel, index, net.parse().unwrap(), DuplicateDetection::Off).unwrap();
+}

@@ -39,7 +39,7 @@ pub enum Fault {
     #[error("cannot read this node's cluster state from the lease store: {reason}")]
     Unreadable { reason: String },
     #[error(
-        "network {network}: its store is the Kubernetes API, and this program has no access to it; use `ginghamctl cluster` with \
+        "the store of network {network} is the Kubernetes API, and this program has no access to it; use `ginghamctl cluster` with \
          --kube-server, --kube-ca and --kube-token, or let gingham-node do it"
     )]
     AgentOnly { network: String },

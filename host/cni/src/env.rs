@@ -22,7 +22,7 @@ pub enum EnvError {
     #[error("invalid characters in containerID")]
     ContainerId { value: String },
     /// `CNI_IFNAME` is longer than the kernel allows.
-    #[error("interface name is too long")]
+    #[error("interface name is too long: the kernel allows 15 bytes")]
     InterfaceTooLong,
     /// `CNI_IFNAME` is the name of a directory.
     #[error("interface name is . or ..")]
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn interface_names_are_the_kernels() {
         let message = |name: &str| message(&[("CNI_COMMAND", "DEL"), ("CNI_CONTAINERID", "c"), ("CNI_IFNAME", name)]);
-        assert_eq!(message("0123456789abcdef"), "interface name is too long");
+        assert_eq!(message("0123456789abcdef"), "interface name is too long: the kernel allows 15 bytes");
         assert_eq!(message(".."), "interface name is . or ..");
         for name in ["a/b", "a:b", "a b", "a\u{2003}b"] {
             assert_eq!(message(name), "interface name contains / or : or whitespace characters", "{name}");

@@ -8,10 +8,9 @@ mod runtimes;
 use std::io;
 use std::path::Path;
 
-use gingham_engine::attachment::Pod;
 use gingham_net::NetError;
 use gingham_net::netlink::NetlinkError;
-use gingham_network::dry_run::First;
+use gingham_network::dry_run::{First, TriedPod};
 use gingham_network::error::NetworkError;
 use gingham_network::network::{Addresses, BridgeFacts, Network, Source};
 use serde::Serialize;
@@ -133,12 +132,16 @@ fn explain(
         overlaps: Vec::new(),
         notes: notes::of(configuration, is_gingham, &plugins, &arguments.config.dir)?,
     };
+    if bridge.is_some() {
+        report.notes.extend(notes::unknown_keys(&network.call.config.object));
+    }
     let mut first = None;
     if let Some(addresses) = &addresses {
         first = report.addresses(addresses, arguments).map_err(refused)?;
         report.overlaps = overlaps::of(&network, addresses, &arguments.config.dir, &plugins, library)?;
     }
     report.obstacles(&network, addresses.as_ref(), first.as_ref());
+    report.notes.extend(network.left_over(first.as_ref()));
     Ok(report)
 }
 
@@ -154,8 +157,9 @@ impl ConfigReport {
         self.data_dir = Some(settings.data_dir.display().to_string());
         self.pools = pools::facts(&addresses.pools, &settings.exclude);
         self.exclude = settings.exclude.iter().map(|range| range.to_string()).collect();
-        let pod = Pod { namespace: arguments.pod_namespace.clone(), ..Pod::default() };
-        let (first, refused) = addresses.first(TRIED, &pod);
+        let known = |pairs: &[(String, String)]| (!pairs.is_empty()).then(|| pairs.iter().cloned().collect());
+        let (labels, annotations) = (known(&arguments.labels), known(&arguments.annotations));
+        let (first, refused) = addresses.first(TRIED, &TriedPod { pod: arguments.pod.pod(), labels, annotations });
         let texts = |first: &First| first.addresses.iter().map(|net| net.addr().to_string()).collect();
         self.first_refused = refused.map(|refused| refused.to_string());
         // What is wrong with the cluster's settings is among the problems.
@@ -165,6 +169,7 @@ impl ConfigReport {
             self.first = first.iter().map(texts).collect();
         }
         self.notes.extend(addresses.log.iter().cloned());
+        self.notes.extend(notes::useless_exclusions(&settings.exclude, &addresses.pools));
         self.notes.extend(addresses.shadow_fault());
         if addresses.awaits_adoption()? {
             self.notes
@@ -205,7 +210,7 @@ fn show(report: &ConfigReport, out: &mut Output) -> io::Result<()> {
     writeln!(out, "Network {} of {}", report.network, report.file)?;
     let mut row = |name: &str, value: &str| writeln!(out, "  {name:<9} {value}");
     row("plugins", &report.plugins.join(", then "))?;
-    row("gingham", if report.is_gingham { &report.gingham } else { "none of them, on this node" })?;
+    row("runs as", if report.is_gingham { &report.gingham } else { "none of the plugins is Gingham on this node" })?;
     if let Some(bridge) = &report.bridge {
         row("bridge", &bridge.in_words())?;
     }

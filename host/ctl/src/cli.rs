@@ -172,6 +172,7 @@ Examples:
   ginghamctl try --cluster 3                         three nodes that share a range
   ginghamctl try /etc/cni/net.d/10-mynet.conflist    your network
   ginghamctl try my.conf --pod-namespace red         as a pod of the Kubernetes namespace red
+  ginghamctl try my.conf --label team=red            as pods with this label
   ginghamctl --library ./policies try my.conf        a policy of another library")]
 pub(crate) struct TryArguments {
     /// A .conf, or a .conflist, whose first plugin is tried; `-` for standard input [default: a built-in one]
@@ -183,6 +184,12 @@ pub(crate) struct TryArguments {
     /// The pod namespace of both containers, for policies that use it
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) pod_namespace: String,
+    /// A label of both pods, try-1 and try-2; repeat it for several [default: labels are unknown]
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = policy::pair, conflicts_with = "cluster")]
+    pub(crate) labels: Vec<(String, String)>,
+    /// An annotation of both pods; repeat it for several [default: annotations are unknown]
+    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = policy::pair, conflicts_with = "cluster")]
+    pub(crate) annotations: Vec<(String, String)>,
     /// Try a network that N nodes share, 3 to 8
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(3..=8))]
     pub(crate) cluster: Option<u8>,

@@ -59,6 +59,8 @@ struct Lease {
     since: String,
     /// The policy that chose the addresses.
     policy: Option<String>,
+    #[serde(skip)]
+    is_adopted: bool,
     reason: Option<String>,
 }
 
@@ -189,7 +191,19 @@ impl Lease {
             addresses: record.addresses.clone(),
             since: clock::utc(record.since),
             policy: record.policy.clone(),
+            // The reference records no namespace.
+            is_adopted: !held.adopted_from.is_empty() && record.netns.is_empty(),
             reason: record.reason.clone(),
+        }
+    }
+}
+
+impl Lease {
+    fn chosen_without_policy(&self) -> &'static str {
+        if self.is_adopted {
+            "the reference host-local, from which the lease was adopted"
+        } else {
+            "unknown: an earlier version recorded it"
         }
     }
 }
@@ -198,13 +212,14 @@ fn show(explanation: &Explanation, subject: &str, out: &mut Output) -> io::Resul
     writeln!(out, "{subject} on network {}", explanation.network)?;
     let mut row = |name: &str, value: &str| writeln!(out, "  {name:<9} {value}");
     match &explanation.lease {
-        None => row("lease", "none")?,
+        None if subject.parse::<IpAddr>().is_ok() => row("lease", "none")?,
+        None => row("lease", &format!("none: no pod and no container {subject:?} holds an address"))?,
         Some(lease) => {
             row("lease", &list(&lease.addresses))?;
             row("holder", &holder(lease))?;
             row("since", &lease.since)?;
-            row("chosen by", lease.policy.as_deref().unwrap_or("unknown: an earlier version recorded it"))?;
-            row("reason", lease.reason.as_deref().unwrap_or("the policy gave none"))?;
+            row("chosen by", lease.policy.as_deref().unwrap_or(lease.chosen_without_policy()))?;
+            row("reason", lease.reason.as_deref().unwrap_or("none was given"))?;
         }
     }
     if let Some(request) = &explanation.request {

@@ -17,6 +17,7 @@ const INTERFACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(arguments: &GcArguments, out: &mut Output) -> Result<(), LeaseStoreError> {
     let boot = lease_store::boot_id()?;
+    lease_store::require_directory(&arguments.data_dir)?;
     // A dry run does not make ADDs wait.
     let alone = (!arguments.dry_run).then(|| AddsPaused::wait(&arguments.data_dir, print_waiting)).transpose()?;
     let all = Holdings::read(&arguments.data_dir, None)?;

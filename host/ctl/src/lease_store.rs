@@ -1,9 +1,10 @@
 //! This node's lease store, opened for a command, and why a command on it fails.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) use gingham_engine::boot_id::BootIdError;
+use gingham_engine::settings::default_data_dir;
 use gingham_engine::store::{Store, StoreError};
 use gingham_network::recovery::RecoveryError;
 use gingham_network::stale_leases::StaleLeaseError;
@@ -35,6 +36,8 @@ pub(crate) enum LeaseStoreError {
     Changed,
     #[error("no network {network:?} on this node{}", known(networks))]
     UnknownNetwork { network: String, networks: Vec<String> },
+    #[error("the data directory {path} does not exist; name that of `ipam.dataDir`, or none for {}", default_data_dir().display())]
+    NoDataDir { path: PathBuf },
     #[error(transparent)]
     Confirmation(#[from] ConfirmationError),
     #[error("cannot write to standard output: {0}")]
@@ -48,6 +51,14 @@ fn known(networks: &[String]) -> String {
 /// The identity of this boot.
 pub(crate) fn boot_id() -> Result<String, BootIdError> {
     gingham_engine::boot_id::read()
+}
+
+/// A directory that an option names is there. That of nodes is made by the first ADD.
+pub(crate) fn require_directory(data_dir: &Path) -> Result<(), LeaseStoreError> {
+    if data_dir == default_data_dir() || data_dir.exists() {
+        return Ok(());
+    }
+    Err(LeaseStoreError::NoDataDir { path: data_dir.to_owned() })
 }
 
 /// Opens the lease store for writing. Events, such as an upgrade, go to standard error.

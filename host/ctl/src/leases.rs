@@ -78,6 +78,7 @@ impl State {
 
 pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), LeaseStoreError> {
     tracing::debug!(data_dir = %arguments.data_dir.display(), "read the lease store");
+    lease_store::require_directory(&arguments.data_dir)?;
     let mut holdings = Holdings::read(&arguments.data_dir, arguments.network.as_deref())?;
     if let Some(network) = arguments.network.as_deref().filter(|_| holdings.is_empty()) {
         require_known(network, &arguments.data_dir)?;

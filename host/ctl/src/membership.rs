@@ -58,6 +58,12 @@ pub(crate) enum CommandError {
          run `ginghamctl cluster leave` again"
     )]
     HalfLeft { network: String, source: Box<Fault> },
+    #[error(
+        "cannot leave network {network}: its store is the Kubernetes API, and this command has no access to it, so the other \
+         nodes would not learn of it; nothing was changed; use --kube-server, --kube-ca and --kube-token, or run it in the \
+         agent's pod"
+    )]
+    NoAccess { network: String },
     #[error("cannot bring the routes of network {network} up to date: {source}")]
     Reach { network: String, source: NodeRoutesError },
     #[error("network {network}: {source}")]

@@ -75,7 +75,7 @@ fn attached(arguments: &RunArguments, library: &Path) -> Result<u8, RunError> {
     let path = format!("/proc/{}/fd/{}", std::process::id(), namespace.as_fd().as_raw_fd());
     let id = arguments.name.clone().unwrap_or_else(|| format!("run-{}-{}", std::process::id(), crate::clock::now()));
     let chain = Chain { configuration: &configuration, plugins: Plugins::of_environment(), id, netns: path, library };
-    let result = match chain.add(arguments.pod_namespace.as_deref()) {
+    let result = match chain.add(&arguments.pod.pod()) {
         Ok(result) => result,
         Err(error) => {
             // What an ADD left in the middle, DEL takes away; its own complaints would only hide the reason.

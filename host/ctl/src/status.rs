@@ -1,5 +1,6 @@
 //! `ginghamctl status`: the networks of this node, how full they are, and what is wrong.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -7,8 +8,9 @@ use std::path::{Path, PathBuf};
 use gingham_engine::ipam::{PoolRoom, ShadowCounters};
 use gingham_engine::pool::Pools;
 use gingham_engine::settings::{Settings, default_data_dir};
+use gingham_network::dry_run::TriedPod;
 use gingham_network::error::NetworkError;
-use gingham_network::network::{Addresses, Network, Source};
+use gingham_network::network::{Addresses, Network};
 use gingham_network::stale_leases::Liveness;
 use serde::Serialize;
 
@@ -17,7 +19,7 @@ use crate::cli::StatusArguments;
 use crate::clock;
 use crate::holdings::{Held, Holdings};
 use crate::lease_store::{self, LeaseStoreError};
-use crate::network::{Configuration, Plugins, find_gingham, list};
+use crate::network::{Configuration, Plugins, find_gingham, list, require};
 use crate::output::Output;
 use crate::table::{Table, count, short};
 
@@ -41,7 +43,7 @@ struct Status {
     /// None if no shadow has answered.
     shadow: Option<ShadowStatus>,
     problems: Vec<String>,
-    /// What an operator did on purpose.
+    /// What is no fault: an operator did it on purpose, or may have.
     #[serde(skip)]
     notes: Vec<String>,
     #[serde(skip)]
@@ -87,17 +89,22 @@ pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut Output)
     let plugins = Plugins::of_environment();
     let mut problems = Vec::new();
     let mut networks = Vec::new();
-    let mut looked_in = vec![default_data_dir()];
+    // By directory: whether it could be read.
+    let mut looked_in = BTreeMap::new();
+    require(&arguments.config.dir)?;
     for entry in list(&arguments.config.dir)? {
         match entry.configuration {
             Err(error) => problems.push(error.to_string()),
             Ok(configuration) => {
                 let Some((_, network)) = find_gingham(&configuration, &plugins, library, false) else { continue };
-                networks.push(status(&configuration, network, &mut looked_in)?);
+                networks.push(status(&configuration, network, &mut looked_in));
             }
         }
     }
-    networks.extend(forgotten(&networks, &looked_in)?);
+    match forgotten(&networks, looked_in) {
+        Ok(forgotten) => networks.extend(forgotten),
+        Err(error) => problems.push(error.to_string()),
+    }
     note_overlaps(&mut networks);
     if let Some(only) = arguments.network.as_ref() {
         let names = || networks.iter().map(|status| status.network.clone()).collect();
@@ -112,41 +119,60 @@ pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut Output)
     Ok(show(&networks, &problems, &arguments.config.dir, out)?)
 }
 
+/// One network. What cannot be read of it is one of its problems, and hides no other network.
 fn status(
     configuration: &Configuration,
     network: Result<Network, NetworkError>,
-    looked_in: &mut Vec<PathBuf>,
-) -> Result<Status, LeaseStoreError> {
-    let mut status = Status {
-        network: configuration.name.clone(),
-        file: Some(configuration.path.display().to_string()),
-        policy: None,
-        attachments: 0,
-        pools: Vec::new(),
-        shadow: None,
-        problems: Vec::new(),
-        notes: Vec::new(),
-        declared: None,
-    };
+    looked_in: &mut BTreeMap<PathBuf, bool>,
+) -> Status {
+    let file = Some(configuration.path.display().to_string());
+    let mut status = Status::unread(configuration.name.clone(), file);
     let mut data_dir = default_data_dir();
-    let read = network.and_then(|network| {
-        network.bridge()?;
-        if network.source()? == Source::Nowhere {
-            return Ok(());
-        }
-        let Some(addresses) = network.addresses()? else { return Ok(()) };
-        data_dir.clone_from(&addresses.settings().data_dir);
-        status.addresses(addresses)
-    });
     // What a runtime would hear at the next ADD.
-    status.problems.extend(read.err().map(|error| error.to_string()));
-    status.holders(&data_dir)?;
-    looked_in.push(data_dir);
-    Ok(status)
+    let read = network.and_then(|network| status.read(&network, &mut data_dir));
+    status.problem(read.err());
+    let held = status.holders(&data_dir);
+    looked_in.insert(data_dir, held.is_ok());
+    status.problem(held.err());
+    status
 }
 
 impl Status {
-    fn addresses(&mut self, addresses: Addresses<'_>) -> Result<(), NetworkError> {
+    fn unread(network: String, file: Option<String>) -> Self {
+        Self {
+            network,
+            file,
+            policy: None,
+            attachments: 0,
+            pools: Vec::new(),
+            shadow: None,
+            problems: Vec::new(),
+            notes: Vec::new(),
+            declared: None,
+        }
+    }
+
+    fn read(&mut self, network: &Network, data_dir: &mut PathBuf) -> Result<(), NetworkError> {
+        network.prepare()?;
+        let addresses = network.addresses()?;
+        if let Some(addresses) = &addresses {
+            data_dir.clone_from(&addresses.settings().data_dir);
+            self.addresses(addresses)?;
+        }
+        // A policy may refuse a pod of which nothing is known: that is no fault of the network.
+        let first = addresses.and_then(|addresses| addresses.first(1, &TriedPod::default()).0.into_iter().next());
+        network.obstacles(first.as_ref()).into_iter().for_each(|obstacle| self.problem(Some(obstacle)));
+        self.notes.extend(network.left_over(first.as_ref()));
+        Ok(())
+    }
+
+    /// Several steps may meet the same one.
+    fn problem(&mut self, found: Option<impl ToString>) {
+        let text = found.map(|found| found.to_string()).filter(|text| !self.problems.contains(text));
+        self.problems.extend(text);
+    }
+
+    fn addresses(&mut self, addresses: &Addresses<'_>) -> Result<(), NetworkError> {
         self.policy = Some(addresses.policy());
         let of_node = addresses.room_of_node()?;
         for (index, room) in addresses.room()?.into_iter().enumerate() {
@@ -166,7 +192,7 @@ impl Status {
             let text = "the reference host-local has leases of this network; the next use adopts them";
             self.problems.push(text.to_owned());
         }
-        self.declared = Some(addresses.pools);
+        self.declared = Some(addresses.pools.clone());
         Ok(())
     }
 
@@ -255,29 +281,24 @@ fn gone<'h>(attachments: impl IntoIterator<Item = &'h Held>) -> Option<String> {
 }
 
 /// Networks that hold something and that no configuration names.
-fn forgotten(known: &[Status], looked_in: &[PathBuf]) -> Result<Vec<Status>, LeaseStoreError> {
-    let mut directories = looked_in.to_vec();
-    directories.sort();
-    directories.dedup();
+fn forgotten(known: &[Status], mut looked_in: BTreeMap<PathBuf, bool>) -> Result<Vec<Status>, LeaseStoreError> {
+    // A directory that could not be read is a problem of its network already.
+    looked_in.entry(default_data_dir()).or_insert(true);
+    let readable = looked_in.into_iter().filter_map(|(directory, is_readable)| is_readable.then_some(directory));
     let mut forgotten: Vec<Status> = Vec::new();
-    for directory in directories {
+    for directory in readable {
         for held in Holdings::read(&directory, None)?.attachments {
             if known.iter().any(|status| status.network == held.network) {
                 continue;
             }
             match forgotten.iter_mut().find(|status| status.network == held.network) {
                 Some(status) => status.attachments += 1,
-                None => forgotten.push(Status {
-                    network: held.network,
-                    file: None,
-                    policy: None,
-                    attachments: 1,
-                    pools: Vec::new(),
-                    shadow: None,
-                    problems: vec!["containers are attached, but no configuration names this network".to_owned()],
-                    notes: Vec::new(),
-                    declared: None,
-                }),
+                None => {
+                    let mut status = Status::unread(held.network, None);
+                    status.attachments = 1;
+                    status.problem(Some("containers are attached, but no configuration names this network"));
+                    forgotten.push(status);
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ mod answer;
 mod config;
 mod container;
 mod plugin;
+mod pod_facts;
 mod report;
 mod sandbox;
 mod several_nodes;
@@ -36,6 +37,7 @@ pub(crate) fn run(arguments: &TryArguments, library_dir: &Path, out: &mut Output
     let sandbox = Sandbox::enter()?;
     carried.unpack()?;
     let plugin = plugin.install(&config)?;
+    pod_facts::write(arguments, config.data_dir())?;
     let mut report = TrialReport::new(out);
     report.begin(&config, &address_source, sandbox.has_user_namespace())?;
     steps::walk(&config, &address_source, &plugin, &arguments.pod_namespace, &mut report)?;

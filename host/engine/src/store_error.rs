@@ -52,13 +52,14 @@ pub enum StoreError {
     /// Other users can open the data directory, and so lock it.
     #[error(
         "the data directory {path} is open to other users (mode {mode:04o}), who could block every ADD and DEL, and {why}; \
-         run `chmod 0700 {path}` (and `chown` it), or set `ipam.dataDir` to a directory that only Gingham uses"
+         {remedy}"
     )]
     Open {
         path: PathBuf,
         mode: u32,
         /// Why its mode is not changed here.
         why: String,
+        remedy: String,
     },
     #[error("cannot {operation} {path}: {source}; set `ipam.dataDir` to a directory that Gingham can use")]
     Directory { operation: &'static str, path: PathBuf, source: io::Error },

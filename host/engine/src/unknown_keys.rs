@@ -44,14 +44,19 @@ impl UnknownKey {
         }
     }
 
-    /// With at most a third of the letters wrong. A misspelt key of the host reaches the policy, too.
+    /// A misspelt key of the host reaches the policy, too.
     fn nearest(&self) -> Option<&str> {
-        let wanted = self.key.to_ascii_lowercase();
-        let known = self.known.iter().map(String::as_str).chain(HOST_KEYS).chain(READ_ELSEWHERE);
-        let distance = |known: &str| strsim::damerau_levenshtein(&wanted, &known.to_ascii_lowercase());
-        let (distance, near) = known.map(|known| (distance(known), known)).min_by_key(|(distance, _)| *distance)?;
-        (distance <= (wanted.chars().count() / 3).max(1)).then_some(near)
+        nearest(&self.key, self.known.iter().map(String::as_str).chain(HOST_KEYS).chain(READ_ELSEWHERE))
     }
+}
+
+/// The known key that was probably meant: with at most a third of the letters wrong.
+pub fn nearest<'k>(key: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let wanted = key.to_ascii_lowercase();
+    let distance = |known: &str| strsim::damerau_levenshtein(&wanted, &known.to_ascii_lowercase());
+    let known = known.into_iter().map(|known| (distance(known), known));
+    let (distance, near) = known.min_by_key(|(distance, _)| *distance)?;
+    (distance <= (wanted.chars().count() / 3).max(1)).then_some(near)
 }
 
 /// Takes the lines about unknown keys out of a policy's log.

@@ -41,10 +41,16 @@ pub enum NetnsError {
         /// What it is instead.
         what: &'static str,
     },
+    /// The kernel makes none.
+    #[error("cannot make a network namespace: {source}")]
+    Creation {
+        /// EPERM for whoever is not root, ENOSPC where `user.max_net_namespaces` is reached.
+        source: io::Error,
+    },
     /// The path could not be opened or examined.
     #[error("cannot {operation} the network namespace {path:?}: {source}")]
     Io {
-        /// What was tried: "open", "examine", "enter", "make".
+        /// What was tried: "open", "examine", "enter".
         operation: &'static str,
         /// The path, if the namespace has one.
         path: PathBuf,
@@ -108,7 +114,7 @@ impl NetNs {
     /// # Errors
     /// The caller may not make namespaces.
     pub fn create() -> Result<Self, NetnsError> {
-        let failed = |source| NetnsError::Io { operation: "make", path: PathBuf::new(), source };
+        let failed = |source| NetnsError::Creation { source };
         on_own_thread(|| {
             // SAFETY: a new network namespace touches no memory and no descriptor table; only `UnshareFlags::FILES`
             // can break what other code relies on.

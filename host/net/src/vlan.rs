@@ -262,7 +262,7 @@ fn start_gateway(kernel: &mut Socket<Route>, wanted: &Gateway<'_>, ends: &Ends) 
     Ok(GatewayInterface { index: ends.own, name: wanted.name.to_owned(), mac: ends.mac })
 }
 
-/// Gives a VLAN's gateway an address, as [`bridge::ensure_address`] does it.
+/// Gives a VLAN's gateway an address, as [`bridge::ensure_address_among`] does it.
 ///
 /// # Errors
 /// As there.
@@ -271,6 +271,7 @@ pub fn ensure_address(
     gateway: &GatewayInterface,
     wanted: IpNet,
     force: bool,
+    networks: &[IpNet],
 ) -> Result<bool, NetError> {
-    bridge::ensure_address_on(kernel, gateway.index, &gateway.name, wanted, force, &[])
+    bridge::ensure_address_on(kernel, gateway.index, &gateway.name, wanted, force, networks)
 }

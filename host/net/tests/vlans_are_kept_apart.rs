@@ -108,7 +108,7 @@ fn a_gateway_is_reached_from_its_vlan_and_from_no_other() {
         let bridge = bridge::ensure_filtering(host, "br0", None, false).unwrap();
         let made = vlan::ensure_gateway(host, &bridge, &gateway).unwrap();
         assert_eq!(vlan::ensure_gateway(host, &bridge, &gateway).unwrap(), made);
-        assert!(vlan::ensure_address(host, &made, net("10.1.0.1/24"), false).unwrap());
+        assert!(vlan::ensure_address(host, &made, net("10.1.0.1/24"), false, &[]).unwrap());
         let one = join(host, &bridge, 1, 100, "10.1.0.2/24");
         let other = join(host, &bridge, 2, 100, "10.1.0.3/24");
         converse(&one.udp("10.1.0.2"), &udp("10.1.0.1"));

@@ -51,10 +51,6 @@ pub mod cluster_blocks;
 mod node_routes;
 mod observed;
 
-/// The reference's plugin of this name lets a bridge have one IPv4 address: with its configurations, a second pool's gateway
-/// is an error here, too.
-const ONE_ADDRESS_A_BRIDGE: &str = "host-local";
-
 /// The attachment that an ADD makes.
 pub struct NewAttachment<'a> {
     pub attachment: &'a Attachment,
@@ -90,12 +86,6 @@ impl From<IpamResult> for Allocation {
 }
 
 impl Allocation {
-    /// On a network that is this node's alone.
-    pub(crate) fn alone(policy: &Policy, ipam: IpamResult) -> Self {
-        let networks = if policy.name() == ONE_ADDRESS_A_BRIDGE { Vec::new() } else { ipam.networks };
-        IpamResult { networks, ..ipam }.into()
-    }
-
     /// On a network that is divided among nodes. The node's own addresses, `gateways`, are the gateways where the policy
     /// names none, and a container that is to reach other nodes gets the network that this takes.
     pub(crate) fn in_cluster(mut ipam: IpamResult, gateways: &[IpAddr], settings: &Settings) -> Self {
@@ -275,7 +265,7 @@ impl AddressManagement<'_> {
         let prepared = prepared.with_shadow(shadow);
         let ledger = records.write_for((policy, &self.settings, &context), log)?;
         let allocated = prepared.allocate(ledger, request, record, log);
-        Ok(Allocation::alone(policy, allocated.inspect_err(|error| observed.error(error))?))
+        Ok(allocated.inspect_err(|error| observed.error(error))?.into())
     }
 
     /// The network, as one that is divided among nodes.

@@ -11,6 +11,28 @@ use crate::vlans::{self, Vlans};
 /// The bridge's name where the configuration has none.
 const DEFAULT_BRIDGE: &str = "cni0";
 
+/// The keys that are read here, beside those of every network configuration.
+pub const KEYS: [&str; 18] = [
+    "bridge",
+    "isGateway",
+    "isDefaultGateway",
+    "forceAddress",
+    "ipMasq",
+    "ipMasqBackend",
+    "mtu",
+    "hairpinMode",
+    "promiscMode",
+    "portIsolation",
+    "enabledad",
+    "dns",
+    "vlan",
+    "vlanTrunk",
+    "preserveDefaultVlan",
+    "macspoofchk",
+    "disableContainerInterface",
+    "ipam",
+];
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the configuration's switches, independent of each other")]
 pub struct BridgeConfig {
@@ -50,7 +72,7 @@ struct Written {
     force_address: bool,
     ip_masq: bool,
     ip_masq_backend: String,
-    mtu: u32,
+    mtu: i64,
     hairpin_mode: bool,
     promisc_mode: bool,
     port_isolation: bool,
@@ -130,10 +152,11 @@ impl Written {
             let message = "cannot use IPAM when DisableContainerInterface flag is set; remove ipam or the flag";
             return Err(fault("disableContainerInterface", message.to_owned()));
         }
-        if self.mtu != 0 && !(68..=65_535).contains(&self.mtu) {
+        let mtu = u32::try_from(self.mtu).ok().filter(|mtu| *mtu == 0 || (68..=65_535).contains(mtu));
+        let Some(mtu) = mtu else {
             let message = format!("found the number {}, expected 0 (the kernel's default) or 68 to 65535", self.mtu);
             return Err(fault("mtu", message));
-        }
+        };
         let name = IfName::new(name).map_err(|error| fault("bridge", format!("{name:?}: {error}")))?;
         let vlans = Vlans::of(self.vlan, &self.vlan_trunk, self.preserve_default_vlan)?;
         let is_gateway = self.is_gateway || self.is_default_gateway;
@@ -146,7 +169,7 @@ impl Written {
             is_default_gateway: self.is_default_gateway,
             force_address: self.force_address,
             ip_masq: self.ip_masq,
-            mtu: (self.mtu != 0).then_some(self.mtu),
+            mtu: (mtu != 0).then_some(mtu),
             hairpin: self.hairpin_mode,
             promiscuous: self.promisc_mode,
             isolated: self.port_isolation,
@@ -186,6 +209,14 @@ mod tests {
             config,
             read(r#"{"preserveDefaultVlan":true,"macspoofchk":null,"ipMasqBackend":"iptables"}"#).unwrap()
         );
+    }
+
+    #[test]
+    fn each_key_is_read() {
+        for key in KEYS {
+            let fault = read(&format!(r#"{{"{key}": [["of no such type"]]}}"#)).unwrap_err();
+            assert!(fault.to_string().starts_with(key), "{fault}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::error::NetworkError;
 use crate::log;
+use crate::policies::built_in;
 
 /// A delegated plugin that did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +23,10 @@ pub enum DelegateError {
     BadName { plugin: String },
     /// No directory of `CNI_PATH` has it. CNI code 7.
     #[error(
-        "ipam.type: failed to find plugin {plugin:?} in path [{}]; install it there, or a policy of this name with ginghamctl policy add",
-        path.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(" ")
+        "ipam.type: failed to find plugin {plugin:?} in path [{}]; install it there, or a policy of this name with ginghamctl \
+         policy add; built-in policies are {}",
+        path.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(" "),
+        built_in()
     )]
     NotFound {
         plugin: String,

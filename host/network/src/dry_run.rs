@@ -2,33 +2,40 @@
 //! the way on this node as it is.
 
 use std::net::IpAddr;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gingham_cluster::{Blocks, Claimed, Cluster, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
 use gingham_engine::address::Family;
-use gingham_engine::attachment::{AttachmentKey, Pod};
+use gingham_engine::attachment::{AttachmentKey, Labels, Pod};
 use gingham_engine::ipam::{self, IpamResult, PoolRoom};
 use gingham_engine::memory_ledger::MemoryStore;
 use gingham_engine::runtime::Policy;
-use gingham_net::netlink::{Route, Socket};
-use gingham_net::{NetError, bridge, link};
 use ipnet::IpNet;
-use rustix::fs::{Access, access};
-use rustix::io::Errno;
 
 use crate::address_management::AddressManagement;
 use crate::addressing::Addressing;
 use crate::allocation::Allocation;
-use crate::bridge_config::BridgeConfig;
 use crate::cni_result;
 use crate::error::NetworkError;
 use crate::network::{Addresses, Network};
 use crate::preparation::{self, Preparation};
 
+mod bridge;
+mod data_directory;
+mod next_hops;
+
 /// What the cluster's store is given to answer.
 const STORE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The pod of the containers that are tried.
+#[derive(Debug, Clone, Default)]
+pub struct TriedPod {
+    pub pod: Pod,
+    /// None: those that the node agent knows.
+    pub labels: Option<Labels>,
+    pub annotations: Option<Labels>,
+}
 
 /// What a container would get.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +46,7 @@ pub struct First {
     pub has_default_route: bool,
     /// What the bridge would get.
     gateways: Vec<IpNet>,
-    /// Networks whose gateways share the bridge.
+    /// The subnets of all pools: their gateways share the bridge.
     networks: Vec<IpNet>,
 }
 
@@ -54,24 +61,33 @@ impl Network {
     pub fn obstacles(&self, first: Option<&First>) -> Vec<NetworkError> {
         let Ok(prepared) = Preparation::of(&self.call) else { return Vec::new() };
         let checks = [
-            prepared.bridge.as_ref().map_or(Ok(()), |bridge| bridge_is_usable(bridge, first)),
-            data_directory_is_usable(&prepared.management.settings.data_dir),
+            prepared.bridge.as_ref().map_or(Ok(()), |bridge| bridge::is_usable(bridge, first)),
+            data_directory::is_usable(&prepared.management.settings.data_dir),
             store_is_readable(&prepared.management),
             tunnel_is_possible(&prepared),
         ];
         checks.into_iter().filter_map(Result::err).collect()
     }
+
+    /// Addresses that earlier configurations left where the gateways are, each with what to do about it.
+    pub fn left_over(&self, first: Option<&First>) -> Vec<String> {
+        let prepared = Preparation::of(&self.call).ok();
+        let config = prepared.and_then(|prepared| prepared.bridge);
+        let left = config.zip(first).map_or(Ok(Vec::new()), |(config, first)| bridge::left_over(&config, first));
+        // That the kernel does not answer is among the obstacles.
+        left.unwrap_or_default()
+    }
 }
 
 impl Addresses<'_> {
     /// What the first containers would get on a network without leases, and why there are no more if so.
-    pub fn first(&self, count: usize, pod: &Pod) -> (Vec<First>, Option<NetworkError>) {
+    pub fn first(&self, count: usize, pod: &TriedPod) -> (Vec<First>, Option<NetworkError>) {
         let mut first = Vec::new();
         let refused = self.try_some(count, pod, &mut first).err();
         (first, refused)
     }
 
-    fn try_some(&self, count: usize, pod: &Pod, first: &mut Vec<First>) -> Result<(), NetworkError> {
+    fn try_some(&self, count: usize, pod: &TriedPod, first: &mut Vec<First>) -> Result<(), NetworkError> {
         let policy = self.management.policy(&self.choice)?;
         let store = MemoryStore::new();
         let own = self.own_gateways(&store, policy)?;
@@ -82,7 +98,7 @@ impl Addresses<'_> {
             let allocation = if policy.is_cluster() {
                 Allocation::in_cluster(ipam, &own, &self.management.settings)
             } else {
-                Allocation::alone(policy, ipam)
+                ipam.into()
             };
             first.push(self.fitted(&allocation.ipam)?);
         }
@@ -100,7 +116,7 @@ impl Addresses<'_> {
         let cluster = Cluster::new(self.network.name(), &self.management.settings, records.boot())?;
         let key = AttachmentKey::of_node(cluster.node(), &self.network.bridge_name());
         let part = self.part_of_node(policy)?;
-        Ok(self.try_one(store, (policy, part.as_ref()), key, &Pod::default())?.addresses().collect())
+        Ok(self.try_one(store, (policy, part.as_ref()), key, &TriedPod::default())?.addresses().collect())
     }
 
     /// Whether this node has to claim a block before it can hand out an address. Which one is known afterwards.
@@ -148,10 +164,12 @@ impl Addresses<'_> {
         store: &MemoryStore,
         (policy, part): (&Policy, Option<&Blocks>),
         key: AttachmentKey,
-        pod: &Pod,
+        TriedPod { pod, labels, annotations }: &TriedPod,
     ) -> Result<IpamResult, NetworkError> {
         let records = self.management.records()?;
-        let (request, record) = self.management.question(key, pod, &records)?;
+        let (mut request, record) = self.management.question(key, pod, &records)?;
+        request.facts.labels = labels.clone().or(request.facts.labels);
+        request.facts.annotations = annotations.clone().or(request.facts.annotations);
         let ledger = store.ledger(self.network.name());
         let mut log = Vec::new();
         let prepared = ipam::prepare(policy, &self.management.settings, &self.management.context(), &mut log)?;
@@ -166,7 +184,9 @@ impl Addresses<'_> {
     fn fitted(&self, ipam: &IpamResult) -> Result<First, NetworkError> {
         let prepared = Preparation::of(&self.network.call)?;
         let addressing = if let Some(bridge) = &prepared.bridge {
-            preparation::addressing(prepared.version, bridge, ipam)?.0
+            let (addressing, routes) = preparation::addressing(prepared.version, bridge, ipam)?;
+            next_hops::require_reachable(&addressing.addresses(), &routes)?;
+            addressing
         } else {
             preparation::fits(prepared.version, ipam)?;
             let result = cni_result::of(ipam);
@@ -254,48 +274,6 @@ impl Addresses<'_> {
         }
         let text = "no address is free on this node, and no block is unclaimed; run ginghamctl cluster status to see who holds them";
         Err(NetworkError::new(Code::EXHAUSTED, text))
-    }
-}
-
-/// What has the bridge's name is one, keeps VLANs apart if that is wanted, and has no address that stands in the way.
-fn bridge_is_usable(config: &BridgeConfig, first: Option<&First>) -> Result<(), NetworkError> {
-    let mut kernel = Socket::<Route>::open()?;
-    let name = config.name.as_str();
-    let Some(found) = link::by_name(&mut kernel, name)? else { return Ok(()) };
-    if !found.is_bridge() {
-        return Err(NetError::NotABridge { name: name.to_owned() }.into());
-    }
-    if config.vlans.is_some() {
-        bridge::require_filtering(&mut kernel, name)?;
-    }
-    let on_bridge = config.vlans.as_ref().is_none_or(|vlans| vlans.own.is_none());
-    for gateway in first.map(|first| first.gateways.as_slice()).unwrap_or_default() {
-        if on_bridge && !config.force_address {
-            let networks = first.map(|first| first.networks.as_slice()).unwrap_or_default();
-            bridge::require_room(&mut kernel, &found, *gateway, networks)?;
-        }
-    }
-    Ok(())
-}
-
-/// The directory is there, or could be made. Who is not root knows little about what root may do.
-fn data_directory_is_usable(directory: &Path) -> Result<(), NetworkError> {
-    let there = directory.ancestors().find(|ancestor| ancestor.symlink_metadata().is_ok());
-    let Some(there) = there else { return Ok(()) };
-    let refused = |why: &str| {
-        let (directory, there) = (directory.display(), there.display());
-        NetworkError::new(
-            Code::IO,
-            format!("ipam.dataDir: {directory} cannot be used: {there} {why}; choose another directory"),
-        )
-    };
-    if !there.is_dir() {
-        return Err(refused("is not a directory"));
-    }
-    match access(there, Access::WRITE_OK | Access::EXEC_OK) {
-        Err(Errno::ROFS) => Err(refused("is on a read-only file system")),
-        Err(_) if rustix::process::geteuid().is_root() => Err(refused("is not writable")),
-        _ => Ok(()),
     }
 }
 

@@ -47,7 +47,8 @@ impl Addresses<'_> {
         let rules = Rules { address, addresses: self, ledger: records.look()?, now: clock::now() };
         let mut all = vec![rules.pool()];
         all.extend(rules.block(&records)?);
-        all.extend([rules.draining(), rules.exclude(), rules.special(), rules.node()?]);
+        all.extend(rules.draining());
+        all.extend([rules.exclude(), rules.special(), rules.node()?]);
         all.extend([rules.network(records.link())?, rules.lease()?, rules.reservation()?, rules.cooldown()?]);
         Ok(all)
     }
@@ -107,10 +108,12 @@ impl Rules<'_> {
         })
     }
 
-    fn draining(&self) -> Rule {
+    /// Only of an address in a range.
+    fn draining(&self) -> Option<Rule> {
+        self.addresses.pools.locate(self.address)?;
         let is_draining = self.addresses.pools.is_draining(self.address);
         let found = is_draining.then(|| "its range is draining: it hands out nothing new".to_owned());
-        Rule::unless("draining", found, "its range is not draining")
+        Some(Rule::unless("draining", found, "its range is not draining"))
     }
 
     fn exclude(&self) -> Rule {

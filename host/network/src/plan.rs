@@ -3,6 +3,8 @@
 
 use gingham_cni::config::{Ipam, NetworkConfig, NetworkName};
 use gingham_cni::env::{Attachment, EnvError, IfName};
+use gingham_engine::settings::HOST_KEYS;
+use gingham_engine::unknown_keys::nearest;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -60,8 +62,15 @@ pub enum PlanError {
     )]
     NotConcerned { program: String, plugin: String, ipam: Option<String> },
     /// The plugin's own name names no policy.
-    #[error("ipam.policy: found nothing, but ipam.type {plugin:?} requires a policy: name one, e.g. \"host-local\"")]
-    NoPolicy { plugin: String },
+    #[error(
+        "ipam.policy: found nothing, but ipam.type {plugin:?} requires a policy: name one, e.g. \"host-local\"{}",
+        misspelt.as_ref().map(|key| format!("; ipam.{key}: unknown key, did you mean \"policy\"?")).unwrap_or_default()
+    )]
+    NoPolicy {
+        plugin: String,
+        /// A key of `ipam` that was probably meant.
+        misspelt: Option<String>,
+    },
     /// A digest that is none.
     #[error("ipam.policy: invalid policy {policy:?}: use NAME or NAME@sha256:HEX with 64 hexadecimal digits")]
     BadPolicy { policy: String },
@@ -112,11 +121,17 @@ pub fn address_source(
     let choice = match &ipam.policy {
         Some(policy) => PolicyChoice::parse(policy)?,
         None if ipam.plugin == OWN_NAME || (ipam.plugin != program && !is_policy(&ipam.plugin)) => {
-            return Err(PlanError::NoPolicy { plugin: ipam.plugin.clone() });
+            let misspelt = ipam.object.keys().find(|key| is_meant_as_policy(key)).cloned();
+            return Err(PlanError::NoPolicy { plugin: ipam.plugin.clone(), misspelt });
         }
         None => PolicyChoice { name: ipam.plugin.clone(), digest: None },
     };
     Ok(AddressSource::Policy(choice))
+}
+
+fn is_meant_as_policy(key: &str) -> bool {
+    let is_known = HOST_KEYS.iter().any(|known| known.eq_ignore_ascii_case(key));
+    !is_known && nearest(key, HOST_KEYS) == Some("policy")
 }
 
 impl PolicyChoice {

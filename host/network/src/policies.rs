@@ -27,7 +27,7 @@ pub enum PolicyError {
     Load(#[from] LoadError),
 }
 
-fn built_in() -> String {
+pub(crate) fn built_in() -> String {
     gingham_builtin::BUILT_IN.iter().map(|policy| policy.name).collect::<Vec<_>>().join(", ")
 }
 

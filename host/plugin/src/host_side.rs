@@ -45,15 +45,17 @@ pub(crate) fn ensure_gateways(
         return Ok(None);
     }
     let interface = ensure_gateway_interface(host, bridge, config)?;
+    // Containers of the other pools still need their gateways, also of those that drain.
+    let networks = &allocation.ipam.networks;
     for gateway in gateways {
         if let Some(interface) = &interface {
-            vlan::ensure_address(host, interface, *gateway, config.force_address)?;
+            vlan::ensure_address(host, interface, *gateway, config.force_address, networks)?;
             continue;
         }
         if allocation.own_gateways {
             remove_earlier(host, bridge, *gateway)?;
         }
-        bridge::ensure_address_among(host, bridge, *gateway, config.force_address, &allocation.ipam.networks)?;
+        bridge::ensure_address_among(host, bridge, *gateway, config.force_address, networks)?;
     }
     tracing::debug!(gateways = ?gateways, "gateway addresses ready");
     Ok(interface)

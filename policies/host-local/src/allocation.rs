@@ -17,7 +17,20 @@ pub(crate) fn one_of_each(pools: &[Pool], request: &Request) -> Result<Vec<Assig
         assigned.extend(pool.assign(address));
         remember(index, address);
     }
-    Ok(assigned)
+    let is_granted = |address: &IpAddr| assigned.iter().any(|granted| granted.address.addr() == *address);
+    let missing: Vec<IpAddr> = wanted.into_iter().filter(|address| !is_granted(address)).collect();
+    if missing.is_empty() { Ok(assigned) } else { Err(not_all(pools, &missing)) }
+}
+
+/// The reference's sentence, and why it is so for each address.
+fn not_all(pools: &[Pool], missing: &[IpAddr]) -> Refusal {
+    let addresses = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let reasons = missing.iter().map(|address| match pools.iter().position(|pool| pool.find(*address).is_some()) {
+        Some(index) => format!("{address} is the second that was requested of range set {index}"),
+        None => format!("{address} is in no range"),
+    });
+    let reasons = reasons.collect::<Vec<_>>().join(", ");
+    Refusal::Unavailable(format!("failed to allocate all requested IPs: {addresses}: {reasons}"))
 }
 
 fn available(index: usize, pool: &Pool, address: IpAddr) -> Result<IpAddr, Refusal> {

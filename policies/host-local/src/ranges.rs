@@ -71,7 +71,7 @@ fn range(written: &RangeConfig) -> Result<PoolRange, (&'static str, String)> {
             return Err((key, format!("{name} {bound} not in network {prefix}")));
         }
     }
-    let behind = || format!("RangeStart {first} not in network {prefix}: it lies behind rangeEnd {last}");
+    let behind = || format!("RangeStart {first} not in network {prefix} up to the range's last address {last}");
     let range = IpRange::new(first, last).and_then(|range| PoolRange::new(prefix, range));
     let range = range.ok_or_else(|| ("rangeStart", behind()))?;
     let gateway = gateway(prefix, written)?.or(PoolRange::of(prefix).gateway());

@@ -126,7 +126,10 @@ fn each_requested_address_goes_to_its_set_and_none_is_left_over() {
         .requested("10.1.0.8")
         .requested("10.1.0.9")
         .requested("192.0.2.1")
-        .expect_refused("failed to allocate all requested IPs: 10.1.0.9 192.0.2.1");
+        .expect_refused(
+            "failed to allocate all requested IPs: 10.1.0.9 192.0.2.1: 10.1.0.9 is the second that was requested of range set \
+             0, 192.0.2.1 is in no range",
+        );
     assert_eq!(network.leases().len(), 3);
 }
 

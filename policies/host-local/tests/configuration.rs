@@ -115,11 +115,11 @@ fn a_bad_part_of_a_range_names_its_key() {
         ),
         (
             json!({"subnet": "10.1.0.0/24", "rangeStart": "10.1.0.9", "rangeEnd": "10.1.0.8"}),
-            "rangeStart: RangeStart 10.1.0.9 not in network 10.1.0.0/24: it lies behind rangeEnd 10.1.0.8",
+            "rangeStart: RangeStart 10.1.0.9 not in network 10.1.0.0/24 up to the range's last address 10.1.0.8",
         ),
         (
             json!({"subnet": "10.1.0.0/24", "rangeStart": "10.1.0.255"}),
-            "rangeStart: RangeStart 10.1.0.255 not in network 10.1.0.0/24: it lies behind rangeEnd 10.1.0.254",
+            "rangeStart: RangeStart 10.1.0.255 not in network 10.1.0.0/24 up to the range's last address 10.1.0.254",
         ),
         (json!({"subnet": "10.1.0.0/24", "gateway": "10.1.0"}), "gateway: invalid IP address 10.1.0"),
         (

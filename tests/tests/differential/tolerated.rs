@@ -37,6 +37,7 @@ pub(crate) const TOLERATED: &[Tolerance] = &[
     goes_on("CHECK looks at what was made", check_without_ranges),
     goes_on("CHECK of a network without addresses", check_of_layer_2),
     ends("Masquerade", masquerade_stays),
+    ends("The gateways of all pools share the bridge", gateways_share),
     goes_on("The bridge's hardware address", address_of_bridge),
     ends("What others have made stays", stays),
     goes_on("Routes have all their attributes", route_attributes),
@@ -167,6 +168,17 @@ fn masquerade_stays(fact: &Fact<'_>) -> bool {
     let is_masquerade = matches!(&fact.place, Place::State(path) if path.starts_with("masqueraded"));
     let is_off = fact.network.get("ipMasq") == Some(&json!(false));
     is_masquerade && is_off && fact.step.verb == "DEL" && fact.gingham.answer.is_success()
+}
+
+/// The reference refuses the gateway of another range, or replaces it. Of an address that is in no range both do the same.
+fn gateways_share(fact: &Fact<'_>) -> bool {
+    let beside = their_error(fact).split_once("already has an IP address different from");
+    let is_refused = fact.place == Place::Outcome && beside.is_some() && fact.gingham.answer.is_success();
+    let is_replaced = fact.network["forceAddress"] == true
+        && matches!(&fact.place, Place::State(path) if path.starts_with("bridge"))
+        && fact.gingham.answer.is_success();
+    let ours = fact.gingham.state["bridge"]["addresses"].as_array().map_or(0, Vec::len);
+    fact.step.verb == "ADD" && ours > 1 && (is_refused || is_replaced)
 }
 
 /// What comes after the addresses failed: the kernel's work, or to tell so many of them in an old version.

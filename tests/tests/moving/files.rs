@@ -246,3 +246,22 @@ fn import_can_be_rehearsed_and_export_goes_back() {
     assert_eq!(kernel::leases("mynet"), [""; 0]);
     assert!(ctl(&["import", "host-local", "--network", "other"]).failed().contains("/var/lib/cni/networks/other"));
 }
+
+/// Its runtime forgot it: no DEL comes, and host-local recorded no namespace to look for.
+#[test]
+fn an_adopted_lease_names_its_source_and_how_to_free_it() {
+    let node = Node::new();
+    directory_with(&[("10.7.0.2", "both\r\neth0"), ("fd00:7::2", "both\r\neth0")]);
+    Cni::add(&dual(), &node.container("c1")).run().result();
+    fs::write("/run/mynet.conf", dual().to_string()).unwrap();
+    let explained = ctl(&["explain", "/run/mynet.conf", "10.7.0.2"]).done();
+    assert!(explained.contains("chosen by the reference host-local"), "{explained}");
+    let kept = ctl(&["gc"]).done();
+    let files = format!("delete {THEIRS}/10.7.0.2 and {THEIRS}/fd00:7::2 and run `ginghamctl gc`");
+    assert!(kept.contains(&files), "{kept}");
+    for name in ["10.7.0.2", "fd00:7::2"] {
+        fs::remove_file(format!("{THEIRS}/{name}")).unwrap();
+    }
+    let freed = ctl(&["gc"]).done();
+    assert!(freed.contains("freed 1 of 2 attachments"), "{freed}");
+}

@@ -70,6 +70,12 @@ fn refused() -> Vec<(&'static str, Value)> {
         ("everything excluded", json!({"ipam": {"exclude": ["10.7.0.0/24"]}})),
         ("a file for a directory", json!({"ipam": {"dataDir": "/proc/version"}})),
         ("below a file", json!({"ipam": {"dataDir": "/proc/version/x"}})),
+        ("a directory of the kernel's", json!({"ipam": {"dataDir": "/proc/leases"}})),
+        ("a directory of others", json!({"ipam": {"dataDir": "/run/of-others"}})),
+        (
+            "a gateway that containers cannot reach",
+            json!({"bridge": "br5", "isDefaultGateway": true, "ipam": {"gateway": "10.9.9.1"}}),
+        ),
         (
             "a member with another machine's address",
             json!({"ipam": {"type": "gingham", "policy": "weave-split", "subnet": null, "range": "10.80.0.0/20",
@@ -86,6 +92,11 @@ fn accepted() -> Vec<(&'static str, Value)> {
         ("as it is", json!({})),
         ("layer 2", json!({"bridge": "br9", "ipam": null})),
         ("default gateway", json!({"bridge": "br1", "isDefaultGateway": true, "ipMasq": true})),
+        (
+            "a gateway elsewhere that a route leads to",
+            json!({"name": "elsewhere", "bridge": "br6", "isDefaultGateway": true, "ipam": {"subnet": "10.17.1.0/24",
+                "gateway": "10.9.9.1", "routes": [{"dst": "10.9.9.1/32", "scope": 253}]}}),
+        ),
         (
             "two families",
             json!({"bridge": "br2", "ipam":
@@ -108,6 +119,8 @@ fn accepted() -> Vec<(&'static str, Value)> {
 #[test]
 fn of_configurations() {
     let node = Node::new();
+    fs::create_dir("/run/of-others").unwrap();
+    fs::write("/run/of-others/file", "").unwrap();
     for (number, (what, change)) in refused().into_iter().enumerate() {
         both_say_the_same(&node, number, &bridged_with(change), what, false);
     }
@@ -161,4 +174,20 @@ fn what_may_surprise_is_noted_and_fails_nothing() {
     ] {
         assert!(text.contains(note), "{note}: {text}");
     }
+}
+
+/// Of a pod that is not there, nothing is known but what the options say.
+#[test]
+fn the_pod_that_is_tried_is_described_by_options() {
+    let _node = Node::new();
+    let policy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("policies/by-annotation");
+    fs::write("/run/by-annotation.wasm", gingham_build::build_policy(&policy).unwrap().bytes).unwrap();
+    ctl(&["policy", "add", "/run/by-annotation.wasm"]).done();
+    configure(&bridged_with(json!({"ipam": {"type": "gingham", "policy": "by-annotation", "static": "10.7.0.16/28"}})));
+    let file = format!("{CONFIG_DIR}/network.conf");
+    let unknown = ctl(&["check-config", &file, "--pod", "shop/web-0"]).failed();
+    assert!(unknown.contains("annotations are unknown"), "{unknown}");
+    let options = ["--pod", "shop/web-0", "--label", "app=web", "--annotation", "gingham/address=10.7.0.20"];
+    let known = ctl(&[&["check-config", &file], &options[..]].concat()).done();
+    assert!(known.contains("first     10.7.0.20"), "{known}");
 }

@@ -134,3 +134,10 @@ fn policies_of_another_library_are_used() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("10.66.0.2"), "{}", text(&output.stdout));
 }
+
+#[test]
+fn the_pod_of_the_option_is_the_runtimes_pod() {
+    let _node = node_with(&[bridged()]);
+    let output = run(&["--pod", "shop/web-0", "--", CTL, "leases"]);
+    assert!(text(&output.stdout).contains("shop/web-0"), "{}{}", text(&output.stdout), text(&output.stderr));
+}

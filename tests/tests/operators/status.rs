@@ -42,6 +42,8 @@ fn a_node_without_networks() {
     let _node = node_with(&[]);
     let said = ctl(&["status", "--config-dir", CONFIG_DIR]).done();
     assert_eq!(said, format!("no networks of Gingham in {CONFIG_DIR}\n"));
+    let misspelt = ctl(&["status", "--config-dir", "/run/nett.d"]).failed();
+    assert!(misspelt.contains("/run/nett.d does not exist"), "{misspelt}");
 }
 
 #[test]
@@ -58,4 +60,27 @@ fn what_another_configuration_gave_and_two_files_of_one_network_are_named() {
         "{said}"
     );
     assert!(said.contains("  2^64 or more  "), "{said}");
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_used_hides_no_other_network() {
+    let unusable = bridged_with(json!({"name": "unusable", "bridge": "cni1", "ipam": {"subnet": "10.9.0.0/24",
+        "dataDir": "/run/a-file"}}));
+    let node = node_with(&[bridged(), unusable]);
+    std::fs::write("/run/a-file", "").unwrap();
+    Cni::add(&bridged(), &node.container("c1")).run().result();
+    let said = ctl(&["status", "--config-dir", CONFIG_DIR]).done();
+    assert!(said.contains("mynet     host-local  1"), "{said}");
+    let problems: Vec<&str> = said.lines().filter(|line| line.contains("/run/a-file")).collect();
+    assert!(problems.len() == 1 && problems[0].starts_with("unusable: "), "{said}");
+    ctl(&["status", "--network", "mynet", "--config-dir", CONFIG_DIR]).done();
+}
+
+/// As `check-config` finds it.
+#[test]
+fn what_stands_in_the_way_on_the_node_is_a_problem() {
+    let _node = node_with(&[bridged()]);
+    gingham_tests::kernel::add_bridge("cni0", "192.0.2.1/24");
+    let said = ctl(&["status", "--config-dir", CONFIG_DIR]).done();
+    assert!(said.contains("mynet: \"cni0\" already has an IP address different from 10.7.0.1/24"), "{said}");
 }

@@ -65,6 +65,10 @@ fn an_address_that_nobody_holds_is_explained_by_the_rule_it_breaks() {
     let gone = explained("shop/web-0");
     assert_eq!((&gone["lease"], &gone["addresses"]), (&Value::Null, &json!([])));
     assert!(ctl(&["explain", CONFIG, "10.7.0.2"]).done().contains("for another "), "the time left");
+    let nobody = ctl(&["explain", CONFIG, "nosuch"]).done();
+    assert!(nobody.contains("no pod and no container \"nosuch\" holds an address"), "{nobody}");
+    let outside = ctl(&["explain", CONFIG, "10.8.0.1"]).done();
+    assert!(!outside.contains("draining"), "it has no range: {outside}");
 }
 
 #[test]

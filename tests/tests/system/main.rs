@@ -28,6 +28,7 @@ mod one_address_one_holder;
 mod one_network_many_ranges;
 mod policies_in_javascript;
 mod policies_of_ones_own;
+mod pools_that_drain;
 mod processes_with_little;
 mod read_only_sysctls;
 mod reserved_addresses;

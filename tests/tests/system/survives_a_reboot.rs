@@ -78,7 +78,7 @@ fn leases_that_a_reboot_ended_are_counted_in_the_log() {
     }
     node.pretend_reboot(NEXT_BOOT);
     let outcome = Cni::add(&network, &node.container("c3")).run();
-    assert!(outcome.stderr.contains("dropped 2 attachments of containers with 2 addresses"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("dropped 2 attachments of containers, with 2 addresses"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains(NEXT_BOOT), "{}", outcome.stderr);
     let outcome = Cni::add(&network, &node.container("c4")).run();
     assert_eq!(outcome.stderr, "", "once");

@@ -4,6 +4,13 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use gingham_engine::address::IpRange;
+use gingham_engine::pool::Pools;
+use gingham_engine::ranges::RangeSet;
+use gingham_engine::unknown_keys::nearest;
+use gingham_network::bridge_config::KEYS;
+use serde_json::{Map, Value};
+
 use super::runtimes;
 use crate::network::{ConfigDirError, Configuration, Plugins, list};
 
@@ -14,6 +21,25 @@ pub(super) const NO_DEFAULT_ROUTE: &str = "ipMasq is true, but containers get no
 /// Which block it will be depends on the other nodes.
 pub(super) const NO_BLOCK: &str = "this node holds no block of the range yet; its first ADD or its agent claims one, and its \
                                    addresses come from that";
+
+/// Keys of every plugin's configuration, read by the runtime or before anything else.
+const KEYS_OF_CNI: [&str; 7] = ["cniVersion", "name", "type", "args", "capabilities", "runtimeConfig", "prevResult"];
+
+/// Keys beside `ipam` that nothing reads. Keys with a slash are conventions between runtimes and plugins.
+pub(super) fn unknown_keys(object: &Map<String, Value>) -> impl Iterator<Item = String> {
+    let known = || KEYS_OF_CNI.into_iter().chain(KEYS);
+    let is_unknown = move |key: &&String| !key.contains('/') && !known().any(|known| known.eq_ignore_ascii_case(key));
+    object.keys().filter(is_unknown).map(move |key| match nearest(key, known()) {
+        Some(near) => format!("{key}: unknown key, did you mean {near:?}?"),
+        None => format!("{key}: unknown key, which is ignored"),
+    })
+}
+
+/// What `exclude` names to no effect.
+pub(super) fn useless_exclusions(exclude: &RangeSet, pools: &Pools) -> impl Iterator<Item = String> {
+    let touches = |range: &IpRange| pools.ranges().any(|pool| pool.intersection(range).is_some());
+    exclude.iter().filter(move |range| !touches(range)).map(|range| format!("ipam.exclude: {range} is in no pool"))
+}
 
 pub(super) fn of(
     configuration: &Configuration,

@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
+use gingham_engine::attachment::Pod;
 use gingham_engine::reference_leases::REFERENCE_DIR;
 use gingham_engine::settings::default_data_dir;
+use gingham_workbench::cases::PodName;
 
+use super::policy::pair;
 use super::{ConfigDir, Format};
 
 #[derive(Debug, Args)]
@@ -52,19 +55,45 @@ for each container), firstRefused, problems, overlaps and notes (texts).
 
 Examples:
   ginghamctl check-config /etc/cni/net.d/10-mynet.conflist
-  ginghamctl check-config teams --pod-namespace red --json
+  ginghamctl check-config teams --pod red/web-0 --label team=blue --json
   ginghamctl check-config - < mynet.conf")]
 pub(crate) struct CheckConfigArguments {
     /// A configuration file, `-` for standard input, or the name of a network in --config-dir
     #[arg(value_name = "FILE|NETWORK")]
     pub(crate) network: String,
-    /// The pod namespace of the first three containers, for policies that use it
-    #[arg(long, value_name = "NAME")]
-    pub(crate) pod_namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) pod: TriedPodArguments,
+    /// A label of the pod; repeat it for several [default: those that gingham-node knows]
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// An annotation of the pod; repeat it for several [default: those that gingham-node knows]
+    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) annotations: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) config: ConfigDir,
     #[command(flatten)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TriedPodArguments {
+    /// The pod of the containers, for policies that use it
+    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with = "pod_namespace")]
+    pub(crate) pod: Option<PodName>,
+    /// The pod's namespace alone
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pod_namespace: Option<String>,
+}
+
+impl TriedPodArguments {
+    pub(crate) fn pod(&self) -> Pod {
+        match &self.pod {
+            Some(PodName { namespace, name }) => {
+                Pod { namespace: Some(namespace.clone()), name: Some(name.clone()), uid: None }
+            }
+            None => Pod { namespace: self.pod_namespace.clone(), ..Pod::default() },
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -135,7 +164,8 @@ pub(crate) struct ReleaseArguments {
 Makes a network namespace, attaches it with the plugins of the configuration (ADD of each, as a runtime does) and runs
 COMMAND in it. When COMMAND ends, DEL frees everything, also after SIGINT, SIGTERM, SIGHUP and SIGQUIT, which are passed
 on to COMMAND. Files and processes are those of this machine. Needs root. With --library DIR the plugins get the
-variable GINGHAM_LIBRARY=DIR, and Gingham takes installed policies from there.
+variable GINGHAM_LIBRARY=DIR, and Gingham takes installed policies from there. Labels of the pod are those that
+gingham-node knows of --pod.
 
 Exit status: that of COMMAND, or 128 and the number of the signal that ended it; 125 if the namespace could not be
 attached, 126 if COMMAND could not be run, 127 if COMMAND was not found.
@@ -155,9 +185,8 @@ pub(crate) struct RunArguments {
     /// The container's ID [default: a new one]
     #[arg(long, value_name = "ID")]
     pub(crate) name: Option<String>,
-    /// The pod namespace, for policies that use it
-    #[arg(long, value_name = "NAME")]
-    pub(crate) pod_namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) pod: TriedPodArguments,
     #[command(flatten)]
     pub(crate) config: ConfigDir,
     /// Print the result of ADD as JSON on standard error

@@ -28,6 +28,7 @@ pub(crate) use build::BuildArguments;
 pub(crate) use call::{AbsentFact, CallArguments, RequesterKind};
 pub(crate) use check::CheckArguments;
 pub(crate) use compile::CompileArguments;
+pub(super) use network::pair;
 pub(crate) use new::NewArguments;
 pub(crate) use pull::PullArguments;
 pub(crate) use push::PushArguments;

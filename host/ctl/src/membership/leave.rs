@@ -26,6 +26,7 @@ struct LeaveReport<'a> {
 
 pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut Output) -> Result<(), CommandError> {
     Session::of(&arguments.cluster, library, |session| {
+        require_access(session)?;
         let (local, _) = session.cluster.known(session.policy).map_err(|source| session.fault(source))?;
         let held: Vec<IpNet> = local.held().collect();
         session.cluster.require_leave(arguments.force).map_err(|source| session.fault(source))?;
@@ -57,6 +58,14 @@ pub(super) fn run(arguments: &LeaveArguments, library: &Path, out: &mut Output) 
         }
         Ok(writeln!(out, "{node} has left network {network} and gave back {}", blocks(&held))?)
     })
+}
+
+/// A store that does not answer may hear of it later. One that this process cannot call never would.
+fn require_access(session: &Session<'_>) -> Result<(), CommandError> {
+    if session.cluster.is_shared() && !session.cluster.can_call_store() {
+        return Err(CommandError::NoAccess { network: session.network.to_owned() });
+    }
+    Ok(())
 }
 
 /// Says what is about to happen.

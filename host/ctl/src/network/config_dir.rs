@@ -4,12 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::configuration::{Configuration, ConfigurationError};
+use crate::cli::CONFIG_DIR;
 
 /// A network that is not there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigDirError {
     #[error("cannot read the directory of network configurations {path}: {source}; --config-dir names another")]
     Directory { path: PathBuf, source: io::Error },
+    #[error("the directory of network configurations {path} does not exist; name another with --config-dir")]
+    Missing { path: PathBuf },
     #[error("no network {name:?} in {directory}{there}; use a path for a file")]
     Unknown { name: String, directory: PathBuf, there: String },
     #[error(transparent)]
@@ -41,6 +44,14 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<Entry>, ConfigDirError> {
     }
     paths.sort();
     Ok(paths.into_iter().map(|path| Entry { configuration: Configuration::read(&path), path }).collect())
+}
+
+/// A directory that an option names is there. That of runtimes may be made later.
+pub(crate) fn require(directory: &Path) -> Result<(), ConfigDirError> {
+    if directory == Path::new(CONFIG_DIR) || directory.exists() {
+        return Ok(());
+    }
+    Err(ConfigDirError::Missing { path: directory.to_owned() })
 }
 
 /// A network by its name, or by the path of its file.

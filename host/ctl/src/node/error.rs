@@ -44,8 +44,8 @@ pub(crate) enum NodeError {
     #[error("nothing was changed: gingham-node runs and would write its configuration again; stop it first")]
     AgentRuns,
     #[error(
-        "nothing was changed: containers on this node hold addresses ({count} attachments; ginghamctl leases lists them); move the \
-         pods to other nodes (kubectl drain), or use --force"
+        "nothing was changed: containers on this node hold addresses (attachments: {count}); move the pods to other nodes \
+         (kubectl drain), or use --force; `ginghamctl gc --dry-run` shows why each lease is kept"
     )]
     InUse { count: usize },
     #[error(

@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use gingham_engine::attachment::Pod;
 use gingham_engine::library::LIBRARY_DIR;
 use gingham_network::LIBRARY_VARIABLE;
 use serde_json::Value;
@@ -42,9 +43,10 @@ pub(super) struct Chain<'a> {
 
 impl Chain<'_> {
     /// ADD of each plugin in turn; gives the last one's result.
-    pub(super) fn add(&self, pod_namespace: Option<&str>) -> Result<Value, ChainError> {
-        let arguments = pod_namespace
-            .map(|namespace| format!("IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={}", self.id));
+    pub(super) fn add(&self, pod: &Pod) -> Result<Value, ChainError> {
+        let name = pod.name.as_ref().unwrap_or(&self.id);
+        let of_pod = |namespace| format!("IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={name}");
+        let arguments = pod.namespace.as_ref().map(of_pod);
         let mut result = None;
         for index in 0..self.configuration.plugins.len() {
             let said = self.call("ADD", index, result.as_ref(), arguments.as_deref())?;

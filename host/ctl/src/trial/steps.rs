@@ -69,6 +69,9 @@ struct Member {
     answer: Answer,
 }
 
+/// As which pods the containers run, too.
+pub(super) const CONTAINERS: [&str; 2] = ["try-1", "try-2"];
+
 /// Goes through all steps.
 pub(super) fn walk(
     config: &TrialConfig,
@@ -78,9 +81,8 @@ pub(super) fn walk(
     report: &mut TrialReport<'_>,
 ) -> Result<(), StepError> {
     let trial = Trial { config, address_source, plugin, pod_namespace };
-    let one = trial.join("try-1", report)?;
-    let other = trial.join("try-2", report)?;
-    let members = [one, other];
+    let [one, other] = CONTAINERS;
+    let members = [trial.join(one, report)?, trial.join(other, report)?];
     trial.leases(&members, report)?;
     trial.masquerade(&members, report)?;
     trial.reach(&members, report)?;
@@ -94,7 +96,7 @@ impl Trial<'_> {
         let answered = self.call(Verb::Add, &container, &self.config.input(), report)?;
         let answer = Answer::read(answered.said).map_err(|source| StepError::Answer { container: id, source })?;
         let time = format_duration(answered.took);
-        if id == "try-1" {
+        if id == CONTAINERS[0] {
             report.line("ADD", format!("{id} joined in {time}; the plugin's result:\n{}", answer.text.trim_end()))?;
         } else {
             report.line("ADD", format!("{id} joined in {time} with {}", answer.addresses()))?;

@@ -114,6 +114,25 @@ fn nodes_join_are_shown_are_taken_over_and_leave() {
 }
 
 #[test]
+fn without_access_a_node_does_not_leave() {
+    if !programs::has_control_plane() {
+        return;
+    }
+    let host = NetNs::create().unwrap();
+    host.enter(|| {
+        let nodes = Nodes::new();
+        nodes.cluster("node-1", &["join"]).done();
+        let refused = Said::by(&mut nodes.command("node-1", &["leave", "--yes"])).failed();
+        assert!(refused.contains("--kube-server") && refused.contains("nothing was changed"), "{refused}");
+        let status = Said::by(&mut nodes.command("node-1", &["status"]));
+        assert!(status.out.contains("node-1 *"), "{}", status.out);
+        nodes.cluster("node-1", &["leave", "--yes"]).done();
+        assert_eq!(nodes.members("node-1"), [member("node-1", "left", 0)]);
+    })
+    .unwrap();
+}
+
+#[test]
 fn without_access_a_node_shows_its_own_part_and_says_how_to_get_access() {
     if !programs::has_control_plane() {
         return;

@@ -51,11 +51,14 @@ fn json(dir: &Path, more: &[&str]) -> Value {
 fn an_empty_machine_has_none_and_stays_empty() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("gingham");
+    let misspelt = ctl(["leases", "--data-dir", data.to_str().unwrap()]).failed();
+    assert!(misspelt.contains("gingham does not exist"), "{misspelt}");
+    std::fs::create_dir(&data).unwrap();
     assert_eq!(leases(&data, &[]), "no leases\n");
     let unknown = ctl(["leases", "--data-dir", data.to_str().unwrap(), "--network", "nosuch"]).failed();
     assert!(unknown.contains("no network \"nosuch\" on this node"), "{unknown}");
     assert_eq!(json(&data, &[]), json!({"leases": [], "cooling": [], "reservations": []}));
-    assert!(!data.exists());
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
 }
 
 #[test]

@@ -101,6 +101,25 @@ fn an_installed_policy_that_looks_at_pods() {
     assert!(said.contains("without isGateway"), "{said}");
 }
 
+/// Without the options, what Kubernetes knows of the pods is unknown, and such a policy refuses.
+#[test]
+fn a_policy_that_looks_at_annotations() {
+    let files = Files::new();
+    let (library, file) = (files.0.path().join("library"), files.0.path().join("by-annotation.wasm"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/by-annotation");
+    fs::write(&file, gingham_build::build_policy(&source).unwrap().bytes).unwrap();
+    let library = library.to_str().unwrap();
+    ctl(["--library", library, "policy", "add", file.to_str().unwrap()]).done();
+    let config = r#"{"cniVersion":"1.0.0","name":"n","type":"gingham","ipam":{"type":"gingham","policy":"by-annotation",
+        "subnet":"10.7.0.0/24","static":"10.7.0.16/28"}}"#;
+    let config = files.write("net.conf", config);
+    let arguments = ["--library", library, config.to_str().unwrap()];
+    let unknown = try_with(&arguments).failed();
+    assert!(unknown.contains("annotations are unknown"), "{unknown}");
+    let known = try_with(&[&arguments[..], &["--label", "app=web", "--annotation", "team=red"]].concat()).done();
+    assert!(known.contains("10.7.0.3 answered"), "{known}");
+}
+
 #[test]
 fn networks_without_addresses_and_with_isolation() {
     let files = Files::new();

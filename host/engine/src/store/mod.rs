@@ -93,8 +93,8 @@ pub struct Store {
 pub enum Event {
     /// The store was last used in another boot, and containers do not outlive one.
     #[error(
-        "the lease store {path} is from boot {boot:?}, not from this one ({now:?}): dropped {attachments} attachments of \
-         containers with {addresses} addresses"
+        "the lease store {path} is from boot {boot:?}, not from this one ({now:?}): dropped {} of containers, with {}",
+        counted(*attachments, "attachment"), counted(*addresses, "address")
     )]
     EarlierBoot { path: PathBuf, boot: String, now: String, attachments: u64, addresses: u64 },
     /// The store was damaged, and of an earlier boot.
@@ -103,6 +103,16 @@ pub enum Event {
          outlives a boot{}", kept.as_ref().map(|kept| format!(", and the damaged one is kept as {}", kept.display())).unwrap_or_default()
     )]
     PutAside { path: PathBuf, what: String, kept: Option<PathBuf> },
+}
+
+/// "1 address", "2 addresses".
+fn counted(count: u64, noun: &str) -> String {
+    let ending = match (count, noun.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{count} {noun}{ending}")
 }
 
 impl Store {
@@ -128,6 +138,11 @@ impl Store {
     /// Makes the directory for a store, for those who keep a file of their own beside it, or closes it to other users.
     pub fn make_directory(directory: &Path) -> Result<(), StoreError> {
         private::make(directory)
+    }
+
+    /// Whether a directory could be the data directory, as far as its mode and what is in it say. Changes nothing.
+    pub fn require_directory(directory: &Path) -> Result<(), StoreError> {
+        private::require_closable(directory)
     }
 
     /// Opens the store for reading, beside other readers; waits for writers. None if there is no store. Makes and

@@ -22,6 +22,10 @@ const UNTAGGED: u16 = 1 << 2;
 const RANGE_BEGIN: u16 = 1 << 3;
 const RANGE_END: u16 = 1 << 4;
 
+fn net(text: &str) -> IpNet {
+    text.parse().unwrap()
+}
+
 /// `struct ifinfomsg`.
 fn header(index: u32) -> Vec<u8> {
     [&[AF_BRIDGE, 0, 0, 0][..], &index.to_ne_bytes(), &[0; 8]].concat()
@@ -144,7 +148,11 @@ fn a_gateways_pair_is_made_once_and_leads_to_the_bridge() {
             assert!(made);
             assert_eq!(ensure_pair(&mut kernel, &bridge, &wanted).unwrap(), (false, ends));
             let gateway = start_gateway(&mut kernel, &wanted, &ends).unwrap();
-            assert!(ensure_address(&mut kernel, &gateway, "10.1.0.1/24".parse().unwrap(), false).unwrap());
+            assert!(ensure_address(&mut kernel, &gateway, net("10.1.0.1/24"), false, &[]).unwrap());
+            let another = ensure_address(&mut kernel, &gateway, net("10.2.0.1/24"), false, &[]);
+            assert!(matches!(another, Err(NetError::AddressConflict { .. })), "{another:?}");
+            let pools = [net("10.1.0.0/24"), net("10.2.0.0/24")];
+            assert!(ensure_address(&mut kernel, &gateway, net("10.2.0.1/24"), false, &pools).unwrap());
             let own = link::by_name(&mut kernel, "br0.100").unwrap().unwrap();
             assert_eq!((own.index, own.mac, own.mtu, own.up), (gateway.index, Some(gateway.mac), 1400, true));
             assert_eq!(sysctl::get("ipv6/conf/br0.100/accept_ra").unwrap(), "0");

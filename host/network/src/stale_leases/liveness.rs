@@ -69,7 +69,12 @@ impl Liveness {
                     return Self::Unknown(format!("adopted from host-local, whose directory {directory} is gone"));
                 }
                 Ok(Some(true)) => {
-                    return Self::Unknown("adopted from host-local, which records no namespace".to_owned());
+                    let files = held.record.addresses.iter().map(|address| directory.join(address.to_string()));
+                    let files = files.map(|file| file.display().to_string()).collect::<Vec<_>>().join(" and ");
+                    return Self::Unknown(format!(
+                        "adopted from host-local, which records no namespace; if the container no longer exists, delete \
+                         {files} and run `ginghamctl gc`"
+                    ));
                 }
                 Err(error) => return Self::Unknown(error.to_string()),
             }

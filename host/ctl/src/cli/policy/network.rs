@@ -31,7 +31,7 @@ impl TriedNodeArguments {
 }
 
 /// A label, an annotation or an argument.
-pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+pub(in crate::cli) fn pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
     let pair = pair.map(|(key, value)| (key.to_owned(), value.to_owned()));
     pair.ok_or_else(|| "use KEY=VALUE, such as app=web".to_owned())
