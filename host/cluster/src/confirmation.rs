@@ -12,6 +12,16 @@ use crate::Cluster;
 use crate::error::Fault;
 use crate::state::Kept;
 
+/// Whether a member may give new addresses without another look at the store. One that is no member has none to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirmation {
+    Holds,
+    /// The agent has not looked for minutes.
+    Expired,
+    /// The agent looked, and the store did not answer.
+    Withdrawn,
+}
+
 impl Cluster<'_> {
     /// Reads this node's own record: another node may have ended its membership.
     ///
@@ -28,6 +38,12 @@ impl Cluster<'_> {
         self.change(LocalState::doubt)
     }
 
+    /// What was confirmed counts no more, as after some minutes.
+    #[doc(hidden)]
+    pub fn expire(&mut self) -> Result<(), Fault> {
+        self.change(|local| local.confirm_until(1))
+    }
+
     pub(crate) fn note_joined(&mut self, begun: Duration) -> Result<(), Fault> {
         self.change(|local| local.confirm(millis(begun)))
     }
@@ -37,13 +53,17 @@ impl Cluster<'_> {
         self.agent_socket().is_none() || self.is_vouched || local.is_confirmed(uptime(), Rules::default())
     }
 
-    pub(crate) fn is_doubtful(&self) -> Result<bool, Fault> {
-        match self.kept(&self.ledger()?)? {
-            Kept::Shared(local) if self.is_ours(&local) => {
-                Ok(local.membership() == MembershipState::Member && !self.is_confirmed(&local))
+    pub(crate) fn confirmation(&self) -> Result<Confirmation, Fault> {
+        Ok(match self.kept(&self.ledger()?)? {
+            Kept::Shared(local) if self.is_ours(&local) && local.membership() == MembershipState::Member => {
+                match (self.is_confirmed(&local), local.is_doubted()) {
+                    (true, _) => Confirmation::Holds,
+                    (false, true) => Confirmation::Withdrawn,
+                    (false, false) => Confirmation::Expired,
+                }
             }
-            Kept::Nothing | Kept::Shared(_) | Kept::Fixed(_) => Ok(false),
-        }
+            Kept::Nothing | Kept::Shared(_) | Kept::Fixed(_) => Confirmation::Holds,
+        })
     }
 }
 

@@ -23,7 +23,7 @@ use gingham_ownership::takeover::Observation;
 use ipnet::IpNet;
 
 use crate::agent::AgentError;
-use crate::confirmation;
+use crate::confirmation::{self, Confirmation};
 use crate::error::Fault;
 use crate::free_addresses::free_for;
 use crate::{Cluster, Policy, agent, node_identity};
@@ -53,12 +53,15 @@ impl Cluster<'_> {
             return Ok(ensured);
         }
         if let Some(socket) = self.agent_socket() {
-            let is_doubtful = self.is_doubtful()?;
-            match agent::make_room(socket, self.network, wanted, deadline) {
-                // No order to take this node over can have been seen either: what it holds is served from.
-                Err(AgentError::Unreachable { .. }) if is_doubtful => self.is_vouched = true,
-                Err(source) if is_doubtful => return Err(Fault::Unconfirmed { source }),
-                made => made?,
+            let confirmation = self.confirmation()?;
+            match (agent::make_room(socket, self.network, wanted, deadline), confirmation) {
+                (made, Confirmation::Holds) => made?,
+                // An agent that reached the store before and does not now: no order to take this node over can have been seen
+                // either. One that was deleted or replaced while it saw the store leaves a node that goes on.
+                (Err(AgentError::Unreachable { .. }), _)
+                | (Err(AgentError::NotRunning { .. }), Confirmation::Expired) => self.is_vouched = true,
+                (Err(source), _) => return Err(Fault::Unconfirmed { source }),
+                (Ok(()), _) => {}
             }
             // An agent that has just come may have named this node.
             self.node = node_identity::node_name(&self.keys, &self.settings.data_dir)?;

@@ -138,9 +138,6 @@ impl Driver {
         if store.foreign_writes && self.random.happens(100) {
             return Decision::Label { record: self.random.below(world.records.iter().count()) };
         }
-        if store.leases && self.random.happens(60) {
-            return Decision::Sleep { machine: self.random.below(world.machines.len()) };
-        }
         if store.leases && self.random.happens(30) {
             return Decision::LoseLease { machine: self.random.below(world.machines.len()) };
         }

@@ -172,8 +172,9 @@ fn masquerade_stays(fact: &Fact<'_>) -> bool {
 
 /// The reference refuses the gateway of another range, or replaces it. Of an address that is in no range both do the same.
 fn gateways_share(fact: &Fact<'_>) -> bool {
-    let beside = their_error(fact).split_once("already has an IP address different from");
-    let is_refused = fact.place == Place::Outcome && beside.is_some() && fact.gingham.answer.is_success();
+    let is_refused = fact.place == Place::Outcome
+        && their_error(fact).contains("already has an IP address different from")
+        && fact.gingham.answer.is_success();
     let is_replaced = fact.network["forceAddress"] == true
         && matches!(&fact.place, Place::State(path) if path.starts_with("bridge"))
         && fact.gingham.answer.is_success();

@@ -23,7 +23,7 @@ fn recipe() -> Value {
 }
 
 /// The recipe's network with other ranges in its one set.
-fn with_ranges(ranges: Value) -> Value {
+fn with_ranges(ranges: &Value) -> Value {
     with(recipe(), json!({"ipam": {"ranges": [ranges]}}))
 }
 
@@ -41,8 +41,11 @@ fn checked(network: &Value) -> String {
 #[test]
 fn the_cookbooks_recipe_on_a_node() {
     let node = Node::new();
-    let [before, draining, after] =
-        [with_ranges(json!([{"subnet": "10.68.1.0/24"}])), recipe(), with_ranges(json!([{"subnet": "10.68.2.0/24"}]))];
+    let [before, draining, after] = [
+        with_ranges(&json!([{"subnet": "10.68.1.0/24"}])),
+        recipe(),
+        with_ranges(&json!([{"subnet": "10.68.2.0/24"}])),
+    ];
     let (old, new, newer) = (node.container("old"), node.container("new"), node.container("newer"));
     let result = Cni::add(&before, &old).run().result();
     assert_eq!(address(&result), "10.68.1.2");
@@ -69,7 +72,7 @@ fn the_cookbooks_recipe_on_a_node() {
 fn force_address_leaves_the_gateway_of_the_pool_that_drains() {
     let node = Node::new();
     let (old, new) = (node.container("old"), node.container("new"));
-    Cni::add(&with_ranges(json!([{"subnet": "10.68.1.0/24"}])), &old).run().result();
+    Cni::add(&with_ranges(&json!([{"subnet": "10.68.1.0/24"}])), &old).run().result();
     kernel::add_address("moving0", "192.0.2.1/24");
     let fault = Cni::add(&recipe(), &new).run().fault();
     assert!(fault.msg.contains("already has an IP address different from 10.68.2.1/24: 192.0.2.1/24"), "{fault:?}");
@@ -82,7 +85,7 @@ fn force_address_leaves_the_gateway_of_the_pool_that_drains() {
 #[test]
 fn the_second_subnet_of_a_set_has_its_gateway_too() {
     let node = Node::new();
-    let network = with_ranges(json!([{"subnet": "10.68.1.0/30"}, {"subnet": "10.68.2.0/24"}]));
+    let network = with_ranges(&json!([{"subnet": "10.68.1.0/30"}, {"subnet": "10.68.2.0/24"}]));
     let (c1, c2) = (node.container("c1"), node.container("c2"));
     assert_eq!(address(&Cni::add(&network, &c1).run().result()), "10.68.1.2");
     assert_eq!(address(&Cni::add(&network, &c2).run().result()), "10.68.2.2");
@@ -95,8 +98,8 @@ fn the_second_subnet_of_a_set_has_its_gateway_too() {
 fn a_subnet_that_is_gone_from_the_configuration_is_foreign() {
     let node = Node::new();
     let (old, new) = (node.container("old"), node.container("new"));
-    Cni::add(&with_ranges(json!([{"subnet": "10.68.1.0/24"}])), &old).run().result();
-    let fault = Cni::add(&with_ranges(json!([{"subnet": "10.68.2.0/24"}])), &new).run().fault();
+    Cni::add(&with_ranges(&json!([{"subnet": "10.68.1.0/24"}])), &old).run().result();
+    let fault = Cni::add(&with_ranges(&json!([{"subnet": "10.68.2.0/24"}])), &new).run().fault();
     assert_eq!(fault.code, 100, "{fault:?}");
     assert!(fault.msg.contains("10.68.1.1/24"), "{fault:?}");
     assert_eq!(kernel::addresses("moving0"), ["10.68.1.1/24"]);
@@ -116,7 +119,7 @@ fn in_a_vlan() {
         return;
     }
     let (old, new) = (node.container("old"), node.container("new"));
-    Cni::add(&in_vlan(with_ranges(json!([{"subnet": "10.68.1.0/24"}]))), &old).run().result();
+    Cni::add(&in_vlan(with_ranges(&json!([{"subnet": "10.68.1.0/24"}]))), &old).run().result();
     Cni::add(&in_vlan(recipe()), &new).run().result();
     assert_eq!(kernel::addresses("moving0.100"), ["10.68.1.1/24", "10.68.2.1/24"]);
     kernel::reaches(&old, ip("10.68.1.1"));

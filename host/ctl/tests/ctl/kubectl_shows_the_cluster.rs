@@ -222,7 +222,7 @@ fn nodes_are_shown_with_their_problems_and_blocks_with_theirs(cluster: &Cluster)
     let kubectl = cluster.kubectl();
     let [first, second] = cluster.blocks();
     let full = json!([{"type": "gingham.dev/AddressesAvailable", "status": "False", "message": "no address is free"}]);
-    agent(kubectl, "node-2");
+    agent(kubectl, "gingham-system", "node-2");
     node(kubectl, "node-2", &full);
     node(kubectl, "node-3", &json!([]));
     let status = cluster.json(&["status"]);
@@ -314,6 +314,7 @@ fn agents_are_found_in_another_namespace(cluster: &Cluster) {
     kubectl.run(&[&binding[..], &["--serviceaccount=netsys:gingham-node"]].concat()).stdout();
     let asked = cluster.gingham(&["takeover", "node-1", "--yes"]).failed();
     assert!(asked.contains("on node node-2 failed"), "{asked}");
+    kubectl.run(&["delete", "clusterrolebinding", "gingham-node"]).stdout();
 }
 
 /// Of a failure for programs: one line of JSON on standard error, and nothing else.

@@ -57,7 +57,7 @@ fn containers_keep_their_network_unless_forced() {
     attach(Path::new(&node.path("data")), "pods", "alive", &["10.77.0.2"], "/proc/self/ns/net", now());
     let refused = node.uninstall(&[]).failed();
     assert!(
-        refused.contains("containers on this node hold addresses (1 attachments") && refused.contains("--force"),
+        refused.contains("containers on this node hold addresses (attachments: 1)") && refused.contains("--force"),
         "{refused}"
     );
     assert!(node.is_whole());

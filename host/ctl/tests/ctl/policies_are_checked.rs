@@ -70,14 +70,12 @@ fn a_broken_property_is_a_case_that_fails_alike() {
 #[test]
 fn a_check_that_saw_only_refusals_fails() {
     let author = Author::new();
-    let ipam = json!({"type": "gingham", "zones": {"a": "10.66.0.0/28"}, "nodes": {"node-": "a"}});
-    author.write("zones.json", &json!({"name": "mynet", "type": "gingham", "ipam": ipam}).to_string());
-    let by_zone = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/by-zone");
-    let check = ["check", by_zone, "--config", "@zones.json", "--node", "elsewhere", "--steps", "200"];
-    let said = author.run(&check);
+    let ipam = json!({"type": "gingham", "subnet": "10.66.0.0/28", "exclude": ["10.66.0.0/28"]});
+    author.write("none.json", &json!({"name": "mynet", "type": "gingham", "ipam": ipam}).to_string());
+    let said = author.run(&["check", "host-local", "--config", "@none.json", "--steps", "200"]);
     assert!(said.out.contains(": 0 granted, ") && !said.out.contains("kept"), "{}", said.out);
     let error = said.failed();
-    assert!(error.contains("policy by-zone: none of ") && error.contains("requests was granted"), "{error}");
+    assert!(error.contains("policy host-local: none of ") && error.contains("requests was granted"), "{error}");
 }
 
 #[test]

@@ -158,6 +158,7 @@ fn killed_before_any_change_it_leaves_whole_programs_and_finishes_later() {
         for nth in 1.. {
             assert!(nth < 60, "{calls}: install never ends");
             let host = dir.path().join(format!("{calls}-{nth}"));
+            fs::create_dir(&host).unwrap();
             install(&host, &one).done();
             let ended = killed_at(calls, nth, &host, &two);
             for name in NAMES {

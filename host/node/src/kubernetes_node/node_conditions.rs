@@ -341,11 +341,11 @@ mod tests {
 
     #[test]
     fn the_time_of_the_transition_changes_with_the_status_alone() {
-        let waiting = configured(&waiting("network pods is starting"));
-        let first = patch(&waiting, false, "2026-01-01T00:00:00Z");
+        let starting = configured(&waiting("network pods is starting"));
+        let first = patch(&starting, false, "2026-01-01T00:00:00Z");
         assert_eq!(first["lastTransitionTime"], "2026-01-01T00:00:00Z");
         let node = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}, first]}});
-        assert_eq!(of_node(&node, CONFIGURED), Some(waiting));
+        assert_eq!(of_node(&node, CONFIGURED), Some(starting));
         let later = patch(&configured(&waiting("this node has no free address")), true, "2026-01-01T00:00:09Z");
         assert_eq!((later["lastTransitionTime"].is_null(), &later["status"]), (true, &"False".into()));
         assert_eq!(later["lastHeartbeatTime"], "2026-01-01T00:00:09Z");

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use gingham_engine::library::Digest;
 use gingham_net::netns::{NetNs, NetnsError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 const NOBODY: u32 = 65_534;
 
@@ -110,10 +110,13 @@ fn spawn(nowhere: &NetNs, program: &Path, digest: &Digest, gives_up: GivesUp) ->
     // capabilities again.
     let start = || {
         rustix::thread::set_no_new_privs(true)?;
-        if gives_up == GivesUp::CapabilitiesAlone {
-            let none = CapabilitySet::empty();
-            set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
-        }
+        let none = CapabilitySet::empty();
+        let kept = match gives_up {
+            // It needs them to become the other user, which loses them. Those that a container runtime made inheritable would stay.
+            GivesUp::User => CapabilitySets { inheritable: none, ..capabilities(None)? },
+            GivesUp::CapabilitiesAlone => CapabilitySets { effective: none, permitted: none, inheritable: none },
+        };
+        set_capabilities(None, kept)?;
         command.spawn()
     };
     nowhere.enter(start).unwrap_or_else(|error| Err(io::Error::other(error.to_string())))

@@ -187,7 +187,7 @@ mod tests {
         ];
         refuse_same_names(&mut policies);
         assert_eq!(policies.each_ref().map(|policy| policy.is_ok()), [false, true, true, true, true]);
-        let reason = &policies[0].as_ref().unwrap_err().reason;
+        let reason = &policies[0].as_ref().as_ref().unwrap_err().reason;
         assert!(reason.contains("installed as teams-shadow, which is the name of another"), "{reason}");
     }
 }

@@ -14,6 +14,8 @@ const PORTMAP: &str = "portmap";
 pub(crate) enum ConflistError {
     #[error("AddressNetwork {network}: spec.config: {key} is not an object; use the object of a plugin in a conflist")]
     NoObject { network: String, key: &'static str },
+    #[error("AddressNetwork {network}: spec.config: type: found {found}, expected {OWN_NAME:?} or no type")]
+    OtherPlugin { network: String, found: Value },
 }
 
 /// Keys that the network leaves out are as pods need them: default routes, masquerade, and a pod that reaches itself through
@@ -28,7 +30,10 @@ pub(crate) fn conflist(network: &str, config: &Value, plugin_dir: &Path) -> Resu
     ipam.entry("type").or_insert_with(|| OWN_NAME.into());
     ipam.entry("cluster").or_insert_with(|| json!({"store": "kubernetes"}));
     plugin.insert("ipam".to_owned(), Value::Object(ipam));
-    plugin.entry("type").or_insert_with(|| OWN_NAME.into());
+    let own_type = plugin.entry("type").or_insert_with(|| OWN_NAME.into());
+    if own_type != OWN_NAME {
+        return Err(ConflistError::OtherPlugin { network: network.to_owned(), found: own_type.clone() });
+    }
     for key in ["isDefaultGateway", "ipMasq", "hairpinMode"] {
         plugin.entry(key).or_insert(Value::Bool(true));
     }

@@ -49,7 +49,10 @@ mod tests {
 
     fn refusal(config: &Value) -> Option<String> {
         let directory = tempfile::tempdir().unwrap();
-        let list = conflist("pods", config, directory.path()).unwrap();
+        let list = match conflist("pods", config, directory.path()) {
+            Ok(list) => list,
+            Err(error) => return Some(error.to_string()),
+        };
         require_usable("pods", &list, Path::new("pods.conflist"), directory.path()).err().map(|error| error.to_string())
     }
 

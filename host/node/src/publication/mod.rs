@@ -20,7 +20,7 @@ use tracing::{info, warn};
 pub(crate) use self::conflist::{ConflistError, conflist};
 pub(crate) use self::gate::{GateError, require_usable};
 pub(crate) use self::replacement::replace;
-use crate::reconcile::{Board, State};
+use crate::reconcile::{Board, State, Status};
 
 /// Runtimes take the first file of the directory.
 pub(crate) const FILE: &str = "10-gingham.conflist";
@@ -134,11 +134,22 @@ impl Publisher {
     /// Publishes what is staged, if the node can serve it.
     pub(crate) fn step(&self) {
         // What was staged before the object went wrong may still have to be published.
-        let (refused, waiting) = (self.published.refused(), self.publish().err());
+        let waiting = self.publish().err();
+        let refused = self.published.refused().or_else(|| waiting.as_ref().and(self.refused_by_policy()));
         let waiting = refused.clone().or(waiting);
         let has_earlier = waiting.is_some() && self.config_dir.join(FILE).exists();
         let foreign = foreign::first(&self.config_dir, FILE);
         self.published.set(Publication { waiting, foreign, refused, has_earlier });
+    }
+
+    /// What the policy finds in a configuration that the plugin can read.
+    fn refused_by_policy(&self) -> Option<String> {
+        match self.board.statuses().get(&self.network)? {
+            Status { state: State::Failed(reason), is_refused: true, .. } => {
+                Some(format!("AddressNetwork {}, spec.config: {reason}", self.network))
+            }
+            _ => None,
+        }
     }
 
     fn publish(&self) -> Result<(), String> {

@@ -48,13 +48,14 @@ impl Reconciler {
             Ok(cluster) => self.cluster.insert(cluster),
             Err(fault) => {
                 status.unusable = Some(fault.to_string());
+                status.is_refused = matches!(fault, AgentError::Node(_));
                 problems.add(status, &fault);
                 return self.end(problems, status);
             }
         };
         self.is_member = false;
         // Of this node, not of the store: sync returns those of the membership beside what it read.
-        status.unusable = None;
+        (status.unusable, status.is_refused) = (None, false);
         if let Some(snapshot) = problems.take(status, cluster.sync()) {
             status.store_answered = Some(now);
             status.members = snapshot.members;

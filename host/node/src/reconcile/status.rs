@@ -8,6 +8,8 @@ pub(crate) struct Status {
     pub(crate) state: State,
     /// Why no ADD of this network can succeed, whatever the store does; none if that is unknown.
     pub(crate) unusable: Option<String>,
+    /// The network's configuration cannot be used, for the reason in `state`: waiting does not help.
+    pub(crate) is_refused: bool,
     pub(crate) usage: Usage,
     /// Including this node.
     pub(crate) members: u64,
@@ -52,6 +54,7 @@ impl Status {
         Self {
             state: State::Starting,
             unusable: None,
+            is_refused: false,
             usage: Usage::default(),
             members: 0,
             routes: 0,

@@ -18,13 +18,22 @@ use crate::testbed::{NETWORK, PATIENCE};
 
 const UNCONFIRMED: &str = "another node may have taken over the blocks of this one";
 
-/// Stands for the minutes after which what an agent has read counts no more.
+/// The agent has looked, and the store did not answer.
 fn is_out_of_touch(cluster: &Cluster, node: usize) {
+    change(cluster, node, |joined| joined.doubt().unwrap());
+}
+
+/// Stands for the minutes after which what an agent has read counts no more.
+fn is_without_news(cluster: &Cluster, node: usize) {
+    change(cluster, node, |joined| joined.expire().unwrap());
+}
+
+fn change(cluster: &Cluster, node: usize, change: impl FnOnce(&mut Joined<'_>) + Send) {
     let config = cluster.network(node)["ipam"].as_object().unwrap().clone();
     cluster.testbed.nodes.node(node).on(move |_| {
         let settings = Settings::parse(&config).unwrap();
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-        Joined::new(NETWORK, &settings, boot.trim()).unwrap().doubt().unwrap();
+        change(&mut Joined::new(NETWORK, &settings, boot.trim()).unwrap());
     });
 }
 
@@ -71,6 +80,8 @@ fn a_node_that_was_taken_over_gives_no_address_before_its_agent_has_looked() {
     outcome.result();
     second.end(Signal::KILL);
     cluster.add(2, "while-the-agent-restarts").1.result();
+    is_without_news(&cluster, 2);
+    cluster.add(2, "long-after-the-agent-was-deleted").1.result();
 
     // The agent is a pod, and goes with its Node. The kubelet is started again, and no agent yet.
     cluster.plane.kubectl().run(&["delete", "node", "node-2"]).stdout();

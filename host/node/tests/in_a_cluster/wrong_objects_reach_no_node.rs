@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::kubernetes_is_the_store::Cluster;
 use crate::testbed::Agent;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the installed file brings, and a plugin that runs.
 fn prepare(cluster: &Cluster) -> (PathBuf, PathBuf) {

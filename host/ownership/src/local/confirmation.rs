@@ -10,12 +10,21 @@ impl LocalState {
     /// Notes that the store had this membership, by a call that began then. Times are milliseconds since the machine started: no
     /// clock that people set can make them longer.
     pub fn confirm(&mut self, asked: u64) {
-        self.confirmed_until = asked.saturating_add(CONFIRMED_FOR);
+        self.confirm_until(asked.saturating_add(CONFIRMED_FOR));
+    }
+
+    pub fn confirm_until(&mut self, end: u64) {
+        self.confirmed_until = end;
     }
 
     /// Notes that the store cannot be asked: another node may take this one over from now on.
     pub fn doubt(&mut self) {
         self.confirmed_until = 0;
+    }
+
+    /// Whether the store could not be asked when that was tried last.
+    pub fn is_doubted(&self) -> bool {
+        self.confirmed_until == 0
     }
 
     /// Whether new addresses may be given from the blocks it holds. Of an earlier start of the machine a time may be later than
@@ -41,8 +50,9 @@ mod tests {
         assert!(!is_confirmed(&local, 999), "of an earlier start of the machine");
         let read = LocalState::read(&local.to_bytes(), "").unwrap();
         assert!(is_confirmed(&read, 2_000), "it is durable");
+        assert!(!read.is_doubted());
         local.doubt();
-        assert!(!is_confirmed(&local, 2_000));
+        assert!(!is_confirmed(&local, 2_000) && local.is_doubted());
         assert_eq!(
             local.to_bytes(),
             LocalState::new("node-1", "disk").to_bytes(),
