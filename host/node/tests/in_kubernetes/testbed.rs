@@ -178,6 +178,7 @@ impl Testbed {
 
     fn agent_of(&self, node: &str, (data, config): (&str, &str), arguments: &[&str]) -> Agent {
         let address = self.plane.api_server.address();
+        fs::create_dir_all(config).unwrap();
         let log = File::options().create(true).append(true).open(LOG).unwrap();
         let library = format!("{data}/policies");
         let mut command = Command::new(AGENT);
