@@ -89,6 +89,7 @@ fn the_history_of_the_store_is_compacted_under_load() {
 }
 
 #[test]
+#[ignore = "not seen to succeed three times in a row: .ci/kubernetes-clusters"]
 fn the_history_of_the_store_is_compacted_under_load_with_the_store_kubernetes() {
     compacted(Store::Kubernetes);
 }
@@ -131,6 +132,7 @@ fn pods_get_addresses_again_while_the_api_server_is_away() {
 }
 
 #[test]
+#[ignore = "not seen to succeed three times in a row: .ci/kubernetes-clusters"]
 fn pods_get_addresses_again_while_the_api_server_is_away_with_the_store_kubernetes() {
     api_server_away(Store::Kubernetes);
 }
@@ -158,6 +160,7 @@ fn api_server_away(store: Store) {
 }
 
 #[test]
+#[ignore = "not seen to succeed three times in a row: .ci/kubernetes-clusters"]
 fn pods_come_while_the_tokens_of_agents_are_void() {
     with_pods_on_three_nodes(Store::Kubernetes, 6, |cluster| {
         cluster.void_agent_tokens();
