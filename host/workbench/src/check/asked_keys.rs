@@ -48,7 +48,7 @@ pub(super) fn key_of(traced: &TracedCall) -> Option<String> {
             | "request.cni-arg"
             | "request.args-label"
     );
-    let [key] = traced.call.arguments.as_slice() else { return None };
-    // The trace has texts in quotes.
-    asks.then(|| serde_json::from_str(key).ok()).flatten()
+    // After the request itself. The trace has texts in quotes.
+    let key = traced.call.arguments.last().filter(|_| asks)?;
+    serde_json::from_str(key).ok()
 }
