@@ -24,7 +24,7 @@ pub fn survive_file_size_limit() {
     let _ = catch(libc::SIGXFSZ);
 }
 
-/// A write that nobody reads fails instead of ending the process. For a program without Rust's runtime, which does this.
+/// A write to a pipe without a reader fails instead of ending the process. For a program without Rust's runtime, which does this.
 pub fn survive_broken_pipes() {
     let _ = catch(libc::SIGPIPE);
 }

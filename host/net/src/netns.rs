@@ -44,7 +44,7 @@ pub enum NetnsError {
     /// The kernel makes none.
     #[error("cannot make a network namespace: {source}")]
     Creation {
-        /// EPERM for whoever is not root, ENOSPC where `user.max_net_namespaces` is reached.
+        /// EPERM for other users than root, ENOSPC where `user.max_net_namespaces` is reached.
         source: io::Error,
     },
     /// The path could not be opened or examined.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use gingham_kubernetes_tests::agent_account::USER;
 use gingham_kubernetes_tests::cluster::{self, items};
 use gingham_kubernetes_tests::command::until;
-use gingham_kubernetes_tests::image::BUSYBOX;
+use gingham_kubernetes_tests::load::deployment;
 use gingham_kubernetes_tests::node::daemons::AGENT;
 use gingham_kubernetes_tests::usage::Usage;
 use gingham_kubernetes_tests::{Cluster, Programs};
@@ -113,17 +113,4 @@ fn of_member(member: &Value, block: &Value, number: usize, cidr: &str) -> [Value
 fn routes(cluster: &Cluster) -> usize {
     let shown = cluster.nodes[0].run("/usr/bin/busybox", &["ip", "route"]).stdout();
     shown.lines().filter(|line| line.contains("/24 via 192.0.2.")).count()
-}
-
-fn deployment(replicas: usize) -> Value {
-    let container = json!({"name": "main", "image": BUSYBOX, "imagePullPolicy": "Never"});
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "load"},
-        "spec": {
-            "replicas": replicas, "selector": {"matchLabels": {"app": "load"}},
-            "template": {"metadata": {"labels": {"app": "load"}}, "spec": {
-                "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": false, "containers": [container],
-            }},
-        },
-    })
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use gingham_kubernetes_tests::agent_account::USER;
 use gingham_kubernetes_tests::audit_log::AuditLog;
-use gingham_kubernetes_tests::image::BUSYBOX;
+use gingham_kubernetes_tests::load::deployment;
 use gingham_kubernetes_tests::node::daemons::{AGENT, CONTAINERD};
 use gingham_kubernetes_tests::usage::Usage;
 use gingham_kubernetes_tests::{Cluster, Programs, cluster};
@@ -132,17 +132,4 @@ fn bridge(kind: &str, bridge: &str, subnet: &str) -> Value {
 fn weave_split(bridge: &str, range: &str, store: &Value) -> Value {
     let ipam = json!({"type": "gingham", "policy": "weave-split", "range": range, "cluster": store});
     json!({"type": "gingham", "bridge": bridge, "isGateway": true, "isDefaultGateway": true, "ipMasq": true, "ipam": ipam})
-}
-
-fn deployment(replicas: usize) -> Value {
-    let container = json!({"name": "main", "image": BUSYBOX, "imagePullPolicy": "Never"});
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "load"},
-        "spec": {
-            "replicas": replicas, "selector": {"matchLabels": {"app": "load"}},
-            "template": {"metadata": {"labels": {"app": "load"}}, "spec": {
-                "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": false, "containers": [container],
-            }},
-        },
-    })
 }

@@ -15,6 +15,7 @@ mod control_plane;
 pub mod image;
 mod keeper;
 mod kubectl;
+pub mod load;
 pub mod node;
 mod private_directories;
 pub mod programs;

@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(opened.metadata().unwrap().mode() & 0o7777, MODE);
     }
 
-    /// `chmod` would shut out whoever else uses it, and Gingham would refuse it again.
+    /// `chmod` would shut out its other users, and Gingham would refuse it again.
     #[test]
     fn of_a_directory_with_foreign_files_another_one_is_the_only_advice() {
         let directory = tempfile::tempdir().unwrap();

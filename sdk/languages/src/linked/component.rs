@@ -128,6 +128,11 @@ impl<'a> Component<'a> {
         (0..self.instances.len()).filter_map(|instance| Some((instance, self.module(instance)?)))
     }
 
+    /// `what` is named where the instance is not one of a module.
+    pub(super) fn require_module(&self, instance: usize, what: &'static str) -> Result<&CoreModule<'a>, LinkError> {
+        self.module(instance).ok_or(LinkError::Unexpected { what })
+    }
+
     pub(super) fn module(&self, instance: usize) -> Option<&CoreModule<'a>> {
         match self.instances.get(instance)? {
             CoreInstance::Module { module, .. } => self.modules.get(*module),

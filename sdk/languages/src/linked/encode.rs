@@ -79,7 +79,7 @@ impl<'a, 'c> Linked<'a, 'c> {
         let (mut functions, mut code) = (FunctionSection::new(), CodeSection::new());
         for Place { instance, index } in self.reachable.functions.iter().copied() {
             let component = self.component;
-            let module = component.module(instance).ok_or(LinkError::Unexpected { what: "a function of no module" })?;
+            let module = component.require_module(instance, "a function of no module")?;
             functions.function(self.type_of(instance, module.signatures[index])?);
             Body { linked: self, instance }.parse_function_body(&mut code, module.bodies[index].clone())?;
         }
@@ -89,8 +89,7 @@ impl<'a, 'c> Linked<'a, 'c> {
     fn tables(&self) -> Result<TableSection, LinkError> {
         let mut tables = TableSection::new();
         if let Some(Place { instance, index }) = self.reachable.table {
-            let module =
-                self.component.module(instance).ok_or(LinkError::Unexpected { what: "a table of no module" })?;
+            let module = self.component.require_module(instance, "a table of no module")?;
             tables.table(reencode::RoundtripReencoder.table_type(module.own_tables[index])?);
         }
         Ok(tables)
@@ -99,8 +98,7 @@ impl<'a, 'c> Linked<'a, 'c> {
     fn memories(&self) -> Result<MemorySection, LinkError> {
         let mut memories = MemorySection::new();
         if let Some(Place { instance, index }) = self.reachable.memory {
-            let module =
-                self.component.module(instance).ok_or(LinkError::Unexpected { what: "a memory of no module" })?;
+            let module = self.component.require_module(instance, "a memory of no module")?;
             memories.memory(reencode::RoundtripReencoder.memory_type(module.own_memories[index])?);
         }
         Ok(memories)
@@ -109,8 +107,7 @@ impl<'a, 'c> Linked<'a, 'c> {
     fn globals(&self) -> Result<GlobalSection, LinkError> {
         let mut globals = GlobalSection::new();
         for place in &self.reachable.written {
-            let module = self.component.module(place.instance);
-            let module = module.ok_or(LinkError::Unexpected { what: "a global of no module" })?;
+            let module = self.component.require_module(place.instance, "a global of no module")?;
             let ty = reencode::RoundtripReencoder.global_type(module.own_globals[place.index].ty)?;
             globals.global(ty, &ConstExpr::i32_const(initial(self.component, *place)?));
         }
@@ -190,7 +187,7 @@ impl<'a, 'c> Linked<'a, 'c> {
     }
 
     fn type_of(&mut self, instance: usize, index: u32) -> Result<u32, LinkError> {
-        let module = self.component.module(instance).ok_or(LinkError::Unexpected { what: "a type of no module" })?;
+        let module = self.component.require_module(instance, "a type of no module")?;
         let ty = module.types.get(index as usize).ok_or(LinkError::Unexpected { what: "an index of nothing" })?;
         let next = u32::try_from(self.ordered.len()).unwrap_or(u32::MAX);
         Ok(*self.types.entry(ty.clone()).or_insert_with(|| {
@@ -254,7 +251,7 @@ impl Reencode for Body<'_, '_, '_> {
 
 /// The value that a global begins with.
 fn initial(component: &Component<'_>, place: Place) -> Result<i32, LinkError> {
-    let module = component.module(place.instance).ok_or(LinkError::Unexpected { what: "a global of no module" })?;
+    let module = component.require_module(place.instance, "a global of no module")?;
     value(component, place.instance, &module.own_globals[place.index].init_expr)
 }
 

@@ -56,7 +56,7 @@ impl<'a> Reachable<'a> {
     }
 
     fn body(&mut self, component: &Component<'a>, Place { instance, index }: Place) -> Result<(), LinkError> {
-        let module = component.module(instance).ok_or(LinkError::Unexpected { what: "a function of no module" })?;
+        let module = component.require_module(instance, "a function of no module")?;
         for operator in module.bodies[index].get_operators_reader()? {
             match operator? {
                 Operator::Call { function_index } | Operator::RefFunc { function_index } => {
@@ -126,7 +126,7 @@ impl<'a> Reachable<'a> {
 }
 
 fn type_of_import(component: &Component<'_>, instance: usize, index: u32) -> Result<u32, LinkError> {
-    let module = component.module(instance).ok_or(LinkError::Unexpected { what: "a function of no module" })?;
+    let module = component.require_module(instance, "a function of no module")?;
     match module.functions.get(index as usize) {
         Some(Origin::Import(number)) => match module.imports[*number].ty {
             TypeRef::Func(ty) => Ok(ty),
