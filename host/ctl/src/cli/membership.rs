@@ -93,8 +93,8 @@ pub(crate) struct JoinArguments {
 #[command(after_help = "\
 The node's blocks are free for the other nodes. Its routes to them and its address on the bridge are removed. It joins
 again with `ginghamctl cluster join` only. Fails while containers use addresses of the network. If the store is
-unreachable, the node leaves all the same; run the command again later, so that the other nodes see it. Without access to
-a store `kubernetes` (--kube-server) nothing is changed.
+unreachable, the node leaves all the same; run the command again later, so that the other nodes see it. Without access
+to a store `kubernetes` (--kube-server) nothing is changed.
 
 With --json: an object with network, node and blocks (those given back). Needs --yes.
 
