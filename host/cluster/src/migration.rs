@@ -14,6 +14,7 @@
 mod contents;
 pub(crate) mod follow;
 mod plan;
+mod read;
 mod side;
 
 use std::thread;

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::Cluster;
 use crate::error::{Fault, settings};
-use crate::migration::follow::another_store;
 use crate::node_identity;
 
 /// What is kept of a fixed list of members.
@@ -26,6 +25,14 @@ pub(crate) struct FixedState {
 /// Whether a node called its cluster store and never joined.
 pub(crate) fn is_new(local: &LocalState) -> bool {
     local.membership() == MembershipState::New
+}
+
+pub(crate) fn another_store() -> Fault {
+    settings(
+        "cluster.store",
+        "this node's blocks are recorded in another store, and in this one other nodes may claim them: move the cluster \
+         (ginghamctl cluster migrate), or restore the key",
+    )
 }
 
 /// What is kept.
@@ -89,6 +96,15 @@ impl Cluster<'_> {
             )),
             Kept::Nothing => Ok(LocalState::new(&self.node, &node_identity::new_disk_id()?).of_store(kind)),
         }
+    }
+
+    pub(crate) fn is_ours(&self, local: &LocalState) -> bool {
+        is_new(local) || local.store() == self.store_kind()
+    }
+
+    /// Only the Kubernetes API is told apart: nothing was ever moved between the others.
+    pub(crate) fn store_kind(&self) -> &'static str {
+        if self.has_leases() { "kubernetes" } else { "" }
     }
 
     pub(crate) fn keep_fixed<L: Ledger>(ledger: &mut L, fixed: &FixedState) -> Result<(), Fault> {

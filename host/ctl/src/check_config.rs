@@ -42,7 +42,7 @@ pub(crate) enum CheckConfigError {
 }
 
 /// What a configuration means.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ConfigReport {
     network: String,
@@ -121,16 +121,9 @@ fn explain(
         gingham: program,
         is_gingham,
         bridge: bridge.as_ref().map(Bridge::of),
-        policy: None,
         ipam_plugin: if let Source::Plugin(plugin) = source { Some(plugin) } else { None },
-        data_dir: None,
-        pools: Vec::new(),
-        exclude: Vec::new(),
-        first: Vec::new(),
-        first_refused: None,
-        problems: Vec::new(),
-        overlaps: Vec::new(),
         notes: notes::of(configuration, is_gingham, &plugins, &arguments.config.dir)?,
+        ..ConfigReport::default()
     };
     if bridge.is_some() {
         report.notes.extend(notes::unknown_keys(&network.call.config.object));

@@ -21,6 +21,7 @@ mod progress;
 mod pull;
 mod push;
 mod recompile;
+mod recompiled;
 mod record;
 mod remove;
 mod replay;

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use gingham_engine::settings::{default_data_dir, default_library};
+use gingham_network::published::staging;
 
+use crate::kubernetes::KubernetesArguments;
 use crate::log::Format;
+use crate::networks::Directories;
 use crate::server::Listen;
 
 /// Reconcile a cluster's routes, blocks and leases on this node.
@@ -64,22 +67,10 @@ pub(crate) struct Cli {
     pub(crate) log_format: Format,
 }
 
-/// For networks with the store `kubernetes`.
-#[derive(Debug, Default, Args)]
-pub(crate) struct KubernetesArguments {
-    /// The name of this node's Node object; by default the variable `GINGHAM_NODE_NAME`, then the host name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) node_name: Option<String>,
-    /// The Kubernetes API, https://HOST:PORT; by default the variable `GINGHAM_KUBE_SERVER`, then as in a pod, by
-    /// `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`
-    #[arg(long, value_name = "URL")]
-    pub(crate) kube_server: Option<String>,
-    /// PEM file of the authority that signed the API server's certificate; by default the pod's
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kube_ca: Option<PathBuf>,
-    /// File of the token for the Kubernetes API; by default the pod's. It is read for each call
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kube_token: Option<PathBuf>,
+impl Cli {
+    pub(crate) fn directories(&self) -> Directories {
+        Directories { configured: self.config_dir.clone(), staged: staging(&self.data_dir) }
+    }
 }
 
 /// For policies that come as objects of Kubernetes and name an image.

@@ -21,7 +21,6 @@ use crate::kubernetes::{Kubernetes, KubernetesError};
 use crate::kubernetes_node::{self, KubernetesNodeError};
 use crate::local_networks::LocalNetworks;
 use crate::member;
-use crate::networks::Directories;
 use crate::pod_events;
 use crate::policies;
 use crate::publication::{self, Published};
@@ -81,7 +80,7 @@ async fn watch(cli: &Cli, manager: &ServiceManager) -> Result<(), DaemonError> {
     let local = local.map_err(DaemonError::Start)?;
     let sources = Sources { board: board.clone(), local, rooms, published };
     let serving = serve(cli, &sources).await?;
-    let mut reload = Reload::new(reconcilers, Directories::of(cli));
+    let mut reload = Reload::new(reconcilers, cli.directories());
     let (mut config, mut status) = (every(CONFIG_INTERVAL), every(STATUS_INTERVAL));
     let mut pulse = every(manager.pulse().unwrap_or(Duration::from_hours(1)));
     let (mut last_line, mut is_ready) = (String::new(), false);

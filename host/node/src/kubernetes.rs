@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
+use clap::Args;
 use gingham_engine::settings::membership::is_node_name;
 use gingham_kubernetes::{
     AGENT, Api, Config, ConfigError, KubernetesStore, Permissions, Resource, SILENCE, Watched, WithLeases,
@@ -12,7 +14,6 @@ use gingham_kubernetes::{
 use gingham_ownership::shared_store::SharedStore;
 use serde_json::Value;
 
-use crate::cli::KubernetesArguments;
 use crate::cluster_calls::AgentError;
 
 /// The name of this agent's Node object, from the downward API.
@@ -24,6 +25,24 @@ pub(crate) enum KubernetesError {
     Config(#[from] ConfigError),
     #[error("--node-name (or {NODE_NAME}): {0:?} is no name of a Node object")]
     NodeName(String),
+}
+
+/// For networks with the store `kubernetes`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct KubernetesArguments {
+    /// The name of this node's Node object; by default the variable `GINGHAM_NODE_NAME`, then the host name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node_name: Option<String>,
+    /// The Kubernetes API, https://HOST:PORT; by default the variable `GINGHAM_KUBE_SERVER`, then as in a pod, by
+    /// `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`
+    #[arg(long, value_name = "URL")]
+    pub(crate) kube_server: Option<String>,
+    /// PEM file of the authority that signed the API server's certificate; by default the pod's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kube_ca: Option<PathBuf>,
+    /// File of the token for the Kubernetes API; by default the pod's. It is read for each call
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kube_token: Option<PathBuf>,
 }
 
 #[derive(Clone)]

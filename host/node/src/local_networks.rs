@@ -13,7 +13,7 @@ use gingham_network::network::Network as Configured;
 use serde_json::Value;
 use tracing::debug;
 
-use crate::member::program;
+use crate::networks::program;
 use crate::networks::{self, Network};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -19,18 +19,17 @@ use gingham_engine::settings::Settings;
 use gingham_engine::settings::membership::StoreSettings;
 use gingham_engine::store::Store;
 use gingham_network::network::{Network as Configured, PolicyState, Source};
-use gingham_network::plan::OWN_NAME;
 use gingham_ownership::beat::Beat;
 use gingham_ownership::error::ClusterError;
 use ipnet::IpNet;
 use self_cell::self_cell;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::{debug, error, info, warn};
 
 use crate::cluster_calls::{AgentError, Cluster, Snapshot, Usage};
 use crate::grace_period::GracePeriod;
 use crate::kubernetes::Kubernetes;
-use crate::networks::Network;
+use crate::networks::{Network, program};
 use crate::stale_leases::StaleLeases;
 use confirmation::Confirmation;
 use departures::Departures;
@@ -154,13 +153,6 @@ fn settle(network: &str, configured: &Configured) -> Result<Settled, AgentError>
         bridge: divided.bridge,
         boot,
     })
-}
-
-/// The name of the Gingham binary in the configuration: its own, or that of a link to it.
-pub(crate) fn program(config: &Map<String, Value>) -> &str {
-    let kind = config.get("type").and_then(Value::as_str);
-    let ipam = config.get("ipam").and_then(|ipam| ipam.get("type")).and_then(Value::as_str);
-    [kind, ipam].into_iter().flatten().find(|name| *name == OWN_NAME).or(kind).unwrap_or(OWN_NAME)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
@@ -317,17 +309,6 @@ impl Cluster for Member {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn gingham_is_found_under_its_names() {
-        let program_of = |json: &str| {
-            let config: Map<String, Value> = serde_json::from_str(json).unwrap();
-            program(&config).to_owned()
-        };
-        assert_eq!(program_of(r#"{"type": "gingham", "ipam": {"type": "weave-split"}}"#), "gingham");
-        assert_eq!(program_of(r#"{"type": "ptp", "ipam": {"type": "gingham"}}"#), "gingham");
-        assert_eq!(program_of(r#"{"type": "a-link", "ipam": {"type": "weave-split"}}"#), "a-link");
-    }
 
     #[test]
     fn errors_of_the_store_and_of_this_node_are_distinguished() {

@@ -6,12 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham_network::plan::OWN_NAME;
-use gingham_network::published::{is_published_file, staging};
+use gingham_network::published::is_published_file;
 use gingham_untrusted::file::{self, FileError, LARGEST_CONFIGURATION};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-use crate::cli::Cli;
 
 /// A network of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,12 +59,6 @@ pub(crate) struct Directories {
     pub(crate) configured: PathBuf,
     /// What the agent has prepared for them. The node joins, claims and routes before the runtime knows of the network.
     pub(crate) staged: PathBuf,
-}
-
-impl Directories {
-    pub(crate) fn of(cli: &Cli) -> Self {
-        Self { configured: cli.config_dir.clone(), staged: staging(&cli.data_dir) }
-    }
 }
 
 /// Reads both. A staged network replaces the one that was published of it earlier.
@@ -178,9 +170,27 @@ fn network(file: &Path, written: &Written, mut config: Map<String, Value>) -> Ne
     Network { name: written.name.clone(), file: file.to_owned(), config }
 }
 
+/// The name of the Gingham binary in the configuration: its own, or that of a link to it.
+pub(crate) fn program(config: &Map<String, Value>) -> &str {
+    let kind = config.get("type").and_then(Value::as_str);
+    let ipam = config.get("ipam").and_then(|ipam| ipam.get("type")).and_then(Value::as_str);
+    [kind, ipam].into_iter().flatten().find(|name| *name == OWN_NAME).or(kind).unwrap_or(OWN_NAME)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gingham_is_found_under_its_names() {
+        let program_of = |json: &str| {
+            let config: Map<String, Value> = serde_json::from_str(json).unwrap();
+            program(&config).to_owned()
+        };
+        assert_eq!(program_of(r#"{"type": "gingham", "ipam": {"type": "weave-split"}}"#), "gingham");
+        assert_eq!(program_of(r#"{"type": "ptp", "ipam": {"type": "gingham"}}"#), "gingham");
+        assert_eq!(program_of(r#"{"type": "a-link", "ipam": {"type": "weave-split"}}"#), "a-link");
+    }
 
     fn found(files: &[(&str, &str)]) -> Found {
         let directory = tempfile::tempdir().unwrap();

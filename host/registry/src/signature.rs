@@ -5,6 +5,7 @@ pub(crate) mod attached;
 mod ecdsa;
 mod file;
 mod key;
+mod packed;
 mod signing;
 mod ssh;
 

@@ -1,4 +1,5 @@
-//! A network that is one member of a cluster: who holds which block, in memory.
+//! A network that is one member of a cluster: who holds which block, in memory. A scenario has it, and its steps are
+//! the scenario's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Cases: what a policy is expected to do, in TOML, for policies in any language. `docs/policies/cases.md` explains the
 //! format.
 
+mod action;
 mod comparison;
 mod expectation;
 mod file;
@@ -10,12 +11,14 @@ pub(crate) mod request;
 mod run;
 mod step;
 mod values;
+mod written;
 
+pub use action::Action;
 pub use expectation::{Expectation, Expected, ExpectedPool, RefusalKind};
 pub use file::{Case, CaseFile, Cluster, Lease, Node, Reservation};
 pub use outcome::{CaseOutcome, Failure, Mismatch};
 pub use read::{ReadError, read};
 pub use request::{set_pod, set_pod_uid};
 pub use run::{record, run};
-pub use step::{Action, ResolvConf, Step, StepError};
+pub use step::{ResolvConf, Step, StepError};
 pub use values::{List, Mac, OwnerName, Pause, PodName};

@@ -23,6 +23,7 @@ use proptest::strategy::ValueTree;
 use serde_json::Value;
 
 use crate::ScenarioError;
+pub(crate) use asked_keys::asked_keys;
 use execution::{Execution, Stop};
 pub(crate) use execution::{FILLERS, key, name};
 pub(crate) use generator::Generator;
@@ -137,7 +138,8 @@ impl Checker<'_> {
 
     fn sequences(&mut self, effort: &Effort) -> Result<Option<Finding>, CheckError> {
         let begun = Instant::now();
-        let mut generator = Generator::new(self.subject, &self.usable, effort.seed)?;
+        let keys = asked_keys(self.subject, &self.usable, effort.seed)?;
+        let mut generator = Generator::new(self.subject, &self.usable, effort.seed, &keys)?;
         while self.counts.steps < effort.steps && effort.time.is_none_or(|time| begun.elapsed() < time) {
             let mut tree = generator.tree()?;
             self.counts.sequences += 1;

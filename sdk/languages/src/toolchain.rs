@@ -1,4 +1,4 @@
-//! What each language does.
+//! What each language does. Its table of errors has those of the languages, which know what a toolchain is.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use gingham_ownership::record::{self, BlockRecord, ConfigRecord, MemberRecord, M
 use ipnet::IpNet;
 
 use super::MigrationError;
-use super::side::{Read, Value};
+use super::read::{Read, Value};
 
 /// The uids of Node objects, by name.
 pub type NodeUids = BTreeMap<String, String>;

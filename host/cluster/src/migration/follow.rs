@@ -8,8 +8,8 @@ use gingham_ownership::snapshot::Snapshot;
 use ipnet::IpNet;
 
 use crate::Cluster;
-use crate::error::{Fault, settings};
-use crate::state::{Kept, is_new};
+use crate::error::Fault;
+use crate::state::{Kept, another_store};
 
 impl Cluster<'_> {
     /// Takes this node's blocks over into the store that its cluster was moved to: the next join confirms them there.
@@ -58,15 +58,6 @@ impl Cluster<'_> {
         }
     }
 
-    pub(crate) fn is_ours(&self, local: &LocalState) -> bool {
-        is_new(local) || local.store() == self.store_kind()
-    }
-
-    /// Only the Kubernetes API is told apart: nothing was ever moved between the others.
-    pub(crate) fn store_kind(&self) -> &'static str {
-        if self.has_leases() { "kubernetes" } else { "" }
-    }
-
     /// This node's name and blocks by its disk, whatever store they are of.
     pub(crate) fn on_disk(&self) -> Result<Option<(String, Vec<IpNet>)>, Fault> {
         match self.kept(&self.ledger()?)? {
@@ -74,12 +65,4 @@ impl Cluster<'_> {
             Kept::Nothing | Kept::Fixed(_) => Ok(None),
         }
     }
-}
-
-pub(crate) fn another_store() -> Fault {
-    settings(
-        "cluster.store",
-        "this node's blocks are recorded in another store, and in this one other nodes may claim them: move the cluster \
-         (ginghamctl cluster migrate), or restore the key",
-    )
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use gingham_ownership::record::ConfigRecord;
 
 use super::MigrationError;
-use super::side::{Read, Side};
+use super::read::Read;
+use super::side::Side;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plan {

@@ -1,17 +1,14 @@
 //! One of the two stores: read at one moment, and written by writes that compare.
 
-use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gingham_ownership::error::ClusterError;
-use gingham_ownership::grid::Grid;
-use gingham_ownership::record::{self, BlockRecord, ConfigRecord, MemberRecord};
-use gingham_ownership::shared_store::{Call, Reply, SharedStore, StoreFault, Version};
+use gingham_ownership::record::{self, ConfigRecord, MemberRecord};
+use gingham_ownership::shared_store::{Call, Reply, SharedStore, StoreFault};
 use gingham_ownership::snapshot::Snapshot;
-use ipnet::IpNet;
 
 use super::contents::Contents;
+use super::read::{Read, Value};
 use super::{MOST_ROUNDS, MigrationError};
 
 /// For one call, with its repetitions.
@@ -24,56 +21,6 @@ pub struct Side<'s> {
     pub store: &'s mut dyn SharedStore,
     /// As in `cluster.store`.
     pub name: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
-    Member(String, MemberRecord),
-    Block(IpNet, BlockRecord),
-}
-
-impl Value {
-    fn bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Member(_, member) => record::write(member),
-            Self::Block(_, block) => record::write(block),
-        }
-    }
-}
-
-/// A store's records at one moment.
-pub(super) struct Read {
-    pub(super) config: Option<(ConfigRecord, Version)>,
-    /// Members and blocks, by key.
-    pub(super) values: BTreeMap<String, (Value, Version)>,
-    pub(super) unreadable: Vec<String>,
-    snapshot: Snapshot,
-}
-
-impl Read {
-    pub(super) fn config(&self) -> Option<&ConfigRecord> {
-        self.config.as_ref().map(|(config, _)| config)
-    }
-
-    pub(super) fn is_live(&self, block: &BlockRecord) -> bool {
-        self.snapshot.is_live(block)
-    }
-
-    /// That this node's configuration divides the range as its members do.
-    pub(super) fn require_grids(&self, ours: &[Grid], store: &'static str) -> Result<(), MigrationError> {
-        match self.config() {
-            Some(config) if config.grids != ours => {
-                let source = ClusterError::OtherGrids { theirs: config.grids.clone(), ours: ours.to_vec() };
-                Err(MigrationError::Records { store, source: Box::new(source) })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn has_only(&self, wanted: &BTreeMap<String, Value>) -> bool {
-        let found = self.values.iter().map(|(key, (value, _))| (key, value));
-        self.unreadable.is_empty() && found.eq(wanted)
-    }
 }
 
 impl Side<'_> {

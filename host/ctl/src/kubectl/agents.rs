@@ -49,7 +49,7 @@ impl<'k> Agents<'k> {
     }
 
     pub(super) fn missing(&self, place: String) -> KubectlError {
-        KubectlError::NoAgent { place, namespace: self.namespace.clone() }
+        KubectlError::NoAgent { place, namespace: self.namespace.clone(), selector: AGENTS }
     }
 
     /// Runs `ginghamctl` on a node. Returns what it prints.

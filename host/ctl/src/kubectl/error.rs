@@ -4,7 +4,6 @@ use std::io;
 
 use gingham_kubernetes::GROUP;
 
-use super::agents::AGENTS;
 use crate::confirmation::ConfirmationError;
 
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +20,9 @@ pub(crate) enum KubectlError {
     #[error("cannot read the answer of kubectl {arguments}: {source}; use kubectl 1.20 or later")]
     Answer { arguments: String, source: serde_json::Error },
     #[error(
-        "no agent is ready{place}: kubectl --namespace {namespace} get pods --selector {AGENTS} --output wide shows them"
+        "no agent is ready{place}: kubectl --namespace {namespace} get pods --selector {selector} --output wide shows them"
     )]
-    NoAgent { place: String, namespace: String },
+    NoAgent { place: String, namespace: String, selector: &'static str },
     #[error("ginghamctl {arguments} on node {node} failed: {reason}")]
     OnNode { node: String, arguments: String, reason: String },
     #[error("cannot read what ginghamctl {arguments} on node {node} answers: {source}; use the same version of both")]

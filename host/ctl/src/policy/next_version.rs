@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use super::recompile::Recompiled;
+use super::recompiled::Recompiled;
 
 /// The programs of a version, in one directory.
 const TOOL: &str = "ginghamctl";

@@ -5,10 +5,10 @@ use std::io;
 use std::path::Path;
 
 use gingham_engine::library::{Digest, Library, LibraryError, artefact_key};
-use serde::{Deserialize, Serialize};
 
 use super::compilation::{self, CompilationError};
 use super::next_version::{self, NextVersionError};
+use super::recompiled::{One, Recompiled, State};
 use crate::cli::RecompileArguments;
 use crate::clock;
 use crate::output::{Output, print_error};
@@ -37,37 +37,6 @@ enum OneError {
     Compilation(#[from] CompilationError),
     #[error(transparent)]
     Library(#[from] LibraryError),
-}
-
-/// What is printed with `--json`, and what another version's `ginghamctl` reads.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Recompiled {
-    /// What the code is filed under.
-    pub(super) version: String,
-    pub(super) policies: Vec<One>,
-    #[serde(default)]
-    pub(super) removed: Vec<String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct One {
-    names: Vec<String>,
-    digest: String,
-    state: State,
-    error: Option<String>,
-    #[serde(skip)]
-    took: Option<std::time::Duration>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum State {
-    /// It was compiled before.
-    Ready,
-    Compiled,
-    Failed,
 }
 
 pub(super) fn run(

@@ -3,7 +3,8 @@
 //! It runs in the transaction of the first one, after the guard has accepted that one's answer, and sees the leases as that
 //! one saw them. Its answer passes the guard, is compared, counted and dropped. Its state is kept apart from the first
 //! policy's, so that a policy with state can be tried; the reservations it makes are dropped, because they would keep
-//! addresses from the policy that decides.
+//! addresses from the policy that decides. It is prepared as the first one is, which carries it: `prepared` and this file know each
+//! other.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -75,11 +75,8 @@ proptest! {
         let within = span(low, high);
         let states: BTreeMap<IpAddr, AddressState> =
             (0..16).map(at).map(|address| (address, view.address_state(address).unwrap())).collect();
-        let free: Vec<IpAddr> = states
-            .iter()
-            .filter(|(address, state)| within.contains(**address) && **state == AddressState::Free)
-            .map(|(address, _)| *address)
-            .collect();
+        let is_free = |address: &IpAddr| within.contains(*address) && states[address] == AddressState::Free;
+        let free: Vec<IpAddr> = states.keys().copied().filter(is_free).collect();
         let expected = free.iter().copied().find(|address| after.is_none_or(|after| *address > at(after)));
         prop_assert_eq!(view.next_free(within, after.map(at)).unwrap(), expected);
         prop_assert_eq!(view.free_count(within).unwrap(), free.len() as u64);

@@ -10,8 +10,8 @@ use serde_json::Value;
 use tracing::debug;
 
 use super::{Kind, Places};
-use crate::member::program;
 use crate::networks::Network;
+use crate::networks::program;
 
 /// By data directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 mod connections;
 mod listen;
 mod probes;
+mod response;
 mod room;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use gingham_untrusted::text as untrusted_text;
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE};
+use hyper::header::ALLOW;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::connections::{Connections, LastRequest};
 pub(crate) use self::listen::{Listen, ListenError, Listener};
+use self::response::{TEXT, response};
 use crate::local_networks::{LocalNetwork, LocalNetworks};
 use crate::metrics;
 use crate::publication::Published;
@@ -29,7 +31,6 @@ use crate::reconcile::{Board, Rooms, State, Status};
 
 /// For the headers of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What is served.
 #[derive(Clone)]
@@ -103,13 +104,6 @@ fn answer(
         }
         _ => response(StatusCode::NOT_FOUND, TEXT, "not found: use /metrics or /healthz\n".to_owned()),
     }
-}
-
-fn response(status: StatusCode, media_type: &'static str, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(media_type));
-    response
 }
 
 /// An unreachable store is no reason to restart the agent: traffic and ADD go on.

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode};
 
-use super::{TEXT, response};
+use super::response::{TEXT, response};
 use crate::publication::{Publication, Published};
 use crate::reconcile::{State, Status};
 

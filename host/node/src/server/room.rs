@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 
-use super::{TEXT, response};
+use super::response::{TEXT, response};
 use crate::reconcile::Rooms;
 
 const JSON: &str = "application/json";

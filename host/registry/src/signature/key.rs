@@ -7,7 +7,7 @@ use tokio_rustls::rustls::pki_types::SubjectPublicKeyInfoDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
 use super::Signer;
-use super::ssh::{self, Reader};
+use super::packed::{ED25519_TYPE, Reader};
 
 /// All of a P-256 key's `SubjectPublicKeyInfo` before the point.
 const P256: [u8; 26] = [
@@ -106,7 +106,7 @@ fn ed25519(encoded: &[u8], kind: &str) -> Result<Vec<u8>, KeyError> {
     if inner != kind.as_bytes() {
         return Err(KeyError::NoKey);
     }
-    if inner != ssh::ED25519_TYPE {
+    if inner != ED25519_TYPE {
         return Err(KeyError::Unsupported { kind: kind.to_owned() });
     }
     let key = reader.string().filter(|key| key.len() == 32).ok_or(KeyError::NoKey)?;

@@ -6,33 +6,13 @@ use ring::digest::{Algorithm, SHA256, SHA512, digest};
 use ring::signature::{ED25519, UnparsedPublicKey};
 
 use super::key::{Material, PublicKey, fingerprint};
+use super::packed::{ED25519_TYPE, Reader};
 use super::{NAMESPACE, SignatureError, Signer};
 
-pub(super) const ED25519_TYPE: &[u8] = b"ssh-ed25519";
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
 const END: &str = "-----END SSH SIGNATURE-----";
 const MAGIC: &[u8] = b"SSHSIG";
 const VERSION: &[u8] = &[0, 0, 0, 1];
-
-/// Reads what SSH packs: strings with their length before them.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    pub(super) fn string(&mut self) -> Option<&'a [u8]> {
-        let length = u32::from_be_bytes(self.take(4)?.try_into().ok()?);
-        self.take(usize::try_from(length).ok()?)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
 
 /// One as it was read.
 struct Signature<'a> {

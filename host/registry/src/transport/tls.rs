@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gingham_untrusted::file;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
@@ -12,7 +13,6 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, Error, RootCertStore};
 
-use super::connect::Stream;
 use super::{TransportError, unreachable};
 
 const LARGEST_CA: u64 = 1 << 20;
@@ -35,11 +35,11 @@ impl Tls {
         Ok(Self { connector: TlsConnector::from(Arc::new(config)) })
     }
 
-    pub(super) async fn secure(
+    pub(super) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: &str,
-        stream: Box<dyn Stream>,
-    ) -> Result<TlsStream<Box<dyn Stream>>, TransportError> {
+        stream: S,
+    ) -> Result<TlsStream<S>, TransportError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|error| unreachable(&error))?;
         self.connector.connect(name, stream).await.map_err(|error| explain(&error))
     }

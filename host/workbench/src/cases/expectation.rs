@@ -12,9 +12,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::file::written;
-use super::step::Action;
+use super::action::Action;
 use super::values::List;
+use super::written::written;
 
 /// What is expected of a step. What is not given is not compared, except that an `add` is granted.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -10,19 +10,7 @@ use toml::Spanned;
 
 use super::step::Step;
 use super::values::{List, Pause, PodName};
-
-/// Keys without a value are not written.
-macro_rules! written {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $kind:ty,)* }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        pub struct $name {
-            $($(#[$field_meta])* pub $field: $kind,)*
-        }
-    };
-}
-pub(super) use written;
+use super::written::written;
 
 written! {
     /// Cases, and what they have in common.

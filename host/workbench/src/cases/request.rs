@@ -2,8 +2,8 @@
 
 use gingham_engine::attachment::{Dns, Fact, Request, Requester};
 
-use super::run::requester;
 use super::step::{ResolvConf, Step};
+use super::values::requester;
 use crate::scenario::Scenario;
 
 /// A name in which `{n}` stands for the number of the repetition, where there are several.

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use gingham_engine::attachment::{AttachmentKey, Requester};
+use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ipam::IpamResult;
 use gingham_engine::ledger::{self, AttachmentRecord};
 use gingham_engine::runtime::{Policy, Usage};
 use serde_json::{Map, Value};
 
+use super::action::Action;
 use super::comparison::{self, Compared};
 use super::file::{Case, CaseFile, Lease};
 use super::outcome::{CaseOutcome, Failure, Mismatch};
 use super::read::line_at;
 use super::request::{numbered, request_of};
-use super::step::{Action, Step};
+use super::step::Step;
 use crate::error::ScenarioError;
 use crate::run::Run;
 use crate::scenario::{Scenario, millis};
@@ -254,16 +255,5 @@ impl Runner {
             self.scenario.claim(step.by.as_deref().unwrap_or(&me), block)?;
         }
         step.unclaim.map_or(Ok(()), |block| self.scenario.unclaim(block))
-    }
-}
-
-/// A kind of requester by its name.
-pub(super) fn requester(name: &str) -> Option<Requester> {
-    match name {
-        "pod" => Some(Requester::Pod),
-        "container" => Some(Requester::Container),
-        "node" => Some(Requester::Node),
-        "script" => Some(Requester::Script),
-        _ => None,
     }
 }

@@ -7,9 +7,10 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::action::Action;
 use super::expectation::Expectation;
-use super::file::written;
-use super::values::{List, Mac, OwnerName, Pause, PodName};
+use super::values::{List, Mac, OwnerName, Pause, PodName, requester};
+use super::written::written;
 
 written! {
     /// Exactly one of the keys that are an [`Action`], and the keys that go with it.
@@ -124,51 +125,6 @@ written! {
     }
 }
 
-/// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    Add,
-    Del,
-    Gc,
-    Withdraw,
-    Advance,
-    SetBack,
-    Reboot,
-    CheckConfig,
-    Reconfigure,
-    Adopt,
-    SetState,
-    Members,
-    Claim,
-    Unclaim,
-    Share,
-    NextBlock,
-}
-
-impl Action {
-    /// Its key.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Add => "add",
-            Self::Del => "del",
-            Self::Gc => "gc",
-            Self::Withdraw => "withdraw",
-            Self::Advance => "advance",
-            Self::SetBack => "set-back",
-            Self::Reboot => "reboot",
-            Self::CheckConfig => "check-config",
-            Self::Reconfigure => "reconfigure",
-            Self::Adopt => "adopt",
-            Self::SetState => "set-state",
-            Self::Members => "members",
-            Self::Claim => "claim",
-            Self::Unclaim => "unclaim",
-            Self::Share => "share",
-            Self::NextBlock => "next-block",
-        }
-    }
-}
-
 /// A step that does nothing, or too much; the sentence follows its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StepError {
@@ -202,7 +158,7 @@ impl Step {
         if let Some((key, ..)) = misplaced {
             return Err(StepError::Misplaced { key, action: action.key() });
         }
-        if let Some(requester) = self.requester.as_ref().filter(|name| super::run::requester(name).is_none()) {
+        if let Some(requester) = self.requester.as_ref().filter(|name| requester(name).is_none()) {
             return Err(StepError::Requester { requester: requester.clone() });
         }
         let mut absent = self.absent.iter().flat_map(|absent| &absent.0);

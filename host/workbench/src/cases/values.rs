@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
-use gingham_engine::attachment::Owner;
+use gingham_engine::attachment::{Owner, Requester};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -178,6 +178,17 @@ impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for ListVisitor<T> {
 
 fn parse<T: FromStr<Err: fmt::Display>, E: serde::de::Error>(text: &str) -> Result<T, E> {
     text.parse().map_err(|error: T::Err| E::custom(format_args!("invalid value {text:?}: {error}")))
+}
+
+/// A kind of requester by its name.
+pub(super) fn requester(name: &str) -> Option<Requester> {
+    match name {
+        "pod" => Some(Requester::Pod),
+        "container" => Some(Requester::Container),
+        "node" => Some(Requester::Node),
+        "script" => Some(Requester::Script),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

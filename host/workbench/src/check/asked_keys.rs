@@ -8,7 +8,6 @@ use super::generator::Generator;
 use super::narrowing::Usable;
 use super::subject::Subject;
 use super::{CheckError, Stop};
-use crate::TracedCall;
 
 /// A policy may ask for a second key only where the first one is there.
 const ROUNDS: usize = 3;
@@ -16,12 +15,12 @@ const ROUNDS: usize = 3;
 const SEQUENCES: usize = 8;
 
 /// What `seed` brings to light: the same keys every time.
-pub(super) fn asked_keys(subject: &Subject, usable: &[Usable], seed: u64) -> Result<Vec<String>, CheckError> {
+pub(crate) fn asked_keys(subject: &Subject, usable: &[Usable], seed: u64) -> Result<Vec<String>, CheckError> {
     let mut keys = BTreeSet::new();
     for _ in 0..ROUNDS {
         let before = keys.len();
         let known: Vec<String> = keys.iter().cloned().collect();
-        let mut generator = Generator::of_keys(subject, usable, seed, &known)?;
+        let mut generator = Generator::new(subject, usable, seed, &known)?;
         for _ in 0..SEQUENCES {
             let sequence = generator.sequence()?;
             let mut execution = Execution::new(subject, usable, &sequence)?.watched();
@@ -35,20 +34,4 @@ pub(super) fn asked_keys(subject: &Subject, usable: &[Usable], seed: u64) -> Res
         }
     }
     Ok(keys.into_iter().collect())
-}
-
-/// The key that the call asks for, if it asks for one.
-pub(super) fn key_of(traced: &TracedCall) -> Option<String> {
-    let asks = matches!(
-        traced.call.function.as_str(),
-        "request.pod-label"
-            | "request.pod-annotation"
-            | "request.namespace-label"
-            | "request.namespace-annotation"
-            | "request.cni-arg"
-            | "request.args-label"
-    );
-    // After the request itself. The trace has texts in quotes.
-    let key = traced.call.arguments.last().filter(|_| asks)?;
-    serde_json::from_str(key).ok()
 }

@@ -8,7 +8,6 @@ use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ipam::{IpamError, IpamResult};
 use serde_json::Value;
 
-use super::asked_keys::key_of;
 use super::narrowing::Usable;
 use super::property::{Property, Violation};
 use super::refusal;
@@ -16,6 +15,7 @@ use super::script::Script;
 use super::sequence::{Identity, Sequence, Step};
 use super::subject::Subject;
 use super::{CheckError, Counts};
+use crate::TracedCall;
 use crate::cases::{self, RefusalKind};
 use crate::{Released, Run, Scenario};
 
@@ -276,4 +276,20 @@ pub(crate) fn name(container: usize) -> String {
 
 pub(crate) fn key(container: usize) -> AttachmentKey {
     AttachmentKey { container_id: name(container), interface: "eth0".to_owned() }
+}
+
+/// The key that the call asks for, if it asks for one.
+fn key_of(traced: &TracedCall) -> Option<String> {
+    let asks = matches!(
+        traced.call.function.as_str(),
+        "request.pod-label"
+            | "request.pod-annotation"
+            | "request.namespace-label"
+            | "request.namespace-annotation"
+            | "request.cni-arg"
+            | "request.args-label"
+    );
+    // After the request itself. The trace has texts in quotes.
+    let key = traced.call.arguments.last().filter(|_| asks)?;
+    serde_json::from_str(key).ok()
 }

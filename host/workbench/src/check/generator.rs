@@ -4,7 +4,6 @@ use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::CheckError;
-use super::asked_keys::asked_keys;
 use super::narrowing::Usable;
 use super::sequence::Sequence;
 use super::strategy::Material;
@@ -16,17 +15,8 @@ pub(crate) struct Generator {
 }
 
 impl Generator {
-    pub(crate) fn new(subject: &Subject, usable: &[Usable], seed: u64) -> Result<Self, CheckError> {
-        Self::of_keys(subject, usable, seed, &asked_keys(subject, usable, seed)?)
-    }
-
     /// Pods have labels and annotations with these keys, beside those that the configuration names.
-    pub(super) fn of_keys(
-        subject: &Subject,
-        usable: &[Usable],
-        seed: u64,
-        asked: &[String],
-    ) -> Result<Self, CheckError> {
+    pub(crate) fn new(subject: &Subject, usable: &[Usable], seed: u64, asked: &[String]) -> Result<Self, CheckError> {
         let (cooldown, is_cluster) = (subject.cooldown()?, subject.policy.is_cluster());
         let strategy = Material::new(&subject.configurations, usable, is_cluster, cooldown).asked(asked).sequences();
         let mut bytes = [0; 32];

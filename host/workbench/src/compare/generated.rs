@@ -10,14 +10,14 @@ use gingham_engine::runtime::Policy;
 use serde_json::Value;
 
 use crate::Scenario;
-use crate::check::{CheckError, FILLERS, Generator, Identity, Sequence, Step, Subject, Usable, key, name};
+use crate::check::{CheckError, FILLERS, Generator, Identity, Sequence, Step, Subject, Usable, asked_keys, key, name};
 use crate::replay::player::Asked;
 use crate::replay::{Divergence, Replay, ReplayError, result_text, verdict_of_results};
 
 /// Asks both policies all requests of generated sequences, with some `steps` together.
 pub fn compare_generated(first: &Subject, second: &Policy, steps: usize, seed: u64) -> Result<Replay, ReplayError> {
     let usable = first.usable()?;
-    let mut generator = Generator::new(first, &usable, seed)?;
+    let mut generator = Generator::new(first, &usable, seed, &asked_keys(first, &usable, seed)?)?;
     let other = Subject { policy: second.clone(), ..first.clone() };
     // A configuration that only one of them takes is no difference in answers.
     other.usable()?;

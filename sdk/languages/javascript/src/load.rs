@@ -1,4 +1,4 @@
-//! From source texts to evaluated modules: once, when a policy is built.
+//! From source texts to evaluated modules: once, when a policy is built. `call` calls them, and tells both what was thrown.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -118,7 +118,8 @@ impl JavaScriptEngine {
 
     /// The module with the memory of an instance.
     pub(super) fn snapshot(&self, evaluated: Evaluated) -> Result<Vec<u8>, EngineError> {
-        snapshot::of(&self.wizer, &self.context, evaluated)
+        let Evaluated { mut store, instance, .. } = evaluated;
+        Ok(snapshot::of(&self.wizer, &self.context, &mut store, instance)?)
     }
 }
 

@@ -7,16 +7,18 @@ use std::task::{Context, Poll, Waker};
 use wasmtime::{Instance, Store, StoreLimits, Val};
 use wasmtime_wizer::{InstanceState, ModuleContext, SnapshotVal, Wizer};
 
-use super::engine::{EngineError, Evaluated};
-
-pub(super) fn of(wizer: &Wizer, module: &ModuleContext<'_>, evaluated: Evaluated) -> Result<Vec<u8>, EngineError> {
-    let Evaluated { mut store, instance, .. } = evaluated;
-    let mut state = State { store: &mut store, instance };
+pub(super) fn of(
+    wizer: &Wizer,
+    module: &ModuleContext<'_>,
+    store: &mut Store<StoreLimits>,
+    instance: Instance,
+) -> wasmtime::Result<Vec<u8>> {
+    let mut state = State { store, instance };
     let snapshot = pin!(wizer.snapshot(module, &mut state));
     // Nothing in it waits.
     match snapshot.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(snapshot) => Ok(snapshot?),
-        Poll::Pending => Err(EngineError::of("its memory cannot be read")),
+        Poll::Ready(snapshot) => snapshot,
+        Poll::Pending => Err(wasmtime::Error::msg("its memory cannot be read")),
     }
 }
 

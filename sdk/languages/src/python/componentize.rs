@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::stage::Sources;
-use super::{PythonError, cache, failed};
+use super::{PythonError, failed};
 use crate::work_directory::WorkDirectory;
 use crate::{Export, Program, ToolchainError, contract, linked};
 
@@ -17,11 +17,15 @@ const PROGRAM: &str = "componentize-py";
 /// Where a policy's own one is.
 const OWN: &str = ".venv/bin/componentize-py";
 
-/// Builds the sources in a directory of their own.
-pub(super) fn run(directory: &Path, sources: &Sources, exports: &[Export]) -> Result<Vec<u8>, ToolchainError> {
+/// Builds the sources in a directory of their own, below the one for what is kept.
+pub(super) fn run(
+    directory: &Path,
+    kept: &Path,
+    sources: &Sources,
+    exports: &[Export],
+) -> Result<Vec<u8>, ToolchainError> {
     let program = find(directory)?;
-    let kept = directory.join(cache::DIRECTORY);
-    let stage = WorkDirectory::open(&kept).map_err(failed(&kept))?;
+    let stage = WorkDirectory::open(kept).map_err(failed(kept))?;
     // The tool unpacks Python into a temporary directory.
     let temporary = stage.path().join("tmp");
     fs::create_dir(&temporary).map_err(failed(&temporary))?;

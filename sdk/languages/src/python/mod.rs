@@ -56,7 +56,7 @@ impl Toolchain for Python {
             return Ok(component);
         }
         messages(Message::Status("componentize-py snapshots the policy in an interpreter"));
-        let component = componentize::run(directory, &sources, &manifest.exports)?;
+        let component = componentize::run(directory, &directory.join(cache::DIRECTORY), &sources, &manifest.exports)?;
         cache::keep(&kept, &component)?;
         Ok(component)
     }
