@@ -121,7 +121,7 @@ impl Cluster {
         // The API server keeps for some seconds what it found out about a token.
         until("the API server refuses the token of a deleted account", READY_TIMEOUT, || {
             let asked = kubectl.run(&["get", "nodes"]);
-            if asked.is_success() { Err("it takes it".to_owned()) } else { Ok(()) }
+            if asked.is_success() { Err(format!("it shows {}", asked.stdout())) } else { Ok(()) }
         });
     }
 

@@ -70,11 +70,6 @@ impl Process {
         self.child.id()
     }
 
-    /// Until it has ended.
-    pub(crate) fn wait(mut self) {
-        self.child.wait().unwrap();
-    }
-
     pub(crate) fn end(mut self, signal: Signal) {
         self.signal(signal);
         self.child.wait().unwrap();

@@ -209,12 +209,19 @@ impl Node {
 
     /// `kill -9`, or another signal that ends a daemon. What it started lives on.
     pub fn kill(&mut self, name: &str, signal: Signal) {
-        let process = self.up_mut().daemons.remove(name).unwrap_or_else(|| panic!("{name} does not run"));
-        // The process that entered the namespaces waits for the daemon.
-        if let Some(daemon) = child_of(process.id()) {
-            kill(daemon, signal);
-        }
-        process.wait();
+        let mut process = self.up_mut().daemons.remove(name).unwrap_or_else(|| panic!("{name} does not run"));
+        let mut told = None;
+        // The process that entered the namespaces waits for the daemon. One that was just started may have no child yet.
+        until(&format!("{name} of {} has ended", self.name), START_TIMEOUT, || {
+            if process.has_ended() {
+                return Ok(());
+            }
+            if told.is_none() {
+                told = child_of(process.id());
+                told.into_iter().for_each(|daemon| kill(daemon, signal));
+            }
+            Err(format!("it runs as {told:?}; its log ends with:\n{}", self.log(name, 5)))
+        });
     }
 
     /// Whether a daemon was started and not killed.

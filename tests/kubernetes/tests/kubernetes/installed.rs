@@ -23,6 +23,11 @@ pub(crate) fn has_configuration(node: &Node) -> bool {
     entries.into_iter().any(|entry| entry.unwrap().path().extension().is_some_and(|extension| extension == "conflist"))
 }
 
+/// The nodes that have one.
+pub(crate) fn configured(cluster: &Cluster) -> Vec<&str> {
+    cluster.nodes.iter().filter(|node| has_configuration(node)).map(|node| &*node.name).collect()
+}
+
 /// Waits until a pod has an address.
 #[track_caller]
 pub(crate) fn first_address(cluster: &Cluster) {

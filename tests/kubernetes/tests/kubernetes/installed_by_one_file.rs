@@ -7,7 +7,7 @@ use gingham_kubernetes_tests::Cluster;
 use gingham_kubernetes_tests::agent_account::USER;
 use gingham_kubernetes_tests::audit_log::Kind;
 
-use crate::installed::{AGENTS, apply, first_address, has_configuration, wait_quiet};
+use crate::installed::{AGENTS, apply, configured, first_address, wait_quiet};
 use crate::shared::with_new_cluster;
 use crate::workloads::{TIMEOUT, deployment, nodes_reach_each_other, remove, scale_to};
 
@@ -30,7 +30,7 @@ fn one_apply_gives_pods_addresses_and_they_come_without_agents() {
         let running = scale_to(cluster, "web", 9);
         cluster.wait_running(AGENTS, NODES.into(), TIMEOUT);
         println!("9 pods and the agents run after {:.1} s", start.elapsed().as_secs_f64());
-        assert!(cluster.nodes.iter().all(has_configuration));
+        assert_eq!(configured(cluster), ["node-1", "node-2", "node-3"]);
         nodes_reach_each_other(cluster, &running);
         assert_eq!(cluster.agree().len(), 9);
         agents_make_no_calls(cluster);

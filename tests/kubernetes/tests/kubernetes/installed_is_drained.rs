@@ -11,7 +11,6 @@ use crate::workloads::{TIMEOUT, deployment, nodes_reach_each_other, placed, remo
 const NODE: &str = "node-3";
 
 #[test]
-#[ignore = "not seen to succeed three times in a row: .ci/kubernetes-clusters"]
 fn a_drained_node_gives_its_pods_and_blocks_away_and_comes_back() {
     with_installed_cluster(|cluster| {
         cluster.wait_ready(cluster.nodes.len());

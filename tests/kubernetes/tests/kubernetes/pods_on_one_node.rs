@@ -8,7 +8,6 @@ use crate::shared::with_cluster;
 use crate::workloads::{TIMEOUT, bridge_with_host_local, deployment, on_first_node, remove, scale, scale_to};
 
 #[test]
-#[ignore = "not seen to succeed three times in a row: .ci/kubernetes-clusters"]
 fn containerd_and_kubelet_are_killed_while_pods_come_and_go() {
     with_cluster(|cluster| {
         cluster.configure_each(|node| bridge_with_host_local("gingham", node));
@@ -32,7 +31,6 @@ fn containerd_and_kubelet_are_killed_while_pods_come_and_go() {
 }
 
 #[test]
-#[ignore = "not seen to succeed three times in a row: .ci/kubernetes-clusters"]
 fn pods_come_again_after_a_power_cut_with_other_addresses() {
     with_cluster(|cluster| {
         cluster.configure_each(|node| bridge_with_host_local("gingham", node));

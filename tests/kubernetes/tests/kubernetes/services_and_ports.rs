@@ -23,7 +23,6 @@ fn address_of_service(cluster: &Cluster) -> String {
 }
 
 #[test]
-#[ignore = "not seen to succeed three times in a row: .ci/kubernetes-clusters"]
 fn pods_are_reached_by_service_and_by_port_of_the_node() {
     with_cluster(|cluster| {
         cluster.configure_each(|node| bridge_with_host_local("gingham", node));

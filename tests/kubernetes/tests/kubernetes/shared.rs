@@ -1,7 +1,10 @@
 //! The cluster of all these tests.
 
+use std::io::{Write as _, stderr};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
 
 use gingham_kubernetes_tests::{Cluster, Programs, cluster};
 use gingham_tests::binaries::binaries;
@@ -65,7 +68,21 @@ fn with_kind(agents: Agents, test: impl FnOnce(&mut Cluster)) {
 /// One test runs at a time.
 fn with_shared(test: impl FnOnce(&mut Option<(Agents, Cluster)>)) {
     if cluster::can_start() {
-        test(&mut SHARED.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let _clock = Clock(Instant::now());
+        test(&mut shared);
+    }
+}
+
+/// Prints how long a test had the cluster, without the time in which it waited for other tests.
+struct Clock(Instant);
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        let test = thread::current().name().unwrap_or_default().to_owned();
+        let verdict = if thread::panicking() { " until it failed" } else { "" };
+        // libtest shows what println writes only of tests that fail.
+        let _ = writeln!(stderr(), "{:.0} s{verdict}: {test}", self.0.elapsed().as_secs_f64());
     }
 }
 
