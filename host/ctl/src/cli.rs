@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use gingham_engine::settings::{default_data_dir, default_library};
+use gingham_workbench::cases::PodName;
 
 pub(crate) use explain::ExplainArguments;
 pub(crate) use kubectl::{
@@ -172,7 +173,7 @@ Examples:
   ginghamctl try --cluster 3                         three nodes that share a range
   ginghamctl try /etc/cni/net.d/10-mynet.conflist    your network
   ginghamctl try my.conf --pod-namespace red         as a pod of the Kubernetes namespace red
-  ginghamctl try my.conf --label team=red            as pods with this label
+  ginghamctl try my.conf --pod red/web-0 --label team=red
   ginghamctl --library ./policies try my.conf        a policy of another library")]
 pub(crate) struct TryArguments {
     /// A .conf, or a .conflist, whose first plugin is tried; `-` for standard input [default: a built-in one]
@@ -181,10 +182,13 @@ pub(crate) struct TryArguments {
     /// The plugin's file [default: `gingham` in the directory of ginghamctl]
     #[arg(long, value_name = "PATH")]
     pub(crate) plugin: Option<PathBuf>,
+    /// The pod of the first container; the second one is the pod try-2 of the same namespace
+    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with_all = ["pod_namespace", "cluster"])]
+    pub(crate) pod: Option<PodName>,
     /// The pod namespace of both containers, for policies that use it
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) pod_namespace: String,
-    /// A label of both pods, try-1 and try-2; repeat it for several [default: labels are unknown]
+    /// A label of both pods; repeat it for several [default: labels are unknown]
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = policy::pair, conflicts_with = "cluster")]
     pub(crate) labels: Vec<(String, String)>,
     /// An annotation of both pods; repeat it for several [default: annotations are unknown]

@@ -9,6 +9,7 @@ mod confirmation;
 mod explain;
 mod gc;
 mod holdings;
+mod known_pod;
 mod kubectl;
 mod kubernetes;
 mod lease_store;

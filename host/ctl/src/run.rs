@@ -1,6 +1,7 @@
 //! `ginghamctl run`: a command inside a network namespace of its own, attached by a configuration, cleaned up after.
 
 mod chain;
+mod pod_facts;
 mod signals;
 
 use std::ffi::OsStr;
@@ -18,6 +19,7 @@ use crate::cli::RunArguments;
 use crate::network::{ConfigDirError, Plugins, find};
 use crate::output::{print_error, print_error_json};
 use chain::{Chain, ChainError};
+use pod_facts::{PodFacts, PodFactsError};
 use signals::Signals;
 
 /// The container could not be attached, as other tools have it.
@@ -36,6 +38,8 @@ pub(crate) enum RunError {
     Namespace(#[from] NetnsError),
     #[error("cannot bring up the loopback interface: {0}")]
     Loopback(String),
+    #[error(transparent)]
+    PodFacts(#[from] PodFactsError),
     #[error(transparent)]
     Chain(#[from] ChainError),
     #[error("cannot catch signals: {0}")]
@@ -74,7 +78,9 @@ fn attached(arguments: &RunArguments, library: &Path) -> Result<u8, RunError> {
     // The path ends with this process: should it be killed, nothing has to be taken away but what GC finds.
     let path = format!("/proc/{}/fd/{}", std::process::id(), namespace.as_fd().as_raw_fd());
     let id = arguments.name.clone().unwrap_or_else(|| format!("run-{}-{}", std::process::id(), crate::clock::now()));
-    let chain = Chain { configuration: &configuration, plugins: Plugins::of_environment(), id, netns: path, library };
+    let plugins = Plugins::of_environment();
+    let _facts = PodFacts::write(arguments, &configuration, &plugins, library)?;
+    let chain = Chain { configuration: &configuration, plugins, id, netns: path, library };
     let result = match chain.add(&arguments.pod.pod()) {
         Ok(result) => result,
         Err(error) => {

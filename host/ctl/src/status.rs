@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use gingham_engine::ipam::{PoolRoom, ShadowCounters};
+use gingham_engine::library::Library;
 use gingham_engine::pool::Pools;
 use gingham_engine::settings::{Settings, default_data_dir};
 use gingham_network::dry_run::TriedPod;
@@ -21,6 +22,7 @@ use crate::holdings::{Held, Holdings};
 use crate::lease_store::{self, LeaseStoreError};
 use crate::network::{Configuration, Plugins, find_gingham, list, require};
 use crate::output::Output;
+use crate::policy::COPIED;
 use crate::table::{Table, count, short};
 
 /// So many addresses are listed where there may be many.
@@ -106,6 +108,7 @@ pub(crate) fn run(arguments: &StatusArguments, library: &Path, out: &mut Output)
         Err(error) => problems.push(error.to_string()),
     }
     note_overlaps(&mut networks);
+    note_copied(&mut networks, library);
     if let Some(only) = arguments.network.as_ref() {
         let names = || networks.iter().map(|status| status.network.clone()).collect();
         if !networks.iter().any(|status| status.network == *only) {
@@ -303,6 +306,19 @@ fn forgotten(known: &[Status], mut looked_in: BTreeMap<PathBuf, bool>) -> Result
         }
     }
     Ok(forgotten)
+}
+
+/// Networks whose policy is slow for a reason that one command mends.
+fn note_copied(networks: &mut [Status], library: &Path) {
+    // A library that cannot be opened is a problem of each network that needs it.
+    let Ok(library) = Library::open(library) else { return };
+    for status in networks {
+        let Some(name) = status.policy.clone() else { continue };
+        let installed = library.find(&name).ok().flatten();
+        if installed.is_some_and(|installed| library.is_copied(&installed.digest)) {
+            status.problem(Some(format!("policy {name}: {COPIED}")));
+        }
+    }
 }
 
 fn note_overlaps(networks: &mut [Status]) {

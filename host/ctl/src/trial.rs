@@ -6,6 +6,7 @@ mod config;
 mod container;
 mod plugin;
 mod pod_facts;
+mod pods;
 mod report;
 mod sandbox;
 mod several_nodes;
@@ -21,6 +22,7 @@ use crate::output::Output;
 use address_source::AddressSource;
 use config::TrialConfig;
 use plugin::PluginFile;
+use pods::TrialPods;
 use report::TrialReport;
 use sandbox::{CarriedOver, Sandbox};
 
@@ -37,9 +39,10 @@ pub(crate) fn run(arguments: &TryArguments, library_dir: &Path, out: &mut Output
     let sandbox = Sandbox::enter()?;
     carried.unpack()?;
     let plugin = plugin.install(&config)?;
-    pod_facts::write(arguments, config.data_dir())?;
+    let pods = TrialPods::of(arguments);
+    pod_facts::write(arguments, &pods, config.data_dir())?;
     let mut report = TrialReport::new(out);
     report.begin(&config, &address_source, sandbox.has_user_namespace())?;
-    steps::walk(&config, &address_source, &plugin, &arguments.pod_namespace, &mut report)?;
+    steps::walk(&config, &address_source, &plugin, &pods, &mut report)?;
     Ok(report.end(start.elapsed())?)
 }

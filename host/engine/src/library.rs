@@ -8,6 +8,7 @@
 //! ```
 //! Every file is written beside its place, synced and renamed, so a reader sees all of it or nothing.
 
+mod copies;
 mod digest;
 mod error;
 mod provenance;

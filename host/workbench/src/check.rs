@@ -15,8 +15,10 @@ mod shrink;
 mod strategy;
 mod subject;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use gingham_engine::address::IpRange;
 use gingham_engine::ipam::IpamError;
 use gingham_engine::store::StoreError;
 use proptest::strategy::ValueTree;
@@ -92,6 +94,16 @@ pub struct Report {
     pub counts: Counts,
     /// None if all properties were kept.
     pub finding: Option<Finding>,
+    /// What was not tried, though addresses of it are free.
+    pub unserved: Vec<Unserved>,
+}
+
+/// A range that no request got an address of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unserved {
+    /// Which of the configurations declares it.
+    pub configuration: usize,
+    pub range: IpRange,
 }
 
 /// A broken property, and the shortest way to it that was found.
@@ -105,12 +117,13 @@ pub struct Finding {
 /// Checks a policy until a property is broken or the effort is spent.
 pub fn check(subject: &Subject, effort: &Effort) -> Result<Report, CheckError> {
     let usable = subject.usable()?;
-    let mut checker = Checker { subject, usable, skipped: &effort.skipped, counts: Counts::default() };
+    let (counts, served) = (Counts::default(), BTreeSet::new());
+    let mut checker = Checker { subject, usable, skipped: &effort.skipped, counts, served };
     let finding = match checker.growth()? {
         Some(finding) => Some(finding),
         None => checker.sequences(effort)?,
     };
-    Ok(Report { counts: checker.counts, finding })
+    Ok(Report { counts: checker.counts, finding, unserved: checker.unserved() })
 }
 
 struct Checker<'a> {
@@ -118,6 +131,16 @@ struct Checker<'a> {
     usable: Vec<Usable>,
     skipped: &'a [Property],
     counts: Counts,
+    /// Configurations, and ranges of them, that a request got an address of.
+    served: BTreeSet<(usize, usize)>,
+}
+
+/// What became of a sequence.
+struct Ran {
+    violation: Option<Violation>,
+    counts: Counts,
+    script: Script,
+    served: BTreeSet<(usize, usize)>,
 }
 
 impl Checker<'_> {
@@ -143,21 +166,32 @@ impl Checker<'_> {
         while self.counts.steps < effort.steps && effort.time.is_none_or(|time| begun.elapsed() < time) {
             let mut tree = generator.tree()?;
             self.counts.sequences += 1;
-            let (violation, counts, _) = self.run(&tree.current())?;
+            let Ran { violation, counts, served, .. } = self.run(&tree.current())?;
             self.counts.add(counts);
+            self.served.extend(served);
             let Some(violation) = violation else { continue };
-            let judge = |sequence: &Sequence| self.run(sequence).map(|(violation, ..)| violation);
+            let judge = |sequence: &Sequence| self.run(sequence).map(|ran| ran.violation);
             let (sequence, violation) = shrink::simplest(&mut tree, violation, judge)?;
-            let (_, _, script) = self.run(&sequence)?;
-            return self.finding(violation, &sequence.narrowing, &script).map(Some);
+            let ran = self.run(&sequence)?;
+            return self.finding(violation, &sequence.narrowing, &ran.script).map(Some);
         }
         Ok(None)
     }
 
-    fn run(&self, sequence: &Sequence) -> Result<(Option<Violation>, Counts, Script), CheckError> {
+    fn run(&self, sequence: &Sequence) -> Result<Ran, CheckError> {
         let mut execution = Execution::new(self.subject, &self.usable, sequence)?;
         let done = execution.run(&sequence.steps);
-        Ok((self.broken(done)?, execution.counts, execution.script))
+        let violation = self.broken(done)?;
+        let Execution { counts, script, served, .. } = execution;
+        Ok(Ran { violation, counts, script, served })
+    }
+
+    fn unserved(&self) -> Vec<Unserved> {
+        let declared = self.usable.iter().enumerate().flat_map(|(configuration, usable)| {
+            let ranges = usable.declared().iter().enumerate();
+            ranges.map(move |(number, range)| ((configuration, number), Unserved { configuration, range: *range }))
+        });
+        declared.filter(|(place, _)| !self.served.contains(place)).map(|(_, unserved)| unserved).collect()
     }
 
     fn finding(&self, violation: Violation, narrowing: &Narrowing, script: &Script) -> Result<Finding, CheckError> {

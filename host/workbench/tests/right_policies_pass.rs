@@ -15,6 +15,7 @@ fn passes(name: &str, configurations: Vec<Value>) {
     let report = check(&subject, &Effort { steps: 1_500, ..Effort::default() }).unwrap();
     println!("{name}: {:?}, {:?}", begun.elapsed(), report.counts);
     assert!(report.finding.is_none(), "{name}: {:?}", report.finding);
+    assert!(report.unserved.is_empty(), "{name}: no request got an address of {:?}", report.unserved);
     assert!(report.counts.granted > 30 && report.counts.refused > 100, "{:?}", report.counts);
 }
 
@@ -28,6 +29,16 @@ fn host_local_with_two_families() {
     let sets =
         json!({"ranges": [[{"subnet": "10.66.0.0/28"}, {"subnet": "10.67.0.0/16"}], [{"subnet": "fd00:66::/64"}]]});
     passes("host-local", vec![sets]);
+}
+
+/// The check leaves some addresses free in each of the ranges, also where there are many of them.
+#[test]
+fn host_local_with_many_ranges_and_two_configurations() {
+    let ranges = |family: &dyn Fn(u32) -> String| (0..8).map(|number| json!({"subnet": family(number)})).collect();
+    let (four, six): (Vec<Value>, Vec<Value>) =
+        (ranges(&|number| format!("10.66.{number}.0/24")), ranges(&|number| format!("fd00:66:0:{number}::/64")));
+    let other = json!({"ranges": [[{"subnet": "10.70.0.0/28"}], [{"subnet": "fd00:70::/120"}]]});
+    passes("host-local", vec![json!({"ranges": [four, six]}), other]);
 }
 
 #[test]

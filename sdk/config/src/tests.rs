@@ -193,9 +193,9 @@ fn a_reader_of_its_own_gets_the_value_into_its_complaint() {
     }
     #[derive(Debug, Deserialize)]
     struct Texts {
-        #[expect(dead_code)]
+        #[expect(dead_code, reason = "read from JSON only")]
         all: Vec<Even>,
-        #[expect(dead_code)]
+        #[expect(dead_code, reason = "read from JSON only")]
         one: Option<Even>,
     }
     let single = from_str::<Texts>(r#"{"all": [], "one": "odd"}"#).unwrap_err();
@@ -229,12 +229,12 @@ fn strict_structs_refuse_unknown_keys_by_name() {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Strict {
-        #[expect(dead_code)]
+        #[expect(dead_code, reason = "read from JSON only")]
         one: Option<u8>,
     }
     #[derive(Debug, Deserialize)]
     struct Outer {
-        #[expect(dead_code)]
+        #[expect(dead_code, reason = "read from JSON only")]
         inner: Strict,
     }
     let fault = from_str::<Outer>(r#"{"inner": {"ONE": 1, "two": 2}}"#).unwrap_err();

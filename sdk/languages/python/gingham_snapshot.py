@@ -104,7 +104,9 @@ def make_immortal():
         _kept.extend(new)
         waiting = [inner for item in new for inner in _inside(item)]
     addresses = array.array("I", map(id, _kept))
-    _list = _MARK[::-1].encode() + len(addresses).to_bytes(4, "little") + addresses.tobytes()
+    # Copies of the mark that were freed are in memory, too: the sum tells which list is whole.
+    numbers = array.array("I", [len(addresses), sum(addresses) & 0xFFFFFFFF])
+    _list = _MARK[::-1].encode() + numbers.tobytes() + addresses.tobytes()
 
 
 def _inside(item):

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
 
+use gingham_tests::ctl::ctl;
 use gingham_tests::kernel;
 use gingham_tests::networks::{bridged, bridged_with};
 use gingham_tests::node::{CTL, PLUGINS};
@@ -37,6 +38,29 @@ fn it_runs_inside_and_nothing_stays() {
     assert!(said.contains("eth0:") && !said.contains("cni0:") && said.contains("10.7.0.2"), "{said}");
     let result: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(result["ips"][0]["address"], "10.7.0.2/24");
+    assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);
+}
+
+/// They are in the lease store while the command runs, and then what was there before.
+#[test]
+fn a_pod_is_described_by_options() {
+    let network =
+        bridged_with(json!({"ipam": {"type": "gingham", "policy": "by-annotation", "subnet": "10.7.0.0/24"}}));
+    let _node = node_with(&[network]);
+    let policy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("policies/by-annotation");
+    fs::write("/run/by-annotation.wasm", gingham_build::build_policy(&policy).unwrap().bytes).unwrap();
+    ctl(&["policy", "add", "/run/by-annotation.wasm"]).done();
+    let refused = || {
+        let output = run(&["--pod", "shop/web-0", "--", "true"]);
+        let told = text(&output.stderr);
+        assert!(!output.status.success() && told.contains("annotations are unknown"), "{told}");
+    };
+    refused();
+    let annotation = "gingham/address=10.7.0.20";
+    let output = run(&["--pod", "shop/web-0", "--annotation", annotation, "--", "cat", "/proc/net/fib_trie"]);
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && said.contains("10.7.0.20"), "{said}{told}");
+    refused();
     assert_eq!(kernel::traces("mynet", "cni0"), [""; 0]);
 }
 

@@ -165,7 +165,7 @@ Makes a network namespace, attaches it with the plugins of the configuration (AD
 COMMAND in it. When COMMAND ends, DEL frees everything, also after SIGINT, SIGTERM, SIGHUP and SIGQUIT, which are passed
 on to COMMAND. Files and processes are those of this machine. Needs root. With --library DIR the plugins get the
 variable GINGHAM_LIBRARY=DIR, and Gingham takes installed policies from there. Labels of the pod are those that
-gingham-node knows of --pod.
+gingham-node knows of --pod. With --label or --annotation they are in the lease store instead while COMMAND runs.
 
 Exit status: that of COMMAND, or 128 and the number of the signal that ended it; 125 if the namespace could not be
 attached, 126 if COMMAND could not be run, 127 if COMMAND was not found.
@@ -174,7 +174,7 @@ With --json: the CNI result of ADD, an object on one line of standard error, bef
 
 Examples:
   ginghamctl run mynet -- ip address
-  ginghamctl run ./mynet.conflist --pod-namespace red -- curl http://10.1.0.7/")]
+  ginghamctl run ./mynet.conflist --pod red/web-0 --label team=blue -- curl http://10.1.0.7/")]
 pub(crate) struct RunArguments {
     /// A configuration file, or the name of a network in --config-dir
     #[arg(value_name = "CONFIG")]
@@ -187,6 +187,12 @@ pub(crate) struct RunArguments {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) pod: TriedPodArguments,
+    /// A label of the pod; repeat it for several [default: those that gingham-node knows]
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair, requires = "pod")]
+    pub(crate) labels: Vec<(String, String)>,
+    /// An annotation of the pod; repeat it for several [default: those that gingham-node knows]
+    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = pair, requires = "pod")]
+    pub(crate) annotations: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) config: ConfigDir,
     /// Print the result of ADD as JSON on standard error

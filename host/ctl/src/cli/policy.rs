@@ -119,8 +119,9 @@ pub(crate) struct AddArguments {
 #[command(after_help = "\
 COMPILED is for this version of Gingham. RELEASE is `yes` if DEL calls the policy.
 
-With --json: a list of objects with name, digest, size (bytes), builtIn, compiled, hasRelease, installedAt (UTC; null if
-built in), reference and manifest (digest) of a registry, and signer (fingerprint, comment), or null.
+With --json: a list of objects with name, digest, size (bytes), builtIn, compiled, copied (its compiled file was copied,
+and `policy recompile` makes ADD faster), hasRelease, installedAt (UTC; null if built in), reference and manifest
+(digest) of a registry, and signer (fingerprint, comment), or null.
 
 Examples:
   ginghamctl policy list
@@ -177,11 +178,12 @@ pub(crate) struct RemoveArguments {
 #[command(after_help = "\
 Compiled code runs only with the version of Gingham that wrote it. Before an upgrade, compile for the new version with
 --for: the code of both versions is kept, and the new plugin finds its own from its first ADD on. Policies that are
-compiled already are skipped. After the upgrade, and when no program of an earlier version runs any more,
+compiled already are skipped. A compiled file that was copied, as from a backup, is recorded: until then each ADD reads
+all of it. After the upgrade, and when no program of an earlier version runs any more,
 --remove-others frees the disk space of its code. Built-in policies need no compiling.
 
 With --json: an object with version (of the compiled code), policies (objects with names, digest, state: \"ready\",
-\"compiled\" or \"failed\", and error) and removed (versions).
+\"compiled\" or \"failed\", error, and wasCopied) and removed (versions).
 
 Exit status: 0 if every policy is ready, 1 if one could not be compiled.
 

@@ -64,6 +64,7 @@ pub(super) fn run(
         if library.provenance(&name)? != provenance {
             library.record(&name, &Installed { installed_at: clock::now(), ..before.clone() }, &provenance)?;
         }
+        library.record_copied(&digest)?;
         writeln!(out, "Policy {name} is already installed: {digest}")?;
         return describe_provenance(&provenance, out);
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gingham_engine::library::Library;
-use gingham_workbench::check::{self, CheckError as WorkbenchError, Effort, Property, Report, Subject};
+use gingham_workbench::check::{self, CheckError as WorkbenchError, Effort, Property, Report, Subject, Unserved};
 use serde::Serialize;
 
 use super::component::{self, ComponentError};
@@ -47,7 +47,15 @@ struct Checked<'a> {
     try_again: usize,
     retries: usize,
     seed: u64,
+    unserved_ranges: Vec<UnservedRange>,
     finding: Option<Found<'a>>,
+}
+
+#[derive(Serialize)]
+struct UnservedRange {
+    /// The number of the configuration: the first is 1.
+    configuration: usize,
+    range: String,
 }
 
 #[derive(Serialize)]
@@ -117,8 +125,13 @@ fn checked<'a>(policy: &'a str, report: &'a Report, seed: u64) -> Checked<'a> {
         try_again: counts.try_again,
         retries: counts.retries,
         seed,
+        unserved_ranges: report.unserved.iter().map(unserved_range).collect(),
         finding,
     }
+}
+
+fn unserved_range(unserved: &Unserved) -> UnservedRange {
+    UnservedRange { configuration: unserved.configuration + 1, range: unserved.range.to_string() }
 }
 
 fn show(
@@ -142,6 +155,13 @@ fn show(
         let kept = Property::ALL.iter().filter(|property| !arguments.skip.contains(property));
         let kept: Vec<&str> = kept.map(|property| property.name()).collect();
         writeln!(out, "  kept       {}", kept.join(", "))?;
+        if !report.unserved.is_empty() {
+            let config = &arguments.network.config;
+            let range =
+                |unserved: &Unserved| format!("{} of {}", unserved.range, config[unserved.configuration].display());
+            let ranges: Vec<String> = report.unserved.iter().map(range).collect();
+            writeln!(out, "  note       no request got an address of {}: use more --steps", ranges.join(" and "))?;
+        }
         if counts.exhausted == 0 {
             writeln!(
                 out,

@@ -26,6 +26,8 @@ pub(super) struct Ready {
     pub(super) surface: Surface,
     /// None if it was there already.
     pub(super) compiled: Option<(Vec<u8>, Duration)>,
+    /// Whether its file was copied, so that each ADD read all of it. It is recorded now.
+    pub(super) was_copied: bool,
     /// Until the compiled form is in the library.
     pub(super) _lock: CompilationLock,
 }
@@ -44,11 +46,13 @@ pub(super) fn compile(
     if library.is_compiled(digest)
         && Runtime::new().is_ok_and(|runtime| library.load_compiled(&runtime, name, digest).is_ok())
     {
-        return Ok(Ready { surface: description.surface, compiled: None, _lock: lock });
+        let was_copied = library.record_copied(digest)?;
+        return Ok(Ready { surface: description.surface, compiled: None, was_copied, _lock: lock });
     }
     let start = Instant::now();
     let compiler = Compiler::new()?;
     let what = format!("compiling {name} ({})", size(component.len() as u64));
     let compiled = progress::showing(&what, || compiler.compile(component))?;
-    Ok(Ready { surface: compiled.surface, compiled: Some((compiled.artefact, start.elapsed())), _lock: lock })
+    let compiled_in = Some((compiled.artefact, start.elapsed()));
+    Ok(Ready { surface: compiled.surface, compiled: compiled_in, was_copied: false, _lock: lock })
 }

@@ -11,6 +11,10 @@ use crate::clock;
 use crate::output::{Output, print_error};
 use crate::table::{Table, size};
 
+/// What is said of a policy whose compiled file was copied.
+pub(crate) const COPIED: &str =
+    "the compiled file was copied, so that each ADD reads all of it: run `ginghamctl policy recompile`";
+
 /// Why there is no list.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListError {
@@ -28,6 +32,8 @@ struct Row {
     size: u64,
     built_in: bool,
     compiled: bool,
+    /// The compiled file was copied: each ADD reads all of it.
+    copied: bool,
     has_release: bool,
     installed_at: Option<String>,
     #[serde(flatten)]
@@ -85,6 +91,9 @@ pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut Output
     if rows.iter().any(|row| !row.compiled) {
         writeln!(out, "Not compiled for this version: run `ginghamctl policy recompile`")?;
     }
+    for row in rows.iter().filter(|row| row.compiled && row.copied) {
+        writeln!(out, "{}: {COPIED}", row.name)?;
+    }
     Ok(())
 }
 
@@ -100,6 +109,7 @@ fn of_built_in(policy: &BuiltIn) -> Row {
         size: policy.component().len() as u64,
         built_in: true,
         compiled: true,
+        copied: false,
         has_release: policy.has_release,
         installed_at: None,
         provenance: ProvenanceJson::default(),
@@ -115,6 +125,7 @@ fn of_installed(name: String, installed: &Installed, library: &Library) -> Row {
         size: installed.size,
         built_in: false,
         compiled: library.is_compiled(&installed.digest),
+        copied: library.is_copied(&installed.digest),
         has_release: installed.has_release,
         installed_at: Some(clock::utc(installed.installed_at)),
         provenance: ProvenanceJson::of(&provenance),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use gingham_engine::library::{Digest, Library, LibraryError, artefact_key};
 
@@ -76,24 +77,34 @@ fn recompile_all(library: &mut Library, removes_others: bool) -> Result<Recompil
 }
 
 fn one(library: &mut Library, digest: &Digest, names: &[String]) -> One {
-    let named = |state, error, took| One { names: names.to_vec(), digest: digest.to_string(), state, error, took };
-    match recompile(library, digest, &names.join(", ")) {
-        Ok(None) => named(State::Ready, None, None),
-        Ok(took) => named(State::Compiled, None, took),
-        Err(error) => named(State::Failed, Some(error.to_string()), None),
+    let (names, digest_text) = (names.to_vec(), digest.to_string());
+    let mut one = One { names, digest: digest_text, state: State::Ready, error: None, was_copied: false, took: None };
+    match recompile(library, digest, &one.names.join(", ")) {
+        Ok(Done::Before { was_copied }) => one.was_copied = was_copied,
+        Ok(Done::Now(took)) => (one.state, one.took) = (State::Compiled, Some(took)),
+        Err(error) => (one.state, one.error) = (State::Failed, Some(error.to_string())),
     }
+    one
 }
 
-/// How long it took; none if there was nothing to do.
-fn recompile(library: &mut Library, digest: &Digest, names: &str) -> Result<Option<std::time::Duration>, OneError> {
+/// How a policy came to be compiled.
+enum Done {
+    Before {
+        was_copied: bool,
+    },
+    /// It took so long.
+    Now(Duration),
+}
+
+fn recompile(library: &mut Library, digest: &Digest, names: &str) -> Result<Done, OneError> {
     let component = library.component(digest)?.ok_or(OneError::Missing)?;
     if Digest::of(&component) != *digest {
         return Err(OneError::Damaged);
     }
     let ready = compilation::compile(library, names, digest, &component)?;
-    let Some((artefact, took)) = &ready.compiled else { return Ok(None) };
+    let Some((artefact, took)) = &ready.compiled else { return Ok(Done::Before { was_copied: ready.was_copied }) };
     library.store_compiled(digest, artefact)?;
-    Ok(Some(*took))
+    Ok(Done::Now(*took))
 }
 
 fn show(recompiled: &Recompiled, arguments: &RecompileArguments, out: &mut Output) -> io::Result<()> {
@@ -104,6 +115,9 @@ fn show(recompiled: &Recompiled, arguments: &RecompileArguments, out: &mut Outpu
     for policy in policies {
         let names = policy.names.join(", ");
         match (policy.state, policy.took) {
+            (State::Ready, _) if policy.was_copied => {
+                writeln!(out, "{names}: already compiled; its copied file is recorded, and ADD reads it no more")?;
+            }
             (State::Ready, _) => writeln!(out, "{names}: already compiled")?,
             (State::Compiled, Some(took)) => writeln!(out, "{names}: compiled in {}", clock::format_duration(took))?,
             (State::Compiled, None) => writeln!(out, "{names}: compiled")?,

@@ -21,6 +21,9 @@ pub(super) struct One {
     pub(super) digest: String,
     pub(super) state: State,
     pub(super) error: Option<String>,
+    /// Its compiled file had been copied, and is recorded now.
+    #[serde(default)]
+    pub(super) was_copied: bool,
     #[serde(skip)]
     pub(super) took: Option<Duration>,
 }

@@ -2,24 +2,20 @@
 
 use std::path::Path;
 
-use gingham_engine::attachment::Labels;
-use gingham_engine::facts::{Facts, KnownPod};
+use gingham_engine::facts::Facts;
 use gingham_engine::store::Store;
 
+use super::pods::TrialPods;
 use super::steps::CONTAINERS;
 use crate::cli::TryArguments;
 use crate::clock;
+use crate::known_pod::known_pod;
 use crate::lease_store::{self, LeaseStoreError};
 
 /// Writes the labels and annotations of the command line into the trial's lease store, where the plugin reads them.
-pub(super) fn write(arguments: &TryArguments, data_dir: &Path) -> Result<(), LeaseStoreError> {
-    let known = |pairs: &[(String, String)]| (!pairs.is_empty()).then(|| pairs.iter().cloned().collect::<Labels>());
-    let (labels, annotations) = (known(&arguments.labels), known(&arguments.annotations));
-    if labels.is_none() && annotations.is_none() {
-        return Ok(());
-    }
-    let pod = KnownPod { observed_at: clock::now(), labels, annotations, ..KnownPod::default() };
-    let named = |name: &str| ((arguments.pod_namespace.clone(), name.to_owned()), pod.clone());
+pub(super) fn write(arguments: &TryArguments, pods: &TrialPods<'_>, data_dir: &Path) -> Result<(), LeaseStoreError> {
+    let Some(pod) = known_pod(&arguments.labels, &arguments.annotations) else { return Ok(()) };
+    let named = |container: &str| ((pods.namespace.to_owned(), pods.name(container).to_owned()), pod.clone());
     let facts = Facts { pods: CONTAINERS.map(named).into(), ..Facts::default() };
     Store::open(data_dir, &lease_store::boot_id()?, clock::now())?.keep_facts(&facts)?;
     Ok(())

@@ -18,6 +18,7 @@ use super::answer::{Answer, AnswerError};
 use super::config::TrialConfig;
 use super::container::Container;
 use super::plugin::{Answered, Plugin, PluginError, Verb};
+use super::pods::TrialPods;
 use super::report::TrialReport;
 use super::udp_echo::EchoError;
 use crate::clock::format_duration;
@@ -60,7 +61,7 @@ struct Trial<'a> {
     config: &'a TrialConfig,
     address_source: &'a AddressSource,
     plugin: &'a Plugin,
-    pod_namespace: &'a str,
+    pods: &'a TrialPods<'a>,
 }
 
 /// A container that has joined.
@@ -69,7 +70,7 @@ struct Member {
     answer: Answer,
 }
 
-/// As which pods the containers run, too.
+/// The containers. Where nothing else is named, they run as pods of these names.
 pub(super) const CONTAINERS: [&str; 2] = ["try-1", "try-2"];
 
 /// Goes through all steps.
@@ -77,10 +78,10 @@ pub(super) fn walk(
     config: &TrialConfig,
     address_source: &AddressSource,
     plugin: &Plugin,
-    pod_namespace: &str,
+    pods: &TrialPods<'_>,
     report: &mut TrialReport<'_>,
 ) -> Result<(), StepError> {
-    let trial = Trial { config, address_source, plugin, pod_namespace };
+    let trial = Trial { config, address_source, plugin, pods };
     let [one, other] = CONTAINERS;
     let members = [trial.join(one, report)?, trial.join(other, report)?];
     trial.leases(&members, report)?;
@@ -128,8 +129,9 @@ impl Trial<'_> {
     ) -> Result<Answered, StepError> {
         let Container { id, .. } = container;
         let arguments = format!(
-            "IgnoreUnknown=1;K8S_POD_NAMESPACE={};K8S_POD_NAME={id};K8S_POD_INFRA_CONTAINER_ID={id}",
-            self.pod_namespace
+            "IgnoreUnknown=1;K8S_POD_NAMESPACE={};K8S_POD_NAME={};K8S_POD_INFRA_CONTAINER_ID={id}",
+            self.pods.namespace,
+            self.pods.name(id)
         );
         let answered = self.plugin.call(verb, container, &arguments, input)?;
         for line in &answered.logged {

@@ -106,6 +106,64 @@ fn what_is_compiled_is_not_compiled_again() {
     assert_eq!((&said["version"], &said["policies"][0]["state"]), (&json!(artefact_key()), &json!("ready")));
 }
 
+/// As from a backup: the same bytes in another file. Each ADD would read all of them.
+#[test]
+fn code_that_was_copied_is_shown_and_recorded_again() {
+    let bench = Bench::new();
+    bench.add("mine").done();
+    let copy = || {
+        for file in fs::read_dir(bench.path("data/policies/compiled").join(artefact_key())).unwrap() {
+            let path = file.unwrap().path();
+            let copied = path.with_extension("copy");
+            fs::copy(&path, &copied).unwrap();
+            fs::rename(&copied, &path).unwrap();
+        }
+    };
+    let list = || serde_json::from_str::<Value>(&bench.policy(&["list", "--json"]).done()).unwrap();
+    let is_copied = || list().as_array().unwrap().last().unwrap()["copied"].clone();
+    assert_eq!(is_copied(), json!(false));
+    copy();
+    assert_eq!((is_copied(), bench.status(plugin())), (json!(true), Ok(())));
+    let shown = bench.policy(&["list"]).done();
+    assert!(shown.contains("\nmine: the compiled file was copied, so that each ADD reads all of it: run "), "{shown}");
+    let said = bench.policy(&["recompile"]).done();
+    assert!(
+        said.starts_with("mine: already compiled; its copied file is recorded, and ADD reads it no more\n"),
+        "{said}"
+    );
+    assert_eq!((is_copied(), bench.status(plugin())), (json!(false), Ok(())));
+    assert!(bench.policy(&["recompile"]).done().starts_with("mine: already compiled\n"));
+    copy();
+    assert!(bench.add("mine").done().starts_with("Policy mine is already installed"));
+    assert_eq!(is_copied(), json!(false), "policy add records it as well");
+}
+
+#[test]
+fn other_code_in_a_copied_file_is_not_recorded() {
+    let bench = Bench::new();
+    bench.add("mine").done();
+    let code = fs::read_dir(bench.path("data/policies/compiled").join(artefact_key())).unwrap();
+    let code = code.map(|file| file.unwrap().path()).find(|path| path.extension().unwrap() == "cwasm").unwrap();
+    let mut bytes = fs::read(&code).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&code, bytes).unwrap();
+    assert!(bench.status(plugin()).is_err());
+    assert!(bench.policy(&["recompile"]).done().starts_with("mine: compiled in "));
+    assert_eq!(bench.status(plugin()), Ok(()));
+}
+
+#[test]
+fn a_library_that_an_option_names_is_there() {
+    let bench = Bench::new();
+    for arguments in [&["list"][..], &["remove", "mine"], &["recompile"], &["inspect", "mine"]] {
+        let said = bench.policy(arguments).failed();
+        assert!(said.contains("data/policies does not exist; name another with --library"), "{said}");
+    }
+    bench.add("mine").done();
+    bench.policy(&["list"]).done();
+}
+
 #[test]
 fn who_comes_second_waits_and_uses_what_the_first_compiled() {
     let bench = Bench::new();

@@ -118,6 +118,10 @@ fn a_policy_that_looks_at_annotations() {
     assert!(unknown.contains("annotations are unknown"), "{unknown}");
     let known = try_with(&[&arguments[..], &["--label", "app=web", "--annotation", "team=red"]].concat()).done();
     assert!(known.contains("10.7.0.3 answered"), "{known}");
+    let named =
+        try_with(&[&arguments[..], &["--pod", "red/web-0", "--label", "app=web", "--annotation", "team=red"]].concat());
+    let named = named.done();
+    assert!(named.contains("red/web-0") && named.contains("red/try-2"), "{named}");
 }
 
 #[test]

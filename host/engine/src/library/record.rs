@@ -43,6 +43,16 @@ impl Record {
         Self { component: component.clone(), compiled: Digest::of(compiled), file: Identity::of(meta) }
     }
 
+    /// The same code in another file.
+    pub(super) fn in_file(self, meta: &Metadata) -> Self {
+        Self { file: Identity::of(meta), ..self }
+    }
+
+    /// Whether this is the file that the code was written to, and nobody has changed it since.
+    pub(super) fn is_of(&self, meta: &Metadata) -> bool {
+        self.file == Identity::of(meta)
+    }
+
     pub(super) fn compiled(&self) -> &Digest {
         &self.compiled
     }
@@ -50,8 +60,7 @@ impl Record {
     /// Whether this file is what was compiled from the component. One that was not touched since is not read: a policy of
     /// 40 MB would take longer to read than all the rest of an ADD.
     pub(super) fn fits(&self, component: &Digest, file: &File) -> std::io::Result<bool> {
-        let untouched = self.file == Identity::of(&file.metadata()?);
-        Ok(self.component == *component && (untouched || self.is_digest_of(file)?))
+        Ok(self.component == *component && (self.is_of(&file.metadata()?) || self.is_digest_of(file)?))
     }
 
     /// The same, and every byte is read.

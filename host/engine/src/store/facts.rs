@@ -52,6 +52,29 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Makes this what is known of one pod, or nothing, and returns what was known of it before.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; the facts are then as they were.
+    pub fn keep_pod(
+        self,
+        (namespace, name): (&str, &str),
+        pod: Option<&KnownPod>,
+    ) -> Result<Option<KnownPod>, StoreError> {
+        let mut facts = read_all(&self.environment, &self.environment.read()?)?;
+        let before = facts.pods.remove(&(namespace.to_owned(), name.to_owned()));
+        let key = pod_key(namespace, name);
+        let only = |pod: Option<&KnownPod>| pod.map(|pod| (key.clone(), pod.clone())).into_iter().collect();
+        let mut writing = Writing { environment: &self.environment, txn: self.environment.write()?, changes: 0 };
+        writing.settle(FactKind::Pod, &only(before.as_ref()), &only(pod))?;
+        if writing.changes > 0 {
+            self.environment.commit(writing.txn, Durability::LastMayBeUndone)?;
+        }
+        Ok(before)
+    }
+}
+
 impl StoreReader {
     /// All facts.
     pub fn facts(&self) -> Result<Facts, StoreError> {

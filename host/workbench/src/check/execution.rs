@@ -41,6 +41,9 @@ impl<E: Into<CheckError>> From<E> for Stop {
 pub(super) struct Execution<'a> {
     scenario: Scenario,
     configurations: Vec<Value>,
+    usable: &'a [Usable],
+    /// The configuration that holds.
+    current: usize,
     containers: &'a [Identity],
     held: BTreeMap<usize, IpamResult>,
     fillers: usize,
@@ -50,14 +53,18 @@ pub(super) struct Execution<'a> {
     step: usize,
     /// Keys that the policy asked for, if it is watched.
     pub(super) asked: BTreeSet<String>,
+    /// Ranges that a request got an address of: a configuration, and a range of it.
+    pub(super) served: BTreeSet<(usize, usize)>,
 }
 
 impl<'a> Execution<'a> {
-    pub(super) fn new(subject: &Subject, usable: &[Usable], sequence: &'a Sequence) -> Result<Self, CheckError> {
+    pub(super) fn new(subject: &Subject, usable: &'a [Usable], sequence: &'a Sequence) -> Result<Self, CheckError> {
         let (scenario, configurations) = subject.narrowed(&sequence.narrowing, usable)?;
         Ok(Self {
             scenario,
             configurations,
+            usable,
+            current: 0,
             containers: &sequence.containers,
             held: BTreeMap::new(),
             fillers: 0,
@@ -65,6 +72,7 @@ impl<'a> Execution<'a> {
             script: Script::default(),
             step: 0,
             asked: BTreeSet::new(),
+            served: BTreeSet::new(),
         })
     }
 
@@ -120,6 +128,7 @@ impl<'a> Execution<'a> {
             Step::Reconfigure { to } => {
                 let Some(ipam) = self.configurations.get(*to) else { return Ok(()) };
                 self.script.push(cases::Step { reconfigure: ipam.as_object().cloned(), ..cases::Step::default() });
+                self.current = *to;
                 Ok(self.scenario.reconfigure(ipam.clone())?)
             }
         }
@@ -143,6 +152,7 @@ impl<'a> Execution<'a> {
         match run.result {
             Ok(result) => {
                 self.counts.granted += 1;
+                self.note_ranges(&result);
                 if let Some(message) = refusal::families(&self.scenario, &request, &result)? {
                     self.script.expect_refusal(RefusalKind::Exhausted);
                     return Err(self.violation(Property::Families, message));
@@ -152,6 +162,12 @@ impl<'a> Execution<'a> {
             }
             Err(error) => self.judge_error(&request, error).map(|()| false),
         }
+    }
+
+    fn note_ranges(&mut self, result: &IpamResult) {
+        let declared = self.usable.get(self.current).map(Usable::declared).unwrap_or_default();
+        let range_of = |address| declared.iter().position(|range| range.contains(address));
+        self.served.extend(result.addresses().filter_map(range_of).map(|range| (self.current, range)));
     }
 
     fn judge_error(&mut self, request: &gingham_engine::attachment::Request, error: IpamError) -> Result<(), Stop> {

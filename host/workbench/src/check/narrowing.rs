@@ -17,8 +17,11 @@ use crate::scenario::BEGINNING;
 /// Leases that a sequence begins with, at most: each costs time in every step.
 const MOST_LEASES: u128 = 512;
 
-/// Addresses that a narrowing may leave free, at most.
-const MOST_CANDIDATES: usize = 24;
+/// Addresses that a narrowing leaves free, at most.
+pub(super) const MOST_FREE: usize = 24;
+
+/// Addresses that it chooses from, at most.
+const MOST_CANDIDATES: usize = 2048;
 
 /// The configuration's key for addresses that are never handed out.
 const EXCLUDE: &str = "exclude";
@@ -26,16 +29,24 @@ const EXCLUDE: &str = "exclude";
 /// What the pools of a configuration hand out.
 pub(crate) struct Usable {
     ranges: Vec<IpRange>,
+    /// The ranges as they are declared, without those that have no usable address.
+    declared: Vec<IpRange>,
 }
 
 impl Usable {
     pub(crate) fn of(pools: &Pools, settings: &Settings) -> Self {
-        let ranges = pools.open_ranges().flat_map(|range| pools.usable_within(range, &settings.exclude)).collect();
-        Self { ranges }
+        let usable = |range| pools.usable_within(range, &settings.exclude);
+        let ranges = pools.open_ranges().flat_map(usable).collect();
+        let declared = pools.open_ranges().filter(|range| !usable(*range).is_empty()).collect();
+        Self { ranges, declared }
     }
 
     pub(crate) fn into_ranges(self) -> Vec<IpRange> {
         self.ranges
+    }
+
+    pub(super) fn declared(&self) -> &[IpRange] {
+        &self.declared
     }
 
     pub(crate) fn count(&self) -> u128 {
@@ -68,7 +79,7 @@ impl Usable {
 
     /// The first addresses of each pool's first range: for a search that is to come round soon.
     pub(super) fn first(&self, count: usize) -> Vec<IpAddr> {
-        self.ranges.iter().take(MOST_CANDIDATES).flat_map(|range| addresses::each(*range).take(count)).collect()
+        self.ranges.iter().take(MOST_FREE).flat_map(|range| addresses::each(*range).take(count)).collect()
     }
 
     fn without(&self, free: &[IpAddr]) -> Vec<IpRange> {

@@ -11,7 +11,7 @@ use proptest::sample::{select, subsequence};
 use proptest::strategy::{BoxedStrategy, Union};
 use serde_json::Value;
 
-use super::narrowing::Usable;
+use super::narrowing::{MOST_FREE, Usable};
 use super::sequence::{Identity, Narrowing, Sequence, Step};
 
 /// Containers of a sequence, beside those that fill pools.
@@ -64,7 +64,7 @@ impl Material {
         if self.addresses.is_empty() {
             return Just(Narrowing::Nothing).boxed();
         }
-        let free = || subsequence(self.addresses.clone(), 1..=self.addresses.len());
+        let free = || subsequence(self.addresses.clone(), 1..=self.addresses.len().min(MOST_FREE));
         let excluded = free().prop_map(|free| Narrowing::Excluded { free });
         let leased = free().prop_map(|free| Narrowing::Leased { free });
         let leased = if self.can_be_leased { leased.boxed() } else { Just(Narrowing::Nothing).boxed() };

@@ -35,7 +35,7 @@ fn calls_tables_and_memory_of_all_modules_are_one() {
 
 #[test]
 fn objects_of_the_snapshot_are_immortal() {
-    let list = "(data (i32.const 64) \"gingham: immortal objects\\01\\00\\00\\00\\10\\00\\00\\00\"))";
+    let list = "(data (i32.const 64) \"gingham: immortal objects\\01\\00\\00\\00\\10\\00\\00\\00\\10\\00\\00\\00\"))";
     let listed = MODULES.replacen("\\2a\\00\\00\\00\"))", &format!("\\2a\\00\\00\\00\") {list}"), 1);
     // The word at 16 was 42.
     assert_eq!(logged(&linked(&listed).unwrap()), [0x5000_0000_u32.wrapping_mul(4)]);

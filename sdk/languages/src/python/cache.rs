@@ -14,7 +14,7 @@ use crate::{Export, contract};
 
 const COMPONENT: &str = "wasm";
 /// What becomes of the tool's component. Whoever changes that raises it.
-const LINKED: (&str, &str) = ("linked", "1");
+const LINKED: (&str, &str) = ("linked", "2");
 const UNFINISHED: &str = "new";
 
 /// In the policy's directory.

@@ -20,8 +20,9 @@ several --config, the network changes between them. The same --seed gives the sa
 `exclude`, small ones by leases. The first property that the policy breaks is shown with the shortest steps to it, as a
 case for `ginghamctl policy test`.
 
-With --json: an object with policy, sequences, steps, adds, granted, refused, exhausted, tryAgain, retries, seed and
-finding (null, or property, rule, message and case).
+With --json: an object with policy, sequences, steps, adds, granted, refused, exhausted, tryAgain, retries, seed,
+unservedRanges (objects with configuration, a number from 1 on, and range: no request got an address of it) and finding
+(null, or property, rule, message and case).
 
 Examples:
   ginghamctl policy check ./my-policy --config net.json
