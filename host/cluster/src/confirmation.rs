@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use gingham_ownership::confirm::Confirm;
+use gingham_ownership::confirm::{Confirm, Confirmed};
 use gingham_ownership::local::{LocalState, MembershipState};
 use gingham_ownership::rules::Rules;
 use rustix::time::{ClockId, clock_gettime};
@@ -23,11 +23,11 @@ pub(crate) enum Confirmation {
 }
 
 impl Cluster<'_> {
-    /// Reads this node's own record: another node may have ended its membership.
+    /// Reads this node's own record, and after silence writes it: another node may have ended its membership, or be about to.
     ///
     /// # Errors
     /// [`Fault`]; if the membership is over, the blocks are given up.
-    pub fn confirm(&mut self, deadline: Instant) -> Result<(), Fault> {
+    pub fn confirm(&mut self, deadline: Instant) -> Result<Confirmed, Fault> {
         let (confirmed, _) = self.drive(Confirm::new(uptime()), deadline)?;
         Ok(confirmed?)
     }
@@ -38,10 +38,9 @@ impl Cluster<'_> {
         self.change(LocalState::doubt)
     }
 
-    /// What was confirmed counts no more, as after some minutes.
-    #[doc(hidden)]
-    pub fn expire(&mut self) -> Result<(), Fault> {
-        self.change(|local| local.confirm_until(1))
+    /// Whether this node's own state has a confirmation that still counts.
+    pub fn is_in_touch(&self) -> Result<bool, Fault> {
+        Ok(self.local(&self.ledger()?)?.is_confirmed(uptime(), Rules::default()))
     }
 
     pub(crate) fn note_joined(&mut self, begun: Duration) -> Result<(), Fault> {

@@ -17,6 +17,7 @@ mod confirmation;
 mod directory_store;
 mod error;
 mod free_addresses;
+mod leased_blocks;
 mod member_list;
 mod membership;
 mod migration;

@@ -15,6 +15,7 @@ use gingham_ownership::error::ClusterError;
 use gingham_ownership::grid::BlockMap;
 use gingham_ownership::join::{Identity, Join, Joined};
 use gingham_ownership::local::{BlockState, LocalState, MembershipState};
+use gingham_ownership::record::{BlockRecord, Membership};
 use gingham_ownership::release::{Release, Released};
 use gingham_ownership::shared_store::Version;
 use gingham_ownership::snapshot::Snapshot;
@@ -207,8 +208,11 @@ impl Cluster<'_> {
         let local = self.local(&self.ledger()?)?;
         let own = records.members.get(&self.node).map(|seen| &seen.record);
         let is_member = local.membership() == MembershipState::Member
-            && own.is_some_and(|own| own.incarnation == local.incarnation() && own.is_alive());
-        let theirs = records.blocks.iter().filter(|(_, seen)| seen.record.owner == self.node);
+            && own.is_some_and(|own| {
+                own.incarnation == local.incarnation() && own.is_alive() && own.membership == Membership::Member
+            });
+        let is_theirs = |record: &BlockRecord| record.owner == self.node && !record.is_edited();
+        let theirs = records.blocks.iter().filter(|(_, seen)| is_theirs(&seen.record));
         let theirs: BTreeMap<IpNet, Version> = theirs.map(|(block, seen)| (*block, seen.version)).collect();
         let ours = local.blocks().filter(|block| !matches!(block.state, BlockState::Released));
         let ours: BTreeMap<IpNet, Version> = ours.map(|block| (block.block, block.version)).collect();

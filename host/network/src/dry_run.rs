@@ -8,7 +8,7 @@ use gingham_cluster::{Blocks, Claimed, Cluster, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
 use gingham_engine::address::Family;
 use gingham_engine::attachment::{AttachmentKey, Labels, Pod};
-use gingham_engine::ipam::{self, IpamResult, PoolRoom};
+use gingham_engine::ipam::{self, IpamError, IpamResult, PoolRoom};
 use gingham_engine::memory_ledger::MemoryStore;
 use gingham_engine::runtime::Policy;
 use ipnet::IpNet;
@@ -24,6 +24,9 @@ use crate::preparation::{self, Preparation};
 mod bridge;
 mod data_directory;
 mod next_hops;
+mod replacement;
+
+pub use replacement::Refusal;
 
 /// What the cluster's store is given to answer.
 const STORE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -164,8 +167,19 @@ impl Addresses<'_> {
         store: &MemoryStore,
         (policy, part): (&Policy, Option<&Blocks>),
         key: AttachmentKey,
-        TriedPod { pod, labels, annotations }: &TriedPod,
+        pod: &TriedPod,
     ) -> Result<IpamResult, NetworkError> {
+        Ok(self.ask(store, (policy, part), key, pod)??)
+    }
+
+    /// The error of the policy beside that of everything else.
+    fn ask(
+        &self,
+        store: &MemoryStore,
+        (policy, part): (&Policy, Option<&Blocks>),
+        key: AttachmentKey,
+        TriedPod { pod, labels, annotations }: &TriedPod,
+    ) -> Result<Result<IpamResult, IpamError>, NetworkError> {
         let records = self.management.records()?;
         let (mut request, record) = self.management.question(key, pod, &records)?;
         request.facts.labels = labels.clone().or(request.facts.labels);
@@ -177,7 +191,7 @@ impl Addresses<'_> {
             Some(blocks) => prepared.restrict(&blocks.all, blocks.block_map.clone()),
             None => prepared,
         };
-        Ok(prepared.allocate(ledger, &request, &record, &mut log)?)
+        Ok(prepared.allocate(ledger, &request, &record, &mut log))
     }
 
     /// Whether the bridge could be the gateway of such addresses, and the version can express the result.

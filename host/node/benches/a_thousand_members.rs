@@ -49,6 +49,7 @@ fn fill(store: &mut Etcd, grid: &Grid) {
             mac: None,
             node_uid: None,
             closed: 0,
+            confirmed: 0,
             since: 0,
             rest: Map::new(),
         };

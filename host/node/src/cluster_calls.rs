@@ -52,8 +52,18 @@ pub(crate) struct Snapshot {
     pub(crate) unreadable: Vec<String>,
     /// Records of blocks in which the range is not divided. No node has them.
     pub(crate) off_grid: Vec<IpNet>,
+    /// Blocks of this node whose owner was edited by hand, and blocks of others that were edited to this node.
+    pub(crate) edited: Vec<Edited>,
     /// Why this node is not a member, if it is not. The routes are valid all the same.
     pub(crate) problem: Option<AgentError>,
+}
+
+/// A block whose record was edited by hand: no node gives addresses of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Edited {
+    pub(crate) block: IpNet,
+    pub(crate) owner: String,
+    pub(crate) claimant: String,
 }
 
 /// This node's addresses.

@@ -75,6 +75,8 @@ pub(crate) struct Member {
     suspicion: Option<Suspicion>,
     confirmation: Confirmation,
     idle: GracePeriod<IpNet>,
+    /// Whether containers may have addresses of blocks that this node does not hold.
+    has_stray_addresses: bool,
     stale_leases: StaleLeases,
     /// With the store `kubernetes`.
     node_object: Option<NodeObject>,
@@ -119,6 +121,7 @@ pub(crate) fn open(
         suspicion: None,
         confirmation: Confirmation::default(),
         idle: GracePeriod::new(grace_period),
+        has_stray_addresses: true,
         stale_leases: StaleLeases::default(),
         node_object,
         departures: Departures::new(grace_period),
@@ -214,7 +217,15 @@ impl Member {
             Some(StoreSettings::Local { members }) => count(members.len()).max(1),
             _ => 1,
         };
-        Snapshot { routes: None, members, lost: 0, unreadable: Vec::new(), off_grid: Vec::new(), problem: None }
+        Snapshot {
+            routes: None,
+            members,
+            lost: 0,
+            unreadable: Vec::new(),
+            off_grid: Vec::new(),
+            edited: Vec::new(),
+            problem: None,
+        }
     }
 }
 
@@ -296,6 +307,7 @@ impl Cluster for Member {
 
     fn usage(&mut self) -> Result<Usage, AgentError> {
         let occupancy = self.with(|_, parts| parts.cluster.occupancy(&parts.policy)).map_err(cluster_error)?;
+        self.has_stray_addresses = !occupancy.outside.is_empty();
         Ok(Usage {
             used: occupancy.leased,
             free: occupancy.free,

@@ -52,6 +52,7 @@ struct Plan {
     earlier: Vec<(IpNet, Version)>,
     /// Blocks up to this incarnation are left alone.
     orphaned: u64,
+    left_alone: Vec<IpNet>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,6 +62,8 @@ pub struct Joined {
     pub held: Vec<IpNet>,
     /// Blocks it held before and could not take back: other nodes claimed them.
     pub lost: Vec<IpNet>,
+    /// Blocks of an earlier disk of this boot: their leases are lost, and containers may use their addresses.
+    pub left_alone: Vec<IpNet>,
 }
 
 /// How often another writer may be first.
@@ -148,7 +151,11 @@ impl Join {
         let plan = self.plan(snapshot, local, incarnation);
         let record = self.identity.record(local, known.map(|seen| &seen.record), incarnation, now);
         match known {
-            Some(seen) if same.is_some() && self.identity.agrees(&seen.record) => self.begin(plan, local),
+            Some(seen)
+                if same.is_some() && self.identity.agrees(&seen.record) && !self.resumes(local, &seen.record) =>
+            {
+                self.begin(plan, local)
+            }
             known => {
                 self.stage = Stage::Registering(plan);
                 let (key, value) = (record::member_key(local.node()), record::write(&record));
@@ -174,6 +181,11 @@ impl Join {
             && !is_known_over
     }
 
+    /// Whether a process of this boot died while it joined: that may have been long ago, and a takeover under way.
+    fn resumes(&self, local: &LocalState, record: &MemberRecord) -> bool {
+        local.membership() != MembershipState::Member && record.boot == self.identity.boot && self.rules.hold(Rule::R12)
+    }
+
     fn plan(&self, snapshot: &Snapshot, local: &LocalState, incarnation: u64) -> Plan {
         let known = snapshot.members.get(local.node()).map(|seen| &seen.record);
         let lost_its_disk = known.filter(|record| {
@@ -181,18 +193,21 @@ impl Join {
             record.boot == self.identity.boot && record.disk != local.disk()
         });
         let orphaned = lost_its_disk.map_or(0, |record| record.incarnation);
-        let mut plan = Plan { incarnation, ours: Vec::new(), earlier: Vec::new(), orphaned };
+        let mut plan = Plan { incarnation, ours: Vec::new(), earlier: Vec::new(), orphaned, left_alone: Vec::new() };
         let left_alone = |block: &BlockRecord| {
             let is_of_this_boot = local.boot() == self.identity.boot;
             block.incarnation <= orphaned || (is_of_this_boot && local.is_orphaned(block.incarnation))
         };
         for (block, Seen { record, version }) in snapshot.live_blocks() {
-            if record.owner != local.node() || !self.grids.iter().any(|grid| grid.index(block).is_some()) {
+            let is_claimed_here = record.owner == local.node() && !record.is_edited();
+            if !is_claimed_here || !self.grids.iter().any(|grid| grid.index(block).is_some()) {
                 continue;
             }
             if record.incarnation == incarnation {
                 plan.ours.push((block, *version));
-            } else if !left_alone(record) {
+            } else if left_alone(record) {
+                plan.left_alone.push(block);
+            } else {
                 plan.earlier.push((block, *version));
             }
         }
@@ -237,7 +252,12 @@ impl Join {
         }
         let held_before = local.unsure();
         local.become_member(plan.incarnation, &self.grids)?;
-        Ok(Step::Done(Ok(Joined { incarnation: plan.incarnation, held: local.held().collect(), lost: held_before })))
+        Ok(Step::Done(Ok(Joined {
+            incarnation: plan.incarnation,
+            held: local.held().collect(),
+            lost: held_before,
+            left_alone: plan.left_alone,
+        })))
     }
 
     fn registered(

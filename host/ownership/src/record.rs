@@ -117,6 +117,10 @@ pub struct MemberRecord {
     /// Claims by members that listed the network in an epoch of [`ConfigRecord`] before this one do not count. Only grows.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub closed: u64,
+    /// Another one whenever the node was out of touch and confirms that it is this member: a takeover that was under way
+    /// meanwhile meets another record than the one it observed (rule R12). Only grows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub confirmed: u64,
     /// When this incarnation began: milliseconds since the epoch, by the node's own clock. For people.
     #[serde(default)]
     pub since: u64,
@@ -129,6 +133,11 @@ impl MemberRecord {
     /// Whether its present incarnation can hold blocks.
     pub fn is_alive(&self) -> bool {
         self.incarnation > self.fenced
+    }
+
+    #[must_use]
+    pub fn confirmed_again(&self) -> Self {
+        Self { confirmed: self.confirmed.saturating_add(1), membership: Membership::Member, ..self.clone() }
     }
 
     /// The same, with its membership ended.
@@ -153,6 +162,9 @@ pub struct BlockRecord {
     pub owner: String,
     /// The member's incarnation that claimed it.
     pub incarnation: u64,
+    /// The member that wrote the claim: the owner, unless the record was edited by hand. Earlier versions write none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimant: Option<String>,
     /// What a later version has written.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
@@ -160,12 +172,17 @@ pub struct BlockRecord {
 
 impl BlockRecord {
     pub fn new(owner: &str, incarnation: u64) -> Self {
-        Self { owner: owner.to_owned(), incarnation, rest: Map::new() }
+        Self { owner: owner.to_owned(), incarnation, claimant: Some(owner.to_owned()), rest: Map::new() }
     }
 
     /// Whether it is a claim of this member in this incarnation.
     pub fn is_of(&self, owner: &str, incarnation: u64) -> bool {
-        self.owner == owner && self.incarnation == incarnation
+        self.owner == owner && self.incarnation == incarnation && !self.is_edited()
+    }
+
+    /// Whether its owner is another than the member that claimed it: no node gives addresses of it.
+    pub fn is_edited(&self) -> bool {
+        self.claimant.as_ref().is_some_and(|claimant| *claimant != self.owner)
     }
 }
 

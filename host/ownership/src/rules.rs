@@ -26,10 +26,12 @@ pub enum Rule {
     /// Confirm after silence: a node that could have been taken over meanwhile reads its own record before it gives a new
     /// address, also without a boot in between.
     R11,
+    /// The first confirmation after silence writes: a takeover that is under way then compares with a record that is no more.
+    R12,
 }
 
 impl Rule {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::R1,
         Self::R2,
         Self::R3,
@@ -41,6 +43,7 @@ impl Rule {
         Self::R9,
         Self::R10,
         Self::R11,
+        Self::R12,
     ];
 }
 

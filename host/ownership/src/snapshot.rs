@@ -123,6 +123,13 @@ impl Snapshot {
         self.blocks.iter().filter(|(_, seen)| self.is_live(&seen.record)).map(|(block, seen)| (*block, seen))
     }
 
+    /// Blocks whose records name this node, and another one beside it: their owner was edited by hand.
+    pub fn edited(&self, node: &str) -> impl Iterator<Item = (IpNet, &BlockRecord)> {
+        let names = move |record: &BlockRecord| record.owner == node || record.claimant.as_deref() == Some(node);
+        let edited = self.live_blocks().filter(move |(_, seen)| seen.record.is_edited() && names(&seen.record));
+        edited.map(|(block, seen)| (block, &seen.record))
+    }
+
     /// The names of those that are members now.
     pub fn member_names(&self) -> impl Iterator<Item = &str> {
         let present = self.members.iter().filter(|(_, seen)| seen.record.membership == Membership::Member);

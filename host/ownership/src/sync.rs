@@ -77,7 +77,8 @@ pub(super) fn settle(snapshot: &Snapshot, local: &mut LocalState, rules: Rules) 
         }
     }
     for (block, seen) in snapshot.live_blocks() {
-        if seen.record.owner != local.node() || !local.grids().iter().any(|grid| grid.index(block).is_some()) {
+        let is_claimed_here = seen.record.owner == local.node() && !seen.record.is_edited();
+        if !is_claimed_here || !local.grids().iter().any(|grid| grid.index(block).is_some()) {
             continue;
         }
         if seen.record.incarnation < local.incarnation() {

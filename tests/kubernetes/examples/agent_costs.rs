@@ -3,7 +3,8 @@
 //! `GINGHAM_PROGRAMS=DIRECTORY cargo run -p gingham-kubernetes-tests --example kubernetes-agent-costs -- [PODS [MEMBERS]]`, as
 //! root.
 //!
-//! Members beyond the first are objects without machines: each has a Node, a block, and an address on the link.
+//! Members beyond the first are objects without machines: each has a Node, its part of the range's 4,096 blocks, and an address on
+//! the link.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on has failed")]
 
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ use serde_json::{Value, json};
 
 const TIMEOUT: Duration = Duration::from_mins(10);
 const QUIET: Duration = Duration::from_mins(1);
+/// Of the range.
+const BLOCKS: usize = 4096;
 const NETWORK: &str = "kube";
 
 fn main() {
@@ -47,12 +50,13 @@ fn main() {
 
     add_members(&cluster, members);
     let start = Instant::now();
-    until("the node has a route to each member", TIMEOUT, || match routes(&cluster) {
-        count if count == members - 1 => Ok(()),
+    let blocks = BLOCKS / members * (members - 1);
+    until("the node has a route to each block", TIMEOUT, || match routes(&cluster) {
+        count if count == blocks => Ok(()),
         count => Err(format!("{count} routes")),
     });
-    println!("{} routes {:.1} s after the last member's object was made", members - 1, start.elapsed().as_secs_f64());
-    print_quiet_minute(&cluster, &format!("{pods} pods, {members} members"));
+    println!("{blocks} routes {:.1} s after the last object was made", start.elapsed().as_secs_f64());
+    print_quiet_minute(&cluster, &format!("{pods} pods, {members} members, {} blocks", blocks + 1));
 }
 
 /// A minute after a while in which what was begun is ended.
@@ -77,18 +81,21 @@ fn add_members(cluster: &Cluster, count: usize) {
     let member = kubectl.get(&["networkmembers", &format!("{NETWORK}.node-1")]);
     let block = items(kubectl.get(&["addressblocks"])).remove(0);
     let own = block["spec"]["cidr"].as_str().unwrap();
-    let cidrs = (0..4096).map(|number| format!("10.{}.{}.0/24", 64 + number / 256, number % 256));
-    let others = cidrs.filter(|cidr| cidr != own).take(count - 1).enumerate();
-    let objects = others.flat_map(|(number, cidr)| of_member(&member, &block, number + 2, &cidr));
+    let cidrs = (0..BLOCKS).map(|number| format!("10.{}.{}.0/24", 64 + number / 256, number % 256));
+    let cidrs: Vec<String> = cidrs.filter(|cidr| cidr != own).collect();
+    let of_each = cidrs.chunks(BLOCKS / count).take(count - 1).enumerate();
+    let objects = of_each.flat_map(|(number, cidrs)| of_member(&member, &block, number + 2, cidrs));
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects.collect::<Vec<_>>()});
     kubectl.with_file(&["create"], &list.to_string()).stdout();
 }
 
-fn of_member(member: &Value, block: &Value, number: usize, cidr: &str) -> [Value; 3] {
+fn of_member(member: &Value, block: &Value, number: usize, cidrs: &[String]) -> Vec<Value> {
     let name = format!("node-{number}");
     let with = |object: &Value, name: String, spec: Value| {
-        let mut all = object["spec"].clone();
-        all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        let mut all = object["spec"].as_object().unwrap().clone();
+        // Of another Node object: the member would be taken over.
+        all.remove("nodeUID");
+        all.extend(spec.as_object().unwrap().clone());
         json!({
             "apiVersion": object["apiVersion"], "kind": object["kind"],
             "metadata": {"name": name, "labels": object["metadata"]["labels"]}, "spec": all,
@@ -99,15 +106,15 @@ fn of_member(member: &Value, block: &Value, number: usize, cidr: &str) -> [Value
         "node": name, "machine": text("machine"), "disk": text("disk"), "boot": text("boot"),
         "address": format!("192.0.2.{}", 2 + number % 250),
     });
-    [
+    let mut all = vec![
         json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}),
         with(member, format!("{NETWORK}.{name}"), identity),
-        with(
-            block,
-            format!("{NETWORK}.{}", cidr.replace('/', "-")),
-            json!({"owner": name, "cidr": cidr, "incarnation": 1}),
-        ),
-    ]
+    ];
+    all.extend(cidrs.iter().map(|cidr| {
+        let spec = json!({"owner": name, "claimant": name, "cidr": cidr, "incarnation": 1});
+        with(block, format!("{NETWORK}.{}", cidr.replace('/', "-")), spec)
+    }));
+    all
 }
 
 fn routes(cluster: &Cluster) -> usize {

@@ -40,7 +40,7 @@ struct Arguments {
     /// The store is the Kubernetes API, not etcd.
     #[arg(long)]
     kubernetes: bool,
-    /// The rule that is off: R1 to R11.
+    /// The rule that is off: R1 to R12.
     #[arg(long, value_parser = known_rule)]
     without: Option<String>,
     /// The real component chooses blocks and addresses: only in gingham-simulation-with-engine.
@@ -58,7 +58,7 @@ struct Arguments {
 }
 
 fn known_rule(name: &str) -> Result<String, String> {
-    rule(name).map(|_| name.to_owned()).ok_or_else(|| "there are R1 to R11".to_owned())
+    rule(name).map(|_| name.to_owned()).ok_or_else(|| "there are R1 to R12".to_owned())
 }
 
 /// Runs what the arguments of this process ask for, on disks of this kind.

@@ -120,7 +120,7 @@ pub enum What {
     Release,
     /// Brings the local state up to the store's.
     Sync,
-    /// Reads the node's own record.
+    /// Reads the node's own record, and after silence writes it.
     Confirm,
     Beat,
     /// Leaves, if no container is there.

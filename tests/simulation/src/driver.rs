@@ -22,12 +22,13 @@ pub struct Driver {
 /// only where containers go more often than they come.
 #[derive(Debug, Clone, Default)]
 struct Phase {
-    starts: [usize; 15],
+    starts: [usize; 16],
     under_way: [usize; 5],
 }
 
-/// ADD, DEL, claim, release, sync, beat, leave, observe, take over, take over for silence, off, image, restore, clock, wait.
-const STARTS: [usize; 15] = [350, 350, 70, 100, 70, 10, 8, 60, 60, 20, 12, 8, 3, 3, 30];
+/// ADD, DEL, claim, release, sync, beat, leave, observe, take over, take over for silence, off, image, restore, clock,
+/// sleep, wait.
+const STARTS: [usize; 16] = [350, 350, 70, 100, 70, 10, 8, 60, 60, 20, 12, 8, 3, 3, 12, 30];
 /// Kill, lose, repeat, wait, go on.
 const UNDER_WAY: [usize; 5] = [30, 60, 30, 180, 700];
 const PHASE: usize = 400;
@@ -39,7 +40,7 @@ impl Phase {
         phase.starts.iter_mut().for_each(|weight| *weight = vary(weight));
         phase.under_way.iter_mut().for_each(|weight| *weight = vary(weight));
         // Whatever else, it goes on.
-        phase.starts[14] += 1;
+        phase.starts[15] += 1;
         phase.under_way[4] += 300;
         phase
     }
@@ -117,6 +118,8 @@ impl Driver {
                 let hours = i64::try_from(self.random.below(49)).unwrap_or(0) - 24;
                 Decision::Clock { machine, from_true: hours * 3_600_000 }
             }
+            // With other stores a node that was cut off asks for itself.
+            14 if world.setup.store.leases => Decision::Sleep { machine },
             _ => Decision::Pass { millis: 1_000 },
         }
     }

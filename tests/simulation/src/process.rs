@@ -2,7 +2,7 @@
 
 use gingham_ownership::beat::Beat;
 use gingham_ownership::claim::{Claim, ClaimError, Claimed};
-use gingham_ownership::confirm::Confirm;
+use gingham_ownership::confirm::{Confirm, Confirmed};
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::join::{Join, Joined};
 use gingham_ownership::leave::Leave;
@@ -35,7 +35,7 @@ pub enum Outcome {
     Claim(Result<Claimed, ClaimError<Exhausted>>),
     Release(Result<Released, ClusterError>),
     Sync(Result<Synced, SyncError>),
-    Confirm(Result<(), ClusterError>),
+    Confirm(Result<Confirmed, ClusterError>),
     Beat(Result<(), ClusterError>),
     Leave(Result<(), ClusterError>),
     Observe(Result<Observation, ClusterError>),

@@ -28,7 +28,7 @@ pub struct Case {
     pub cooldown: u64,
     /// The store.
     pub store: StoreProperties,
-    /// The rule that is off: "R1" to "R11".
+    /// The rule that is off: "R1" to "R12".
     pub without: Option<String>,
     /// Whether only an address that is in use twice counts as a violation.
     pub damage_only: bool,
@@ -72,12 +72,12 @@ impl Case {
     /// The cluster at its beginning.
     ///
     /// # Panics
-    /// If the rule has another name than R1 to R11, or this program lacks the component that the case wants.
+    /// If the rule has another name than R1 to R12, or this program lacks the component that the case wants.
     pub fn world<D: Disk>(&self) -> World<D> {
         let rules = match &self.without {
             None => Rules::default(),
             Some(name) => {
-                let Some(rule) = rule(name) else { panic!("there is no rule {name}; there are R1 to R11") };
+                let Some(rule) = rule(name) else { panic!("there is no rule {name}; there are R1 to R12") };
                 Rules::without(rule)
             }
         };

@@ -33,6 +33,7 @@ const LAST_RANK: u32 = 10;
 
 const SERVING: &str = "Serving";
 const READY: &str = "Ready";
+const CONFLICT: &str = "OwnershipConflict";
 const NO_MEMBER: &str = "NoMember";
 
 pub(super) struct ObjectStatus {
@@ -105,28 +106,42 @@ impl ObjectStatus {
         let members = members_of(members.values().map(AsRef::as_ref), &self.network);
         let claimed = claimed(blocks.values().map(AsRef::as_ref), &self.network, &members);
         let publication = self.published.now();
-        let serving = serving(&publication, self.board.statuses().get(&self.network));
+        let statuses = self.board.statuses();
+        let status = statuses.get(&self.network);
+        let serving = serving(&publication, status);
+        let conflict = status.and_then(|status| status.ownership_conflict.as_ref());
+        let conflict = conflict.map(|text| Verdict::yes("OwnerEdited", text));
         let own = members.iter().find(|member| member.node == self.kubernetes.node && member.is_member);
         if let Some(own) = own {
             let blocks = claimed.get(own.node).copied().unwrap_or_default();
-            self.report_member(own.object, blocks, serving.as_ref())?;
+            self.report_member(own.object, blocks, (serving.as_ref(), conflict.as_ref()))?;
         }
         let Some(network) = networks.values().next() else { return Ok(()) };
         self.report_network(network, &members, claimed.values().sum(), &publication)
     }
 
-    fn report_member(&mut self, object: &Value, blocks: u64, serving: Option<&Verdict>) -> Result<(), ApiError> {
+    fn report_member(
+        &mut self,
+        object: &Value,
+        blocks: u64,
+        (serving, conflict): (Option<&Verdict>, Option<&Verdict>),
+    ) -> Result<(), ApiError> {
         let present = &object["status"];
+        let was_in_conflict = Verdict::of(present, CONFLICT);
+        let conflict = serving.map_or(was_in_conflict.as_ref(), |_| conflict);
         let before = Verdict::of(present, SERVING);
         // An agent that starts reports what it knows, and that is nothing yet.
         let Some(serving) = serving.or(before.as_ref()) else { return Ok(()) };
         let version = env!("CARGO_PKG_VERSION");
-        let is_news = before.as_ref() != Some(serving) || present["agentVersion"] != version;
+        let is_other = before.as_ref() != Some(serving) || was_in_conflict.as_ref() != conflict;
+        let is_news = is_other || present["agentVersion"] != version;
         if !is_news && present["blocks"] == blocks || !is_due(self.member_written, is_news) {
             return Ok(());
         }
-        let condition = serving.condition(SERVING, present, None);
-        let status = json!({"agentVersion": version, "blocks": blocks, "conditions": [condition]});
+        let conflict = conflict.map(|conflict| conflict.condition(CONFLICT, present, None));
+        let conditions: Vec<Value> =
+            std::iter::once(serving.condition(SERVING, present, None)).chain(conflict).collect();
+        let status = json!({"agentVersion": version, "blocks": blocks, "conditions": conditions});
         self.patch(
             &Resource::members(),
             &member_name(&self.network, &self.kubernetes.node),

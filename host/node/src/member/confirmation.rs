@@ -4,17 +4,20 @@
 use std::time::{Duration, Instant};
 
 use gingham_cluster::{Fault, RoomAnswer};
+use gingham_ownership::confirm::Confirmed;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::local::CONFIRMED_FOR;
+use gingham_ownership::record::Membership;
 use tracing::{debug, warn};
 
+use super::this_node::NodeObject;
 use super::{Member, cluster_error};
 use crate::cluster_calls::AgentError;
 
 /// Between two confirmations: an agent that restarts has the other half of the time for it.
 const PERIOD: Duration = Duration::from_millis(CONFIRMED_FOR / 2);
 
-/// For an ADD that waits. It is one read.
+/// For an ADD that waits. It is a read, and after silence a write.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What this process has seen.
@@ -35,12 +38,18 @@ impl Confirmation {
 impl Member {
     /// Reads this node's own record, if that was not done lately. One whose membership is over joins next.
     pub(super) fn confirm_if_due(&mut self, deadline: Instant) -> Result<(), AgentError> {
-        let is_recent = self.confirmation.last.is_some_and(|last| last.elapsed() < PERIOD);
-        if self.node_object.is_none() || is_recent {
+        if self.node_object.is_none() || self.is_confirmed()? {
             return Ok(());
         }
         match self.with(|_, parts| parts.cluster.confirm(deadline)) {
-            Ok(()) => self.confirmation.note(),
+            Ok(Confirmed { corrected }) => {
+                self.confirmation.note();
+                if let Some(was) = corrected {
+                    let text = "this node's member record was edited by hand: this node is a member, and the record says so again; \
+                                to have it leave, run ginghamctl cluster leave on it";
+                    warn!(network = self.settled().network, "{text} (membership was {was:?})");
+                }
+            }
             Err(Fault::Protocol(ClusterError::Fenced { .. })) => {
                 let text = "this node was taken over: it has dropped its blocks and joins again";
                 warn!(network = self.settled().network, "{text}");
@@ -49,6 +58,21 @@ impl Member {
             Err(fault) => return Err(cluster_error(fault)),
         }
         Ok(())
+    }
+
+    /// What this process remembers is not enough: an agent that ran beside it may have withdrawn the confirmation.
+    fn is_confirmed(&mut self) -> Result<bool, AgentError> {
+        let is_recent = self.confirmation.last.is_some_and(|last| last.elapsed() < PERIOD);
+        Ok(is_recent
+            && self.is_shown_as_member()
+            && self.with(|_, parts| parts.cluster.is_in_touch()).map_err(cluster_error)?)
+    }
+
+    /// By the watches, as far as they are known.
+    fn is_shown_as_member(&mut self) -> bool {
+        let Some(records) = self.node_object.as_ref().and_then(NodeObject::records) else { return true };
+        let own = self.with(|_, parts| records.members.get(parts.cluster.node()).map(|seen| seen.record.membership));
+        own.is_none_or(|membership| membership == Membership::Member)
     }
 
     /// Has the next ADD ask this agent: while the store does not answer, another node may take this one over.

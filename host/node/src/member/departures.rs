@@ -170,6 +170,7 @@ mod tests {
             mac: None,
             node_uid: uid.map(str::to_owned),
             closed: 0,
+            confirmed: 0,
             since: 0,
             rest: Map::new(),
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use gingham_cluster::Fault as ClusterFault;
 use gingham_ownership::error::ClusterError;
 use gingham_ownership::grid::Grid;
+use gingham_ownership::join::Joined;
 use gingham_ownership::snapshot::Snapshot as Records;
 use gingham_ownership::sync::SyncError;
 use gingham_ownership::takeover::Observation;
@@ -12,7 +13,7 @@ use ipnet::IpNet;
 use tracing::{info, warn};
 
 use super::{Member, cluster_error, count, deadline};
-use crate::cluster_calls::{AgentError, Snapshot};
+use crate::cluster_calls::{AgentError, Edited, Snapshot};
 
 /// Another machine may use this node's name. The agent watches its heartbeat between two reconciles.
 pub(super) struct Suspicion {
@@ -51,6 +52,9 @@ impl Member {
         if problem.is_none() {
             self.follow_departures(&records);
         }
+        if problem.is_none() {
+            self.claim_blocks_of_leases(&records)?;
+        }
         let after = self.held()?;
         let lost = before.iter().filter(|block| !after.contains(block)).count();
         let wanted = self.with(|settled, parts| {
@@ -66,7 +70,8 @@ impl Member {
             let is_on_grid = |block: &IpNet| parts.policy.grids().iter().any(|grid| grid.index(*block).is_some());
             records.blocks.keys().filter(|block| !is_on_grid(block)).copied().collect()
         });
-        Ok(Snapshot { routes, members, lost: count(lost), unreadable: records.unreadable, off_grid, problem })
+        let edited = self.with(|_, parts| edited(&records, parts.cluster.node()));
+        Ok(Snapshot { routes, members, lost: count(lost), unreadable: records.unreadable, off_grid, edited, problem })
     }
 
     /// The blocks that this node holds, by its local state.
@@ -85,7 +90,8 @@ impl Member {
                 self.suspicion = None;
                 if let Some(joined) = joined {
                     self.confirmation.note();
-                    self.log_joined(&joined.held, &joined.lost);
+                    self.has_stray_addresses = true;
+                    self.log_joined(&joined);
                 }
                 Ok(None)
             }
@@ -105,12 +111,21 @@ impl Member {
         }
     }
 
-    fn log_joined(&mut self, held: &[IpNet], lost: &[IpNet]) {
+    fn log_joined(&mut self, Joined { held, lost, left_alone, .. }: &Joined) {
         let name = self.with(|_, parts| parts.cluster.node().to_owned());
         let network = &self.settled().network;
         info!(network, "joined the cluster as {name} with {}", blocks(held));
         if !lost.is_empty() {
             warn!(network, "other nodes have claimed {}", blocks(lost));
+        }
+        if !left_alone.is_empty() {
+            warn!(
+                network,
+                "the leases of {} were lost with the node's data directory: containers may use their addresses, so none is given \
+                 until the machine is booted; if a data directory with them exists, use that one again, otherwise drain and boot \
+                 the node",
+                blocks(left_alone)
+            );
         }
     }
 
@@ -124,6 +139,23 @@ impl Member {
                 blocks(adopted)
             );
         }
+    }
+
+    /// The store may have lost the records of blocks that this node's containers have addresses of: before any other block.
+    fn claim_blocks_of_leases(&mut self, records: &Records) -> Result<(), AgentError> {
+        if !self.has_stray_addresses {
+            return Ok(());
+        }
+        let claimed = self.with(|_, parts| parts.cluster.claim_blocks_of_leases(&parts.policy, records, deadline()));
+        let claimed = claimed.map_err(cluster_error)?;
+        if !claimed.is_empty() {
+            warn!(
+                network = self.settled().network,
+                "claimed {} again: containers have addresses of it, and the store had no record",
+                blocks(&claimed)
+            );
+        }
+        Ok(())
     }
 
     /// The store's records, and the problem of this node's membership.
@@ -148,4 +180,13 @@ fn blocks(blocks: &[IpNet]) -> String {
         [one] => format!("the block {one}"),
         [first, ..] => format!("{} blocks, the first of them {first}", blocks.len()),
     }
+}
+
+fn edited(records: &Records, node: &str) -> Vec<Edited> {
+    let edited = records.edited(node).map(|(block, record)| Edited {
+        block,
+        owner: record.owner.clone(),
+        claimant: record.claimant.clone().unwrap_or_default(),
+    });
+    edited.collect()
 }

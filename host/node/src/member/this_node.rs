@@ -33,7 +33,7 @@ impl NodeObject {
     }
 
     /// The network's records as the watches have them; none while they may be old.
-    fn records(&self) -> Option<Snapshot> {
+    pub(super) fn records(&self) -> Option<Snapshot> {
         let known = self.watched.records().filter(|_| self.watched.failure().is_none())?;
         Snapshot::read(&known.records, known.at).ok()
     }

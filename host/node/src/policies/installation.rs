@@ -3,6 +3,7 @@
 use gingham_engine::clock;
 use gingham_engine::library::{Digest, Installed, Library, LibraryError, Provenance, artefact_key};
 use gingham_engine::runtime::{LoadError, Policy, Runtime};
+use gingham_network::dry_run::Refusal;
 use gingham_network::error::NetworkError;
 use gingham_network::plan;
 use gingham_registry::Access;
@@ -31,6 +32,12 @@ pub(super) enum InstallationError {
     Reserved { name: String },
     #[error("network {network} cannot use it: {source}")]
     Configuration { network: String, source: NetworkError },
+    /// In the policy's words.
+    #[error(
+        "network {network}: a request of {pod} is granted now, and by this digest it would be refused: {reason}; nothing was changed; \
+         run ginghamctl policy test on the component, and apply the digest of a corrected one"
+    )]
+    Refuses { network: String, pod: String, reason: String },
     #[error(transparent)]
     Library(#[from] LibraryError),
 }
@@ -45,7 +52,13 @@ impl InstallationError {
             Self::OtherArtefact { .. } => "ArtefactDiffers",
             Self::Reserved { .. } | Self::Library(_) => "InstallFailed",
             Self::Configuration { .. } => "ConfigurationRefused",
+            Self::Refuses { .. } => "RequestsRefused",
         }
+    }
+
+    /// Whether no other node is to try it.
+    pub(super) fn halts(&self) -> bool {
+        matches!(self, Self::Refuses { .. })
     }
 }
 
@@ -80,6 +93,7 @@ pub(super) fn install(
     let runtime = Runtime::new().map_err(InstallationError::Load)?;
     let loaded = library.load_compiled(&runtime, &name, &digest)?;
     require_accepted(&name, &loaded, places)?;
+    require_granting(&name, &loaded, places)?;
     let installed = Installed { digest, size, has_release: loaded.has_release(), installed_at: clock::now() };
     Ok(library.install_compiled(&name, &fetched.component, &installed, &fetched.provenance)?)
 }
@@ -122,6 +136,22 @@ fn require_accepted(name: &str, policy: &Policy, places: &Places) -> Result<(), 
         configured
             .would_accept(name, policy)
             .map_err(|source| InstallationError::Configuration { network: network.name.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// A policy that refuses everybody would do no harm that counters show until pods come.
+fn require_granting(name: &str, policy: &Policy, places: &Places) -> Result<(), InstallationError> {
+    let found = places.networks();
+    for network in found.all() {
+        // Without a present version, or with one that cannot be asked, there is nothing to compare with.
+        let refused = configured(network, &places.library).and_then(|configured| configured.refused_by(name, policy));
+        let Ok(Some(Refusal { pod, reason })) = refused else { continue };
+        let pod = match (&pod.namespace, &pod.name) {
+            (Some(namespace), Some(name)) => format!("pod {namespace}/{name}"),
+            _ => "a pod of which nothing is known".to_owned(),
+        };
+        return Err(InstallationError::Refuses { network: network.name.clone(), pod, reason });
     }
     Ok(())
 }

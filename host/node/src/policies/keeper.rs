@@ -86,7 +86,7 @@ impl Keeper {
         if self.known.is_unused() {
             // A watch shows the last policy go; an agent that starts after that finds its reports.
             if self.may_have_leftovers && self.known.is_listed() {
-                let removed = leftover::remove(&self.kubernetes, &self.places);
+                let removed = leftover::remove(&self.kubernetes);
                 self.may_have_leftovers = removed.is_err();
                 self.log_fault(&removed);
             }
@@ -273,7 +273,8 @@ impl Keeper {
         self.tried.insert(policy.name().to_owned(), clock::now());
         let since = earlier.map_or_else(clock::now, |earlier| earlier.since);
         let found = self.installed.find_again(&name);
-        let failed = Report { state: State::Failed, reason, message, since, ..report };
+        let state = if error.halts() { State::Halted } else { State::Failed };
+        let failed = Report { state, reason, message, since, ..report };
         self.set(with(failed, found.as_ref()));
     }
 

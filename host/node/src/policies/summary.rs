@@ -114,6 +114,7 @@ fn halted(selected: &Selected<'_>) -> Verdict {
             let reason = match &*report.reason {
                 "RefusalsRose" => "RefusalsRose",
                 "FuelRose" => "FuelRose",
+                "RequestsRefused" => "RequestsRefused",
                 _ => "FaultsRose",
             };
             ("Halted", "True", reason, sentence((node, report)))

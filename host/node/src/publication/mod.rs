@@ -20,7 +20,7 @@ use tracing::{info, warn};
 pub(crate) use self::conflist::{ConflistError, conflist};
 pub(crate) use self::gate::{GateError, require_usable};
 pub(crate) use self::replacement::replace;
-use crate::reconcile::{Board, State, Status};
+use crate::reconcile::{Board, State, Status, Unusable};
 
 /// Runtimes take the first file of the directory.
 pub(crate) const FILE: &str = "10-gingham.conflist";
@@ -145,7 +145,7 @@ impl Publisher {
     /// What the policy finds in a configuration that the plugin can read.
     fn refused_by_policy(&self) -> Option<String> {
         match self.board.statuses().get(&self.network)? {
-            Status { state: State::Failed(reason), is_refused: true, .. } => {
+            Status { unusable: Some(Unusable::Configuration(reason)), .. } => {
                 Some(format!("AddressNetwork {}, spec.config: {reason}", self.network))
             }
             _ => None,

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use self::room::Orders;
 pub(crate) use self::room::Rooms;
-pub(crate) use self::status::{State, Status};
+pub(crate) use self::status::{State, Status, Unusable};
 use crate::cluster_calls::{AgentError, Cluster};
 use crate::networks::Network;
 use reconciler::Reconciler;

@@ -10,9 +10,9 @@ use gingham_net::notice;
 use ipnet::IpNet;
 use tracing::{debug, info, warn};
 
-use super::status::{State, Status};
+use super::status::{State, Status, Unusable};
 use super::{Open, Timing};
-use crate::cluster_calls::{AgentError, Cluster, Snapshot, Usage};
+use crate::cluster_calls::{AgentError, Cluster, Edited, Snapshot, Usage};
 use crate::grace_period::GracePeriod;
 use crate::networks::Network;
 
@@ -47,15 +47,17 @@ impl Reconciler {
         let cluster = match self.cluster.take().map_or_else(|| (self.open)(&self.network), Ok) {
             Ok(cluster) => self.cluster.insert(cluster),
             Err(fault) => {
-                status.unusable = Some(fault.to_string());
-                status.is_refused = matches!(fault, AgentError::Node(_));
+                status.unusable = Some(match &fault {
+                    AgentError::Node(reason) => Unusable::Configuration(reason.clone()),
+                    AgentError::Store(reason) => Unusable::Cluster(reason.clone()),
+                });
                 problems.add(status, &fault);
                 return self.end(problems, status);
             }
         };
         self.is_member = false;
         // Of this node, not of the store: sync returns those of the membership beside what it read.
-        (status.unusable, status.is_refused) = (None, false);
+        status.unusable = None;
         if let Some(snapshot) = problems.take(status, cluster.sync()) {
             status.store_answered = Some(now);
             status.members = snapshot.members;
@@ -63,9 +65,12 @@ impl Reconciler {
             status.unreadable = u64::try_from(snapshot.unreadable.len()).unwrap_or(u64::MAX);
             problems.texts.extend(unreadable(&snapshot.unreadable));
             problems.texts.extend(off_grid(&snapshot.off_grid));
+            status.ownership_conflict = ownership_conflict(&snapshot.edited);
+            problems.texts.extend(status.ownership_conflict.clone());
             match self.snapshot.insert(snapshot).problem.take() {
                 Some(problem) => {
-                    status.unusable = matches!(problem, AgentError::Node(_)).then(|| problem.to_string());
+                    status.unusable =
+                        matches!(problem, AgentError::Node(_)).then(|| Unusable::Cluster(problem.to_string()));
                     problems.add(status, &problem);
                 }
                 // Only a member can send a heartbeat.
@@ -155,6 +160,19 @@ fn off_grid(blocks: &[IpNet]) -> Option<String> {
         "the cluster's store has {} records of blocks that no node can have, the first of them {first}: the range is divided into \
          other blocks; delete these records, blocks that they overlap stay unclaimed until then",
         blocks.len()
+    ))
+}
+
+/// Two nodes could give the same addresses if either did.
+fn ownership_conflict(edited: &[Edited]) -> Option<String> {
+    let Edited { block, owner, claimant } = edited.first()?;
+    let more = match edited.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(format!(
+        "AddressBlock {block} was claimed by {claimant}, and its spec.owner was edited to {owner}: neither gives addresses of it; set \
+         spec.owner to {claimant} again{more}"
     ))
 }
 

@@ -7,10 +7,10 @@ use crate::cluster_calls::Usage;
 pub(crate) struct Status {
     pub(crate) state: State,
     /// Why no ADD of this network can succeed, whatever the store does; none if that is unknown.
-    pub(crate) unusable: Option<String>,
-    /// The network's configuration cannot be used, for the reason in `state`: waiting does not help.
-    pub(crate) is_refused: bool,
+    pub(crate) unusable: Option<Unusable>,
     pub(crate) usage: Usage,
+    /// A block's record was edited by hand.
+    pub(crate) ownership_conflict: Option<String>,
     /// Including this node.
     pub(crate) members: u64,
     /// Routes to other nodes.
@@ -41,6 +41,22 @@ pub(crate) struct Status {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// Its configuration: waiting does not help.
+    Configuration(String),
+    /// Its cluster cannot be opened now, or this node is no member of it.
+    Cluster(String),
+}
+
+impl Unusable {
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::Configuration(reason) | Self::Cluster(reason) => reason,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
     Starting,
     Reconciled,
@@ -54,8 +70,8 @@ impl Status {
         Self {
             state: State::Starting,
             unusable: None,
-            is_refused: false,
             usage: Usage::default(),
+            ownership_conflict: None,
             members: 0,
             routes: 0,
             route_conflicts: 0,

@@ -79,6 +79,7 @@ impl Cluster for Scripted {
                 lost: 0,
                 unreadable: Vec::new(),
                 off_grid: Vec::new(),
+                edited: Vec::new(),
                 problem: world.problem.clone(),
             })
         })
@@ -264,7 +265,7 @@ fn a_node_that_is_not_a_member_has_routes_and_claims_nothing() {
         reconciler.reconcile(Instant::now(), &mut status);
         reconciler.beat(&mut status);
         assert_eq!(status.state, State::Failed("another machine has this name".to_owned()));
-        assert_eq!(status.unusable.as_deref(), Some("another machine has this name"));
+        assert_eq!(status.unusable, Some(Unusable::Cluster("another machine has this name".to_owned())));
         assert_eq!((routes(kernel), world(|world| world.calls.clone())), (1, vec!["sync"]));
 
         world(|world| (world.problem, world.outside) = (None, vec!["10.32.0.9".parse().unwrap()]));

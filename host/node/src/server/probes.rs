@@ -37,7 +37,7 @@ pub(super) fn answer(
 /// `publication`: what the runtime's configuration waits for, if the agent writes it.
 fn unready(networks: &BTreeMap<String, Status>, publication: Option<Publication>) -> Option<String> {
     let unusable = networks.iter().find_map(|(name, status)| Some((name, status.unusable.as_ref()?)));
-    let unusable = unusable.map(|(name, reason)| format!("network {name}: {reason}"));
+    let unusable = unusable.map(|(name, unusable)| format!("network {name}: {}", unusable.reason()));
     if let Some(publication) = publication {
         return publication.waiting.or(unusable);
     }
@@ -58,6 +58,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::reconcile::Unusable;
 
     fn of(state: State) -> BTreeMap<String, Status> {
         BTreeMap::from([("pods".to_owned(), Status { state, ..Status::new(Duration::from_secs(5)) })])
@@ -77,7 +78,7 @@ mod tests {
             None,
             "a full cluster does not stop a rollout of agents"
         );
-        renamed.get_mut("pods").unwrap().unusable = Some("another name".to_owned());
+        renamed.get_mut("pods").unwrap().unusable = Some(Unusable::Cluster("another name".to_owned()));
         for publication in [None, Some(Publication::default())] {
             assert_eq!(unready(&renamed, publication), Some("network pods: another name".to_owned()));
         }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::testbed::{Agent, Testbed};
 
-const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/kubernetes/base/crds");
+pub(crate) const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/kubernetes/base/crds");
 pub(crate) struct Cluster {
     pub(crate) testbed: Testbed,
     pub(crate) plane: ControlPlane,

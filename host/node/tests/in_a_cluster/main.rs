@@ -4,6 +4,7 @@
 mod blocks_and_routes_are_ready;
 mod clusters_move_under_agents;
 mod containers_that_are_gone;
+mod edited_objects;
 mod killed_at_each_call;
 mod kubernetes_is_the_store;
 mod nodes_confirm_after_silence;

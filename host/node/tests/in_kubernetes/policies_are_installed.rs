@@ -129,7 +129,7 @@ fn an_object_is_installed_where_it_is_for_and_stays_when_it_is_deleted() {
     testbed.create(&object("teams", &Digest::of(&quota), &inline(&quota), &json!({})));
     let canary = json!({"rollout": {"nodeSelector": {"canary": "yes"}}});
     testbed.create(&object("elsewhere", &Digest::of(&hashed), &inline(&hashed), &canary));
-    let _agent = testbed.agent();
+    let agent = testbed.agent();
 
     testbed.until_condition("teams", "Serving", "True", "AllNodes");
     let report = testbed.report(NODE, "teams");
@@ -160,6 +160,16 @@ fn an_object_is_installed_where_it_is_for_and_stays_when_it_is_deleted() {
     });
     testbed.pod("web-2", "ReplicaSet");
     assert_eq!(address(&testbed.add(&network, "web-2", "c3").result()), "10.8.0.4");
+
+    // So is that of the last one, also if no agent runs at that moment.
+    assert_eq!(testbed.report(NODE, "elsewhere")["state"], "Serving");
+    drop(agent);
+    testbed.kubectl().run(&["delete", "allocationpolicy", "elsewhere"]).stdout();
+    let _agent = testbed.agent();
+    testbed.until("the report of an earlier agent is gone", || match testbed.report(NODE, "elsewhere") {
+        Value::Null => Ok(()),
+        report => Err(report.to_string()),
+    });
 }
 
 #[test]

@@ -87,6 +87,36 @@ fn a_canary_that_faults_goes_back_and_stops_the_rollout() {
 }
 
 #[test]
+fn a_digest_that_refuses_what_is_granted_now_stops_before_any_pod_meets_it() {
+    if !programs::has_control_plane() {
+        return;
+    }
+    let testbed = Testbed::new(&[]).with_members(&[NODE, SECOND]);
+    let (good, bad) = (guest("honest"), guest("notes_and_refuses"));
+    let rollout = json!({"rollout": {"minReadySeconds": 0}});
+    testbed.create(&object("teams", &Digest::of(&good.component), &inline(&good.component), &rollout));
+    testbed.network("teams", &json!({}));
+    let _agents = [testbed.agent(), testbed.second_agent()];
+    testbed.until_condition("teams", "Serving", "True", "AllNodes");
+
+    change(&testbed, "teams", &bad.component);
+    let halted = testbed.until_condition("teams", "Halted", "True", "RequestsRefused");
+    let message = halted["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("node node-1: network teams: a request of a pod of which nothing is known is granted now"),
+        "{message}"
+    );
+    assert!(message.contains("after the note"), "{message}");
+    testbed.until_condition("teams", "Serving", "False", "Halted");
+    let old = Some(Digest::of(&good.component).to_string());
+    assert_eq!((installed(DATA, "teams"), installed(testbed.second(), "teams")), (old.clone(), old));
+    assert_eq!(
+        testbed.until_report(SECOND, "teams", "Waiting")["digest"],
+        json!(Digest::of(&good.component).to_string())
+    );
+}
+
+#[test]
 fn serving_waits_for_every_member_and_no_agent_is_left_in_the_middle() {
     if !programs::has_control_plane() {
         return;

@@ -74,6 +74,7 @@ impl Identity {
             mac: self.mac.clone().or_else(|| before.and_then(|before| before.mac.clone())),
             node_uid: self.node_uid.clone().or_else(|| before.and_then(|before| before.node_uid.clone())),
             closed: before.map_or(0, |before| before.closed),
+            confirmed: before.map_or(0, |before| before.confirmed.saturating_add(1)),
             since: before.filter(|before| before.incarnation == incarnation).map_or(now, |before| before.since),
             rest: before.map(|before| before.rest.clone()).unwrap_or_default(),
         }

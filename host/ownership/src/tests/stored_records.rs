@@ -47,7 +47,7 @@ fn the_records_are_written_as_documented() {
     claim(&mut locals[0], &mut records).unwrap();
     let text = |key: &str| String::from_utf8(records.get(key).unwrap().value.clone()).unwrap();
     assert_eq!(text("config"), r#"{"schema":1,"grids":[{"range":"10.32.0.0/22","blockLength":24}],"policy":"p"}"#);
-    assert_eq!(text("blocks/10.32.0.0-24"), r#"{"owner":"a","incarnation":1}"#);
+    assert_eq!(text("blocks/10.32.0.0-24"), r#"{"owner":"a","incarnation":1,"claimant":"a"}"#);
     assert_eq!(
         text("members/a"),
         r#"{"machine":"machine of a","disk":"disk of a","boot":"boot-1","incarnation":1,"fenced":0,"membership":"member","address":"192.0.2.1","mac":null,"since":1700000000000}"#

@@ -1,10 +1,13 @@
 //! Takeovers, and what a node does that was taken over.
 
-use super::{Lowest, NOW, block, claim, cluster, drive, join, member, run};
+use super::{Lowest, NOW, block, claim, cluster, drive, join, lost, member, run};
 use crate::claim::{Claim, ClaimError, Claimed};
+use crate::confirm::Confirm;
 use crate::error::ClusterError;
+use crate::in_memory_store::InMemoryStore;
 use crate::local::{LocalState, MembershipState};
 use crate::record::{self, LifeRecord, Membership};
+use crate::rules::Rules;
 use crate::shared_store::{Call, Reply};
 use crate::sync::Sync;
 use crate::takeover::{Observe, Takeover};
@@ -98,4 +101,55 @@ fn a_claim_that_comes_after_the_fence_is_not_used() {
     });
     assert!(matches!(claimed, Err(ClaimError::Cluster(ClusterError::Fenced { .. }))), "{claimed:?}");
     assert!(claim(&mut locals[1], &mut records).unwrap().was_anothers, "its record is nobody's");
+}
+
+#[test]
+fn a_confirmation_after_silence_ends_a_takeover_that_is_under_way() {
+    let (mut records, mut locals) = cluster(&["a", "b"]);
+    let version = |records: &InMemoryStore| records.get(&record::member_key("a")).unwrap().version;
+    locals[0].confirm(1_000);
+    let before = version(&records);
+    run(&mut Confirm::new(2_000), &mut locals[0], &mut records).unwrap();
+    assert_eq!(version(&records), before, "in touch it reads");
+
+    let observation = run(&mut Observe::node("a"), &mut locals[1], &mut records).unwrap();
+    locals[0].doubt();
+    // A label of others, and an answer that is lost, end in one write that counts.
+    let label = |records: &mut InMemoryStore| {
+        let (key, found) = (record::member_key("a"), records.get(&record::member_key("a")).unwrap().clone());
+        records.carry_out(&Call::Update { key, value: found.value, expected: found.version });
+    };
+    let meddle = |number, _: &Call, reply, _: &mut LocalState, records: &mut InMemoryStore| match number {
+        0 => {
+            label(records);
+            reply
+        }
+        2 => lost(),
+        _ => reply,
+    };
+    drive(&mut Confirm::new(3_000), &mut locals[0], &mut records, meddle).unwrap();
+    assert_eq!(member(&records, "a").confirmed, 1);
+    assert!(locals[0].is_confirmed(3_000, Rules::default()));
+    let refused = run(&mut Takeover::ordered(observation, true), &mut locals[1], &mut records).unwrap_err();
+    assert!(matches!(refused, ClusterError::CameBack { .. }), "{refused}");
+    assert!(member(&records, "a").is_alive());
+}
+
+#[test]
+fn a_confirmation_after_silence_comes_too_late_for_a_takeover_that_is_done() {
+    let (mut records, mut locals) = cluster(&["a", "b"]);
+    let taken = claim(&mut locals[0], &mut records).unwrap().block;
+    let observation = run(&mut Observe::node("a"), &mut locals[1], &mut records).unwrap();
+    let mut other = locals[1].clone();
+    // Between the read and the write of the confirmation.
+    let takes_over = |number, _: &Call, reply, _: &mut LocalState, records: &mut InMemoryStore| {
+        if number == 0 {
+            run(&mut Takeover::ordered(observation.clone(), false), &mut other, records).unwrap();
+        }
+        reply
+    };
+    let refused = drive(&mut Confirm::new(3_000), &mut locals[0], &mut records, takes_over).unwrap_err();
+    assert!(matches!(refused, ClusterError::Fenced { .. }), "{refused}");
+    assert!(!locals[0].holds(taken) && !locals[0].is_confirmed(3_000, Rules::default()));
+    assert_eq!(member(&records, "a").membership, Membership::Taken);
 }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use gingham_kubernetes_tests::Cluster;
 use gingham_kubernetes_tests::agent_account::USER;
 use gingham_kubernetes_tests::audit_log::Kind;
+use gingham_kubernetes_tests::cluster::items;
+use gingham_kubernetes_tests::command::until;
+use serde_json::{Value, json};
 
 use crate::installed::{AGENTS, apply, configured, first_address, wait_quiet};
 use crate::shared::with_new_cluster;
@@ -55,6 +58,7 @@ fn one_apply_gives_pods_addresses_and_they_come_without_agents() {
 /// A watch ends after some minutes, and each of the agents' begins another one then.
 #[track_caller]
 fn agents_make_no_calls(cluster: &Cluster) {
+    until("the statuses show the blocks", TIMEOUT, || statuses_show_the_blocks(cluster));
     wait_quiet(cluster, USER, SETTLE);
     let log = cluster.control_plane.audit_log().from_now();
     thread::sleep(QUIET);
@@ -63,6 +67,22 @@ fn agents_make_no_calls(cluster: &Cluster) {
     let others: Vec<_> =
         calls.iter().filter(|(kind, count)| kind.verb != "watch" && !are_looks(kind, **count)).collect();
     assert!(others.is_empty(), "{calls:?}");
+}
+
+/// A status follows a change after ten seconds, and after a minute where only the number of a member's blocks is another. One
+/// that shows everything is not written again.
+fn statuses_show_the_blocks(cluster: &Cluster) -> Result<(), String> {
+    let listed = |kind: &str| items(cluster.kubectl().get(&[kind]));
+    let blocks = listed("addressblocks");
+    let count = |node: &Value| blocks.iter().filter(|block| block["spec"]["owner"] == *node).count();
+    let members = listed("networkmembers");
+    let is_current = |member: &Value| member["status"]["blocks"] == count(&member["spec"]["node"]);
+    let network = listed("addressnetworks").remove(0);
+    let status = json!([network["status"]["claimed"], network["status"]["members"]]);
+    if members.iter().all(is_current) && status == json!([blocks.len(), members.len()]) {
+        return Ok(());
+    }
+    Err(format!("{status} in the network's status, {} blocks, and {members:?}", blocks.len()))
 }
 
 /// In two minutes each agent looks once whether the Node object of another member was deleted.

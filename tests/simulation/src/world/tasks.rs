@@ -37,7 +37,7 @@ impl<D: Disk> World<D> {
                 Running::Release(Release::new(machine.idle(machine.clock(self.now, &self.setup))).under(rules))
             }
             What::Sync => Running::Sync(Sync::new().under(rules)),
-            What::Confirm => Running::Confirm(Confirm::new(machine.uptime)),
+            What::Confirm => Running::Confirm(Confirm::new(machine.uptime).under(rules)),
             What::Beat if !self.setup.store.leases => Running::Beat(machine.beat.clone()),
             What::Leave if machine.pods.is_empty() => Running::Leave(Leave::new()),
             What::Observe { of } => Running::Observe(Observe::node(self.setup.nodes.get(of)?)),
