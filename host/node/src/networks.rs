@@ -100,6 +100,13 @@ pub(crate) fn read(directory: &Path) -> Found {
     found
 }
 
+/// The networks of one file's text.
+pub(crate) fn read_text_of(file: &Path, text: &str) -> Found {
+    let mut found = Found::default();
+    found.add(file, text);
+    found
+}
+
 fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {

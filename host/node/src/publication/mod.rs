@@ -20,6 +20,7 @@ use tracing::{info, warn};
 pub(crate) use self::conflist::{ConflistError, conflist};
 pub(crate) use self::gate::{GateError, require_usable};
 pub(crate) use self::replacement::replace;
+use crate::networks;
 use crate::reconcile::{Board, State, Status, Unusable};
 
 /// Runtimes take the first file of the directory.
@@ -162,7 +163,7 @@ impl Publisher {
         if read_text(&file, LARGEST_CONFIGURATION).is_ok_and(|present| present == text) {
             return Ok(());
         }
-        self.require_addresses()?;
+        self.require_addresses(&text)?;
         // Last: it starts a process.
         require_plugin(&self.plugin_dir.join(OWN_NAME))?;
         replace(&file, &text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
@@ -179,12 +180,17 @@ impl Publisher {
         }
     }
 
-    /// The reconcile loop has loaded the policy, joined, claimed and routed.
-    fn require_addresses(&self) -> Result<(), String> {
+    /// The reconcile loop has loaded the policy, joined, claimed and routed, by this very configuration.
+    fn require_addresses(&self, staged: &str) -> Result<(), String> {
         let (network, statuses) = (self.network.as_str(), self.board.statuses());
         let Some(status) = statuses.get(network) else {
             return Err(format!("network {network} is not reconciled yet"));
         };
+        // What was staged just now the loop has not seen yet: its state is that of the one before.
+        let found = networks::read_text_of(&self.staged, staged);
+        if !found.all().any(|network| status.network.as_ref() == Some(network)) {
+            return Err(format!("network {network} is not reconciled by its present configuration yet"));
+        }
         match &status.state {
             State::Starting => Err(format!("network {network} is starting")),
             State::StoreUnreachable(reason) => Err(format!("network {network}: the store is unreachable: {reason}")),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::networks::Network;
 use crate::reconcile::Status;
 
 struct Node(tempfile::TempDir);
@@ -36,9 +37,20 @@ impl Node {
         self.0.path().join("net.d").join(FILE)
     }
 
+    fn staged(&self) -> Option<Network> {
+        let found = networks::read(&self.0.path().join("data/networks"));
+        found.all().next().cloned()
+    }
+
     fn step(&self, state: State, free: u64) -> Publication {
+        self.step_of(state, free, None)
+    }
+
+    /// `reconciled`: another configuration than the one that is staged.
+    fn step_of(&self, state: State, free: u64, reconciled: Option<&Network>) -> Publication {
         let mut status = Status { state, ..Status::new(Duration::from_secs(5)) };
         status.usage.free = free;
+        status.network = reconciled.cloned().or_else(|| self.staged());
         let path = self.0.path();
         let board = Board::with("pods", status);
         let [data_dir, config_dir, plugin_dir] = ["data", "net.d", "bin"].map(|part| path.join(part));
@@ -65,6 +77,18 @@ fn the_configuration_comes_when_all_else_is_there() {
     node.plugin("#!/bin/sh\n");
     assert_eq!(node.step(State::Reconciled, 9), Publication::default());
     assert!(node.file().exists());
+}
+
+#[test]
+fn what_the_reconcile_loop_has_not_seen_is_not_published() {
+    let node = Node::new();
+    node.stage("10.32.0.0/12");
+    node.step(State::Reconciled, 9);
+    let (before, text) = (node.staged(), fs::read_to_string(node.file()).unwrap());
+    node.stage("10.64.0.0/12");
+    let waiting = node.step_of(State::Reconciled, 9, before.as_ref()).waiting.unwrap();
+    assert!(waiting.contains("is not reconciled by its present configuration yet"), "{waiting}");
+    assert_eq!(fs::read_to_string(node.file()).unwrap(), text);
 }
 
 #[test]

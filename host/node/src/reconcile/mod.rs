@@ -108,7 +108,8 @@ impl Reconcilers {
         for (name, network) in networks {
             if !self.running.contains_key(&name) {
                 info!(network = name, "reconciling, configured by {}", network.file.display());
-                let status = Arc::new(Mutex::new(Status::new(self.timing.interval)));
+                let status = Status { network: Some(network.clone()), ..Status::new(self.timing.interval) };
+                let status = Arc::new(Mutex::new(status));
                 lock(&self.board.networks).insert(name.clone(), Arc::clone(&status));
                 let orders = self.rooms.add(&name, &status);
                 let shared = (status, Arc::clone(&self.board.changed), orders);

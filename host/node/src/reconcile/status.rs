@@ -1,10 +1,13 @@
 use std::time::{Duration, Instant};
 
 use crate::cluster_calls::Usage;
+use crate::networks::Network;
 
 /// The state of a network, and counters since the start of the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Status {
+    /// By which it is reconciled; none in tests that need none.
+    pub(crate) network: Option<Network>,
     pub(crate) state: State,
     /// Why no ADD of this network can succeed, whatever the store does; none if that is unknown.
     pub(crate) unusable: Option<Unusable>,
@@ -68,6 +71,7 @@ pub(crate) enum State {
 impl Status {
     pub(crate) fn new(interval: Duration) -> Self {
         Self {
+            network: None,
             state: State::Starting,
             unusable: None,
             usage: Usage::default(),
