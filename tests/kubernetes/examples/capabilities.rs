@@ -33,7 +33,9 @@ fn main() {
     let program = |name: &str| directory.join(name);
     let programs = Programs { plugin: program("gingham"), ctl: program("ginghamctl"), agent: program("gingham-node") };
     let policy = policy();
-    for left_out in [&[] as &[&str], &["NET_ADMIN"], &["SYS_ADMIN"], &["SETUID"], &["SETUID", "SETGID"]] {
+    let left_out: [&[&str]; 6] =
+        [&[], &["NET_ADMIN"], &["SYS_ADMIN"], &["SETUID"], &["SETUID", "SETGID"], &["SYS_ADMIN", "SETUID", "SETGID"]];
+    for left_out in left_out {
         let others: Vec<&str> = CAPABILITIES.into_iter().filter(|capability| !left_out.contains(capability)).collect();
         print_with(&others, &programs, &policy);
     }
