@@ -1,6 +1,6 @@
 //! How fast pods get addresses in a cluster, with Gingham beside the reference plugins:
 //!
-//! `GINGHAM_PROGRAMS=DIRECTORY cargo run -p gingham-kubernetes-tests --example kubernetes-pods-a-second -- [PODS]`, as root.
+//! `GINGHAM_PROGRAMS=DIRECTORY cargo run -p gingham-kubernetes-tests --example kubernetes-pods-a-second -- [PODS [ROUNDS]]`, as root.
 //!
 //! Seconds of processor are worth more than times where the machine has other work: `containerd's children` are the plugins
 //! and runc's shims.
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use gingham_kubernetes_tests::agent_account::USER;
 use gingham_kubernetes_tests::audit_log::AuditLog;
+use gingham_kubernetes_tests::command::until;
 use gingham_kubernetes_tests::load::deployment;
 use gingham_kubernetes_tests::node::daemons::{AGENT, CONTAINERD};
 use gingham_kubernetes_tests::usage::Usage;
@@ -23,7 +24,8 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 
 fn main() {
     assert!(cluster::can_start(), "something is missing");
-    let pods = std::env::args().nth(1).map_or(60, |text| text.parse().expect("a number of pods"));
+    let mut numbers = std::env::args().skip(1).map(|text| text.parse().expect("a number"));
+    let (pods, rounds) = (numbers.next().unwrap_or(60), numbers.next().unwrap_or(2));
     let directory = PathBuf::from(std::env::var_os("GINGHAM_PROGRAMS").expect("GINGHAM_PROGRAMS names a directory"));
     let program = |name: &str| directory.join(name);
     let programs = Programs { plugin: program("gingham"), ctl: program("ginghamctl"), agent: program("gingham-node") };
@@ -37,7 +39,7 @@ fn main() {
         ("gingham + weave-split, etcd", weave_split("pods0", "10.32.0.0/12", &etcd)),
         ("gingham + weave-split, kubernetes", weave_split("kube0", "10.64.0.0/12", &kubernetes)),
     ];
-    for round in 1..=2 {
+    for round in 1..=rounds {
         for (name, plugin) in &networks {
             let network = json!({"cniVersion": "1.0.0", "name": plugin["bridge"], "plugins": [plugin]});
             cluster.configure(&network.to_string());
@@ -46,9 +48,20 @@ fn main() {
             }
             // containerd reads the directory when it is told of a change.
             std::thread::sleep(Duration::from_secs(3));
+            if plugin["ipam"]["cluster"]["store"] == "kubernetes" {
+                wait_joined(&cluster, plugin["bridge"].as_str().unwrap());
+            }
             measure(&cluster, round, name, pods);
         }
     }
+}
+
+/// Before, an ADD would be refused.
+fn wait_joined(cluster: &Cluster, network: &str) {
+    until("the node is a member", TIMEOUT, || {
+        let asked = cluster.kubectl().run(&["get", "networkmembers", &format!("{network}.node-1")]);
+        if asked.is_success() { Ok(()) } else { Err(asked.refusal()) }
+    });
 }
 
 fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) {
