@@ -18,7 +18,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: [String; COLUMNS]) {
         // Escaped here, so that the columns are as wide as what is shown.
-        self.rows.push(cells.map(|cell| text::line(&cell).into_owned()));
+        self.rows.push(cells.map(|cell| shortened(&text::line(&cell))));
     }
 }
 
@@ -31,6 +31,16 @@ impl<const COLUMNS: usize> fmt::Display for Table<COLUMNS> {
             writeln!(f, "{}", padded.join("  ").trim_end())?;
         }
         Ok(())
+    }
+}
+
+/// Nothing that Kubernetes or a policy knows has a longer name; a wider column than 65,535 cannot be formatted.
+const WIDEST: usize = 256;
+
+fn shortened(cell: &str) -> String {
+    match cell.char_indices().nth(WIDEST) {
+        None => cell.to_owned(),
+        Some((end, _)) => format!("{}…", &cell[..end]),
     }
 }
 
@@ -70,6 +80,15 @@ mod tests {
         table.row(["a-long-name".to_owned(), String::new()]);
         table.row(["b".to_owned(), "1 kB".to_owned()]);
         assert_eq!(table.to_string(), "NAME         SIZE\na-long-name\nb            1 kB\n");
+    }
+
+    /// Wider than what can be formatted.
+    #[test]
+    fn an_endless_cell_is_cut() {
+        let mut table = Table::new(["NAME", "SIZE"]);
+        table.row(["a".repeat(70_000), "1 kB".to_owned()]);
+        let cut = format!("{}…", "a".repeat(256));
+        assert_eq!(table.to_string(), format!("NAME{:253}  SIZE\n{cut}  1 kB\n", ""));
     }
 
     #[test]

@@ -21,7 +21,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, MetadataExt, OpenOptions, OpenOptionsExt as _};
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, Metadata, MetadataExt, OpenOptions, OpenOptionsExt as _};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::config::{ARTEFACT_KEY, TARGET};
@@ -125,7 +126,7 @@ impl Library {
         let path = compiled_path(digest);
         let not_compiled = || LibraryError::NotCompiled { name: name.to_owned(), key: artefact_key() };
         let root = self.root.as_ref().ok_or_else(not_compiled)?;
-        let file = match root.open(&path) {
+        let file = match open_regular(root, &path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(not_compiled()),
             Err(source) => return Err(io("open", &path, source)),
@@ -147,7 +148,7 @@ impl Library {
 
     /// Whether the compiled form for this version is there and whole: every byte of it is read.
     pub fn is_compiled(&self, digest: &Digest) -> bool {
-        let Some(file) = self.root.as_ref().and_then(|root| root.open(compiled_path(digest)).ok()) else {
+        let Some(file) = self.root.as_ref().and_then(|root| open_regular(root, &compiled_path(digest)).ok()) else {
             return false;
         };
         self.fits(digest, |record| record.fits_wholly(digest, &file)).unwrap_or(false)
@@ -276,7 +277,8 @@ impl Library {
                 _ => {}
             }
         }
-        Ok(())
+        // Here, too: who installs is told, not only each ADD afterwards.
+        self.require_trusted_directories()
     }
 
     fn root(&self) -> Result<&Dir, LibraryError> {
@@ -286,7 +288,7 @@ impl Library {
 
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LibraryError> {
         let Some(root) = &self.root else { return Ok(None) };
-        let mut file = match root.open(path) {
+        let mut file = match open_regular(root, path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(io("open", path, source)),
@@ -326,22 +328,40 @@ impl Library {
 
     /// Machine code must be root's, and so must the directories it is found through.
     fn check_trust(&self, file: &File, path: &str) -> Result<(), LibraryError> {
-        let root = self.root()?;
-        let us = rustix::process::geteuid().as_raw();
-        let trusted = |uid: u32, mode: u32| (uid == 0 || uid == us) && mode & 0o022 == 0;
         let meta = file.metadata().map_err(|source| io("inspect", path, source))?;
-        if !trusted(meta.uid(), meta.mode()) {
-            return Err(LibraryError::Untrusted { path: path.to_owned() });
+        if !is_trusted(&meta) {
+            return Err(LibraryError::Untrusted { path: self.path.join(path) });
         }
+        self.require_trusted_directories()
+    }
+
+    fn require_trusted_directories(&self) -> Result<(), LibraryError> {
+        let root = self.root()?;
         let key_dir = format!("compiled/{}", artefact_key());
-        for dir in [".", "compiled", &key_dir, "names"] {
-            let meta = root.metadata(dir).map_err(|source| io("inspect", dir, source))?;
-            if !trusted(meta.uid(), meta.mode()) {
-                return Err(LibraryError::Untrusted { path: dir.to_owned() });
+        for dir in ["", "compiled", &key_dir, "names"] {
+            let meta = root.metadata(if dir.is_empty() { "." } else { dir });
+            if !is_trusted(&meta.map_err(|source| io("inspect", dir, source))?) {
+                return Err(LibraryError::Untrusted { path: self.path.join(dir) });
             }
         }
         Ok(())
     }
+}
+
+fn is_trusted(meta: &Metadata) -> bool {
+    let us = rustix::process::geteuid().as_raw();
+    (meta.uid() == 0 || meta.uid() == us) && meta.mode() & 0o022 == 0
+}
+
+/// Never waits: to open a FIFO would, until somebody writes to it.
+fn open_regular(root: &Dir, path: &str) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+    let file = root.open_with(path, &options)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file; remove it"));
+    }
+    Ok(file)
 }
 
 /// Makes a directory for its owner alone, and so the one above it, which is the data directory of leases as a rule: any process that

@@ -116,7 +116,7 @@ fn after_a_kill_gc_finds_what_is_left() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(kernel::leases("mynet"), ["job eth0 10.7.0.2"]);
-    let said = gingham_tests::ctl::ctl(&["gc"]).done();
+    let said = ctl(&["gc"]).done();
     assert!(said.starts_with("freed 1 of 1 attachment"), "{said}");
 }
 
@@ -142,16 +142,7 @@ fn what_cannot_run_says_why() {
 fn policies_of_another_library_are_used() {
     let _node = node_with(&[bridged_with(json!({"ipam": {"type": "gingham", "policy": "honest", "subnet": null}}))]);
     let module = gingham_tests::guests::module("honest");
-    gingham_tests::ctl::ctl(&[
-        "--library",
-        "/run/library",
-        "policy",
-        "add",
-        module.to_str().unwrap(),
-        "--name",
-        "honest",
-    ])
-    .done();
+    ctl(&["--library", "/run/library", "policy", "add", module.to_str().unwrap(), "--name", "honest"]).done();
     let output = run(&["--", "true"]);
     assert_eq!(output.status.code(), Some(125), "{}", text(&output.stderr));
     let output = run(&["--library", "/run/library", "--", "cat", "/proc/net/fib_trie"]);

@@ -10,6 +10,7 @@ use gingham_tests::guests::guest;
 use gingham_tests::kernel;
 use gingham_tests::networks::{addresses_only_with, bridged, bridged_with};
 use gingham_tests::node::{self, DATA, Node};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::mount::{MountFlags, mount_remount};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use serde_json::{Value, json};
@@ -161,7 +162,37 @@ fn machine_code_that_others_could_have_written() {
     let node = Node::new();
     guest("honest").install();
     fs::set_permissions(compiled(), fs::Permissions::from_mode(0o666)).unwrap();
-    refused(&node, &honest(), &["chmod go-w"]);
+    refused(&node, &honest(), &["chmod go-w", compiled().to_str().unwrap()]);
+}
+
+/// Who installs is told at once.
+#[test]
+fn a_library_that_others_can_change_takes_no_policy() {
+    let node = Node::new();
+    guest("honest").install();
+    fs::set_permissions(POLICIES, fs::Permissions::from_mode(0o777)).unwrap();
+    refused(&node, &honest(), &[&format!("`chmod go-w {POLICIES}`")]);
+    let module = gingham_tests::guests::module("honest");
+    let said = ctl(&["policy", "add", module.to_str().unwrap(), "--name", "again"]).failed();
+    assert!(said.contains(&format!("`chmod go-w {POLICIES}`")), "{said}");
+    fs::set_permissions(POLICIES, fs::Permissions::from_mode(0o700)).unwrap();
+    Cni::add(&honest(), &node.container("afterwards")).run().result();
+}
+
+/// To open one would wait for a writer that never comes.
+#[test]
+fn pipes_in_the_library() {
+    let node = Node::new();
+    guest("honest").install();
+    for file in [compiled(), compiled().with_extension("json"), Path::new(POLICIES).join("names/honest.json")] {
+        let kept = file.with_extension("kept");
+        fs::rename(&file, &kept).unwrap();
+        mknodat(CWD, &file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        refused(&node, &honest(), &["no regular file"]);
+        ctl(&["policy", "list"]).done();
+        fs::rename(&kept, &file).unwrap();
+    }
+    Cni::add(&honest(), &node.container("afterwards")).run().result();
 }
 
 #[test]

@@ -86,23 +86,45 @@ impl History {
     }
 
     /// Within each boot by transaction: numbers start again with a boot. What was refused comes before what was committed
-    /// under the same number.
+    /// under the same number. A boot begins with its configuration, also if a transaction before it was written after it.
     fn sort(&mut self) {
+        self.leave_out_what_the_first_snapshot_has();
         let mut boot = 0;
         let mut last = None;
         let mut keys = Vec::with_capacity(self.lines.len());
         for line in &self.lines {
-            if let Event::Start(start) = &line.event
-                && last.replace(start.boot.clone()).is_some_and(|last| last != start.boot)
-            {
-                boot += 1;
+            let mut order = line.order;
+            if let Event::Start(start) = &line.event {
+                let before = last.replace(start.boot.clone());
+                if before.as_ref() != Some(&start.boot) {
+                    boot += usize::from(before.is_some());
+                    order = 0;
+                }
             }
             let is_start = matches!(line.event, Event::Start(_));
-            keys.push((boot, line.order, !is_start && line.event.is_committed()));
+            keys.push((boot, order, !is_start && line.event.is_committed()));
         }
         let mut keyed: Vec<_> = keys.into_iter().zip(std::mem::take(&mut self.lines)).collect();
         keyed.sort_by_key(|(key, _)| *key);
         self.lines = keyed.into_iter().map(|(_, line)| line).collect();
+    }
+
+    /// Of ADDs at the same time, one of an earlier transaction may write after the one that began the history.
+    fn leave_out_what_the_first_snapshot_has(&mut self) {
+        if let [Line { event: Event::Start(_), .. }, Line { event: Event::Snapshot(_), order, .. }, ..] = self.lines[..]
+        {
+            let boot_ends = |line: &Line| matches!(&line.event, Event::Start(other) if self.is_of_another_boot(other));
+            let of_first_boot = self.lines.iter().skip(1).position(boot_ends).map_or(self.lines.len(), |at| at + 1);
+            let mut at = 0;
+            self.lines.retain(|line| {
+                at += 1;
+                at <= 2 || at > of_first_boot || line.order >= order || matches!(line.event, Event::Start(_))
+            });
+        }
+    }
+
+    fn is_of_another_boot(&self, start: &Start) -> bool {
+        matches!(&self.lines[0].event, Event::Start(first) if first.boot != start.boot)
     }
 }
 
@@ -118,7 +140,7 @@ fn refused(number: usize, bytes: &[u8], error: &serde_json::Error) -> HistoryErr
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Ended, Outcome, RecordedRequest, Refused, RefusedKind, Requested};
+    use super::super::{Ended, Outcome, RecordedRequest, Refused, RefusedKind, Requested, Snapshot};
     use super::*;
 
     fn line(order: u64, event: Event) -> String {
@@ -144,7 +166,8 @@ mod tests {
             Event::Start(start) => format!("start {}", start.boot),
             Event::End(ended) => format!("end {}", ended.container_id),
             Event::Request(_) => "request".to_owned(),
-            other => panic!("{other:?}"),
+            Event::Snapshot(_) => "snapshot".to_owned(),
+            Event::EndReservations(ended) => panic!("{ended:?}"),
         };
         history.lines.iter().map(name).collect()
     }
@@ -161,6 +184,25 @@ mod tests {
         ];
         let history = History::read(text.concat().as_bytes()).unwrap();
         assert_eq!(names(&history), ["start one", "end a", "request", "end b", "start two", "end c"]);
+    }
+
+    /// ADDs at the same time write in another order than they commit.
+    #[test]
+    fn what_was_written_late_does_not_come_before_the_beginning() {
+        let late = [
+            line(4, start("one")),
+            line(4, Event::Snapshot(Snapshot::default())),
+            line(3, end("in the snapshot")),
+            line(4, end("a")),
+            line(3, start("two")),
+            line(2, end("b")),
+            line(3, end("c")),
+        ];
+        let history = History::read(late.concat().as_bytes()).unwrap();
+        assert_eq!(names(&history), ["start one", "snapshot", "end a", "start two", "end b", "end c"]);
+        let without_snapshot = [line(4, start("one")), line(3, end("a")), line(4, end("b"))];
+        let history = History::read(without_snapshot.concat().as_bytes()).unwrap();
+        assert_eq!(names(&history), ["start one", "end a", "end b"]);
     }
 
     #[test]

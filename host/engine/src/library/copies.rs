@@ -2,12 +2,12 @@
 //! see that.
 
 use super::record::Record;
-use super::{Digest, Library, LibraryError, compiled_path, io, record_path};
+use super::{Digest, Library, LibraryError, compiled_path, io, open_regular, record_path};
 
 impl Library {
     /// Whether the compiled form is in another file than the one that it was written to. Nothing of it is read.
     pub fn is_copied(&self, digest: &Digest) -> bool {
-        let Some(file) = self.root.as_ref().and_then(|root| root.open(compiled_path(digest)).ok()) else {
+        let Some(file) = self.root.as_ref().and_then(|root| open_regular(root, &compiled_path(digest)).ok()) else {
             return false;
         };
         self.fits(digest, |record| Ok(!record.is_of(&file.metadata()?))).unwrap_or(false)
@@ -20,7 +20,7 @@ impl Library {
     /// [`LibraryError`]
     pub fn record_copied(&mut self, digest: &Digest) -> Result<bool, LibraryError> {
         let (path, recorded) = (compiled_path(digest), record_path(digest));
-        let file = self.root()?.open(&path).map_err(|source| io("open", &path, source))?;
+        let file = open_regular(self.root()?, &path).map_err(|source| io("open", &path, source))?;
         // Before it is read: whoever writes to it meanwhile changes this.
         let meta = file.metadata().map_err(|source| io("inspect", &path, source))?;
         let Some(bytes) = self.read(&recorded)? else { return Ok(false) };

@@ -1,5 +1,7 @@
 //! Why the library cannot be used as asked.
 
+use std::path::PathBuf;
+
 use super::Digest;
 use crate::file_lock::Busy;
 use crate::runtime::LoadError;
@@ -16,10 +18,10 @@ pub enum LibraryError {
     BadName { name: String },
     /// This process would run code that others than root can change.
     #[error(
-        "{path} in the policy library can be changed by other users than root: run `chown root` and `chmod go-w` on it, then \
-         install the policy again"
+        "{0} can be changed by other users than root: run `chown root {0}` and `chmod go-w {0}`, then install the policies \
+         of this library again", path.display()
     )]
-    Untrusted { path: String },
+    Untrusted { path: PathBuf },
     /// A name file that is no JSON of ours.
     #[error(
         "{path} in the policy library is damaged ({reason}): install the policy again with `ginghamctl policy add`"
