@@ -26,6 +26,7 @@ pub(crate) enum ListError {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "it is the JSON that is printed")]
 struct Row {
     name: String,
     digest: String,
