@@ -5,20 +5,21 @@ use std::time::Instant;
 
 use gingham_cluster::{Cluster, Fault};
 use gingham_engine::cluster_policy::ClusterPolicy;
-use gingham_engine::settings::Settings;
+use gingham_engine::settings::{Settings, default_data_dir};
 use gingham_net::netlink::{Route, Socket};
 use gingham_net::node_routes::{self, Report};
 use gingham_network::network::Network;
+use gingham_network::published::staging;
 use gingham_ownership::grid::Grid;
 use gingham_ownership::snapshot::Snapshot as Records;
 use ipnet::IpNet;
 
 use super::{CommandError, STORE_TIMEOUT};
-use crate::cli::{ClusterArguments, KubernetesArguments};
+use crate::cli::{CONFIG_DIR, ClusterArguments, KubernetesArguments};
 use crate::kubernetes::{self, KubernetesError};
 use crate::lease_store;
 use crate::network::keys::get;
-use crate::network::{Configuration, find, list, read_network};
+use crate::network::{ConfigDirError, Configuration, find, list, read_network};
 
 /// A network that is divided among nodes, on this one of them.
 pub(crate) struct Session<'a> {
@@ -131,14 +132,32 @@ fn with_kubernetes<'c>(
     Ok(cluster.with_store(kubernetes::store(api, network)?, None))
 }
 
-/// The network that is named, or the only one that is divided.
+/// The network that is named, or the only one that is divided. Where runtimes have none, one that the agent has prepared for
+/// them: a node that left is to join again before its runtime gets the network.
 pub(super) fn choose(arguments: &ClusterArguments) -> Result<Configuration, CommandError> {
-    if let Some(network) = &arguments.network {
-        return Ok(find(network, &arguments.config.dir)?);
+    let directory = &arguments.config.dir;
+    let prepared = (directory == Path::new(CONFIG_DIR)).then(|| staging(&default_data_dir()));
+    choose_in(arguments.network.as_deref(), directory, prepared.as_deref())
+}
+
+fn choose_in(network: Option<&str>, directory: &Path, prepared: Option<&Path>) -> Result<Configuration, CommandError> {
+    let chosen = match network {
+        Some(network) => find(network, directory).map_err(CommandError::from),
+        None => the_divided(directory),
+    };
+    match (&chosen, prepared) {
+        (
+            Err(CommandError::NoCluster { .. } | CommandError::ConfigDir(ConfigDirError::Unknown { .. })),
+            Some(prepared),
+        ) => choose_in(network, prepared, None).or(chosen),
+        _ => chosen,
     }
-    let entries = list(&arguments.config.dir)?.into_iter().filter_map(|entry| entry.configuration.ok());
+}
+
+fn the_divided(directory: &Path) -> Result<Configuration, CommandError> {
+    let entries = list(directory)?.into_iter().filter_map(|entry| entry.configuration.ok());
     let mut divided: Vec<Configuration> = entries.filter(is_divided).collect();
-    let directory = arguments.config.dir.clone();
+    let directory = directory.to_owned();
     match (divided.pop(), divided.as_slice()) {
         (Some(only), []) => Ok(only),
         (Some(last), others) => {
@@ -153,4 +172,33 @@ pub(super) fn choose(arguments: &ClusterArguments) -> Result<Configuration, Comm
 fn is_divided(configuration: &Configuration) -> bool {
     let has_cluster = |ipam: &serde_json::Value| ipam.as_object().is_some_and(|ipam| get(ipam, "cluster").is_some());
     configuration.plugins.iter().any(|plugin| get(&plugin.object, "ipam").is_some_and(has_cluster))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_agent_has_prepared_is_found_where_runtimes_have_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let [runtimes, prepared] = ["net.d", "networks"].map(|name| directory.path().join(name));
+        let write = |path: &Path, name: &str, ipam: &str| {
+            std::fs::create_dir_all(path).unwrap();
+            let text = format!(r#"{{"cniVersion": "1.0.0", "name": "{name}", "type": "gingham", "ipam": {ipam}}}"#);
+            std::fs::write(path.join(format!("{name}.conf")), text).unwrap();
+        };
+        let chosen = |network| choose_in(network, &runtimes, Some(&prepared)).map(|chosen| chosen.path);
+        assert!(matches!(chosen(None), Err(CommandError::NoCluster { directory }) if directory == runtimes));
+        write(&runtimes, "alone", r#"{"type": "host-local"}"#);
+        write(&prepared, "pods", r#"{"cluster": {"store": "kubernetes"}}"#);
+        for network in [None, Some("pods")] {
+            assert_eq!(chosen(network).unwrap(), prepared.join("pods.conf"));
+        }
+        let unknown = chosen(Some("other")).unwrap_err().to_string();
+        assert!(unknown.contains("other") && unknown.contains("net.d (networks: alone)"), "{unknown}");
+        write(&runtimes, "pods", r#"{"cluster": {"store": "kubernetes"}}"#);
+        for network in [None, Some("pods")] {
+            assert_eq!(chosen(network).unwrap(), runtimes.join("pods.conf"));
+        }
+    }
 }

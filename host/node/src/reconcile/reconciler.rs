@@ -40,43 +40,8 @@ impl Reconciler {
 
     pub(super) fn reconcile(&mut self, now: Instant, status: &mut Status) {
         let mut problems = Problems::default();
-        if self.cluster.as_mut().is_some_and(|cluster| cluster.is_outdated()) {
-            info!(network = self.network.name, "its policy or the node's labels have changed: opening it again");
-            self.cluster = None;
-        }
-        let cluster = match self.cluster.take().map_or_else(|| (self.open)(&self.network), Ok) {
-            Ok(cluster) => self.cluster.insert(cluster),
-            Err(fault) => {
-                status.unusable = Some(match &fault {
-                    AgentError::Node(reason) => Unusable::Configuration(reason.clone()),
-                    AgentError::Store(reason) => Unusable::Cluster(reason.clone()),
-                });
-                problems.add(status, &fault);
-                return self.end(problems, status);
-            }
-        };
-        self.is_member = false;
-        // Of this node, not of the store: sync returns those of the membership beside what it read.
-        status.unusable = None;
-        if let Some(snapshot) = problems.take(status, cluster.sync()) {
-            status.store_answered = Some(now);
-            status.members = snapshot.members;
-            status.ownership_conflicts += snapshot.lost;
-            status.unreadable = u64::try_from(snapshot.unreadable.len()).unwrap_or(u64::MAX);
-            problems.texts.extend(unreadable(&snapshot.unreadable));
-            problems.texts.extend(off_grid(&snapshot.off_grid));
-            status.ownership_conflict = ownership_conflict(&snapshot.edited);
-            problems.texts.extend(status.ownership_conflict.clone());
-            match self.snapshot.insert(snapshot).problem.take() {
-                Some(problem) => {
-                    status.unusable =
-                        matches!(problem, AgentError::Node(_)).then(|| Unusable::Cluster(problem.to_string()));
-                    problems.add(status, &problem);
-                }
-                // Only a member can send a heartbeat.
-                None => self.is_member = problems.take(status, cluster.beat()).is_some(),
-            }
-        }
+        let Some(mut cluster) = self.opened(status, &mut problems) else { return self.end(problems, status) };
+        self.read(&mut *cluster, now, status, &mut problems);
         // Also while the store is unreachable: another process may have removed a route.
         if let Some(wanted) = self.snapshot.as_ref().and_then(|snapshot| snapshot.routes.as_ref())
             && let Some((report, dropped)) = problems.take(status, reconcile_routes(&self.network.name, wanted))
@@ -97,7 +62,49 @@ impl Reconciler {
             problems.texts.extend(stray(&usage));
             status.usage = usage;
         }
+        self.cluster = Some(cluster);
         self.end(problems, status);
+    }
+
+    fn opened(&mut self, status: &mut Status, problems: &mut Problems) -> Option<Box<dyn Cluster>> {
+        if self.cluster.as_mut().is_some_and(|cluster| cluster.is_outdated()) {
+            info!(network = self.network.name, "its policy or the node's labels have changed: opening it again");
+            self.cluster = None;
+        }
+        let opened = self.cluster.take().map_or_else(|| (self.open)(&self.network), Ok);
+        opened
+            .inspect_err(|fault| {
+                status.unusable = Some(match fault {
+                    AgentError::Node(reason) => Unusable::Configuration(reason.clone()),
+                    AgentError::Store(reason) => Unusable::Cluster(reason.clone()),
+                });
+                problems.add(status, fault);
+            })
+            .ok()
+    }
+
+    fn read(&mut self, cluster: &mut dyn Cluster, now: Instant, status: &mut Status, problems: &mut Problems) {
+        self.is_member = false;
+        // Of this node, not of the store: sync returns those of the membership beside what it read.
+        status.unusable = None;
+        let Some(snapshot) = problems.take(status, cluster.sync()) else { return };
+        status.store_answered = Some(now);
+        status.members = snapshot.members;
+        status.ownership_conflicts += snapshot.lost;
+        status.unreadable = u64::try_from(snapshot.unreadable.len()).unwrap_or(u64::MAX);
+        problems.texts.extend(unreadable(&snapshot.unreadable));
+        problems.texts.extend(off_grid(&snapshot.off_grid));
+        status.ownership_conflict = ownership_conflict(&snapshot.edited);
+        problems.texts.extend(status.ownership_conflict.clone());
+        match self.snapshot.insert(snapshot).problem.take() {
+            Some(problem) => {
+                status.unusable =
+                    matches!(problem, AgentError::Node(_)).then(|| Unusable::Cluster(problem.to_string()));
+                problems.add(status, &problem);
+            }
+            // Only a member can send a heartbeat.
+            None => self.is_member = problems.take(status, cluster.beat()).is_some(),
+        }
     }
 
     /// For an ADD that waits.

@@ -158,6 +158,14 @@ fn is_consistent(load: &Load<'_>) {
     }
 }
 
+fn until_joined_after(cluster: &Cluster, node: usize, incarnation: Option<u64>, agent: &Agent) {
+    let deadline = Instant::now() + PATIENCE;
+    while cluster.member(&format!("node-{node}"))["incarnation"].as_u64() <= incarnation {
+        assert!(Instant::now() < deadline, "{}", agent.log());
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 #[test]
 fn agents_follow_a_move_there_and_back_while_containers_come_and_go() {
     if !programs::has_control_plane() {
@@ -184,11 +192,7 @@ fn agents_follow_a_move_there_and_back_while_containers_come_and_go() {
             for node in [1, 2] {
                 let incarnation = cluster.member(&format!("node-{node}"))["incarnation"].as_u64();
                 switch(&load, node, &mut agents[node - 1], cluster.network(node));
-                let deadline = Instant::now() + PATIENCE;
-                while cluster.member(&format!("node-{node}"))["incarnation"].as_u64() <= incarnation {
-                    assert!(Instant::now() < deadline, "{}", agents[node - 1].log());
-                    thread::sleep(Duration::from_millis(100));
-                }
+                until_joined_after(&cluster, node, incarnation, &agents[node - 1]);
                 until_reconciled(&agents[node - 1]);
                 load.until_served();
             }
