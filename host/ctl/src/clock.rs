@@ -12,6 +12,10 @@ pub(crate) fn utc(millis: u64) -> String {
 
 /// `5 min ago`
 pub(crate) fn ago(millis: u64, now: u64) -> String {
+    // A second is what clocks of one machine differ by.
+    if millis > now.saturating_add(1_000) {
+        return "in the future, the clock was set back".to_owned();
+    }
     let seconds = now.saturating_sub(millis) / 1_000;
     match seconds {
         0 => "just now".to_owned(),
@@ -50,7 +54,8 @@ mod tests {
     fn the_past_in_words() {
         let words = [0, 59, 119, 120, 7_199, 7_200, 172_800].map(|seconds| ago(0, seconds * 1_000));
         assert_eq!(words, ["just now", "59 s ago", "119 s ago", "2 min ago", "119 min ago", "2 h ago", "2 days ago"]);
-        assert_eq!(ago(5_000, 0), "just now", "a clock that was set back");
+        assert_eq!(ago(1_000, 500), "just now");
+        assert_eq!(ago(5_000, 0), "in the future, the clock was set back");
     }
 
     #[test]

@@ -29,6 +29,12 @@ pub(crate) enum ExplainError {
     Network { network: String, source: NetworkError },
     #[error("network {network} has no policy, so there is no address to explain")]
     NoPolicy { network: String },
+    #[error("the subject is empty: give an address, a pod (NAMESPACE/NAME or NAME) or a container's ID")]
+    NoSubject,
+    #[error(
+        "invalid address {subject:?}: use one such as 10.1.0.7, a pod (NAMESPACE/NAME or NAME) or a container's ID"
+    )]
+    NoAddress { subject: String },
     #[error("{subject:?} can be any of {found}: name one of them")]
     Several { subject: String, found: String },
     #[error("cannot write to standard output: {0}")]
@@ -85,6 +91,7 @@ struct Next {
 }
 
 pub(crate) fn run(arguments: &ExplainArguments, library: &Path, out: &mut Output) -> Result<(), ExplainError> {
+    check_subject(&arguments.subject)?;
     let configuration = find(&arguments.network, &arguments.config.dir)?;
     let network = read_network(&configuration, library)?;
     let explanation = explain(&network, &arguments.subject)?;
@@ -92,6 +99,19 @@ pub(crate) fn run(arguments: &ExplainArguments, library: &Path, out: &mut Output
         return Ok(out.json(&explanation)?);
     }
     Ok(show(&explanation, &arguments.subject, out)?)
+}
+
+fn check_subject(subject: &str) -> Result<(), ExplainError> {
+    // A pod's name may hold dots, but four numbers are meant as an address.
+    let is_dotted =
+        subject.split('.').count() == 4 && subject.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit());
+    if subject.trim().is_empty() {
+        return Err(ExplainError::NoSubject);
+    }
+    if (is_dotted || subject.contains(':')) && subject.parse::<IpAddr>().is_err() {
+        return Err(ExplainError::NoAddress { subject: subject.to_owned() });
+    }
+    Ok(())
 }
 
 fn explain(network: &Network, subject: &str) -> Result<Explanation, ExplainError> {

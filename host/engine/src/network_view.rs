@@ -22,10 +22,10 @@ use crate::store_error::StoreError;
 use reservations::ReservationChanges;
 use state::{StateChanges, StateOwner};
 
-pub use state::STATE_BYTES;
+pub use state::{STATE_BYTES, VALUE_BYTES};
 
 /// The longest key of a policy's state or of a reservation.
-const KEY_BYTES: usize = 256;
+pub const KEY_BYTES: usize = 256;
 
 /// Steps through runs, ranges and cooling addresses that one session may cause.
 const STEPS: u64 = 200_000;

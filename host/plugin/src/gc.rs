@@ -147,7 +147,7 @@ fn alive(
     }
     if !alive.is_empty() {
         log::warn(format!(
-            "network {network}: cni.dev/valid-attachments is missing: {} attachments whose sandbox is still there are kept",
+            "network {network}: cni.dev/valid-attachments is missing: attachments kept because their sandbox still exists: {}",
             alive.len()
         ));
     }

@@ -48,6 +48,16 @@ pub struct Situation {
     pub exports: BTreeMap<String, Cost>,
     /// Why the request was not granted, or why nothing was measured.
     pub note: Option<String>,
+    /// What went wrong when the container ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_note: Option<String>,
+}
+
+impl Bench {
+    /// Whether a request was granted in any situation.
+    pub fn was_granted(&self) -> bool {
+        self.situations.iter().any(|situation| situation.note.is_none())
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -68,7 +78,7 @@ pub fn bench(subject: &Subject, pod: (&str, &str), runs: usize) -> Result<Bench,
     let mut situations = Vec::new();
     for (name, amount) in plan() {
         situations.push(match capacity.shares(amount) {
-            Err(note) => Situation { name, leases: 0, exports: BTreeMap::new(), note: Some(note) },
+            Err(note) => Situation { name, leases: 0, exports: BTreeMap::new(), note: Some(note), release_note: None },
             Ok(shares) => {
                 let mut scenario = subject.scenario(ipam)?;
                 scenario.set_rehearsal(false);
@@ -96,13 +106,17 @@ fn situation(
 ) -> Result<Situation, ScenarioError> {
     let identity = Identity::of_pod(pod.0, pod.1, gingham_engine::attachment::PodFacts::default());
     let mut calls: BTreeMap<String, Vec<ExportCall>> = BTreeMap::new();
-    let mut note = None;
+    let (mut note, mut release_note) = (None, None);
     for _ in 0..runs.max(1) {
         let mut branch = scenario.branch();
         let request: Request = identity.request(&mut branch, "bench", &[]);
         let run = branch.add(&request)?;
         note = run.result.as_ref().err().map(ToString::to_string);
         let ended = branch.del(&request.key);
+        release_note = match &ended.result {
+            Ok(released) => released.hook_failure.clone(),
+            Err(error) => Some(error.to_string()),
+        };
         // Before DEL's hook the configuration is checked once more.
         let of_hook = ended.calls.into_iter().filter(|call| call.export != "check-config");
         for call in run.calls.into_iter().chain(of_hook) {
@@ -110,7 +124,7 @@ fn situation(
         }
     }
     let exports = calls.into_iter().map(|(export, calls)| (export, cost(calls))).collect();
-    Ok(Situation { name, leases, exports, note })
+    Ok(Situation { name, leases, exports, note, release_note })
 }
 
 fn cost(mut calls: Vec<ExportCall>) -> Cost {

@@ -17,7 +17,7 @@ pub fn compare(history: &History, [first, second]: [&Policy; 2], ipam: Option<&V
     let (mut first, mut second) = (Player::new(first, ipam), Player::new(second, ipam));
     let mut replay = Replay { notes: notes(history), ..Replay::default() };
     for (index, line) in history.lines.iter().enumerate() {
-        let at_line = |source| ReplayError::Line { line: index + 1, source: Box::new(source) };
+        let at_line = |source| ReplayError::Line { line: history.number(index), source: Box::new(source) };
         let Event::Request(requested) = &line.event else {
             other_step(&mut first, line, &mut Replay::default()).map_err(at_line)?;
             other_step(&mut second, line, &mut replay).map_err(at_line)?;

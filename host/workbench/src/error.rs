@@ -7,6 +7,8 @@ use gingham_ownership::grid::Grid;
 use ipnet::IpNet;
 use serde_json::Value;
 
+use crate::cases::SituationError;
+
 /// A scenario that cannot be. What a policy does wrong is in a [`Run`](crate::Run) instead.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
@@ -22,6 +24,8 @@ pub enum ScenarioError {
     Unclaimed { block: IpNet },
     #[error("{block} is not a block of {}", list(.grids))]
     OffGrid { block: IpNet, grids: Vec<Grid> },
+    #[error(transparent)]
+    Situation(#[from] SituationError),
     /// A question that a scenario asks for itself, such as for the room in its pools, was not answered.
     #[error(transparent)]
     Ipam(#[from] IpamError),

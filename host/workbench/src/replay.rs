@@ -33,8 +33,19 @@ pub enum ReplayError {
     Scenario(#[from] ScenarioError),
     #[error(transparent)]
     Ipam(#[from] IpamError),
+    #[error("the history has {what} twice: use one history whole, as `ginghamctl policy record` writes it")]
+    Twice { what: String },
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for ReplayError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { what } => Self::Twice { what },
+            error => Self::Store(error),
+        }
+    }
 }
 
 /// Differences that are kept to be shown.
@@ -124,7 +135,7 @@ pub fn replay(history: &History, policy: &Policy, ipam: Option<&Value>) -> Resul
     let mut replay = Replay { notes: notes(history), ..Replay::default() };
     for (index, line) in history.lines.iter().enumerate() {
         step(&mut player, history, line, &mut replay)
-            .map_err(|source| ReplayError::Line { line: index + 1, source: Box::new(source) })?;
+            .map_err(|source| ReplayError::Line { line: history.number(index), source: Box::new(source) })?;
     }
     Ok(replay)
 }

@@ -1,10 +1,34 @@
 //! A call of a plugin, as a container runtime makes it: environment and standard input in, standard output out.
 
 use std::ffi::OsStr;
-use std::io::{self, Write as _};
+use std::io::{self, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
+
+/// What a program may take and write before it is stopped.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub time: Duration,
+    /// Bytes of each of standard output and standard error.
+    pub output: usize,
+}
+
+/// A call within bounds that came to nothing.
+#[derive(Debug)]
+pub enum BoundsError {
+    Io(io::Error),
+    Time,
+    Output,
+}
+
+impl From<io::Error> for BoundsError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
 
 pub struct Call {
     /// May be changed further before the call starts.
@@ -54,5 +78,96 @@ impl Call {
         let start = Instant::now();
         let output = self.start()?.wait_with_output()?;
         Ok((output, start.elapsed()))
+    }
+
+    /// Runs it to its end, or kills it at the bounds. What it started itself is not killed.
+    ///
+    /// # Errors
+    /// The program cannot be started, or does not keep within the bounds.
+    pub fn run_within(mut self, bounds: Bounds) -> Result<(Output, Duration), BoundsError> {
+        let start = Instant::now();
+        let mut child = self.command.spawn()?;
+        let input = self.input.into_bytes();
+        let stdin = child.stdin.take();
+        // A program that does not read blocks the writer once the pipe is full.
+        let writer = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
+        let result = collect(&mut child, start + bounds.time, bounds.output);
+        if result.is_err() {
+            let _ = child.kill();
+            let _ = child.wait();
+        } else {
+            let _ = writer.join();
+        }
+        Ok((result?, start.elapsed()))
+    }
+}
+
+fn collect(child: &mut Child, deadline: Instant, most: usize) -> Result<Output, BoundsError> {
+    let streams = [child.stdout.take().map(boxed), child.stderr.take().map(boxed)];
+    let mut readers = Vec::new();
+    let (sender, receiver) = mpsc::channel();
+    for (index, stream) in streams.into_iter().enumerate() {
+        let sender = sender.clone();
+        readers.push(thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stream.map_or(Ok(0), |stream| stream.take(most as u64 + 1).read_to_end(&mut bytes));
+            let _ = sender.send((index, read.map(|_| bytes)));
+        }));
+    }
+    let mut outputs = [Vec::new(), Vec::new()];
+    for _ in 0..outputs.len() {
+        let (index, bytes) = match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok((index, bytes)) => (index, bytes?),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Err(BoundsError::Time),
+        };
+        if bytes.len() > most {
+            return Err(BoundsError::Output);
+        }
+        outputs[index] = bytes;
+    }
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break status,
+            None if Instant::now() >= deadline => return Err(BoundsError::Time),
+            None => thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    readers.into_iter().for_each(|reader| drop(reader.join()));
+    let [stdout, stderr] = outputs;
+    Ok(Output { status, stdout, stderr })
+}
+
+fn boxed(stream: impl Read + Send + 'static) -> Box<dyn Read + Send> {
+    Box::new(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(script: &str) -> Result<Output, BoundsError> {
+        let mut call = Call::new("/bin/sh", "ADD", "{}".to_owned());
+        call.command.args(["-c", script]);
+        let bounds = Bounds { time: Duration::from_secs(2), output: 1000 };
+        call.run_within(bounds).map(|(output, _)| output)
+    }
+
+    #[test]
+    fn a_program_within_the_bounds_is_heard() {
+        let output = run("cat; echo no >&2; exit 3").unwrap();
+        assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"{}"[..], &b"no\n"[..]));
+        assert_eq!(output.status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_program_beyond_the_bounds_is_stopped() {
+        let start = Instant::now();
+        for script in ["exec yes", "exec yes >&2"] {
+            assert!(matches!(run(script), Err(BoundsError::Output)), "{script}");
+        }
+        for script in ["exec sleep 1000", "exec sleep 1000 >&- 2>&-"] {
+            assert!(matches!(run(script), Err(BoundsError::Time)), "{script}");
+        }
+        assert!(start.elapsed() < Duration::from_secs(60));
     }
 }

@@ -27,6 +27,11 @@ const HOST_LOCAL: &str = "host-local";
 pub(crate) enum BenchError {
     #[error("{count} {} more fuel than in {}", if *.count == 1 { "export needs" } else { "exports need" }, .path.display())]
     Regressed { count: usize, path: PathBuf },
+    #[error(
+        "policy {policy}: no request was granted, so that only refusals and failures were measured; use a --pod and a \
+         configuration that the policy serves, or run `ginghamctl policy call` to see why"
+    )]
+    NothingGranted { policy: String },
     #[error("{}: {source}", .path.display())]
     Baseline { path: PathBuf, source: BaselineError },
     #[error("cannot read the saved bench: {0}")]
@@ -89,6 +94,9 @@ pub(super) fn run(arguments: &BenchArguments, library: &Library, out: &mut Outpu
     } else {
         show(&measured, host_local.as_ref(), worse.as_deref(), out)?;
     }
+    if !measured.was_granted() {
+        return Err(BenchError::NothingGranted { policy: measured.policy });
+    }
     match worse.map_or(0, |worse| worse.len()) {
         0 => Ok(()),
         count => Err(BenchError::Regressed { count, path: path() }),
@@ -139,6 +147,9 @@ fn show(
     for situation in &measured.situations {
         if let Some(note) = &situation.note {
             writeln!(out, "{}: {note}", situation.name)?;
+        }
+        if let Some(note) = &situation.release_note {
+            writeln!(out, "{}: release: {note}", situation.name)?;
         }
     }
     if host_local.is_none() && measured.policy != HOST_LOCAL {

@@ -41,7 +41,9 @@ pub(super) fn compile(
 ) -> Result<Ready, CompilationError> {
     let description = check(component)?;
     let lock = library.lock_compilation(|busy| {
-        print_error(format!("waiting for another compilation: {busy}"));
+        let pids: Vec<String> = busy.holders.iter().map(|holder| holder.pid.to_string()).collect();
+        let of = if pids.is_empty() { String::new() } else { format!(" (pid {})", pids.join(", ")) };
+        print_error(format!("waiting for another compilation{of}"));
     })?;
     if library.is_compiled(digest)
         && Runtime::new().is_ok_and(|runtime| library.load_compiled(&runtime, name, digest).is_ok())

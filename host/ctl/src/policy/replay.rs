@@ -26,7 +26,7 @@ const SHOWN: usize = 50;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
-    #[error("{different} of {requests} requests are answered differently")]
+    #[error("{different} of {} {} answered differently", counted(*.requests, "request"), if *.different == 1 { "is" } else { "are" })]
     Different { different: usize, requests: usize },
     #[error("cannot read the history: {0}")]
     Read(#[from] FileError),
@@ -51,6 +51,11 @@ struct Report<'a> {
     verdicts: BTreeMap<&'static str, usize>,
     notes: &'a [String],
     differences: Vec<BTreeMap<&'static str, serde_json::Value>>,
+}
+
+/// `1 request`, `7 requests`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// What the two answers are called.
@@ -147,7 +152,7 @@ fn show(replay: &Replay, names: Names, out: &mut Output) -> Result<(), ReplayErr
             writeln!(out, "and {} more; --json has {}", replay.differences() - SHOWN, replay.divergences.len())?;
         }
     }
-    writeln!(out, "{} requests, {} ends", replay.requests, replay.ends)?;
+    writeln!(out, "{}, {}", counted(replay.requests, "request"), counted(replay.ends, "end"))?;
     for (verdict, count) in &replay.verdicts {
         writeln!(out, "  {count:>8}  {}", verdict.name())?;
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use gingham_testbed::cni::Call;
+use gingham_testbed::cni::{Bounds, BoundsError, Call};
 
 use super::config::TrialConfig;
 use super::container::{Container, INTERFACE};
@@ -19,6 +19,9 @@ pub(super) const DIRECTORY: &str = "/run/gingham-try";
 /// Where other plugins are, for configurations that need one.
 const OTHERS: &str = "/opt/cni/bin:/usr/lib/cni";
 
+/// A plugin takes well under a second, and prints one result.
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(60), output: 1 << 20 };
+
 /// What went wrong with the plugin.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PluginError {
@@ -28,6 +31,16 @@ pub(crate) enum PluginError {
     Nowhere { source: io::Error },
     #[error("cannot {operation} {path}: {source}")]
     Io { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "{verb} of container {container}: the plugin did not end within {} s and was stopped; --plugin names a CNI plugin, \
+         which ends by itself", BOUNDS.time.as_secs()
+    )]
+    Slow { verb: Verb, container: &'static str },
+    #[error(
+        "{verb} of container {container}: the plugin wrote more than {} MiB and was stopped; --plugin names a CNI plugin, \
+         which prints one result", BOUNDS.output >> 20
+    )]
+    TooMuch { verb: Verb, container: &'static str },
     #[error("{verb} of container {container} failed after {took}; the plugin's error:\n{said}")]
     Failed { verb: Verb, container: &'static str, took: String, said: String },
 }
@@ -143,10 +156,11 @@ impl Plugin {
         call.command.env("CNI_PATH", format!("{own}:{others}")).env("CNI_ARGS", arguments);
         call.attachment(container.id, &container.path, INTERFACE);
         tracing::debug!(%verb, plugin = %self.path.display(), container = container.id, "run the plugin");
-        let (output, took) = call.run().map_err(|source| PluginError::Io {
-            operation: "run the plugin",
-            path: self.path.clone(),
-            source,
+        let container_id = container.id;
+        let (output, took) = call.run_within(BOUNDS).map_err(|error| match error {
+            BoundsError::Io(source) => PluginError::Io { operation: "run the plugin", path: self.path.clone(), source },
+            BoundsError::Time => PluginError::Slow { verb, container: container_id },
+            BoundsError::Output => PluginError::TooMuch { verb, container: container_id },
         })?;
         answered(verb, container, &output, took)
     }

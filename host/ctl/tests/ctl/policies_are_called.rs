@@ -15,7 +15,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("library")).unwrap();
+        Self { dir }
     }
 
     fn config(&self, config: &Value) -> PathBuf {

@@ -16,6 +16,7 @@ struct Author {
 impl Author {
     fn new() -> Self {
         let author = Self { directory: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(author.path("library")).unwrap();
         let ipam = json!({"type": "gingham", "subnet": "10.66.0.0/28", "subnets": ["10.66.0.0/28", "fd00:66::/64"]});
         author.write(
             "net.json",
@@ -106,6 +107,22 @@ fn a_component_shows_the_language_that_its_author_wrote() {
 }
 
 #[test]
+fn a_check_of_no_steps_is_refused() {
+    let said = Author::new().run(&["check", "host-local", "--config", "@net.json", "--steps", "0"]);
+    assert!(said.code != Some(0) && said.err.contains("expected a whole number from 1 on"), "{}", said.err);
+}
+
+#[test]
+fn a_bench_in_which_nothing_is_granted_fails() {
+    let author = Author::new();
+    let ipam = json!({"type": "gingham", "subnet": "10.66.0.0/28", "exclude": ["10.66.0.0/28"]});
+    author.write("none.json", &json!({"name": "mynet", "type": "gingham", "ipam": ipam}).to_string());
+    let said = author.run(&["bench", "host-local", "--config", "@none.json", "--runs", "1"]);
+    assert!(said.out.contains("0 % leased: "), "{}", said.out);
+    assert!(said.failed().contains("no request was granted"));
+}
+
+#[test]
 fn more_fuel_than_saved_fails() {
     let author = Author::new();
     let bench = |rest: &[&str]| {
@@ -161,13 +178,13 @@ fn a_history_is_replayed_and_compared() {
     let author = Author::new();
     author.write("same.jsonl", &history("10.66.0.2/28"));
     let same = author.run(&["replay", "@same.jsonl", "host-local"]).done();
-    assert!(same.contains("1 requests, 0 ends\n         1  same"), "{same}");
+    assert!(same.contains("1 request, 0 ends\n         1  same"), "{same}");
 
     author.write("other.jsonl", &history("10.66.0.7/28"));
     let other = author.run(&["replay", "@other.jsonl", "host-local"]);
     assert!(other.out.contains("recorded   10.66.0.7/28 via 10.66.0.1"), "{}", other.out);
     assert!(other.out.contains("answered   10.66.0.2/28 via 10.66.0.1"), "{}", other.out);
-    assert_eq!(other.failed(), "ginghamctl: 1 of 1 requests are answered differently\n");
+    assert_eq!(other.failed(), "ginghamctl: 1 of 1 request is answered differently\n");
 
     let compared = author.run(&["compare", "host-local", "host-local", "@other.jsonl", "--json"]).done();
     assert_eq!(serde_json::from_str::<Value>(&compared).unwrap()["verdicts"], json!({"same": 1}));
@@ -189,6 +206,10 @@ fn histories_that_cannot_be_read_are_explained() {
     assert!(replay(rotated).failed().contains("belongs to configuration \"one\""));
     let torn = replay(&whole[..whole.len() - 9]).done();
     assert!(torn.contains("note: the last line is not complete and was left out"), "{torn}");
+    let twice = replay(&(whole.clone() + whole.lines().last().unwrap() + "\n")).failed();
+    assert!(twice.contains("line 4 of the history: the history has the attachment c1 eth0 twice"), "{twice}");
+    let wrong = replay(&(whole.clone() + "nonsense\n")).failed();
+    assert!(wrong.contains("line 4 is not a line of a history: ") && !wrong.contains("at line"), "{wrong}");
     assert!(author.run(&["replay", "@none.jsonl", "host-local"]).failed().contains("cannot read the history"));
 }
 

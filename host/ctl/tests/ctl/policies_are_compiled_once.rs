@@ -180,7 +180,7 @@ fn who_comes_second_waits_and_uses_what_the_first_compiled() {
     let output = waiting.wait_with_output().unwrap();
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(out.starts_with("Installed policy second, compiled before\n"), "{out}{err}");
-    assert!(err.starts_with("ginghamctl: waiting for another compilation: pid "), "{err}");
+    assert_eq!(err, format!("ginghamctl: waiting for another compilation (pid {})\n", std::process::id()));
 }
 
 #[test]

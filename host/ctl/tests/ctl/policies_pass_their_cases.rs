@@ -20,7 +20,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("library")).unwrap();
+        Self { dir }
     }
 
     fn file(&self, name: &str, text: &str) -> PathBuf {
@@ -191,6 +193,14 @@ fn a_misspelt_key_is_named_with_its_line() {
         ("[[case]]\nname = \"x\"\n[[case.step]]\nadvance = \"soon\"\n", 4, "use a number and a unit"),
         ("[[case]]\nname = \"x\"\n[[case]]\nname = \"x\"\n", 3, "the name \"x\" is that of an earlier case"),
         ("[[case]]\nname = \"x\"\n[[case.step]]\nexpect = \"granted\"\n", 3, "the step does nothing"),
+        ("[[case]]\nname = \"x\"\n", 1, "case \"x\" has no step, so it checks nothing"),
+        ("[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"a\"\ntimes = 0\n", 3, "use a number from 1 to 100000"),
+        ("[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"a\"\ntimes = 200_000\n", 3, "use a number from 1 to 100000"),
+        ("[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"a\"\ntimes = -1\n", 5, "a whole number from 0 to 4294967295"),
+        ("[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"\"\n", 3, "invalid container id \"\" in `add`"),
+        ("[[case]]\nname = \"x\"\n[[case.step]]\ngc = [\"a\", \"../b\"]\n", 3, "invalid container id \"../b\" in `gc`"),
+        ("config = { a = 1979-05-27 }\n[[case]]\nname = \"x\"\n", 1, "`a` is a date, and dates are not JSON"),
+        ("[[case]]\nname = \"x\"\nconfig = { cooldown = inf }\n", 3, "`cooldown` is inf or nan"),
         ("config = {}\n", 1, "there is no case in it"),
         ("case = \n", 1, ""),
     ] {
@@ -199,6 +209,46 @@ fn a_misspelt_key_is_named_with_its_line() {
         let place = format!("FAIL  {}:{line}: ", path.display());
         assert!(said.out.contains(&place) && said.out.contains(message), "{message}: {}", said.out);
         assert!(said.out.ends_with("0 passed, 1 failed\n"), "{}", said.out);
+        said.failed();
+    }
+}
+
+#[test]
+fn an_expectation_that_checks_nothing_is_an_error() {
+    let bench = Bench::new();
+    for step in ["del = \"a\"", "advance = \"1s\"", "set-back = \"1s\"", "reboot = true", "check-config = true"] {
+        let path =
+            bench.file("x.toml", &format!("[[case]]\nname = \"x\"\n[[case.step]]\n{step}\nexpect = \"granted\"\n"));
+        let said = bench.test(&["host-local", path.to_str().unwrap()]);
+        assert!(said.out.contains("`expect = \"granted\"` does not go with `"), "{step}: {}", said.out);
+        said.failed();
+    }
+}
+
+#[test]
+fn a_situation_that_no_node_is_in_is_named() {
+    let bench = Bench::new();
+    let long = "k".repeat(257);
+    let large = "v".repeat((64 << 10) + 1);
+    for (situation, message) in [
+        (
+            "leases = [{ address = \"10.1.0.2\", container = \"a\" }, { address = \"10.1.0.2\", container = \"b\" }]".to_owned(),
+            "`leases` names 10.1.0.2 twice",
+        ),
+        ("leases = [{ address = \"10.1.0.2\", container = \"../a\" }]".to_owned(), "invalid container id \"../a\""),
+        (
+            "reservations = [{ key = \"a\", address = \"10.1.0.2\", for = \"1h\" }, { key = \"b\", address = \"10.1.0.2\", \
+             for = \"1h\" }]"
+                .to_owned(),
+            "`reservations` names 10.1.0.2 twice",
+        ),
+        (format!("state = {{ {long} = \"v\" }}"), "a key of `state` has 257 bytes"),
+        (format!("state = {{ k = \"{large}\" }}"), "the value of \"k\" in `state` has 65537 bytes"),
+    ] {
+        let text = format!("config = {{ subnet = \"10.1.0.0/24\" }}\n[[case]]\nname = \"x\"\n{situation}\n[[case.step]]\nadd = \"z\"\n");
+        let path = bench.file("x.toml", &text);
+        let said = bench.test(&["host-local", path.to_str().unwrap()]);
+        assert!(said.out.contains(message) && !said.out.contains("a defect in Gingham"), "{message}: {}", said.out);
         said.failed();
     }
 }

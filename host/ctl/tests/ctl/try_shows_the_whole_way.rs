@@ -64,6 +64,12 @@ fn the_story() {
 }
 
 #[test]
+fn a_program_that_writes_without_end_is_stopped() {
+    let error = ctl(["try", "--plugin", "/usr/bin/yes"]).failed();
+    assert!(error.contains("ADD of container try-1: the plugin wrote more than 1 MiB and was stopped"), "{error}");
+}
+
+#[test]
 fn both_families_of_a_list() {
     let files = Files::new();
     let list = r#"{"cniVersion":"1.1.0","name":"dual","plugins":[{"type":"bridge","bridge":"dual0","isGateway":true,"ipMasq":true,

@@ -26,6 +26,8 @@ fn with_json_the_reason_of_a_failure_is_json() {
         (&["policy", "call", "x.wasm", "--json"], 2, "--config <CONFIG>"),
         (&["policy", "inspect", "/nowhere/x.wasm", "--json"], 1, "no policy or file"),
         (&["policy", "bench", "host-local", "--config", "/nowhere/net.json", "--json"], 1, "/nowhere/net.json"),
+        (&["explain", "mynet", "", "--json"], 1, "the subject is empty"),
+        (&["explain", "mynet", "999.1.1.1", "--json"], 1, "invalid address \"999.1.1.1\""),
         (&["explain", "nothing", "10.1.0.2", "--config-dir", "/nowhere", "--json"], 1, "/nowhere"),
     ] {
         let said = ctl(arguments);

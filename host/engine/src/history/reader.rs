@@ -12,6 +12,8 @@ pub struct History {
     /// Whether the last line was half a line and was left out.
     pub is_torn: bool,
     starts: BTreeMap<String, Start>,
+    /// The line of the text that each line was.
+    numbers: Vec<usize>,
 }
 
 /// Text that is no history.
@@ -50,7 +52,7 @@ impl History {
             if bytes.trim_ascii().is_empty() {
                 continue;
             }
-            match serde_json::from_slice::<Line>(&bytes) {
+            match serde_json::from_slice::<Line>(bytes.trim_ascii_end()) {
                 Ok(line) => history.push(number, line)?,
                 Err(_) if bytes.last() != Some(&b'\n') => history.is_torn = true,
                 Err(error) => return Err(refused(number, &bytes, &error)),
@@ -77,7 +79,13 @@ impl History {
             _ => {}
         }
         self.lines.push(line);
+        self.numbers.push(number);
         Ok(())
+    }
+
+    /// The number in the text, from 1, of the line with this index.
+    pub fn number(&self, index: usize) -> usize {
+        self.numbers.get(index).copied().unwrap_or(index + 1)
     }
 
     /// What a line's `config` stands for.
@@ -104,9 +112,12 @@ impl History {
             let is_start = matches!(line.event, Event::Start(_));
             keys.push((boot, order, !is_start && line.event.is_committed()));
         }
-        let mut keyed: Vec<_> = keys.into_iter().zip(std::mem::take(&mut self.lines)).collect();
+        let mut keyed: Vec<_> = keys
+            .into_iter()
+            .zip(std::mem::take(&mut self.lines).into_iter().zip(std::mem::take(&mut self.numbers)))
+            .collect();
         keyed.sort_by_key(|(key, _)| *key);
-        self.lines = keyed.into_iter().map(|(_, line)| line).collect();
+        (self.lines, self.numbers) = keyed.into_iter().map(|(_, numbered)| numbered).unzip();
     }
 
     /// Of ADDs at the same time, one of an earlier transaction may write after the one that began the history.
@@ -116,10 +127,14 @@ impl History {
             let boot_ends = |line: &Line| matches!(&line.event, Event::Start(other) if self.is_of_another_boot(other));
             let of_first_boot = self.lines.iter().skip(1).position(boot_ends).map_or(self.lines.len(), |at| at + 1);
             let mut at = 0;
-            self.lines.retain(|line| {
+            let keeps = |line: &Line| {
                 at += 1;
                 at <= 2 || at > of_first_boot || line.order >= order || matches!(line.event, Event::Start(_))
-            });
+            };
+            let kept: Vec<bool> = self.lines.iter().map(keeps).collect();
+            let (mut of_lines, mut of_numbers) = (kept.iter(), kept.iter());
+            self.lines.retain(|_| of_lines.next() == Some(&true));
+            self.numbers.retain(|_| of_numbers.next() == Some(&true));
         }
     }
 
@@ -134,8 +149,15 @@ fn refused(number: usize, bytes: &[u8], error: &serde_json::Error) -> HistoryErr
     let format = value.pointer("/event/start/format").and_then(serde_json::Value::as_u64);
     match format.and_then(|format| u32::try_from(format).ok()) {
         Some(found) if found > FORMAT => HistoryError::Format { number, found },
-        _ => HistoryError::Line { number, reason: error.to_string() },
+        _ => HistoryError::Line { number, reason: reason(error) },
     }
+}
+
+/// serde_json counts lines within this one.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).map_or_else(|| text.clone(), |reason| format!("{reason} (column {})", error.column()))
 }
 
 #[cfg(test)]
@@ -218,7 +240,7 @@ mod tests {
         assert_eq!((names(&whole).len(), whole.is_torn), (2, false), "only the line break is missing");
         let damaged = line(1, start("one")) + "{\"at\":1,\"or\n" + &line(2, end("a"));
         let error = History::read(damaged.as_bytes()).unwrap_err().to_string();
-        assert!(error.starts_with("line 2 is not a line of a history: "), "{error}");
+        assert!(error.starts_with("line 2 is not a line of a history: ") && !error.contains("line 1"), "{error}");
     }
 
     #[test]

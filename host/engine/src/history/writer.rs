@@ -32,11 +32,13 @@ const CONFIG_DIGITS: usize = 16;
 /// Where a line's `config` begins, counted from its end: the digits, `"}` and the line break.
 const CONFIG_END: usize = CONFIG_DIGITS + 3;
 
-/// Why nothing was written.
+/// Why nothing was written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("cannot write the history {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[error("cannot read the history {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: FileError },
     #[error("cannot write the history {}: it is not a regular file; remove it", path.display())]
     NotAFile { path: PathBuf },
     #[error("cannot write the history {}: another process has locked its directory for {LOCK_TIMEOUT:?}", path.display())]
@@ -102,7 +104,7 @@ impl HistoryFile {
             match file::read(&path, MOST_READ) {
                 Ok(bytes) => text += whole(&String::from_utf8_lossy(&bytes)),
                 Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(WriteError::Io { path, source: error.into() }),
+                Err(source) => return Err(WriteError::Unreadable { path, source }),
             }
         }
         Ok(Some(text))

@@ -10,7 +10,7 @@ use crate::store_error::StoreError;
 
 /// Bytes of a network's policy state: keys and values.
 pub const STATE_BYTES: u64 = 1 << 20;
-const VALUE_BYTES: usize = 64 << 10;
+pub const VALUE_BYTES: usize = 64 << 10;
 const KEYS_LISTED: usize = 1000;
 
 /// Where the bytes of a shadow's state are counted.

@@ -24,6 +24,9 @@ pub struct Expectation(pub Box<Expected>);
 written! {
     /// The keys of `expect`.
     pub struct Expected {
+        /// Whether it is `expect = "granted"`.
+        #[serde(skip)]
+        pub granted: bool,
         /// All addresses, each with its prefix length, in order.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub addresses: Option<List<IpNet>>,
@@ -186,6 +189,7 @@ impl Expectation {
         ];
         let it = &self.0;
         let keys = [
+            ("expect = \"granted\"", it.granted, REFUSING),
             ("expect.addresses", it.addresses.is_some(), ADD),
             ("expect.gateway", it.gateway.is_some(), ADD),
             ("expect.routes", it.routes.is_some(), ADD),
@@ -224,7 +228,7 @@ impl<'de> Visitor<'de> for ExpectationVisitor {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Expectation, E> {
         let expected = match text {
-            "granted" => Expected::default(),
+            "granted" => Expected { granted: true, ..Expected::default() },
             "refused" => Expected { refused: Some(RefusalKind::Any), ..Expected::default() },
             addresses => Expected { addresses: Some(addresses_of(addresses)?), ..Expected::default() },
         };

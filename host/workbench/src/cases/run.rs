@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use gingham_engine::attachment::AttachmentKey;
 use gingham_engine::ipam::IpamResult;
-use gingham_engine::ledger::{self, AttachmentRecord};
+use gingham_engine::ledger::AttachmentRecord;
 use gingham_engine::runtime::{Policy, Usage};
 use serde_json::{Map, Value};
 
@@ -15,6 +15,7 @@ use super::file::{Case, CaseFile, Lease};
 use super::outcome::{CaseOutcome, Failure, Mismatch};
 use super::read::line_at;
 use super::request::{numbered, request_of};
+use super::situation::{check_state, record};
 use super::step::Step;
 use crate::error::ScenarioError;
 use crate::run::Run;
@@ -114,19 +115,7 @@ fn situation(policy: &Policy, file: &CaseFile, case: &Case) -> Result<Scenario, 
     Ok(scenario)
 }
 
-/// Puts what is there before the first step of a case into a scenario: leases, reservations and state.
-pub fn record(scenario: &mut Scenario, case: &Case) -> Result<(), ScenarioError> {
-    let now = scenario.now();
-    scenario.set_attachments(case.leases.iter().map(|lease| attachment(lease, now)))?;
-    for reservation in &case.reservations {
-        let until = now.saturating_add(millis(reservation.holds.0));
-        let (key, address) = (reservation.key.clone(), reservation.address);
-        scenario.set_reservation(&ledger::Reservation { address, key, until })?;
-    }
-    case.state.iter().try_for_each(|(key, value)| scenario.set_state(key, Some(value.as_bytes())))
-}
-
-fn attachment(lease: &Lease, now: u64) -> (AttachmentKey, AttachmentRecord) {
+pub(super) fn attachment(lease: &Lease, now: u64) -> (AttachmentKey, AttachmentRecord) {
     let mut record = AttachmentRecord {
         addresses: lease.address.0.clone(),
         since: now.saturating_sub(lease.age.map_or(0, |age| millis(age.0))),
@@ -241,6 +230,7 @@ impl Runner {
             self.scenario.adopt(leases, (0_u32..).zip(last.copied()))?;
         }
         for (key, value) in step.set_state.iter().flatten() {
+            check_state("set-state", key, value)?;
             self.scenario.set_state(key, Some(value.as_bytes()))?;
         }
         Ok(())

@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 use super::action::Action;
 use super::expectation::Expectation;
+use super::request::numbered;
+use super::situation::is_container_id;
 use super::values::{List, Mac, OwnerName, Pause, PodName, requester};
 use super::written::written;
 
@@ -125,6 +127,9 @@ written! {
     }
 }
 
+/// Each repetition is a request, and each request runs twice.
+const MOST_TIMES: u32 = 100_000;
+
 /// A step that does nothing, or too much; the sentence follows its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StepError {
@@ -140,6 +145,10 @@ pub enum StepError {
     Requester { requester: String },
     #[error("invalid fact {fact:?} in `absent`: expected service-account or owner")]
     Absent { fact: String },
+    #[error("invalid `times = {times}`: use a number from 1 to {MOST_TIMES}")]
+    Times { times: u32 },
+    #[error("invalid container id {id:?} in `{key}`: {}", super::situation::ID_RULE)]
+    ContainerId { key: &'static str, id: String },
 }
 
 impl Step {
@@ -158,6 +167,12 @@ impl Step {
         if let Some((key, ..)) = misplaced {
             return Err(StepError::Misplaced { key, action: action.key() });
         }
+        if let Some(times) = self.times.filter(|times| !(1..=MOST_TIMES).contains(times)) {
+            return Err(StepError::Times { times });
+        }
+        if let Some(id) = self.containers().find(|id| !is_container_id(id)) {
+            return Err(StepError::ContainerId { key: action.key(), id });
+        }
         if let Some(requester) = self.requester.as_ref().filter(|name| requester(name).is_none()) {
             return Err(StepError::Requester { requester: requester.clone() });
         }
@@ -166,6 +181,13 @@ impl Step {
             Some(fact) => Err(StepError::Absent { fact: fact.clone() }),
             None => self.check_expectation(action),
         }
+    }
+
+    /// The ids of the containers that it names; those of repetitions are alike.
+    fn containers(&self) -> impl Iterator<Item = String> {
+        let one = [&self.add, &self.del, &self.withdraw].into_iter().flatten();
+        let all = one.chain(self.gc.iter().flatten()).chain(self.adopt.iter().flat_map(BTreeMap::values));
+        all.map(|id| numbered(id, self, 1))
     }
 
     fn check_expectation(&self, action: Action) -> Result<Action, StepError> {

@@ -35,7 +35,7 @@ pub(crate) struct CheckArguments {
     #[command(flatten)]
     pub(crate) network: TriedNetworkArguments,
     /// How many steps to try
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = steps)]
     pub(crate) steps: usize,
     /// Where the random steps begin
     #[arg(long, value_name = "S", default_value_t = 0)]
@@ -51,6 +51,10 @@ pub(crate) struct CheckArguments {
     pub(crate) save: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: Format,
+}
+
+fn steps(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|steps| *steps > 0).ok_or_else(|| "expected a whole number from 1 on".to_owned())
 }
 
 fn property(name: &str) -> Result<Property, String> {

@@ -39,7 +39,7 @@ pub(super) fn prepare(scenario: &mut Scenario, arguments: &CallArguments) -> Res
     let Some(path) = &arguments.leases else { return Ok(()) };
     let text =
         read_text(path, LARGEST_CONFIGURATION).map_err(|source| CallError::Read { path: path.clone(), source })?;
-    let file = cases::read(&text).map_err(|source| CallError::Cases { path: path.clone(), source })?;
+    let file = cases::read_situations(&text).map_err(|source| CallError::Cases { path: path.clone(), source })?;
     file.cases.iter().take(1).try_for_each(|case| cases::record(scenario, case.get_ref()))?;
     Ok(())
 }
