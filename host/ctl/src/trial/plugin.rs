@@ -20,7 +20,7 @@ pub(super) const DIRECTORY: &str = "/run/gingham-try";
 const OTHERS: &str = "/opt/cni/bin:/usr/lib/cni";
 
 /// A plugin takes well under a second, and prints one result.
-const BOUNDS: Bounds = Bounds { time: Duration::from_secs(60), output: 1 << 20 };
+const BOUNDS: Bounds = Bounds { time: Duration::from_mins(1), output: 1 << 20 };
 
 /// What went wrong with the plugin.
 #[derive(Debug, thiserror::Error)]

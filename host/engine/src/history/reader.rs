@@ -153,7 +153,7 @@ fn refused(number: usize, bytes: &[u8], error: &serde_json::Error) -> HistoryErr
     }
 }
 
-/// serde_json counts lines within this one.
+/// `serde_json` counts lines within this one.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
