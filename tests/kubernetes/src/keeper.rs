@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, set_parent_process_death_signal, waitid};
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -64,6 +64,11 @@ impl Process {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
         // It is our child and not waited for yet: the id is its own. It may have ended.
         let _ = kill_process(pid, signal);
+        if signal == Signal::STOP {
+            // Threads that run on another processor carry out requests until they are interrupted.
+            let stopped = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = waitid(WaitId::Pid(pid), stopped);
+        }
     }
 
     pub(crate) fn id(&self) -> u32 {
