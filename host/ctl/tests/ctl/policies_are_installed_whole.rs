@@ -17,7 +17,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        let bench = Self { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir(bench.library()).unwrap();
+        bench
     }
 
     fn library(&self) -> PathBuf {

@@ -15,7 +15,9 @@ struct Author {
 
 impl Author {
     fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap() }
+        let author = Self { home: tempfile::tempdir().unwrap() };
+        fs::create_dir(author.path("library")).unwrap();
+        author
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -11,6 +11,7 @@ use crate::program::{Said, ctl, scrubbed};
 
 fn policy(dir: &TempDir, arguments: &[&str]) -> Said {
     let library = dir.path().join("library");
+    fs::create_dir_all(&library).unwrap();
     ctl(["--library", library.to_str().unwrap(), "policy"].iter().chain(arguments))
 }
 
