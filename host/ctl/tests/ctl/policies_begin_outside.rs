@@ -15,9 +15,7 @@ struct Author {
 
 impl Author {
     fn new() -> Self {
-        let author = Self { home: tempfile::tempdir().unwrap() };
-        fs::create_dir(author.path("library")).unwrap();
-        author
+        Self { home: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -110,6 +108,7 @@ fn the_component_in_the_directory_is_what_was_built_last() {
         return;
     }
     let author = Author::new();
+    fs::create_dir(author.path("library")).unwrap();
     author.run(&["new", "by-team", "--lang", "c"]).done();
     fs::write(author.path("ipam.json"), "{\"subnet\": \"10.1.0.0/24\"}").unwrap();
     let call = |component: &str| author.run(&["call", component, "--config", "ipam.json"]).done();
