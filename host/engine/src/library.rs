@@ -11,6 +11,7 @@
 mod copies;
 mod digest;
 mod error;
+mod file;
 mod provenance;
 mod record;
 mod versions;
@@ -21,8 +22,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, Metadata, MetadataExt, OpenOptions, OpenOptionsExt as _};
-use rustix::fs::OFlags;
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, OpenOptions, OpenOptionsExt as _};
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::config::{ARTEFACT_KEY, TARGET};
@@ -30,6 +30,7 @@ use crate::runtime::{Policy, Runtime};
 pub use digest::Digest;
 pub use error::LibraryError;
 use error::io;
+use file::{is_trusted, open_regular};
 pub use provenance::{Provenance, Signer};
 use record::Record;
 pub use versions::CompilationLock;
@@ -346,22 +347,6 @@ impl Library {
         }
         Ok(())
     }
-}
-
-fn is_trusted(meta: &Metadata) -> bool {
-    let us = rustix::process::geteuid().as_raw();
-    (meta.uid() == 0 || meta.uid() == us) && meta.mode() & 0o022 == 0
-}
-
-/// Never waits: to open a FIFO would, until somebody writes to it.
-fn open_regular(root: &Dir, path: &str) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
-    let file = root.open_with(path, &options)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file; remove it"));
-    }
-    Ok(file)
 }
 
 /// Makes a directory for its owner alone, and so the one above it, which is the data directory of leases as a rule: any process that

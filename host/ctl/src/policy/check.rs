@@ -148,28 +148,7 @@ fn show(
         counts.adds, counts.granted, counts.refused, counts.exhausted, counts.try_again
     )?;
     writeln!(out, "  retries    {}", counts.retries)?;
-    let Some(finding) = &report.finding else {
-        if counts.granted == 0 {
-            return Ok(());
-        }
-        let kept = Property::ALL.iter().filter(|property| !arguments.skip.contains(property));
-        let kept: Vec<&str> = kept.map(|property| property.name()).collect();
-        writeln!(out, "  kept       {}", kept.join(", "))?;
-        if !report.unserved.is_empty() {
-            let config = &arguments.network.config;
-            let range =
-                |unserved: &Unserved| format!("{} of {}", unserved.range, config[unserved.configuration].display());
-            let ranges: Vec<String> = report.unserved.iter().map(range).collect();
-            writeln!(out, "  note       no request got an address of {}: use more --steps", ranges.join(" and "))?;
-        }
-        if counts.exhausted == 0 {
-            writeln!(
-                out,
-                "  note       no request was refused as exhausted, so that finds-free-addresses was not tried"
-            )?;
-        }
-        return Ok(());
-    };
+    let Some(finding) = &report.finding else { return Ok(show_kept(report, arguments, out)?) };
     writeln!(out, "  broken     {}: {}", finding.violation.property, finding.violation.property.rule())?;
     writeln!(out, "  because    {}", finding.violation.message)?;
     let property = finding.violation.property;
@@ -186,6 +165,25 @@ fn show(
             writeln!(out, "  case       {}; run it again with `{again}`", path.display())?;
         }
         None => out.lines(&format!("\n{}", finding.case))?,
+    }
+    Ok(())
+}
+
+fn show_kept(report: &Report, arguments: &CheckArguments, out: &mut Output) -> io::Result<()> {
+    if report.counts.granted == 0 {
+        return Ok(());
+    }
+    let kept = Property::ALL.iter().filter(|property| !arguments.skip.contains(property));
+    let kept: Vec<&str> = kept.map(|property| property.name()).collect();
+    writeln!(out, "  kept       {}", kept.join(", "))?;
+    if !report.unserved.is_empty() {
+        let config = &arguments.network.config;
+        let range = |unserved: &Unserved| format!("{} of {}", unserved.range, config[unserved.configuration].display());
+        let ranges: Vec<String> = report.unserved.iter().map(range).collect();
+        writeln!(out, "  note       no request got an address of {}: use more --steps", ranges.join(" and "))?;
+    }
+    if report.counts.exhausted == 0 {
+        writeln!(out, "  note       no request was refused as exhausted, so that finds-free-addresses was not tried")?;
     }
     Ok(())
 }

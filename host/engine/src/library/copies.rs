@@ -1,8 +1,9 @@
 //! Compiled forms whose file was copied, as from a backup: they are what the compiler made, but each ADD reads all of them to
 //! see that.
 
+use super::file::open_regular;
 use super::record::Record;
-use super::{Digest, Library, LibraryError, compiled_path, io, open_regular, record_path};
+use super::{Digest, Library, LibraryError, compiled_path, io, record_path};
 
 impl Library {
     /// Whether the compiled form is in another file than the one that it was written to. Nothing of it is read.

@@ -119,6 +119,13 @@ fn an_object_that_is_wrong_says_what_to_do() {
     assert!(!ctl(&["policy", "list"]).done().contains("forged"));
 }
 
+fn until_without_report(testbed: &Testbed, policy: &str) {
+    testbed.until("its report is gone", || match testbed.report(NODE, policy) {
+        Value::Null => Ok(()),
+        report => Err(report.to_string()),
+    });
+}
+
 #[test]
 fn an_object_is_installed_where_it_is_for_and_stays_when_it_is_deleted() {
     if !programs::has_control_plane() {
@@ -154,10 +161,7 @@ fn an_object_is_installed_where_it_is_for_and_stays_when_it_is_deleted() {
 
     // What is deleted stays where it is used.
     testbed.kubectl().run(&["delete", "allocationpolicy", "teams"]).stdout();
-    testbed.until("its report is gone", || match testbed.report(NODE, "teams") {
-        Value::Null => Ok(()),
-        report => Err(report.to_string()),
-    });
+    until_without_report(&testbed, "teams");
     testbed.pod("web-2", "ReplicaSet");
     assert_eq!(address(&testbed.add(&network, "web-2", "c3").result()), "10.8.0.4");
 
@@ -166,10 +170,7 @@ fn an_object_is_installed_where_it_is_for_and_stays_when_it_is_deleted() {
     drop(agent);
     testbed.kubectl().run(&["delete", "allocationpolicy", "elsewhere"]).stdout();
     let _agent = testbed.agent();
-    testbed.until("the report of an earlier agent is gone", || match testbed.report(NODE, "elsewhere") {
-        Value::Null => Ok(()),
-        report => Err(report.to_string()),
-    });
+    until_without_report(&testbed, "elsewhere");
 }
 
 #[test]
