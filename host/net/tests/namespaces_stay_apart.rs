@@ -73,6 +73,8 @@ fn a_socket_stays_where_it_was_opened() {
 #[test]
 fn settings_are_those_of_the_namespace_that_is_entered() {
     on_a_fresh_host(|_| {
+        // A namespace begins with what the machine has.
+        sysctl::set("ipv4/ip_forward", "0").unwrap();
         let other = NetNs::create().unwrap();
         other.enter(sysctl::forward_ipv4).unwrap().unwrap();
         assert_eq!(other.enter(|| sysctl::get("ipv4/ip_forward")).unwrap().unwrap(), "1");

@@ -39,8 +39,12 @@ pub(crate) fn inline(component: &[u8]) -> Value {
 impl Testbed {
     /// Changes a policy's `spec`. A component is more than an argument of a program can have.
     pub(crate) fn change(&self, name: &str, spec: &Value) {
-        let object = with(self.policy(name), json!({"metadata": {"resourceVersion": null}, "spec": spec}));
-        self.kubectl().with_file(&["replace"], &object.to_string()).stdout();
+        let object = with(self.policy(name), json!({"metadata": {"resourceVersion": null}, "spec": spec})).to_string();
+        // kubectl compares with what it read, and an agent may write a status in between.
+        self.until(&format!("the spec of {name} is changed"), || {
+            let replaced = self.kubectl().with_file(&["replace"], &object);
+            if replaced.is_success() { Ok(()) } else { Err(replaced.refusal()) }
+        });
     }
 
     pub(crate) fn policy(&self, name: &str) -> Value {
