@@ -339,10 +339,11 @@ impl Library {
     fn require_trusted_directories(&self) -> Result<(), LibraryError> {
         let root = self.root()?;
         let key_dir = format!("compiled/{}", artefact_key());
-        for dir in ["", "compiled", &key_dir, "names"] {
-            let meta = root.metadata(if dir.is_empty() { "." } else { dir });
-            if !is_trusted(&meta.map_err(|source| io("inspect", dir, source))?) {
-                return Err(LibraryError::Untrusted { path: self.path.join(dir) });
+        for dir in [".", "compiled", &key_dir, "names"] {
+            let meta = root.metadata(dir).map_err(|source| io("inspect", dir, source))?;
+            if !is_trusted(&meta) {
+                let path = if dir == "." { self.path.clone() } else { self.path.join(dir) };
+                return Err(LibraryError::Untrusted { path });
             }
         }
         Ok(())

@@ -184,13 +184,14 @@ fn a_library_that_others_can_change_takes_no_policy() {
 fn pipes_in_the_library() {
     let node = Node::new();
     guest("honest").install();
-    for file in [compiled(), compiled().with_extension("json"), Path::new(POLICIES).join("names/honest.json")] {
+    let files = [compiled(), compiled().with_extension("json"), Path::new(POLICIES).join("names/honest.json")];
+    for (number, file) in files.iter().enumerate() {
         let kept = file.with_extension("kept");
-        fs::rename(&file, &kept).unwrap();
-        mknodat(CWD, &file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-        refused(&node, &honest(), &["no regular file"]);
+        fs::rename(file, &kept).unwrap();
+        mknodat(CWD, file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        refused_as(&node, &honest(), &format!("refused-{number}"), &["no regular file"]);
         ctl(&["policy", "list"]).done();
-        fs::rename(&kept, &file).unwrap();
+        fs::rename(&kept, file).unwrap();
     }
     Cni::add(&honest(), &node.container("afterwards")).run().result();
 }
