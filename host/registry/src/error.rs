@@ -21,11 +21,8 @@ pub enum RegistryError {
     Runtime { source: std::io::Error },
     #[error("cannot reach {registry}: {reason}; check the name, the network, and HTTPS_PROXY and NO_PROXY")]
     Unreachable { registry: String, reason: String },
-    #[error(
-        "the certificate of {registry} is not trusted ({reason}); pass the file of its authority with --ca, or add that \
-         authority to this machine"
-    )]
-    Certificate { registry: String, reason: String },
+    #[error("the certificate of {registry} is not trusted: {reason}; {remedy}")]
+    Certificate { registry: String, reason: String, remedy: &'static str },
     #[error("{registry} does not speak TLS; if it is meant to be reached unencrypted, add --plain-http")]
     NoTls { registry: String },
     #[error("{registry} did not finish within {seconds} s; a slow link may need a longer --timeout")]

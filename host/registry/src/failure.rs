@@ -12,7 +12,9 @@ pub(crate) fn of(error: TransportError, registry: &str, what: &'static str) -> R
         TransportError::ReadCa { path, source } => RegistryError::ReadCa { path, source },
         TransportError::Ca { path } => RegistryError::Ca { path },
         TransportError::Unreachable { reason } => RegistryError::Unreachable { registry, reason: shown(&reason) },
-        TransportError::Certificate { reason } => RegistryError::Certificate { registry, reason: shown(&reason) },
+        TransportError::Certificate { reason, remedy } => {
+            RegistryError::Certificate { registry, reason: shown(&reason), remedy }
+        }
         TransportError::NoTls => RegistryError::NoTls { registry },
         TransportError::Stalled => RegistryError::Stalled { registry, seconds: STALL_TIMEOUT.as_secs() },
         // Signed addresses of storage carry secrets after the question mark.

@@ -117,7 +117,7 @@ struct Surface<'a> {
 
 impl<'a> Config<'a> {
     /// The same component always has the same manifest, so that a second push changes nothing and a digest can be
-    /// compared: no time of today, no name of a file.
+    /// compared: no time of today, no name of a local file.
     pub(crate) fn new(component: &[u8], exports: &'a [String], imports: &'a [String]) -> Self {
         Self {
             created: "1970-01-01T00:00:00Z",

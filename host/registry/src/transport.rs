@@ -1,5 +1,6 @@
 //! HTTP/1.1 with TLS: a connection for each request, the proxies of the environment, bounded redirects, bounded bodies.
 
+mod certificate;
 mod connect;
 mod location;
 mod tls;
@@ -39,8 +40,8 @@ pub(crate) enum TransportError {
     Ca { path: PathBuf },
     #[error("{reason}")]
     Unreachable { reason: String },
-    #[error("{reason}")]
-    Certificate { reason: String },
+    #[error("{reason}; {remedy}")]
+    Certificate { reason: String, remedy: &'static str },
     #[error("no TLS")]
     NoTls,
     #[error("silent")]

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, Error, RootCertStore};
 
-use super::{TransportError, unreachable};
+use super::{TransportError, certificate, unreachable};
 
 const LARGEST_CA: u64 = 1 << 20;
 
@@ -67,7 +67,7 @@ fn explain(error: &io::Error) -> TransportError {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match tls {
         Some(Error::InvalidMessage(_)) => TransportError::NoTls,
-        Some(Error::InvalidCertificate(reason)) => TransportError::Certificate { reason: reason.to_string() },
+        Some(Error::InvalidCertificate(error)) => certificate::fault(error),
         _ => unreachable(error),
     }
 }
