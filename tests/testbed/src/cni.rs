@@ -1,12 +1,16 @@
 //! A call of a plugin, as a container runtime makes it: environment and standard input in, standard output out.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// What a program may take and write before it is stopped.
 #[derive(Debug, Clone, Copy)]
@@ -80,12 +84,14 @@ impl Call {
         Ok((output, start.elapsed()))
     }
 
-    /// Runs it to its end, or kills it at the bounds. What it started itself is not killed.
+    /// Runs it to its end, or kills it at the bounds, with all that it started.
     ///
     /// # Errors
     /// The program cannot be started, or does not keep within the bounds.
     pub fn run_within(mut self, bounds: Bounds) -> Result<(Output, Duration), BoundsError> {
         let start = Instant::now();
+        let mark = mark();
+        self.command.env(MARK, &mark);
         let mut child = self.command.spawn()?;
         let input = self.input.into_bytes();
         let stdin = child.stdin.take();
@@ -95,10 +101,44 @@ impl Call {
         if result.is_err() {
             let _ = child.kill();
             let _ = child.wait();
+            kill_marked(&mark);
         } else {
             let _ = writer.join();
         }
         Ok((result?, start.elapsed()))
+    }
+}
+
+/// Every process that a call started has this in its environment, unless it removed it. A process group would not do: a
+/// terminal's Ctrl-C would miss the call, and a daemon leaves its group.
+const MARK: &str = "GINGHAM_TESTBED_CALL";
+
+/// How often what a call started is looked for, 10 ms apart.
+const KILL_ROUNDS: u32 = 200;
+
+fn mark() -> String {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Kills the processes with a mark, until there is none: one may start another meanwhile.
+fn kill_marked(mark: &str) {
+    let entry = format!("{MARK}={mark}");
+    let is_marked = |pid: &Pid| {
+        let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == entry.as_bytes())
+    };
+    // A process that is killed still has its environment for a moment; one that waits for a device may have it for long.
+    for _ in 0..KILL_ROUNDS {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = processes.filter_map(|process| Pid::from_raw(process.file_name().to_str()?.parse().ok()?));
+        // Opened before it is looked at, so that no other process that got its number is killed.
+        let open = pids.filter_map(|pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?)));
+        let killed = open.filter(|(pid, process)| is_marked(pid) && pidfd_send_signal(process, Signal::KILL).is_ok());
+        if killed.count() == 0 {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -169,5 +209,24 @@ mod tests {
             assert!(matches!(run(script), Err(BoundsError::Time)), "{script}");
         }
         assert!(start.elapsed() < Duration::from_mins(1));
+    }
+
+    /// Children, also those in a session of their own, and those whose parent has ended.
+    #[test]
+    fn what_a_stopped_program_started_is_stopped() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name).display().to_string();
+        let [child, daemon, orphan] = ["child", "daemon", "orphan"].map(file);
+        let script = format!(
+            "sleep 1000 & echo $! >{child}; setsid sh -c 'echo $$ >{daemon}; exec sleep 1000' & \
+             sh -c 'sleep 1000 & echo $! >{orphan}'; wait"
+        );
+        assert!(matches!(run(&script), Err(BoundsError::Time)));
+        for file in [child, daemon, orphan] {
+            let pid = fs::read_to_string(&file).unwrap();
+            // One that has ended has none, even if no process has waited for it yet.
+            let environment = fs::read(format!("/proc/{}/environ", pid.trim())).unwrap_or_default();
+            assert!(environment.is_empty(), "{file}: process {pid} still runs");
+        }
     }
 }
