@@ -54,6 +54,7 @@ pub(crate) enum DaemonError {
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(cli: &Cli) -> Result<(), DaemonError> {
+    server::allow_descriptors();
     Store::make_directory(&cli.data_dir)?;
     let _lock = AgentLock::take(&cli.data_dir)?;
     let manager = ServiceManager::of_this_process().map_err(DaemonError::ServiceManager)?;

@@ -122,3 +122,28 @@ impl Rooms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For a make that does not come to its end.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn an_add_is_answered_while_the_thread_waits_for_a_silent_store() {
+        let rooms = Rooms::default();
+        let status = Arc::new(Mutex::new(Status::new(Duration::from_secs(5))));
+        // As long as these are there and nothing takes them, the thread is busy.
+        let _orders = rooms.add("pods", &status);
+        lock(&status).state = State::StoreUnreachable("no answer".to_owned());
+        let never_reached = timeout(PATIENCE, rooms.make("pods", 1)).await.unwrap();
+        assert!(
+            matches!(&never_reached, RoomAnswer::Failed(reason) if reason.contains("busy with network pods")),
+            "{never_reached:?}"
+        );
+        lock(&status).store_answered = Some(Instant::now());
+        let lost = timeout(PATIENCE, rooms.make("pods", 1)).await.unwrap();
+        assert_eq!(lost, RoomAnswer::Unreachable("no answer".to_owned()));
+    }
+}

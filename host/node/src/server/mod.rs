@@ -21,7 +21,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use self::connections::{Connections, LastRequest};
+pub(crate) use self::connections::allow_descriptors;
+use self::connections::{Activity, Connections};
 pub(crate) use self::listen::{Listen, ListenError, Listener};
 use self::response::{TEXT, response};
 use crate::local_networks::{LocalNetwork, LocalNetworks};
@@ -31,6 +32,12 @@ use crate::reconcile::{Board, Rooms, State, Status};
 
 /// For the headers of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between two accepts: then a connection has half a second for its request, whatever comes after it.
+const CROWDED: Duration = Duration::from_millis(1);
+
+/// Of what a connection may send before it is answered, in bytes.
+const LARGEST_REQUEST: usize = 16 << 10;
 
 /// What is served.
 #[derive(Clone)]
@@ -47,7 +54,12 @@ pub(crate) async fn serve(listener: Listener, sources: Sources) {
     loop {
         match listener.accept().await {
             Ok((stream, is_root)) => {
-                connections.admit(|last| tokio::spawn(converse(stream, is_root, sources.clone(), last)));
+                connections.admit(|activity| tokio::spawn(converse(stream, is_root, sources.clone(), activity)));
+                // It has its turn before the next one is accepted: many that come together must not end it unread.
+                tokio::task::yield_now().await;
+                if connections.is_crowded() {
+                    tokio::time::sleep(CROWDED).await;
+                }
             }
             // No descriptor is free, or the client went away.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -55,11 +67,11 @@ pub(crate) async fn serve(listener: Listener, sources: Sources) {
     }
 }
 
-async fn converse(stream: Box<dyn Stream>, is_root: bool, sources: Sources, last: LastRequest) {
+async fn converse(stream: Box<dyn Stream>, is_root: bool, sources: Sources, activity: Activity) {
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
-        last.is_now();
-        let sources = sources.clone();
+        let (answering, sources) = (activity.begin(), sources.clone());
         async move {
+            let _answering = answering;
             if let Some(network) = room::network(request.uri()) {
                 return Ok::<_, Infallible>(room::answer(&request, network, is_root, &sources.rooms).await);
             }
@@ -76,6 +88,7 @@ async fn converse(stream: Box<dyn Stream>, is_root: bool, sources: Sources, last
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_TIMEOUT)
+        .max_buf_size(LARGEST_REQUEST)
         .serve_connection(TokioIo::new(stream), answer)
         .await;
 }

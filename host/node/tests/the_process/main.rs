@@ -1,6 +1,8 @@
 //! The real program: what it tells its service manager, what it serves, how it ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
+mod connections;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -265,26 +267,6 @@ fn files_that_are_no_configurations_stop_nothing() {
         assert_eq!(text.matches(fault).count(), 1, "{fault}: {text}");
     }
     assert!(!text.contains("80-directory"), "runtimes pass over directories: {text}");
-}
-
-#[test]
-fn connections_that_say_nothing_keep_nobody_else_waiting() {
-    let node = Node::new();
-    let _running = node.start_on_socket();
-    node.told("READY");
-    let socket = node.path("run/node.sock");
-    let slow = |number: usize| {
-        let mut stream = UnixStream::connect(&socket).unwrap();
-        // Some say nothing, some begin and do not go on.
-        stream.write_all(&b"GET /metrics HTTP/1.1\r\nHost: n"[..number % 30]).unwrap();
-        stream
-    };
-    let held: Vec<UnixStream> = (0..200).map(slow).collect();
-    let stream = UnixStream::connect(&socket).unwrap();
-    // Shorter than the time after which a silent connection is dropped anyway.
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    assert!(converse(stream, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
-    drop(held);
 }
 
 /// Of networks without `cluster`, too, and of those that no configuration names.
