@@ -42,7 +42,8 @@ impl DiskState {
         }
         now.sort();
         let has_changed = self.seen.as_ref() != Some(&now);
-        self.seen = now.iter().all(Identity::is_settled).then_some(now);
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.seen = now.iter().all(|file| file.is_settled(time)).then_some(now);
         has_changed
     }
 }
@@ -52,12 +53,12 @@ impl Identity {
         Self { path: path.to_owned(), inode: meta.ino(), size: meta.size(), changed: (meta.ctime(), meta.ctime_nsec()) }
     }
 
-    fn is_settled(&self) -> bool {
+    /// `now` is the time of day, as for files.
+    fn is_settled(&self, now: Duration) -> bool {
         let (seconds, nanos) = (u64::try_from(self.changed.0), u32::try_from(self.changed.1));
         let changed = Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        // A clock that was set back settles nothing until it has caught up.
-        now.saturating_sub(changed) > SETTLED
+        // Also one of a time that is yet to come, as where the clock was set back: what changes now gets another time.
+        now.abs_diff(changed) > SETTLED
     }
 }
 
@@ -78,6 +79,13 @@ mod tests {
     use std::thread::sleep;
 
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_work_until_it_has_caught_up() {
+        let file = Identity { path: PathBuf::new(), inode: 1, size: 1, changed: (1_000, 0) };
+        let is_settled = |seconds| file.is_settled(Duration::from_secs(seconds));
+        assert_eq!([10, 999, 1_000, 1_001, 1_002].map(is_settled), [true, false, false, false, true]);
+    }
 
     #[test]
     fn every_change_is_seen_and_nothing_else() {

@@ -31,6 +31,7 @@ fn compiler() -> Option<(BTreeMap<String, String>, String)> {
     let namespace = fs::read_link(found.path().join("ns/net")).ok()?.display().to_string();
     let fields = status.lines().filter_map(|line| line.split_once(':'));
     let mut status: BTreeMap<_, _> = fields.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect();
+    status.insert("oom".to_owned(), fs::read_to_string(found.path().join("oom_score_adj")).ok()?.trim().to_owned());
     status.insert("limits".to_owned(), fs::read_to_string(found.path().join("limits")).ok()?);
     Some((status, namespace))
 }
@@ -59,7 +60,8 @@ fn the_compiler_of_an_objects_component_is_nobody_and_can_do_nothing() {
     let _agent = testbed.agent();
     let deadline = Instant::now() + PATIENCE;
     let (status, namespace) = loop {
-        if let Some(found) = compiler() {
+        // It has read the component, and is the first process to be ended where memory is short.
+        if let Some(found) = compiler().filter(|(status, _)| status["oom"] == "1000") {
             break found;
         }
         assert!(Instant::now() < deadline, "it was not seen");

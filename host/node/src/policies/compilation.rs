@@ -46,8 +46,8 @@ pub(super) enum CompilationError {
     Pipe(io::Error),
     #[error("the compiler was stopped after {} s", TIMEOUT.as_secs())]
     Timeout,
-    #[error("the compiler was ended by a signal ({0}), perhaps because the node is short of memory; it is tried again")]
-    Killed(ExitStatus),
+    #[error("the compiler was ended by a signal ({status}): it needs more than {} GiB of memory, or the node is short of it", LARGEST_MEMORY >> 30)]
+    Killed { status: ExitStatus },
     #[error("the component was refused: {0}")]
     Refused(String),
     #[error("the machine code is larger than {} MiB", LARGEST_ARTEFACT >> 20)]
@@ -55,6 +55,11 @@ pub(super) enum CompilationError {
 }
 
 impl CompilationError {
+    /// Whether the compiler did not come to its end for want of time or memory.
+    pub(super) fn is_of_amount(&self) -> bool {
+        matches!(self, Self::Timeout | Self::Killed { .. })
+    }
+
     /// Whether the component is at fault, so that the same comes of every further attempt.
     pub(super) fn is_of_component(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::TooLarge)
@@ -163,7 +168,7 @@ fn converse(child: &mut Child, component: Vec<u8>) -> Result<Vec<u8>, Compilatio
         return Err(CompilationError::TooLarge);
     }
     if status.code().is_none() {
-        return Err(CompilationError::Killed(status));
+        return Err(CompilationError::Killed { status });
     }
     if !status.success() {
         let message = String::from_utf8_lossy(&message).trim().to_owned();
@@ -196,7 +201,7 @@ mod tests {
     #[test]
     fn a_compiler_that_is_killed_has_refused_nothing() {
         let killed = ended("kill -KILL $$");
-        assert!(matches!(killed, CompilationError::Killed(_)) && !killed.is_of_component(), "{killed}");
+        assert!(matches!(killed, CompilationError::Killed { .. }) && !killed.is_of_component(), "{killed}");
         let refused = ended("echo no >&2; exit 1");
         assert!(refused.is_of_component() && refused.to_string().ends_with("refused: no"), "{refused}");
     }

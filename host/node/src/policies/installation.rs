@@ -12,7 +12,7 @@ use super::compilation::{self, CompilationError};
 use super::fetch::{FetchError, fetch};
 use super::object::AllocationPolicy;
 use super::report::Reports;
-use super::turn::Found;
+use super::turn::{Found, MOST_COMPILATIONS, STOPPED};
 use crate::facts::{Places, configured};
 
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +47,27 @@ impl InstallationError {
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Fetch(error) => error.reason(),
+            Self::Compilation(error) if error.is_of_amount() => STOPPED,
             Self::Compilation(error) if !error.is_of_component() => "CompilerFailed",
             Self::Compilation(_) | Self::Load(_) => "CompileFailed",
             Self::OtherArtefact { .. } => "ArtefactDiffers",
             Self::Reserved { .. } | Self::Library(_) => "InstallFailed",
             Self::Configuration { .. } => "ConfigurationRefused",
             Self::Refuses { .. } => "RequestsRefused",
+        }
+    }
+
+    /// `tries`: how often the object's present state was tried.
+    pub(super) fn sentence(&self, tries: u32) -> String {
+        match self {
+            Self::Compilation(error) if error.is_of_amount() && tries >= MOST_COMPILATIONS => format!(
+                "{error}; this was tried {tries} times and is not tried again: apply the digest of a smaller component, or write the \
+                 object again"
+            ),
+            Self::Compilation(error) if error.is_of_amount() => {
+                format!("{error}; try {tries} of {MOST_COMPILATIONS}, the next one follows in some minutes")
+            }
+            error => error.to_string(),
         }
     }
 

@@ -16,6 +16,7 @@ use super::installed::InstalledPolicies;
 use super::known::{Known, Policy, Snapshot};
 use super::object::{AllocationPolicy, Metadata, Mode, Status};
 use super::report::{Member, Report, Reports, State, of_policy};
+use super::timing::Timing;
 use super::turn::{Found, Situation, Step};
 use super::{CALL_TIMEOUT, STEP, access, evidence, installation, leftover, summary};
 use crate::cli::RegistryArguments;
@@ -52,8 +53,7 @@ pub(super) struct Keeper {
     own: Option<BTreeMap<String, Report>>,
     /// What was counted of a digest before it was installed this time.
     counted: BTreeMap<String, PolicyCounters>,
-    /// When a policy was tried last, in milliseconds since the epoch.
-    tried: BTreeMap<String, u64>,
+    timing: Timing,
     /// By the name of the member's object.
     written: BTreeMap<String, (Vec<Report>, Instant)>,
     /// Since when an object's status is another than it should be.
@@ -74,7 +74,7 @@ impl Keeper {
             due: Instant::now(),
             own: None,
             counted: BTreeMap::new(),
-            tried: BTreeMap::new(),
+            timing: Timing::default(),
             written: BTreeMap::new(),
             outdated: BTreeMap::new(),
             last_fault: LastFault::default(),
@@ -143,6 +143,7 @@ impl Keeper {
         let names: Vec<&str> = snapshot.policies.iter().map(|policy| metadata(policy).name.as_str()).collect();
         // What is installed stays: a network may use it.
         own.retain(|name, _| names.contains(&name.as_str()));
+        self.timing.retain(&names);
         for policy in snapshot.readable() {
             self.advance(policy, snapshot)?;
         }
@@ -173,6 +174,9 @@ impl Keeper {
         let reports = self.reports(policy.name(), snapshot);
         let found = self.installed.find(&policy.installed_name());
         let rise = self.rise(policy);
+        let (now, at) = (clock::now(), Instant::now());
+        let own = self.own.as_ref().and_then(|own| own.get(policy.name()));
+        let observed = self.timing.observed(own, now, at);
         let situation = Situation {
             policy,
             node: &self.kubernetes.node,
@@ -182,8 +186,9 @@ impl Keeper {
             own: self.own(policy.name()),
             reports: &reports,
             rise: rise.as_ref(),
-            tried: self.tried.get(policy.name()).copied().unwrap_or_default(),
-            now: clock::now(),
+            tries: self.timing.tries(policy, at),
+            observed,
+            now,
         };
         match situation.next() {
             Step::Stay => {}
@@ -242,7 +247,7 @@ impl Keeper {
             return Ok(());
         }
         self.counted.insert(title(policy), evidence::gather(policy, None, &self.places).new);
-        self.tried.insert(policy.name().to_owned(), clock::now());
+        self.timing.begin(policy, Instant::now());
         let name = policy.installed_name();
         match installation::install(&whole, reports, &self.places, &access(&self.registry)) {
             // The next step sees it in the library.
@@ -264,13 +269,13 @@ impl Keeper {
         error: &InstallationError,
         earlier: Option<&Report>,
     ) {
-        let (name, reason, message) = (policy.installed_name(), error.reason().to_owned(), error.to_string());
+        self.timing.end(policy, Instant::now());
+        let (name, reason) = (policy.installed_name(), error.reason().to_owned());
+        let message = error.sentence(self.timing.count(policy));
         let earlier = earlier.filter(|earlier| earlier.message == message);
         if earlier.is_none() {
             warn!("policy {name}@{} is not installed: {message}", policy.spec.digest);
         }
-        // From the end: a compiler that takes its time is not started again immediately.
-        self.tried.insert(policy.name().to_owned(), clock::now());
         let since = earlier.map_or_else(clock::now, |earlier| earlier.since);
         let found = self.installed.find_again(&name);
         let state = if error.halts() { State::Halted } else { State::Failed };

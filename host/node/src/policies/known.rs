@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gingham_kubernetes::{Informer, InformerSettings, Resource, SILENCE, Selection, Signal};
 use serde_json::{Value, json};
 
-use super::object::{AllocationPolicy, Invalid, refuse_same_names};
+use super::object::{AllocationPolicy, Invalid, refuse_beyond, refuse_same_names};
 use super::parsed::Parsed;
 use super::report::Member;
 use crate::kubernetes::Kubernetes;
@@ -70,6 +70,7 @@ impl Known {
         self.parsed.follow(&policies);
         let mut policies: Vec<_> = self.parsed.all().cloned().collect();
         refuse_same_names(&mut policies);
+        refuse_beyond(&mut policies);
         Some(Snapshot {
             policies,
             members: around.parsed.all().cloned().collect(),

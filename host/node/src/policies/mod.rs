@@ -16,6 +16,7 @@ mod report;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod turn;
 
 use std::path::{Path, PathBuf};

@@ -22,6 +22,8 @@ pub(super) struct Metadata {
     pub(super) uid: String,
     pub(super) resource_version: String,
     pub(super) generation: i64,
+    /// As the API writes times: in the order of the alphabet.
+    pub(super) creation_timestamp: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -137,6 +139,14 @@ impl AllocationPolicy {
         Invalid { metadata: self.metadata.clone(), status: self.status.clone(), reason }
     }
 
+    fn beyond(&self) -> Invalid {
+        let reason = format!(
+            "there are more AllocationPolicies than the {MOST_FOLLOWED} that agents follow, and {MOST_FOLLOWED} are older; delete those \
+             that no network uses"
+        );
+        Invalid { metadata: self.metadata.clone(), status: self.status.clone(), reason }
+    }
+
     pub(super) fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
         self.spec.rollout.node_selector.iter().all(|(key, value)| labels.get(key) == Some(value))
     }
@@ -164,6 +174,23 @@ pub(super) fn refuse_same_names(policies: &mut [Arc<Result<AllocationPolicy, Inv
     }
 }
 
+/// Each node reports on each of them, in one object, and all agents read all reports.
+const MOST_FOLLOWED: usize = 128;
+
+/// The oldest stay: what serves does so whatever else is created.
+pub(super) fn refuse_beyond(policies: &mut [Arc<Result<AllocationPolicy, Invalid>>]) {
+    let valid = policies.iter_mut().filter(|policy| policy.is_ok());
+    let mut valid: Vec<_> = valid.collect();
+    let age = |policy: &Result<AllocationPolicy, Invalid>| {
+        policy.as_ref().ok().map(|policy| (policy.metadata.creation_timestamp.clone(), policy.metadata.name.clone()))
+    };
+    valid.sort_by_key(|policy| age(policy));
+    for policy in valid.into_iter().skip(MOST_FOLLOWED) {
+        let refused = policy.as_ref().as_ref().ok().map(AllocationPolicy::beyond);
+        refused.into_iter().for_each(|refused| *policy = Arc::new(Err(refused)));
+    }
+}
+
 pub(super) const SERVING: &str = "Serving";
 
 #[cfg(test)]
@@ -171,6 +198,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn of_thousands_the_oldest_are_followed_and_the_others_say_why() {
+        let object = |number: usize| {
+            let spec = json!({"digest": Digest::of(b"x").to_string(), "source": {"inline": ""}});
+            let created = format!("2026-11-29T10:{:02}:{:02}Z", number / 60 % 60, number % 60);
+            // The newest come first by name.
+            let metadata = json!({"name": format!("policy-{}", 9_999 - number), "creationTimestamp": created});
+            Arc::new(AllocationPolicy::read(&json!({"metadata": metadata, "spec": spec})))
+        };
+        let mut policies: Vec<_> = (0..3_000).rev().map(object).collect();
+        refuse_beyond(&mut policies);
+        let followed: Vec<bool> = policies.iter().rev().map(|policy| policy.is_ok()).collect();
+        assert!(followed[..MOST_FOLLOWED].iter().all(|is| *is) && followed[MOST_FOLLOWED..].iter().all(|is| !is));
+        let reason = &policies[0].as_ref().as_ref().unwrap_err().reason;
+        assert!(reason.contains("128 are older; delete those that no network uses"), "{reason}");
+    }
 
     #[test]
     fn of_two_objects_with_one_installed_name_the_enforced_one_stays() {

@@ -2,6 +2,7 @@
 
 use super::object::{AllocationPolicy, Condition, Invalid, Metadata, SERVING, Status};
 use super::report::{Report, Reports, State};
+use super::turn::STOPPED;
 
 /// Type, status, reason and message.
 /// No text is empty: API servers take that for null.
@@ -76,7 +77,7 @@ fn has_artefact(report: &Report) -> bool {
 fn compiled(selected: &Selected<'_>) -> Verdict {
     let failed = |report: &Report| {
         report.state == State::Failed
-            && ["CompileFailed", "CompilerFailed", "ArtefactDiffers"].contains(&&*report.reason)
+            && ["CompileFailed", "CompilerFailed", STOPPED, "ArtefactDiffers"].contains(&&*report.reason)
     };
     if let Some(found) = find(selected, failed) {
         return ("Compiled", "False", "NodeFailed", sentence(found));

@@ -1,6 +1,7 @@
 //! Rollouts over many nodes, as pure functions of what nodes report.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gingham_engine::library::{Digest, artefact_key};
 use serde_json::json;
@@ -9,7 +10,7 @@ use super::comparison::Rise;
 use super::object::{AllocationPolicy, SERVING};
 use super::report::{Report, Reports, State};
 use super::summary;
-use super::turn::{Found, Situation, Step};
+use super::turn::{Found, MOST_COMPILATIONS, STOPPED, Situation, Step, Tries};
 
 const TIME: &str = "2026-01-01T00:00:00Z";
 
@@ -66,7 +67,8 @@ impl Cluster {
             own: self.reports[node].as_ref(),
             reports: &self.reports,
             rise: (has_new && fate == Fate::Faults).then_some(&faults),
-            tried: 0,
+            tries: Tries::default(),
+            observed: Duration::from_millis(self.now - self.reports[node].as_ref().map_or(self.now, |own| own.since)),
             now: self.now,
         };
         let report = match situation.next() {
@@ -233,10 +235,10 @@ fn an_object_that_cannot_be_read_says_what_to_do() {
 }
 
 #[test]
-fn a_compiler_that_failed_is_tried_again_and_a_component_that_does_not_compile_is_not() {
+fn a_compiler_that_failed_is_tried_some_times_and_a_component_that_does_not_compile_is_not() {
     let policy = policy(&Digest::of(b"new"), &json!({}));
     let old = Found { digest: Digest::of(b"old"), artefact: Some(Digest::of(b"old code")) };
-    let next = |reason: &str, now: u64| {
+    let next = |reason: &str, count: u32, minutes: Option<u64>| {
         let own = Report {
             name: "teams".to_owned(),
             observed_generation: 1,
@@ -255,12 +257,19 @@ fn a_compiler_that_failed_is_tried_again_and_a_component_that_does_not_compile_i
             own: Some(&own),
             reports: &reports,
             rise: None,
-            tried: 1_000,
-            now,
+            tries: Tries { count, last: minutes.map(Duration::from_mins) },
+            observed: Duration::ZERO,
+            now: 1_000,
         };
         situation.next()
     };
-    assert_eq!(next("CompilerFailed", 60_000), Step::Stay);
-    assert_eq!(next("CompilerFailed", 61_000), Step::Install);
-    assert_eq!(next("CompileFailed", 3_600_000), Step::Stay);
+    for (count, minutes) in [(1, 1), (2, 2), (3, 4)] {
+        assert_eq!(next(STOPPED, count, Some(minutes - 1)), Step::Stay);
+        assert_eq!(next(STOPPED, count, Some(minutes)), Step::Install);
+    }
+    assert_eq!(next(STOPPED, MOST_COMPILATIONS, Some(1_000_000)), Step::Stay, "not for ever");
+    assert_eq!(next(STOPPED, 0, None), Step::Install, "of an earlier agent");
+    assert_eq!(next("CompilerFailed", 1_000, Some(1)), Step::Install, "it may be missing");
+    assert_eq!(next("FetchFailed", 1_000, Some(1)), Step::Install, "a registry comes back");
+    assert_eq!(next("CompileFailed", 1, Some(60)), Step::Stay);
 }

@@ -3,6 +3,8 @@
 //! No node asks another, and no record says whose turn it is: nodes change in the order of their names, and one begins when
 //! fewer than `maxUnavailable` of the others are changing or come before it.
 
+use std::time::Duration;
+
 use gingham_engine::library::{Digest, artefact_key};
 
 use super::comparison::Rise;
@@ -10,7 +12,14 @@ use super::object::{AllocationPolicy, Mode};
 use super::report::{Report, Reports, State};
 
 /// After a failure that may pass.
-const RETRY: u64 = 60_000;
+const RETRY: Duration = Duration::from_mins(1);
+
+/// How often a compiler is started for one component. Each time may take five minutes of a processor and gigabytes: the pauses
+/// between them double, and what has failed so often is the component's fault, not the node's.
+pub(super) const MOST_COMPILATIONS: u32 = 4;
+
+/// The reason of a report: the compiler needed more time or memory than it may have, or than there is.
+pub(super) const STOPPED: &str = "CompilerStopped";
 
 /// What the policy's name stands for on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +39,19 @@ pub(super) struct Situation<'a> {
     /// Of all members.
     pub(super) reports: &'a Reports,
     pub(super) rise: Option<&'a Rise>,
-    /// When this node tried last to install it. Milliseconds since the epoch, as `now`.
-    pub(super) tried: u64,
+    pub(super) tries: Tries,
+    /// How long it has been compared. By no clock that people set.
+    pub(super) observed: Duration,
+    /// Milliseconds since the epoch, for reports.
     pub(super) now: u64,
+}
+
+/// Of this process, to install what the object wants now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tries {
+    pub(super) count: u32,
+    /// None before the first.
+    pub(super) last: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,14 +95,13 @@ impl Situation<'_> {
             Some(State::Observing | State::Serving) if is_compared && !self.policy.is_over() && self.rise.is_some() => {
                 self.halt(before)
             }
-            Some(State::Observing) if self.is_observed(own) => self.settle(State::Observing, before),
+            Some(State::Observing) if self.is_observed() => self.settle(State::Observing, before),
             _ => self.settle(State::Serving, before),
         }
     }
 
-    fn is_observed(&self, own: Option<&Report>) -> bool {
-        let since = own.map_or(0, |own| own.since);
-        self.now.saturating_sub(since) < self.policy.spec.rollout.min_ready_seconds.saturating_mul(1_000)
+    fn is_observed(&self) -> bool {
+        self.observed < Duration::from_secs(self.policy.spec.rollout.min_ready_seconds)
     }
 
     fn halt(&self, before: Option<String>) -> Step {
@@ -110,7 +128,14 @@ impl Situation<'_> {
 
     /// A component that does not compile never will.
     fn is_retried(&self, reason: &str) -> bool {
-        reason != "CompileFailed" && self.now.saturating_sub(self.tried) >= RETRY
+        let Tries { count, last } = self.tries;
+        let pause = match reason {
+            "CompileFailed" => return false,
+            STOPPED if count >= MOST_COMPILATIONS => return false,
+            STOPPED => RETRY * 2_u32.pow(count.saturating_sub(1)),
+            _ => RETRY,
+        };
+        last.is_none_or(|last| last >= pause)
     }
 
     fn has_turn(&self) -> bool {

@@ -4,7 +4,9 @@
 
 mod cluster_policies_roll_out;
 mod facts_reach_policies;
+mod full_disks;
 mod idle_agents_rest;
+mod many_policies;
 mod objects_have_a_status;
 mod policies_are_installed;
 mod policies_roll_out;
