@@ -73,6 +73,8 @@ pub(crate) struct Member {
     policy_state: PolicyState,
     beat: Beat,
     suspicion: Option<Suspicion>,
+    /// In the last records: blocks whose owner was edited by hand, to this node or from it.
+    edited: BTreeSet<IpNet>,
     confirmation: Confirmation,
     idle: GracePeriod<IpNet>,
     /// Whether containers may have addresses of blocks that this node does not hold.
@@ -119,6 +121,7 @@ pub(crate) fn open(
         policy_state,
         beat: Beat::new(),
         suspicion: None,
+        edited: BTreeSet::new(),
         confirmation: Confirmation::default(),
         idle: GracePeriod::new(grace_period),
         has_stray_addresses: true,

@@ -79,7 +79,9 @@ pub enum ClusterError {
          blocks it holds"
     )]
     Moved { to: String },
-    #[error("the cluster is being moved here from the store {from}: wait until ginghamctl cluster migrate has ended")]
+    #[error(
+        "the cluster is being moved here from the store {from}: wait until ginghamctl cluster migrate has ended; if it was interrupted, run it again"
+    )]
     Moving { from: String },
     #[error(transparent)]
     Unreadable(#[from] Unreadable),

@@ -71,6 +71,7 @@ impl Member {
             records.blocks.keys().filter(|block| !is_on_grid(block)).copied().collect()
         });
         let edited = self.with(|_, parts| edited(&records, parts.cluster.node()));
+        self.edited = edited.iter().map(|edited| edited.block).collect();
         Ok(Snapshot { routes, members, lost: count(lost), unreadable: records.unreadable, off_grid, edited, problem })
     }
 
@@ -131,12 +132,21 @@ impl Member {
 
     fn log_taken_up(&self, adopted: &[IpNet]) {
         let network = &self.settled().network;
-        if !adopted.is_empty() {
+        let (corrected, others): (Vec<IpNet>, Vec<IpNet>) =
+            adopted.iter().partition(|block| self.edited.contains(block));
+        if !corrected.is_empty() {
+            info!(
+                network,
+                "the record of {} has this node, which claimed it, as its owner again: it gives addresses of it again",
+                blocks(&corrected)
+            );
+        }
+        if !others.is_empty() {
             warn!(
                 network,
-                "the store assigns {} to this node, which had no answer to such a claim: it gives addresses of them; if their \
-                 records were edited by hand, compare ginghamctl leases of their earlier owner",
-                blocks(adopted)
+                "the store assigns {} to this node, which did not hold it: a claim did not come to its end here, or the record was \
+                 edited by hand; this node gives addresses of it; if it was edited, compare ginghamctl leases of the earlier owner",
+                blocks(&others)
             );
         }
     }

@@ -74,6 +74,11 @@ fn no_node_gives_addresses_of_a_block_whose_owner_was_edited() {
     for agent in &agents {
         until_logged(agent, &format!("resolved: AddressBlock {block}"));
     }
+    until_logged(
+        &agents[0],
+        &format!("the record of the block {block} has this node, which claimed it, as its owner again"),
+    );
+    assert!(!agents[0].log().contains("a claim did not come to its end"), "{}", agents[0].log());
     let mut after = (0..16).map(|pod| cluster.address(1, &format!("after-{pod}")));
     assert!(after.any(|address| block.contains(&address)));
 }
