@@ -131,6 +131,10 @@ impl Member {
 
     fn end(&mut self, node: &str, departed: Departed) -> Result<(), AgentError> {
         if self.ordered(node, &departed.observation.member)?.is_none() {
+            info!(
+                network = self.settled().network,
+                "{node} is not taken over: its Node object is there again, or without the taint"
+            );
             return Ok(());
         }
         let taken = self.with(|_, parts| parts.cluster.take_over_deleted(departed.observation, deadline()));

@@ -32,9 +32,6 @@ const LOOKS_AT_STORES: u64 = 5;
 /// For one call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// In one look: ten a second from a node on which nothing can start.
-const MOST_AT_ONCE: usize = 20;
-
 #[derive(Debug, thiserror::Error)]
 enum ReportError {
     #[error(transparent)]
@@ -79,9 +76,7 @@ impl Reporter {
     /// Those that were reported are forgotten also if a later one fails.
     fn report(&mut self, directory: &Path) -> Result<(), ReportError> {
         let waiting = Store::open_read_only(directory)?.map_or(Ok(Vec::new()), |store| store.refusals())?;
-        let now = Instant::now();
-        let due = waiting.into_iter().filter(|refusal| self.posted.is_due(&Key::of(refusal), now));
-        let due: Vec<PodRefusal> = due.take(MOST_AT_ONCE).collect();
+        let due = self.posted.due(waiting, Instant::now());
         let (mut reported, mut fault) = (Vec::new(), None);
         for refusal in due {
             match self.post(&refusal) {

@@ -9,6 +9,9 @@ use super::All;
 /// Between two writes of one Event.
 const AGAIN: Duration = Duration::from_secs(10);
 
+/// In one look: ten a second from a node on which nothing can start.
+const MOST_AT_ONCE: usize = 20;
+
 /// API servers forget Events after an hour.
 const FORGOTTEN: Duration = Duration::from_hours(1);
 
@@ -48,7 +51,13 @@ impl Key {
 }
 
 impl Posted {
-    pub(super) fn is_due(&self, key: &Key, now: Instant) -> bool {
+    /// Those to write now. The others wait.
+    pub(super) fn due(&self, waiting: Vec<PodRefusal>, now: Instant) -> Vec<PodRefusal> {
+        let due = waiting.into_iter().filter(|refusal| self.is_due(&Key::of(refusal), now));
+        due.take(MOST_AT_ONCE).collect()
+    }
+
+    fn is_due(&self, key: &Key, now: Instant) -> bool {
         self.0.get(key).is_none_or(|one| now.saturating_duration_since(one.at) >= AGAIN)
     }
 
@@ -79,9 +88,24 @@ mod tests {
 
     use super::*;
 
-    fn key(name: &str) -> Key {
+    fn refusal(name: &str) -> PodRefusal {
         let pod = Pod { namespace: Some("shop".into()), name: Some(name.into()), uid: None };
-        Key::of(&PodRefusal::new("net", pod, RefusalReason::AddressRefused, "m", 0))
+        PodRefusal::new("net", pod, RefusalReason::AddressRefused, "m", 0)
+    }
+
+    fn key(name: &str) -> Key {
+        Key::of(&refusal(name))
+    }
+
+    #[test]
+    fn some_are_written_at_once_and_none_that_was_written_just_now() {
+        let (mut posted, start) = (Posted::default(), Instant::now());
+        let all: Vec<PodRefusal> = (0..MOST_AT_ONCE + 5).map(|n| refusal(&format!("web-{n}"))).collect();
+        let first = posted.due(all.clone(), start);
+        assert_eq!(first, all[..MOST_AT_ONCE]);
+        first.iter().for_each(|one| posted.insert(Key::of(one), "event".to_owned(), 1, start));
+        assert_eq!(posted.due(all.clone(), start), all[MOST_AT_ONCE..]);
+        assert_eq!(posted.due(all, start + AGAIN).len(), MOST_AT_ONCE);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::testbed::{Agent, PATIENCE};
 const PODS: usize = 4;
 
 /// What runtimes do on both nodes, each with the configuration that its node has at the moment.
-struct Load<'c> {
+pub(crate) struct Load<'c> {
     cluster: &'c Cluster,
     configs: [Mutex<Value>; 2],
     /// Who uses which address.
@@ -32,7 +32,7 @@ struct Load<'c> {
 }
 
 impl<'c> Load<'c> {
-    fn new(cluster: &'c Cluster, configs: [Value; 2]) -> Self {
+    pub(crate) fn new(cluster: &'c Cluster, configs: [Value; 2]) -> Self {
         Self {
             cluster,
             configs: configs.map(Mutex::new),
@@ -47,7 +47,8 @@ impl<'c> Load<'c> {
         self.configs[node - 1].lock().unwrap().clone()
     }
 
-    fn run(&self, node: usize) {
+    /// Until [`Self::end`].
+    pub(crate) fn run(&self, node: usize) {
         let mut pods: Vec<(Container, String)> = Vec::new();
         for number in 0.. {
             if self.is_over.load(Ordering::Relaxed) {
@@ -91,8 +92,12 @@ impl<'c> Load<'c> {
         self.cluster.testbed.nodes.node(node).on(|_| Cni::del(&config, &container).run().succeeds());
     }
 
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
     /// Waits for ADDs that succeed on both nodes from now on.
-    fn until_served(&self) {
+    pub(crate) fn until_served(&self) {
         let before = [0, 1].map(|node| self.adds[node].load(Ordering::Relaxed));
         let deadline = Instant::now() + PATIENCE;
         while (0..2).any(|node| self.adds[node].load(Ordering::Relaxed) < before[node] + PODS) {
@@ -102,26 +107,32 @@ impl<'c> Load<'c> {
     }
 }
 
-fn in_etcd(cluster: &Cluster, node: usize) -> Value {
+pub(crate) fn in_etcd(cluster: &Cluster, node: usize) -> Value {
     let name = &cluster.testbed.nodes.node(node).name;
     let store = json!({"store": "etcd", "endpoints": cluster.plane.etcd_endpoints(), "directory": null, "node": name,
         "lowWater": 0});
     cluster.testbed.network(node, json!({"ipam": {"range": "10.32.0.0/24", "blockSize": 28, "cluster": store}}))
 }
 
-fn migrate(cluster: &Cluster, arguments: &[&str]) -> Said {
+pub(crate) fn migrate(cluster: &Cluster, arguments: &[&str]) -> Said {
+    let arguments = arguments_of_move(cluster, arguments);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    cluster.testbed.nodes.node(1).on(|_| ctl(&arguments))
+}
+
+/// With the configuration of before, as an operator has it in both directions.
+pub(crate) fn arguments_of_move(cluster: &Cluster, arguments: &[&str]) -> Vec<String> {
     let directory = cluster.testbed.path("etcd.d");
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join("10-net.conf"), in_etcd(cluster, 1).to_string()).unwrap();
     let (url, directory) = (cluster.plane.url(), directory.to_str().unwrap().to_owned());
     let (authority, token) = (cluster.plane.authority().to_str().unwrap(), cluster.token.to_str().unwrap());
     let access = ["--config-dir", &directory, "--kube-server", &url, "--kube-ca", authority, "--kube-token", token];
-    let arguments = [&["cluster", "migrate", "--yes"], arguments, &access[..]].concat();
-    cluster.testbed.nodes.node(1).on(|_| ctl(&arguments))
+    [&["cluster", "migrate", "--yes"], arguments, &access[..]].concat().into_iter().map(str::to_owned).collect()
 }
 
 /// As an operator switches a node.
-fn switch(load: &Load<'_>, node: usize, agent: &mut Agent, config: Value) {
+pub(crate) fn switch(load: &Load<'_>, node: usize, agent: &mut Agent, config: Value) {
     let name = &load.cluster.testbed.nodes.node(node).name;
     let file = load.cluster.testbed.path(&format!("{name}.d/10-net.conf"));
     std::fs::write(file, config.to_string()).unwrap();
@@ -129,7 +140,7 @@ fn switch(load: &Load<'_>, node: usize, agent: &mut Agent, config: Value) {
     kill_process(Pid::from_child(&agent.child), Signal::HUP).unwrap();
 }
 
-fn until_reconciled(agent: &Agent) {
+pub(crate) fn until_reconciled(agent: &Agent) {
     let deadline = Instant::now() + PATIENCE;
     while !agent.ask("/healthz").contains("net: reconciled") {
         assert!(Instant::now() < deadline, "{}\n{}", agent.ask("/healthz"), agent.log());
@@ -138,7 +149,7 @@ fn until_reconciled(agent: &Agent) {
 }
 
 /// Each address in use lies in a block that the API records as its node's.
-fn is_consistent(load: &Load<'_>) {
+pub(crate) fn is_consistent(load: &Load<'_>) {
     let blocks = load.cluster.plane.kubectl().get(&["addressblocks"]);
     let blocks: Vec<(ipnet::IpNet, String)> = blocks["items"]
         .as_array()
@@ -158,7 +169,7 @@ fn is_consistent(load: &Load<'_>) {
     }
 }
 
-fn until_joined_after(cluster: &Cluster, node: usize, incarnation: Option<u64>, agent: &Agent) {
+pub(crate) fn until_joined_after(cluster: &Cluster, node: usize, incarnation: Option<u64>, agent: &Agent) {
     let deadline = Instant::now() + PATIENCE;
     while cluster.member(&format!("node-{node}"))["incarnation"].as_u64() <= incarnation {
         assert!(Instant::now() < deadline, "{}", agent.log());
@@ -206,7 +217,7 @@ fn agents_follow_a_move_there_and_back_while_containers_come_and_go() {
                 load.until_served();
             }
         }));
-        load.is_over.store(true, Ordering::Relaxed);
+        load.end();
         // The reason of a runtime that failed comes before that of who waited for it.
         runtimes.into_iter().for_each(|runtime| runtime.join().unwrap());
         ended.unwrap();

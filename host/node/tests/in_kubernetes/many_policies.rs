@@ -1,4 +1,4 @@
-//! More AllocationPolicies than agents follow: the oldest are, the others say why not, and what an agent writes and keeps has a bound.
+//! More objects `AllocationPolicy` than agents follow: the oldest are, the others say why not, and what an agent writes and keeps has a bound.
 
 use std::fs;
 

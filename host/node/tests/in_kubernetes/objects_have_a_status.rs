@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::testbed::{Agent, NODE, Testbed, log};
 
 const VALUES: &str = "/run/values";
+const CONFIGURED: &str = "gingham.dev/NetworkConfigured";
 const CONFLIST: &str = "/run/net.d/10-gingham.conflist";
 
 /// Longer than the longest time between a change and the write of a status that shows it.
@@ -65,14 +66,32 @@ impl Testbed {
         });
     }
 
+    /// A condition of the Node.
+    fn condition(&self, kind: &str) -> Value {
+        let node = self.kubectl().get(&["node", NODE]);
+        let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.into_iter().find(|one| one["type"] == kind).unwrap_or_default()
+    }
+
+    /// As a cloud does with a new node.
+    fn make_network_unavailable(&self) {
+        let path = format!("/api/v1/nodes/{NODE}");
+        let mut node: Value = self.kubectl().run(&["get", "--raw", &path]).json();
+        node["status"]["conditions"] = json!([{"type": "NetworkUnavailable", "status": "True", "reason": "NoRouteCreated", "message": "of the cloud"}]);
+        self.kubectl().with_file(&["replace", "--raw", &format!("{path}/status")], &node.to_string()).stdout();
+    }
+
+    /// How many Events have the reason.
+    fn events(&self, reason: &str) -> usize {
+        let events = self.kubectl().get(&["events", "--all-namespaces"]);
+        events["items"].as_array().unwrap().iter().filter(|event| event["reason"] == reason).count()
+    }
+
     /// Waits until the Node's condition has this status and reason, and returns its message.
     #[track_caller]
     fn until_configured(&self, status: &str, reason: &str) -> String {
         self.until(&format!("NetworkConfigured is {status}, {reason}"), || {
-            let node = self.kubectl().get(&["node", NODE]);
-            let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let is = |one: &&Value| one["type"] == "gingham.dev/NetworkConfigured";
-            let found = conditions.iter().find(is).cloned().unwrap_or_default();
+            let found = self.condition(CONFIGURED);
             let is_so = found["status"] == status && found["reason"] == reason;
             if is_so { Ok(found["message"].as_str().unwrap().to_owned()) } else { Err(found.to_string()) }
         })
@@ -166,8 +185,10 @@ fn a_bad_edit_is_refused_and_pods_start(testbed: &Testbed) {
     testbed.until_ready("False", "node node-1: AddressNetwork pods, spec.config: policy weave-split: ipam.pick");
     assert_eq!(fs::read_to_string(CONFLIST).unwrap(), published);
     testbed.add_published("pod-meanwhile");
-    let events = testbed.kubectl().run(&["get", "events", "--all-namespaces"]).stdout();
-    assert!(events.contains("ConfigurationRefused"), "{events}");
+    let changed = testbed.condition(CONFIGURED)["lastTransitionTime"].clone();
+    assert_eq!(testbed.events("ConfigurationRefused"), 1);
+    // A start is no news, and a conflict is one until it is another; steps went by meanwhile.
+    assert_eq!((testbed.events("Starting"), testbed.events("OwnershipConflict")), (0, 1));
 
     testbed.change_ipam(&json!({"pick": null, "policy": "team-split"}));
     testbed.until("the policy's absence is reported", || {
@@ -175,6 +196,7 @@ fn a_bad_edit_is_refused_and_pods_start(testbed: &Testbed) {
         let advice = "unknown policy \"team-split\": create an AllocationPolicy team-split";
         if message.contains(advice) { Ok(()) } else { Err(message) }
     });
+    assert_eq!(testbed.condition(CONFIGURED)["lastTransitionTime"], changed, "the status was False before");
     testbed.change_ipam(&json!({"policy": "weave-split"}));
     testbed.until_configured("True", "Published");
     testbed.until_ready("True", "every member serves it");
@@ -187,12 +209,18 @@ fn no_network_is_created_of_values_that_no_agent_could_use() {
     }
     let testbed = Testbed::new(&[]).with_members(&[]);
     write_values("10.32.0.0/33");
+    testbed.make_network_unavailable();
     let _agent = testbed.installed();
     let message = testbed.until_configured("False", "ConfigurationRefused");
     assert!(message.starts_with("ConfigMap gingham-network, range: invalid network \"10.32.0.0/33\""), "{message}");
     assert_eq!(testbed.kubectl().get(&["addressnetworks"])["items"], json!([]));
+    assert_eq!(testbed.condition("NetworkUnavailable")["status"], "True", "the node has no network yet");
     write_values("10.32.0.0/20");
     testbed.until_configured("True", "Published");
+    testbed.until("the node has a network", || match testbed.condition("NetworkUnavailable") {
+        condition if condition["status"] == "False" && condition["reason"] == "GinghamIsUp" => Ok(()),
+        other => Err(other.to_string()),
+    });
     testbed
         .until_table(&["gnet"], &["NAME RANGE POLICY CLAIMED MEMBERS READY", "pods 10.32.0.0/20 weave-split 1 1 True"]);
 }

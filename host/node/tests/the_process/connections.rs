@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::{Node, PATIENCE, ask, converse};
+use crate::{Node, ask, converse};
 
 #[test]
 fn connections_that_say_nothing_keep_nobody_else_waiting() {
@@ -76,7 +76,7 @@ fn flood(socket: &Path, is_over: &AtomicBool) -> usize {
         }
         let Ok(mut stream) = UnixStream::connect(socket) else { continue };
         stream.set_nonblocking(true).unwrap();
-        let _ = stream.write(pieces[number % pieces.len()]);
+        let _ = stream.write_all(pieces[number % pieces.len()]);
         held.push_back(stream);
         if held.len() > 150 {
             held.pop_front();
@@ -105,7 +105,7 @@ fn a_flood_of_connections_ends_no_probe_and_fills_no_memory() {
         let floods: Vec<_> = (0..3).map(|_| scope.spawn(|| flood(&socket, &is_over))).collect();
         let ending = Ending(&is_over);
         let mut probes = 0;
-        while probes < 30 || begun.elapsed() < Duration::from_secs(3) {
+        while probes < 8 || begun.elapsed() < Duration::from_secs(3) {
             let answer = ask(&socket, "GET", "/livez");
             assert!(answer.starts_with("HTTP/1.1 200 "), "probe {probes}: {answer:?}");
             probes += 1;
