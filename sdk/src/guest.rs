@@ -34,7 +34,7 @@ pub trait Policy: 'static {
 
 /// A policy that is called when attachments end; see [`crate::policy!`].
 pub trait ReleaseHook: Policy {
-    /// An attachment has ended and its addresses are free.
+    /// An attachment has ended, and holds its addresses no longer.
     fn release(config: &Self::Config, context: &Context, ended: &Ended);
 }
 

@@ -62,6 +62,13 @@ pub(crate) struct Cli {
 pub(crate) const CONFIG_DIR: &str = "/etc/cni/net.d";
 
 #[derive(Debug, Args)]
+pub(crate) struct DataDir {
+    /// The data directory: `ipam.dataDir` of the configuration
+    #[arg(id = "data_dir", long = "data-dir", value_name = "DIR", default_value_os_t = default_data_dir())]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ConfigDir {
     /// The directory of network configurations
     #[arg(long = "config-dir", value_name = "DIR", default_value = CONFIG_DIR)]
@@ -213,7 +220,8 @@ pub(crate) enum TrialStore {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 STATE is `in use`, `container gone`, or `earlier boot` for a lease that a reboot ended; the next ADD frees it. Below the
-table are the reservations of policies, and how many freed addresses are cooling: they are not handed out yet.
+table are the reservations of policies, and how many freed addresses are cooling: they are not handed out yet. A
+cooldown's length is that of the network's configuration.
 
 With --json: an object with
   leases        objects with network, addresses, containerId, interface, pod (namespace, name, uid), netns, since (UTC),
@@ -229,9 +237,10 @@ pub(crate) struct LeasesArguments {
     /// Only this network
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
-    /// The data directory: `ipam.dataDir` of the configuration
-    #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
-    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    #[command(flatten)]
+    pub(crate) config: ConfigDir,
     #[command(flatten)]
     pub(crate) format: Format,
 }
@@ -250,9 +259,8 @@ pub(crate) struct GcArguments {
     /// Only this network
     #[arg(long, value_name = "NAME")]
     pub(crate) network: Option<String>,
-    /// The data directory: `ipam.dataDir` of the configuration
-    #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
-    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
     /// Print what would be freed, and free nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

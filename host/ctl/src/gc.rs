@@ -17,10 +17,10 @@ const INTERFACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(arguments: &GcArguments, out: &mut Output) -> Result<(), LeaseStoreError> {
     let boot = lease_store::boot_id()?;
-    lease_store::require_directory(&arguments.data_dir)?;
+    lease_store::require_directory(&arguments.data.dir)?;
     // A dry run does not make ADDs wait.
-    let alone = (!arguments.dry_run).then(|| AddsPaused::wait(&arguments.data_dir, print_waiting)).transpose()?;
-    let all = Holdings::read(&arguments.data_dir, None)?;
+    let alone = (!arguments.dry_run).then(|| AddsPaused::wait(&arguments.data.dir, print_waiting)).transpose()?;
+    let all = Holdings::read(&arguments.data.dir, None)?;
     if !all.boot.is_empty() && all.boot != boot {
         return end_earlier_boot(arguments, all.attachments, &boot, out);
     }
@@ -44,7 +44,7 @@ fn end_earlier_boot(
     out: &mut Output,
 ) -> Result<(), LeaseStoreError> {
     if !arguments.dry_run {
-        drop(lease_store::open_store(&arguments.data_dir, boot)?);
+        drop(lease_store::open_store(&arguments.data.dir, boot)?);
     }
     let count = attachments.len();
     let freed: Vec<WithReason> = attachments.into_iter().map(|held| (held, "of an earlier boot".to_owned())).collect();
@@ -62,12 +62,12 @@ fn free(
     gone: &[WithReason],
 ) -> Result<Vec<WithReason>, LeaseStoreError> {
     tracing::debug!(attachments = gone.len(), "free leases");
-    let freed = stale_leases::free(alone, &arguments.data_dir, boot, gone, clock::now())?;
+    let freed = stale_leases::free(alone, &arguments.data.dir, boot, gone, clock::now())?;
     // That a file, a guard or a masquerade stays is told and no more.
     for error in freed.files_left {
         print_error(&error);
     }
-    for restored in ip_masquerade::restore(alone, &arguments.data_dir)? {
+    for restored in ip_masquerade::restore(alone, &arguments.data.dir)? {
         match restored.changed {
             Ok(false) => {}
             Ok(true) => {

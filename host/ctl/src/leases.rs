@@ -9,11 +9,11 @@ use gingham_engine::store::Store;
 use gingham_network::stale_leases::Liveness;
 use serde::Serialize;
 
-use crate::cli::{CONFIG_DIR, LeasesArguments};
+use crate::cli::LeasesArguments;
 use crate::clock;
 use crate::holdings::{Held, Holdings, cells};
 use crate::lease_store::{self, LeaseStoreError};
-use crate::network::list;
+use crate::network::{Plugins, find_gingham, list, require};
 use crate::output::Output;
 use crate::table::Table;
 
@@ -54,7 +54,7 @@ struct Reserved<'a> {
 #[derive(Serialize)]
 struct Cooling<'a> {
     network: &'a str,
-    count: u64,
+    count: usize,
 }
 
 /// What became of a lease.
@@ -76,13 +76,15 @@ impl State {
     }
 }
 
-pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), LeaseStoreError> {
-    tracing::debug!(data_dir = %arguments.data_dir.display(), "read the lease store");
-    lease_store::require_directory(&arguments.data_dir)?;
-    let mut holdings = Holdings::read(&arguments.data_dir, arguments.network.as_deref())?;
+pub(crate) fn run(arguments: &LeasesArguments, library: &Path, out: &mut Output) -> Result<(), LeaseStoreError> {
+    tracing::debug!(data_dir = %arguments.data.dir.display(), "read the lease store");
+    lease_store::require_directory(&arguments.data.dir)?;
+    require(&arguments.config.dir)?;
+    let mut holdings = Holdings::read(&arguments.data.dir, arguments.network.as_deref())?;
     if let Some(network) = arguments.network.as_deref().filter(|_| holdings.is_empty()) {
-        require_known(network, &arguments.data_dir)?;
+        require_known(network, arguments)?;
     }
+    forget_cooled(&mut holdings, arguments, library)?;
     holdings.attachments.sort_by(|one, other| order(one).cmp(&order(other)));
     let state = if holdings.boot == lease_store::boot_id()? { State::InUse } else { State::EarlierBoot };
     if arguments.format.json {
@@ -99,19 +101,19 @@ pub(crate) fn run(arguments: &LeasesArguments, out: &mut Output) -> Result<(), L
     for (network, Reservation { address, key, until }) in &holdings.reservations {
         writeln!(out, "{network}: {address} is reserved for {key:?} until {}", clock::utc(*until))?;
     }
-    for (network, count) in &holdings.cooling {
-        match count {
+    for (network, freed) in &holdings.cooling {
+        match freed.len() {
             1 => writeln!(out, "{network}: 1 freed address is cooling")?,
-            _ => writeln!(out, "{network}: {count} freed addresses are cooling")?,
+            count => writeln!(out, "{network}: {count} freed addresses are cooling")?,
         }
     }
     Ok(())
 }
 
 /// A network that holds nothing may be one that a configuration names, or one that was used before.
-fn require_known(network: &str, data_dir: &Path) -> Result<(), LeaseStoreError> {
-    let used = Store::open_read_only(data_dir)?.map_or(Ok(Vec::new()), |store| store.networks())?;
-    let configured = list(Path::new(CONFIG_DIR))?.into_iter().filter_map(|entry| entry.configuration.ok());
+fn require_known(network: &str, arguments: &LeasesArguments) -> Result<(), LeaseStoreError> {
+    let used = Store::open_read_only(&arguments.data.dir)?.map_or(Ok(Vec::new()), |store| store.networks())?;
+    let configured = list(&arguments.config.dir)?.into_iter().filter_map(|entry| entry.configuration.ok());
     let mut networks: Vec<String> = configured.map(|configuration| configuration.name).chain(used).collect();
     networks.sort();
     networks.dedup();
@@ -119,6 +121,26 @@ fn require_known(network: &str, data_dir: &Path) -> Result<(), LeaseStoreError> 
         return Ok(());
     }
     Err(LeaseStoreError::UnknownNetwork { network: network.to_owned(), networks })
+}
+
+/// Addresses whose cooldown is over are free, although only the next ADD ends it. A network without a configuration has no
+/// next ADD.
+fn forget_cooled(holdings: &mut Holdings, arguments: &LeasesArguments, library: &Path) -> Result<(), LeaseStoreError> {
+    if holdings.cooling.is_empty() {
+        return Ok(());
+    }
+    let plugins = Plugins::of_environment();
+    for configuration in list(&arguments.config.dir)?.into_iter().filter_map(|entry| entry.configuration.ok()) {
+        let Some((_, Ok(network))) = find_gingham(&configuration, &plugins, library, false) else { continue };
+        let Some(settings) = network.settings().ok().filter(|read| read.data_dir == arguments.data.dir) else {
+            continue;
+        };
+        let over = settings.cooldown_began(clock::now());
+        let of_network = holdings.cooling.iter_mut().filter(|(name, _)| name == network.name());
+        of_network.for_each(|(_, freed)| freed.retain(|time| *time > over));
+    }
+    holdings.cooling.retain(|(_, freed)| !freed.is_empty());
+    Ok(())
 }
 
 /// By network and address; what has none comes last.
@@ -131,7 +153,7 @@ fn report(holdings: &Holdings, state: State) -> LeasesReport<'_> {
     LeasesReport {
         leases: holdings.attachments.iter().map(|held| Lease::of(held, state)).collect(),
         reservations: holdings.reservations.iter().map(reserved).collect(),
-        cooling: holdings.cooling.iter().map(|(network, count)| Cooling { network, count: *count }).collect(),
+        cooling: holdings.cooling.iter().map(|(network, freed)| Cooling { network, count: freed.len() }).collect(),
     }
 }
 

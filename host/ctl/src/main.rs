@@ -76,7 +76,7 @@ fn run(cli: &Cli, out: &mut Output) -> Result<(), Box<dyn Error>> {
         Command::Run(_) => Ok(()),
         Command::Status(arguments) => Ok(status::run(arguments, &cli.library, out)?),
         Command::Explain(arguments) => Ok(explain::run(arguments, &cli.library, out)?),
-        Command::Leases(arguments) => Ok(leases::run(arguments, out)?),
+        Command::Leases(arguments) => Ok(leases::run(arguments, &cli.library, out)?),
         Command::Gc(arguments) => Ok(gc::run(arguments, out)?),
         Command::Recover(arguments) => Ok(recover::run(arguments, &cli.library, out)?),
         Command::Cluster { command } => Ok(membership::run(command, &cli.library, out)?),

@@ -10,6 +10,7 @@ mod compilation;
 mod compile;
 mod component;
 mod inspect;
+mod installed_component;
 mod ipam_object;
 mod list;
 mod messages;

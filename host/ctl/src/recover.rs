@@ -17,7 +17,7 @@ use findings::Findings;
 
 pub(crate) fn run(arguments: &RecoverArguments, library: &Path, out: &mut Output) -> Result<(), LeaseStoreError> {
     let boot = lease_store::boot_id()?;
-    let data_dir = &arguments.data_dir;
+    let data_dir = &arguments.data.dir;
     match Store::examine(data_dir, &boot) {
         Ok(()) => {
             return Ok(writeln!(out, "the lease store in {} is sound; nothing was changed", data_dir.display())?);

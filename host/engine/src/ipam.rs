@@ -14,7 +14,6 @@ use crate::network_view::NetworkView;
 use crate::occupied::Occupied;
 use crate::policy_counters::RequestEnd;
 use crate::runtime::{LogLevel, LogLine, Session};
-use crate::settings::Settings;
 use crate::store_error::StoreError;
 
 pub(crate) use error::call_error;
@@ -105,7 +104,7 @@ impl Prepared<'_> {
         if let Some((_, known)) = recorded(&ledger, &request.key)? {
             return Err(IpamError::AlreadyAttached { key: request.key.clone(), addresses: known.addresses });
         }
-        ledger.end_cooldowns(request.now.saturating_sub(millis(self.settings)), ENDED_PER_REQUEST)?;
+        ledger.end_cooldowns(self.settings.cooldown_began(request.now), ENDED_PER_REQUEST)?;
         ledger.end_reservations(request.now, ENDED_PER_REQUEST)?;
         let occupied = Occupied::of(&ledger, &self.pools, request, record)?;
         warn_of_overlaps(&occupied, &self.context.network, log);
@@ -198,7 +197,7 @@ impl Prepared<'_> {
     ) -> Result<(), StoreError> {
         for Cooling { address, since, .. } in cooling {
             let cooled = request.now.saturating_sub(*since);
-            if cooled >= millis(self.settings) {
+            if cooled >= self.settings.cooldown_millis() {
                 continue;
             }
             let (level, reason) = if view.is_own(*address)? {
@@ -212,7 +211,7 @@ impl Prepared<'_> {
                 "network {}: {address} is in use again after {:.1} s instead of {:.1} s (ipam.cooldown): {reason}",
                 self.context.network,
                 seconds(cooled),
-                seconds(millis(self.settings)),
+                seconds(self.settings.cooldown_millis()),
             );
             log.push(LogLine { level, message });
         }
@@ -228,10 +227,6 @@ fn warn_of_overlaps(occupied: &Occupied, network: &str, log: &mut Vec<LogLine>) 
         );
         log.push(LogLine { level: LogLevel::Warn, message });
     }
-}
-
-fn millis(settings: &Settings) -> u64 {
-    u64::try_from(settings.cooldown.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[allow(clippy::cast_precision_loss)] // For people, with one digit.

@@ -165,6 +165,9 @@ pub trait LedgerQueries {
     /// How many addresses within the range are cooling. O(cooling).
     fn cooling_count(&self, within: IpRange) -> Result<u64, StoreError>;
 
+    /// The cooling addresses that were freed at this time or before, the oldest first. O(answer).
+    fn freed_until(&self, time: u64) -> Result<Vec<IpAddr>, StoreError>;
+
     /// All attachments of the network, ordered by container and interface.
     fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError>;
 

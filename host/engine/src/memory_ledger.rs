@@ -144,6 +144,11 @@ impl LedgerQueries for MemoryLedger {
         Ok(self.book.cooling.range(within.first()..=within.last()).count() as u64)
     }
 
+    fn freed_until(&self, time: u64) -> Result<Vec<IpAddr>, StoreError> {
+        let until = self.book.cooling_order.iter().take_while(|(freed_at, _)| *freed_at <= time);
+        Ok(until.map(|(_, address)| *address).collect())
+    }
+
     fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
         Ok(self.book.attachments.iter().map(|(key, record)| (key.clone(), record.clone())).collect())
     }

@@ -147,6 +147,15 @@ impl Settings {
         })
     }
 
+    pub(crate) fn cooldown_millis(&self) -> u64 {
+        u64::try_from(self.cooldown.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// An address that was freed at this time or before is cooling no longer. Both are milliseconds since the epoch.
+    pub fn cooldown_began(&self, now: u64) -> u64 {
+        now.saturating_sub(self.cooldown_millis())
+    }
+
     /// The context of requests on a network with these settings.
     pub fn context(&self, network: &str) -> Context {
         let configured = self.cluster.as_ref().and_then(|cluster| cluster.node.clone());

@@ -257,7 +257,7 @@ impl Addresses<'_> {
             Claimed::Blocks(blocks) => prepared.restrict(&blocks.all, blocks.block_map.clone()),
             Claimed::NotJoined | Claimed::Unsettled => return Ok(None),
         };
-        Ok(Some(prepared.room(ledger)?))
+        Ok(Some(prepared.room(ledger, records.now())?))
     }
 
     /// A member with room needs no store. Any other node needs it, and an unclaimed block in it.

@@ -14,8 +14,8 @@ pub struct Holdings {
     pub boot: String,
     /// Ordered by network, container and interface.
     pub attachments: Vec<Held>,
-    /// Networks with cooling addresses, and how many.
-    pub cooling: Vec<(String, u64)>,
+    /// Networks with freed addresses that no ADD has made free yet, and when each was freed, in milliseconds since the epoch.
+    pub cooling: Vec<(String, Vec<u64>)>,
     /// Ordered by network and address, each with its network.
     pub reservations: Vec<(String, Reservation)>,
 }
@@ -54,15 +54,13 @@ impl Holdings {
                 let reserved = ledger.reservations_within(family.whole())?.into_iter();
                 holdings.reservations.extend(reserved.map(|reservation| (network.clone(), reservation)));
             }
-            let cooling = cooling(&ledger)?;
-            if cooling > 0 {
+            let freed = ledger.freed_until(u64::MAX)?.into_iter();
+            let cooling: Vec<u64> =
+                freed.filter_map(|address| ledger.cooling_since(address).transpose()).collect::<Result<_, _>>()?;
+            if !cooling.is_empty() {
                 holdings.cooling.push((network, cooling));
             }
         }
         Ok(holdings)
     }
-}
-
-fn cooling(ledger: &impl LedgerQueries) -> Result<u64, StoreError> {
-    Family::ALL.into_iter().map(|family| ledger.cooling_count(family.whole())).sum()
 }

@@ -9,6 +9,7 @@ use gingham_cni::config::NetworkConfig;
 use gingham_cni::env::Environment;
 use gingham_cni::error::Code;
 use gingham_engine::attachment::{AttachmentKey, Context, Labels, Pod, Requester};
+use gingham_engine::clock;
 use gingham_engine::ipam::{self, PoolRoom, Shadow, ShadowCounters};
 use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
@@ -255,7 +256,7 @@ impl Addresses<'_> {
     fn room_in<L: LedgerQueries + 'static>(&self, ledger: L) -> Result<Vec<PoolRoom>, NetworkError> {
         let policy = self.management.policy(&self.choice)?;
         let prepared = ipam::prepare(policy, &self.management.settings, &self.management.context(), &mut Vec::new());
-        Ok(prepared.and_then(|prepared| prepared.room(ledger))?)
+        Ok(prepared.and_then(|prepared| prepared.room(ledger, clock::now()))?)
     }
 
     /// What came of the shadow's answers; none if there is no shadow, or nothing was answered yet.

@@ -77,8 +77,9 @@ fn room_status(
     choice: &PolicyChoice,
     prepared: Option<Prepared<'_>>,
 ) -> Result<(), NetworkError> {
-    let ledger = management.records()?.write()?;
-    let rooms = prepared.map_or(Ok(Vec::new()), |prepared| prepared.room(ledger))?;
+    let records = management.records()?;
+    let ledger = records.write()?;
+    let rooms = prepared.map_or(Ok(Vec::new()), |prepared| prepared.room(ledger, records.now()))?;
     let full = rooms.iter().filter(|room| room.free == 0 && room.cooling == 0);
     let full: Vec<&str> = full.map(|room| room.name.as_str()).collect();
     if !full.is_empty() {

@@ -233,7 +233,10 @@ impl Session<'_> {
             StatusCode::TOO_MANY_REQUESTS => RegistryError::TooManyRequests { registry: self.registry() },
             status => {
                 let bytes = response.body(LARGEST_REASON).await.unwrap_or_default();
-                self.status(status, operation, failure::reason(&bytes))
+                // What servers answer to a request that is not encrypted and should be.
+                let is_perhaps_tls = status == StatusCode::BAD_REQUEST && self.connection.scheme == "http";
+                let hint = || is_perhaps_tls.then(|| "if it speaks TLS, leave out --plain-http".to_owned());
+                self.status(status, operation, failure::reason(&bytes).or_else(hint))
             }
         }
     }

@@ -78,15 +78,21 @@ impl Places {
     fn of(variable: impl Fn(&str) -> Option<PathBuf>) -> Self {
         let home = variable("HOME");
         let config = variable("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
-        let run = variable("XDG_RUNTIME_DIR")
-            .unwrap_or_else(|| format!("/run/containers/{}", rustix::process::getuid().as_raw()).into());
+        let of_session = variable("XDG_RUNTIME_DIR").map(|run| run.join("containers/auth.json"));
+        let of_user = || format!("/run/containers/{}/auth.json", rustix::process::getuid().as_raw()).into();
         let files = [
             variable("DOCKER_CONFIG").map(|directory| directory.join("config.json")),
-            Some(run.join("containers/auth.json")),
+            Some(of_session.unwrap_or_else(of_user)),
             config.map(|config| config.join("containers/auth.json")),
             home.map(|home| home.join(".docker/config.json")),
         ];
-        Self { named: variable("REGISTRY_AUTH_FILE"), files: files.into_iter().flatten().collect() }
+        let mut different: Vec<PathBuf> = Vec::new();
+        for file in files.into_iter().flatten() {
+            if !different.contains(&file) {
+                different.push(file);
+            }
+        }
+        Self { named: variable("REGISTRY_AUTH_FILE"), files: different }
     }
 
     pub(crate) fn find(&self, reference: &Reference) -> Result<Credentials, CredentialsError> {
@@ -152,6 +158,19 @@ mod tests {
             };
             assert_eq!((found.as_str(), place), (user, at(name).display().to_string()));
         }
+    }
+
+    /// podman's place for a user without a session, such as root by sudo, has no `containers` in it twice.
+    #[test]
+    fn without_a_session_the_file_is_that_of_the_user() {
+        let places = Places::of(|name| match name {
+            "HOME" => Some("/home/a".into()),
+            "DOCKER_CONFIG" => Some("/home/a/.docker".into()),
+            _ => None,
+        });
+        let of_user = format!("/run/containers/{}/auth.json", rustix::process::getuid().as_raw());
+        let files = ["/home/a/.docker/config.json", &of_user, "/home/a/.config/containers/auth.json"];
+        assert_eq!(places.files, files.map(PathBuf::from), "each once");
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub enum KeyFault {
     Read(#[from] FileError),
     #[error("its file {0}")]
     Unprotected(&'static str),
+    #[error("it is neither an absolute path, nor a line `ssh-ed25519 …`, nor a block of PEM; use one of them")]
+    Form,
 }
 
 /// Where in a file.

@@ -136,7 +136,7 @@ impl Scenario {
             Some(Holdings { blocks, picture }) => prepared.restrict(blocks, Arc::clone(picture)),
             None => prepared,
         };
-        prepared.room(self.ledger())
+        prepared.room(self.ledger(), self.now)
     }
 
     fn members(&self) -> Result<Vec<String>, ScenarioError> {

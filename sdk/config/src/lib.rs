@@ -39,6 +39,7 @@ mod deserializer;
 mod document;
 mod error;
 mod object;
+mod repeated;
 mod unknown;
 
 use serde::Deserialize;
@@ -48,6 +49,7 @@ use serde_json::{Map, Value};
 use deserializer::At;
 use document::Node;
 pub use error::ConfigError;
+pub use repeated::{RepeatedKey, repeated_keys};
 pub use unknown::UnknownKey;
 
 /// Reads a text. `null` as the whole document is an empty object.

@@ -87,6 +87,18 @@ fn of_several_spellings_the_exact_one_wins_else_the_last() {
 }
 
 #[test]
+fn repeated_keys_are_found_at_every_depth() {
+    let found = |text: &str| {
+        let keys = repeated_keys(text).unwrap().into_iter();
+        keys.map(|key| (key.path(), key.is_spelt_alike)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(r#"{"a": 1, "b": {"a": 2}, "c": [{"a": 3}, {"a": 4}]}"#), []);
+    let nested = r#"{"b": [{"x": {"k": 1, "j": 0, "k": 2, "k": 3}}], "name": "n", "NAME": "m", "name": "n"}"#;
+    assert_eq!(found(nested), [("name".to_owned(), false), ("b[0].x.k".to_owned(), true)]);
+    assert!(repeated_keys("{").is_err());
+}
+
+#[test]
 fn null_leaves_the_default() {
     let config = read(json!({"name": "n", "masquerade": null, "ranges": null, "Pools": null, "routing": null}));
     assert_eq!(config, read(json!({"name": "n"})));

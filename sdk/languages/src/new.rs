@@ -12,6 +12,8 @@ use crate::{Kind, Language, PolicyName, ToolchainError};
 pub enum NewError {
     #[error("{} exists and is not empty; choose another directory with --dir", path.display())]
     NotEmpty { path: PathBuf },
+    #[error("cannot write {}: the directory {} does not exist; make it first", directory.display(), parent.display())]
+    NoParent { directory: PathBuf, parent: PathBuf },
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -39,7 +41,11 @@ pub fn create(directory: &Path, name: &PolicyName, language: Language, kind: Kin
     // Its mode is the one that the umask leaves, as of any new directory, and not a temporary one's.
     let usual = fs::Permissions::from_mode(0o777);
     let temporary = tempfile::Builder::new().prefix(".new-policy-").permissions(usual).tempdir_in(place);
-    let temporary = temporary.map_err(failed)?;
+    // It names the temporary directory, which is not there.
+    let temporary = temporary.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => NewError::NoParent { directory: directory.to_owned(), parent: place.to_owned() },
+        kind => failed(kind.into()),
+    })?;
     let made = language.toolchain().files(name, kind)?;
     for file in template::files(language, kind, name).into_iter().chain(made) {
         write(temporary.path(), &file).map_err(failed)?;

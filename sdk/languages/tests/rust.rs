@@ -90,6 +90,14 @@ fn every_kind_builds() {
 }
 
 #[test]
+fn a_directory_below_one_that_is_missing_is_not_made() {
+    let parent = TempDir::new().unwrap();
+    let directory = parent.path().join("missing/first");
+    let error = create(&directory, &"first".parse().unwrap(), Language::Rust, Kind::Plain).unwrap_err().to_string();
+    assert!(error.ends_with("/missing does not exist; make it first") && !error.contains(".new-policy"), "{error}");
+}
+
+#[test]
 fn a_directory_that_is_not_empty_stays_as_it_is() {
     let parent = TempDir::new().unwrap();
     fs::write(parent.path().join("notes"), "mine").unwrap();

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use gingham_config::RepeatedKey;
 use gingham_engine::address::IpRange;
 use gingham_engine::pool::Pools;
 use gingham_engine::ranges::RangeSet;
@@ -52,10 +53,29 @@ pub(super) fn of(
         let kind = configuration.plugins.first().map(|plugin| plugin.kind.as_str()).unwrap_or_default();
         notes.push(format!("{kind} is not Gingham on this node; the report is for \"type\": \"gingham\""));
     }
+    notes.extend(repeated_keys(&configuration.repeated_keys));
     notes.extend(same_network(configuration, config_dir)?);
     notes.extend(missing_plugins(configuration, plugins));
     notes.extend(runtimes::that_do_not_take(&configuration.version));
     Ok(notes)
+}
+
+/// Only one of them is read. Where keys are data, as labels are, those of another case are other keys.
+fn repeated_keys(repeated: &[RepeatedKey]) -> impl Iterator<Item = String> {
+    let is_of_struct = |object: &str| {
+        let object = object.rsplit_once('.').map_or(object, |(_, last)| last);
+        object.is_empty() || object.starts_with("plugins[") || object.eq_ignore_ascii_case("ipam")
+    };
+    let counts = move |repeated: &&RepeatedKey| repeated.is_spelt_alike || is_of_struct(&repeated.object);
+    repeated.iter().filter(counts).map(|repeated| match repeated.is_spelt_alike {
+        true => {
+            format!("{}: the key is written several times, and only the last one counts; keep one", repeated.path())
+        }
+        false => format!(
+            "{}: the key is written several times, in different case, and only one counts; keep one",
+            repeated.path()
+        ),
+    })
 }
 
 /// Other files of the same network: runtimes take the first, or each for another network of that name.

@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand};
 use gingham_engine::attachment::Pod;
 use gingham_engine::reference_leases::REFERENCE_DIR;
-use gingham_engine::settings::default_data_dir;
 use gingham_workbench::cases::PodName;
 
 use super::policy::pair;
-use super::{ConfigDir, Format};
+use super::{ConfigDir, DataDir, Format};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -226,9 +225,8 @@ pub(crate) struct ImportArguments {
     /// The data directory of the reference host-local
     #[arg(long, value_name = "DIR", default_value = REFERENCE_DIR)]
     pub(crate) from: PathBuf,
-    /// The data directory: `ipam.dataDir` of the configuration
-    #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
-    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
     /// Print what would be imported, and import nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -262,9 +260,8 @@ pub(crate) struct ExportArguments {
     /// The data directory of the reference host-local
     #[arg(long, value_name = "DIR", default_value = REFERENCE_DIR)]
     pub(crate) to: PathBuf,
-    /// The data directory: `ipam.dataDir` of the configuration
-    #[arg(long, value_name = "DIR", default_value_os_t = default_data_dir())]
-    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
     #[command(flatten)]
     pub(crate) format: Format,
 }

@@ -117,11 +117,13 @@ pub(crate) struct AddArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-COMPILED is for this version of Gingham. RELEASE is `yes` if DEL calls the policy.
+COMPILED is for this version of Gingham. RELEASE is `yes` if DEL calls the policy. Below the table are policies to
+install again: their component in the library is damaged or missing, so that an upgrade cannot compile it.
 
 With --json: a list of objects with name, digest, size (bytes), builtIn, compiled, copied (its compiled file was copied,
-and `policy recompile` makes ADD faster), hasRelease, installedAt (UTC; null if built in), reference and manifest
-(digest) of a registry, and signer (fingerprint, comment), or null.
+and `policy recompile` makes ADD faster), componentFault (why the next upgrade cannot compile it, or null), hasRelease,
+installedAt (UTC; null if built in), reference and manifest (digest) of a registry, and signer (fingerprint, comment),
+or null.
 
 Examples:
   ginghamctl policy list

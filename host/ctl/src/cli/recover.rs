@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gingham_engine::settings::DATA_DIR;
 use gingham_network::recovery::CACHE_DIR;
 
-use super::ConfigDir;
 use super::membership::Confirmed;
+use super::{ConfigDir, DataDir};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -27,9 +26,8 @@ Examples:
   ginghamctl recover
   ginghamctl recover --yes")]
 pub(crate) struct RecoverArguments {
-    /// The data directory: `ipam.dataDir` of the configuration
-    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
-    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
     /// The directory of the results that runtimes cache
     #[arg(long, value_name = "DIR", default_value = CACHE_DIR)]
     pub(crate) results: PathBuf,

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gingham_config::{RepeatedKey, repeated_keys};
 use gingham_untrusted::file::{self, FileError, LARGEST_CONFIGURATION};
 use serde_json::{Map, Value};
 
@@ -34,6 +35,8 @@ pub(crate) struct Configuration {
     pub(crate) version: String,
     /// In the order of ADD, each complete with `name` and `cniVersion`, as a runtime hands it over.
     pub(crate) plugins: Vec<Plugin>,
+    /// Keys that are written several times: plugins take one of them.
+    pub(crate) repeated_keys: Vec<RepeatedKey>,
 }
 
 /// One plugin's configuration.
@@ -103,7 +106,8 @@ impl Configuration {
             let object = with(object, "name", name.as_str().into());
             plugins.push(Plugin { kind, object: with(object, "cniVersion", version.as_str().into()) });
         }
-        Ok(Self { path: path.to_owned(), name, version, plugins })
+        let repeated_keys = std::str::from_utf8(bytes).ok().and_then(|text| repeated_keys(text).ok());
+        Ok(Self { path: path.to_owned(), name, version, plugins, repeated_keys: repeated_keys.unwrap_or_default() })
     }
 }
 

@@ -6,6 +6,7 @@ use gingham_engine::compile::{CompileError, Compiler};
 use gingham_engine::library::{Digest, Library, LibraryError};
 use gingham_engine::runtime::{LoadError, Policy, Runtime};
 
+use super::installed_component::{self, InstalledComponentError};
 use super::source::{Source, SourceError};
 
 /// Why there is no policy to run.
@@ -16,10 +17,8 @@ pub(crate) enum ComponentError {
          of a policy's crate"
     )]
     Unknown { component: String },
-    #[error(
-        "the component of policy {name} is missing from the library; install it again with `ginghamctl policy add`"
-    )]
-    NoComponent { name: String },
+    #[error(transparent)]
+    Installed(#[from] InstalledComponentError),
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error("{component}: {source}")]
@@ -49,8 +48,7 @@ fn by_name(name: &str, library: &Library) -> Result<Option<Policy>, ComponentErr
         if library.is_compiled(&installed.digest) {
             return Ok(Some(library.load(&Runtime::new()?, name, &installed)?));
         }
-        let missing = || ComponentError::NoComponent { name: name.to_owned() };
-        let bytes = library.component(&installed.digest)?.ok_or_else(missing)?;
+        let bytes = installed_component::read(library, name, &installed.digest)?;
         return Ok(Some(compile(name, name, &bytes)?));
     }
     let Some(built_in) = gingham_builtin::find(name) else { return Ok(None) };

@@ -12,6 +12,7 @@ use gingham_engine::library::{Digest, Library, LibraryError};
 use gingham_engine::runtime::{LoadError, Policy, Runtime};
 use gingham_workbench::ScenarioError;
 
+use super::installed_component::{self, InstalledComponentError};
 use super::ipam_object::{self, IpamObjectError};
 use super::list::ProvenanceJson;
 use super::progress;
@@ -28,10 +29,8 @@ pub(super) use facts::{Inspected, Origin};
 pub(crate) enum InspectError {
     #[error("no policy or file {policy:?}; use a name that `ginghamctl policy list` shows, or the path of a file")]
     Unknown { policy: String },
-    #[error(
-        "the component of policy {name} is missing from the library; install it again with `ginghamctl policy add`"
-    )]
-    NoComponent { name: String },
+    #[error(transparent)]
+    Installed(#[from] InstalledComponentError),
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error("{policy} cannot be used as a policy: {}", reasons.join("; "))]
@@ -80,8 +79,7 @@ struct Subject {
 impl Subject {
     fn find(policy: &str, library: &Library) -> Result<Self, InspectError> {
         if let Some(installed) = library.find(policy)? {
-            let missing = || InspectError::NoComponent { name: policy.to_owned() };
-            let component = library.component(&installed.digest)?.ok_or_else(missing)?;
+            let component = installed_component::read(library, policy, &installed.digest)?;
             return Ok(Self { name: policy.to_owned(), component, origin: Origin::Installed });
         }
         if let Some(built_in) = gingham_builtin::find(policy) {

@@ -6,6 +6,7 @@ use gingham_builtin::{BUILT_IN, BuiltIn};
 use gingham_engine::library::{Digest, Installed, Library, LibraryError, Provenance, Signer};
 use serde::Serialize;
 
+use super::installed_component;
 use crate::cli::ListArguments;
 use crate::clock;
 use crate::output::{Output, print_error};
@@ -35,6 +36,8 @@ struct Row {
     compiled: bool,
     /// The compiled file was copied: each ADD reads all of it.
     copied: bool,
+    /// Why an upgrade cannot compile it.
+    component_fault: Option<String>,
     has_release: bool,
     installed_at: Option<String>,
     #[serde(flatten)]
@@ -95,6 +98,9 @@ pub(super) fn run(arguments: &ListArguments, library: &Library, out: &mut Output
     for row in rows.iter().filter(|row| row.compiled && row.copied) {
         writeln!(out, "{}: {COPIED}", row.name)?;
     }
+    for fault in rows.iter().filter_map(|row| row.component_fault.as_ref()) {
+        writeln!(out, "{fault}")?;
+    }
     Ok(())
 }
 
@@ -111,6 +117,7 @@ fn of_built_in(policy: &BuiltIn) -> Row {
         built_in: true,
         compiled: true,
         copied: false,
+        component_fault: None,
         has_release: policy.has_release,
         installed_at: None,
         provenance: ProvenanceJson::default(),
@@ -120,7 +127,9 @@ fn of_built_in(policy: &BuiltIn) -> Row {
 fn of_installed(name: String, installed: &Installed, library: &Library) -> Row {
     // What is wrong with the file of a name is printed above the list.
     let provenance = library.provenance(&name).unwrap_or_default();
+    let component = installed_component::read(library, &name, &installed.digest);
     Row {
+        component_fault: component.err().map(|error| error.to_string()),
         name,
         digest: installed.digest.to_string(),
         size: installed.size,

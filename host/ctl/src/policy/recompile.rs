@@ -8,6 +8,7 @@ use std::time::Duration;
 use gingham_engine::library::{Digest, Library, LibraryError, artefact_key};
 
 use super::compilation::{self, CompilationError};
+use super::installed_component::{self, InstalledComponentError};
 use super::next_version::{self, NextVersionError};
 use super::recompiled::{One, Recompiled, State};
 use crate::cli::RecompileArguments;
@@ -30,10 +31,8 @@ pub(crate) enum RecompileError {
 /// Why one policy is not.
 #[derive(Debug, thiserror::Error)]
 enum OneError {
-    #[error("its component is missing from the library; install it again with `ginghamctl policy add`")]
-    Missing,
-    #[error("its component in the library is damaged; install it again with `ginghamctl policy add`")]
-    Damaged,
+    #[error(transparent)]
+    Installed(#[from] InstalledComponentError),
     #[error(transparent)]
     Compilation(#[from] CompilationError),
     #[error(transparent)]
@@ -97,10 +96,7 @@ enum Done {
 }
 
 fn recompile(library: &mut Library, digest: &Digest, names: &str) -> Result<Done, OneError> {
-    let component = library.component(digest)?.ok_or(OneError::Missing)?;
-    if Digest::of(&component) != *digest {
-        return Err(OneError::Damaged);
-    }
+    let component = installed_component::read(library, names, digest)?;
     let ready = compilation::compile(library, names, digest, &component)?;
     let Some((artefact, took)) = &ready.compiled else { return Ok(Done::Before { was_copied: ready.was_copied }) };
     library.store_compiled(digest, artefact)?;

@@ -232,6 +232,6 @@ impl Networks<'_> {
     /// Whether a network's leases are in the store that is rebuilt.
     fn is_here(&self, settings: &Settings) -> bool {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        real(&settings.data_dir) == real(&self.arguments.data_dir)
+        real(&settings.data_dir) == real(&self.arguments.data.dir)
     }
 }

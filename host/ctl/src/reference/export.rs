@@ -60,11 +60,11 @@ pub(super) fn run(arguments: &ExportArguments, out: &mut Output) -> Result<(), E
 /// after a crash in between, doing it again does the rest.
 fn export(arguments: &ExportArguments) -> Result<Outcome, ExportError> {
     let network = &arguments.network;
-    if !arguments.data_dir.exists() {
-        return Err(ExportError::NoStore { path: arguments.data_dir.clone() });
+    if !arguments.data.dir.exists() {
+        return Err(ExportError::NoStore { path: arguments.data.dir.clone() });
     }
     let now = clock::now();
-    let mut ledger = lease_store::open_store(&arguments.data_dir, &lease_store::boot_id()?)?.into_ledger(network)?;
+    let mut ledger = lease_store::open_store(&arguments.data.dir, &lease_store::boot_id()?)?.into_ledger(network)?;
     let held = ledger.attachments()?;
     let (containers, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|(key, _)| key.is_of_container());
     let directory = arguments.to.join(network);

@@ -99,9 +99,9 @@ fn import(arguments: &ImportArguments, network: String) -> Result<Outcome, Impor
     let inheritance = ReferenceLeases { network: network.clone(), directories };
     let fault = |source| ImportError::Adoption { network: network.clone(), source };
     let taken = if arguments.dry_run {
-        rehearse(&inheritance, &arguments.data_dir, &boot, now)?
+        rehearse(&inheritance, &arguments.data.dir, &boot, now)?
     } else {
-        let mut ledger = lease_store::open_store(&arguments.data_dir, &boot)?.into_ledger(&network)?;
+        let mut ledger = lease_store::open_store(&arguments.data.dir, &boot)?.into_ledger(&network)?;
         let taken = inheritance.adopt(&mut ledger, &boot, now).map_err(fault)?;
         ledger.commit()?;
         taken

@@ -91,7 +91,7 @@ impl TrialConfig {
     }
 
     fn of(whole: Configuration, title: String) -> Result<Self, ConfigError> {
-        let Configuration { path, name, version, plugins } = whole;
+        let Configuration { path, name, version, plugins, .. } = whole;
         let mut plugins = plugins.into_iter();
         let Plugin { kind, object } = plugins.next().ok_or(ConfigurationError::NoPlugin { path })?;
         let others = plugins.map(|plugin| plugin.kind).collect::<Vec<_>>().join(", ");

@@ -134,6 +134,35 @@ fn an_unknown_key_is_a_warning_with_the_nearest_known_one() {
     assert!(said.contains("ipam.subnett: unknown key, did you mean \"subnet\"?"), "{said}");
 }
 
+/// The reference plugins take the last one without a word, and so does Gingham.
+#[test]
+fn a_key_that_is_written_twice_is_a_warning_with_its_path() {
+    let place = Place::new();
+    let text = |name: &str, text: &str| {
+        let data_dir = place.path().join("leases");
+        let ipam = format!(r#""dataDir": {data_dir:?}, "type": "host-local""#);
+        fs::write(place.path().join(format!("net.d/{name}.conf")), text.replace("IPAM", &ipam)).unwrap();
+        place.text(name)
+    };
+    let twice = r#"{"cniVersion": "1.0.0", "name": "twice", "type": "gingham", "ipam": {IPAM, "subnet": "10.9.0.0/24",
+                    "subnet": "10.71.0.0/24", "Routes": [], "routes": [{"dst": "10.0.0.0/8", "dst": "10.1.0.0/16"}]}}"#;
+    let shown = text("twice", twice);
+    assert!(
+        shown.contains("ipam.subnet: the key is written several times, and only the last one counts; keep one"),
+        "{shown}"
+    );
+    assert!(shown.contains("ipam.routes[0].dst: the key is written several times"), "{shown}");
+    assert!(shown.contains("ipam.Routes: the key is written several times, in different case"), "{shown}");
+    assert!(shown.contains("10.71.0.2") && shown.matches("several times").count() == 3, "{shown}");
+    let listed = r#"{"cniVersion": "1.0.0", "name": "listed", "name": "listed", "plugins": [{"type": "gingham",
+                     "MTU": 1400, "mtu": 1500, "ipam": {IPAM, "subnet": "10.71.0.0/24"},
+                     "args": {"cni": {"labels": {"team": "a", "Team": "b"}}}}]}"#;
+    let shown = text("listed", listed);
+    assert!(shown.contains("plugins[0].MTU: the key is written several times, in different case"), "{shown}");
+    assert!(shown.contains("name: the key is written several times"), "{shown}");
+    assert_eq!(shown.matches("several times").count(), 2, "labels are data: {shown}");
+}
+
 #[test]
 fn a_shadow_that_cannot_answer_is_a_note() {
     let place = Place::new();

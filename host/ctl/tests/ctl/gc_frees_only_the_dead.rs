@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use gingham_engine::attachment::Pod;
-use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
+use gingham_engine::ledger::LedgerQueries;
 use gingham_engine::store::Store;
 use gingham_net::bridge;
 use gingham_net::link::{self, Change, Which};
 use gingham_net::netlink::{Route, Socket};
 
-use crate::leases_are_shown::{attach, boot_id, key, now};
+use crate::leases_are_shown::{attach, attach_before_boot, boot_id, now};
 use crate::program::{Said, ctl};
 
 /// A namespace that is there for whoever looks.
@@ -89,17 +88,7 @@ fn a_dry_run_changes_nothing() {
 #[test]
 fn a_reboot_ended_everything_that_was_before_it() {
     let dir = tempfile::tempdir().unwrap();
-    let mut ledger = Store::open(dir.path(), "an-earlier-boot", 1).unwrap().into_ledger("blue").unwrap();
-    let record = AttachmentRecord {
-        addresses: vec!["10.1.0.2".parse().unwrap()],
-        since: 1,
-        boot: "an-earlier-boot".to_owned(),
-        netns: String::new(),
-        pod: Pod::default(),
-        ..AttachmentRecord::default()
-    };
-    ledger.attach(&key("old"), &record).unwrap();
-    ledger.commit().unwrap();
+    attach_before_boot(dir.path(), "blue", "old", "10.1.0.2");
     let said = gc(dir.path(), &["--dry-run"]).done();
     assert!(said.contains("would free 1") && said.contains("of an earlier boot"), "{said}");
     assert_eq!(attached(dir.path(), "blue"), ["old"]);

@@ -20,16 +20,22 @@ pub(crate) fn key(container: &str) -> AttachmentKey {
 
 /// Records an attachment that came at a time, in milliseconds since the epoch.
 pub(crate) fn attach(dir: &Path, network: &str, container: &str, addresses: &[&str], netns: &str, since: u64) {
-    let boot = boot_id();
-    let mut ledger = Store::open(dir, &boot, now()).unwrap().into_ledger(network).unwrap();
     let pod = Pod { namespace: Some("shop".to_owned()), name: Some(format!("pod-{network}")), uid: None };
     let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    ledger
-        .attach(
-            &key(container),
-            &AttachmentRecord { addresses, since, boot, netns: netns.to_owned(), pod, ..AttachmentRecord::default() },
-        )
-        .unwrap();
+    let (boot, netns) = (boot_id(), netns.to_owned());
+    let record = AttachmentRecord { addresses, since, boot, netns, pod, ..AttachmentRecord::default() };
+    write(dir, network, container, &record, now());
+}
+
+/// Records one that a reboot ended since.
+pub(crate) fn attach_before_boot(dir: &Path, network: &str, container: &str, address: &str) {
+    let (addresses, boot) = (vec![address.parse().unwrap()], "an-earlier-boot".to_owned());
+    write(dir, network, container, &AttachmentRecord { addresses, since: 1, boot, ..AttachmentRecord::default() }, 1);
+}
+
+fn write(dir: &Path, network: &str, container: &str, record: &AttachmentRecord, now: u64) {
+    let mut ledger = Store::open(dir, &record.boot, now).unwrap().into_ledger(network).unwrap();
+    ledger.attach(&key(container), record).unwrap();
     ledger.commit().unwrap();
 }
 
@@ -111,19 +117,32 @@ fn freed_addresses_are_counted() {
 }
 
 #[test]
+fn a_cooldown_that_is_over_is_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    attach(dir.path(), "blue", "c1", &["10.1.0.2", "10.1.0.3"], "", now());
+    let mut ledger = Store::open(dir.path(), &boot_id(), now()).unwrap().into_ledger("blue").unwrap();
+    ledger.detach(&key("c1"), now() - 60_000).unwrap();
+    ledger.commit().unwrap();
+    let configured = tempfile::tempdir().unwrap();
+    let config_dir = configured.path().to_str().unwrap();
+    let shown = |cooldown: &str, data_dir: &Path| {
+        let ipam = json!({"type": "host-local", "subnet": "10.1.0.0/24", "cooldown": cooldown, "dataDir": data_dir});
+        let network = json!({"cniVersion": "1.0.0", "name": "blue", "type": "gingham", "ipam": ipam});
+        std::fs::write(configured.path().join("blue.conf"), network.to_string()).unwrap();
+        leases(dir.path(), &["--config-dir", config_dir])
+    };
+    let cooling = "no leases\nblue: 2 freed addresses are cooling\n";
+    assert_eq!(shown("120s", dir.path()), cooling);
+    assert_eq!(shown("30s", dir.path()), "no leases\n");
+    assert_eq!(shown("0", dir.path()), "no leases\n");
+    assert_eq!(shown("0", Path::new("/elsewhere")), cooling, "a network of that name with other leases");
+    assert!(ctl(["leases", "--config-dir", "/nowhere"]).failed().contains("/nowhere does not exist"));
+}
+
+#[test]
 fn after_a_reboot_leases_are_told_to_be_of_an_earlier_boot() {
     let dir = tempfile::tempdir().unwrap();
-    let mut ledger = Store::open(dir.path(), "an-earlier-boot", 1).unwrap().into_ledger("blue").unwrap();
-    let record = AttachmentRecord {
-        addresses: vec!["10.1.0.2".parse().unwrap()],
-        since: 1,
-        boot: "an-earlier-boot".to_owned(),
-        netns: String::new(),
-        pod: Pod::default(),
-        ..AttachmentRecord::default()
-    };
-    ledger.attach(&key("c1"), &record).unwrap();
-    ledger.commit().unwrap();
+    attach_before_boot(dir.path(), "blue", "c1", "10.1.0.2");
     assert_eq!(json(dir.path(), &[])["leases"][0]["state"], "earlier-boot");
     assert!(leases(dir.path(), &[]).trim_end().ends_with("earlier boot"));
 }

@@ -314,8 +314,17 @@ fn a_component_that_is_not_what_it_was_is_not_compiled() {
     let component = bench.files().into_iter().find(|path| path.extension().is_some_and(|found| found == "wasm"));
     fs::write(component.unwrap(), wat::parse_str("(component)").unwrap()).unwrap();
     let said = bench.policy_command(&["recompile"]);
-    assert!(said.out.contains("mine-too: NOT compiled: its component in the library is damaged"), "{}", said.out);
+    let damaged = "the component of policy mine-too in the library is damaged";
+    assert!(said.out.contains(&format!("mine-too: NOT compiled: {damaged}")), "{}", said.out);
     assert!(said.failed().contains("1 of 1"));
+    let listed = bench.policy_command(&["list"]).done();
+    assert!(listed.contains(damaged) && listed.contains("`ginghamctl policy add`"), "{listed}");
+    let listed: Value = serde_json::from_str(&bench.policy_command(&["list", "--json"]).done()).unwrap();
+    let rows = listed.as_array().unwrap();
+    let of_name = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap()["componentFault"].clone();
+    assert!(of_name("mine-too").as_str().unwrap().contains(damaged), "{listed}");
+    assert_eq!(of_name("host-local"), Value::Null, "{listed}");
+    assert!(bench.policy_command(&["inspect", "mine-too"]).failed().contains(damaged));
 }
 
 #[test]

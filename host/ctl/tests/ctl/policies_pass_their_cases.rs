@@ -91,6 +91,16 @@ fn blocks<'a>(page: &'a str, language: &str) -> Vec<(usize, &'a str)> {
 }
 
 #[test]
+fn a_step_that_no_node_could_make_is_named() {
+    let bench = Bench::new();
+    let case = "config = { subnet = \"10.1.0.0/29\" }\n[[case]]\nname = \"x\"\n[[case.step]]\nshare = \"a\"\n";
+    bench.file("share.toml", case);
+    let said = bench.test(&["host-local", "share.toml"]);
+    assert!(said.out.contains("share.toml:4: step 1, share\n"), "{}", said.out);
+    assert!(said.out.contains("host-local is not a cluster policy"), "{}", said.out);
+}
+
+#[test]
 fn the_page_about_cases_is_true() {
     let page = fs::read_to_string(workspace().join("docs/policies/cases.md")).unwrap();
     let consoles = blocks(&page, "console");

@@ -125,12 +125,15 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// How full the pools are.
+    /// How full the pools are at a time, in milliseconds since the epoch. An address whose cooldown is over is free, although
+    /// only the next ADD ends it.
     ///
     /// # Errors
     /// [`IpamError::Store`]
-    pub fn room<L: LedgerQueries>(&self, ledger: L) -> Result<Vec<PoolRoom>, IpamError> {
+    pub fn room<L: LedgerQueries>(&self, ledger: L, now: u64) -> Result<Vec<PoolRoom>, IpamError> {
+        let over = ledger.freed_until(self.settings.cooldown_began(now))?;
         let mut view = NetworkView::new(ledger, self.pools.clone(), self.settings.exclude.clone())?;
+        over.iter().for_each(|address| view.count_as_free(*address));
         let mut rooms = Vec::new();
         for pool in self.pools.iter() {
             let mut room = PoolRoom { name: pool.name.clone(), ..PoolRoom::default() };
@@ -145,7 +148,9 @@ impl<'a> Prepared<'a> {
                     room.draining = room.draining.saturating_add(rest);
                     continue;
                 }
-                room.cooling = room.cooling.saturating_add(view.ledger().cooling_count(part.range)?);
+                let over = over.iter().filter(|address| part.range.contains(**address)).count() as u64;
+                let cooling = view.ledger().cooling_count(part.range)?.saturating_sub(over);
+                room.cooling = room.cooling.saturating_add(cooling);
                 room.reserved = room.reserved.saturating_add(counted(view.reserved_count(part.range))?);
             }
             rooms.push(room);

@@ -315,6 +315,11 @@ impl<L: Open> LedgerQueries for L {
         self.snapshot()?.cooling_count(self.id(), within)
     }
 
+    fn freed_until(&self, time: u64) -> Result<Vec<IpAddr>, StoreError> {
+        let freed = self.snapshot()?.cooling_between(self.id(), (0, time), usize::MAX)?;
+        Ok(freed.into_iter().map(|(address, _)| address).collect())
+    }
+
     fn attachments(&self) -> Result<Vec<(AttachmentKey, AttachmentRecord)>, StoreError> {
         self.snapshot()?.attachments(self.id())
     }

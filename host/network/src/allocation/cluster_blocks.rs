@@ -245,7 +245,7 @@ impl ClusterAllocation<'_> {
         let claimed = cluster.claimed(&ledger)?;
         let member = !matches!(claimed, Claimed::NotJoined);
         let here = if let Some(prepared) = narrowed(prepared, &claimed, CoolingAddresses::Reuse) {
-            prepared.room(ledger)?.iter().any(|room| room.free > 0 || room.cooling > 0)
+            prepared.room(ledger, self.records.now())?.iter().any(|room| room.free > 0 || room.cooling > 0)
         } else {
             // Not held while the store is asked.
             drop(ledger);

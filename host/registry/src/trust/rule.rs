@@ -98,6 +98,10 @@ fn read_key(text: &str) -> Result<PublicKey, KeyFault> {
         return Ok(PublicKey::parse(text, "")?);
     }
     let path = Path::new(text);
+    // Another file in each working directory, and the node agent has its own.
+    if !path.is_absolute() {
+        return Err(KeyFault::Form);
+    }
     let bytes = protected::read(path).map_err(|fault| match fault {
         Fault::File(error) => KeyFault::Read(error),
         Fault::Protection(fault) => KeyFault::Unprotected(fault),

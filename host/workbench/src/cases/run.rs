@@ -57,9 +57,12 @@ fn steps(scenario: Scenario, case: &Case, text: &str, outcome: &mut CaseOutcome)
         let step = spanned.get_ref();
         // A file whose steps are none is not read.
         let Ok(action) = step.action() else { continue };
-        let compared = runner
-            .repeat(step, action)
-            .unwrap_or_else(|error| Compared { mismatches: vec![impossible(&error)], ..Compared::default() });
+        let failed = |error| Compared {
+            action: action.key().to_owned(),
+            mismatches: vec![impossible(&error)],
+            ..Compared::default()
+        };
+        let compared = runner.repeat(step, action).unwrap_or_else(failed);
         if action == Action::Reconfigure {
             let new = runner.scenario.unknown_keys().into_iter().filter(|key| !outcome.unknown_keys.contains(key));
             outcome.unknown_keys.extend(new.collect::<Vec<_>>());

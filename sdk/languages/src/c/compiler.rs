@@ -12,6 +12,9 @@ pub(super) const CLANG: Program = Program { name: "clang", install: INSTALL };
 /// clang starts it.
 pub(super) const LINKER: Program = Program { name: "wasm-ld", install: INSTALL };
 const LIBC: Program = Program { name: "wasi-libc", install: INSTALL };
+/// A package that wasi-libc recommends: images of containers often leave those out.
+const RUNTIME: Program =
+    Program { name: "clang's runtime for wasm32", install: "apt-get install libclang-rt-dev-wasm32" };
 
 /// What clang and its linker print where a package is missing.
 const MISSING: [(&str, Program); 5] = [
@@ -19,7 +22,7 @@ const MISSING: [(&str, Program); 5] = [
     ("'stdio.h' file not found", LIBC),
     ("'wasi/api.h' file not found", LIBC),
     ("unable to find library -lc", LIBC),
-    ("libclang_rt.builtins-wasm32.a: No such file", LIBC),
+    ("libclang_rt.builtins-wasm32.a: No such file", RUNTIME),
 ];
 
 /// Sources of every policy, besides the author's.
@@ -98,4 +101,22 @@ fn own_sources(directory: &Path) -> Result<Vec<PathBuf>, ToolchainError> {
 
 fn absolute(path: &Path) -> Result<PathBuf, ToolchainError> {
     std::path::absolute(path).map_err(|source| ToolchainError::File { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The message of clang 14 on Debian, without recommended packages.
+    #[test]
+    fn the_package_that_is_missing_is_named() {
+        let output = "wasm-ld-14: error: cannot open /usr/lib/llvm-14/lib/clang/14.0.6/lib/wasi/\
+                      libclang_rt.builtins-wasm32.a: No such file or directory";
+        let failed = |output: &str| ToolchainError::Failed { program: "clang", output: output.to_owned() };
+        let missing = missing_part(&failed(output)).unwrap().to_string();
+        assert!(missing.contains("libclang-rt-dev-wasm32") && !missing.contains("wasi-libc"), "{missing}");
+        let missing = missing_part(&failed("src/policy.c:1:10: fatal error: 'stdio.h' file not found")).unwrap();
+        assert!(missing.to_string().contains("wasi-libc"), "{missing}");
+        assert!(missing_part(&failed("src/policy.c:1:10: error: expected ';'")).is_none());
+    }
 }

@@ -105,6 +105,7 @@ fn what_a_registry_says_is_text_of_one_line() {
     let other = |stream: &mut TcpStream| answer(stream, "200 OK", &[], b"bar");
     refused(with_layer("application/wasm", 3, other), &["damaged or was replaced", DIGEST]);
     refused(|_, stream| answer(stream, "401 X", &["WWW-Authenticate: Negotiate"], b""), &["(Negotiate)"]);
+    refused(|_, stream| answer(stream, "400 X", &[], b"Client sent an HTTP request"), &["leave out --plain-http"]);
     refused(|_, stream| answer(stream, "403 X", &[], b""), &["does not permit reading with no login"]);
     refused(|_, stream| answer(stream, "429 X", &[], b""), &["the limit is reached"]);
 }

@@ -129,6 +129,7 @@ fn a_trust_file_with_a_fault_permits_nothing() {
             ("[[trust]]\nrequire = false\n", "rule 1: it is for nothing"),
             ("[[trust]]\nfiles = true\n", "rule 1: it requires a signature and has no keys"),
             ("[[trust]]\nfiles = true\nkeys = [\"DIR/other.pub\"]\n", "other.pub: cannot read it: No such file"),
+            ("[[trust]]\nfiles = true\nkeys = [\"ours.pub\"]\n", "key ours.pub: it is neither an absolute path"),
             ("[[trust]]\nfiles = true\nkeys = [\"ssh-rsa AAAA\"]\n", "key ssh-rsa AAAA: "),
             ("[[trust]]\nreferences = [\"registry.example/te*\"]\nrequire = false\n", "rule 1: invalid pattern"),
             ("[[trust]]\nreferences = [\"registry.example\"]\nrequire = false\n", "rule 1: invalid pattern"),

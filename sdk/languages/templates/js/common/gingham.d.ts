@@ -99,7 +99,7 @@ export interface Grid {
 export interface Policy<Config> {
   checkConfig(config: Config, context: Context): Pool[];
   allocate(config: Config, pools: Pool[], request: Request): Answer;
-  /** An attachment has ended and its addresses are free. */
+  /** An attachment has ended, and holds its addresses no longer. */
   release?(config: Config, context: Context, ended: Ended): void;
   /** Leases of the reference host-local were adopted. */
   adopt?(config: Config, context: Context, adopted: Adopted): void;

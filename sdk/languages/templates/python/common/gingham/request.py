@@ -126,7 +126,7 @@ class Request(_Lent):
 
 
 class Ended(_Lent):
-    """An attachment that has ended. Its addresses are free."""
+    """An attachment that has ended. It holds its addresses no longer."""
 
     container_id = _read("container_id")
     interface_name = _read("interface_name")
