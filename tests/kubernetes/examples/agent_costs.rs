@@ -50,13 +50,13 @@ fn main() {
 
     add_members(&cluster, members);
     let start = Instant::now();
-    let blocks = BLOCKS / members * (members - 1);
+    let others = BLOCKS - 1;
     until("the node has a route to each block", TIMEOUT, || match routes(&cluster) {
-        count if count == blocks => Ok(()),
+        count if count == others => Ok(()),
         count => Err(format!("{count} routes")),
     });
-    println!("{blocks} routes {:.1} s after the last object was made", start.elapsed().as_secs_f64());
-    print_quiet_minute(&cluster, &format!("{pods} pods, {members} members, {} blocks", blocks + 1));
+    println!("{others} routes {:.1} s after the last object was made", start.elapsed().as_secs_f64());
+    print_quiet_minute(&cluster, &format!("{pods} pods, {members} members, {BLOCKS} blocks"));
 }
 
 /// A minute after a while in which what was begun is ended.
@@ -83,8 +83,10 @@ fn add_members(cluster: &Cluster, count: usize) {
     let own = block["spec"]["cidr"].as_str().unwrap();
     let cidrs = (0..BLOCKS).map(|number| format!("10.{}.{}.0/24", 64 + number / 256, number % 256));
     let cidrs: Vec<String> = cidrs.filter(|cidr| cidr != own).collect();
-    let of_each = cidrs.chunks(BLOCKS / count).take(count - 1).enumerate();
-    let objects = of_each.flat_map(|(number, cidrs)| of_member(&member, &block, number + 2, cidrs));
+    let others = count - 1;
+    // Adjacent blocks of one member would share a route.
+    let of_one = |one: usize| cidrs.iter().skip(one).step_by(others).cloned().collect::<Vec<_>>();
+    let objects = (0..others).flat_map(|one| of_member(&member, &block, one + 2, &of_one(one)));
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects.collect::<Vec<_>>()});
     kubectl.with_file(&["create"], &list.to_string()).stdout();
 }

@@ -1,12 +1,14 @@
 //! How fast pods get addresses in a cluster, with Gingham beside the reference plugins:
 //!
-//! `GINGHAM_PROGRAMS=DIRECTORY cargo run -p gingham-kubernetes-tests --example kubernetes-pods-a-second -- [PODS [ROUNDS]]`, as root.
+//! `GINGHAM_PROGRAMS=DIRECTORY cargo run -p gingham-kubernetes-tests --example kubernetes-pods-a-second -- [PODS [ROUNDS [BRIDGE]]]`, as
+//! root. BRIDGE selects one of the networks, such as `kube0`: with `50 20 kube0` a thousand pods come and go with the store `kubernetes`.
 //!
 //! Seconds of processor are worth more than times where the machine has other work: `containerd's children` are the plugins
 //! and runc's shims.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on has failed")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "what is printed is rounded")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -24,8 +26,9 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 
 fn main() {
     assert!(cluster::can_start(), "something is missing");
-    let mut numbers = std::env::args().skip(1).map(|text| text.parse().expect("a number"));
-    let (pods, rounds) = (numbers.next().unwrap_or(60), numbers.next().unwrap_or(2));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |index: usize| arguments.get(index).map(|text| text.parse().expect("a number"));
+    let (pods, rounds) = (number(0).unwrap_or(60), number(1).unwrap_or(2));
     let directory = PathBuf::from(std::env::var_os("GINGHAM_PROGRAMS").expect("GINGHAM_PROGRAMS names a directory"));
     let program = |name: &str| directory.join(name);
     let programs = Programs { plugin: program("gingham"), ctl: program("ginghamctl"), agent: program("gingham-node") };
@@ -39,8 +42,10 @@ fn main() {
         ("gingham + weave-split, etcd", weave_split("pods0", "10.32.0.0/12", &etcd)),
         ("gingham + weave-split, kubernetes", weave_split("kube0", "10.64.0.0/12", &kubernetes)),
     ];
+    let is_selected = |plugin: &Value| arguments.get(2).is_none_or(|bridge| plugin["bridge"] == *bridge);
+    let mut total = BTreeMap::new();
     for round in 1..=rounds {
-        for (name, plugin) in &networks {
+        for (name, plugin) in networks.iter().filter(|(_, plugin)| is_selected(plugin)) {
             let network = json!({"cniVersion": "1.0.0", "name": plugin["bridge"], "plugins": [plugin]});
             cluster.configure(&network.to_string());
             if plugin["ipam"]["cluster"].is_object() && !cluster.nodes[0].runs(AGENT) {
@@ -51,8 +56,13 @@ fn main() {
             if plugin["ipam"]["cluster"]["store"] == "kubernetes" {
                 wait_joined(&cluster, plugin["bridge"].as_str().unwrap());
             }
-            measure(&cluster, round, name, pods);
+            for (call, count) in measure(&cluster, round, name, pods) {
+                *total.entry((*name, call)).or_insert(0) += count;
+            }
         }
+    }
+    for ((name, call), count) in total {
+        println!("{name}, {} pods in all: the agent called {call} {count} times", pods * rounds);
     }
 }
 
@@ -64,7 +74,8 @@ fn wait_joined(cluster: &Cluster, network: &str) {
     });
 }
 
-fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) {
+/// Returns the agent's calls of the API.
+fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) -> Vec<(String, usize)> {
     let begin = log_position(cluster);
     let usage = |daemon: &str| cluster.nodes[0].runs(daemon).then(|| Usage::of(cluster.nodes[0].process(daemon)));
     let (agent, containerd) = (usage(AGENT), usage(CONTAINERD).unwrap());
@@ -89,14 +100,15 @@ fn measure(cluster: &Cluster, round: usize, name: &str, pods: usize) {
         sandboxes.len(),
         plugins * 1000.0 / pods as f64,
     );
+    let calls = calls(&audit);
     if let (Some(before), Some(after)) = (agent, usage(AGENT)) {
+        let processor = after.own - before.own;
         println!(
-            "    agent: {:.2} s of processor, {} KiB resident; its calls of the API: {:?}",
-            after.own - before.own,
-            after.resident,
-            calls(&audit)
+            "    agent: {processor:.2} s of processor, {} KiB resident; its calls of the API: {calls:?}",
+            after.resident
         );
     }
+    calls
 }
 
 /// `VERB RESOURCE` and how often while the pods came and went.
@@ -112,7 +124,7 @@ fn log_position(cluster: &Cluster) -> usize {
 /// From containerd's `RunPodSandbox for …` to its `… returns sandbox id`.
 fn sandbox_milliseconds(log: &std::path::Path, begin: usize) -> Vec<i64> {
     let text = fs::read_to_string(log).unwrap_or_default();
-    let mut begun = std::collections::BTreeMap::new();
+    let mut begun = BTreeMap::new();
     let mut took = Vec::new();
     for line in text.get(begin..).unwrap_or_default().lines().filter(|line| line.contains("RunPodSandbox for ")) {
         let Some(pod) = line.split("&PodSandboxMetadata{Name:").nth(1).and_then(|rest| rest.split(',').next()) else {
