@@ -68,10 +68,7 @@ fn one_apply_installs_it_and_the_role_has_what_the_agent_calls() {
     assert_eq!(pod["hostNetwork"], true);
     assert_eq!(pod["priorityClassName"], "system-node-critical");
     assert_eq!(agent["securityContext"]["privileged"], Value::Null);
-    assert_eq!(
-        agent["securityContext"]["capabilities"]["add"],
-        serde_json::json!(["NET_ADMIN", "SYS_ADMIN", "SETUID", "SETGID"])
-    );
+    assert_eq!(agent["securityContext"]["capabilities"]["add"], serde_json::json!(["NET_ADMIN", "SETUID", "SETGID"]));
     assert_eq!(agent["resources"]["limits"], Value::Null);
     assert_eq!(pod["initContainers"][0]["securityContext"]["capabilities"]["add"], Value::Null);
 

@@ -19,7 +19,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 const MANIFEST: &str = include_str!("../../../deploy/kubernetes/gingham.yaml");
-const CAPABILITIES: [&str; 4] = ["NET_ADMIN", "SYS_ADMIN", "SETUID", "SETGID"];
+const CAPABILITIES: [&str; 3] = ["NET_ADMIN", "SETUID", "SETGID"];
 
 const POLICY: &str = "hashed";
 
@@ -33,8 +33,7 @@ fn main() {
     let program = |name: &str| directory.join(name);
     let programs = Programs { plugin: program("gingham"), ctl: program("ginghamctl"), agent: program("gingham-node") };
     let policy = policy();
-    let left_out: [&[&str]; 6] =
-        [&[], &["NET_ADMIN"], &["SYS_ADMIN"], &["SETUID"], &["SETUID", "SETGID"], &["SYS_ADMIN", "SETUID", "SETGID"]];
+    let left_out: [&[&str]; 4] = [&[], &["NET_ADMIN"], &["SETUID"], &["SETUID", "SETGID"]];
     for left_out in left_out {
         let others: Vec<&str> = CAPABILITIES.into_iter().filter(|capability| !left_out.contains(capability)).collect();
         print_with(&others, &programs, &policy);

@@ -27,13 +27,6 @@ pub(crate) enum CompilePolicyError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// Where memory is short, the kernel ends a process. It has the agent's rank otherwise, which in Kubernetes is that of the last one to be
-/// ended: pods would end for a component that makes the compiler large.
-fn be_killed_first() {
-    // Without it the compiler works all the same.
-    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
-}
-
 pub(super) fn run(arguments: &CompileArguments, out: &mut Output) -> Result<(), CompilePolicyError> {
     let path = &arguments.file;
     let component =
@@ -43,7 +36,6 @@ pub(super) fn run(arguments: &CompileArguments, out: &mut Output) -> Result<(), 
         return Err(CompilePolicyError::OtherDigest { path: path.clone(), pinned, actual });
     }
     let refused = |source| CompilePolicyError::Refused { path: path.clone(), source };
-    be_killed_first();
     check(&component).map_err(refused)?;
     let compiled = Compiler::new()?.compile(&component).map_err(refused)?;
     let to = &arguments.output;

@@ -1,20 +1,26 @@
 //! Compiling without privileges: the compiler reads a foreign component, so it runs in a process that can do nothing.
 //!
 //! `ginghamctl policy compile` gets the component on its standard input and answers with machine code. It runs as `nobody` where
-//! the agent may become that, otherwise as root without capabilities; in a network namespace with nothing in it, and within
-//! limits.
+//! the agent may become that, otherwise as root without capabilities; within limits, and with the few system calls that
+//! [`system_calls`] allows. Where the agent can make one, it is in a network namespace with nothing in it as well.
 
 use std::io::{self, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gingham_engine::library::Digest;
-use gingham_net::netns::{NetNs, NetnsError};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use gingham_net::netns::NetNs;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Gid, Resource, Rlimit, Uid, getrlimit, setrlimit};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_thread_gid, set_thread_groups, set_thread_uid,
+};
+
+use super::system_calls;
 
 const NOBODY: u32 = 65_534;
 
@@ -40,8 +46,6 @@ const LONGEST_MESSAGE: u64 = 4 << 10;
 pub(super) enum CompilationError {
     #[error("cannot run {}: {source}; it belongs beside gingham-node", program.display())]
     Start { program: PathBuf, source: io::Error },
-    #[error("cannot make a network namespace for the compiler: {0}")]
-    Namespace(NetnsError),
     #[error("cannot talk to the compiler: {0}")]
     Pipe(io::Error),
     #[error("the compiler was stopped after {} s", TIMEOUT.as_secs())]
@@ -84,10 +88,11 @@ fn program() -> PathBuf {
 
 fn start(digest: &Digest) -> Result<Child, CompilationError> {
     let program = program();
-    let nowhere = NetNs::create().map_err(CompilationError::Namespace)?;
-    let as_nobody = spawn(&nowhere, &program, digest, GivesUp::User);
+    // A second fence: without a socket there is no network either. It needs the capability SYS_ADMIN.
+    let nowhere = NetNs::create().ok();
+    let as_nobody = spawn(nowhere.as_ref(), &program, digest, GivesUp::User);
     // A container without the capabilities SETUID and SETGID, or a user namespace with one user in it.
-    let started = as_nobody.or_else(|_| spawn(&nowhere, &program, digest, GivesUp::CapabilitiesAlone));
+    let started = as_nobody.or_else(|_| spawn(nowhere.as_ref(), &program, digest, GivesUp::CapabilitiesAlone));
     started.map_err(|source| CompilationError::Start { program, source })
 }
 
@@ -99,18 +104,26 @@ enum GivesUp {
     CapabilitiesAlone,
 }
 
-fn spawn(nowhere: &NetNs, program: &Path, digest: &Digest, gives_up: GivesUp) -> io::Result<Child> {
+fn spawn(nowhere: Option<&NetNs>, program: &Path, digest: &Digest, gives_up: GivesUp) -> io::Result<Child> {
     let mut command = Command::new(program);
     command.args(["policy", "compile", "-", "--output", "-", "--digest"]).arg(digest.to_string());
     command.env_clear().current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if gives_up == GivesUp::User {
-        // The standard library drops the supplementary groups as well.
-        command.uid(NOBODY).gid(NOBODY);
-    }
+    spawn_restricted(nowhere, command, gives_up)
+}
+
+fn spawn_restricted(nowhere: Option<&NetNs>, mut command: Command, gives_up: GivesUp) -> io::Result<Child> {
     let limits = limits();
-    let limit = move || Ok(limits.iter().try_for_each(|&(resource, limit)| setrlimit(resource, limit))?);
-    // SAFETY: setrlimit is a system call and allocates nothing, which a child of a process with several threads may do.
-    unsafe { command.pre_exec(limit) };
+    let prepare = move || {
+        be_ended_first();
+        limits.iter().try_for_each(|&(resource, limit)| setrlimit(resource, limit))?;
+        if gives_up == GivesUp::User {
+            become_nobody()?;
+        }
+        Ok(())
+    };
+    // SAFETY: system calls that allocate nothing, which a child of a process with several threads may do.
+    unsafe { command.pre_exec(prepare) };
+    system_calls::restrict(&mut command)?;
     // A process inherits all of this from the thread that starts it, and that flag keeps root's next program from having
     // capabilities again.
     let start = || {
@@ -124,7 +137,25 @@ fn spawn(nowhere: &NetNs, program: &Path, digest: &Digest, gives_up: GivesUp) ->
         set_capabilities(None, kept)?;
         command.spawn()
     };
-    nowhere.enter(start).unwrap_or_else(|error| Err(io::Error::other(error.to_string())))
+    match nowhere {
+        Some(namespace) => namespace.enter(start).unwrap_or_else(|error| Err(io::Error::other(error.to_string()))),
+        None => thread::scope(|scope| scope.spawn(start).join().unwrap_or_else(|panic| resume_unwind(panic))),
+    }
+}
+
+/// Where memory is short, the kernel ends a process. The child has the agent's rank otherwise, which in Kubernetes is that of the last one to
+/// be ended: pods would end for a component that makes the compiler large.
+fn be_ended_first() {
+    let file = rustix::fs::open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+    // Without it the compiler works all the same.
+    let _ = file.and_then(|file| rustix::io::write(&file, b"1000"));
+}
+
+/// Not by [`Command::uid`], which comes before all else in a child: then its files of `/proc` would be root's.
+fn become_nobody() -> io::Result<()> {
+    set_thread_groups(&[])?;
+    set_thread_gid(Gid::from_raw(NOBODY))?;
+    Ok(set_thread_uid(Uid::from_raw(NOBODY))?)
 }
 
 /// The child sets them before it becomes the program. From outside that would need the capability `SYS_RESOURCE`: the child is
@@ -196,6 +227,27 @@ mod tests {
         let ended = converse(&mut child, vec![0; 1 << 20]);
         let _ = (child.kill(), child.wait());
         ended.unwrap_err()
+    }
+
+    fn printed(nowhere: Option<&NetNs>, program: &str, argument: &str) -> String {
+        let mut command = Command::new(program);
+        command.arg(argument).stdout(Stdio::piped());
+        let child = spawn_restricted(nowhere, command, GivesUp::CapabilitiesAlone).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    }
+
+    #[test]
+    fn a_compiler_is_restricted_with_and_without_a_namespace() {
+        let nowhere = NetNs::create().unwrap();
+        let namespace = |of: Option<&NetNs>| printed(of, "/bin/readlink", "/proc/self/ns/net");
+        let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap().display().to_string();
+        assert_eq!(namespace(None).trim(), own);
+        assert_eq!(namespace(Some(&nowhere)).trim(), format!("net:[{}]", nowhere.id().unwrap().inode));
+        for of in [None, Some(&nowhere)] {
+            let status = printed(of, "/bin/cat", "/proc/self/status");
+            let has = |line: &str| status.lines().any(|found| found == line);
+            assert!(has("Seccomp:\t2") && has("NoNewPrivs:\t1") && has("CapEff:\t0000000000000000"), "{status}");
+        }
     }
 
     #[test]

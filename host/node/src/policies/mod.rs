@@ -14,6 +14,7 @@ mod object;
 mod parsed;
 mod report;
 mod summary;
+mod system_calls;
 #[cfg(test)]
 mod tests;
 mod timing;

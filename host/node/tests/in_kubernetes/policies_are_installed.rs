@@ -178,6 +178,23 @@ fn an_object_is_installed_where_it_is_for_and_stays_when_it_is_deleted() {
 }
 
 #[test]
+fn components_of_every_language_are_compiled_by_an_agent() {
+    if !programs::has_control_plane() {
+        return;
+    }
+    let testbed = Testbed::new(&[]).with_members(&[NODE]);
+    let _agent = testbed.agent();
+    for language in ["rust-0.61.1", "javascript-0.61.1", "python-0.25.1"] {
+        let component = gingham_frozen::components::read(language);
+        let file = format!("/run/{language}.wasm");
+        fs::write(&file, &component).unwrap();
+        let name = language.split('-').next().unwrap();
+        testbed.create(&object(name, &Digest::of(&component), &json!({"volume": file}), &json!({})));
+        testbed.until_condition(name, "Serving", "True", "AllNodes");
+    }
+}
+
+#[test]
 fn what_is_no_policy_is_refused_by_the_api_server() {
     if !programs::has_control_plane() {
         return;
