@@ -1,11 +1,26 @@
 //! A projected token expires and is replaced. The agent reads it again, and goes on.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use gingham_kubernetes_tests::programs;
 use serde_json::json;
 
 use crate::testbed::{NODE, TOKEN, Testbed, facts, log};
+
+/// Of which the agent says that it may not know them as they are.
+fn stale_kinds(log: &str) -> BTreeSet<&str> {
+    let mut stale = BTreeSet::new();
+    for line in log.lines() {
+        let Some(kind) = line.split("kind=\"").nth(1).and_then(|rest| rest.split('"').next()) else { continue };
+        if line.contains("may be old") {
+            stale.insert(kind);
+        } else if line.contains("is current") {
+            stale.remove(kind);
+        }
+    }
+    stale
+}
 
 #[test]
 fn an_agent_goes_on_with_the_token_that_replaces_an_expired_one() {
@@ -39,6 +54,13 @@ fn an_agent_goes_on_with_the_token_that_replaces_an_expired_one() {
     let token = testbed.kubectl().service_account_token("gingham-system", "gingham-node", 3600);
     fs::write(TOKEN, token).unwrap();
     until_zone(&testbed, "a");
+
+    // Each kind has its own watch, and its own pause after it was refused.
+    testbed.until("no kind is refused any more", || {
+        let log = log();
+        let stale = stale_kinds(&log);
+        if stale.is_empty() { Ok(()) } else { Err(format!("{stale:?}")) }
+    });
 
     // Replaced while it is good: no call fails.
     let before = log().matches("401").count();
