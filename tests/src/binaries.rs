@@ -38,7 +38,7 @@ fn build() -> Binaries {
     fs::create_dir_all(&kept).unwrap();
     let lock = fs::File::create(kept.join("lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
-    cargo(&profile, &["--features", "gingham/failpoints"]);
+    cargo(&profile, &["--features", "gingham/failpoints", "--bin", "gingham"]);
     let plugin_with_failpoints = keep(&profile.join("gingham"), &kept.join("gingham-with-failpoints"));
     cargo(&profile, &[]);
     let plugin = keep(&profile.join("gingham"), &kept.join("gingham"));
@@ -52,8 +52,8 @@ fn profile_directory() -> PathBuf {
     own.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps").to_owned()
 }
 
-/// All programs that are installed are built in one call: so they have the features of a build of the whole workspace, and
-/// nothing is built twice.
+/// All programs that are installed are selected in each call, also where one of them is built: so what they use has the
+/// features of a build of the whole workspace, and nothing is built twice.
 fn cargo(profile: &Path, arguments: &[&str]) {
     let name = match profile.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
