@@ -103,7 +103,7 @@ fn a_rest_ends() {
         if turn > 0 && outcome.stderr.is_empty() {
             return;
         }
-        assert!(Instant::now() < deadline, "the address rests for ever: {}", outcome.stderr);
+        assert!(Instant::now() < deadline, "the address still rests: {}", outcome.stderr);
         del(&network, &id);
         let freed = Instant::now();
         // The later the turn, the longer the address is left alone.

@@ -1,6 +1,7 @@
 //! The steps of this node with each policy, and the writes to the API.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::time::{Duration, Instant};
 
 use gingham_engine::clock;
@@ -13,8 +14,9 @@ use tracing::{debug, info, warn};
 use super::comparison::{self, Rise};
 use super::installation::InstallationError;
 use super::installed::InstalledPolicies;
-use super::known::{Known, Policy, Snapshot};
-use super::object::{AllocationPolicy, Metadata, Mode, Status};
+use super::installing::{Ended, Installing};
+use super::known::{Known, Snapshot, metadata};
+use super::object::{AllocationPolicy, Mode};
 use super::report::{Member, Report, Reports, State, of_policy};
 use super::timing::Timing;
 use super::turn::{Found, Situation, Step};
@@ -27,15 +29,11 @@ use crate::last_fault::LastFault;
 /// A report that did not arrive, or was lost with the object that it was in.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// All agents see when an object's status is another: the first by name writes it, the others in case it does not.
-const RANK: Duration = Duration::from_secs(2);
-const LAST_RANK: u32 = 10;
-
-/// Between two writes of a status in which only numbers changed: each is an event on all nodes.
-const NUMBERS: Duration = Duration::from_secs(5);
-
 /// Between two comparisons on a node that serves, while others are not there yet. Each reads the node's leases.
 const COMPARISON: Duration = Duration::from_secs(10);
+
+/// Policies that are installed at one moment. Those of a registry that is silent wait for it; compilers run one after the other.
+const MOST_AT_ONCE: usize = 4;
 
 /// Where nothing goes on: everything that could change is announced by a watch or seen on disk.
 const IDLE: Duration = Duration::from_hours(1);
@@ -47,6 +45,7 @@ pub(super) struct Keeper {
     pub(super) known: Known,
     installed: InstalledPolicies,
     may_have_leftovers: bool,
+    installing: Vec<Installing>,
     /// When something goes on without news.
     due: Instant,
     /// What this node reports, by policy; none until an earlier agent's reports were read.
@@ -71,6 +70,7 @@ impl Keeper {
             known,
             installed,
             may_have_leftovers: true,
+            installing: Vec::new(),
             due: Instant::now(),
             own: None,
             counted: BTreeMap::new(),
@@ -134,6 +134,7 @@ impl Keeper {
     }
 
     fn follow(&mut self, snapshot: &Snapshot) -> Result<(), Box<ApiError>> {
+        self.finish_installing();
         let node = self.kubernetes.node.clone();
         let earlier = || {
             let own = snapshot.members().filter(|member| member.node == node);
@@ -144,8 +145,10 @@ impl Keeper {
         // What is installed stays: a network may use it.
         own.retain(|name, _| names.contains(&name.as_str()));
         self.timing.retain(&names);
-        for policy in snapshot.readable() {
-            self.advance(policy, snapshot)?;
+        for policy in self.timing.least_recently_tried(snapshot.readable()) {
+            if !self.installing.iter().any(|one| one.policy().name() == policy.name()) {
+                self.advance(policy, snapshot)?;
+            }
         }
         self.write_reports(snapshot)?;
         self.summarise(snapshot)
@@ -203,7 +206,7 @@ impl Keeper {
                 let before = replaced.map(|found| found.digest.to_string());
                 let before = before.or_else(|| resumed.and_then(|own| own.before.clone()));
                 let report = situation.report(State::Installing, before);
-                self.install(policy, report, &reports, snapshot)?;
+                self.install(policy, report, reports, snapshot)?;
             }
         }
         Ok(())
@@ -221,13 +224,17 @@ impl Keeper {
         comparison::rise(&evidence.before, &evidence.new.after(earlier))
     }
 
+    /// Begins it, unless too many are under way: the end of one is news.
     fn install(
         &mut self,
         policy: &AllocationPolicy,
         report: Report,
-        reports: &Reports,
+        reports: Reports,
         snapshot: &Snapshot,
     ) -> Result<(), Box<ApiError>> {
+        if self.installing.len() >= MOST_AT_ONCE {
+            return Ok(());
+        }
         // A failure stays reported while it is tried again.
         let earlier = self.own(policy.name()).filter(|own| {
             let generation = own.observed_generation;
@@ -248,17 +255,26 @@ impl Keeper {
         }
         self.counted.insert(title(policy), evidence::gather(policy, None, &self.places).new);
         self.timing.begin(policy, Instant::now());
-        let name = policy.installed_name();
-        match installation::install(&whole, reports, &self.places, &access(&self.registry)) {
-            // The next step sees it in the library.
-            Ok(()) => {
-                info!("installed policy {name}@{}", policy.spec.digest);
-                self.set(report);
-            }
-            Err(error) => self.failed(policy, report, &error, earlier.as_ref()),
-        }
-        self.known.signal.notify();
+        let (places, access) = (self.places.clone(), access(&self.registry));
+        let work = move || installation::install(&whole, &reports, &places, &access);
+        self.installing.push(Installing::start(policy.clone(), report, earlier, work, &self.known.signal));
         Ok(())
+    }
+
+    fn finish_installing(&mut self) {
+        let (over, goes_on): (Vec<_>, Vec<_>) = take(&mut self.installing).into_iter().partition(Installing::is_over);
+        self.installing = goes_on;
+        for installing in over {
+            let Ended { policy, report, earlier, result } = installing.end();
+            match result {
+                // The next step sees it in the library.
+                Ok(()) => {
+                    info!("installed policy {}", title(&policy));
+                    self.set(report);
+                }
+                Err(error) => self.failed(&policy, report, &error, earlier.as_ref()),
+            }
+        }
     }
 
     /// What fails again in the same way is no news.
@@ -340,7 +356,7 @@ impl Keeper {
                 continue;
             }
             let since = *self.outdated.entry(metadata.name.clone()).or_insert_with(Instant::now);
-            if since.elapsed() < delay(&self.kubernetes.node, &reports, present, &wanted) {
+            if since.elapsed() < summary::delay(&self.kubernetes.node, &reports, present, &wanted) {
                 continue;
             }
             let version = &metadata.resource_version;
@@ -365,25 +381,6 @@ impl Keeper {
 fn is_compared(report: &Report, snapshot: &Snapshot) -> bool {
     let policy = snapshot.readable().find(|policy| policy.name() == report.name);
     policy.is_some_and(|policy| !policy.is_over() && (policy.spec.mode == Mode::Shadow || report.before.is_some()))
-}
-
-/// How long an agent leaves the write to others.
-fn delay(node: &str, reports: &Reports, present: &Status, wanted: &Status) -> Duration {
-    let rank = reports.keys().position(|one| one == node).unwrap_or(reports.len());
-    let rank = u32::try_from(rank).unwrap_or(LAST_RANK).min(LAST_RANK);
-    let verdicts = |status: &Status| -> Vec<(String, String, String)> {
-        let each = status.conditions.iter();
-        each.map(|one| (one.kind.clone(), one.status.clone(), one.reason.clone())).collect()
-    };
-    let is_news = verdicts(present) != verdicts(wanted) || present.observed_generation != wanted.observed_generation;
-    RANK * rank + if is_news { Duration::ZERO } else { NUMBERS }
-}
-
-fn metadata(policy: &Policy) -> &Metadata {
-    match policy {
-        Ok(policy) => &policy.metadata,
-        Err(invalid) => &invalid.metadata,
-    }
 }
 
 fn title(policy: &AllocationPolicy) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gingham_kubernetes::{Informer, InformerSettings, Resource, SILENCE, Selection, Signal};
 use serde_json::{Value, json};
 
-use super::object::{AllocationPolicy, Invalid, refuse_beyond, refuse_same_names};
+use super::object::{AllocationPolicy, Invalid, Metadata, refuse_beyond, refuse_same_names};
 use super::parsed::Parsed;
 use super::report::Member;
 use crate::kubernetes::Kubernetes;
@@ -28,6 +28,13 @@ struct Around {
 
 /// An object, as far as it can be read.
 pub(super) type Policy = Result<AllocationPolicy, Invalid>;
+
+pub(super) fn metadata(policy: &Policy) -> &Metadata {
+    match policy {
+        Ok(policy) => &policy.metadata,
+        Err(invalid) => &invalid.metadata,
+    }
+}
 
 /// At one moment.
 pub(super) struct Snapshot {

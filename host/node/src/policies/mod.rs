@@ -7,6 +7,7 @@ mod evidence;
 mod fetch;
 mod installation;
 mod installed;
+mod installing;
 mod keeper;
 mod known;
 mod leftover;

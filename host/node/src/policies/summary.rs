@@ -1,8 +1,17 @@
 //! What all nodes together make of an object: its status. Pure, of what members report.
 
+use std::time::Duration;
+
 use super::object::{AllocationPolicy, Condition, Invalid, Metadata, SERVING, Status};
 use super::report::{Report, Reports, State};
 use super::turn::STOPPED;
+
+/// All agents see when an object's status is another: the first by name writes it, the others in case it does not.
+const RANK: Duration = Duration::from_secs(2);
+const LAST_RANK: u32 = 10;
+
+/// Between two writes of a status in which only numbers changed: each is an event on all nodes.
+const NUMBERS: Duration = Duration::from_secs(5);
 
 /// Type, status, reason and message.
 /// No text is empty: API servers take that for null.
@@ -25,6 +34,18 @@ pub(super) fn of(policy: &AllocationPolicy, reports: &Reports, time: &str) -> St
     let verdicts =
         [verified(&selected), compiled(&selected), halted(&selected), serving(policy, reports, &selected, ready)];
     status((&policy.metadata, &policy.status), (ready, selected.len()), &verdicts, time)
+}
+
+/// How long an agent leaves the write to others.
+pub(super) fn delay(node: &str, reports: &Reports, present: &Status, wanted: &Status) -> Duration {
+    let rank = reports.keys().position(|one| one == node).unwrap_or(reports.len());
+    let rank = u32::try_from(rank).unwrap_or(LAST_RANK).min(LAST_RANK);
+    let verdicts = |status: &Status| -> Vec<(String, String, String)> {
+        let each = status.conditions.iter();
+        each.map(|one| (one.kind.clone(), one.status.clone(), one.reason.clone())).collect()
+    };
+    let is_news = verdicts(present) != verdicts(wanted) || present.observed_generation != wanted.observed_generation;
+    RANK * rank + if is_news { Duration::ZERO } else { NUMBERS }
 }
 
 fn status(

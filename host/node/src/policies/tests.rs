@@ -267,7 +267,7 @@ fn a_compiler_that_failed_is_tried_some_times_and_a_component_that_does_not_comp
         assert_eq!(next(STOPPED, count, Some(minutes - 1)), Step::Stay);
         assert_eq!(next(STOPPED, count, Some(minutes)), Step::Install);
     }
-    assert_eq!(next(STOPPED, MOST_COMPILATIONS, Some(1_000_000)), Step::Stay, "not for ever");
+    assert_eq!(next(STOPPED, MOST_COMPILATIONS, Some(1_000_000)), Step::Stay, "four times");
     assert_eq!(next(STOPPED, 0, None), Step::Install, "of an earlier agent");
     assert_eq!(next("CompilerFailed", 1_000, Some(1)), Step::Install, "it may be missing");
     assert_eq!(next("FetchFailed", 1_000, Some(1)), Step::Install, "a registry comes back");

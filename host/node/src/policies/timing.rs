@@ -58,6 +58,16 @@ impl Timing {
         Tries { count: self.count(policy), last }
     }
 
+    /// Few installations are under way at one moment: those that take minutes and fail must not take the turn of the others.
+    pub(super) fn least_recently_tried<'p>(
+        &self,
+        policies: impl Iterator<Item = &'p AllocationPolicy>,
+    ) -> Vec<&'p AllocationPolicy> {
+        let mut policies: Vec<_> = policies.collect();
+        policies.sort_by_key(|policy| self.tried.get(policy.name()).map(|tried| tried.last));
+        policies
+    }
+
     /// How long this node has compared a policy. `now` is the clock of reports, which an earlier agent may have read otherwise.
     pub(super) fn observed(&mut self, own: Option<&Report>, now: u64, at: Instant) -> Duration {
         let Some(own) = own.filter(|own| own.state == State::Observing) else { return Duration::ZERO };
@@ -106,6 +116,26 @@ mod tests {
         assert_eq!(timing.tries(&of(2), start + minute * 12).count, 0);
         timing.retain(&[]);
         assert_eq!(timing.tries(&of(1), start), Tries::default());
+    }
+
+    #[test]
+    fn what_was_tried_last_comes_last() {
+        let of = |name: &str| {
+            let spec = json!({"digest": Digest::of(b"x").to_string(), "source": {"inline": ""}});
+            AllocationPolicy::read(&json!({"metadata": {"name": name, "uid": "u", "generation": 1}, "spec": spec}))
+                .unwrap()
+        };
+        let (mut timing, start, second) = (Timing::default(), Instant::now(), Duration::from_secs(1));
+        let policies = ["a", "b", "c"].map(of);
+        timing.begin(&policies[0], start + second);
+        timing.begin(&policies[1], start);
+        let names = |timing: &Timing| -> Vec<String> {
+            let ordered = timing.least_recently_tried(policies.iter());
+            ordered.iter().map(|policy| policy.name().to_owned()).collect()
+        };
+        assert_eq!(names(&timing), ["c", "b", "a"]);
+        timing.end(&policies[1], start + second * 2);
+        assert_eq!(names(&timing), ["c", "a", "b"]);
     }
 
     #[test]

@@ -4,11 +4,11 @@
 mod conflist;
 mod foreign;
 mod gate;
+mod plugin;
 mod replacement;
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gingham_kubernetes::Signal;
@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 pub(crate) use self::conflist::{ConflistError, conflist};
 pub(crate) use self::gate::{GateError, require_usable};
+use self::plugin::require_plugin;
 pub(crate) use self::replacement::replace;
 use crate::networks;
 use crate::reconcile::{Board, State, Status, Unusable};
@@ -200,18 +201,6 @@ impl Publisher {
             }
             State::Reconciled => Ok(()),
         }
-    }
-}
-
-/// Half a file, or one for another processor, does not answer.
-fn require_plugin(plugin: &Path) -> Result<(), String> {
-    let mut command = Command::new(plugin);
-    command.env_clear().env("CNI_COMMAND", "VERSION");
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("the plugin {} does not run: {status}", plugin.display())),
-        Err(error) => Err(format!("the plugin {} does not run: {error}", plugin.display())),
     }
 }
 

@@ -47,8 +47,19 @@ impl<'c> Load<'c> {
         self.configs[node - 1].lock().unwrap().clone()
     }
 
-    /// Until [`Self::end`].
-    pub(crate) fn run(&self, node: usize) {
+    /// Does `work` while runtimes attach and detach containers on both nodes.
+    pub(crate) fn beside(&self, work: impl FnOnce()) {
+        thread::scope(|scope| {
+            let runtimes = [1, 2].map(|node| scope.spawn(move || self.run(node)));
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            self.is_over.store(true, Ordering::Relaxed);
+            // The reason of a runtime that failed comes before that of who waited for it.
+            runtimes.into_iter().for_each(|runtime| runtime.join().unwrap());
+            ended.unwrap();
+        });
+    }
+
+    fn run(&self, node: usize) {
         let mut pods: Vec<(Container, String)> = Vec::new();
         for number in 0.. {
             if self.is_over.load(Ordering::Relaxed) {
@@ -90,10 +101,6 @@ impl<'c> Load<'c> {
         let config = self.config(node);
         self.users.lock().unwrap().remove(&given);
         self.cluster.testbed.nodes.node(node).on(|_| Cni::del(&config, &container).run().succeeds());
-    }
-
-    pub(crate) fn end(&self) {
-        self.is_over.store(true, Ordering::Relaxed);
     }
 
     /// Waits for ADDs that succeed on both nodes from now on.
@@ -189,38 +196,28 @@ fn agents_follow_a_move_there_and_back_while_containers_come_and_go() {
     let load = Load::new(&cluster, configs.clone());
     // A container that stays all the time.
     let stays = load.add(1, "load-1-stays").unwrap();
-    thread::scope(|scope| {
-        let runtimes = [1, 2].map(|node| {
-            let load = &load;
-            scope.spawn(move || load.run(node))
-        });
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    load.beside(|| {
+        load.until_served();
+        let moved = migrate(&cluster, &["--to", "kubernetes"]).done();
+        assert!(moved.contains("done; kubernetes was compared with etcd"), "{moved}");
+        // Where nothing has switched yet, pods start in the blocks that the nodes hold.
+        load.until_served();
+        for node in [1, 2] {
+            let incarnation = cluster.member(&format!("node-{node}"))["incarnation"].as_u64();
+            switch(&load, node, &mut agents[node - 1], cluster.network(node));
+            until_joined_after(&cluster, node, incarnation, &agents[node - 1]);
+            until_reconciled(&agents[node - 1]);
             load.until_served();
-            let moved = migrate(&cluster, &["--to", "kubernetes"]).done();
-            assert!(moved.contains("done; kubernetes was compared with etcd"), "{moved}");
-            // Where nothing has switched yet, pods start in the blocks that the nodes hold.
-            load.until_served();
-            for node in [1, 2] {
-                let incarnation = cluster.member(&format!("node-{node}"))["incarnation"].as_u64();
-                switch(&load, node, &mut agents[node - 1], cluster.network(node));
-                until_joined_after(&cluster, node, incarnation, &agents[node - 1]);
-                until_reconciled(&agents[node - 1]);
-                load.until_served();
-            }
-            is_consistent(&load);
+        }
+        is_consistent(&load);
 
-            let back = migrate(&cluster, &["--to", "etcd"]).done();
-            assert!(back.contains("done; etcd was compared with kubernetes"), "{back}");
-            for node in [1, 2] {
-                switch(&load, node, &mut agents[node - 1], configs[node - 1].clone());
-                until_reconciled(&agents[node - 1]);
-                load.until_served();
-            }
-        }));
-        load.end();
-        // The reason of a runtime that failed comes before that of who waited for it.
-        runtimes.into_iter().for_each(|runtime| runtime.join().unwrap());
-        ended.unwrap();
+        let back = migrate(&cluster, &["--to", "etcd"]).done();
+        assert!(back.contains("done; etcd was compared with kubernetes"), "{back}");
+        for node in [1, 2] {
+            switch(&load, node, &mut agents[node - 1], configs[node - 1].clone());
+            until_reconciled(&agents[node - 1]);
+            load.until_served();
+        }
     });
     let config = load.config(1);
     let (container, address) = &stays;

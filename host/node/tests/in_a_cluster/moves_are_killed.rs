@@ -3,7 +3,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
-use std::thread;
 
 use gingham_kubernetes_tests::programs;
 use gingham_tests::node::{CTL, PLUGINS};
@@ -80,18 +79,9 @@ fn each_run_goes_on_from_what_a_killed_one_has_left() {
     let mut agents = [1, 2].map(|node| cluster.agent_with(node, &configs[node - 1], &["--interval", "1"]));
     agents.iter_mut().for_each(until_ready);
     let load = Load::new(&cluster, configs);
-    thread::scope(|scope| {
-        let runtimes = [1, 2].map(|node| {
-            let load = &load;
-            scope.spawn(move || load.run(node))
-        });
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            load.until_served();
-            there(&load, &cluster, &mut agents);
-            and_back(&load, &cluster, &mut agents);
-        }));
-        load.end();
-        runtimes.into_iter().for_each(|runtime| runtime.join().unwrap());
-        ended.unwrap();
+    load.beside(|| {
+        load.until_served();
+        there(&load, &cluster, &mut agents);
+        and_back(&load, &cluster, &mut agents);
     });
 }

@@ -12,5 +12,6 @@ mod policies_are_installed;
 mod policies_roll_out;
 mod refusals_become_events;
 mod registry;
+mod silent_registries;
 mod testbed;
 mod tokens_are_replaced;

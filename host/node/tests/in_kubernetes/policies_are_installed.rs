@@ -222,7 +222,7 @@ fn what_is_no_policy_is_refused_by_the_api_server() {
     assert!(explained.contains("Agents pull it") && explained.contains("FILE.sig"), "{explained}");
 }
 
-fn trust(toml: &str) {
+pub(crate) fn trust(toml: &str) {
     fs::write("/etc/gingham/trust.toml", toml).unwrap();
     fs::set_permissions("/etc/gingham/trust.toml", fs::Permissions::from_mode(0o644)).unwrap();
 }

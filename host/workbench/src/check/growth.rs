@@ -17,7 +17,7 @@ use crate::Scenario;
 use crate::cases::request::request_of;
 use crate::cases::{Expected, RefusalKind, Step};
 
-/// Rounds of containers. What grew in each one since the third is taken to grow for ever.
+/// Rounds of containers. What grew in each one since the third is taken to grow without bound.
 const ROUNDS: usize = 7;
 const SETTLED: usize = 2;
 
