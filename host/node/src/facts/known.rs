@@ -29,8 +29,9 @@ struct Metadata {
     namespace: String,
     name: String,
     uid: String,
-    labels: Labels,
-    annotations: Labels,
+    labels: Option<Labels>,
+    annotations: Option<Labels>,
+    static_uid: Option<String>,
     owner_references: Vec<Reference>,
 }
 
@@ -49,13 +50,19 @@ struct Spec {
     service_account_name: Option<String>,
 }
 
-/// What of an object is read, with the time at which it was heard of. A pod has ten times as much.
+/// What of an object is read, with the time at which it was heard of. A pod has ten times as much. Labels and annotations that
+/// policies do not get are left out here already: each of thousands of pods may have 256 KiB of them.
 pub(super) fn kept(object: &Value, now: u64) -> Value {
-    let fields = ["namespace", "name", "uid", "labels", "annotations", "ownerReferences"];
-    let metadata =
-        fields.into_iter().filter_map(|field| Some((field.to_owned(), object["metadata"].get(field)?.clone())));
+    let from = &object["metadata"];
+    let fields = ["namespace", "name", "uid", "ownerReferences"];
+    let mut metadata: Map<String, Value> =
+        fields.into_iter().filter_map(|field| Some((field.to_owned(), from.get(field)?.clone()))).collect();
+    for field in ["labels", "annotations"] {
+        metadata.insert(field.to_owned(), json!(facts::kept(Labels::deserialize(&from[field]).unwrap_or_default())));
+    }
+    metadata.insert("staticUid".to_owned(), from["annotations"][STATIC_POD].clone());
     json!({
-        "metadata": metadata.collect::<Map<String, Value>>(),
+        "metadata": metadata,
         "spec": {"serviceAccountName": object["spec"]["serviceAccountName"]},
         "observedAt": now,
     })
@@ -64,29 +71,28 @@ pub(super) fn kept(object: &Value, now: u64) -> Value {
 /// None if it is no such object.
 pub(super) fn pod(object: &Value) -> Option<((String, String), KnownPod)> {
     let Object { metadata, spec, observed_at } = read(object)?;
-    let of_static = metadata.annotations.get(STATIC_POD).cloned();
     let owner = metadata.owner_references.into_iter().find(|reference| reference.controller);
     let owner = owner.map(|Reference { kind, name, uid, .. }| Owner { kind, name, uid });
     let known = KnownPod {
         observed_at,
-        uids: std::iter::once(metadata.uid).chain(of_static).collect(),
+        uids: std::iter::once(metadata.uid).chain(metadata.static_uid).collect(),
         service_account: spec.service_account_name.filter(|name| !name.is_empty()).map_or(Fact::Absent, Fact::Known),
         owner: owner.map_or(Fact::Absent, Fact::Known),
-        labels: facts::kept(metadata.labels),
-        annotations: facts::kept(metadata.annotations),
+        labels: metadata.labels,
+        annotations: metadata.annotations,
     };
     Some(((metadata.namespace, metadata.name), known))
 }
 
 pub(super) fn namespace(object: &Value) -> Option<(String, NamespaceFacts)> {
     let Object { metadata, observed_at, .. } = read(object)?;
-    let (labels, annotations) = (facts::kept(metadata.labels), facts::kept(metadata.annotations));
-    Some((metadata.name, NamespaceFacts { observed_at, labels, annotations }))
+    let Metadata { name, labels, annotations, .. } = metadata;
+    Some((name, NamespaceFacts { observed_at, labels, annotations }))
 }
 
 pub(super) fn node(object: &Value) -> Option<(String, NodeFacts)> {
     let Object { metadata, observed_at, .. } = read(object)?;
-    Some((metadata.name, NodeFacts { observed_at, labels: facts::kept(metadata.labels) }))
+    Some((metadata.name, NodeFacts { observed_at, labels: metadata.labels }))
 }
 
 fn read(object: &Value) -> Option<Object> {
@@ -127,6 +133,19 @@ mod tests {
         let (_, known) = pod(&kept(&json!({"metadata": metadata}), 0)).unwrap();
         assert!(known.is(Some("api")) && known.is(Some("own")) && !known.is(Some("other")));
         assert_eq!(known.service_account, Fact::Absent);
+    }
+
+    #[test]
+    fn what_is_too_large_for_policies_is_not_kept_in_memory_either() {
+        let large = json!({"note": "x".repeat(256 << 10), STATIC_POD: "own"});
+        let kept = kept(&json!({"metadata": {"name": "web-0", "labels": {"app": "web"}, "annotations": large}}), 0);
+        let (_, known) = pod(&kept).unwrap();
+        assert_eq!((known.annotations.as_ref(), known.labels.as_ref().unwrap()["app"].as_str()), (None, "web"));
+        assert!(known.is(Some("own")), "a static pod has two identities");
+        assert!(kept.to_string().len() < 1000, "{} bytes", kept.to_string().len());
+        assert!(
+            pod(&super::kept(&json!({"metadata": {"name": "web-1"}}), 0)).unwrap().1.annotations.unwrap().is_empty()
+        );
     }
 
     #[test]
