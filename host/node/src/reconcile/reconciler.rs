@@ -19,6 +19,9 @@ use crate::networks::Network;
 /// If the uplink is down, a few routes are reported, not all.
 const REPORTED_ROUTES: usize = 10;
 
+/// Problems that are remembered while the store does not answer: texts may have numbers that change.
+const MOST_LOGGED: usize = 100;
+
 pub(super) struct Reconciler {
     open: Open,
     network: Network,
@@ -28,8 +31,8 @@ pub(super) struct Reconciler {
     stale: GracePeriod<String>,
     /// In the last reconcile.
     is_member: bool,
-    /// Problems that were logged already.
-    logged: BTreeSet<String>,
+    /// Problems that were logged and are not resolved.
+    pub(super) logged: BTreeSet<String>,
 }
 
 impl Reconciler {
@@ -88,6 +91,7 @@ impl Reconciler {
         // Of this node, not of the store: sync returns those of the membership beside what it read.
         status.unusable = None;
         let Some(snapshot) = problems.take(status, cluster.sync()) else { return };
+        problems.has_snapshot = true;
         status.store_answered = Some(now);
         status.members = snapshot.members;
         status.ownership_conflicts += snapshot.lost;
@@ -142,10 +146,15 @@ impl Reconciler {
         for problem in problems.texts.difference(&self.logged) {
             warn!(network, "{problem}");
         }
-        for settled in self.logged.difference(&problems.texts) {
-            info!(network, "resolved: {settled}");
+        if problems.has_snapshot || self.logged.len() > MOST_LOGGED {
+            for settled in self.logged.difference(&problems.texts) {
+                info!(network, "resolved: {settled}");
+            }
+            self.logged = problems.texts;
+        } else {
+            // What was not looked at is not resolved.
+            self.logged.extend(problems.texts);
         }
-        self.logged = problems.texts;
         debug!(network, routes = status.routes, members = status.members, "reconciled: {:?}", status.state);
     }
 }
@@ -224,6 +233,8 @@ struct Problems {
     texts: BTreeSet<String>,
     unreachable: Option<String>,
     failed: Option<String>,
+    /// Whether the store answered, so that what is not found is not there.
+    has_snapshot: bool,
 }
 
 impl Problems {

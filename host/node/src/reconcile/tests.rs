@@ -18,6 +18,7 @@ use crate::cluster_calls::{Snapshot, Usage};
 #[derive(Default)]
 struct World {
     unreachable: bool,
+    unreadable: Vec<String>,
     peers: Vec<Peer>,
     stale: BTreeSet<String>,
     freed: Vec<String>,
@@ -77,7 +78,7 @@ impl Cluster for Scripted {
                 members: world.peers.len() as u64 + 1,
                 routes: Some(routes),
                 lost: 0,
-                unreadable: Vec::new(),
+                unreadable: world.unreadable.clone(),
                 off_grid: Vec::new(),
                 edited: Vec::new(),
                 problem: world.problem.clone(),
@@ -169,6 +170,27 @@ fn routes_are_reconciled_while_the_store_is_unreachable() {
         world(|world| (world.unreachable, world.peers) = (false, Vec::new()));
         reconciler.reconcile(start + interval * 2, &mut status);
         assert_eq!((status.state.clone(), status.members, routes(kernel)), (State::Reconciled, 1, 0));
+    });
+}
+
+#[test]
+fn a_problem_is_not_resolved_by_a_store_that_does_not_answer() {
+    let _turn = my_turn();
+    on_a_node(|_| {
+        let interval = Duration::from_secs(5);
+        let (mut reconciler, mut status) = (reconciler(interval), Status::new(interval));
+        world(|world| world.unreadable = vec!["block/x".to_owned()]);
+        reconciler.reconcile(Instant::now(), &mut status);
+        let logged = reconciler.logged.clone();
+        assert_eq!(logged.len(), 1, "{logged:?}");
+
+        world(|world| world.unreachable = true);
+        reconciler.reconcile(Instant::now(), &mut status);
+        assert!(reconciler.logged.is_superset(&logged) && reconciler.logged.len() == 2, "{:?}", reconciler.logged);
+
+        world(|world| (world.unreachable, world.unreadable) = (false, Vec::new()));
+        reconciler.reconcile(Instant::now(), &mut status);
+        assert!(reconciler.logged.is_empty(), "{:?}", reconciler.logged);
     });
 }
 
