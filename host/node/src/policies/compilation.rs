@@ -208,6 +208,8 @@ fn converse(child: &mut Child, component: Vec<u8>) -> Result<Vec<u8>, Compilatio
     }
     if !status.success() {
         let message = String::from_utf8_lossy(&message).trim().to_owned();
+        // What ginghamctl puts before it is its own name, and that of the file, which is its standard input here.
+        let message = message.trim_start_matches("ginghamctl: ").trim_start_matches("-: ").to_owned();
         return Err(CompilationError::Refused(if message.is_empty() { status.to_string() } else { message }));
     }
     Ok(artefact)

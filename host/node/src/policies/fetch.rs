@@ -16,6 +16,9 @@ use super::object::AllocationPolicy;
 /// Five times a policy with a JavaScript engine inside, in bytes.
 const LARGEST: u64 = 64 << 20;
 
+/// How a file begins that is WebAssembly and no component.
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     #[error("spec.source.inline is not base64: {0}; write it with base64 --wrap=0 FILE")]
@@ -28,6 +31,11 @@ pub(super) enum FetchError {
     Registry { reference: String, source: Box<RegistryError> },
     #[error("spec.source names nothing; set inline, image or volume")]
     NoSource,
+    /// What `cargo build` writes. The tools that make a component of it print the component's digest, which this file does not have.
+    #[error(
+        "this is a core module, as cargo build writes it, and not a component: use the file and the digest of ginghamctl policy build"
+    )]
+    CoreModule,
     #[error(
         "the component has digest {actual}, not {wanted} as spec.digest requires: correct the one that is wrong, \
          ginghamctl policy inspect prints a component's digest"
@@ -41,9 +49,12 @@ impl FetchError {
     /// For programs.
     pub(super) fn reason(&self) -> &'static str {
         match self {
-            Self::Inline(_) | Self::Volume { .. } | Self::Reference(_) | Self::Registry { .. } | Self::NoSource => {
-                "FetchFailed"
-            }
+            Self::Inline(_)
+            | Self::Volume { .. }
+            | Self::Reference(_)
+            | Self::Registry { .. }
+            | Self::NoSource
+            | Self::CoreModule => "FetchFailed",
             Self::OtherDigest { .. } => "DigestDiffers",
             Self::Untrusted(_) => "Untrusted",
         }
@@ -96,6 +107,9 @@ pub(super) fn fetch(policy: &AllocationPolicy, access: &Access) -> Result<Fetche
 }
 
 fn require_digest(component: &[u8], wanted: &Digest) -> Result<(), FetchError> {
+    if component.starts_with(CORE_MODULE) {
+        return Err(FetchError::CoreModule);
+    }
     let actual = Digest::of(component);
     if actual == *wanted { Ok(()) } else { Err(FetchError::OtherDigest { actual, wanted: wanted.clone() }) }
 }

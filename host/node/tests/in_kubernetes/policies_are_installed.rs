@@ -106,6 +106,9 @@ fn an_object_that_is_wrong_says_what_to_do() {
     let hashed = component("hashed");
     testbed.create(&object("forged", &Digest::of(b"another component"), &inline(&hashed), &json!({})));
     testbed.create(&object("no-policy", &Digest::of(b"\0asm"), &inline(b"\0asm"), &json!({})));
+    // As cargo builds it. The tools that turn it into a component print another digest.
+    let module = [b"\0asm\x01\0\0\0".as_slice(), b"what follows"].concat();
+    testbed.create(&object("module", &Digest::of(&hashed), &inline(&module), &json!({})));
     // An API server that knows rules refuses it; otherwise the agent does.
     let reserved = object("weave-split", &Digest::of(&hashed), &inline(&hashed), &json!({}));
     let reserved = testbed.kubectl().with_file(&["create"], &reserved.to_string());
@@ -113,7 +116,8 @@ fn an_object_that_is_wrong_says_what_to_do() {
     testbed.create(&object("from-volume", &Digest::of(&hashed), &volume, &json!({})));
     let _agent = testbed.agent();
     says(&testbed, "forged", ("Verified", "DigestDiffers"), "as spec.digest requires: correct the one that is wrong");
-    says(&testbed, "no-policy", ("Compiled", "CompileFailed"), "the component was refused: ");
+    says(&testbed, "no-policy", ("Compiled", "CompileFailed"), "the component was refused: this ");
+    says(&testbed, "module", ("Verified", "FetchFailed"), "of ginghamctl policy build");
     says(&testbed, "from-volume", ("Verified", "FetchFailed"), "cannot read /run/hashed.wasm");
     if reserved.is_success() {
         says(&testbed, "weave-split", ("Serving", "InstallFailed"), "create the object under another name");
