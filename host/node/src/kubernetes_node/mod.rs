@@ -1,6 +1,7 @@
 //! What the agent of a Kubernetes node does beside reconciling: the network's object becomes the node's configuration, and the
 //! Node shows whether pods can get addresses. Neither delays a reconcile; the API server may be away for any time.
 
+mod agreed_range;
 mod network_object;
 mod node_conditions;
 mod object_status;
@@ -13,10 +14,12 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use gingham_kubernetes::{Api, ApiError, Signal};
+use gingham_ownership::error::ClusterError;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
+use self::agreed_range::require_agreed;
 use self::network_object::NetworkObject;
 use self::node_conditions::NodeConditions;
 use self::object_status::ObjectStatus;
@@ -24,6 +27,7 @@ use self::values::{Values, ValuesError};
 use crate::cluster_calls::AgentError;
 use crate::kubernetes::Kubernetes;
 use crate::last_fault::LastFault;
+use crate::networks;
 use crate::publication::{ConflistError, GateError, Places, Published, Publisher, conflist, replace, require_usable};
 use crate::reconcile::Board;
 
@@ -51,6 +55,8 @@ pub(crate) enum KubernetesNodeError {
     Conflist(#[from] ConflistError),
     #[error(transparent)]
     Gate(#[from] GateError),
+    #[error("AddressNetwork {network}, spec.config: {source}")]
+    Range { network: String, source: ClusterError },
     #[error("AddressNetwork {0} has no spec.config; add the object of a plugin in a conflist")]
     NoConfig(String),
     #[error("cannot write {path}: {source}")]
@@ -62,7 +68,7 @@ pub(crate) enum KubernetesNodeError {
 impl KubernetesNodeError {
     /// Whether only another object ends it.
     fn is_of_object(&self) -> bool {
-        matches!(self, Self::Conflist(_) | Self::Gate(_) | Self::NoConfig(_))
+        matches!(self, Self::Conflist(_) | Self::Gate(_) | Self::Range { .. } | Self::NoConfig(_))
     }
 }
 
@@ -146,6 +152,10 @@ fn stage(object: &Value, values: &Values, places: &Places) -> Result<bool, Kuber
     let text = format!("{list:#}\n");
     if fs::read_to_string(&path).is_ok_and(|present| present == text) {
         return Ok(false);
+    }
+    for network in networks::read_text_of(&path, &text).all() {
+        let other = |source| KubernetesNodeError::Range { network: values.name.clone(), source };
+        require_agreed(object, network, &places.library).map_err(other)?;
     }
     let staged = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| replace(&path, &text));
     staged.map_err(|source| KubernetesNodeError::Stage { path: path.clone(), source })?;

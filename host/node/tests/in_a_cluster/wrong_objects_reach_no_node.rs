@@ -64,16 +64,21 @@ fn an_object_that_the_plugin_would_refuse_is_not_published() {
     for (config, words) in [
         (json!({"bridge": "../../x"}), "spec.config: bridge: "),
         (json!({"bridge": "gingham0", "ipam": {"dataDir": "/var/lib/other"}}), "spec.config.ipam.dataDir: every node"),
+        // The agent goes on with the range of which the node has blocks: by another one it can claim none.
+        (
+            json!({"ipam": {"dataDir": null, "range": "10.64.0.0/12"}}),
+            "spec.config: the cluster's range is 10.32.0.0/24 in",
+        ),
     ] {
         edit(&cluster, &json!({"spec": {"config": config}}));
         until(&agent, words, || agent.ask("/readyz").contains(words));
-        let kept = format!("the runtime keeps the configuration that it has: AddressNetwork pods: {words}");
-        assert!(agent.log().contains(&kept), "{}", agent.log());
+        let kept = "the runtime keeps the configuration that it has: AddressNetwork pods";
+        assert!(agent.log().lines().any(|line| line.contains(kept) && line.contains(words)), "{}", agent.log());
         let health = agent.ask("/healthz");
         assert!(health.contains("pods: reconciled"), "{health}");
         assert_eq!(fs::read_to_string(&file).unwrap(), published);
     }
-    edit(&cluster, &json!({"spec": {"config": {"mtu": 1400, "ipam": {"dataDir": null}}}}));
+    edit(&cluster, &json!({"spec": {"config": {"mtu": 1400, "ipam": {"range": "10.32.0.0/24"}}}}));
     until(&agent, "published again", || fs::read_to_string(&file).unwrap().contains("1400"));
     until(&agent, "ready again", || agent.ask("/readyz").ends_with("ok\n"));
 
