@@ -18,7 +18,10 @@ use crate::output::{Output, print_error};
 /// Why not every policy is compiled.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecompileError {
-    #[error("{failed} of {all} policies could not be compiled; ADD fails for networks that name them")]
+    #[error(
+        "{failed} of {all} policies could not be compiled; ADD fails for networks that name one without machine code, see ginghamctl \
+         policy list"
+    )]
     Some { failed: usize, all: usize },
     #[error(transparent)]
     NextVersion(#[from] NextVersionError),

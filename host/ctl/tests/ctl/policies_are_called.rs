@@ -63,6 +63,8 @@ fn the_answer_is_shown_with_its_cost() {
     let answer = bench.json("host-local", &config, &["--ip", "10.1.0.9", "--ifname", "net1"]);
     assert_eq!(answer["addresses"], json!([{"address": "10.1.0.9/24", "gateway": "10.1.0.1"}]));
     assert_eq!((&answer["granted"], &answer["deterministic"]), (&true.into(), &true.into()));
+    let in_ipv6 = bench.json("host-local", &config, &["--ip", "::ffff:10.1.0.9"]);
+    assert_eq!(in_ipv6["addresses"], answer["addresses"]);
     let exports: Vec<&str> =
         answer["calls"].as_array().unwrap().iter().filter_map(|call| call["export"].as_str()).collect();
     assert_eq!(exports, ["check-config", "allocate"]);

@@ -1,5 +1,7 @@
 //! The request that an `add` step stands for.
 
+use std::net::IpAddr;
+
 use gingham_engine::attachment::{Dns, Fact, Request, Requester};
 
 use super::step::{ResolvConf, Step};
@@ -24,7 +26,8 @@ pub(crate) fn request_of(scenario: &mut Scenario, step: &Step, number: u32) -> R
     step.pod_uid.iter().for_each(|uid| set_pod_uid(&mut request, uid));
     set_facts(&mut request, step);
     request.args_labels = step.args_labels.clone().unwrap_or_default();
-    request.requested = step.ip.clone().unwrap_or_default().0;
+    // As the plugin reads them: an IPv4 address in IPv6 clothes is that IPv4 address.
+    request.requested = step.ip.iter().flat_map(|ip| &ip.0).map(IpAddr::to_canonical).collect();
     request.mac = step.mac.map(|mac| mac.0);
     request.resolv_conf = step.resolv_conf.as_ref().map(dns);
     request.seed = step.seed.unwrap_or(request.seed);

@@ -1,5 +1,6 @@
 //! The configuration and the request that the command line describes.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use gingham_engine::attachment::{Fact, Labels, Request, Requester};
@@ -49,7 +50,7 @@ pub(super) fn request(scenario: &mut Scenario, arguments: &CallArguments) -> Req
     arguments.ifname.clone_into(&mut request.key.interface);
     request.cni_args.clone_from(&arguments.args);
     request.args_labels = arguments.args_labels.iter().cloned().collect();
-    request.requested.clone_from(&arguments.ip);
+    request.requested = arguments.ip.iter().map(IpAddr::to_canonical).collect();
     request.mac = arguments.mac.map(|mac| mac.0);
     request.seed = arguments.seed.unwrap_or(request.seed);
     if let Some(pod) = &arguments.pod {
