@@ -9,7 +9,6 @@ use std::os::unix::process::CommandExt as _;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,11 +70,7 @@ impl CompilationError {
     }
 }
 
-/// A compiler may take gigabytes.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
 pub(super) fn compile(component: Vec<u8>, digest: &Digest) -> Result<Vec<u8>, CompilationError> {
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut child = start(digest)?;
     let done = converse(&mut child, component);
     // One that has answered has ended; any other must not go on.

@@ -1,5 +1,7 @@
 //! From an object to a policy that this node can allocate with, and back.
 
+use std::sync::{Mutex, PoisonError};
+
 use gingham_engine::clock;
 use gingham_engine::library::{Digest, Installed, Library, LibraryError, Provenance, artefact_key};
 use gingham_engine::runtime::{LoadError, Policy, Runtime};
@@ -86,6 +88,10 @@ pub(super) fn found(name: &str, places: &Places) -> Option<Found> {
     Some(Found { digest, artefact })
 }
 
+/// After a policy was fetched: a compiler may take gigabytes, and two objects may bring one component, and write the
+/// same files.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// Installs it. What fails leaves the node as it was.
 pub(super) fn install(
     policy: &AllocationPolicy,
@@ -98,6 +104,7 @@ pub(super) fn install(
         return Err(InstallationError::Reserved { name });
     }
     let fetched = fetch(policy, access)?;
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let digest = policy.spec.digest.clone();
     let size = fetched.component.len() as u64;
     let artefact = compilation::compile(fetched.component.clone(), &digest)?;
