@@ -1,4 +1,4 @@
-//! The plugin is tried before the runtime is told of it.
+//! The plugin is run once before its configuration is published.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -14,18 +14,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Half a file, or one for another processor, does not answer.
 pub(super) fn require_plugin(plugin: &Path) -> Result<(), String> {
-    match answer(plugin, TIMEOUT) {
-        Ok(Some(status)) if status.success() => Ok(()),
-        Ok(Some(status)) => Err(format!("the plugin {} does not run: {status}", plugin.display())),
-        Ok(None) => {
-            let limit = TIMEOUT.as_secs();
-            Err(format!(
-                "the plugin {} does not run: it was stopped after {limit} s without an answer",
-                plugin.display()
-            ))
-        }
-        Err(error) => Err(format!("the plugin {} does not run: {error}", plugin.display())),
-    }
+    let reason = match answer(plugin, TIMEOUT) {
+        Ok(Some(status)) if status.success() => return Ok(()),
+        Ok(Some(status)) => status.to_string(),
+        Ok(None) => format!("it was stopped after {} s without an answer", TIMEOUT.as_secs()),
+        Err(error) => error.to_string(),
+    };
+    Err(format!("the plugin {} does not run: {reason}", plugin.display()))
 }
 
 /// Nothing if it had to be killed, with all that it started.
@@ -41,6 +36,7 @@ fn answer(plugin: &Path, timeout: Duration) -> io::Result<Option<ExitStatus>> {
     status
 }
 
+/// The standard library waits without a bound only.
 fn wait(child: &mut Child, end: Instant) -> io::Result<Option<ExitStatus>> {
     loop {
         if let Some(status) = child.try_wait()? {
