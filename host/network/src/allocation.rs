@@ -42,6 +42,7 @@ use crate::cni_result;
 use crate::delegate::DelegateError;
 use crate::error::NetworkError;
 use crate::facts::{FACT_TIMEOUT, Wait};
+use crate::failpoint;
 use crate::log;
 use crate::plan::{AddressSource, PolicyChoice};
 use crate::records::{End, Records, RecordsError};
@@ -208,6 +209,7 @@ impl AddressManagement<'_> {
         }
         self.last_refusal.set(observed.refusal.borrow().as_ref().map(|refused| refused.kind));
         if let Some(recorder) = records.recorder() {
+            let _ = failpoint::reach("add.unrecorded");
             recorder.request(&request, &self.context(), self.request.ip_ranges.as_ref(), &observed, &result);
         }
         result

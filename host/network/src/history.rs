@@ -9,7 +9,7 @@ use gingham_engine::address::Family;
 use gingham_engine::attachment::{AttachmentKey, Context, Request};
 use gingham_engine::history::{
     CoolingAddress, Ended, Entries, Event, FORMAT, HeldAddresses, HistoryFile, Outcome, Pseudonyms, RecordedPolicy,
-    RecordedRequest, Requested, ReservedAddress, Snapshot, Start, StateEntry,
+    RecordedRequest, Requested, ReservedAddress, Snapshot, Start, StateEntry, WriteError,
 };
 use gingham_engine::ledger::{AttachmentRecord, Cooling, LedgerQueries, Reservation};
 use gingham_engine::settings::{RecordSettings, Settings};
@@ -68,11 +68,17 @@ impl Recorder {
         })
     }
 
-    /// To be called with each write transaction, before anything is changed in it.
-    pub fn opened(&self, ledger: &StoreLedger) -> Result<(), StoreError> {
+    /// To be called with each write transaction, before anything is changed in it. A history begins here, with the store
+    /// locked: of ADDs at the same time, a later one would otherwise begin it and its snapshot stand for the earlier ones.
+    pub fn opened(&self, ledger: &StoreLedger, now: u64) -> Result<(), StoreError> {
         self.transaction.set(ledger.transaction()?);
-        if self.adopted.get() || self.file.wants_snapshot(self.settings.max_size) {
-            *self.snapshot.borrow_mut() = Some(snapshot(ledger)?);
+        let begins = self.file.is_empty();
+        if begins || self.adopted.get() || self.file.wants_snapshot(self.settings.max_size) {
+            let snapshot = Some(snapshot(ledger)?);
+            // If that fails, the first event says why.
+            let has_begun =
+                begins && self.append(&self.file.without_waiting(), now, Vec::new(), snapshot.as_ref()).is_ok();
+            self.snapshot.replace(snapshot.filter(|_| !has_begun));
         }
         Ok(())
     }
@@ -114,24 +120,31 @@ impl Recorder {
         self.write(now, vec![Event::EndReservations(addresses.to_vec())]);
     }
 
-    fn write(&self, at: u64, mut events: Vec<Event>) {
+    fn write(&self, at: u64, events: Vec<Event>) {
         if events.is_empty() {
             return;
         }
-        let mut snapshot = self.snapshot.take().map(Event::Snapshot);
-        let written = (|| {
-            if self.settings.hash_personal_data {
-                let mut pseudonyms = Pseudonyms::of(&self.file, &self.start.ipam)?;
-                events.iter_mut().chain(&mut snapshot).for_each(|event| pseudonyms.replace(event));
-            }
-            let snapshot = if let Some(Event::Snapshot(snapshot)) = snapshot { Some(snapshot) } else { None };
-            let (order, always_snapshot) = (self.transaction.get(), self.adopted.take());
-            let entries = Entries { at, order, events, snapshot, always_snapshot };
-            self.file.append(&self.start, self.settings.max_size, &entries)
-        })();
-        if let Err(error) = written {
+        if let Err(error) = self.append(&self.file, at, events, self.snapshot.take().as_ref()) {
             log::warn(format!("network {}: {error}; leases are not affected (ipam.record)", self.start.network));
         }
+    }
+
+    fn append(
+        &self,
+        file: &HistoryFile,
+        at: u64,
+        mut events: Vec<Event>,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<(), WriteError> {
+        let mut snapshot = snapshot.cloned().map(Event::Snapshot);
+        if self.settings.hash_personal_data {
+            let mut pseudonyms = Pseudonyms::of(file, &self.start.ipam)?;
+            events.iter_mut().chain(&mut snapshot).for_each(|event| pseudonyms.replace(event));
+        }
+        let snapshot = if let Some(Event::Snapshot(snapshot)) = snapshot { Some(snapshot) } else { None };
+        let (order, always_snapshot) = (self.transaction.get(), self.adopted.take());
+        let entries = Entries { at, order, events, snapshot, always_snapshot };
+        file.append(&self.start, self.settings.max_size, &entries)
     }
 }
 

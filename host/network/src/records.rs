@@ -113,7 +113,7 @@ impl<'a> Records<'a> {
     pub fn write(&self) -> Result<StoreLedger, RecordsError> {
         let ledger = self.open_adopted()?;
         if let Some(recorder) = &self.recorder {
-            recorder.opened(&ledger)?;
+            recorder.opened(&ledger, self.now)?;
         }
         Ok(ledger)
     }

@@ -246,6 +246,21 @@ fn lines_of_a_crowd_are_whole_and_in_the_order_of_the_leases() {
 }
 
 #[test]
+fn an_add_that_writes_late_is_in_the_history_that_others_began() {
+    let node = Node::new();
+    let network = recorded(&json!(true));
+    let late = Cni::add(&network, &node.container("late")).failpoint("add.unrecorded=stop").start();
+    late.await_halt();
+    add(&network, &node.container("early"));
+    late.go_on();
+    late.end().result();
+    let history = history();
+    let of_requests = requests(&history);
+    let containers: Vec<_> = of_requests.iter().map(|requested| requested.request.container_id.as_str()).collect();
+    assert_eq!(containers, ["late", "early"], "in the order of the leases");
+}
+
+#[test]
 fn what_a_node_recorded_is_replayed() {
     let node = Node::new();
     let ipam = json!({"record": true, "rangeStart": "10.7.0.9", "rangeEnd": "10.7.0.11", "exclude": ["10.7.0.10"]});

@@ -93,8 +93,8 @@ impl History {
         self.starts.get(config)
     }
 
-    /// Within each boot by transaction: numbers start again with a boot. What was refused comes before what was committed
-    /// under the same number. A boot begins with its configuration, also if a transaction before it was written after it.
+    /// Within each boot by transaction: numbers start again with a boot. A snapshot, and what was refused, comes before what
+    /// was committed under the same number. A boot begins with its configuration, also if a transaction before it was written after it.
     fn sort(&mut self) {
         self.leave_out_what_the_first_snapshot_has();
         let mut boot = 0;
@@ -109,8 +109,8 @@ impl History {
                     order = 0;
                 }
             }
-            let is_start = matches!(line.event, Event::Start(_));
-            keys.push((boot, order, !is_start && line.event.is_committed()));
+            let is_before = matches!(line.event, Event::Start(_) | Event::Snapshot(_)) || !line.event.is_committed();
+            keys.push((boot, order, !is_before));
         }
         let mut keyed: Vec<_> = keys
             .into_iter()
@@ -225,6 +225,19 @@ mod tests {
         let without_snapshot = [line(4, start("one")), line(3, end("a")), line(4, end("b"))];
         let history = History::read(without_snapshot.concat().as_bytes()).unwrap();
         assert_eq!(names(&history), ["start one", "end a", "end b"]);
+    }
+
+    /// A snapshot is of the moment before its transaction, and a refusal has the number of the next one.
+    #[test]
+    fn a_snapshot_stays_before_a_refusal_of_its_number() {
+        let text = [
+            line(4, start("one")),
+            line(4, Event::Snapshot(Snapshot::default())),
+            line(4, refused()),
+            line(4, end("a")),
+        ];
+        let history = History::read(text.concat().as_bytes()).unwrap();
+        assert_eq!(names(&history), ["start one", "snapshot", "request", "end a"]);
     }
 
     #[test]

@@ -17,8 +17,8 @@ use crate::library::Digest;
 /// The directory of histories, in the data directory.
 const DIRECTORY: &str = "history";
 
-/// A writer needs some 50 µs.
-const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
+/// A writer needs some 50 µs, and on a busy machine many times that before it may run again.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A configuration has at most 16 MiB.
 const LONGEST_START: u64 = 32 << 20;
@@ -41,8 +41,8 @@ pub enum WriteError {
     Unreadable { path: PathBuf, source: FileError },
     #[error("cannot write the history {}: it is not a regular file; remove it", path.display())]
     NotAFile { path: PathBuf },
-    #[error("cannot write the history {}: another process has locked its directory for {LOCK_TIMEOUT:?}", path.display())]
-    Locked { path: PathBuf },
+    #[error("cannot write the history {}: another process has locked its directory for {waited:?}", path.display())]
+    Locked { path: PathBuf, waited: Duration },
     #[error(
         "cannot write the history {}: a line has {length} bytes and half of the file at most {most}; raise \
          `ipam.record.maxSize`", path.display()
@@ -71,11 +71,19 @@ pub struct Entries {
 pub struct HistoryFile {
     directory: PathBuf,
     name: String,
+    lock_timeout: Duration,
 }
 
 impl HistoryFile {
     pub fn new(data_dir: &Path, network: &str) -> Self {
-        Self { directory: data_dir.join(DIRECTORY), name: format!("{network}.history") }
+        let name = format!("{network}.history");
+        Self { directory: data_dir.join(DIRECTORY), name, lock_timeout: LOCK_TIMEOUT }
+    }
+
+    /// The same for one who holds the store's lock, so that whoever holds this one is in no other's way.
+    #[must_use]
+    pub fn without_waiting(&self) -> Self {
+        Self { lock_timeout: Duration::ZERO, ..self.clone() }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -122,10 +130,18 @@ impl HistoryFile {
         }
     }
 
+    /// Whether the next line begins the history.
+    pub fn is_empty(&self) -> bool {
+        self.length() == 0
+    }
+
     /// Whether the next line is likely to begin a new file, which is worth more with a snapshot.
     pub fn wants_snapshot(&self, max_size: u64) -> bool {
-        let length = std::fs::metadata(self.path()).map_or(0, |meta| meta.len());
-        length == 0 || is_nearly_full(length, max_size)
+        is_nearly_full(self.length(), max_size)
+    }
+
+    fn length(&self) -> u64 {
+        std::fs::metadata(self.path()).map_or(0, |meta| meta.len())
     }
 
     /// Appends, and begins a new file where the bound requires it.
@@ -176,8 +192,10 @@ impl HistoryFile {
         let directory = File::from(opened.map_err(|errno| self.fault(errno.into()))?);
         let is_free = file_lock::try_lock(&directory, Kind::Exclusive).map_err(|source| self.fault(source))?;
         let is_ours = is_free
-            || file_lock::wait(&directory, Kind::Exclusive, LOCK_TIMEOUT).map_err(|source| self.fault(source))?;
-        if is_ours { Ok(directory) } else { Err(WriteError::Locked { path: self.path() }) }
+            || !self.lock_timeout.is_zero()
+                && file_lock::wait(&directory, Kind::Exclusive, self.lock_timeout)
+                    .map_err(|source| self.fault(source))?;
+        if is_ours { Ok(directory) } else { Err(WriteError::Locked { path: self.path(), waited: self.lock_timeout }) }
     }
 
     /// The file without half a line at its end, and its length.
