@@ -12,8 +12,9 @@ use gingham_engine::runtime::LogLine;
 use gingham_ownership::grid::BlockMap;
 use ipnet::IpNet;
 
+use crate::difference::Difference;
 use crate::error::ScenarioError;
-use crate::run::{Difference, Run};
+use crate::run::Run;
 use crate::scenario::Scenario;
 
 /// What the network's node knows of its cluster.

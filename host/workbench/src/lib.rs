@@ -32,6 +32,7 @@ mod block_claims;
 pub mod cases;
 pub mod check;
 pub mod compare;
+mod difference;
 mod error;
 mod ledger;
 pub mod replay;
@@ -40,7 +41,8 @@ mod requests;
 mod run;
 mod scenario;
 
+pub use difference::Difference;
 pub use error::ScenarioError;
 pub use requests::Released;
-pub use run::{Difference, Run, TracedCall};
+pub use run::{Run, TracedCall};
 pub use scenario::{BEGINNING, Scenario};

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gingham_engine::ipam::IpamError;
 use gingham_engine::runtime::{ExportCall, HostCall, LogLine, Observer, Policy, Usage};
 
+use crate::difference::{Difference, Told};
+
 /// What came of a step that called the policy.
 #[derive(Debug)]
 pub struct Run<T> {
@@ -26,16 +28,6 @@ pub struct TracedCall {
     /// The export that made it: `check-config`, `allocate` and so on.
     pub export: &'static str,
     pub call: HostCall,
-}
-
-/// A policy that is not deterministic: it cannot be replayed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} differs: first {first}, then {second}")]
-pub struct Difference {
-    /// With its article: `the answer`, `the log`.
-    pub what: String,
-    pub first: String,
-    pub second: String,
 }
 
 impl<T> Run<T> {
@@ -63,32 +55,27 @@ impl<T> Run<T> {
     }
 
     /// How this run, the first, differs from the second. Of an answer, what `part` gives has to be the same.
-    pub(crate) fn difference<P: PartialEq + std::fmt::Debug>(
+    pub(crate) fn difference<P: Told + PartialEq>(
         &self,
         second: &Self,
         what: &str,
         part: impl Fn(&T) -> &P,
     ) -> Option<Difference> {
         let outcome = match (&self.result, &second.result) {
-            (Ok(one), Ok(two)) => compare(what, part(one), part(two)),
-            (Err(one), Err(two)) => compare("the error", &format!("{one:?}"), &format!("{two:?}")),
+            (Ok(one), Ok(two)) => Difference::of(what, part(one), part(two)),
+            (Err(one), Err(two)) => Difference::of_errors(one, two),
             (one, two) => {
-                let shown = |result: &Result<T, IpamError>| match result {
-                    Ok(answer) => format!("{:?}", part(answer)),
-                    Err(error) => error.to_string(),
+                let told = |result: &Result<T, IpamError>| match result {
+                    Ok(answer) => part(answer).told(),
+                    Err(error) => format!("the error: {error}"),
                 };
-                compare("the outcome", &shown(one), &shown(two))
+                Difference::of("the outcome", told(one).as_str(), told(two).as_str())
             }
         };
         outcome
-            .or_else(|| compare("the cost", &self.usage(), &second.usage()))
-            .or_else(|| compare("the log", &self.log, &second.log))
+            .or_else(|| Difference::of("the cost", &self.usage(), &second.usage()))
+            .or_else(|| Difference::of("the log", &self.log, &second.log))
     }
-}
-
-fn compare<P: PartialEq + std::fmt::Debug>(what: &str, first: &P, second: &P) -> Option<Difference> {
-    let shown = |value: &P| format!("{value:?}");
-    (first != second).then(|| Difference { what: what.to_owned(), first: shown(first), second: shown(second) })
 }
 
 #[derive(Default)]
@@ -157,13 +144,15 @@ mod tests {
     #[test]
     fn two_runs_differ_in_answer_cost_or_log() {
         assert_eq!(difference(&run(7, "x"), &run(7, "x")), "");
-        assert!(difference(&run(7, "x"), &run(8, "x")).starts_with("the cost differs: first Usage { fuel: 7"));
-        assert!(difference(&run(7, "x"), &run(7, "y")).starts_with("the log differs"));
+        assert!(difference(&run(7, "x"), &run(8, "x")).starts_with("the cost differs: first 7 fuel, 0 host calls, "));
+        assert!(
+            difference(&run(7, "x"), &run(7, "y")).starts_with(r#"the log differs: first info "x", then info "y""#)
+        );
         let mut other = run(7, "x");
         other.result.as_mut().unwrap().dns = Some(Dns::default());
-        assert!(difference(&run(7, "x"), &other).starts_with("the answer differs"));
+        assert!(difference(&run(7, "x"), &other).starts_with(r#"the answer differs: first {"addresses":[]}, then {"#));
         let refused = Run { result: Err(IpamError::Store(StoreError::Lost)), ..run(7, "x") };
-        assert!(difference(&refused, &run(7, "x")).starts_with("the outcome differs"));
+        assert!(difference(&refused, &run(7, "x")).starts_with("the outcome differs: first the error: "));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use gingham_engine::unknown_keys::UnknownKey;
 use serde_json::Value;
 
 use crate::block_claims::Cluster;
+use crate::difference::Told;
 use crate::error::ScenarioError;
 use crate::run::Run;
 
@@ -181,7 +182,7 @@ impl Scenario {
     }
 
     /// Asks what changes nothing, twice.
-    pub(crate) fn twice<T: PartialEq + std::fmt::Debug>(
+    pub(crate) fn twice<T: Told + PartialEq>(
         &self,
         what: &str,
         ask: impl Fn(&Policy, &mut Vec<LogLine>) -> Result<T, IpamError>,
