@@ -45,19 +45,21 @@ pub fn set(name: &str, value: &str) -> Result<(), NetError> {
     if present == value {
         return Ok(());
     }
-    let path = path(name);
-    let write = |path: &PathBuf| fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes());
-    let written = match write(&path) {
-        // As in a container that is not privileged. The original error names the setting's usual file.
-        Err(read_only) if read_only.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-            write(&PathBuf::from(format!("{WRITABLE}/{name}"))).map_err(|_| read_only)
-        }
-        written => written,
-    };
-    written.map_err(|source| {
+    let unset = |path, source| {
         let unset = SysctlUnset { setting: in_full(name), wanted: value.to_owned(), present, path, source };
         NetError::from(Box::new(unset))
-    })
+    };
+    let write = |path: &PathBuf| fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes());
+    let (path, writable) = (path(name), PathBuf::from(format!("{WRITABLE}/{name}")));
+    match write(&path) {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => match write(&writable) {
+            // Nothing is mounted there, so the usual file is named.
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => Err(unset(path, error)),
+            // As without the capability NET_ADMIN.
+            written => written.map_err(|source| unset(writable, source)),
+        },
+        written => written.map_err(|source| unset(path, source)),
+    }
 }
 
 /// The same for a setting that things work without: that it cannot be written is a [notice](crate::notice). One that
