@@ -12,6 +12,7 @@ mod policies_are_installed;
 mod policies_roll_out;
 mod refusals_become_events;
 mod registry;
+mod rollouts_survive_kills;
 mod silent_registries;
 mod testbed;
 mod tokens_are_replaced;

@@ -18,14 +18,14 @@ use serde_json::json;
 use crate::policies_are_installed::{component, inline, object};
 use crate::testbed::{NODE, Testbed};
 
-const SECOND: &str = "node-2";
+pub(crate) const SECOND: &str = "node-2";
 
-fn change(testbed: &Testbed, name: &str, component: &[u8]) {
+pub(crate) fn change(testbed: &Testbed, name: &str, component: &[u8]) {
     testbed.change(name, &json!({"digest": Digest::of(component).to_string(), "source": inline(component)}));
 }
 
 /// What the policy's name stands for in a node's library.
-fn installed(directory: &str, name: &str) -> Option<String> {
+pub(crate) fn installed(directory: &str, name: &str) -> Option<String> {
     let library = Library::open(&Path::new(directory).join("policies")).unwrap();
     library.find(name).unwrap().map(|found| found.digest.to_string())
 }
