@@ -88,7 +88,7 @@ impl Recorder {
         self.adopted.set(true);
     }
 
-    /// A request, and what came of it.
+    /// A request, and what came of it. Before it the node's own, if that was answered in the same transaction.
     pub fn request(
         &self,
         request: &Request,
@@ -98,16 +98,24 @@ impl Recorder {
         result: &Result<Allocation, NetworkError>,
     ) {
         let outcome = match (result, observed.refusal.take()) {
-            (Ok(allocation), _) => Outcome::Granted(allocation.ipam.answer.clone()),
+            (Ok(allocation), _) => {
+                Outcome::Granted(observed.answer.take().unwrap_or_else(|| allocation.ipam.answer.clone()))
+            }
             (Err(_), Some(refused)) => Outcome::Refused(refused),
             (Err(error), None) => Outcome::Failed { message: error.to_string() },
         };
         let usage = result.as_ref().ok().map(|allocation| allocation.ipam.usage.into());
         let shadow = result.as_ref().ok().and_then(|allocation| allocation.ipam.shadow.clone());
         let blocks = observed.blocks.take();
+        let own = observed.own.take().map(|(own, answer)| {
+            let own = RecordedRequest::new(&own, context, ip_ranges);
+            Requested { blocks: blocks.clone(), ..Requested::new(own, Outcome::Granted(answer)) }
+        });
         let request = RecordedRequest::new(request, context, ip_ranges);
         let requested = Requested { request, blocks, outcome, usage, shadow };
-        self.write(requested.request.now, vec![Event::Request(Box::new(requested))]);
+        let now = requested.request.now;
+        let requests = own.into_iter().chain([requested]);
+        self.write(now, requests.map(|requested| Event::Request(Box::new(requested))).collect());
     }
 
     /// Attachments that ended.

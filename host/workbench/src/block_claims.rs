@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gingham_engine::address::IpRange;
 use gingham_engine::cluster_policy::{ClusterPolicy, Proposal};
-use gingham_engine::ipam::{self, IpamError, PoolRoom};
+use gingham_engine::ipam::{self, ClusterFault, IpamError, PoolRoom};
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::LogLine;
 use gingham_ownership::grid::BlockMap;
@@ -25,11 +25,14 @@ pub(crate) struct Cluster {
     claims: BTreeMap<IpNet, String>,
     /// Whether the node claims a block when it has no free address.
     claiming: bool,
+    /// Whether it has the whole range, as without other nodes.
+    is_alone: bool,
 }
 
 impl Default for Cluster {
     fn default() -> Self {
-        Self { me: "node-1".to_owned(), members: Vec::new(), claims: BTreeMap::new(), claiming: true }
+        let me = "node-1".to_owned();
+        Self { me, members: Vec::new(), claims: BTreeMap::new(), claiming: true, is_alone: false }
     }
 }
 
@@ -53,6 +56,11 @@ impl Scenario {
     /// Whether the node claims a block itself when it has no free address left, as a node does.
     pub fn set_claiming(&mut self, claiming: bool) {
         self.cluster.claiming = claiming;
+    }
+
+    /// Whether the node serves from the whole range, as one does whose configuration names no cluster.
+    pub(crate) fn set_alone(&mut self, is_alone: bool) {
+        self.cluster.is_alone = is_alone;
     }
 
     /// A member, this one or another, holds a block from now on. Whether it is a block is checked by the next step.
@@ -89,11 +97,17 @@ impl Scenario {
             Err(ScenarioError::Ipam(_)) => None,
             picture => Some(Arc::new(picture?)),
         };
-        Ok(self.twice("the next block", |policy, log| {
+        let run = self.twice("the next block", |policy, log| {
             let policy = ClusterPolicy::new(policy, &self.settings, &self.context(), log)?;
             let picture = picture.clone().unwrap_or_else(|| Arc::new(self.unclaimed(&policy)));
             policy.next_block(pool, &picture, log)
-        }))
+        });
+        match run.result {
+            Err(IpamError::Cluster { source: ClusterFault::NoSuchGrid { count, .. }, .. }) => {
+                Err(ScenarioError::NoSuchPool { pool, count })
+            }
+            _ => Ok(run),
+        }
     }
 
     /// Claims blocks until every pool has a free address, as a node does before it is asked for one. What goes wrong here
@@ -119,7 +133,7 @@ impl Scenario {
 
     /// What a node serves from: none if the policy is not a cluster policy.
     pub(crate) fn holdings(&self, log: &mut Vec<LogLine>) -> Result<Option<Holdings>, ScenarioError> {
-        if !self.policy.is_cluster() {
+        if !self.policy.is_cluster() || self.cluster.is_alone {
             return Ok(None);
         }
         let picture = Arc::new(self.picture(log)?);

@@ -31,5 +31,6 @@ pub fn compare(history: &History, [first, second]: [&Policy; 2], ipam: Option<&V
         first.settle(one, &requested.outcome).map_err(at_line)?;
         second.settle(two, &requested.outcome).map_err(at_line)?;
     }
+    replay.notes.extend(first.unseen_ends_note());
     Ok(replay)
 }

@@ -137,6 +137,7 @@ pub fn replay(history: &History, policy: &Policy, ipam: Option<&Value>) -> Resul
         step(&mut player, history, line, &mut replay)
             .map_err(|source| ReplayError::Line { line: history.number(index), source: Box::new(source) })?;
     }
+    replay.notes.extend(player.unseen_ends_note());
     Ok(replay)
 }
 

@@ -11,7 +11,7 @@ use gingham_engine::history::{Event, History, Outcome, RefusedKind, Requested};
 use gingham_engine::ipam::Comparison;
 use gingham_tests::cni::{Cni, address};
 use gingham_tests::ctl::ctl;
-use gingham_tests::networks::addresses_only_with;
+use gingham_tests::networks::{addresses_only_with, bridged_with};
 use gingham_tests::node::{Container, Node, mount_tmpfs};
 use serde_json::{Value, json};
 
@@ -122,7 +122,7 @@ fn each_request_has_its_seed() {
 fn a_failed_add_is_recorded_as_an_end_without_use() {
     let node = Node::new();
     let c1 = node.container("c1");
-    let network = gingham_tests::networks::bridged_with(json!({"ipam": {"record": true}}));
+    let network = bridged_with(json!({"ipam": {"record": true}}));
     Cni::add(&network, &c1).failpoint("add.allocated=error").run().fault();
     let history = history();
     let Some(Event::End(ended)) = history.lines.last().map(|line| &line.event) else { panic!("{history:?}") };
@@ -279,4 +279,48 @@ fn what_a_node_recorded_is_replayed() {
     gingham_tests::guests::guest("honest").install();
     let other = ctl(&["policy", "replay", file, "honest"]).failed();
     assert!(other.contains("of 4 requests are answered differently"), "{other}");
+}
+
+/// The network's history, put to a policy: what is printed as JSON.
+fn replayed(network: &str, policy: &str) -> Value {
+    let file = format!("/run/{network}.history");
+    fs::write(&file, ctl(&["policy", "record", network]).done()).unwrap();
+    serde_json::from_str(&ctl(&["policy", "replay", &file, policy, "--json"]).done()).unwrap()
+}
+
+#[test]
+fn what_a_node_recorded_of_a_divided_range_is_replayed() {
+    let node = Node::new();
+    let members = json!({"store": "local", "members": ["a", "b"], "node": "a"});
+    for (name, cluster) in [("alone", Value::Null), ("divided", members)] {
+        let ipam = json!({"policy": "weave-split", "range": "10.53.0.0/24", "subnet": null, "record": true, "cluster": cluster});
+        let network = bridged_with(json!({"name": name, "bridge": name, "ipam": ipam}));
+        for container in ["c1", "c2"] {
+            Cni::add(&network, &node.container(&format!("{name}-{container}"))).run().result();
+        }
+        let replayed = replayed(name, "weave-split");
+        assert_eq!(replayed["requests"], json!(3), "the node's own address is one: {replayed}");
+        assert_eq!(replayed["differences"], json!([]), "{name}");
+    }
+}
+
+#[test]
+fn an_end_that_was_not_recorded_is_found_by_what_came_after_it() {
+    let node = Node::new();
+    let ipam =
+        |record: Value| json!({"record": record, "cooldown": "0", "rangeStart": "10.7.0.9", "rangeEnd": "10.7.0.10"});
+    let [records, does_not] =
+        [json!(true), Value::Null].map(|record| addresses_only_with(json!({"ipam": ipam(record)})));
+    let [c1, c2, c3] = ["c1", "c2", "c3"].map(|id| node.container(id));
+    add(&records, &c1);
+    add(&records, &c2);
+    for container in [&c1, &c2] {
+        Cni::del(&does_not, container).run().succeeds();
+    }
+    assert_eq!(add(&records, &c1), "10.7.0.9");
+    assert_eq!(add(&records, &c3), "10.7.0.10");
+    let replayed = replayed("mynet", "host-local");
+    assert_eq!((&replayed["requests"], &replayed["differences"]), (&json!(4), &json!([])), "{replayed}");
+    let note = replayed["notes"].to_string();
+    assert!(note.contains("the ends of 2 attachments are not in the history"), "{note}");
 }

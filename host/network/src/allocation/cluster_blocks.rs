@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gingham_cluster::{Claimed, Cluster, Fault, Policy as ClusterPolicy};
 use gingham_cni::error::Code;
-use gingham_engine::attachment::{AttachmentKey, Context, Pod, Refusal, Request, Requester};
+use gingham_engine::attachment::{Answer, AttachmentKey, Context, Pod, Refusal, Request, Requester};
 use gingham_engine::ipam::{self, IpamError, Prepared, Shadow, ShadowPolicy};
 use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::pool::Pools;
@@ -132,10 +132,11 @@ impl ClusterAllocation<'_> {
         let ledger = self.records.write_for((self.policy, self.settings, &self.context()), log)?;
         let claimed = cluster.claimed(&ledger)?;
         let Some(prepared) = narrowed(prepared, &claimed, cooling) else { return Ok(Attempt::NotReady) };
-        let (ledger, gateways) = match self.own_address(cluster, &claimed, prepared.pools(), ledger, request, log) {
-            Ok(done) => done,
-            Err(error) => return exhausted_or(error),
-        };
+        let Own { ledger, gateways, requested } =
+            match self.own_address(cluster, &claimed, prepared.pools(), ledger, request, log) {
+                Ok(done) => done,
+                Err(error) => return exhausted_or(error),
+            };
         if let (Some(observed), Claimed::Blocks(blocks)) = (self.observed, &claimed) {
             *observed.blocks.borrow_mut() = Some(blocks.all.iter().map(|range| range.to_string()).collect());
         }
@@ -144,6 +145,10 @@ impl ClusterAllocation<'_> {
             Ok((ipam, ledger)) => {
                 ledger.commit().map_err(IpamError::from)?;
                 tracing::debug!("lease committed");
+                if let Some(observed) = self.observed {
+                    observed.own.replace(requested);
+                    observed.answer.replace(Some(ipam.answer.clone()));
+                }
                 Ok(Attempt::Allocated(Box::new(Allocation::in_cluster(ipam, &gateways, self.settings))))
             }
             Err(error) => exhausted_or(error),
@@ -160,22 +165,23 @@ impl ClusterAllocation<'_> {
         ledger: StoreLedger,
         request: &Request,
         log: &mut Vec<LogLine>,
-    ) -> Result<(StoreLedger, Vec<IpAddr>), IpamError> {
+    ) -> Result<Own, IpamError> {
+        let known = |ledger, gateways| Own { ledger, gateways, requested: None };
         if pools.iter().flat_map(|pool| &pool.ranges).all(|part| part.gateway.is_some()) && !pools_are_empty(pools) {
-            return Ok((ledger, Vec::new()));
+            return Ok(known(ledger, Vec::new()));
         }
         let key = AttachmentKey::of_node(cluster.node(), self.bridge);
         let mut ledger = ledger;
-        if let Some(known) = ledger.attachment(&key)? {
-            if still_ours(claimed, &known.addresses) {
-                return Ok((ledger, known.addresses));
+        if let Some(lease) = ledger.attachment(&key)? {
+            if still_ours(claimed, &lease.addresses) {
+                return Ok(known(ledger, lease.addresses));
             }
             // Its block is another's by now.
             ledger.detach(&key, request.now)?;
         }
         let prepared = ipam::prepare(self.policy, self.settings, &self.context(), log)?;
         let Some(prepared) = narrowed(prepared, claimed, CoolingAddresses::Reuse) else {
-            return Ok((ledger, Vec::new()));
+            return Ok(known(ledger, Vec::new()));
         };
         let own = Request {
             resolv_conf: request.resolv_conf.clone(),
@@ -188,8 +194,8 @@ impl ClusterAllocation<'_> {
             &self.records.fresh(Path::new(""), Pod::default(), None),
             log,
         )?;
-        let addresses = ipam.addresses().collect();
-        Ok((ledger, addresses))
+        let gateways = ipam.addresses().collect();
+        Ok(Own { ledger, gateways, requested: Some((own, ipam.answer)) })
     }
 
     /// Joins, or claims a block; or looks at a list of members that is new.
@@ -223,6 +229,14 @@ impl ClusterAllocation<'_> {
         }
         Err(no_room.error())
     }
+}
+
+/// The node's own lease, and the transaction in which it is.
+struct Own {
+    ledger: StoreLedger,
+    gateways: Vec<IpAddr>,
+    /// If it was made in that transaction.
+    requested: Option<(Request, Answer)>,
 }
 
 /// Whether ADDs can be served.

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use gingham_engine::attachment::AwaitedFacts;
+use gingham_engine::attachment::{Answer, AwaitedFacts, Request};
 use gingham_engine::history::Refused;
 use gingham_engine::ipam::IpamError;
 use gingham_engine::policy_counters::RequestEnd;
@@ -12,6 +12,10 @@ use gingham_engine::policy_counters::RequestEnd;
 pub struct Observed {
     /// The ranges of the blocks that this node held when the policy chose last.
     pub(crate) blocks: RefCell<Option<Vec<String>>>,
+    /// What the policy answered, without what follows from the cluster: the node's gateway and the routes to it.
+    pub(crate) answer: RefCell<Option<Answer>>,
+    /// The node's own request, if its address was leased in the same transaction.
+    pub(crate) own: RefCell<Option<(Request, Answer)>>,
     /// What the policy refused last.
     pub(crate) refusal: RefCell<Option<Refused>>,
     /// The awaited fact that a policy read last.

@@ -1,12 +1,13 @@
 //! A network that lives again what a history has of it, with any policy.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use gingham_engine::attachment::{AttachmentKey, Request};
 use gingham_engine::cluster_policy::ClusterPolicy;
 use gingham_engine::history::{CoolingAddress, Ended, HeldAddresses, Outcome, Requested, Snapshot, Start};
 use gingham_engine::ipam::{IpamError, IpamResult};
-use gingham_engine::ledger::{AttachmentRecord, Cooling, Ledger, Reservation};
+use gingham_engine::ledger::{AttachmentRecord, Cooling, Ledger, LedgerQueries, Reservation};
 use gingham_engine::memory_ledger::{MemoryLedger, MemoryStore};
 use gingham_engine::ranges::RangeSet;
 use gingham_engine::runtime::Policy;
@@ -28,11 +29,13 @@ pub(crate) struct Player {
     ipam: Option<Value>,
     scenario: Option<Scenario>,
     boot: String,
+    /// Attachments that must have ended, and of whose ends there is no line.
+    unseen_ends: usize,
 }
 
 impl Player {
     pub(crate) fn new(policy: &Policy, ipam: Option<&Value>) -> Self {
-        Self { policy: policy.clone(), ipam: ipam.cloned(), scenario: None, boot: String::new() }
+        Self { policy: policy.clone(), ipam: ipam.cloned(), scenario: None, boot: String::new(), unseen_ends: 0 }
     }
 
     /// The configuration holds from now on. With another boot, the leases of containers are gone.
@@ -57,6 +60,7 @@ impl Player {
         let scenario = self.scenario()?;
         scenario.set_network_name(&start.network);
         scenario.set_node(&start.node);
+        scenario.set_alone(scenario.settings().cluster.is_none());
         if is_boot { Ok(scenario.reboot()?) } else { Ok(()) }
     }
 
@@ -82,6 +86,19 @@ impl Player {
         Ok(ledger.commit()?)
     }
 
+    /// Part of what makes a history less than what happened.
+    pub(crate) fn unseen_ends_note(&self) -> Option<String> {
+        let ends = match self.unseen_ends {
+            0 => return None,
+            1 => "the end of an attachment is".to_owned(),
+            count => format!("the ends of {count} attachments are"),
+        };
+        Some(format!(
+            "{ends} not in the history, as after a DEL by a configuration without `record`: it is taken to be just before \
+             the address or the container is granted again, and differences may follow from that"
+        ))
+    }
+
     /// What the policy answers. What it got is leased until [`Self::settle`] puts right what is.
     pub(crate) fn ask(&mut self, requested: &Requested) -> Result<Asked, ReplayError> {
         let recorded = &requested.request;
@@ -89,9 +106,11 @@ impl Player {
         scenario.set_now(recorded.now);
         scenario.set_node_labels(recorded.node_labels.clone());
         hold(scenario, requested)?;
-        let before = scenario.branch();
         let request = recorded.request();
+        let unseen = end_unseen(scenario, &request.key, &requested.outcome)?;
+        let before = scenario.branch();
         let run = with_ip_ranges(scenario, recorded.ip_ranges.as_ref(), |scenario| Ok(scenario.add(&request)?))?;
+        self.unseen_ends += unseen;
         Ok(Asked { request, run, before })
     }
 
@@ -188,6 +207,25 @@ impl Scenario {
         ledger.attach(&asked.request.key, &record)?;
         Ok(ledger.commit()?)
     }
+}
+
+/// A DEL whose configuration recorded nothing, a full disk or a kill leaves no line. What was granted afterwards shows it.
+fn end_unseen(scenario: &mut Scenario, key: &AttachmentKey, outcome: &Outcome) -> Result<usize, ReplayError> {
+    let Outcome::Granted(answer) = outcome else { return Ok(0) };
+    let ledger = scenario.ledger();
+    let mut ended = BTreeSet::new();
+    if ledger.attachment(key)?.is_some() {
+        ended.insert(key.clone());
+    }
+    for assigned in &answer.addresses {
+        ended.extend(ledger.holder(assigned.address.addr())?);
+    }
+    drop(ledger);
+    let ended: Vec<AttachmentKey> = ended.into_iter().collect();
+    if !ended.is_empty() {
+        scenario.end(&ended).result?;
+    }
+    Ok(ended.len())
 }
 
 /// In a cluster: the node holds the blocks that it held.
