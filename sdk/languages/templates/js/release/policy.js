@@ -2,7 +2,7 @@
 //
 //   "ipam": {"type": "gingham", "policy": "@NAME@", "subnet": "10.1.0.0/24", "keepSeconds": 600}
 
-import { Pool, log, read, reservations } from "./gingham.js";
+import { Pool, leases, log, read, reservations } from "./gingham.js";
 
 /** @type {import("./gingham.js").Policy<any>["checkConfig"]} */
 export function checkConfig(config) {
@@ -13,11 +13,8 @@ export function checkConfig(config) {
 /** @type {import("./gingham.js").Policy<any>["allocate"]} */
 export function allocate(config, [pool], request) {
   const pod = keyOf(request);
-  const kept = pod && reservations.find(pod)[0]?.address;
-  if (!kept || !pool.find(kept)) return pool.take(request);
-  // An answer may have a reserved address only if the same call reserves it again, under the same key.
-  keep(config, pod, kept);
-  return { addresses: [kept], reason: `kept for ${pod}` };
+  const kept = pod && findKept(config, request, pod);
+  return kept ? { addresses: [kept], reason: `kept for ${pod}` } : pool.take(request);
 }
 
 /** @type {import("./gingham.js").Policy<any>["release"]} */
@@ -29,6 +26,16 @@ export function release(config, _context, ended) {
 /** The key of a pod's reservation. Undefined for a container without a pod. */
 export function keyOf({ podNamespace, podName }) {
   return podNamespace && podName ? `${podNamespace}/${podName}` : undefined;
+}
+
+/** The address kept for the pod, if the request may have it. Another container of the pod may still hold it. */
+function findKept(config, { requestedAddresses: requested }, pod) {
+  for (const { address } of reservations.find(pod)) {
+    if (requested.length > 0 && !requested.includes(address)) continue;
+    // An answer may have a reserved address only if the same call reserves it again, under the same key.
+    keep(config, pod, address);
+    if (leases.isFree(address)) return address;
+  }
 }
 
 /** Without it another pod may get the address, which is no reason to fail. */

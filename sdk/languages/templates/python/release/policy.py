@@ -3,7 +3,7 @@
 "ipam": {"type": "gingham", "policy": "@NAME@", "subnet": "10.1.0.0/24", "keepSeconds": 600}
 """
 
-from gingham import Answer, HostError, Pool, log, read, reservations
+from gingham import Answer, HostError, Pool, leases, log, read, reservations
 
 
 def check_config(config, context):
@@ -13,12 +13,8 @@ def check_config(config, context):
 
 def allocate(config, pools, request):
     pod = key(request)
-    kept = next((found.address for found in reservations.find(pod)), None) if pod else None
-    if kept is None or not pools[0].find(kept):
-        return pools[0].take(request)
-    # An answer may have a reserved address only if the same call reserves it again, under the same key.
-    keep(config, pod, kept)
-    return Answer([kept], reason=f"kept for {pod}")
+    kept = find_kept(config, request, pod) if pod else None
+    return Answer([kept], reason=f"kept for {pod}") if kept else pools[0].take(request)
 
 
 def release(config, context, ended):
@@ -31,6 +27,19 @@ def key(attachment):
     """The key of a pod's reservation. None for a container without a pod."""
     namespace, name = attachment.pod_namespace, attachment.pod_name
     return f"{namespace}/{name}" if namespace and name else None
+
+
+def find_kept(config, request, pod):
+    """The address kept for the pod, if the request may have it. Another container of the pod may still hold it."""
+    requested = request.requested_addresses
+    for found in reservations.find(pod):
+        if requested and found.address not in requested:
+            continue
+        # An answer may have a reserved address only if the same call reserves it again, under the same key.
+        keep(config, pod, found.address)
+        if leases.is_free(found.address):
+            return found.address
+    return None
 
 
 def keep(config, pod, address):

@@ -23,6 +23,10 @@ struct gingham_pools {
 
 struct gingham_answer {
   gingham_ipam_answers_own_answer_t answer;
+  struct {
+    gingham_address *ptr;
+    size_t len;
+  } addresses;
 };
 
 // Adds to a list of policy.h.

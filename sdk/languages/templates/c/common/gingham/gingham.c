@@ -176,12 +176,12 @@ bool gingham_reserve(const char *key, gingham_address address, uint64_t seconds)
   return gingham_ipam_reservations_reserve(&bytes, &address, milliseconds, &error);
 }
 
-bool gingham_reserved(const char *key, gingham_address *address) {
+bool gingham_reserved(const char *key, size_t index, gingham_address *address) {
   policy_string_t bytes = gingham_bytes(key);
   gingham_ipam_reservations_list_own_reservation_t found;
   gingham_ipam_reservations_find(&bytes, &found);
-  if (found.len == 0) return false;
-  gingham_ipam_reservations_method_reservation_address(gingham_ipam_reservations_borrow_reservation(found.ptr[0]), address);
+  if (index >= found.len) return false;
+  gingham_ipam_reservations_method_reservation_address(gingham_ipam_reservations_borrow_reservation(found.ptr[index]), address);
   return true;
 }
 
@@ -189,6 +189,7 @@ bool gingham_reserved(const char *key, gingham_address *address) {
 
 void gingham_answer_address(gingham_answer *answer, gingham_address address, uint8_t length,
                             const gingham_address *gateway) {
+  GINGHAM_PUSH(answer->addresses, address);
   gingham_prefix prefix = {address, length};
   gingham_address copy = gateway ? *gateway : (gingham_address){0};
   gingham_ipam_answers_borrow_answer_t borrowed = gingham_ipam_answers_borrow_answer(answer->answer);

@@ -103,7 +103,8 @@ const char *gingham_node_name(gingham_context context);
 const char *gingham_node_label(gingham_context context, const char *key);
 const char *gingham_ended_pod_namespace(gingham_ended ended);
 const char *gingham_ended_pod_name(gingham_ended ended);
-// The addresses that the runtime requested, from index 0 on. False beyond the last. Grant all of them, or refuse.
+// The addresses that the runtime requested, from index 0 on. False beyond the last. Grant all of them, or refuse: an
+// answer without one of them becomes a refusal.
 bool gingham_requested_address(gingham_request request, size_t index, gingham_address *address);
 uint64_t gingham_random(gingham_request request); // The next number of a sequence that the request's seed begins.
 
@@ -114,7 +115,8 @@ bool gingham_take(gingham_request request, gingham_prefix network, gingham_addre
 bool gingham_next_free(gingham_range range, const gingham_address *after, gingham_address *address);
 bool gingham_is_free(gingham_address address);
 bool gingham_reserve(const char *key, gingham_address address, uint64_t seconds);
-bool gingham_reserved(const char *key, gingham_address *address); // The first address that is reserved under the key.
+// The addresses that are reserved under the key, from index 0 on. False beyond the last.
+bool gingham_reserved(const char *key, size_t index, gingham_address *address);
 
 // For cluster policies: the first unclaimed block in the range above `after` (NULL: of all).
 bool gingham_next_unclaimed(gingham_range range, const gingham_address *after, gingham_prefix *block);

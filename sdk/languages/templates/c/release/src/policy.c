@@ -22,6 +22,19 @@ static const char *key(const char *namespace, const char *name) {
   return namespace && name ? gingham_format("%s/%s", namespace, name) : NULL;
 }
 
+// The address kept for the pod, if the request may have it. Another container of the pod may still hold it.
+static bool find_kept(gingham_json config, gingham_request request, const char *pod, gingham_address *address) {
+  gingham_address requested;
+  bool is_requested = gingham_requested_address(request, 0, &requested);
+  for (size_t i = 0; gingham_reserved(pod, i, address); i++) {
+    if (is_requested && gingham_compare(*address, requested) != 0) continue;
+    // An answer may have a reserved address only if the same call reserves it again, under the same key.
+    keep(config, pod, *address);
+    if (gingham_is_free(*address)) return true;
+  }
+  return false;
+}
+
 void check_config(gingham_json config, gingham_context context, gingham_pools *pools) {
   (void)context;
   gingham_prefix subnet;
@@ -39,9 +52,7 @@ bool allocate(gingham_json config, gingham_context context, gingham_request requ
   gingham_address address;
   gingham_get_prefix(config, "subnet", &subnet); // check_config has seen it.
   const char *pod = key(gingham_pod_namespace(request), gingham_pod_name(request));
-  if (pod && gingham_reserved(pod, &address)) {
-    // An answer may have a reserved address only if the same call reserves it again, under the same key.
-    keep(config, pod, address);
+  if (pod && find_kept(config, request, pod, &address)) {
     gingham_answer_reason(answer, "kept for %s", pod);
   } else if (!gingham_take(request, subnet, &address, refusal)) {
     return false;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use gingham_sdk::{
-    Answer, Context, Ended, IpNet, Policy, Pool, Problem, Refusal, ReleaseHook, Request, log, reservations,
+    Answer, Context, Ended, IpNet, Policy, Pool, Problem, Refusal, ReleaseHook, Request, leases, log, reservations,
 };
 
 /// The keys under `ipam`.
@@ -36,13 +36,11 @@ impl Policy for @PASCAL@ {
 
     fn allocate(config: &Config, pools: &[Pool], request: &Request) -> Result<Answer, Refusal> {
         let pod = key(request.pod_namespace().known(), request.pod_name().known());
-        let kept = pod.as_ref().and_then(|pod| Some((pod, reservations::find(pod).first()?.address)));
-        if let Some((pod, address)) = kept {
-            // An answer may have a reserved address only if the same call reserves it again, under the same key.
-            keep(config, pod, address);
-            if let Some(assigned) = pools[0].assign(address) {
-                return Ok(Answer::from(assigned).because(format!("kept for {pod}")));
-            }
+        if let Some(pod) = pod
+            && let Some(address) = find_kept(config, request, &pod)
+            && let Some(assigned) = pools[0].assign(address)
+        {
+            return Ok(Answer::from(assigned).because(format!("kept for {pod}")));
         }
         Ok(pools[0].take(request)?.into())
     }
@@ -58,6 +56,17 @@ impl ReleaseHook for @PASCAL@ {
 /// The key of a pod's reservation. None for a container without a pod.
 fn key(namespace: Option<String>, name: Option<String>) -> Option<String> {
     Some(format!("{}/{}", namespace?, name?))
+}
+
+/// The address kept for the pod, if the request may have it. Another container of the pod may still hold it.
+fn find_kept(config: &Config, request: &Request, pod: &str) -> Option<IpAddr> {
+    let requested = request.requested_addresses();
+    let kept = reservations::find(pod).into_iter().map(|reservation| reservation.address);
+    kept.filter(|address| requested.is_empty() || requested.contains(address)).find(|address| {
+        // An answer may have a reserved address only if the same call reserves it again, under the same key.
+        keep(config, pod, *address);
+        leases::is_free(*address)
+    })
 }
 
 /// Without it another pod may get the address, which is no reason to fail.
