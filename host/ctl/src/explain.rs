@@ -1,5 +1,7 @@
 //! `ginghamctl explain`: why a container has its address, and why an address is not given.
 
+mod subject;
+
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
@@ -16,6 +18,7 @@ use crate::holdings::{Held, Holdings};
 use crate::lease_store::LeaseStoreError;
 use crate::network::{ConfigDirError, GinghamPluginError, find, read_network};
 use crate::output::Output;
+use subject::SubjectError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExplainError {
@@ -29,12 +32,8 @@ pub(crate) enum ExplainError {
     Network { network: String, source: NetworkError },
     #[error("network {network} has no policy, so there is no address to explain")]
     NoPolicy { network: String },
-    #[error("the subject is empty: give an address, a pod (NAMESPACE/NAME or NAME) or a container's ID")]
-    NoSubject,
-    #[error(
-        "invalid address {subject:?}: use one such as 10.1.0.7, a pod (NAMESPACE/NAME or NAME) or a container's ID"
-    )]
-    NoAddress { subject: String },
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
     #[error("{subject:?} can be any of {found}: name one of them")]
     Several { subject: String, found: String },
     #[error("cannot write to standard output: {0}")]
@@ -91,7 +90,7 @@ struct Next {
 }
 
 pub(crate) fn run(arguments: &ExplainArguments, library: &Path, out: &mut Output) -> Result<(), ExplainError> {
-    check_subject(&arguments.subject)?;
+    subject::check(&arguments.subject)?;
     let configuration = find(&arguments.network, &arguments.config.dir)?;
     let network = read_network(&configuration, library)?;
     let explanation = explain(&network, &arguments.subject)?;
@@ -99,19 +98,6 @@ pub(crate) fn run(arguments: &ExplainArguments, library: &Path, out: &mut Output
         return Ok(out.json(&explanation)?);
     }
     Ok(show(&explanation, &arguments.subject, out)?)
-}
-
-fn check_subject(subject: &str) -> Result<(), ExplainError> {
-    // A pod's name may hold dots, but four numbers are meant as an address.
-    let is_dotted =
-        subject.split('.').count() == 4 && subject.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit());
-    if subject.trim().is_empty() {
-        return Err(ExplainError::NoSubject);
-    }
-    if (is_dotted || subject.contains(':')) && subject.parse::<IpAddr>().is_err() {
-        return Err(ExplainError::NoAddress { subject: subject.to_owned() });
-    }
-    Ok(())
 }
 
 fn explain(network: &Network, subject: &str) -> Result<Explanation, ExplainError> {

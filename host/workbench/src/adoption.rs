@@ -1,10 +1,11 @@
 //! Leases of the reference IPAM plugin `host-local`, which served the network before.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use gingham_engine::attachment::{Adopted, AttachmentKey};
 use gingham_engine::ipam;
-use gingham_engine::ledger::{AttachmentRecord, Ledger};
+use gingham_engine::ledger::{AttachmentRecord, Ledger, LedgerQueries};
 use gingham_engine::memory_ledger::MemoryLedger;
 use gingham_engine::runtime::{LogLine, Policy};
 use gingham_engine::store::StoreError;
@@ -22,10 +23,19 @@ impl Scenario {
     ) -> Result<(), ScenarioError> {
         let mut ledger = self.store.ledger(NAME);
         let mut adopted = Adopted { now: self.now, ..Adopted::default() };
+        let mut addresses_of: BTreeMap<AttachmentKey, Vec<IpAddr>> = BTreeMap::new();
         for (key, address) in leases {
-            let record = AttachmentRecord { addresses: vec![address], since: self.now, ..AttachmentRecord::default() };
-            ledger.attach(&key, &record)?;
-            adopted.addresses.push(address);
+            if let Some(holder) = ledger.holder(address)? {
+                return Err(ScenarioError::Leased { address, holder: holder.container_id });
+            }
+            addresses_of.entry(key).or_default().push(address);
+        }
+        for (key, addresses) in addresses_of {
+            if ledger.attachment(&key)?.is_some() {
+                return Err(ScenarioError::Attached { container: key.container_id });
+            }
+            adopted.addresses.extend(&addresses);
+            ledger.attach(&key, &AttachmentRecord { addresses, since: self.now, ..AttachmentRecord::default() })?;
         }
         ledger.commit()?;
         adopted.addresses.sort_unstable();

@@ -1,5 +1,7 @@
 //! What no node could be in.
 
+use std::net::IpAddr;
+
 use gingham_engine::ipam::IpamError;
 use gingham_engine::settings::SettingsError;
 use gingham_engine::store::StoreError;
@@ -24,6 +26,12 @@ pub enum ScenarioError {
     Unclaimed { block: IpNet },
     #[error("{block} is not a block of {}", list(.grids))]
     OffGrid { block: IpNet, grids: Vec<Grid> },
+    #[error("{}, and pools are counted from 0: there is no pool {pool}", pools(*.count))]
+    NoSuchPool { pool: usize, count: usize },
+    #[error("{address} is leased to {holder}: adopt another address")]
+    Leased { address: IpAddr, holder: String },
+    #[error("container {container:?} holds addresses already: adopt those of another container")]
+    Attached { container: String },
     #[error(transparent)]
     Situation(#[from] SituationError),
     /// A question that a scenario asks for itself, such as for the room in its pools, was not answered.
@@ -32,6 +40,11 @@ pub enum ScenarioError {
     /// Two leases of one address, two attachments of one name, or a key that cannot be recorded.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// `there is 1 pool`, `there are 2 pools`.
+fn pools(count: usize) -> String {
+    if count == 1 { "there is 1 pool".to_owned() } else { format!("there are {count} pools") }
 }
 
 fn list(grids: &[Grid]) -> String {

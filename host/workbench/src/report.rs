@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use gingham_engine::attachment::{Answer, Request, Route};
 use gingham_engine::ipam::IpamResult;
+use gingham_engine::runtime::LogLine;
 
 use crate::run::Run;
 use crate::scenario::Scenario;
@@ -39,7 +40,8 @@ pub fn config_lines(scenario: &Scenario) -> Vec<(String, String)> {
 pub fn run_lines<T>(scenario: &Scenario, run: &Run<T>) -> Vec<(String, String)> {
     let error = run.result.as_ref().err().map(|error| ("error".to_owned(), error.to_string()));
     let cost = ("cost".to_owned(), cost_line(run, scenario.settings().limits.fuel));
-    let log = run.log.iter().map(|line| ("log".to_owned(), format!("{:?}: {}", line.level, line.message)));
+    let level = |line: &LogLine| format!("{:?}", line.level).to_lowercase();
+    let log = run.log.iter().map(|line| ("log".to_owned(), format!("{}: {}", level(line), line.message)));
     error.into_iter().chain([cost]).chain(log).collect()
 }
 

@@ -86,8 +86,8 @@ pub(crate) enum PolicyCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-FILE is a component, a core module that `cargo build --release --target wasm32-unknown-unknown` wrote, or the directory
-of a policy's crate, which is built first. A policy can import gingham:ipam only. If the name is in use, the new policy
+FILE is a component, a core module that `cargo build --release --target wasm32-unknown-unknown` wrote, or the policy's
+directory, which is built first. A policy can import gingham:ipam only. If the name is in use, the new policy
 replaces the old one from the next ADD on. Running containers keep their addresses.
 
 REF is a policy in an OCI registry. An existing file is meant first; oci://REF is always a registry. REF@sha256:HEX pins
@@ -100,7 +100,7 @@ Examples:
   ginghamctl policy add ./policies/by-namespace --name teams
   ginghamctl policy add registry.example/team/sticky:1.0")]
 pub(crate) struct AddArguments {
-    /// The policy: a .wasm file, the directory of its crate, or a reference to a registry
+    /// The policy: a .wasm file, the policy's directory, or a reference to a registry
     #[arg(value_name = "FILE|REF")]
     pub(crate) file: PathBuf,
     /// The name that selects it in a configuration [default: the file's or repository's name, with - for _]

@@ -1,5 +1,6 @@
 //! `ginghamctl policy call`: one request, in memory.
 
+mod bytes;
 mod json;
 mod show;
 mod situation;

@@ -1,4 +1,4 @@
-//! A policy to run in memory: of a file, of a crate, or one that a configuration can name.
+//! A policy to run in memory: of a file, of a directory, or one that a configuration can name.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ use super::source::{Source, SourceError};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ComponentError {
     #[error(
-        "no policy or file {component:?}; use a name that `ginghamctl policy list` shows, a .wasm file, or the directory \
-         of a policy's crate"
+        "no policy or file {component:?}; use a name that `ginghamctl policy list` shows, a .wasm file, or the \
+         policy's directory"
     )]
     Unknown { component: String },
     #[error(transparent)]

@@ -23,3 +23,4 @@ mod refused_policies_say_why;
 mod try_shows_a_cluster;
 mod try_shows_the_whole_way;
 mod usage_is_explained;
+mod wrong_cases_are_named;

@@ -107,6 +107,16 @@ fn a_refusal_fails_with_its_text_and_shows_the_cost() {
 }
 
 #[test]
+fn a_crash_is_no_refusal() {
+    let bench = Bench::new();
+    let component = wrong_policies::component("needs_a_pod_name");
+    fs::write(bench.dir.path().join("crashes.wasm"), component).unwrap();
+    let said = bench.call("crashes.wasm", &json!({"subnet": "10.1.0.0/24"}), &[]);
+    assert!(said.out.contains("  failed    policy crashes: ") && !said.out.contains("refused"), "{}", said.out);
+    said.failed();
+}
+
+#[test]
 fn leases_of_a_case_are_there_before() {
     let bench = Bench::new();
     let case = "[[case]]\nname = \"x\"\nleases = [{ address = \"10.1.0.2\", container = \"old\" }]\n";
@@ -127,7 +137,7 @@ fn a_trace_shows_what_the_policy_asked_and_what_it_learned() {
         "  request.requested-addresses(request) -> []\n",
         "  leases.next-free(10.1.0.1-10.1.0.6, ",
         " -> 10.1.0.2\n",
-        "  state.set(\"last/0\", b\"10.1.0.2\")\n",
+        "  state.set(\"last/0\", \"10.1.0.2\")\n",
         "  answer.add-address(answer, 10.1.0.2/29, 10.1.0.1)\n",
     ] {
         assert!(said.contains(part), "{part}: {said}");

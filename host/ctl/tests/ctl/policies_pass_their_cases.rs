@@ -14,18 +14,18 @@ use tempfile::TempDir;
 use crate::program::{CTL, Said};
 
 /// A directory with an empty library.
-struct Bench {
+pub(crate) struct Bench {
     dir: TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("library")).unwrap();
         Self { dir }
     }
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
@@ -38,7 +38,7 @@ impl Bench {
         command
     }
 
-    fn test(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn test(&self, arguments: &[&str]) -> Said {
         Said::by(&mut self.command(arguments))
     }
 }
@@ -88,16 +88,6 @@ fn blocks<'a>(page: &'a str, language: &str) -> Vec<(usize, &'a str)> {
         from = end + 3;
     }
     found
-}
-
-#[test]
-fn a_step_that_no_node_could_make_is_named() {
-    let bench = Bench::new();
-    let case = "config = { subnet = \"10.1.0.0/29\" }\n[[case]]\nname = \"x\"\n[[case.step]]\nshare = \"a\"\n";
-    bench.file("share.toml", case);
-    let said = bench.test(&["host-local", "share.toml"]);
-    assert!(said.out.contains("share.toml:4: step 1, share\n"), "{}", said.out);
-    assert!(said.out.contains("host-local is not a cluster policy"), "{}", said.out);
 }
 
 #[test]
@@ -176,91 +166,6 @@ fn keys_that_the_policy_does_not_know_are_noted_once() {
     let note = "  note  one address: ipam.cooldwon: unknown key, did you mean \"cooldown\"?\n";
     assert_eq!(said.out.matches("ipam.cooldwon").count(), 1, "{}", said.out);
     assert!(said.out.contains(note), "{}", said.out);
-}
-
-#[test]
-fn a_misspelt_key_is_named_with_its_line() {
-    let bench = Bench::new();
-    for (text, line, message) in [
-        (
-            "[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"a\"\nexpekt = \"10.1.0.2/24\"\n",
-            5,
-            "unknown key `expekt`: did you mean `expect`?",
-        ),
-        ("[[case]]\nname = \"x\"\nlease = []\n", 3, "unknown key `lease`: did you mean `leases`?"),
-        (
-            "[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"a\"\nexpect.adresses = \"x\"\n",
-            5,
-            "unknown key `adresses`: did you mean `addresses`?",
-        ),
-        (
-            "[[case]]\nname = \"x\"\n\n[[case.step]]\ndel = \"a\"\npod = \"n/p\"\n",
-            4,
-            "case \"x\", step 1: `pod` does not go with `del`",
-        ),
-        ("[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"a\"\ndel = \"a\"\n", 3, "`add` and `del` are two steps"),
-        ("[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"a\"\npod = \"web\"\n", 5, "use namespace/name"),
-        ("[[case]]\nname = \"x\"\n[[case.step]]\nadvance = \"soon\"\n", 4, "use a number and a unit"),
-        ("[[case]]\nname = \"x\"\n[[case]]\nname = \"x\"\n", 3, "the name \"x\" is that of an earlier case"),
-        ("[[case]]\nname = \"x\"\n[[case.step]]\nexpect = \"granted\"\n", 3, "the step does nothing"),
-        ("[[case]]\nname = \"x\"\n", 1, "case \"x\" has no step, so it checks nothing"),
-        ("[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"a\"\ntimes = 0\n", 3, "use a number from 1 to 100000"),
-        ("[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"a\"\ntimes = 200_000\n", 3, "use a number from 1 to 100000"),
-        ("[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"a\"\ntimes = -1\n", 5, "a whole number from 0 to 4294967295"),
-        ("[[case]]\nname = \"x\"\n[[case.step]]\nadd = \"\"\n", 3, "invalid container id \"\" in `add`"),
-        ("[[case]]\nname = \"x\"\n[[case.step]]\ngc = [\"a\", \"../b\"]\n", 3, "invalid container id \"../b\" in `gc`"),
-        ("config = { a = 1979-05-27 }\n[[case]]\nname = \"x\"\n", 1, "`a` is a date, and dates are not JSON"),
-        ("[[case]]\nname = \"x\"\nconfig = { cooldown = inf }\n", 3, "`cooldown` is inf or nan"),
-        ("config = {}\n", 1, "there is no case in it"),
-        ("case = \n", 1, ""),
-    ] {
-        let path = bench.file("wrong.toml", text);
-        let said = bench.test(&["host-local", path.to_str().unwrap()]);
-        let place = format!("FAIL  {}:{line}: ", path.display());
-        assert!(said.out.contains(&place) && said.out.contains(message), "{message}: {}", said.out);
-        assert!(said.out.ends_with("0 passed, 1 failed\n"), "{}", said.out);
-        said.failed();
-    }
-}
-
-#[test]
-fn an_expectation_that_checks_nothing_is_an_error() {
-    let bench = Bench::new();
-    for step in ["del = \"a\"", "advance = \"1s\"", "set-back = \"1s\"", "reboot = true", "check-config = true"] {
-        let path =
-            bench.file("x.toml", &format!("[[case]]\nname = \"x\"\n[[case.step]]\n{step}\nexpect = \"granted\"\n"));
-        let said = bench.test(&["host-local", path.to_str().unwrap()]);
-        assert!(said.out.contains("`expect = \"granted\"` does not go with `"), "{step}: {}", said.out);
-        said.failed();
-    }
-}
-
-#[test]
-fn a_situation_that_no_node_is_in_is_named() {
-    let bench = Bench::new();
-    let long = "k".repeat(257);
-    let large = "v".repeat((64 << 10) + 1);
-    for (situation, message) in [
-        (
-            "leases = [{ address = \"10.1.0.2\", container = \"a\" }, { address = \"10.1.0.2\", container = \"b\" }]".to_owned(),
-            "`leases` names 10.1.0.2 twice",
-        ),
-        ("leases = [{ address = \"10.1.0.2\", container = \"../a\" }]".to_owned(), "invalid container id \"../a\""),
-        (
-            "reservations = [{ key = \"a\", address = \"10.1.0.2\", for = \"1h\" }, { key = \"b\", address = \"10.1.0.2\", \
-             for = \"1h\" }]"
-                .to_owned(),
-            "`reservations` names 10.1.0.2 twice",
-        ),
-        (format!("state = {{ {long} = \"v\" }}"), "a key of `state` has 257 bytes"),
-        (format!("state = {{ k = \"{large}\" }}"), "the value of \"k\" in `state` has 65537 bytes"),
-    ] {
-        let text = format!("config = {{ subnet = \"10.1.0.0/24\" }}\n[[case]]\nname = \"x\"\n{situation}\n[[case.step]]\nadd = \"z\"\n");
-        let path = bench.file("x.toml", &text);
-        let said = bench.test(&["host-local", path.to_str().unwrap()]);
-        assert!(said.out.contains(message) && !said.out.contains("a defect in Gingham"), "{message}: {}", said.out);
-        said.failed();
-    }
 }
 
 #[test]

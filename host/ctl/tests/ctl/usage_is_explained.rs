@@ -28,6 +28,9 @@ fn with_json_the_reason_of_a_failure_is_json() {
         (&["policy", "bench", "host-local", "--config", "/nowhere/net.json", "--json"], 1, "/nowhere/net.json"),
         (&["explain", "mynet", "", "--json"], 1, "the subject is empty"),
         (&["explain", "mynet", "999.1.1.1", "--json"], 1, "invalid address \"999.1.1.1\""),
+        (&["explain", "mynet", "10.7.0.2/22", "--json"], 1, "leave out the length, as in 10.7.0.2"),
+        (&["explain", "mynet", "a/b/c", "--json"], 1, "use NAMESPACE/NAME"),
+        (&["policy", "compare", "host-local", "other.wasm", "--json"], 2, "<HISTORY|--config <FILE>>"),
         (&["explain", "nothing", "10.1.0.2", "--config-dir", "/nowhere", "--json"], 1, "/nowhere"),
     ] {
         let said = ctl(arguments);

@@ -40,7 +40,8 @@ impl Mismatches {
 
     fn equal<T: PartialEq + Display>(&mut self, what: &str, expected: Option<&T>, got: &T) {
         if let Some(expected) = expected.filter(|expected| *expected != got) {
-            self.add(what, expected, got);
+            let shown = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+            self.add(what, shown(expected.to_string()), shown(got.to_string()));
         }
     }
 
@@ -58,7 +59,7 @@ impl Mismatches {
         for part in expected.log.iter().flat_map(|log| &log.0) {
             if !run.log.iter().any(|line| line.message.contains(part.as_str())) {
                 let lines: Vec<&str> = run.log.iter().map(|line| line.message.as_str()).collect();
-                self.add("log", format_args!("a line with {part:?}"), format_args!("{lines:?}"));
+                self.add("log", format_args!("a line with {part:?}"), joined(&lines));
             }
         }
         let usage = run.usage();
@@ -134,6 +135,14 @@ fn list<T: Display>(items: impl Iterator<Item = T>) -> String {
     items.map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
+/// Sentences of a list, which may hold commas.
+fn joined<T: AsRef<str>>(sentences: &[T]) -> String {
+    match sentences {
+        [] => "none".to_owned(),
+        some => some.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("; "),
+    }
+}
+
 /// DEL, GC, and what a failed ADD takes back.
 pub(super) fn end(scenario: &Scenario, action: String, run: &Run<Released>, expected: &Expected) -> Compared {
     let mut found = Mismatches::default();
@@ -153,11 +162,10 @@ pub(super) fn end(scenario: &Scenario, action: String, run: &Run<Released>, expe
 pub(super) fn check_config(scenario: &Scenario, run: &Run<Vec<Pool>>, expected: &Expected) -> Compared {
     let mut found = Mismatches::default();
     match (&run.result, &expected.problems) {
-        (Ok(pools), None) => of_pools(&mut found, pools, expected.pools.as_deref()),
-        (Ok(_), Some(problems)) if problems.0.is_empty() => {}
-        (Ok(pools), Some(problems)) => {
-            found.add("problems", problems, format_args!("none: it declared {}", pools_text(pools)));
+        (Ok(pools), Some(problems)) if !problems.0.is_empty() => {
+            found.add("problems", joined(&problems.0), format_args!("none: it declared {}", pools_text(pools)));
         }
+        (Ok(pools), _) => of_pools(&mut found, pools, expected.pools.as_deref()),
         (Err(IpamError::Problems { problems, .. }), wanted) => of_problems(&mut found, problems, wanted.as_ref()),
         (Err(error), _) => found.add("pools", "no fault", error),
     }
@@ -170,8 +178,8 @@ fn of_problems(found: &mut Mismatches, problems: &[Problem], wanted: Option<&sup
         wanted.0.len() == got.len() && wanted.0.iter().zip(&got).all(|(part, problem)| problem.contains(part.as_str()))
     });
     if !fits {
-        let wanted = wanted.map_or_else(|| "none".to_owned(), |wanted| format!("{:?}", wanted.0));
-        found.add("problems", wanted, format_args!("{got:?}"));
+        let wanted = wanted.map_or_else(|| "none".to_owned(), |wanted| joined(&wanted.0));
+        found.add("problems", wanted, joined(&got));
     }
 }
 

@@ -23,6 +23,7 @@ pub struct Expectation(pub Box<Expected>);
 
 written! {
     /// The keys of `expect`.
+    #[serde(expecting = "keys such as expect.addresses")]
     pub struct Expected {
         /// Whether it is `expect = "granted"`.
         #[serde(skip)]
@@ -96,6 +97,7 @@ written! {
 
 written! {
     /// A pool; what is not given is not compared.
+    #[serde(expecting = "a table such as { name = \"a\" }")]
     pub struct ExpectedPool {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub name: Option<String>,
@@ -208,6 +210,25 @@ impl Expectation {
             ("expect.memory", it.memory.is_some(), CALLING),
         ];
         keys.into_iter().find(|(_, given, with)| *given && !with.contains(&action)).map(|(key, ..)| key)
+    }
+
+    /// A key that would not be compared because of another: an answer's beside a refusal's, pools beside problems.
+    pub(super) fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        let it = &self.0;
+        let refused = it.refused.map(|_| "expect.refused").or(it.message.as_ref().map(|_| "expect.message"));
+        let has_problems = it.problems.as_ref().is_some_and(|problems| !problems.0.is_empty());
+        let problems = has_problems.then_some("expect.problems");
+        let keys = [
+            ("expect.addresses", it.addresses.is_some(), refused),
+            ("expect.gateway", it.gateway.is_some(), refused),
+            ("expect.routes", it.routes.is_some(), refused),
+            ("expect.dns", it.dns.is_some(), refused),
+            ("expect.reason", it.reason.is_some(), refused),
+            ("expect.ranges", it.ranges.is_some(), refused),
+            ("expect.block", it.block.is_some(), refused),
+            ("expect.pools", it.pools.is_some(), problems),
+        ];
+        keys.into_iter().find_map(|(key, given, other)| Some((key, other.filter(|_| given)?)))
     }
 }
 

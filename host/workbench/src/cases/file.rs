@@ -14,6 +14,7 @@ use super::written::written;
 
 written! {
     /// Cases, and what they have in common.
+    #[serde(expecting = "a file of cases")]
     pub struct CaseFile {
         /// The object under `ipam` of every case.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,6 +33,7 @@ written! {
 
 written! {
     /// A situation, and what happens then.
+    #[serde(expecting = "a case: begin each with [[case]]")]
     pub struct Case {
         pub name: String,
         /// Keys that replace those of the file's `config`.
@@ -62,6 +64,7 @@ written! {
 
 written! {
     /// The node.
+    #[serde(expecting = "a table such as { name = \"node-1\" }")]
     pub struct Node {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub name: Option<String>,
@@ -73,6 +76,7 @@ written! {
 
 written! {
     /// What the node knows of its cluster.
+    #[serde(expecting = "a table such as { members = [\"a\", \"b\"] }")]
     pub struct Cluster {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub members: Vec<String>,
@@ -88,6 +92,7 @@ written! {
 /// A lease that is there before the first step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(expecting = "a table such as { address = \"10.1.0.2\", container = \"web-0\" }")]
 pub struct Lease {
     /// The addresses of one attachment.
     #[serde(alias = "addresses")]
@@ -107,6 +112,7 @@ pub struct Lease {
 /// A reservation that is there before the first step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(expecting = "a table such as { key = \"web\", address = \"10.1.0.2\", for = \"1h\" }")]
 pub struct Reservation {
     pub key: String,
     pub address: IpAddr,

@@ -128,8 +128,27 @@ fn read_error(text: &str, error: &toml::de::Error) -> ReadError {
     }
 }
 
-/// serde names Rust's types.
+/// serde names Rust's types, and what TOML calls otherwise.
 fn plain(message: &str) -> String {
+    const WORDS: [(&str, &str); 6] = [
+        ("unknown variant", "unknown value"),
+        ("invalid type: map,", "invalid type: table,"),
+        ("invalid type: sequence,", "invalid type: list,"),
+        ("expected a map", "expected a table"),
+        ("expected a sequence", "expected a list"),
+        ("missing field", "missing key"),
+    ];
+    let message = WORDS.iter().fold(message.trim_end().to_owned(), |message, (word, plain)| {
+        match (message.strip_prefix(word), message.strip_suffix(word)) {
+            (Some(rest), _) => format!("{plain}{rest}"),
+            (None, Some(rest)) => format!("{rest}{plain}"),
+            (None, None) => message,
+        }
+    });
+    numbers_in_words(&message)
+}
+
+fn numbers_in_words(message: &str) -> String {
     // TOML's integers have 64 bits with a sign.
     let types = [
         ("u8", u64::from(u8::MAX)),

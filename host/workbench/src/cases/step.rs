@@ -16,6 +16,7 @@ use super::written::written;
 
 written! {
     /// Exactly one of the keys that are an [`Action`], and the keys that go with it.
+    #[serde(expecting = "a step: begin each with [[case.step]]")]
     pub struct Step {
         /// The container that requests addresses.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +116,7 @@ written! {
 
 written! {
     /// Name resolution.
+    #[serde(expecting = "a table such as { nameservers = [\"10.1.0.53\"] }")]
     pub struct ResolvConf {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub nameservers: Vec<String>,
@@ -137,8 +139,8 @@ pub enum StepError {
     Nothing,
     #[error("`{first}` and `{second}` are two steps: write [[case.step]] for each")]
     Several { first: &'static str, second: &'static str },
-    #[error("`{key}` does not go with `{action}`")]
-    Misplaced { key: &'static str, action: &'static str },
+    #[error("`{key}` does not go with `{other}`")]
+    Misplaced { key: &'static str, other: &'static str },
     #[error("`{key} = false` does nothing: leave the step out")]
     False { key: &'static str },
     #[error("invalid requester {requester:?}: expected pod, container, node or script")]
@@ -165,7 +167,7 @@ impl Step {
         }
         let misplaced = self.keys().into_iter().find(|(_, given, with)| *given && !with.contains(&action));
         if let Some((key, ..)) = misplaced {
-            return Err(StepError::Misplaced { key, action: action.key() });
+            return Err(StepError::Misplaced { key, other: action.key() });
         }
         if let Some(times) = self.times.filter(|times| !(1..=MOST_TIMES).contains(times)) {
             return Err(StepError::Times { times });
@@ -191,8 +193,10 @@ impl Step {
     }
 
     fn check_expectation(&self, action: Action) -> Result<Action, StepError> {
-        match self.expect.as_ref().and_then(|expected| expected.misplaced(action)) {
-            Some(key) => Err(StepError::Misplaced { key, action: action.key() }),
+        let Some(expected) = &self.expect else { return Ok(action) };
+        let misplaced = expected.misplaced(action).map(|key| (key, action.key()));
+        match misplaced.or_else(|| expected.contradiction()) {
+            Some((key, other)) => Err(StepError::Misplaced { key, other }),
             None => Ok(action),
         }
     }

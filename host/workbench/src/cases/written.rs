@@ -3,8 +3,8 @@
 /// Keys without a value are not written.
 macro_rules! written {
     ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $kind:ty,)* }) => {
-        $(#[$meta])*
         #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+        $(#[$meta])*
         #[serde(deny_unknown_fields, rename_all = "kebab-case")]
         pub struct $name {
             $($(#[$field_meta])* pub $field: $kind,)*

@@ -9,7 +9,7 @@ use gingham_engine::ipam::{IpamError, IpamResult};
 use serde_json::Value;
 
 use super::narrowing::Usable;
-use super::property::{Property, Violation};
+use super::property::{self, Property, Violation};
 use super::refusal;
 use super::script::Script;
 use super::sequence::{Identity, Sequence, Step};
@@ -172,7 +172,7 @@ impl<'a> Execution<'a> {
 
     fn judge_error(&mut self, request: &gingham_engine::attachment::Request, error: IpamError) -> Result<(), Stop> {
         if let Some(property) = Property::broken_by(&error) {
-            return Err(self.violation(property, error.to_string()));
+            return Err(self.violation(property, property::broken_because(&error)));
         }
         let IpamError::Refused { refusal, .. } = &error else { return Err(Stop::Error(CheckError::Ipam(error))) };
         self.counts.refused += 1;

@@ -6,6 +6,8 @@ use gingham_engine::attachment::Refusal;
 use gingham_engine::guard::GuardError;
 use gingham_engine::ipam::IpamError;
 
+use crate::cases::RefusalKind;
+
 /// A rule for all policies. `ginghamctl policy check` names it when it is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Property {
@@ -96,6 +98,14 @@ impl fmt::Display for Property {
     }
 }
 
+/// What is said of an error that breaks a property: of a refusal without a sentence, its kind.
+pub(super) fn broken_because(error: &IpamError) -> String {
+    match (RefusalKind::of(error), error) {
+        (Some(kind), IpamError::Refused { .. }) => format!("it refused ({kind}) without a sentence"),
+        _ => error.to_string(),
+    }
+}
+
 fn sentence(refusal: &Refusal) -> &str {
     match refusal {
         Refusal::Exhausted(text)
@@ -115,4 +125,16 @@ pub struct Violation {
     pub message: String,
     /// How many steps of the sequence it took; all of them if it came to light at the end.
     pub steps: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_without_a_sentence_is_told_by_its_kind() {
+        let error = IpamError::Refused { policy: "bad".to_owned(), refusal: Refusal::Denied(" ".to_owned()) };
+        assert_eq!(Property::broken_by(&error), Some(Property::NoFaults));
+        assert_eq!(broken_because(&error), "it refused (denied) without a sentence");
+    }
 }

@@ -10,7 +10,7 @@ use crate::cli::Format;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-COMPONENT is a .wasm file, the directory of a policy's crate, which is built first, or the name of a policy that
+COMPONENT is a .wasm file, the policy's directory, which is built first, or the name of a policy that
 `ginghamctl policy list` shows.
 
 A request is measured with 0, 50, 90 and 99 % of the addresses leased, and with 10, 1,000 and 100,000 leases, where the
@@ -26,7 +26,7 @@ Examples:
   ginghamctl policy bench my-policy.wasm --config net.json --save bench.json
   ginghamctl policy bench my-policy.wasm --config net.json --compare bench.json")]
 pub(crate) struct BenchArguments {
-    /// The policy: a .wasm file, the directory of its crate, or a name
+    /// The policy: a .wasm file, the policy's directory, or a name
     #[arg(value_name = "COMPONENT")]
     pub(crate) component: String,
     /// The network: a CNI configuration, or the object under its `ipam` alone

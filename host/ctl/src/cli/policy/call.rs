@@ -11,7 +11,7 @@ use crate::cli::Format;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-COMPONENT is a .wasm file, the directory of a policy's crate, which is built first, or the name of a policy that
+COMPONENT is a .wasm file, the policy's directory, which is built first, or the name of a policy that
 `ginghamctl policy list` shows. CONFIG is a network's configuration, or the object under `ipam` alone.
 
 The request runs in the engine of the plugin, in memory, with its limits and its guard. Nothing is leased. No lease is
@@ -31,7 +31,7 @@ Examples:
   ginghamctl policy call ./my-policy --config ipam.json --pod shop/web-0 --owner StatefulSet/web --trace
   echo '{\"subnet\": \"10.1.0.0/24\"}' | ginghamctl policy call my-policy.wasm --config - --ip 10.1.0.9")]
 pub(crate) struct CallArguments {
-    /// The policy: a .wasm file, the directory of its crate, or a name
+    /// The policy: a .wasm file, the policy's directory, or a name
     #[arg(value_name = "COMPONENT")]
     pub(crate) component: String,
     /// A .conf, a .conflist, or the object under `ipam`; `-` for standard input

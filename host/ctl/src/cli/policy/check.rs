@@ -11,7 +11,7 @@ use crate::cli::Format;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-COMPONENT is a .wasm file, the directory of a policy's crate, which is built first, or the name of a policy that
+COMPONENT is a .wasm file, the policy's directory, which is built first, or the name of a policy that
 `ginghamctl policy list` shows. docs/policies/check.md explains the properties.
 
 Containers come, go and return in random order. Runtimes retry and request addresses, nodes reboot, the clock jumps,
@@ -29,7 +29,7 @@ Examples:
   ginghamctl policy check sticky --config a.json --config b.json --steps 100000 --time 10m
   ginghamctl policy check my-policy.wasm --config net.json --save found.toml")]
 pub(crate) struct CheckArguments {
-    /// The policy: a .wasm file, the directory of its crate, or a name
+    /// The policy: a .wasm file, the policy's directory, or a name
     #[arg(value_name = "COMPONENT")]
     pub(crate) component: String,
     #[command(flatten)]

@@ -22,7 +22,7 @@ Examples:
   ginghamctl policy push sticky.wasm registry.example/team/sticky:1.0
   ginghamctl policy push ./sticky localhost:5000/sticky:dev --plain-http")]
 pub(crate) struct PushArguments {
-    /// The policy: a .wasm file or the directory of its crate
+    /// The policy: a .wasm file or the policy's directory
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Where it is pushed to: REGISTRY/REPOSITORY:TAG

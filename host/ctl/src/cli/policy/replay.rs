@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::network::TriedNodeArguments;
 use crate::cli::Format;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-FILE is a history that a node recorded (`ipam.record`). COMPONENT is a .wasm file, the directory of a policy's crate,
+FILE is a history that a node recorded (`ipam.record`). COMPONENT is a .wasm file, the policy's directory,
 which is built first, or the name of a policy that `ginghamctl policy list` shows.
 
 Each request is put to COMPONENT in the situation that it was made in. The leases are those of the history, whatever
@@ -25,7 +25,7 @@ pub(crate) struct ReplayArguments {
     /// The history
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// The policy: a .wasm file, the directory of its crate, or a name
+    /// The policy: a .wasm file, the policy's directory, or a name
     #[arg(value_name = "COMPONENT")]
     pub(crate) component: String,
     /// A configuration to use instead of the recorded ones
@@ -36,10 +36,13 @@ pub(crate) struct ReplayArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("requests").args(["file", "config"]).required(true).multiple(true)))]
+// clap would name the group first.
+#[command(override_usage = "ginghamctl policy compare [OPTIONS] <A> <B> <HISTORY|--config <FILE>>")]
 #[command(after_help = "\
-A and B are .wasm files, directories of policies' crates, which are built first, or names of policies that
-`ginghamctl policy list` shows. FILE is a history that a node recorded (`ipam.record`). Without FILE, the requests are
-those that `ginghamctl policy check` generates for the configuration.
+A and B are .wasm files, policies' directories, which are built first, or names of policies that
+`ginghamctl policy list` shows. HISTORY is what a node recorded (`ipam.record`). Without HISTORY, the requests are those
+that `ginghamctl policy check` generates for the configuration of --config.
 
 Both policies get every request in the same situation. The leases are those of the history or, without one, those that A
 gave. The exit code is 1 if a container would get something else from B than from A.
@@ -57,8 +60,8 @@ pub(crate) struct CompareArguments {
     /// The second policy
     #[arg(value_name = "B")]
     pub(crate) second: String,
-    /// The history
-    #[arg(value_name = "FILE", required_unless_present = "config")]
+    /// The history, a file that `ginghamctl policy record` prints; without it, --config is needed
+    #[arg(value_name = "HISTORY")]
     pub(crate) file: Option<PathBuf>,
     /// The network: a CNI configuration, or the object under its `ipam` alone
     #[arg(long, value_name = "FILE")]

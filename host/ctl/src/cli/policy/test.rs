@@ -8,7 +8,7 @@ use crate::cli::Format;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-COMPONENT is a .wasm file, the directory of a policy's crate, which is built first, or the name of a policy that
+COMPONENT is a .wasm file, the policy's directory, which is built first, or the name of a policy that
 `ginghamctl policy list` shows. CASES are files in TOML, and directories with such files; docs/policies/cases.md
 explains them. Without CASES, those below `cases` in the directory COMPONENT are run.
 
@@ -24,7 +24,7 @@ Examples:
   ginghamctl policy test target/my-policy.wasm cases/ more.toml --junit report.xml
   ginghamctl policy test ./my-policy --watch --filter \"comes back\"")]
 pub(crate) struct TestArguments {
-    /// The policy: a .wasm file, the directory of its crate, or a name
+    /// The policy: a .wasm file, the policy's directory, or a name
     #[arg(value_name = "COMPONENT")]
     pub(crate) component: String,
     /// Files of cases, and directories with such files

@@ -3,9 +3,10 @@
 use std::io;
 
 use gingham_engine::ipam::IpamResult;
+use gingham_workbench::cases::RefusalKind;
 use gingham_workbench::report::{request_line, route_text};
 
-use super::Called;
+use super::{Called, bytes};
 use crate::output::Output;
 use crate::table::{count, size};
 
@@ -13,7 +14,11 @@ pub(super) fn show(called: &Called, out: &mut Output) -> io::Result<()> {
     writeln!(out, "{}", request_line(&called.request))?;
     match &called.run.result {
         Ok(result) => show_result(result, out)?,
-        Err(error) => writeln!(out, "  refused   {error}")?,
+        Err(error) => {
+            // A crash, and an answer that no node accepts, are no refusals.
+            let what = if RefusalKind::of(error).is_some() { "refused" } else { "failed" };
+            writeln!(out, "  {what:<9} {error}")?;
+        }
     }
     show_cost(called, out)?;
     for key in &called.unknown_keys {
@@ -66,10 +71,10 @@ fn show_trace(called: &Called, out: &mut Output) -> io::Result<()> {
         let call = &traced.call;
         let result = match &call.result {
             Ok(result) if result.is_empty() => String::new(),
-            Ok(result) => format!(" -> {result}"),
+            Ok(result) => format!(" -> {}", bytes::in_words(result)),
             Err(error) => format!(" failed: {error}"),
         };
-        writeln!(out, "  {}({}){result}", call.function, call.arguments.join(", "))?;
+        writeln!(out, "  {}({}){result}", call.function, bytes::in_words(&call.arguments.join(", ")))?;
     }
     Ok(())
 }
