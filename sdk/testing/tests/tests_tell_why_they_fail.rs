@@ -67,7 +67,7 @@ fn a_misbehaving_policy_fails_every_expectation() {
 #[test]
 fn the_log_of_a_failed_request_is_shown() {
     let text = failure(|| drop(network("explains").add("a").granted()));
-    assert!(text.contains("Info: 10.1.0.0 is a network, broadcast or gateway address"), "{text}");
+    assert!(text.contains("info: 10.1.0.0 is a network, broadcast or gateway address"), "{text}");
     assert!(text.contains("error     policy obedient: explained (try again in 5.0 s)"), "{text}");
 }
 
