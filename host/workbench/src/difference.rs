@@ -1,4 +1,4 @@
-//! How two runs of one request differ, in words for whoever wrote the policy: nothing here shows a type of Rust.
+//! How two runs of one request differ, in words for the policy's author: no type of Rust is shown.
 
 use std::net::IpAddr;
 
@@ -9,6 +9,7 @@ use gingham_engine::ipam::IpamError;
 use gingham_engine::pool::{Pool, PoolRange};
 use gingham_engine::runtime::{LogLine, Usage};
 
+use crate::report::level;
 use crate::requests::Released;
 
 /// A policy that is not deterministic: it cannot be replayed.
@@ -23,11 +24,11 @@ pub struct Difference {
 
 impl Difference {
     /// None if both are equal.
-    pub(crate) fn of<P: Told + PartialEq + ?Sized>(what: &str, first: &P, second: &P) -> Option<Self> {
-        (first != second).then(|| Self { what: what.to_owned(), first: first.told(), second: second.told() })
+    pub(crate) fn of<P: Describe + PartialEq + ?Sized>(what: &str, first: &P, second: &P) -> Option<Self> {
+        (first != second).then(|| Self { what: what.to_owned(), first: first.describe(), second: second.describe() })
     }
 
-    /// Of two errors. Where their sentences are the same, what is behind them is told.
+    /// Of two errors. Where their sentences are the same, all that they hold is shown.
     pub(crate) fn of_errors(first: &IpamError, second: &IpamError) -> Option<Self> {
         let [one, two] = [first, second].map(|error| format!("{error:?}"));
         let sentences = Self::of("the error", first.to_string().as_str(), second.to_string().as_str());
@@ -35,58 +36,57 @@ impl Difference {
     }
 }
 
-/// What is told of a value. Two values that differ are told differently.
-pub(crate) trait Told {
-    fn told(&self) -> String;
+/// A value as text. Two values that differ have different texts.
+pub(crate) trait Describe {
+    fn describe(&self) -> String;
 }
 
-impl Told for str {
-    fn told(&self) -> String {
+impl Describe for str {
+    fn describe(&self) -> String {
         self.to_owned()
     }
 }
 
 /// As a case and a history have it.
-impl Told for Answer {
-    fn told(&self) -> String {
+impl Describe for Answer {
+    fn describe(&self) -> String {
         serde_json::to_string(self).unwrap_or_else(|error| error.to_string())
     }
 }
 
-impl Told for Usage {
-    fn told(&self) -> String {
+impl Describe for Usage {
+    fn describe(&self) -> String {
         let Self { fuel, host_calls, memory } = self;
         format!("{fuel} fuel, {host_calls} host calls, {memory} bytes of memory")
     }
 }
 
-impl Told for LogLine {
-    fn told(&self) -> String {
-        let level = format!("{:?}", self.level).to_lowercase();
-        format!("{level} {:?}", self.message)
+impl Describe for LogLine {
+    fn describe(&self) -> String {
+        format!("{} {:?}", level(self), self.message)
     }
 }
 
-impl Told for IpRange {
-    fn told(&self) -> String {
+impl Describe for IpRange {
+    fn describe(&self) -> String {
         self.to_string()
     }
 }
 
-impl Told for IpAddr {
-    fn told(&self) -> String {
+impl Describe for IpAddr {
+    fn describe(&self) -> String {
         self.to_string()
     }
 }
 
-impl Told for Pool {
-    fn told(&self) -> String {
-        format!("{:?} of {}", self.name, self.ranges.told())
+impl Describe for Pool {
+    fn describe(&self) -> String {
+        format!("{:?} of {}", self.name, self.ranges.describe())
     }
 }
 
-impl Told for PoolRange {
-    fn told(&self) -> String {
+impl Describe for PoolRange {
+    fn describe(&self) -> String {
         let gateway = self.gateway.map(|gateway| format!(", gateway {gateway}"));
         let network = self.edges.network.then(|| ", with the network address".to_owned());
         let broadcast = self.edges.broadcast.then(|| ", with the broadcast address".to_owned());
@@ -96,24 +96,24 @@ impl Told for PoolRange {
     }
 }
 
-impl Told for Proposal {
-    fn told(&self) -> String {
-        format!("{} for {}", self.block, self.usage.told())
+impl Describe for Proposal {
+    fn describe(&self) -> String {
+        format!("{} for {}", self.block, self.usage.describe())
     }
 }
 
-impl Told for Released {
-    fn told(&self) -> String {
+impl Describe for Released {
+    fn describe(&self) -> String {
         let failure = self.hook_failure.as_ref().map(|failure| format!(", and its release failed: {failure}"));
-        format!("{} freed{}", self.addresses.told(), failure.unwrap_or_default())
+        format!("{} freed{}", self.addresses.describe(), failure.unwrap_or_default())
     }
 }
 
-impl<T: Told> Told for Vec<T> {
-    fn told(&self) -> String {
+impl<T: Describe> Describe for Vec<T> {
+    fn describe(&self) -> String {
         if self.is_empty() {
             return "nothing".to_owned();
         }
-        self.iter().map(Told::told).collect::<Vec<_>>().join("; ")
+        self.iter().map(Describe::describe).collect::<Vec<_>>().join("; ")
     }
 }

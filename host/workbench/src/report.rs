@@ -40,9 +40,13 @@ pub fn config_lines(scenario: &Scenario) -> Vec<(String, String)> {
 pub fn run_lines<T>(scenario: &Scenario, run: &Run<T>) -> Vec<(String, String)> {
     let error = run.result.as_ref().err().map(|error| ("error".to_owned(), error.to_string()));
     let cost = ("cost".to_owned(), cost_line(run, scenario.settings().limits.fuel));
-    let level = |line: &LogLine| format!("{:?}", line.level).to_lowercase();
     let log = run.log.iter().map(|line| ("log".to_owned(), format!("{}: {}", level(line), line.message)));
     error.into_iter().chain([cost]).chain(log).collect()
+}
+
+/// The level of a log line: `info`, `warn`.
+pub fn level(line: &LogLine) -> String {
+    format!("{:?}", line.level).to_lowercase()
 }
 
 /// What a run cost, beside the fuel that one call may use.

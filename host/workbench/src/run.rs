@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gingham_engine::ipam::IpamError;
 use gingham_engine::runtime::{ExportCall, HostCall, LogLine, Observer, Policy, Usage};
 
-use crate::difference::{Difference, Told};
+use crate::difference::{Describe, Difference};
 
 /// What came of a step that called the policy.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl<T> Run<T> {
     }
 
     /// How this run, the first, differs from the second. Of an answer, what `part` gives has to be the same.
-    pub(crate) fn difference<P: Told + PartialEq>(
+    pub(crate) fn difference<P: Describe + PartialEq>(
         &self,
         second: &Self,
         what: &str,
@@ -65,11 +65,11 @@ impl<T> Run<T> {
             (Ok(one), Ok(two)) => Difference::of(what, part(one), part(two)),
             (Err(one), Err(two)) => Difference::of_errors(one, two),
             (one, two) => {
-                let told = |result: &Result<T, IpamError>| match result {
-                    Ok(answer) => part(answer).told(),
+                let described = |result: &Result<T, IpamError>| match result {
+                    Ok(answer) => part(answer).describe(),
                     Err(error) => format!("the error: {error}"),
                 };
-                Difference::of("the outcome", told(one).as_str(), told(two).as_str())
+                Difference::of("the outcome", described(one).as_str(), described(two).as_str())
             }
         };
         outcome

@@ -12,7 +12,7 @@ use gingham_engine::unknown_keys::UnknownKey;
 use serde_json::Value;
 
 use crate::block_claims::Cluster;
-use crate::difference::Told;
+use crate::difference::Describe;
 use crate::error::ScenarioError;
 use crate::run::Run;
 
@@ -182,7 +182,7 @@ impl Scenario {
     }
 
     /// Asks what changes nothing, twice.
-    pub(crate) fn twice<T: Told + PartialEq>(
+    pub(crate) fn twice<T: Describe + PartialEq>(
         &self,
         what: &str,
         ask: impl Fn(&Policy, &mut Vec<LogLine>) -> Result<T, IpamError>,

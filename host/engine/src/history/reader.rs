@@ -94,7 +94,8 @@ impl History {
     }
 
     /// Within each boot by transaction: numbers start again with a boot. A snapshot, and what was refused, comes before what
-    /// was committed under the same number. A boot begins with its configuration, also if a transaction before it was written after it.
+    /// was committed under the same number. A boot begins with its configuration, also if a transaction before it was written
+    /// after it.
     fn sort(&mut self) {
         self.leave_out_what_the_first_snapshot_has();
         let mut boot = 0;

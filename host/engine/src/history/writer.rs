@@ -80,7 +80,7 @@ impl HistoryFile {
         Self { directory: data_dir.join(DIRECTORY), name, lock_timeout: LOCK_TIMEOUT }
     }
 
-    /// The same for one who holds the store's lock, so that whoever holds this one is in no other's way.
+    /// The same for a writer that holds the store's lock: no other process waits for this lock through it.
     #[must_use]
     pub fn without_waiting(&self) -> Self {
         Self { lock_timeout: Duration::ZERO, ..self.clone() }

@@ -4,7 +4,7 @@ use std::io;
 
 use gingham_engine::ipam::IpamResult;
 use gingham_workbench::cases::RefusalKind;
-use gingham_workbench::report::{request_line, route_text};
+use gingham_workbench::report::{level, request_line, route_text};
 
 use super::{Called, bytes};
 use crate::output::Output;
@@ -25,8 +25,7 @@ pub(super) fn show(called: &Called, out: &mut Output) -> io::Result<()> {
         writeln!(out, "  note      {key}")?;
     }
     for line in &called.run.log {
-        let level = format!("{:?}", line.level).to_lowercase();
-        writeln!(out, "  log       {level}: {}", line.message)?;
+        writeln!(out, "  log       {}: {}", level(line), line.message)?;
     }
     if let Some(difference) = &called.run.difference {
         writeln!(out, "  again     {difference}")?;
